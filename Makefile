@@ -1,0 +1,36 @@
+# Everything a newcomer needs. `make setup` is what the others rest on; a second one is a no-op.
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+BENCH_FLAGS := $(if $(QUICK),--variant default --workers 1 --rounds 3)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP) ## Create .venv with the project, the pinned servers and the tools
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("asgi-bench needs Python 3.11 or newer: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[servers,dev]'
+	@touch $(STAMP)
+
+.PHONY: bench
+bench: setup ## Measure all shipped servers (5 minutes); QUICK=1 for a short look
+	@$(VENV)/bin/asgi-bench run $(BENCH_FLAGS) $(FLAGS)
+
+.PHONY: test
+test: setup ## Run the tests
+	$(VENV)/bin/python -m pytest
+
+.PHONY: lint
+lint: setup ## Formatting, lint rules and types
+	scripts/lint
+
+.PHONY: clean
+clean: ## Remove .venv and caches; results stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

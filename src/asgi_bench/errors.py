@@ -1,0 +1,26 @@
+"""The faults a user can mend, each with the exit code of the command line."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the command line exits with (README, "Exit codes")."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    REGRESSION = 3
+    UNDECIDED = 4
+    INVALID = 5
+
+
+class BenchError(Exception):
+    """A fault with one clear line for the user; anything else is a bug and keeps its traceback."""
+
+    exit_code = ExitCode.FAILED
+
+
+class UsageError(BenchError):
+    """A file, key or flag that is wrong: the text names it and says what is allowed."""
+
+    exit_code = ExitCode.USAGE

@@ -1,0 +1,263 @@
+"""The vocabulary of a run as frozen structs: what is planned, and what one trial measured.
+
+Imports nothing of ours. Files hold exactly these structs, in SI units, times in UTC.
+"""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+Outcome: TypeAlias = Literal["ok", "failed", "skipped"]
+ValidityLevel: TypeAlias = Literal["valid", "suspect", "invalid"]
+Client: TypeAlias = Literal["fast", "fasthttp", "http"]
+
+
+class ClosedLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="closed"):
+    """Each connection sends its next request after the answer: throughput at saturation."""
+
+    connections: int
+
+    @property
+    def key(self) -> str:
+        """The last part of a cell's key, as in `c64`."""
+        return f"c{self.connections}"
+
+
+class OpenLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="open"):
+    """Requests are due on a schedule; `rate_share` is a share of the cell's own throughput."""
+
+    rate_rps: float | None
+    rate_share: float | None = None
+    arrivals: Literal["poisson", "constant"] = "poisson"
+    connections: int = 256
+
+    @property
+    def key(self) -> str:
+        """The last part of a cell's key, as in `r500` or `r50%`."""
+        if self.rate_share is not None:
+            return f"r{self.rate_share * 100:g}%"
+        return f"r{self.rate_rps:g}"
+
+
+Load: TypeAlias = ClosedLoop | OpenLoop
+
+
+class Scenario(msgspec.Struct, frozen=True):
+    """One kind of request with its expected answer."""
+
+    name: str
+    app: str
+    method: str = "GET"
+    path: str = "/"
+    headers: dict[str, str] = {}
+    body: str = ""
+    expect_status: int = 200
+    expect_body: str | None = None
+    needs: tuple[str, ...] = ("asgi3",)
+    description: str = ""
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """Server x variant x workers x scenario x load: one point of the matrix."""
+
+    server: str
+    variant: str
+    workers: int
+    scenario: str
+    load: Load
+
+    @property
+    def key(self) -> str:
+        """The cell's name everywhere, as in `uvicorn/default/w1/hello/c64`."""
+        return f"{self.process_key}/{self.load.key}"
+
+    @property
+    def process_key(self) -> str:
+        """What is started: cells that differ in load alone share one server process."""
+        return f"{self.server}/{self.variant}/w{self.workers}/{self.scenario}"
+
+
+class PlannedCell(msgspec.Struct, frozen=True):
+    """A cell with what starts its server.
+
+    `command` still holds the placeholders `{port}` and `{fd}`, which each trial fills in.
+    `blocks` are the blocks of a round it takes part in; its own is the first, and only the
+    reference cell has more. `skip_reason` is set where the cell can't be measured here.
+    """
+
+    cell: Cell
+    command: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    working_dir: str = ""
+    socket_sharing: Literal["own", "inherited"] = "own"
+    server_version: str | None = None
+    blocks: tuple[int, ...] = (0,)
+    skip_reason: str | None = None
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Everything a run was asked to do; with the seed it gives the same order again."""
+
+    cells: tuple[PlannedCell, ...]
+    scenarios: tuple[Scenario, ...]
+    rounds: int
+    duration_s: float
+    seed: int
+    reference: str | None
+    client: Client = "fast"
+    request_timeout_s: float = 5.0
+    startup_timeout_s: float = 30.0
+    server_cpus: tuple[int, ...] = ()
+    load_cpus: tuple[int, ...] = ()
+
+
+class ErrorCounts(msgspec.Struct, frozen=True):
+    """Wrong answers by kind: status, body (content or framing), connect, reset, timeout."""
+
+    status: int = 0
+    body: int = 0
+    connect: int = 0
+    reset: int = 0
+    timeout: int = 0
+
+    @property
+    def total(self) -> int:
+        """All kinds together."""
+        return self.status + self.body + self.connect + self.reset + self.timeout
+
+    def __add__(self, other: "ErrorCounts") -> "ErrorCounts":
+        return ErrorCounts(
+            self.status + other.status,
+            self.body + other.body,
+            self.connect + other.connect,
+            self.reset + other.reset,
+            self.timeout + other.timeout,
+        )
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """One unbroken stretch of load on one cell.
+
+    `start_s` and `end_s` are seconds since the run began; `duration_s` runs from the first send
+    to the last answer; `requests` counts correct answers, `sent` and `errors` everything;
+    `server_cpu_s` and `load_cpu_s` are read at the edges, over all that was sent between.
+    """
+
+    start_s: float
+    end_s: float
+    duration_s: float
+    requests: int
+    sent: int
+    errors: int
+    server_cpu_s: float
+    load_cpu_s: float
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One validity finding: a figure against its limit, in plain words."""
+
+    code: str
+    level: ValidityLevel
+    value: float | None
+    limit: float | None
+    text: str
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """One cell in one block of one round, measured in fresh processes: a line of `trials.jsonl`.
+
+    Counts and histograms cover the slices; `sent_total` and `errors_total` also the probes, the
+    ramp and the warm-up. Histograms are base64 HDR V2 in nanoseconds. `server_life_s` is when
+    the server was started and had stopped, in seconds since the run began.
+    `requests_by_worker` and `cpu_s_by_process` are keyed by pid.
+    """
+
+    cell: str
+    round: int
+    block: int
+    started_at: str
+    outcome: Outcome
+    reason: str | None = None
+    log: str | None = None
+    slices: tuple[Slice, ...] = ()
+    interleaved: bool = True
+    requests: int = 0
+    errors: ErrorCounts = ErrorCounts()
+    reconnects: int = 0
+    sent_total: int = 0
+    errors_total: ErrorCounts = ErrorCounts()
+    clamped: int = 0
+    response_time_hdr: str | None = None
+    service_time_hdr: str | None = None
+    generator_lag_hdr: str | None = None
+    server_cpu_s: float = 0.0
+    server_user_s: float | None = None
+    server_system_s: float | None = None
+    load_cpu_s: float = 0.0
+    server_pss_bytes: int | None = None
+    server_life_s: tuple[float, float] | None = None
+    startup_s: float | None = None
+    stop_s: float | None = None
+    server_cpus: tuple[int, ...] = ()
+    load_cpus: tuple[int, ...] = ()
+    cpu_s_by_process: dict[str, float] = {}
+    connections_by_process: dict[str, int] = {}
+    workers_lost: int = 0
+    strangers: int = 0
+    response_bytes: int | None = None
+    validity: ValidityLevel = "valid"
+    validity_reasons: tuple[Reason, ...] = ()
+    rules_version: int = 0
+
+    @property
+    def duration_s(self) -> float:
+        """Time under load: the sum over the slices."""
+        return sum(piece.duration_s for piece in self.slices)
+
+    @property
+    def throughput_rps(self) -> float | None:
+        """Correct answers per second of load, or None where nothing was measured."""
+        duration_s = self.duration_s
+        return self.requests / duration_s if duration_s > 0 else None
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Where a run was measured; `fingerprint` is a hash of the coarse facts alone."""
+
+    fingerprint: str
+    hostname: str
+    cpu_model: str
+    cpu_count: int
+    memory_bytes: int
+    kernel: str
+    os: str
+    virtualization: str | None
+    governor: str | None
+    python: str
+    details: dict[str, str] = {}
+
+
+class RunHeader(msgspec.Struct, frozen=True):
+    """`run.json`: what was planned, by which tool, on which machine, with which packages."""
+
+    run_id: str
+    label: str | None
+    started_at: str
+    tool_version: str
+    plan: Plan
+    machine: Machine
+    packages: dict[str, str] = {}
+    command_line: tuple[str, ...] = ()
+    schema: str = "asgi-bench/run"
+    schema_version: int = SCHEMA_VERSION
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A stored run as read back: its header, its trials, and what was unreadable."""
+
+    header: RunHeader
+    trials: tuple[Trial, ...]
+    folder: str
+    damage: tuple[str, ...] = ()
