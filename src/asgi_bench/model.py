@@ -136,6 +136,15 @@ class ErrorCounts(msgspec.Struct, frozen=True):
             self.timeout + other.timeout,
         )
 
+    def __sub__(self, earlier: "ErrorCounts") -> "ErrorCounts":
+        return ErrorCounts(
+            self.status - earlier.status,
+            self.body - earlier.body,
+            self.connect - earlier.connect,
+            self.reset - earlier.reset,
+            self.timeout - earlier.timeout,
+        )
+
 
 class Slice(msgspec.Struct, frozen=True):
     """One unbroken stretch of load on one cell.

@@ -1,0 +1,140 @@
+"""A stretch of closed-loop load: each connection sends its next request after the answer."""
+
+from collections.abc import Callable
+from os import read, write
+from time import perf_counter_ns as clock_ns
+
+import msgspec
+
+from asgi_bench.load.connections import READ_BYTES, Connections, Taken
+from asgi_bench.load.originals import EPOLLIN
+
+# Housekeeping (time-outs, retries) runs at this grain; a ramp opens a connection at each.
+SWEEP_NS = 20_000_000
+RAMP_NS = 2_000_000
+# gevent's hub gets a turn this often: Locust calls a worker missing after 3 s without one.
+BREATHE_NS = 250_000_000
+POLL_S = 0.005
+# A request up to this size always fits the empty send buffer of a connection: one write sends it.
+ONE_WRITE_BYTES = 16 * 1024
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """What a stretch of load gave; times are `perf_counter_ns`, from first send to last answer.
+
+    `latencies_ns` leaves out each connection's first answer, which waited for the burst that
+    starts the stretch; `requests` counts every correct answer, `sent` everything sent.
+    """
+
+    begin_ns: int
+    end_ns: int
+    requests: int
+    sent: int
+    latencies_ns: list[int]
+
+    @property
+    def duration_s(self) -> float:
+        """Time under load."""
+        return (self.end_ns - self.begin_ns) / 1e9
+
+
+def run_closed_loop(
+    connections: Connections,
+    seconds: float,
+    breathe: Callable[[], bool],
+    *,
+    ramp: int = 0,
+    poll_s: float = POLL_S,
+) -> Stretch:
+    """Load every connection for `seconds`, then await what is still out.
+
+    With `ramp`, so many connections are opened one by one while the earlier ones carry load: an
+    idle shared listener would give a burst of them to one worker. `breathe` gives other greenlets
+    a turn and says whether to go on; with `poll_s` 0 it is also what waits for the next event.
+    """
+    poll, take = connections.epoll.poll, connections.take
+    partial, sent_ns = connections.partial, connections.sent_ns
+    idle, busy, request = connections.idle, connections.busy, connections.target.request
+    is_hot = len(request) <= ONE_WRITE_BYTES
+    good = connections.good if connections.good and is_hot else None
+    max_events = max(16, min(connections.target.connections, 512))
+    latencies: list[int] = []
+    add = latencies.append
+    sent_before, correct_before = connections.sent, connections.correct
+    started: set[int] = set()
+    first: set[int] = set()
+    fast = resent = 0
+    now = begin = last = clock_ns()
+    end = begin + int(seconds * 1e9)
+    next_sweep, next_breath = now, now + BREATHE_NS
+    while now < end or busy:
+        if now >= next_sweep:
+            connections.sweep(now)
+            next_sweep = now + SWEEP_NS
+            if ramp and now < end:
+                connections.connect()
+                ramp -= 1
+                next_sweep = now + RAMP_NS
+        if now >= next_breath:
+            if not breathe():
+                end = now
+            next_breath = clock_ns() + BREATHE_NS
+        if idle and now < end:
+            now = clock_ns()
+            for _ in range(len(idle)):
+                fd = idle.popleft()
+                if connections.send(fd, now):
+                    if fd in started:
+                        del partial[fd]
+                    else:
+                        started.add(fd)
+                        first.add(fd)
+        events = poll(poll_s, max_events)
+        if not events and not poll_s and not breathe():
+            end = now
+        for fd, event in events:
+            if event == EPOLLIN:
+                try:
+                    data = read(fd, READ_BYTES)
+                except OSError:
+                    data = b""
+                now = clock_ns()
+                # The hot path: an answer that equals, byte for byte, one that was parsed and
+                # verified. One clock reading ends a request and begins the next.
+                if data == good and fd not in partial:
+                    add(now - sent_ns[fd])
+                    last = now
+                    fast += 1
+                    if now < end:
+                        sent_ns[fd] = now
+                        try:
+                            write(fd, request)
+                        except OSError:
+                            connections.reopen(fd)
+                            started.discard(fd)
+                        else:
+                            resent += 1
+                    else:
+                        connections.rest(fd)
+                    continue
+                began = sent_ns.get(fd, now)
+                taken = take(fd, data)
+            else:
+                began = sent_ns.get(fd, 0)
+                taken = connections.receive(fd, event)
+                now = clock_ns()
+            if taken is Taken.WAITING:
+                continue
+            last = now
+            if taken is Taken.CORRECT:
+                good = connections.good if is_hot else None
+                if fd not in first:
+                    add(now - began)
+            elif taken is Taken.LOST:
+                started.discard(fd)
+            first.discard(fd)
+        now = clock_ns()
+    connections.correct += fast
+    connections.sent += resent
+    requests, sent = connections.correct - correct_before, connections.sent - sent_before
+    return Stretch(begin, last, requests, sent, latencies)

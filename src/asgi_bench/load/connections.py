@@ -1,0 +1,274 @@
+"""The connections of one target: opened, watched by one epoll, reopened when they break.
+
+Everything that is not the hot path of a loop lives here: fragments, faults, reconnects, timeouts.
+"""
+
+import errno
+from collections import deque
+from enum import Enum, auto
+from os import read, write
+from time import perf_counter_ns as clock_ns
+from typing import Any
+
+from asgi_bench.load.originals import (
+    AF_INET,
+    EPOLLERR,
+    EPOLLHUP,
+    EPOLLIN,
+    EPOLLOUT,
+    EPOLLRDHUP,
+    NODELAY,
+    SOCK_STREAM,
+    new_epoll,
+    new_socket,
+)
+from asgi_bench.load.target import Target
+from asgi_bench.load.wire.http1 import WireError, read_response
+from asgi_bench.model import ErrorCounts
+
+READ_BYTES = 16 * 1024
+RETRY_NS = 10_000_000
+# Registered so that a close which arrives with the answer is seen before the next send.
+WATCHED = EPOLLIN | EPOLLRDHUP
+
+
+class Taken(Enum):
+    """What became of the bytes or the event of a connection."""
+
+    WAITING = auto()
+    CORRECT = auto()
+    WRONG = auto()
+    LOST = auto()
+
+
+class Connections:
+    """All connections of one target; `idle` holds those that may send now.
+
+    `sent_ns[fd]` is when a connection's open request was sent; `partial[fd]` what came of its
+    answer so far. Every idle connection has a mark (empty bytes) in `partial`: a loop that takes
+    the mark away may treat the next bytes as a fresh answer, and unasked bytes are always seen.
+    Counters only grow; read them before and after to get a stretch's share.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.epoll = new_epoll()
+        self.good = b""
+        self.idle: deque[int] = deque()
+        self.busy: set[int] = set()
+        self.partial: dict[int, bytes] = {}
+        self.sent_ns: dict[int, int] = {}
+        self.sent = 0
+        self.correct = 0
+        self.reconnects = 0
+        self.errors = dict.fromkeys(ErrorCounts.__struct_fields__, 0)
+        self._sockets: dict[int, Any] = {}
+        self._connecting: dict[int, int] = {}
+        self._unsent: dict[int, bytes] = {}
+        self._retry_at_ns: deque[int] = deque()
+
+    @property
+    def local_ports(self) -> list[int]:
+        """The client ports of the open connections, by which the server's side can be found."""
+        return [
+            sock.getsockname()[1]
+            for fd, sock in self._sockets.items()
+            if fd not in self._connecting
+        ]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no connection is being opened or waits to be."""
+        return not self._connecting and not self._retry_at_ns
+
+    @property
+    def error_counts(self) -> ErrorCounts:
+        """Errors by kind since the start."""
+        return ErrorCounts(**self.errors)
+
+    def connect(self) -> None:
+        """Begin to open one connection; it turns up in `idle` once it is there."""
+        sock = new_socket(AF_INET, SOCK_STREAM)
+        sock.setblocking(False)
+        sock.setsockopt(*NODELAY)
+        code = sock.connect_ex((self.target.host, self.target.port))
+        if code not in (0, errno.EINPROGRESS):
+            sock.close()
+            self._refuse()
+            return
+        fd = sock.fileno()
+        self._sockets[fd] = sock
+        self._connecting[fd] = clock_ns()
+        self.epoll.register(fd, EPOLLOUT)
+
+    def send(self, fd: int, now_ns: int) -> bool:
+        """Send the request on an idle connection; False where it was closed and is reopened.
+
+        A connection that was closed while idle is a reconnect, not an error: nothing was asked.
+        """
+        request = self.target.request
+        try:
+            written = write(fd, request)
+        except BlockingIOError:
+            written = 0
+        except OSError:
+            self.reopen(fd)
+            return False
+        self.sent += 1
+        self.sent_ns[fd] = now_ns
+        self.busy.add(fd)
+        if written < len(request):
+            self._unsent[fd] = request[written:]
+            self.epoll.modify(fd, WATCHED | EPOLLOUT)
+        return True
+
+    def rest(self, fd: int) -> None:
+        """Put a connection whose answer is complete among the idle ones."""
+        self.partial[fd] = b""
+        self.busy.discard(fd)
+        self.idle.append(fd)
+
+    def receive(self, fd: int, event: int) -> Taken:
+        """Handle an event that is not a plain readable one: a hang-up, an error, a new connection.
+
+        Where a busy connection hung up after its whole answer, the answer counts and the
+        connection is opened anew.
+        """
+        if fd in self._connecting:
+            return self._settle(fd, event)
+        if event & EPOLLOUT and fd in self._unsent:
+            self._send_rest(fd)
+        if not event & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP):
+            return Taken.WAITING
+        try:
+            data = read(fd, READ_BYTES)
+        except BlockingIOError:
+            return Taken.WAITING
+        except OSError:
+            data = b""
+        return self.take(fd, data)
+
+    def take(self, fd: int, data: bytes) -> Taken:
+        """Add bytes (none means end of stream) to a connection's answer and judge it when whole."""
+        if fd not in self.busy:
+            # Closed while idle, or bytes nobody asked for: the latter is a wrong answer.
+            if data:
+                self.errors["body"] += 1
+            self.idle.remove(fd)
+            self.reopen(fd)
+            return Taken.LOST
+        buffer = self.partial.get(fd, b"") + data
+        if data and self.good.startswith(buffer):
+            if len(buffer) < len(self.good):
+                self.partial[fd] = buffer
+                return Taken.WAITING
+            return self._accept(fd)
+        try:
+            response = read_response(buffer, method=self.target.method, at_eof=not data)
+        except WireError:
+            return self._fail(fd, "body")
+        if response is None:
+            if not data:
+                return self._fail(fd, "reset")
+            self.partial[fd] = buffer
+            return Taken.WAITING
+        if response.size < len(buffer):
+            return self._fail(fd, "body")
+        fault = self.target.fault_of(response)
+        if fault is None and not response.closes:
+            self.good = buffer
+            return self._accept(fd)
+        if fault is None:
+            self.correct += 1
+        else:
+            self.errors[fault] += 1
+        self.rest(fd)
+        if response.closes:
+            self.idle.pop()
+            self.reopen(fd)
+        return Taken.CORRECT if fault is None else Taken.WRONG
+
+    def refresh(self, deadline_s: float = 1.0) -> None:
+        """Notice what happened while no load ran: reopen what the peer closed, and await it."""
+        end_ns = clock_ns() + int(deadline_s * 1e9)
+        while True:
+            events = self.epoll.poll(0 if self.is_settled else RETRY_NS / 1e9)
+            for fd, event in events:
+                self.receive(fd, event)
+            now_ns = clock_ns()
+            self.sweep(now_ns)
+            if (not events and self.is_settled) or now_ns > end_ns:
+                return
+
+    def sweep(self, now_ns: int) -> int:
+        """Fail what is past the time-out and retry refused connections; return how many failed."""
+        limit_ns = now_ns - int(self.target.timeout_s * 1e9)
+        late = [fd for fd in self.busy if self.sent_ns[fd] < limit_ns]
+        for fd in late:
+            self._fail(fd, "timeout")
+        for fd in [fd for fd, since_ns in self._connecting.items() if since_ns < limit_ns]:
+            self._drop(fd)
+            self._refuse()
+        while self._retry_at_ns and self._retry_at_ns[0] <= now_ns:
+            self._retry_at_ns.popleft()
+            self.connect()
+        return len(late)
+
+    def reopen(self, fd: int) -> None:
+        """Close a connection and begin to open another in its place."""
+        self._drop(fd)
+        self.reconnects += 1
+        self.connect()
+
+    def close(self) -> None:
+        """Close every connection and the epoll."""
+        for fd in list(self._sockets):
+            self._drop(fd)
+        self.idle.clear()
+        self._retry_at_ns.clear()
+        self.epoll.close()
+
+    def _accept(self, fd: int) -> Taken:
+        self.correct += 1
+        self.rest(fd)
+        return Taken.CORRECT
+
+    def _fail(self, fd: int, kind: str) -> Taken:
+        self.errors[kind] += 1
+        self.reopen(fd)
+        return Taken.LOST
+
+    def _refuse(self) -> None:
+        self.errors["connect"] += 1
+        self._retry_at_ns.append(clock_ns() + RETRY_NS)
+
+    def _settle(self, fd: int, event: int) -> Taken:
+        if event & (EPOLLERR | EPOLLHUP):
+            self._drop(fd)
+            self._refuse()
+            return Taken.LOST
+        del self._connecting[fd]
+        self.epoll.modify(fd, WATCHED)
+        self.rest(fd)
+        return Taken.WAITING
+
+    def _send_rest(self, fd: int) -> None:
+        rest = self._unsent[fd]
+        try:
+            written = write(fd, rest)
+        except OSError:
+            return  # the error event that comes with it fails the request
+        if written == len(rest):
+            del self._unsent[fd]
+            self.epoll.modify(fd, WATCHED)
+        else:
+            self._unsent[fd] = rest[written:]
+
+    def _drop(self, fd: int) -> None:
+        self._connecting.pop(fd, None)
+        self._unsent.pop(fd, None)
+        self.partial.pop(fd, None)
+        self.sent_ns.pop(fd, None)
+        self.busy.discard(fd)
+        # Closing the last descriptor takes it out of the epoll as well.
+        self._sockets.pop(fd).close()

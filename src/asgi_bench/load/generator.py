@@ -1,0 +1,164 @@
+"""A load process as the harness holds it: started, commanded over a socket, ended."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+
+from asgi_bench.errors import BenchError
+from asgi_bench.load.messages import (
+    CLIENT_VARIABLE,
+    CONTROL_FD_VARIABLE,
+    SCENARIO_VARIABLE,
+    Command,
+    Failed,
+    Quit,
+    Ready,
+    Reply,
+    decode_reply,
+    frame,
+    read_frame,
+)
+from asgi_bench.model import Client, Scenario
+
+HERE = Path(__file__).parent
+START_TIMEOUT_S = 60.0
+QUIT_TIMEOUT_S = 10.0
+
+R = TypeVar("R", bound=Reply)
+
+
+def slice_arguments(table_prefix: Path) -> list[str]:
+    """Return Locust's arguments for the slice server; its CSV tables go to `table_prefix`."""
+    arguments = ["-f", str(HERE / "locustfile.py"), "--users", "1", "--csv", str(table_prefix)]
+    return [*arguments, "--host", "http://127.0.0.1"]
+
+
+def stock_arguments(host: str, port: int, users: int) -> list[str]:
+    """Return Locust's arguments for one of its stock clients, recorded by us."""
+    files = f"{HERE / 'recorder.py'},{HERE / 'stock_users.py'}"
+    rates = ["--users", str(users), "--spawn-rate", str(users)]
+    return ["-f", files, *rates, "--host", f"http://{host}:{port}"]
+
+
+def stock_environment(client: Client, scenario: Scenario) -> dict[str, str]:
+    """Return the variables that tell a stock client what to be and what to request."""
+    return {CLIENT_VARIABLE: client, SCENARIO_VARIABLE: msgspec.json.encode(scenario).decode()}
+
+
+class LoadFault(BenchError):
+    """The load process died, hung, or could not carry out a command."""
+
+
+class LoadProcess:
+    """One headless Locust process; a context manager that always ends it.
+
+    `arguments` name its locustfile and users (`slice_arguments`, `stock_arguments`), `log` is
+    where its output goes.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None
+    ) -> None:
+        self._arguments = arguments
+        self._log = log
+        self._env = dict(env or {})
+        self.pid = 0
+        self.cpus: tuple[int, ...] = ()
+
+    def __enter__(self) -> Self:
+        ours, theirs = socket.socketpair()
+        self._control = ours
+        argv = [sys.executable, "-m", "locust", *self._arguments]
+        argv += ["--headless", "--loglevel", "WARNING", "--only-summary"]
+        with theirs, self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=os.environ | self._env | {CONTROL_FD_VARIABLE: str(theirs.fileno())},
+                pass_fds=(theirs.fileno(),),
+                # Its own group: Ctrl-C reaches the harness alone, which ends it in order.
+                process_group=0,
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.quit()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def greet(self) -> None:
+        """Wait until the process is ready for commands; raises LoadFault."""
+        ready = self._receive(Ready, START_TIMEOUT_S)
+        self.pid, self.cpus = ready.pid, ready.cpus
+
+    def ask(self, command: Command, expected: type[R], timeout_s: float) -> R:
+        """Send a command and return its reply; raises LoadFault where none comes in time."""
+        self.send(command)
+        return self._receive(expected, timeout_s)
+
+    def send(self, command: Command) -> None:
+        """Send a command without awaiting its reply."""
+        try:
+            self._control.sendall(frame(command))
+        except OSError as error:
+            raise LoadFault(self._epitaph()) from error
+
+    def quit(self) -> None:
+        """End the process through Locust's own quit, by signals where that does not do."""
+        if self.is_alive:
+            try:
+                self.send(Quit())
+                self._control.shutdown(socket.SHUT_WR)
+            except (LoadFault, OSError):
+                pass
+        for ending in (None, signal.SIGTERM, signal.SIGKILL):
+            if ending is not None:
+                self._process.send_signal(ending)
+            try:
+                self._process.wait(QUIT_TIMEOUT_S)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        self._control.close()
+
+    def _receive(self, expected: type[R], timeout_s: float) -> R:
+        deadline = time.monotonic() + timeout_s
+
+        def receive(size: int) -> bytes:
+            self._control.settimeout(max(deadline - time.monotonic(), 0.001))
+            return self._control.recv(size)
+
+        try:
+            reply = decode_reply(read_frame(receive))
+        except TimeoutError as error:
+            raise LoadFault(f"the load process gave no answer within {timeout_s:g} s") from error
+        except (EOFError, ConnectionError) as error:
+            raise LoadFault(self._epitaph()) from error
+        if isinstance(reply, Failed):
+            raise LoadFault(f"the load process failed: {reply.text}")
+        if not isinstance(reply, expected):
+            raise LoadFault(f"the load process answered {type(reply).__name__} out of turn")
+        return reply
+
+    def _epitaph(self) -> str:
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return f"the load process died: {lines[-1] if lines else 'it left no word'}"

@@ -1,0 +1,122 @@
+"""What the harness and a load process say to each other: length-prefixed msgpack on a socket."""
+
+import struct
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from asgi_bench.load.target import Target
+from asgi_bench.model import ErrorCounts
+
+# Environment variables that tell a load process its end of the control socket, and (to stock
+# users) which of Locust's clients to be and the scenario as JSON.
+CONTROL_FD_VARIABLE = "ASGI_BENCH_CONTROL_FD"
+CLIENT_VARIABLE = "ASGI_BENCH_CLIENT"
+SCENARIO_VARIABLE = "ASGI_BENCH_SCENARIO"
+
+_LENGTH = struct.Struct("!I")
+
+
+class Open(msgspec.Struct, frozen=True, tag=True):
+    """Open a target's connections one by one under load, then warm up for `warmup_s`."""
+
+    target: Target
+    warmup_s: float
+
+
+class Load(msgspec.Struct, frozen=True, tag=True):
+    """Put one closed-loop slice of load on an open target; `pids` are clocked at its edges."""
+
+    name: str
+    duration_s: float
+    pids: tuple[int, ...]
+
+
+class Close(msgspec.Struct, frozen=True, tag=True):
+    """Close a target's connections and hand over its histograms and totals."""
+
+    name: str
+
+
+class Quit(msgspec.Struct, frozen=True, tag=True):
+    """End the load process through Locust's own quit."""
+
+
+class Opened(msgspec.Struct, frozen=True, tag=True):
+    """The ramp's outcome: the throughput it ended with, and the client ports of the connections."""
+
+    throughput_rps: float
+    client_ports: tuple[int, ...]
+
+
+class Loaded(msgspec.Struct, frozen=True, tag=True):
+    """One slice: `begin_s` and `end_s` on the monotonic clock, CPU between the reads at its edges.
+
+    `pids_lost` are clocked processes that were gone at the end.
+    """
+
+    begin_s: float
+    end_s: float
+    requests: int
+    sent: int
+    errors: ErrorCounts
+    server_cpu_s: dict[int, float]
+    load_cpu_s: float
+    pids_lost: tuple[int, ...] = ()
+
+
+class Closed(msgspec.Struct, frozen=True, tag=True):
+    """What a target's slices gave in histograms, and all that was ever sent to it."""
+
+    response_time_hdr: str | None
+    clamped: int
+    reconnects: int
+    sent_total: int
+    errors_total: ErrorCounts
+    response_bytes: int | None
+    service_time_hdr: str | None = None
+    generator_lag_hdr: str | None = None
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """A load process greets: its pid and the CPUs it may run on."""
+
+    pid: int
+    cpus: tuple[int, ...]
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """A command could not be carried out; the load process lives on."""
+
+    text: str
+
+
+Command: TypeAlias = Open | Load | Close | Quit
+Reply: TypeAlias = Ready | Opened | Loaded | Closed | Failed
+
+_encode = msgspec.msgpack.Encoder().encode
+decode_command = msgspec.msgpack.Decoder(Command).decode
+decode_reply = msgspec.msgpack.Decoder(Reply).decode
+
+
+def frame(message: Command | Reply) -> bytes:
+    """Return a message as it travels: four bytes of length, then msgpack."""
+    payload = _encode(message)
+    return _LENGTH.pack(len(payload)) + payload
+
+
+def read_frame(receive: Callable[[int], Any]) -> bytes:
+    """Read one frame with `receive(n)`; raises EOFError where the peer has closed."""
+    (length,) = _LENGTH.unpack(_read_exactly(receive, _LENGTH.size))
+    return _read_exactly(receive, length)
+
+
+def _read_exactly(receive: Callable[[int], Any], size: int) -> bytes:
+    pieces = bytearray()
+    while len(pieces) < size:
+        piece = receive(size - len(pieces))
+        if not piece:
+            raise EOFError("the other side closed the connection")
+        pieces += piece
+    return bytes(pieces)

@@ -1,0 +1,38 @@
+"""The operating system's own sockets and epoll, as they were before gevent patched the modules.
+
+Importing locust patches `socket` and removes `select.epoll`; gevent keeps what it replaced
+(gevent.monkey.get_original). The engine must not switch greenlets on each `recv`.
+"""
+
+import select
+import socket
+from typing import Any
+
+from gevent.monkey import get_original
+
+new_epoll: Any = get_original("select", "epoll")
+new_socket: Any = get_original("socket", "socket")
+
+EPOLLIN: int = 0x001
+EPOLLOUT: int = 0x004
+EPOLLERR: int = 0x008
+EPOLLHUP: int = 0x010
+EPOLLRDHUP: int = 0x2000
+
+AF_INET = socket.AF_INET
+SOCK_STREAM = socket.SOCK_STREAM
+NODELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+__all__ = [
+    "AF_INET",
+    "EPOLLERR",
+    "EPOLLHUP",
+    "EPOLLIN",
+    "EPOLLOUT",
+    "EPOLLRDHUP",
+    "NODELAY",
+    "SOCK_STREAM",
+    "new_epoll",
+    "new_socket",
+    "select",
+]

@@ -1,0 +1,147 @@
+"""Records what Locust users of any kind do, as the harness commands: for clients it can't slice.
+
+Loaded by `locust -f` beside the users' file. It listens to Locust's own request event, so it
+sees what Locust sees, in milliseconds as floats, before Locust rounds them.
+"""
+
+import os
+import socket
+import time
+from collections import Counter
+from typing import Any
+
+import gevent
+from locust import events
+
+from asgi_bench.load.clocks import read_clocks
+from asgi_bench.load.histogram import Recording
+from asgi_bench.load.messages import (
+    CONTROL_FD_VARIABLE,
+    Close,
+    Closed,
+    Failed,
+    Load,
+    Loaded,
+    Quit,
+    Ready,
+    decode_command,
+    frame,
+    read_frame,
+)
+from asgi_bench.model import ErrorCounts
+
+KINDS = ErrorCounts.__struct_fields__
+
+
+class Recorder:
+    """Counts and times every request event; `serve` answers the harness."""
+
+    def __init__(self, environment: Any) -> None:
+        self._environment = environment
+        self._control = socket.socket(fileno=int(os.environ[CONTROL_FD_VARIABLE]))
+        self._recording = Recording()
+        self._latencies_ns: list[int] = []
+        self._correct = 0
+        self._errors: Counter[str] = Counter()
+        self._response_bytes: int | None = None
+
+    def note(
+        self, response_time: float, response_length: int, exception: Any = None, **_: Any
+    ) -> None:
+        """Take one request event."""
+        if exception is not None:
+            self._errors[error_kind(exception)] += 1
+            return
+        self._correct += 1
+        self._latencies_ns.append(int(response_time * 1e6))
+        self._response_bytes = response_length
+
+    def greet(self, **_: Any) -> None:
+        """Say that all users are up, and start to answer."""
+        reply = Ready(os.getpid(), tuple(sorted(os.sched_getaffinity(0))))
+        self._control.sendall(frame(reply))
+        gevent.spawn(self._serve)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                command = decode_command(read_frame(self._control.recv))
+            except (EOFError, ConnectionError):
+                command = Quit()
+            match command:
+                case Load():
+                    reply: Loaded | Closed | Failed = self._load(command)
+                case Close():
+                    reply = self._close()
+                case Quit():
+                    self._environment.runner.quit()
+                    return
+                case _:
+                    reply = Failed("only slices of running users can be recorded")
+            self._control.sendall(frame(reply))
+
+    def _load(self, command: Load) -> Loaded:
+        self._latencies_ns.clear()
+        correct, errors = self._correct, self._error_counts
+        server_before, load_before = read_clocks(command.pids), time.process_time()
+        begin_s = time.perf_counter()
+        gevent.sleep(command.duration_s)
+        end_s = time.perf_counter()
+        load_cpu_s = time.process_time() - load_before
+        server_after = read_clocks(command.pids)
+        self._recording.add(self._latencies_ns)
+        requests, errors = self._correct - correct, self._error_counts - errors
+        return Loaded(
+            begin_s=begin_s,
+            end_s=end_s,
+            requests=requests,
+            sent=requests + errors.total,
+            errors=errors,
+            server_cpu_s={
+                pid: server_after[pid] - before
+                for pid, before in server_before.items()
+                if pid in server_after
+            },
+            load_cpu_s=load_cpu_s,
+            pids_lost=tuple(pid for pid in command.pids if pid not in server_after),
+        )
+
+    def _close(self) -> Closed:
+        self._environment.runner.stop()
+        errors = self._error_counts
+        return Closed(
+            response_time_hdr=self._recording.encode(),
+            clamped=self._recording.clamped,
+            reconnects=0,
+            sent_total=self._correct + errors.total,
+            errors_total=errors,
+            response_bytes=self._response_bytes,
+        )
+
+    @property
+    def _error_counts(self) -> ErrorCounts:
+        return ErrorCounts(**{kind: self._errors[kind] for kind in KINDS})
+
+
+def error_kind(fault: Any) -> str:
+    """Return the kind of error a Locust failure is: stock users name it in their message."""
+    text = str(fault)
+    if text in KINDS:
+        return text
+    name = f"{type(fault).__name__} {text}".lower()
+    for kind, signs in (
+        ("timeout", ("timeout", "timed out")),
+        ("connect", ("refused", "newconnection", "connecttimeout")),
+        ("status", ("status", "http error", "client error", "server error", "bad status")),
+        ("reset", ("reset", "closed", "disconnected", "aborted", "broken pipe")),
+    ):
+        if any(sign in name for sign in signs):
+            return kind
+    return "body"
+
+
+@events.init.add_listener
+def _attach(environment: Any, **_: Any) -> None:
+    recorder = Recorder(environment)
+    environment.events.request.add_listener(recorder.note)
+    environment.events.spawning_complete.add_listener(recorder.greet)

@@ -1,0 +1,108 @@
+"""A Locust user that owns all its connections and is as fast as wrk, for any locustfile."""
+
+import socket
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+import gevent
+from gevent.socket import wait_read
+from locust import User, task
+from locust.exception import StopUser
+
+from asgi_bench.errors import UsageError
+from asgi_bench.load.closed_loop import run_closed_loop
+from asgi_bench.load.connections import Connections
+from asgi_bench.load.statistics import feed
+from asgi_bench.load.target import Target
+from asgi_bench.load.wire.http1 import encode_request
+
+# Locust's table moves, and its stop is obeyed, at least this often.
+STRETCH_S = 0.5
+# How long one wait for events may keep other greenlets of this process out, at most.
+WAIT_S = 0.02
+
+
+class FastUser(User):
+    """Closed-loop load on `connections` keep-alive connections from a single Locust user.
+
+    Subclass it in a locustfile, set what to request and what to expect, and start it with
+    `locust -f FILE --host http://127.0.0.1:8000 -u 1`. Every answer is checked for status,
+    framing and (with `expect_body`) content; faults appear as Locust failures by kind: status,
+    body, connect, reset, timeout. Plain HTTP/1.1 only.
+    """
+
+    abstract = True
+
+    connections: ClassVar[int] = 64
+    method: ClassVar[str] = "GET"
+    path: ClassVar[str] = "/"
+    headers: ClassVar[dict[str, str]] = {}
+    body: ClassVar[bytes] = b""
+    expect_status: ClassVar[int] = 200
+    expect_body: ClassVar[bytes | None] = None
+    timeout_s: ClassVar[float] = 5.0
+
+    def on_start(self) -> None:
+        """Open the connections one by one under load."""
+        self._is_stopped = False
+        self._open = Connections(self._target())
+        self._stretch(self._open.target.connections * 0.003, ramp=self._open.target.connections)
+
+    def on_stop(self) -> None:
+        """Close the connections."""
+        self._open.close()
+
+    @task
+    def load(self) -> None:
+        """Put a short stretch of load on the server and feed Locust's statistics."""
+        self._stretch(STRETCH_S)
+
+    def _stretch(self, seconds: float, *, ramp: int = 0) -> None:
+        connections = self._open
+        before = dict(connections.errors)
+        stretch = run_closed_loop(connections, seconds, self._breathe, ramp=ramp, poll_s=0)
+        feed(
+            self.environment.stats,
+            name=self.path,
+            method=self.method,
+            requests=stretch.requests,
+            errors={kind: n - before[kind] for kind, n in connections.errors.items()},
+            latencies_ns=stretch.latencies_ns,
+            response_bytes=len(connections.good),
+        )
+        if self._is_stopped:
+            raise StopUser
+
+    def _breathe(self) -> bool:
+        """Let other greenlets run until a connection has something; False once Locust stops us.
+
+        The hub watches the epoll's own descriptor. A kill ends the stretch instead of tearing
+        it, so that what was measured reaches the statistics.
+        """
+        try:
+            wait_read(self._open.epoll.fileno(), timeout=WAIT_S)
+        except TimeoutError:
+            pass
+        except gevent.GreenletExit:
+            self._is_stopped = True
+        return not self._is_stopped
+
+    def _target(self) -> Target:
+        url = urlsplit(self.host or "")
+        if url.scheme != "http" or not url.hostname:
+            raise UsageError(f"--host {self.host}: FastUser takes http://HOST[:PORT] alone")
+        port = url.port or 80
+        family = socket.AF_INET
+        address = socket.getaddrinfo(url.hostname, port, family, socket.SOCK_STREAM)[0][4][0]
+        request = encode_request(self.method, self.path, url.netloc, self.headers, self.body)
+        return Target(
+            name=self.path,
+            host=str(address),
+            port=port,
+            connections=self.connections,
+            request=request,
+            method=self.method,
+            expect_status=self.expect_status,
+            expect_body=self.expect_body,
+            timeout_s=self.timeout_s,
+        )
