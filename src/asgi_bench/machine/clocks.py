@@ -1,0 +1,129 @@
+"""CPU time, waiting and stealing as the kernel counts them.
+
+Two sources, each for what it can do. The process CPU clock is exact to the nanosecond and cheap,
+but does not tell user from system time, and for a process running on another CPU it is only
+current as of that CPU's last scheduler tick: read it when the process is at rest.
+/proc/PID/stat has the split, in ticks of 10 ms: read it over seconds, not slices.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from asgi_bench.machine.processes import PROC, stat_fields
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+def process_cpu_s(pid: int) -> float:
+    """CPU seconds of all threads of one process, those that ended included.
+
+    The clock id is the one of clock_getcpuclockid(3): the pid inverted, shifted by three, with
+    CPUCLOCK_SCHED (2) in the low bits. Raises ProcessLookupError if the process is gone.
+    """
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError as error:  # The kernel says EINVAL for a pid that names no process.
+        raise ProcessLookupError(f"no process {pid}") from error
+
+
+def cpu_s_by_process(pids: Iterable[int]) -> dict[int, float]:
+    """CPU seconds of each process that lives; those that are gone are left out."""
+    figures: dict[int, float] = {}
+    for pid in pids:
+        try:
+            figures[pid] = process_cpu_s(pid)
+        except ProcessLookupError:
+            continue
+    return figures
+
+
+def tree_cpu_s(pids: Iterable[int]) -> float:
+    """CPU seconds of all these processes together; one that is gone counts as 0.
+
+    A difference of two readings is therefore too small, or below zero, if a process ended in
+    between: where that may happen, read through a `TreeClock`.
+    """
+    return sum(cpu_s_by_process(pids).values())
+
+
+class TreeClock:
+    """A CPU clock over processes that come and go: it never runs backwards.
+
+    A process that has vanished keeps counting as it was last read.
+    """
+
+    def __init__(self) -> None:
+        self._cpu_s: dict[int, float] = {}
+
+    def read_s(self, pids: Iterable[int]) -> float:
+        """CPU seconds of these and of all processes ever read through this clock."""
+        self._cpu_s.update(cpu_s_by_process({*self._cpu_s, *pids}))
+        return sum(self._cpu_s.values())
+
+    @property
+    def by_process(self) -> dict[int, float]:
+        """CPU seconds of each process as last read."""
+        return dict(self._cpu_s)
+
+
+def user_system_s(pids: Iterable[int]) -> tuple[float, float]:
+    """User and system CPU seconds, children that ended and were waited for included.
+
+    Grain 10 ms. A process that is gone counts as 0 (its parent, if listed, inherits its time).
+    """
+    user = system = 0
+    for pid in pids:
+        fields = stat_fields(pid)
+        if fields is not None:
+            # utime, stime, cutime, cstime: fields 14 to 17 of proc(5), here without the first two.
+            user += int(fields[11]) + int(fields[13])
+            system += int(fields[12]) + int(fields[14])
+    return user / _TICKS_PER_S, system / _TICKS_PER_S
+
+
+def steal_s(cpus: Iterable[int], stat: Path = PROC / "stat") -> float:
+    """Seconds that the hypervisor ran others while these CPUs had work; grain 10 ms, per CPU."""
+    wanted = {f"cpu{cpu}" for cpu in cpus}
+    ticks = 0
+    with stat.open() as lines:
+        for line in lines:
+            name, *fields = line.split()
+            if name in wanted:
+                ticks += int(fields[7])
+    return ticks / _TICKS_PER_S
+
+
+def run_queue_wait_s(pids: Iterable[int]) -> float:
+    """Seconds the live threads of these processes were ready but waited for a CPU.
+
+    Second field of schedstat (Documentation/scheduler/sched-stats.rst), in nanoseconds. A thread
+    that ended takes its share along, so compare readings only while the threads stay the same.
+    """
+    return sum(int(text.split()[1]) for text in _task_files(pids, "schedstat")) / 1e9
+
+
+def context_switches(pids: Iterable[int]) -> tuple[int, int]:
+    """Voluntary and involuntary context switches of the live threads of these processes."""
+    counts = {"voluntary_ctxt_switches": 0, "nonvoluntary_ctxt_switches": 0}
+    for text in _task_files(pids, "status"):
+        for line in text.splitlines():
+            name, _, figure = line.partition(":")
+            if name in counts:
+                counts[name] += int(figure)
+    return counts["voluntary_ctxt_switches"], counts["nonvoluntary_ctxt_switches"]
+
+
+def _task_files(pids: Iterable[int], name: str) -> list[str]:
+    """That file of every live thread; what vanishes while being read is left out."""
+    texts = []
+    for pid in pids:
+        try:
+            for task in (PROC / str(pid) / "task").iterdir():
+                texts.append((task / name).read_text())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return texts

@@ -1,0 +1,191 @@
+"""The finer facts about a machine: what explains why two runs differ. All as text, for reading.
+
+A fact the kernel doesn't tell (other architecture, container, no driver) is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from datetime import UTC, datetime
+from pathlib import Path
+
+from asgi_bench.machine.affinity import allowed_cpus, cores, format_cpus
+from asgi_bench.machine.processes import PROC
+
+SYS = Path("/sys")
+
+_GIB = 1024**3
+
+
+def read_line(path: Path) -> str | None:
+    """The file's content without the blanks around it; None if it isn't there or is empty."""
+    try:
+        return path.read_text(errors="replace").strip("\0 \n\t") or None
+    except OSError:
+        return None
+
+
+def cpu_fields(proc: Path = PROC) -> dict[str, str]:
+    """The first processor's block of /proc/cpuinfo."""
+    block = (read_line(proc / "cpuinfo") or "").partition("\n\n")[0]
+    pairs = (line.partition(":") for line in block.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def details(proc: Path = PROC, sys: Path = SYS) -> dict[str, str]:
+    """The facts by name; what is unknown is missing."""
+    facts: dict[str, str | None] = {
+        **_cpu_facts(proc, sys),
+        **_limit_facts(proc, sys),
+        "clock source": read_line(
+            sys / "devices/system/clocksource/clocksource0/current_clocksource"
+        ),
+        "load average": _first_words(read_line(proc / "loadavg"), 3),
+        "started": _boot_time(proc),
+        "container": _container(),
+        "kernel command line": read_line(proc / "cmdline"),
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def governor(sys: Path = SYS) -> str | None:
+    """The frequency governors in use, or None where the kernel doesn't set the frequency."""
+    found = {
+        text
+        for path in (sys / "devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
+        if (text := read_line(path)) is not None
+    }
+    return ", ".join(sorted(found)) or None
+
+
+def virtualization(proc: Path = PROC, sys: Path = SYS) -> str | None:
+    """The hypervisor's name as far as it shows; None on bare metal."""
+    if "hypervisor" not in cpu_fields(proc).get("flags", "").split():
+        return read_line(sys / "hypervisor/type")
+    product = " ".join(
+        text
+        for name in ("sys_vendor", "product_name")
+        if (text := read_line(sys / "class/dmi/id" / name)) is not None
+    )
+    return product or read_line(sys / "hypervisor/type") or "virtual machine"
+
+
+def _cpu_facts(proc: Path, sys: Path) -> dict[str, str | None]:
+    cpus = sys / "devices/system/cpu"
+    allowed = allowed_cpus()
+    siblings = max(len(core) for core in cores(allowed, cpus))
+    boost = read_line(cpus / "cpufreq/boost")
+    no_turbo = read_line(cpus / "intel_pstate/no_turbo")
+    if no_turbo is not None:
+        boost = "0" if no_turbo == "1" else "1"
+    return {
+        "CPUs allowed": format_cpus(allowed),
+        "cores": str(len(cores(allowed, cpus))),
+        "threads per core": str(siblings),
+        "SMT": read_line(cpus / "smt/control"),
+        "caches": _caches(cpus),
+        "microcode": cpu_fields(proc).get("microcode"),
+        "turbo": {"0": "off", "1": "on"}.get(boost or ""),
+        "mitigations": _mitigations(cpus),
+    }
+
+
+def _caches(cpus: Path) -> str | None:
+    found = []
+    for index in sorted((cpus / "cpu0/cache").glob("index[0-9]*")):
+        level, kind, size = (read_line(index / name) for name in ("level", "type", "size"))
+        if level and size:
+            letter = {"Data": "d", "Instruction": "i"}.get(kind or "", "")
+            found.append(f"L{level}{letter} {size}")
+    return ", ".join(found) or None
+
+
+def _mitigations(cpus: Path) -> str | None:
+    """What the kernel works against, and what it leaves open: both cost or save system time."""
+    states: dict[str, list[str]] = {"Mitigation": [], "Vulnerable": []}
+    files = sorted((cpus / "vulnerabilities").glob("*"))
+    for path in files:
+        word = (read_line(path) or "").partition(":")[0].split(" ")[0]
+        if word in states:
+            states[word].append(path.name)
+    parts = [
+        f"{title} {', '.join(states[word])}"
+        for word, title in (("Mitigation", "mitigated:"), ("Vulnerable", "vulnerable:"))
+        if states[word]
+    ]
+    return "; ".join(parts) or ("none needed" if files else None)
+
+
+def _limit_facts(proc: Path, sys: Path) -> dict[str, str | None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return {
+        "open files": f"{soft} (hard limit {hard})",
+        "somaxconn": read_line(proc / "sys/net/core/somaxconn"),
+        "tcp_max_syn_backlog": read_line(proc / "sys/net/ipv4/tcp_max_syn_backlog"),
+        "ephemeral ports": "-".join(
+            (read_line(proc / "sys/net/ipv4/ip_local_port_range") or "").split()
+        )
+        or None,
+        "cgroup CPU limit": _cgroup_cpu_limit(proc, sys),
+        "cgroup memory limit": _cgroup_memory_limit(proc, sys),
+    }
+
+
+def _cgroup_folders(proc: Path, sys: Path, controller: str) -> list[Path]:
+    """Where limits on this process may stand: its group and every group above, v2 and v1."""
+    folders = []
+    for line in (read_line(proc / "self/cgroup") or "").splitlines():
+        _, names, path = line.split(":", 2)
+        if names and controller not in names.split(","):
+            continue
+        root = sys / "fs/cgroup" / (controller if names else "")
+        inner = root / path.lstrip("/")
+        folders += [inner, *(p for p in inner.parents if p.is_relative_to(root))]
+    return folders
+
+
+def _cgroup_cpu_limit(proc: Path, sys: Path) -> str | None:
+    limits = []
+    for folder in _cgroup_folders(proc, sys, "cpu"):
+        quota, _, period = (read_line(folder / "cpu.max") or "").partition(" ")
+        if not quota:
+            quota = read_line(folder / "cpu.cfs_quota_us") or ""
+            period = read_line(folder / "cpu.cfs_period_us") or ""
+        if quota.isdigit() and period.isdigit():
+            limits.append(int(quota) / int(period))
+    return f"{min(limits):g} CPUs" if limits else None
+
+
+def _cgroup_memory_limit(proc: Path, sys: Path) -> str | None:
+    limits = []
+    for folder in _cgroup_folders(proc, sys, "memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            text = read_line(folder / name) or ""
+            # Without a limit, v1 shows the greatest page-aligned 63-bit number.
+            if text.isdigit() and int(text) < 2**60:
+                limits.append(int(text))
+    return f"{min(limits) / _GIB:.3g} GiB" if limits else None
+
+
+def _boot_time(proc: Path) -> str | None:
+    for line in (read_line(proc / "stat") or "").splitlines():
+        if line.startswith("btime "):
+            return datetime.fromtimestamp(int(line.split()[1]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None
+
+
+def _container() -> str | None:
+    for path, name in (("/.dockerenv", "docker"), ("/run/.containerenv", "podman")):
+        if Path(path).exists():
+            return name
+    return os.environ.get("container")  # systemd-nspawn, lxc and others say so here
+
+
+def _first_words(text: str | None, count: int) -> str | None:
+    return None if text is None else " ".join(text.split()[:count])
+
+
+def memory_bytes() -> int:
+    """The machine's memory (not the cgroup's share of it)."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,32 @@
+"""Memory of a process tree, shared pages counted once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from asgi_bench.machine.processes import PROC
+
+_PSS_LINE = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
+
+
+def pss_bytes(pids: Iterable[int]) -> int | None:
+    """Proportional set size of all these processes together, in bytes.
+
+    PSS splits a shared page among those that map it, so the sum over a tree counts each page of
+    forked workers once; the resident size would count it per worker. A process that is gone
+    counts as 0; None if one may not be read or none is left. Walks the page tables (some
+    milliseconds for a big process): not while load runs.
+    """
+    total_kb: int | None = None
+    for pid in pids:
+        try:
+            rollup = (PROC / str(pid) / "smaps_rollup").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        except PermissionError:
+            return None
+        found = _PSS_LINE.search(rollup)
+        if found is not None:
+            total_kb = (total_kb or 0) + int(found[1])
+    return None if total_kb is None else total_kb * 1024

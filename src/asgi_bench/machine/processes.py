@@ -1,0 +1,115 @@
+"""Which processes live, who started whom: read from /proc, safe against processes that vanish."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+PROC = Path("/proc")
+
+# A zombie ("Z") or a dying process ("X") runs nothing and holds nothing: it doesn't live.
+_DEAD_STATES = frozenset("ZXx")
+
+
+class ProcessEntry(NamedTuple):
+    """One live process as /proc tells; `start_ticks` with the pid names it for good."""
+
+    pid: int
+    parent: int
+    group: int
+    start_ticks: int
+
+
+ProcessTable = Mapping[int, ProcessEntry]
+
+
+def process_entry(pid: int) -> ProcessEntry | None:
+    """The live process of that pid, or None if there is none (a zombie counts as none)."""
+    fields = stat_fields(pid)
+    if fields is None or fields[0] in _DEAD_STATES:
+        return None
+    return ProcessEntry(pid, int(fields[1]), int(fields[2]), int(fields[19]))
+
+
+def stat_fields(pid: int) -> list[str] | None:
+    """/proc/PID/stat from field 3 (the state) on, proc(5); None if the process is gone."""
+    try:
+        text = (PROC / str(pid) / "stat").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The name in field 2 may hold blanks and brackets, so split after its last bracket.
+    return text.rpartition(")")[2].split()
+
+
+def process_table() -> dict[int, ProcessEntry]:
+    """Every live process on the machine (about 10 us each)."""
+    table: dict[int, ProcessEntry] = {}
+    for folder in PROC.iterdir():
+        if not folder.name.isdigit():
+            continue
+        entry = process_entry(int(folder.name))
+        if entry is not None:
+            table[entry.pid] = entry
+    return table
+
+
+def tree_pids(root_pids: Iterable[int], table: ProcessTable | None = None) -> tuple[int, ...]:
+    """The roots and all their descendants that live, sorted.
+
+    A table read once may serve many trees. A process that was handed to init because its parent
+    died is no longer in the tree: whoever must find those remembers their pids.
+    """
+    roots = tuple(root_pids)
+    if table is not None:
+        return _closure(roots, table)
+    # A child forked while /proc was being read may be missing: read until two readings agree.
+    # A tree that never rests (a fork storm) is taken as it was last seen.
+    seen = _closure(roots, process_table())
+    for _ in range(5):
+        again = _closure(roots, process_table())
+        if again == seen:
+            break
+        seen = again
+    return seen
+
+
+def _closure(roots: tuple[int, ...], table: ProcessTable) -> tuple[int, ...]:
+    children: dict[int, list[int]] = defaultdict(list)
+    for entry in table.values():
+        children[entry.parent].append(entry.pid)
+    found: set[int] = set()
+    queue = [pid for pid in roots if pid in table]
+    while queue:
+        pid = queue.pop()
+        if pid not in found:
+            found.add(pid)
+            queue.extend(children[pid])
+    return tuple(sorted(found))
+
+
+def process_name(pid: int) -> str:
+    """The short name of a process (/proc/PID/comm), or `?` if it is gone."""
+    try:
+        return (PROC / str(pid) / "comm").read_text(errors="replace").strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return "?"
+
+
+def pids_with_environment(assignment: str, table: ProcessTable | None = None) -> tuple[int, ...]:
+    """Live processes that were started with exactly `NAME=value` in their environment.
+
+    The environment survives a double fork, a new session and a new process group, so it finds
+    a daemon that has left its tree. Processes of other users can't be read and are left out.
+    """
+    wanted = assignment.encode()
+    found = []
+    for pid in process_table() if table is None else table:
+        try:
+            environment = (PROC / str(pid) / "environ").read_bytes()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+        if wanted in environment.split(b"\0"):
+            found.append(pid)
+    return tuple(sorted(found))

@@ -1,0 +1,206 @@
+"""Whose TCP sockets are whose: /proc/net/tcp joined with /proc/PID/fd and /proc/PID/fdinfo."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from asgi_bench.machine.processes import PROC, process_table
+
+_TABLES = ("net/tcp", "net/tcp6")
+_ESTABLISHED, _CLOSE_WAIT, _LISTEN = 0x01, 0x08, 0x0A
+_SOCKET_LINK = re.compile(r"socket:\[(\d+)\]")
+_EVENTPOLL_LINK = "anon_inode:[eventpoll]"
+# A line of an epoll's fdinfo, proc(5): `tfd: 7 events: 19 data: 7  pos:0 ino:2d3f sdev:8`.
+_WATCHED = re.compile(r"^tfd:\s*(\d+) .*?(?:\sino:([0-9a-f]+))?(?:\s+sdev:|$)", re.MULTILINE)
+
+
+class TcpRow(NamedTuple):
+    """One socket of /proc/net/tcp; inode 0 means that no process holds it (any more, or yet)."""
+
+    local_port: int
+    remote_port: int
+    state: int
+    inode: int
+
+
+class ConnectionOwners(msgspec.Struct, frozen=True):
+    """Who holds the server's end of some connections.
+
+    `by_pid` counts those of the asked processes, `strangers` those of any other, `unaccepted`
+    those still in the accept queue, and `unknown` those that might belong to a process whose
+    files we may not read (another user's).
+    """
+
+    by_pid: dict[int, int]
+    strangers: int = 0
+    unaccepted: int = 0
+    unknown: int = 0
+
+
+def tcp_rows(proc: Path = PROC) -> list[TcpRow]:
+    """All TCP sockets of this network namespace, IPv4 and IPv6.
+
+    One reading takes 1 to 5 ms (the kernel walks its whole hash table): share it.
+    """
+    rows: list[TcpRow] = []
+    for table in _TABLES:
+        try:
+            lines = (proc / table).read_text().splitlines()[1:]
+        except FileNotFoundError:  # A kernel without IPv6 has no tcp6.
+            continue
+        rows.extend(_parse_rows(lines))
+    return rows
+
+
+def _parse_rows(lines: Iterable[str]) -> Iterator[TcpRow]:
+    for line in lines:
+        # sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode ...
+        fields = line.split()
+        yield TcpRow(
+            local_port=int(fields[1].rpartition(":")[2], 16),
+            remote_port=int(fields[2].rpartition(":")[2], 16),
+            state=int(fields[3], 16),
+            inode=int(fields[9]),
+        )
+
+
+def listening_inodes(port: int, rows: Iterable[TcpRow] | None = None) -> set[int]:
+    """The inodes of all sockets that listen on the port, at whatever address."""
+    return {
+        row.inode
+        for row in (tcp_rows() if rows is None else rows)
+        if row.state == _LISTEN and row.local_port == port
+    }
+
+
+def socket_inodes(pid: int) -> dict[int, int]:
+    """The sockets a process holds: inode to file descriptor; empty if the process is gone.
+
+    Raises PermissionError for another user's process.
+    """
+    found: dict[int, int] = {}
+    for fd, link in _links(pid):
+        match = _SOCKET_LINK.fullmatch(link)
+        if match is not None:
+            found.setdefault(int(match[1]), fd)
+    return found
+
+
+def _links(pid: int) -> Iterator[tuple[int, str]]:
+    try:
+        entries = list((PROC / str(pid) / "fd").iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    for entry in entries:
+        try:
+            yield int(entry.name), str(entry.readlink())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+
+
+def owners(inodes: Collection[int], pids: Iterable[int]) -> dict[int, tuple[int, ...]]:
+    """Which of these processes hold which of these sockets; a socket none holds has ().
+
+    Processes whose files may not be read are passed over, see `unreadable`.
+    """
+    held: dict[int, list[int]] = {inode: [] for inode in inodes}
+    for pid in pids:
+        try:
+            sockets = socket_inodes(pid)
+        except PermissionError:
+            continue
+        for inode in inodes:
+            if inode in sockets:
+                held[inode].append(pid)
+    return {inode: tuple(sorted(found)) for inode, found in held.items()}
+
+
+def unreadable(pids: Iterable[int]) -> tuple[int, ...]:
+    """Those of the processes whose files we may not see."""
+    hidden = []
+    for pid in pids:
+        try:
+            socket_inodes(pid)
+        except PermissionError:
+            hidden.append(pid)
+    return tuple(hidden)
+
+
+def holder(inode: int) -> int | None:
+    """A process that holds the socket, searched on the whole machine; None if none is seen."""
+    for pid in process_table():
+        if owners({inode}, (pid,))[inode]:
+            return pid
+    return None
+
+
+def watchers(port: int, pids: Iterable[int], rows: Iterable[TcpRow] | None = None) -> set[int]:
+    """Those of the processes that wait for connections: an epoll of theirs watches a listener.
+
+    A process with a listener alone may be a master that never accepts.
+    """
+    listeners = listening_inodes(port, rows)
+    found: set[int] = set()
+    for pid in pids if listeners else ():
+        try:
+            links = list(_links(pid))
+        except PermissionError:
+            continue
+        inodes = {
+            fd: int(match[1]) for fd, link in links if (match := _SOCKET_LINK.fullmatch(link))
+        }
+        epolls = [fd for fd, link in links if link == _EVENTPOLL_LINK]
+        if any(_watched_inodes(pid, epoll, inodes) & listeners for epoll in epolls):
+            found.add(pid)
+    return found
+
+
+def _watched_inodes(pid: int, epoll_fd: int, inodes: dict[int, int]) -> set[int]:
+    """What an epoll watches; by inode, or by descriptor where an old kernel tells no inode."""
+    try:
+        text = (PROC / str(pid) / "fdinfo" / str(epoll_fd)).read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return set()
+    return {
+        int(match[2], 16) if match[2] else inodes.get(int(match[1]), 0)
+        for match in _WATCHED.finditer(text)
+    }
+
+
+def connection_owners(
+    local_port: int, client_ports: Collection[int], pids: Iterable[int]
+) -> ConnectionOwners:
+    """Which processes hold the server's end of the connections from these client ports.
+
+    A socket that several of the processes hold counts for the first of them by number: a child
+    that inherited it came later.
+    """
+    clients = set(client_ports)
+    ends = [
+        row.inode
+        for row in tcp_rows()
+        if row.local_port == local_port
+        and row.remote_port in clients
+        and row.state in (_ESTABLISHED, _CLOSE_WAIT)
+    ]
+    trees = tuple(sorted(pids))
+    held = owners({inode for inode in ends if inode}, trees)
+    by_pid: dict[int, int] = {}
+    foreign = 0
+    for inode in ends:
+        if inode and held[inode]:
+            by_pid[held[inode][0]] = by_pid.get(held[inode][0], 0) + 1
+        elif inode:
+            foreign += 1
+    hidden = bool(foreign) and bool(unreadable(trees))
+    return ConnectionOwners(
+        by_pid,
+        strangers=0 if hidden else foreign,
+        unaccepted=ends.count(0),
+        unknown=foreign if hidden else 0,
+    )
