@@ -146,6 +146,22 @@ class ErrorCounts(msgspec.Struct, frozen=True):
         )
 
 
+class OpenFigures(msgspec.Struct, frozen=True):
+    """What an open-loop slice tells beside its counts.
+
+    Of `due` requests `sent_in_time` went out before the schedule's end and `unsent` never.
+    `outstanding` is how many were due and unanswered at each quarter of the schedule;
+    `in_flight_max` the most on the wire at once; `spin_s` generator CPU spent waiting precisely.
+    """
+
+    due: int
+    sent_in_time: int
+    unsent: int
+    outstanding: tuple[int, ...]
+    in_flight_max: int
+    spin_s: float
+
+
 class Slice(msgspec.Struct, frozen=True):
     """One unbroken stretch of load on one cell.
 
@@ -162,6 +178,7 @@ class Slice(msgspec.Struct, frozen=True):
     errors: int
     server_cpu_s: float
     load_cpu_s: float
+    open_loop: OpenFigures | None = None
 
 
 class Reason(msgspec.Struct, frozen=True):

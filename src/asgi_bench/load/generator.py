@@ -36,10 +36,9 @@ QUIT_TIMEOUT_S = 10.0
 R = TypeVar("R", bound=Reply)
 
 
-def slice_arguments(table_prefix: Path) -> list[str]:
-    """Return Locust's arguments for the slice server; its CSV tables go to `table_prefix`."""
-    arguments = ["-f", str(HERE / "locustfile.py"), "--users", "1", "--csv", str(table_prefix)]
-    return [*arguments, "--host", "http://127.0.0.1"]
+def slice_arguments() -> list[str]:
+    """Return Locust's arguments for the slice server."""
+    return ["-f", str(HERE / "locustfile.py"), "--users", "1", "--host", "http://127.0.0.1"]
 
 
 def stock_arguments(host: str, port: int, users: int) -> list[str]:
@@ -62,14 +61,20 @@ class LoadProcess:
     """One headless Locust process; a context manager that always ends it.
 
     `arguments` name its locustfile and users (`slice_arguments`, `stock_arguments`), `log` is
-    where its output goes.
+    where its output goes, `table` where Locust's own table is written as CSV when it quits.
     """
 
     def __init__(
-        self, arguments: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None
+        self,
+        arguments: Sequence[str],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        table: Path | None = None,
     ) -> None:
         self._arguments = arguments
         self._log = log
+        self._table = None if table is None else str(table)
         self._env = dict(env or {})
         self.pid = 0
         self.cpus: tuple[int, ...] = ()
@@ -126,7 +131,7 @@ class LoadProcess:
         """End the process through Locust's own quit, by signals where that does not do."""
         if self.is_alive:
             try:
-                self.send(Quit())
+                self.send(Quit(self._table))
                 self._control.shutdown(socket.SHUT_WR)
             except (LoadFault, OSError):
                 pass

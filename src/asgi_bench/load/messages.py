@@ -2,12 +2,12 @@
 
 import struct
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from asgi_bench.load.target import Target
-from asgi_bench.model import ErrorCounts
+from asgi_bench.model import ErrorCounts, OpenFigures
 
 # Environment variables that tell a load process its end of the control socket, and (to stock
 # users) which of Locust's clients to be and the scenario as JSON.
@@ -26,11 +26,17 @@ class Open(msgspec.Struct, frozen=True, tag=True):
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):
-    """Put one closed-loop slice of load on an open target; `pids` are clocked at its edges."""
+    """Put one slice of load on an open target; `pids` are clocked at its edges.
+
+    Closed loop, or open loop at `rate_rps` with arrivals drawn from `seed`.
+    """
 
     name: str
     duration_s: float
     pids: tuple[int, ...]
+    rate_rps: float | None = None
+    arrivals: Literal["poisson", "constant"] = "poisson"
+    seed: int = 0
 
 
 class Close(msgspec.Struct, frozen=True, tag=True):
@@ -40,7 +46,9 @@ class Close(msgspec.Struct, frozen=True, tag=True):
 
 
 class Quit(msgspec.Struct, frozen=True, tag=True):
-    """End the load process through Locust's own quit."""
+    """End the load process through Locust's own quit, after its table was written as CSV."""
+
+    table: str | None = None
 
 
 class Opened(msgspec.Struct, frozen=True, tag=True):
@@ -53,7 +61,8 @@ class Opened(msgspec.Struct, frozen=True, tag=True):
 class Loaded(msgspec.Struct, frozen=True, tag=True):
     """One slice: `begin_s` and `end_s` on the monotonic clock, CPU between the reads at its edges.
 
-    `pids_lost` are clocked processes that were gone at the end.
+    `pids_lost` are clocked processes that were gone at the end; `open_loop` is what an open loop
+    tells beside that.
     """
 
     begin_s: float
@@ -64,6 +73,7 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     server_cpu_s: dict[int, float]
     load_cpu_s: float
     pids_lost: tuple[int, ...] = ()
+    open_loop: OpenFigures | None = None
 
 
 class Closed(msgspec.Struct, frozen=True, tag=True):

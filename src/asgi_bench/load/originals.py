@@ -18,6 +18,7 @@ EPOLLOUT: int = 0x004
 EPOLLERR: int = 0x008
 EPOLLHUP: int = 0x010
 EPOLLRDHUP: int = 0x2000
+EPOLLET: int = 1 << 31
 
 AF_INET = socket.AF_INET
 SOCK_STREAM = socket.SOCK_STREAM
@@ -26,6 +27,7 @@ NODELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 __all__ = [
     "AF_INET",
     "EPOLLERR",
+    "EPOLLET",
     "EPOLLHUP",
     "EPOLLIN",
     "EPOLLOUT",

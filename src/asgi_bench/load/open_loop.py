@@ -1,0 +1,196 @@
+"""A stretch of open-loop load: requests are due on a schedule, whatever the server does.
+
+Latency counts from the intended time, so a server that stalls is charged for every request that
+was due meanwhile (coordinated omission: Gil Tene, wrk2).
+"""
+
+from collections import deque
+from collections.abc import Callable
+from os import read
+from time import perf_counter_ns as clock_ns
+
+import msgspec
+
+from asgi_bench.load.arrivals import Offsets
+from asgi_bench.load.closed_loop import BREATHE_NS, POLL_S, SWEEP_NS
+from asgi_bench.load.connections import READ_BYTES, Connections, Taken
+from asgi_bench.load.originals import EPOLLET, EPOLLIN
+from asgi_bench.load.timer import Timer
+
+# A timer on a shared virtual CPU wakes late by up to about this much; the rest is spent spinning.
+SPIN_NS = 50_000
+# The schedule begins this long after it was laid out, so that its first request isn't late.
+LEAD_NS = 1_000_000
+QUARTERS = 4
+
+
+class OpenStretch(msgspec.Struct, frozen=True):
+    """What a stretch of open-loop load gave; times are `perf_counter_ns`.
+
+    Latencies of correct answers: `response_ns` = received - intended, `service_ns` = received -
+    sent. `lag_ns` = sent - max(intended, when the connection it went out on became free) of every
+    request: what the generator itself was late. Of `due` requests `sent_in_time` went out before
+    the schedule's end and `unsent` never, since no connection was free until the time-out.
+    `outstanding` is how many were due and unanswered at each quarter of the schedule.
+    """
+
+    begin_ns: int
+    end_ns: int
+    due: int
+    requests: int
+    sent: int
+    sent_in_time: int
+    unsent: int
+    response_ns: list[int]
+    service_ns: list[int]
+    lag_ns: list[int]
+    outstanding: tuple[int, ...]
+    in_flight_max: int
+    spin_s: float
+
+
+def run_open_loop(
+    connections: Connections,
+    offsets_ns: Offsets,
+    duration_s: float,
+    breathe: Callable[[], bool],
+) -> OpenStretch:
+    """Send a request at each offset, await every answer, keep every intended time.
+
+    When no connection is free a request waits its turn with its intended time. What still waits
+    a time-out after the schedule's end is given up and counted as a time-out.
+    """
+    timer = Timer()
+    connections.epoll.register(timer.fd, EPOLLIN | EPOLLET)
+    try:
+        return _follow(connections, offsets_ns, duration_s, timer, breathe)
+    finally:
+        timer.close()
+
+
+def _follow(
+    connections: Connections,
+    offsets_ns: Offsets,
+    duration_s: float,
+    timer: Timer,
+    breathe: Callable[[], bool],
+) -> OpenStretch:
+    poll, take, send, rest = (
+        connections.epoll.poll,
+        connections.take,
+        connections.send,
+        connections.rest,
+    )
+    idle, busy = connections.idle, connections.busy
+    partial, sent_ns = connections.partial, connections.sent_ns
+    good = connections.good or None
+    sent_before, correct_before = connections.sent, connections.correct
+    response_ns: list[int] = []
+    service_ns: list[int] = []
+    lag_ns: list[int] = []
+    waiting: deque[int] = deque()
+    intended_ns: dict[int, int] = {}
+    free_since_ns: dict[int, int] = {}
+    outstanding: list[int] = []
+    fast = in_flight_max = unsent = index = spin_ns = 0
+    sent_in_time: int | None = None
+    begin = clock_ns() + LEAD_NS
+    due: list[int] = (offsets_ns + begin).tolist()
+    total = len(due)
+    end = begin + int(duration_s * 1e9)
+    give_up = end + int(connections.target.timeout_s * 1e9)
+    marks = [begin + (end - begin) * (n + 1) // QUARTERS for n in range(QUARTERS)]
+    now = last = clock_ns()
+    next_sweep, next_breath = now + SWEEP_NS, now + BREATHE_NS
+    while index < total or waiting or busy or now < end:
+        if now >= next_sweep:
+            connections.sweep(now)
+            next_sweep = now + SWEEP_NS
+            if now >= give_up:
+                unsent += len(waiting)
+                waiting.clear()
+        if now >= next_breath:
+            if not breathe():
+                # Stopped from outside: what is not due yet never will be.
+                total = index
+                end = now
+            next_breath = clock_ns() + BREATHE_NS
+        if marks and now >= marks[0]:
+            del marks[0]
+            outstanding.append(len(waiting) + len(busy))
+            if not marks:
+                sent_in_time = connections.sent - sent_before
+        while index < total and due[index] <= now:
+            waiting.append(due[index])
+            index += 1
+        while waiting and idle:
+            fd = idle.popleft()
+            now = clock_ns()
+            if not send(fd, now):
+                continue
+            when = waiting.popleft()
+            del partial[fd]
+            intended_ns[fd] = when
+            lag_ns.append(now - max(when, free_since_ns.get(fd, 0)))
+        if len(busy) > in_flight_max:
+            in_flight_max = len(busy)
+        if index < total:
+            gap_ns = due[index] - clock_ns()
+            if gap_ns > SPIN_NS:
+                timer.set_ns(due[index] - SPIN_NS)
+                events = poll(POLL_S)
+            else:
+                events = poll(0)
+                if not events and gap_ns > 0:
+                    spin_ns += clock_ns() - now
+        else:
+            events = poll(POLL_S)
+        for fd, event in events:
+            if fd == timer.fd:
+                continue
+            if event == EPOLLIN:
+                try:
+                    data = read(fd, READ_BYTES)
+                except OSError:
+                    data = b""
+                now = clock_ns()
+                if data == good and fd not in partial:
+                    response_ns.append(now - intended_ns[fd])
+                    service_ns.append(now - sent_ns[fd])
+                    rest(fd)
+                    free_since_ns[fd] = last = now
+                    fast += 1
+                    continue
+                began = sent_ns.get(fd, now)
+                taken = take(fd, data)
+            else:
+                began = sent_ns.get(fd, 0)
+                taken = connections.receive(fd, event)
+                now = clock_ns()
+            if taken is Taken.WAITING:
+                continue
+            if taken is Taken.CORRECT:
+                good = connections.good or None
+                response_ns.append(now - intended_ns[fd])
+                service_ns.append(now - began)
+            free_since_ns[fd] = last = now
+        now = clock_ns()
+    connections.correct += fast
+    connections.errors["timeout"] += unsent
+    sent = connections.sent - sent_before
+    return OpenStretch(
+        begin_ns=begin,
+        end_ns=last,
+        due=total,
+        requests=connections.correct - correct_before,
+        sent=sent,
+        sent_in_time=sent if sent_in_time is None else sent_in_time,
+        unsent=unsent,
+        response_ns=response_ns,
+        service_ns=service_ns,
+        lag_ns=lag_ns,
+        # A mark the loop ended before found nothing outstanding.
+        outstanding=(*outstanding, *(0 for _ in marks)),
+        in_flight_max=in_flight_max,
+        spin_s=spin_ns / 1e9,
+    )

@@ -1,0 +1,163 @@
+"""One open target in a load process: its connections, its recordings, one slice at a time."""
+
+import gc
+import time
+from collections.abc import Callable
+
+import gevent
+import msgspec
+from locust.stats import RequestStats
+
+from asgi_bench.load.arrivals import arrival_offsets_ns
+from asgi_bench.load.clocks import read_clocks
+from asgi_bench.load.closed_loop import Stretch, run_closed_loop
+from asgi_bench.load.connections import Connections
+from asgi_bench.load.histogram import Recording
+from asgi_bench.load.messages import Closed, Load, Loaded, Opened
+from asgi_bench.load.open_loop import OpenStretch, run_open_loop
+from asgi_bench.load.statistics import feed
+from asgi_bench.load.target import Target
+from asgi_bench.model import ErrorCounts, OpenFigures
+
+# A ramp opens a connection every 2 ms; this is its length with some to spare for the last ones.
+RAMP_S_PER_CONNECTION = 0.0025
+# After the last answer a server still tidies up; its CPU clock is read once it has settled.
+SETTLE_S = 0.0003
+# Locust's statistics are fed in blocks of at least this much load: the cost is per block.
+FEED_S = 0.25
+
+
+class Session:
+    """The connections to one target from its ramp to its close, and what was measured on them."""
+
+    def __init__(self, target: Target, statistics: RequestStats) -> None:
+        self._statistics = statistics
+        self._connections = Connections(target)
+        self._response, self._service, self._lag = Recording(), Recording(), Recording()
+        self._fed_errors = ErrorCounts()
+        self._fed_correct = 0
+        self._unfed_ns: list[int] = []
+        self._fed_at = time.perf_counter()
+
+    def open(self, warmup_s: float) -> Opened:
+        """Open the connections one by one under load, then load them all for `warmup_s`."""
+        wanted = self._connections.target.connections
+        ramp_s = wanted * RAMP_S_PER_CONNECTION
+        ramp = run_closed_loop(self._connections, ramp_s, _breathe, ramp=wanted)
+        self._connections.refresh()
+        warmup = run_closed_loop(self._connections, warmup_s, _breathe)
+        self._unfed_ns += ramp.latencies_ns + warmup.latencies_ns
+        return Opened(
+            throughput_rps=warmup.requests / max(warmup.duration_s, 1e-9),
+            client_ports=tuple(self._connections.local_ports),
+        )
+
+    def load(self, command: Load) -> Loaded:
+        """Put one slice of load on the target and account for it."""
+        connections = self._connections
+        connections.refresh()
+        errors_before = connections.error_counts
+        run = self._closed_slice if command.rate_rps is None else self._open_slice
+        server_before, load_before = read_clocks(command.pids), time.process_time()
+        stretch, record = run(command)
+        load_cpu_s = time.process_time() - load_before
+        time.sleep(SETTLE_S)
+        server_after = read_clocks(command.pids)
+        record()
+        return Loaded(
+            begin_s=stretch.begin_ns / 1e9,
+            end_s=stretch.end_ns / 1e9,
+            requests=stretch.requests,
+            sent=stretch.sent,
+            errors=connections.error_counts - errors_before,
+            server_cpu_s={
+                pid: server_after[pid] - before
+                for pid, before in server_before.items()
+                if pid in server_after
+            },
+            load_cpu_s=load_cpu_s,
+            pids_lost=tuple(pid for pid in command.pids if pid not in server_after),
+            open_loop=_open_figures(stretch),
+        )
+
+    def close(self) -> Closed:
+        """Close the connections and hand over the histograms and the totals."""
+        connections = self._connections
+        connections.close()
+        self.feed()
+        closed = Closed(
+            response_time_hdr=self._response.encode(),
+            service_time_hdr=self._service.encode(),
+            generator_lag_hdr=self._lag.encode(),
+            clamped=self._response.clamped,
+            reconnects=connections.reconnects,
+            sent_total=connections.sent,
+            errors_total=connections.error_counts,
+            response_bytes=len(connections.good) or None,
+        )
+        # Slices make no reference cycles: collecting between trials is enough.
+        gc.collect()
+        return closed
+
+    def feed_when_due(self) -> None:
+        """Feed Locust's statistics, unless they were fed a moment ago."""
+        if time.perf_counter() - self._fed_at >= FEED_S:
+            self.feed()
+
+    def feed(self) -> None:
+        """Feed Locust's statistics with what came since the last time."""
+        connections = self._connections
+        errors = connections.error_counts
+        feed(
+            self._statistics,
+            name=connections.target.name,
+            method=connections.target.method,
+            requests=connections.correct - self._fed_correct,
+            errors=msgspec.structs.asdict(errors - self._fed_errors),
+            latencies_ns=self._unfed_ns,
+            response_bytes=len(connections.good),
+        )
+        self._fed_errors, self._fed_correct = errors, connections.correct
+        self._unfed_ns = []
+        self._fed_at = time.perf_counter()
+
+    def _closed_slice(self, command: Load) -> tuple[Stretch, Callable[[], None]]:
+        stretch = run_closed_loop(self._connections, command.duration_s, _breathe)
+
+        def record() -> None:
+            self._response.add(stretch.latencies_ns)
+            self._unfed_ns += stretch.latencies_ns
+
+        return stretch, record
+
+    def _open_slice(self, command: Load) -> tuple[OpenStretch, Callable[[], None]]:
+        offsets_ns = arrival_offsets_ns(
+            command.rate_rps or 0.0, command.duration_s, command.seed, command.arrivals
+        )
+        stretch = run_open_loop(self._connections, offsets_ns, command.duration_s, _breathe)
+
+        def record() -> None:
+            self._response.add(stretch.response_ns)
+            self._service.add(stretch.service_ns)
+            self._lag.add(stretch.lag_ns)
+            self._unfed_ns += stretch.response_ns
+
+        return stretch, record
+
+
+def _open_figures(stretch: Stretch | OpenStretch) -> OpenFigures | None:
+    if isinstance(stretch, Stretch):
+        return None
+    return OpenFigures(
+        due=stretch.due,
+        sent_in_time=stretch.sent_in_time,
+        unsent=stretch.unsent,
+        outstanding=stretch.outstanding,
+        in_flight_max=stretch.in_flight_max,
+        spin_s=stretch.spin_s,
+    )
+
+
+def _breathe() -> bool:
+    gevent.sleep(0)
+    return True
