@@ -3,33 +3,29 @@
 Everything that is not the hot path of a loop lives here: fragments, faults, reconnects, timeouts.
 """
 
-import errno
 from collections import deque
 from enum import Enum, auto
 from os import read, write
 from time import perf_counter_ns as clock_ns
 from typing import Any
 
+from asgi_bench.load.openings import RETRY_NS, Openings
 from asgi_bench.load.originals import (
-    AF_INET,
     EPOLLERR,
     EPOLLHUP,
     EPOLLIN,
     EPOLLOUT,
     EPOLLRDHUP,
-    NODELAY,
-    SOCK_STREAM,
     new_epoll,
-    new_socket,
 )
 from asgi_bench.load.target import Target
-from asgi_bench.load.wire.http1 import WireError, read_response
+from asgi_bench.load.wire.http1 import ResponseReader, WireError
 from asgi_bench.model import ErrorCounts
 
 READ_BYTES = 16 * 1024
-RETRY_NS = 10_000_000
 # Registered so that a close which arrives with the answer is seen before the next send.
 WATCHED = EPOLLIN | EPOLLRDHUP
+HUNG_UP = EPOLLERR | EPOLLHUP | EPOLLRDHUP
 
 
 class Taken(Enum):
@@ -44,16 +40,19 @@ class Taken(Enum):
 class Connections:
     """All connections of one target; `idle` holds those that may send now.
 
+    `good` is the last verified answer, byte for byte, unless it was too large for one read.
     `sent_ns[fd]` is when a connection's open request was sent; `partial[fd]` what came of its
     answer so far. Every idle connection has a mark (empty bytes) in `partial`: a loop that takes
     the mark away may treat the next bytes as a fresh answer, and unasked bytes are always seen.
-    Counters only grow; read them before and after to get a stretch's share.
+    Counters only grow; read them before and after to get a stretch's share. `sent` is `correct`
+    and all errors but those nothing was asked for: refused connections and unasked bytes.
     """
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self.epoll = new_epoll()
         self.good = b""
+        self.response_bytes = 0
         self.idle: deque[int] = deque()
         self.busy: set[int] = set()
         self.partial: dict[int, bytes] = {}
@@ -61,25 +60,22 @@ class Connections:
         self.sent = 0
         self.correct = 0
         self.reconnects = 0
+        self.unasked = 0
         self.errors = dict.fromkeys(ErrorCounts.__struct_fields__, 0)
+        self._openings = Openings(target, self.epoll)
         self._sockets: dict[int, Any] = {}
-        self._connecting: dict[int, int] = {}
         self._unsent: dict[int, bytes] = {}
-        self._retry_at_ns: deque[int] = deque()
+        self._readers: dict[int, ResponseReader] = {}
 
     @property
     def local_ports(self) -> list[int]:
         """The client ports of the open connections, by which the server's side can be found."""
-        return [
-            sock.getsockname()[1]
-            for fd, sock in self._sockets.items()
-            if fd not in self._connecting
-        ]
+        return [sock.getsockname()[1] for sock in self._sockets.values()]
 
     @property
     def is_settled(self) -> bool:
         """Whether no connection is being opened or waits to be."""
-        return not self._connecting and not self._retry_at_ns
+        return not self._openings
 
     @property
     def error_counts(self) -> ErrorCounts:
@@ -88,18 +84,9 @@ class Connections:
 
     def connect(self) -> None:
         """Begin to open one connection; it turns up in `idle` once it is there."""
-        sock = new_socket(AF_INET, SOCK_STREAM)
-        sock.setblocking(False)
-        sock.setsockopt(*NODELAY)
-        code = sock.connect_ex((self.target.host, self.target.port))
-        if code not in (0, errno.EINPROGRESS):
-            sock.close()
-            self._refuse()
-            return
-        fd = sock.fileno()
-        self._sockets[fd] = sock
-        self._connecting[fd] = clock_ns()
-        self.epoll.register(fd, EPOLLOUT)
+        refused = self._openings.refused
+        self._openings.begin()
+        self.errors["connect"] += self._openings.refused - refused
 
     def send(self, fd: int, now_ns: int) -> bool:
         """Send the request on an idle connection; False where it was closed and is reopened.
@@ -145,48 +132,56 @@ class Connections:
         except BlockingIOError:
             return Taken.WAITING
         except OSError:
-            data = b""
-        return self.take(fd, data)
+            return self.lose(fd)
+        taken = self.take(fd, data)
+        if taken is not Taken.LOST and event & HUNG_UP and fd not in self.busy:
+            # It came with the whole answer: sending here again would be a reset of our making.
+            self._part(fd)
+        return taken
 
     def take(self, fd: int, data: bytes) -> Taken:
         """Add bytes (none means end of stream) to a connection's answer and judge it when whole."""
         if fd not in self.busy:
-            # Closed while idle, or bytes nobody asked for: the latter is a wrong answer.
-            if data:
-                self.errors["body"] += 1
-            self.idle.remove(fd)
-            self.reopen(fd)
-            return Taken.LOST
-        buffer = self.partial.get(fd, b"") + data
-        if data and self.good.startswith(buffer):
-            if len(buffer) < len(self.good):
-                self.partial[fd] = buffer
+            return self._startle(fd, data)
+        raw = self.partial.get(fd, b"")
+        # Only what one read can hold may become `good`: no more than that is kept.
+        if len(raw) <= READ_BYTES:
+            raw += data
+        reader = self._readers.get(fd)
+        if reader is None and data and self.good.startswith(raw):
+            if len(raw) < len(self.good):
+                self.partial[fd] = raw
                 return Taken.WAITING
-            return self._accept(fd)
+            return self._finish(fd, None)
         try:
-            response = read_response(buffer, method=self.target.method, at_eof=not data)
+            if reader is None:
+                reader = self._readers[fd] = ResponseReader(self.target.method)
+                response = reader.feed(raw)
+            else:
+                response = reader.feed(data)
+            if response is None and not data:
+                response = reader.finish()
         except WireError:
             return self._fail(fd, "body")
         if response is None:
             if not data:
                 return self._fail(fd, "reset")
-            self.partial[fd] = buffer
+            self.partial[fd] = raw
             return Taken.WAITING
-        if response.size < len(buffer):
+        if reader.excess:
             return self._fail(fd, "body")
         fault = self.target.fault_of(response)
-        if fault is None and not response.closes:
-            self.good = buffer
-            return self._accept(fd)
         if fault is None:
-            self.correct += 1
-        else:
-            self.errors[fault] += 1
-        self.rest(fd)
-        if response.closes:
-            self.idle.pop()
-            self.reopen(fd)
-        return Taken.CORRECT if fault is None else Taken.WRONG
+            self.response_bytes = response.size
+            if response.size <= READ_BYTES and not response.closes:
+                self.good = raw
+        return self._finish(fd, fault, closes=response.closes)
+
+    def lose(self, fd: int) -> Taken:
+        """Handle a reset: it completes no answer, not even one that would end with the stream."""
+        if fd in self.busy:
+            return self._fail(fd, "reset")
+        return self._startle(fd, b"")
 
     def refresh(self, deadline_s: float = 1.0) -> None:
         """Notice what happened while no load ran: reopen what the peer closed, and await it."""
@@ -221,22 +216,44 @@ class Connections:
         self.connect()
 
     def close(self) -> None:
-        """Close every connection and the epoll."""
+        """Close every connection and the epoll; bytes nobody asked for are seen here at last."""
+        self.refresh(0.0)
         for fd in list(self._sockets):
             self._drop(fd)
         self.idle.clear()
         self._retry_at_ns.clear()
         self.epoll.close()
 
-    def _accept(self, fd: int) -> Taken:
-        self.correct += 1
+    def _finish(self, fd: int, fault: str | None, *, closes: bool = False) -> Taken:
+        if fault is None:
+            self.correct += 1
+        else:
+            self.errors[fault] += 1
+        self._readers.pop(fd, None)
+        # An answer to half a request leaves the other half unsent: the next would follow into it.
+        is_spent = closes or fd in self._unsent
         self.rest(fd)
-        return Taken.CORRECT
+        if is_spent:
+            self._part(fd)
+        return Taken.CORRECT if fault is None else Taken.WRONG
 
     def _fail(self, fd: int, kind: str) -> Taken:
         self.errors[kind] += 1
         self.reopen(fd)
         return Taken.LOST
+
+    def _startle(self, fd: int, data: bytes) -> Taken:
+        """Handle what an idle connection did of itself: it closed, or said what nobody asked."""
+        if data:
+            self.unasked += 1
+            self.errors["body"] += 1
+        self._part(fd)
+        return Taken.LOST
+
+    def _part(self, fd: int) -> None:
+        """Replace an idle connection."""
+        self.idle.remove(fd)
+        self.reopen(fd)
 
     def _refuse(self) -> None:
         self.errors["connect"] += 1
@@ -267,6 +284,7 @@ class Connections:
     def _drop(self, fd: int) -> None:
         self._connecting.pop(fd, None)
         self._unsent.pop(fd, None)
+        self._readers.pop(fd, None)
         self.partial.pop(fd, None)
         self.sent_ns.pop(fd, None)
         self.busy.discard(fd)

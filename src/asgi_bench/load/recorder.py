@@ -13,7 +13,6 @@ from typing import Any
 import gevent
 from locust import events
 
-from asgi_bench.load.clocks import read_clocks
 from asgi_bench.load.histogram import Recording
 from asgi_bench.load.messages import (
     CONTROL_FD_VARIABLE,
@@ -28,6 +27,7 @@ from asgi_bench.load.messages import (
     frame,
     read_frame,
 )
+from asgi_bench.machine.clocks import cpu_s_by_process
 from asgi_bench.model import ErrorCounts
 
 KINDS = ErrorCounts.__struct_fields__
@@ -83,12 +83,12 @@ class Recorder:
     def _load(self, command: Load) -> Loaded:
         self._latencies_ns.clear()
         correct, errors = self._correct, self._error_counts
-        server_before, load_before = read_clocks(command.pids), time.process_time()
+        server_before, load_before = cpu_s_by_process(command.pids), time.process_time()
         begin_s = time.perf_counter()
         gevent.sleep(command.duration_s)
         end_s = time.perf_counter()
         load_cpu_s = time.process_time() - load_before
-        server_after = read_clocks(command.pids)
+        server_after = cpu_s_by_process(command.pids)
         self._recording.add(self._latencies_ns)
         requests, errors = self._correct - correct, self._error_counts - errors
         return Loaded(

@@ -9,7 +9,6 @@ import msgspec
 from locust.stats import RequestStats
 
 from asgi_bench.load.arrivals import arrival_offsets_ns
-from asgi_bench.load.clocks import read_clocks
 from asgi_bench.load.closed_loop import Stretch, run_closed_loop
 from asgi_bench.load.connections import Connections
 from asgi_bench.load.histogram import Recording
@@ -17,6 +16,7 @@ from asgi_bench.load.messages import Closed, Load, Loaded, Opened
 from asgi_bench.load.open_loop import OpenStretch, run_open_loop
 from asgi_bench.load.statistics import feed
 from asgi_bench.load.target import Target
+from asgi_bench.machine.clocks import cpu_s_by_process
 from asgi_bench.model import ErrorCounts, OpenFigures
 
 # A ramp opens a connection every 2 ms; this is its length with some to spare for the last ones.
@@ -58,11 +58,11 @@ class Session:
         connections.refresh()
         errors_before = connections.error_counts
         run = self._closed_slice if command.rate_rps is None else self._open_slice
-        server_before, load_before = read_clocks(command.pids), time.process_time()
+        server_before, load_before = cpu_s_by_process(command.pids), time.process_time()
         stretch, record = run(command)
         load_cpu_s = time.process_time() - load_before
         time.sleep(SETTLE_S)
-        server_after = read_clocks(command.pids)
+        server_after = cpu_s_by_process(command.pids)
         record()
         return Loaded(
             begin_s=stretch.begin_ns / 1e9,

@@ -1,23 +1,28 @@
 """HTTP/1.1 on the wire: one request as bytes, and a bounded reader of one response.
 
-Pure functions on bytes, after RFC 9112: the engine calls the reader only for answers it has not
-seen byte for byte before, so clarity comes before speed here.
+After RFC 9112, on bytes alone. The engine feeds the reader only with answers it has not seen byte
+for byte before, so clarity comes before speed here; but each byte is looked at once however the
+answer was split, or a large body in small fragments would cost the square of its size.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
+# All heads of one answer together, interim ones included; a chunked body's trailers likewise.
 MAX_HEAD_BYTES = 64 * 1024
+# The body as it travels: of a chunked one the framing counts too.
 MAX_BODY_BYTES = 64 * 1024 * 1024
 # A chunk-size line needs 16 hex digits at most; extensions beyond this are an attack or a fault.
 MAX_CHUNK_LINE_BYTES = 1024
 
+_START = b"HTTP/1."
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?\Z")
-_FIELD_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)\Z")
+_BARE_LINE_FEED = re.compile(rb"[^\r]\n")
 _DIGITS = re.compile(rb"[0-9]{1,18}\Z")
-_HEX_DIGITS = re.compile(rb"[0-9A-Fa-f]{1,15}\Z")
+_CHUNK_LINE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\Z")
 
 
 class WireError(Exception):
@@ -25,7 +30,7 @@ class WireError(Exception):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """One final response: `size` is how many bytes of the buffer it took."""
+    """One final response: `size` is how many bytes it took, interim responses included."""
 
     status: int
     body: bytes
@@ -35,7 +40,6 @@ class Response(msgspec.Struct, frozen=True):
 
 class _Head(msgspec.Struct, frozen=True):
     status: int
-    end: int
     content_length: int | None
     is_chunked: bool
     closes: bool
@@ -58,41 +62,161 @@ def read_response(buffer: bytes, *, method: str = "GET", at_eof: bool = False) -
     `at_eof` says that the peer has closed: it completes a body that has no other length.
     Interim (1xx) responses are passed over. Raises WireError on malformed or oversized input.
     """
-    start = 0
-    while True:
-        head = _read_head(buffer, start)
-        if head is None:
+    reader = ResponseReader(method)
+    response = reader.feed(buffer)
+    return reader.finish() if response is None and at_eof else response
+
+
+class ResponseReader:
+    """Reads one response from bytes as they come in; raises WireError as soon as it knows."""
+
+    def __init__(self, method: str = "GET") -> None:
+        self._method = method
+        self._response: Response | None = None
+        # What was fed and not yet used up, and how much was used up before it.
+        self._buffer = bytearray()
+        self._used = 0
+        self._scanned = 0
+        self._head = _Head(0, None, False, False)
+        self._pieces: list[bytes] = []
+        self._body_bytes = 0
+        # How many bytes of the body (or of its current chunk) are still to come.
+        self._missing = 0
+        self._step: Callable[[], bool] = self._read_head
+
+    @property
+    def excess(self) -> int:
+        """How many bytes were fed beyond the end of the response."""
+        return len(self._buffer) if self._response else 0
+
+    def feed(self, data: bytes) -> Response | None:
+        """Take more bytes; return the response once it is whole."""
+        if self._missing > len(data) and not self._buffer:
+            # The middle of a large body: no second copy.
+            self._keep(data)
+            self._used += len(data)
             return None
-        if head.status >= 200:
-            break
+        self._buffer += data
+        while self._response is None and self._step():
+            pass
+        return self._response
+
+    def finish(self) -> Response | None:
+        """Return the response that the peer's close completes, or None where it was cut off."""
+        if self._response is None and self._step == self._read_until_close:
+            self._complete(closes=True)
+        return self._response
+
+    def _read_head(self) -> bool:
+        end = self._find(b"\r\n\r\n", MAX_HEAD_BYTES - self._used, "head")
+        if end < 0:
+            if not _START.startswith(self._buffer[: len(_START)]):
+                raise WireError("does not start with HTTP/1.")
+            return False
+        head = self._head = _parse_head(self._consume(end + 4)[:-4])
         if head.status == 101:
             raise WireError("switched protocols unasked")
-        start = head.end
-    if method == "HEAD" or head.status in (204, 304):
-        return Response(head.status, b"", head.end, head.closes)
-    if head.is_chunked:
-        return _read_chunked(buffer, head)
-    if head.content_length is not None:
-        end = head.end + head.content_length
-        if len(buffer) < end:
-            return None
-        return Response(head.status, bytes(buffer[head.end : end]), end, head.closes)
-    if len(buffer) - head.end > MAX_BODY_BYTES:
-        raise WireError(f"body over {MAX_BODY_BYTES} bytes")
-    if not at_eof:
-        return None
-    return Response(head.status, bytes(buffer[head.end :]), len(buffer), True)
+        if head.status < 200:
+            return True
+        if self._method == "HEAD" or head.status in (204, 304):
+            return self._complete()
+        if head.is_chunked:
+            self._step = self._read_chunk_line
+        elif head.content_length is not None:
+            self._expect(head.content_length)
+            self._step = self._read_sized
+        else:
+            self._step = self._read_until_close
+        return True
+
+    def _read_sized(self) -> bool:
+        return self._read_missing() and self._complete()
+
+    def _read_until_close(self) -> bool:
+        self._expect(len(self._buffer))
+        self._read_missing()
+        return False
+
+    def _read_chunk_line(self) -> bool:
+        end = self._find(b"\r\n", MAX_CHUNK_LINE_BYTES, "chunk-size line")
+        if end < 0:
+            return False
+        match = _CHUNK_LINE.match(self._consume(end + 2)[:-2])
+        if match is None:
+            raise WireError("malformed chunk size")
+        size = int(match[1], 16)
+        if size == 0:
+            self._step = self._read_trailers
+            return True
+        self._body_bytes += end + 4
+        self._expect(size)
+        self._step = self._read_chunk
+        return True
+
+    def _read_chunk(self) -> bool:
+        if not self._read_missing() or len(self._buffer) < 2:
+            return False
+        if self._consume(2) != b"\r\n":
+            raise WireError("chunk without its line end")
+        self._step = self._read_chunk_line
+        return True
+
+    def _read_trailers(self) -> bool:
+        if self._buffer.startswith(b"\r\n"):
+            self._consume(2)
+            return self._complete()
+        end = self._find(b"\r\n\r\n", MAX_HEAD_BYTES, "trailers")
+        if end < 0:
+            return False
+        for line in self._consume(end + 4)[:-4].split(b"\r\n"):
+            _field(line)
+        return self._complete()
+
+    def _find(self, mark: bytes, limit: int, what: str) -> int:
+        """Return where `mark` begins, at most `limit` bytes from here, or -1 where it is to come.
+
+        A lone line feed is refused at once: no other sign of the mark's end may ever come.
+        """
+        start = max(0, self._scanned - len(mark))
+        stop = max(0, limit) + len(mark)
+        end = self._buffer.find(mark, start, stop)
+        self._scanned = 0 if end >= 0 else len(self._buffer)
+        if end < 0 and len(self._buffer) >= stop:
+            raise WireError(f"{what} over its limit")
+        if _BARE_LINE_FEED.search(self._buffer, start, end if end >= 0 else len(self._buffer)):
+            raise WireError(f"bare line feed in the {what}")
+        return end
+
+    def _expect(self, size: int) -> None:
+        self._body_bytes += size
+        if self._body_bytes > MAX_BODY_BYTES:
+            raise WireError(f"body over {MAX_BODY_BYTES} bytes")
+        self._missing = size
+
+    def _read_missing(self) -> bool:
+        if self._missing:
+            self._keep(self._consume(min(self._missing, len(self._buffer))))
+        return not self._missing
+
+    def _keep(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._missing -= len(piece)
+
+    def _consume(self, size: int) -> bytes:
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        self._used += size
+        return taken
+
+    def _complete(self, *, closes: bool = False) -> bool:
+        head = self._head
+        body = b"".join(self._pieces)
+        self._response = Response(head.status, body, self._used, closes or head.closes)
+        return True
 
 
-def _read_head(buffer: bytes, start: int) -> _Head | None:
-    end = buffer.find(b"\r\n\r\n", start, start + MAX_HEAD_BYTES + 4)
-    if end < 0:
-        if len(buffer) - start > MAX_HEAD_BYTES:
-            raise WireError(f"head over {MAX_HEAD_BYTES} bytes")
-        if not b"HTTP/1.".startswith(buffer[start : start + 7]):
-            raise WireError("does not start with HTTP/1.")
-        return None
-    status_line, *lines = buffer[start:end].split(b"\r\n")
+def _parse_head(head: bytes) -> _Head:
+    status_line, *lines = head.split(b"\r\n")
     match = _STATUS_LINE.match(status_line)
     if match is None:
         raise WireError("malformed status line")
@@ -100,71 +224,31 @@ def _read_head(buffer: bytes, start: int) -> _Head | None:
     codings: list[bytes] = []
     options: list[bytes] = []
     for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon or not _FIELD_NAME.match(name):
-            raise WireError("malformed header line")
-        name, value = name.lower(), value.strip(b" \t")
+        name, value = _field(line)
         if name == b"content-length":
             lengths.add(_content_length(value))
         elif name == b"transfer-encoding":
-            codings += [coding.strip().lower() for coding in value.split(b",")]
+            codings += [coding.strip(b" \t").lower() for coding in value.split(b",")]
         elif name == b"connection":
-            options += [option.strip().lower() for option in value.split(b",")]
+            options += [option.strip(b" \t").lower() for option in value.split(b",")]
     if len(lengths) > 1:
         raise WireError("differing content-length headers")
     if codings and codings != [b"chunked"]:
         raise WireError("transfer-encoding other than chunked")
-    closes = b"close" in options or (match[1] == b"0" and b"keep-alive" not in options)
-    length = next(iter(lengths), None)
-    return _Head(int(match[2]), end + 4, length, bool(codings), closes)
+    is_old = match[1] == b"0"
+    # RFC 9112, 6.1: chunked from HTTP/1.0 may be read, but its connection is not to be reused.
+    closes = b"close" in options or (is_old and (b"keep-alive" not in options or bool(codings)))
+    return _Head(int(match[2]), next(iter(lengths), None), bool(codings), closes)
+
+
+def _field(line: bytes) -> tuple[bytes, bytes]:
+    match = _FIELD_LINE.match(line)
+    if match is None:
+        raise WireError("malformed header line")
+    return match[1].lower(), match[2].strip(b" \t")
 
 
 def _content_length(value: bytes) -> int:
     if not _DIGITS.match(value):
         raise WireError("malformed content-length")
-    length = int(value)
-    if length > MAX_BODY_BYTES:
-        raise WireError(f"body over {MAX_BODY_BYTES} bytes")
-    return length
-
-
-def _read_chunked(buffer: bytes, head: _Head) -> Response | None:
-    pieces: list[bytes] = []
-    total = 0
-    position = head.end
-    while True:
-        line_end = buffer.find(b"\r\n", position, position + MAX_CHUNK_LINE_BYTES + 2)
-        if line_end < 0:
-            if len(buffer) - position > MAX_CHUNK_LINE_BYTES:
-                raise WireError("chunk-size line too long")
-            return None
-        digits = buffer[position:line_end].partition(b";")[0].strip(b" \t")
-        if not _HEX_DIGITS.match(digits):
-            raise WireError("malformed chunk size")
-        size = int(digits, 16)
-        position = line_end + 2
-        if size == 0:
-            end = _trailers_end(buffer, position)
-            if end is None:
-                return None
-            return Response(head.status, b"".join(pieces), end, head.closes)
-        total += size
-        if total > MAX_BODY_BYTES:
-            raise WireError(f"body over {MAX_BODY_BYTES} bytes")
-        if len(buffer) < position + size + 2:
-            return None
-        if buffer[position + size : position + size + 2] != b"\r\n":
-            raise WireError("chunk without its line end")
-        pieces.append(buffer[position : position + size])
-        position += size + 2
-
-
-def _trailers_end(buffer: bytes, position: int) -> int | None:
-    if buffer[position : position + 2] == b"\r\n":
-        return position + 2
-    end = buffer.find(b"\r\n\r\n", position, position + MAX_HEAD_BYTES + 4)
-    if end >= 0:
-        return end + 4
-    if len(buffer) - position > MAX_HEAD_BYTES:
-        raise WireError(f"trailers over {MAX_HEAD_BYTES} bytes")
-    return None
+    return int(value)

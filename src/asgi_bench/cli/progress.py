@@ -1,0 +1,102 @@
+"""The live display of a run, on stderr: round, cell, time left, last throughput.
+
+It is drawn between slices alone, from the harness' own thread: a display that refreshed itself
+would take CPU from the load generator in the middle of a slice.
+"""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from asgi_bench.measurement.events import Event, PhaseBegun, SliceDone, TrialDone
+from asgi_bench.model import Plan
+
+REDRAW_EVERY_S = 0.5
+WORDS = {
+    "start": "starting servers",
+    "open": "opening connections",
+    "load": "under load",
+    "stop": "stopping servers",
+}
+
+
+class RunProgress:
+    """Draws what `observe` is told; plain lines, one a block, where stderr is no terminal."""
+
+    def __init__(self, plan: Plan, console: Console | None = None) -> None:
+        self._rounds = plan.rounds
+        self._console = console or Console(stderr=True)
+        self._begun_s = time.monotonic()
+        self._drawn_s = 0.0
+        self._where = ""
+        self._share = 0.0
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[last]}"),
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+        )
+        self._task = self._progress.add_task("getting ready", total=1.0, left="", last="")
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._console.is_terminal:
+            self._progress.stop()
+
+    def observe(self, event: Event) -> None:
+        """Take in what happened; redraw where the last time is long enough ago."""
+        match event:
+            case PhaseBegun():
+                self._enter(event)
+            case SliceDone():
+                self._share = event.loaded_s / event.planned_s if event.planned_s else 1.0
+                self._progress.update(
+                    self._task,
+                    completed=self._share,
+                    description=self._where,
+                    left=self._time_left(),
+                    last=f"{event.cell} {event.throughput_rps:,.0f}/s",
+                )
+                self._draw()
+            case TrialDone(trial=trial) if trial.outcome == "failed":
+                self._say(f"{trial.cell}: failed: {trial.reason}")
+
+    def _enter(self, event: PhaseBegun) -> None:
+        self._where = f"round {event.round + 1}/{self._rounds}: {WORDS[event.phase]}"
+        self._progress.update(self._task, description=self._where, left=self._time_left())
+        self._draw(force=True)
+        if event.phase == "start" and not self._console.is_terminal:
+            left = self._time_left()
+            self._say(f"round {event.round + 1} of {self._rounds}, block {event.block + 1} {left}")
+
+    def _time_left(self) -> str:
+        elapsed_s = time.monotonic() - self._begun_s
+        if self._share < 0.02:
+            return ""
+        left_s = elapsed_s * (1 - self._share) / self._share
+        return f"{int(left_s) // 60}:{int(left_s) % 60:02d} left"
+
+    def _say(self, text: str) -> None:
+        self._console.print(text.rstrip(), markup=False, highlight=False, soft_wrap=True)
+
+    def _draw(self, *, force: bool = False) -> None:
+        now_s = time.monotonic()
+        if self._console.is_terminal and (force or now_s - self._drawn_s > REDRAW_EVERY_S):
+            self._drawn_s = now_s
+            self._progress.refresh()

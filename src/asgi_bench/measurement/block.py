@@ -1,0 +1,115 @@
+"""One block of one round: its servers up at once, loaded, stopped, its trials finished."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from asgi_bench.load.generator import LoadFault
+from asgi_bench.machine.clocks import user_system_s
+from asgi_bench.machine.memory import pss_bytes
+from asgi_bench.measurement.draft import TrialDraft
+from asgi_bench.measurement.standing import StandingServer, StandingServers
+from asgi_bench.measurement.watch import Watch
+from asgi_bench.model import Cell, Plan, PlannedCell, Trial
+from asgi_bench.store.runs import RunWriter
+
+
+class LoadedCell:
+    """One cell in a block: its server and its trial, from the first connection to the last.
+
+    A loader calls `begin` before a cell's first slice and `end` after its last, while its
+    connections are still open.
+    """
+
+    def __init__(self, cell: Cell, server: StandingServer, draft: TrialDraft) -> None:
+        self.cell = cell
+        self.server = server
+        self.draft = draft
+        self._split_before_s = (0.0, 0.0)
+
+    def begin(self, load_cpus: tuple[int, ...]) -> None:
+        """Read what is compared before and after."""
+        self.draft.note(load_cpus=load_cpus)
+        self._split_before_s = user_system_s(self.server.pids)
+
+    def end(self) -> None:
+        """Read what the load has left behind."""
+        user_s, system_s = user_system_s(self.server.pids)
+        before_user_s, before_system_s = self._split_before_s
+        # Where cells share a process, its ticks can't be told apart.
+        is_alone = len(self.server.cells) == 1
+        self.draft.note(
+            server_pss_bytes=pss_bytes(self.server.process.pids),
+            server_user_s=user_s - before_user_s if is_alone else None,
+            server_system_s=system_s - before_system_s if is_alone else None,
+            workers_lost=self.server.pids_gone,
+        )
+
+
+class Loader(Protocol):
+    """Puts load on the standing servers of a block; raises LoadFault where it can't go on."""
+
+    def load(self, cells: Sequence[LoadedCell], *, round: int, block: int) -> None:
+        """Load every cell and bring its slices, histograms and totals into its draft."""
+
+
+def measure_block(
+    plan: Plan,
+    cells: Sequence[PlannedCell],
+    loader: Loader,
+    writer: RunWriter,
+    watch: Watch,
+    *,
+    round: int,
+    block: int,
+) -> list[Trial]:
+    """Start the servers of a block, load them, stop them, and return a trial for each cell.
+
+    A cell whose server can't be measured becomes a failed trial; where the load process fails,
+    every cell that was up does.
+    """
+    watch.enter(round, block, "start")
+    with StandingServers(plan, cells, writer, round=round, block=block) as standing:
+        everything = [
+            LoadedCell(planned.cell, server, _draft(planned, server, writer, watch, round, block))
+            for server in standing.servers
+            for planned in server.cells
+        ]
+        live = [item for item in everything if item.server.is_ready]
+        try:
+            loader.load(live, round=round, block=block)
+        except LoadFault as fault:
+            for item in live:
+                item.draft.fail(str(fault))
+        watch.enter(round, block, "stop")
+        standing.stop()
+    return [_finish(item, watch.epoch_s) for item in everything]
+
+
+def _draft(
+    planned: PlannedCell,
+    server: StandingServer,
+    writer: RunWriter,
+    watch: Watch,
+    round: int,
+    block: int,
+) -> TrialDraft:
+    log = server.process.log_path.relative_to(writer.folder)
+    draft = TrialDraft(planned.cell, round=round, block=block, epoch_s=watch.epoch_s, log=log)
+    draft.note(
+        sent_total=server.probes_sent,
+        errors_total=server.probe_errors,
+    )
+    return draft
+
+
+def _finish(item: LoadedCell, epoch_s: float) -> Trial:
+    server = item.server
+    if server.fault is not None:
+        item.draft.fail(server.fault)
+    item.draft.note(
+        startup_s=server.startup_s,
+        stop_s=server.stop_s,
+        server_cpus=server.cpus,
+        server_life_s=server.life_s(epoch_s),
+    )
+    return item.draft.finish()

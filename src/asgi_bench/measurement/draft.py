@@ -1,0 +1,93 @@
+"""A trial while it is being measured: what slices and totals bring in, until it is finished."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from asgi_bench.load.messages import Closed, Loaded
+from asgi_bench.model import Cell, ErrorCounts, Slice, Trial
+
+
+class TrialDraft:
+    """Collects one cell's slices in one block of one round.
+
+    Times from load processes are on the monotonic clock; `epoch_s` is when the run began on it.
+    """
+
+    def __init__(self, cell: Cell, *, round: int, block: int, epoch_s: float, log: Path) -> None:
+        self._epoch_s = epoch_s
+        self._slices: list[Slice] = []
+        self._errors = ErrorCounts()
+        self._cpu_s: Counter[str] = Counter()
+        self._pids_lost: set[int] = set()
+        self._log = log
+        self._trial = Trial(
+            cell=cell.key,
+            round=round,
+            block=block,
+            started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            outcome="ok",
+            log=str(log),
+        )
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the trial can't become a measurement any more."""
+        return self._trial.outcome == "failed"
+
+    def fail(self, reason: str) -> None:
+        """Give the trial up; the first reason stands."""
+        if not self.has_failed:
+            self.note(outcome="failed", reason=reason)
+
+    def note(self, **facts: object) -> None:
+        """Set fields of the trial."""
+        self._trial = msgspec.structs.replace(self._trial, **facts)
+
+    def add(self, loaded: Loaded) -> None:
+        """Take in a slice."""
+        self._errors += loaded.errors
+        self._cpu_s.update({str(pid): cpu_s for pid, cpu_s in loaded.server_cpu_s.items()})
+        self._pids_lost.update(loaded.pids_lost)
+        self._slices.append(
+            Slice(
+                start_s=round(loaded.begin_s - self._epoch_s, 6),
+                end_s=round(loaded.end_s - self._epoch_s, 6),
+                duration_s=round(loaded.end_s - loaded.begin_s, 9),
+                requests=loaded.requests,
+                sent=loaded.sent,
+                errors=loaded.errors.total,
+                server_cpu_s=round(sum(loaded.server_cpu_s.values()), 9),
+                load_cpu_s=round(loaded.load_cpu_s, 9),
+                open_loop=loaded.open_loop,
+            )
+        )
+
+    def close(self, closed: Closed) -> None:
+        """Take in the histograms, and add the totals to those of the probes before any load."""
+        self.note(
+            response_time_hdr=closed.response_time_hdr,
+            service_time_hdr=closed.service_time_hdr,
+            generator_lag_hdr=closed.generator_lag_hdr,
+            clamped=closed.clamped,
+            reconnects=closed.reconnects,
+            response_bytes=closed.response_bytes,
+            sent_total=closed.sent_total + self._trial.sent_total,
+            errors_total=closed.errors_total + self._trial.errors_total,
+        )
+
+    def finish(self) -> Trial:
+        """Return the trial."""
+        slices = self._slices
+        return msgspec.structs.replace(
+            self._trial,
+            slices=tuple(slices),
+            requests=sum(piece.requests for piece in slices),
+            errors=self._errors,
+            server_cpu_s=sum(piece.server_cpu_s for piece in slices),
+            load_cpu_s=sum(piece.load_cpu_s for piece in slices),
+            cpu_s_by_process={pid: round(cpu_s, 9) for pid, cpu_s in self._cpu_s.items()},
+            workers_lost=max(self._trial.workers_lost, len(self._pids_lost)),
+        )

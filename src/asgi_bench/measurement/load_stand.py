@@ -1,0 +1,59 @@
+"""The run's load process: started while the first servers start, replaced when it fails."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from asgi_bench.load.generator import LoadProcess, slice_arguments
+from asgi_bench.machine.affinity import move
+
+
+class LoadStand:
+    """Holds one slice server ready; `folder` is the run's, where its log and table go."""
+
+    def __init__(self, folder: Path, load_cpus: tuple[int, ...]) -> None:
+        self._folder = folder
+        self._load_cpus = load_cpus
+        self._stack = ExitStack()
+        self._process: LoadProcess | None = None
+        self._started = 0
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, fault, trace)
+
+    def current(self) -> LoadProcess:
+        """Return the load process, ready for commands and on its CPUs; raises LoadFault."""
+        process = self._process or self._start()
+        if not process.pid:
+            process.greet()
+            process.cpus = move([process.pid], self._load_cpus)
+        return process
+
+    def discard(self) -> None:
+        """End a process that failed; the next `current` starts another."""
+        self._process = None
+        self._stack.close()
+
+    def _start(self) -> LoadProcess:
+        logs = self._folder / "logs"
+        logs.mkdir(exist_ok=True)
+        # Each process of a run has a table of its own: counts of one that failed aren't lost.
+        suffix = f"-{self._started}" if self._started else ""
+        self._started += 1
+        process = LoadProcess(
+            slice_arguments(),
+            log=logs / f"locust{suffix}.log",
+            table=self._folder / f"locust{suffix}_stats.csv",
+        )
+        self._process = self._stack.enter_context(process)
+        return self._process

@@ -1,0 +1,52 @@
+"""A run from its plan to its stored trials: round by round, block by block, judged and kept."""
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+
+from asgi_bench.analysis.validity import judge_trial
+from asgi_bench.measurement.block import Loader, measure_block
+from asgi_bench.measurement.events import Observer, TrialDone
+from asgi_bench.measurement.load_stand import LoadStand
+from asgi_bench.measurement.sliced import SliceLoader
+from asgi_bench.measurement.stock import StockLoader
+from asgi_bench.measurement.watch import Watch
+from asgi_bench.model import Plan, PlannedCell
+from asgi_bench.store.runs import RunWriter
+
+
+def measure(plan: Plan, writer: RunWriter, observer: Observer) -> Watch:
+    """Carry out a plan; every trial is stored as soon as its block has ended.
+
+    Servers are fresh in each round. Whatever interrupts it, no process is left and the stored
+    trials stand.
+    """
+    cells = [planned for planned in plan.cells if planned.skip_reason is None]
+    trials = plan.rounds * sum(len(planned.blocks) for planned in cells)
+    watch = Watch(observer, trials * plan.duration_s)
+    with ExitStack() as stack:
+        loader: Loader
+        if plan.client == "fast":
+            stand = stack.enter_context(LoadStand(writer.folder, plan.load_cpus))
+            loader = SliceLoader(plan, stand, watch)
+        else:
+            loader = StockLoader(plan, writer, watch)
+        for round, block, members in rounds_and_blocks(plan, cells):
+            measured = measure_block(plan, members, loader, writer, watch, round=round, block=block)
+            for trial in measured:
+                judged = judge_trial(trial, plan)
+                writer.append(judged)
+                watch.tell(TrialDone(judged))
+    watch.leave()
+    return watch
+
+
+def rounds_and_blocks(
+    plan: Plan, cells: Sequence[PlannedCell]
+) -> Iterator[tuple[int, int, list[PlannedCell]]]:
+    """Yield each round's blocks with their cells, the blocks in an order drawn per round."""
+    numbers = sorted({block for planned in cells for block in planned.blocks})
+    for round in range(plan.rounds):
+        chance = random.Random(f"{plan.seed}/blocks/{round}")
+        for block in chance.sample(numbers, len(numbers)):
+            yield round, block, [planned for planned in cells if block in planned.blocks]

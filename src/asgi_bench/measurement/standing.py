@@ -1,0 +1,152 @@
+"""The servers of one block while they stand: started side by side, pinned, stopped together."""
+
+import random
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from asgi_bench.machine.affinity import move
+from asgi_bench.machine.ports import free_port
+from asgi_bench.model import ErrorCounts, Plan, PlannedCell, Scenario
+from asgi_bench.serving.faults import ServerFault
+from asgi_bench.serving.logs import last_log_line
+from asgi_bench.serving.process import ServerProcess, stop_all
+from asgi_bench.serving.readiness import Readiness, wait_for_all
+from asgi_bench.store.runs import RunWriter
+
+STOP_TIMEOUT_S = 5.0
+
+
+class StandingServer:
+    """One server process tree and the cells it serves; `fault` is why it can't be measured.
+
+    Cells that differ in load alone share the process. `started_s` and `stopped_s` are on the
+    monotonic clock.
+    """
+
+    def __init__(
+        self, cells: Sequence[PlannedCell], scenario: Scenario, process: ServerProcess
+    ) -> None:
+        self.cells = cells
+        self.scenario = scenario
+        self.process = process
+        self.fault: str | None = None
+        self.probes_sent = 0
+        self.probe_errors = ErrorCounts()
+        self.startup_s: float | None = None
+        self.pids: tuple[int, ...] = ()
+        self.cpus: tuple[int, ...] = ()
+        self.started_s = time.perf_counter()
+        self.stopped_s: float | None = None
+        self.stop_s: float | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it answered rightly and can be loaded."""
+        return self.fault is None
+
+    def fail(self, reason: str) -> None:
+        """Give the server up: the reason, with the last line of its log."""
+        line = last_log_line(self.process.log_path)
+        self.fault = f"{reason}: {line}" if line else reason
+
+    def settle(self, readiness: Readiness, cpus: Iterable[int]) -> None:
+        """Move a server that is ready to its CPUs."""
+        self.startup_s = readiness.startup_s
+        self.probes_sent = readiness.probes_sent
+        self.probe_errors = readiness.errors
+        self.pids = self.process.pids
+        self.cpus = move(self.pids, cpus)
+
+    def life_s(self, epoch_s: float) -> tuple[float, float] | None:
+        """When it was started and had stopped, in seconds since `epoch_s`."""
+        if self.stopped_s is None:
+            return None
+        return round(self.started_s - epoch_s, 6), round(self.stopped_s - epoch_s, 6)
+
+    @property
+    def pids_gone(self) -> int:
+        """How many processes that stood when it was ready are gone."""
+        return len(set(self.pids) - set(self.process.pids))
+
+
+class StandingServers:
+    """All servers of a block, up inside the `with` block and gone after it."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        cells: Sequence[PlannedCell],
+        writer: RunWriter,
+        *,
+        round: int,
+        block: int,
+    ) -> None:
+        self._plan = plan
+        self._cells = cells
+        self._writer = writer
+        self._round, self._block = round, block
+        self._stack = ExitStack()
+        self.servers: list[StandingServer] = []
+
+    def __enter__(self) -> Self:
+        """Start every server, then wait until each is ready or has failed."""
+        with self._stack as stack:
+            self._start(stack)
+            self._await()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, fault, trace)
+
+    def stop(self) -> None:
+        """Stop all servers side by side; what goes wrong becomes the server's fault."""
+        reports = stop_all([server.process for server in self.servers], STOP_TIMEOUT_S)
+        for server, report in zip(self.servers, reports, strict=True):
+            server.stop_s = report.duration_s
+            server.stopped_s = time.perf_counter()
+            if report.fault is not None and server.is_ready:
+                server.fail(report.fault)
+
+    def _start(self, stack: ExitStack) -> None:
+        scenarios = {scenario.name: scenario for scenario in self._plan.scenarios}
+        groups: dict[str, list[PlannedCell]] = {}
+        for planned in self._cells:
+            groups.setdefault(planned.cell.process_key, []).append(planned)
+        chance = random.Random(f"{self._plan.seed}/ports/{self._round}/{self._block}")
+        keys = sorted(groups)
+        # The order of starting is random too: who starts first gets the calmest machine.
+        chance.shuffle(keys)
+        for key in keys:
+            cells = groups[key]
+            log_path = self._writer.log_path(cells[0].cell.key, self._round, self._block)
+            process = ServerProcess(cells[0], port=free_port(chance), log_path=log_path)
+            server = StandingServer(cells, scenarios[cells[0].cell.scenario], process)
+            self.servers.append(server)
+            try:
+                process.start()
+            except ServerFault as fault:
+                server.fail(fault.reason)
+            stack.callback(process.kill)
+
+    def _await(self) -> None:
+        starting = [server for server in self.servers if server.is_ready]
+        outcomes = wait_for_all(
+            [(server.process, server.scenario, server.process.workers) for server in starting],
+            self._plan.startup_timeout_s,
+        )
+        for server, outcome in zip(starting, outcomes, strict=True):
+            if isinstance(outcome, Readiness):
+                server.settle(outcome, self._plan.server_cpus)
+            else:
+                server.probes_sent, server.probe_errors = outcome.probes_sent, outcome.errors
+                server.fail(outcome.reason)
+                server.process.kill()

@@ -1,0 +1,52 @@
+"""Load by Locust's own HTTP users, one cell after another: for comparison, not for ranking.
+
+They can't be paused, so they can't be sliced: one slice a trial, marked as not interleaved.
+"""
+
+import random
+from collections.abc import Sequence
+
+from asgi_bench.load.generator import LoadProcess, stock_arguments, stock_environment
+from asgi_bench.load.messages import Close, Closed, Load, Loaded
+from asgi_bench.machine.affinity import move
+from asgi_bench.machine.ports import HOST
+from asgi_bench.measurement.block import LoadedCell
+from asgi_bench.measurement.sliced import GRACE_S, WARMUP_S
+from asgi_bench.measurement.watch import Watch
+from asgi_bench.model import Plan
+from asgi_bench.store.runs import RunWriter
+
+
+class StockLoader:
+    """Loads each cell of a block with a Locust process of its own, in random order."""
+
+    def __init__(self, plan: Plan, writer: RunWriter, watch: Watch) -> None:
+        self._plan = plan
+        self._writer = writer
+        self._watch = watch
+
+    def load(self, cells: Sequence[LoadedCell], *, round: int, block: int) -> None:
+        """Load one cell after another; raises LoadFault."""
+        chance = random.Random(f"{self._plan.seed}/slices/{round}/{block}")
+        self._watch.enter(round, block, "load")
+        for item in chance.sample(cells, len(cells)):
+            self._load(item, round)
+
+    def _load(self, item: LoadedCell, round: int) -> None:
+        key, pids = item.cell.key, item.server.pids
+        arguments = stock_arguments(HOST, item.server.process.port, item.cell.load.connections)
+        env = stock_environment(self._plan.client, item.server.scenario)
+        log = self._writer.log_path(key, round).with_suffix(".locust.log")
+        with LoadProcess(arguments, log=log, env=env) as process:
+            process.greet()
+            process.cpus = move([process.pid], self._plan.load_cpus)
+            item.begin(process.cpus)
+            process.ask(Load(key, WARMUP_S, ()), Loaded, WARMUP_S + GRACE_S)
+            command = Load(key, self._plan.duration_s, pids)
+            loaded = process.ask(command, Loaded, self._plan.duration_s + GRACE_S)
+            item.draft.note(interleaved=False)
+            item.draft.add(loaded)
+            item.end()
+            item.draft.close(process.ask(Close(key), Closed, GRACE_S))
+        elapsed_s = loaded.end_s - loaded.begin_s
+        self._watch.loaded(key, self._plan.duration_s, loaded.requests / elapsed_s)

@@ -1,0 +1,40 @@
+"""Where a run stands: its clock, how much load is done, and what each phase took."""
+
+import time
+
+from asgi_bench.measurement.events import Event, Observer, Phase, PhaseBegun, SliceDone
+
+
+class Watch:
+    """Tells the observer what happens and keeps the time; seconds on the monotonic clock."""
+
+    def __init__(self, observer: Observer, planned_s: float) -> None:
+        self.epoch_s = time.perf_counter()
+        self.phases_s: dict[str, float] = {}
+        self._observer = observer
+        self._planned_s = planned_s
+        self._loaded_s = 0.0
+        self._phase: str = "prepare"
+        self._phase_since_s = self.epoch_s
+
+    def enter(self, round: int, block: int, phase: Phase) -> None:
+        """A block of a round enters a phase."""
+        self.leave(phase)
+        self._observer(PhaseBegun(round, block, phase))
+
+    def leave(self, next_phase: str = "finish") -> None:
+        """End the phase, so that its time is counted."""
+        now_s = time.perf_counter()
+        self.phases_s[self._phase] = (
+            self.phases_s.get(self._phase, 0.0) + now_s - self._phase_since_s
+        )
+        self._phase, self._phase_since_s = next_phase, now_s
+
+    def loaded(self, cell: str, duration_s: float, throughput_rps: float) -> None:
+        """A slice was measured."""
+        self._loaded_s += duration_s
+        self.tell(SliceDone(cell, throughput_rps, self._loaded_s, self._planned_s))
+
+    def tell(self, event: Event) -> None:
+        """Pass an event on."""
+        self._observer(event)
