@@ -1,0 +1,46 @@
+"""Scenario files: what is requested, and the answer that counts as correct."""
+
+from pathlib import Path
+from typing import Any
+
+from asgi_bench.definitions.features import check_features
+from asgi_bench.definitions.strict import check_keys, convert, read_toml
+from asgi_bench.errors import UsageError
+from asgi_bench.model import Scenario
+
+_KEYS = frozenset(Scenario.__struct_fields__) - {"name"}
+
+
+def load_scenarios(path: Path) -> dict[str, Scenario]:
+    """Return the scenarios of a file by name, in the file's order.
+
+    Raises:
+        UsageError: the file, a key or a value is not understood.
+    """
+    tables = read_toml(path)
+    if not tables:
+        raise UsageError(f"{path}: holds no scenario; one is a table like [hello]")
+    return {name: _scenario(name, table, path) for name, table in tables.items()}
+
+
+def _scenario(name: str, table: Any, path: Path) -> Scenario:
+    where = f"{path}: [{name}]"
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}: {name}: expected a table like [hello], with `app` and `path`")
+    if not name or "/" in name:
+        raise UsageError(f"{where}: a scenario's name is part of a cell's key: no slash in it")
+    check_keys(table, _KEYS, where)
+    scenario = convert({**table, "name": name}, Scenario, where)
+    check_features(scenario.needs, f"{where}: needs")
+    _check_request(scenario, where)
+    return scenario
+
+
+def _check_request(scenario: Scenario, where: str) -> None:
+    module, colon, attribute = scenario.app.partition(":")
+    if not (module and colon and attribute):
+        raise UsageError(f"{where}: app: {scenario.app!r} must be module:attribute")
+    if not scenario.path.startswith("/"):
+        raise UsageError(f"{where}: path: {scenario.path!r} must begin with a slash")
+    if not 200 <= scenario.expect_status <= 599:
+        raise UsageError(f"{where}: expect_status: {scenario.expect_status} must be 200 to 599")

@@ -1,0 +1,73 @@
+"""Reading TOML strictly: what is not understood is an error that says what would be."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from asgi_bench.errors import UsageError
+
+StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML file.
+
+    Raises:
+        UsageError: the file can't be read, or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise UsageError(f"{path}: can't be read: {fault.strerror}") from None
+    except UnicodeDecodeError as fault:
+        raise UsageError(f"{path}: not UTF-8 at byte {fault.start}") from None
+    except tomllib.TOMLDecodeError as fault:
+        raise UsageError(f"{path}: not valid TOML: {fault}") from None
+
+
+def check_keys(table: Mapping[str, Any], allowed: Iterable[str], where: str) -> None:
+    """Refuse keys that mean nothing.
+
+    Raises:
+        UsageError: names the key and those that are allowed.
+    """
+    names = sorted(allowed)
+    for key in table:
+        if key not in names:
+            raise UsageError(f"{where}: unknown key {key!r}; allowed: {', '.join(names)}")
+
+
+def check_values(values: Iterable[str], allowed: Iterable[str], where: str) -> None:
+    """Refuse values outside a fixed list.
+
+    Raises:
+        UsageError: names the value and those that are allowed.
+    """
+    names = tuple(allowed)
+    for value in values:
+        if value not in names:
+            raise UsageError(f"{where}: unknown value {value!r}; allowed: {', '.join(names)}")
+
+
+def convert(table: Mapping[str, Any], struct: type[StructT], where: str) -> StructT:
+    """Return `table` as `struct`.
+
+    Raises:
+        UsageError: a required key is missing, or a value has the wrong type.
+    """
+    try:
+        return msgspec.convert(table, struct)
+    except msgspec.ValidationError as fault:
+        raise UsageError(f"{where}: {_in_plain_words(str(fault))}") from None
+
+
+def _in_plain_words(message: str) -> str:
+    """Turn ``Expected `str`, got `int` - at `$.env[...]` `` into ``env: expected str, got int``."""
+    text, _, path = message.partition(" - at ")
+    text = text.replace("`", "").replace("Object missing required field", "missing required key")
+    text = text[0].lower() + text[1:]
+    key = path.strip("`").removeprefix("$").removeprefix(".").replace("[...]", "")
+    return f"{key}: {text}" if key else text
