@@ -1,0 +1,86 @@
+"""Which processes belong to a server, also those that left its tree, and ending them all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+
+from asgi_bench.machine.processes import (
+    ProcessTable,
+    pids_with_environment,
+    process_table,
+    tree_pids,
+)
+from asgi_bench.serving.environments import MARK_NAME
+
+_KILL_POLL_S = 0.01
+
+
+class Family:
+    """The roots of a server, their descendants, their process group, and whoever ran away.
+
+    A process once seen is remembered with its start time (pids are used again), so it is still
+    known when its parent has died or when it has moved to a group of its own. One that left
+    before it was ever seen is found by the mark in its environment.
+
+    The group's number stays ours as long as its first process isn't reaped.
+    """
+
+    def __init__(self, mark: str) -> None:
+        self._mark = mark
+        self._known: dict[int, int] = {}
+        self.roots: list[int] = []
+
+    @property
+    def group(self) -> int | None:
+        """The process group all roots were started in."""
+        return self.roots[0] if self.roots else None
+
+    def live(self, table: ProcessTable | None = None, *, search: bool = False) -> tuple[int, ...]:
+        """The pids that live, sorted; `search` looks for the mark too (reads all of /proc)."""
+        if table is None:
+            table = process_table()
+        known = {
+            pid
+            for pid, start_ticks in self._known.items()
+            if pid in table and table[pid].start_ticks == start_ticks
+        }
+        grouped = {entry.pid for entry in table.values() if entry.group == self.group}
+        marked: tuple[int, ...] = ()
+        if search:
+            marked = pids_with_environment(f"{MARK_NAME}={self._mark}", table)
+        pids = tree_pids({*self.roots, *known, *grouped, *marked}, table)
+        self._known.update((pid, table[pid].start_ticks) for pid in pids)
+        return pids
+
+    def terminate(self) -> None:
+        """SIGTERM to the group and to those outside it."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self, timeout_s: float) -> tuple[int, ...]:
+        """SIGKILL everyone, again until none is left; returns who survived the time given."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self._signal(signal.SIGKILL)
+            left = self.live(search=True)
+            if not left or time.monotonic() >= deadline:
+                return left
+            time.sleep(_KILL_POLL_S)
+
+    def close(self) -> None:
+        """Forget everyone: for when all have ended and were reaped."""
+        self.roots.clear()
+        self._known.clear()
+
+    def _signal(self, number: signal.Signals) -> None:
+        table = process_table()
+        pids = self.live(table, search=True)
+        if self.group is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.group, number)
+        for pid in pids:
+            if table[pid].group != self.group:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)

@@ -1,0 +1,80 @@
+"""Servers must not outlive a harness that is killed: its line to the guardian process."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+from asgi_bench.serving.environments import MARK_NAME
+
+_SCRIPT = Path(__file__).with_name("guardian.py")
+_EXIT_TIMEOUT_S = 10.0
+
+
+class Lifeline:
+    """One guardian for all servers of this process, started with the first of them."""
+
+    def __init__(self) -> None:
+        self._id = uuid.uuid4().hex
+        self._count = 0
+        self._groups: set[int] = set()
+        self._guardian: subprocess.Popen[bytes] | None = None
+
+    def new_mark(self) -> str:
+        """A value of MARK_NAME that no other server carries."""
+        self._count += 1
+        return f"{self._id}.{self._count}"
+
+    def prepare(self) -> None:
+        """Start the guardian if it doesn't run: before a server starts, not after."""
+        if self._guardian is not None and self._guardian.poll() is None:
+            return
+        self.end()
+        self._guardian = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_SCRIPT), f"{MARK_NAME}={self._id}."],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            # Out of reach of the terminal's Ctrl-C and of whoever signals our group.
+            start_new_session=True,
+            bufsize=0,
+        )
+        atexit.register(self.end)
+        for group in self._groups:
+            self._tell(f"+{group}\n")
+
+    def protect(self, group: int) -> None:
+        """This process group is to end with us; saying so again changes nothing."""
+        self._groups.add(group)
+        self._tell(f"+{group}\n")
+
+    def release(self, group: int) -> None:
+        """This process group has ended; its number may soon be another's."""
+        self._groups.discard(group)
+        self._tell(f"-{group}\n")
+
+    def end(self) -> None:
+        """Let the guardian go: it ends what is still marked, and itself."""
+        atexit.unregister(self.end)
+        guardian, self._guardian = self._guardian, None
+        if guardian is None or guardian.stdin is None:
+            return
+        with contextlib.suppress(BrokenPipeError):
+            guardian.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            guardian.wait(_EXIT_TIMEOUT_S)
+
+    def _tell(self, line: str) -> None:
+        if self._guardian is not None and self._guardian.stdin is not None:
+            # Straight to the pipe: a write this short is whole or not at all.
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._guardian.stdin.fileno(), line.encode())
+
+
+LIFELINE = Lifeline()

@@ -1,0 +1,49 @@
+"""The listening sockets of a server: ours to hand down, and whose they are."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from asgi_bench.machine.ports import HOST
+from asgi_bench.machine.processes import process_name
+from asgi_bench.machine.sockets import holder, listening_inodes
+from asgi_bench.serving.faults import ServerFault
+
+# What uvicorn and gunicorn listen with; it decides for servers that inherit our socket.
+BACKLOG = 2048
+
+_POLL_S = 0.01
+_PORT_TIMEOUT_S = 2.0
+
+
+def listening_socket(port: int) -> socket.socket:
+    """A socket that listens on the port, for servers to inherit; raises ServerFault."""
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ServerFault(f"can't listen on port {port}: {error.strerror}") from error
+    return listener
+
+
+def describe_holder(inodes: set[int]) -> str:
+    """Who holds one of these sockets, for a message: `nginx (pid 123)`."""
+    for inode in sorted(inodes):
+        pid = holder(inode)
+        if pid is not None:
+            return f"{process_name(pid)} (pid {pid})"
+    return "a process that we may not see"
+
+
+def listeners_left(port: int) -> set[int]:
+    """Sockets that still listen some time after the last process ended; empty as it should be."""
+    deadline_s = time.monotonic() + _PORT_TIMEOUT_S
+    while left := listening_inodes(port):
+        if time.monotonic() >= deadline_s:
+            break
+        time.sleep(_POLL_S)
+    return left

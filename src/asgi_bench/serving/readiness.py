@@ -1,0 +1,220 @@
+"""When a server is ready: the right answer, from our own processes, with every worker accepting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from asgi_bench.machine import sockets
+from asgi_bench.machine.processes import ProcessTable, process_table
+from asgi_bench.machine.sockets import TcpRow
+from asgi_bench.model import ErrorCounts, Scenario
+from asgi_bench.serving.faults import ServerFault
+from asgi_bench.serving.listeners import describe_holder
+from asgi_bench.serving.probe import Probe
+from asgi_bench.serving.process import ServerProcess
+
+# Servers start on the CPUs that we look from: rest at least five times as long as a look took.
+_SHORTEST_REST_S = 0.02
+_LONGEST_REST_S = 0.1
+_REST_SHARE = 5.0
+# An answer of a server that is up comes within this; others aren't waited for in line.
+_ANSWER_WAIT_S = 0.005
+# A process that listens but has no epoll on its socket (select, io_uring) shows no worker: after
+# this time requests must show them.
+_BLIND_PROBE_AFTER_S = 1.0
+# Between one probe and the next, times the number sent already, to spare a server that boots.
+_NEXT_PROBE_AFTER_S = 0.25
+_LONGEST_PAUSE_S = 1.0
+# A listener may be in nobody's hands for a moment (passed over a Unix socket, its holder just
+# forked): a stranger's stays so.
+_STRANGER_LOOKS = 3
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """A server that may be loaded.
+
+    `startup_s` from the start to the look that found it ready (grain: the rest between looks, 20
+    to 100 ms); `probes_sent` all requests sent to it; `errors` those that were not answered
+    rightly; `worker_pids` the processes that accept connections, as far as they show.
+    """
+
+    startup_s: float
+    probes_sent: int
+    errors: ErrorCounts
+    worker_pids: tuple[int, ...]
+
+
+class Candidate:
+    """One server on its way to being ready: looked at again and again."""
+
+    def __init__(self, process: ServerProcess, scenario: Scenario, workers: int) -> None:
+        self._process = process
+        self._scenario = scenario
+        self._workers = workers
+        self._probes: list[Probe] = []
+        self._listening_since_s: float | None = None
+        self._stranger_looks = 0
+        self._waiting_for = f"nothing listens on port {process.port}"
+        self._answering: set[int] = set()
+        self._verified = False
+
+    def look(self, rows: Sequence[TcpRow], table: ProcessTable) -> Readiness | None:
+        """Ready, or not yet (None); raises ServerFault if it never will be.
+
+        `rows` must have been read before `table`: then whoever listens is in the table.
+        """
+        pids = self._process.live_pids(table)
+        strangers = self._strange_listeners(rows, pids)
+        ended = self._process.exit_description
+        if strangers and (self._stranger_looks >= _STRANGER_LOOKS or ended is not None):
+            raise self._fault(
+                f"port {self._process.port} is held by {describe_holder(strangers)}, "
+                "not by this server alone"
+            )
+        if ended is not None:
+            raise self._fault(f"{ended} before it was ready")
+        if strangers or self._listening_since_s is None:
+            return None
+        accepting = sockets.watchers(self._process.port, pids, rows)
+        self._probe(pids, accepting)
+        accepting |= self._answering & set(pids)
+        if not self._verified:
+            return None
+        # Where another user's processes hide what they hold, the answers must do.
+        if len(accepting) >= self._workers or sockets.unreadable(pids):
+            return self._ready(accepting)
+        self._waiting_for = f"{len(accepting)} of {self._workers} workers accept"
+        return None
+
+    def give_up(self, timeout_s: float) -> ServerFault:
+        """The fault of a server that isn't ready in time."""
+        return self._fault(f"not ready within {timeout_s:g} s: {self._waiting_for}")
+
+    def close(self) -> None:
+        """Close the probes' connections."""
+        for probe in self._probes:
+            probe.close()
+
+    def _strange_listeners(self, rows: Sequence[TcpRow], pids: Sequence[int]) -> set[int]:
+        """Listeners on our port that none of our processes holds."""
+        inodes = sockets.listening_inodes(self._process.port, rows)
+        if inodes and self._listening_since_s is None:
+            self._listening_since_s = time.monotonic()
+            self._waiting_for = f"0 of {self._workers} workers accept"
+        held = sockets.owners(inodes, pids)
+        strange = {inode for inode in inodes if not held[inode]}
+        if strange and sockets.unreadable(pids):
+            strange = set()
+        self._stranger_looks = self._stranger_looks + 1 if strange else 0
+        return strange
+
+    def _probe(self, pids: Sequence[int], accepting: set[int]) -> None:
+        """Send a first request when someone accepts, more if that is the only way to see who."""
+        if self._is_probe_due(accepting):
+            self._probes.append(Probe(self._process.port, self._scenario))
+        if not self._probes or self._probes[-1].ended_s is not None:
+            return
+        probe = self._probes[-1]
+        state = probe.advance(_ANSWER_WAIT_S)
+        if state == "wrong":
+            raise self._fault(probe.text)
+        if state == "right":
+            self._note_answerer(probe, pids)
+        else:
+            self._waiting_for = probe.text
+
+    def _is_probe_due(self, accepting: set[int]) -> bool:
+        now_s = time.monotonic()
+        assert self._listening_since_s is not None
+        is_blind = now_s - self._listening_since_s >= _BLIND_PROBE_AFTER_S
+        if not self._probes:
+            return len(accepting) >= self._workers or is_blind
+        ended_s = self._probes[-1].ended_s
+        is_answered = self._verified and len(accepting) >= self._workers
+        pause_s = min(_LONGEST_PAUSE_S, _NEXT_PROBE_AFTER_S * len(self._probes))
+        return ended_s is not None and not is_answered and now_s - ended_s >= pause_s
+
+    def _note_answerer(self, probe: Probe, pids: Sequence[int]) -> None:
+        """Who answered? The connection stays open: the next one may go to another worker."""
+        port = probe.client_port
+        if port is None:
+            return
+        owners = sockets.connection_owners(self._process.port, (port,), pids)
+        if owners.strangers:
+            raise self._fault(
+                f"a request to port {self._process.port} was answered by a process "
+                "that is not of this server"
+            )
+        self._verified = True
+        self._answering.update(owners.by_pid)
+
+    def _ready(self, accepting: set[int]) -> Readiness:
+        assert self._process.started_s is not None
+        self.close()
+        return Readiness(
+            startup_s=time.monotonic() - self._process.started_s,
+            probes_sent=sum(probe.sent for probe in self._probes),
+            errors=self._errors(),
+            worker_pids=tuple(sorted(accepting)),
+        )
+
+    def _fault(self, reason: str) -> ServerFault:
+        self.close()
+        sent = sum(probe.sent for probe in self._probes)
+        return ServerFault(reason, probes_sent=sent, errors=self._errors())
+
+    def _errors(self) -> ErrorCounts:
+        return sum((probe.errors for probe in self._probes), start=ErrorCounts())
+
+
+def wait_until_ready(
+    process: ServerProcess, scenario: Scenario, workers: int, timeout_s: float
+) -> Readiness:
+    """Wait for one started server, at most `timeout_s` from now; raises ServerFault."""
+    (outcome,) = wait_for_all([(process, scenario, workers)], timeout_s)
+    if isinstance(outcome, ServerFault):
+        raise outcome
+    return outcome
+
+
+def wait_for_all(
+    awaited: Sequence[tuple[ServerProcess, Scenario, int]], timeout_s: float
+) -> list[Readiness | ServerFault]:
+    """Wait for started servers side by side, at most `timeout_s` from now, in their order.
+
+    Each with its scenario and the number of workers that must accept. One that fails holds up
+    no other; looking at many takes little more than at one.
+    """
+    candidates = [Candidate(*one) for one in awaited]
+    outcomes: dict[int, Readiness | ServerFault] = {}
+    deadline_s = time.monotonic() + timeout_s
+    try:
+        while len(outcomes) < len(candidates):
+            look_s = time.monotonic()
+            rows, table = sockets.tcp_rows(), process_table()
+            for number, candidate in enumerate(candidates):
+                if number not in outcomes:
+                    outcome = _look(candidate, rows, table)
+                    if outcome is None and look_s >= deadline_s:
+                        outcome = candidate.give_up(timeout_s)
+                    if outcome is not None:
+                        outcomes[number] = outcome
+            spent_s = time.monotonic() - look_s
+            if len(outcomes) < len(candidates):
+                time.sleep(min(_LONGEST_REST_S, max(_SHORTEST_REST_S, _REST_SHARE * spent_s)))
+    finally:
+        for candidate in candidates:
+            candidate.close()
+    return [outcomes[number] for number in range(len(candidates))]
+
+
+def _look(
+    candidate: Candidate, rows: Sequence[TcpRow], table: ProcessTable
+) -> Readiness | ServerFault | None:
+    try:
+        return candidate.look(rows, table)
+    except ServerFault as fault:
+        return fault
