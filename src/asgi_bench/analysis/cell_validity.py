@@ -1,0 +1,164 @@
+"""Can a cell be believed? Its outcome and verdict, out of those of its rounds."""
+
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+import msgspec
+
+from asgi_bench.analysis.intervals import MIN_ROUNDS
+from asgi_bench.analysis.validity import LEVELS, worst_level
+from asgi_bench.model import Outcome, Reason, Trial, ValidityLevel
+
+MIN_USABLE_SHARE = Fraction(2, 3)
+MAX_SUSPECT_SHARE = Fraction(1, 3)
+MAX_FAILED_SHARE = Fraction(1, 2)
+
+# Findings on a share that should be high; of all others the higher figure is the worse.
+LESS_IS_WORSE = frozenset({"generator-bound", "concurrency-bound", "no-answers"})
+
+NOT_REACHED = "the run ended before a round of this cell was finished"
+
+
+class Verdict(NamedTuple):
+    """How a cell came out: `reason` says why it failed or was skipped."""
+
+    outcome: Outcome
+    reason: str | None
+    validity: ValidityLevel
+    validity_reasons: tuple[Reason, ...]
+
+
+def is_usable(trial: Trial) -> bool:
+    """Whether a judged trial counts in the estimates: measured, and not invalid."""
+    return trial.outcome == "ok" and trial.validity != "invalid"
+
+
+def judge_cell(trials: Sequence[Trial], planned_rounds: int) -> Verdict:
+    """The verdict on a cell from its judged trials, one a round, of one block.
+
+    Shares are of the rounds that were run; rounds that a stopped run never reached make it
+    suspect, not invalid, for those that were measured are as good as ever.
+    """
+    tried = [trial for trial in trials if trial.outcome != "skipped"]
+    if not tried:
+        reason = next((trial.reason for trial in trials if trial.reason), NOT_REACHED)
+        return Verdict("skipped", reason, "valid", ())
+    failed = [trial for trial in tried if trial.outcome == "failed"]
+    if len(failed) > MAX_FAILED_SHARE * len(tried):
+        return Verdict("failed", _failure(failed, len(tried)), "invalid", _few_usable(tried))
+    own = (
+        *(_few_usable(tried) or _shortcomings(tried)),
+        *_missing_rounds(len(tried), planned_rounds),
+    )
+    level = worst_level(reason.level for reason in own)
+    return Verdict("ok", None, level, (*own, *_of_trials(tried, level)))
+
+
+def _failure(failed: Sequence[Trial], rounds: int) -> str:
+    """Why a cell failed: the commonest reason of its failed rounds."""
+    reasons = Counter(trial.reason or "no reason was given" for trial in failed)
+    reason = reasons.most_common(1)[0][0]
+    return reason if rounds == 1 else f"in {_out_of(len(failed), rounds)}: {reason}"
+
+
+def _out_of(part: int, rounds: int) -> str:
+    """How many of the rounds, in words."""
+    if rounds == 1:
+        return "the only round"
+    return f"all {rounds} rounds" if part == rounds else f"{part} of {rounds} rounds"
+
+
+def _few_usable(tried: Sequence[Trial]) -> tuple[Reason, ...]:
+    """Fewer than two thirds of the rounds can be used."""
+    usable = sum(map(is_usable, tried))
+    if usable >= MIN_USABLE_SHARE * len(tried):
+        return ()
+    if usable:
+        text = f"only {usable} of {len(tried)} rounds can be used, and two thirds are needed"
+    else:
+        text = "no round can be used; what figures there are come from invalid ones"
+    return (_share_reason("too-few-usable", "invalid", usable, tried, MIN_USABLE_SHARE, text),)
+
+
+def _shortcomings(tried: Sequence[Trial]) -> tuple[Reason, ...]:
+    """What makes a cell suspect whose rounds are mostly usable."""
+    return (*_bad_rounds(tried), *_many_suspect(tried), *_few_rounds(tried))
+
+
+def _bad_rounds(tried: Sequence[Trial]) -> tuple[Reason, ...]:
+    """Any invalid or failed round."""
+    bad = sum(not is_usable(trial) for trial in tried)
+    if not bad:
+        return ()
+    text = f"{_out_of(bad, len(tried))} left out of the estimates: invalid or failed"
+    return (_share_reason("bad-rounds", "suspect", bad, tried, Fraction(0), text),)
+
+
+def _many_suspect(tried: Sequence[Trial]) -> tuple[Reason, ...]:
+    """More than a third of the rounds are suspect."""
+    suspect = sum(trial.outcome == "ok" and trial.validity == "suspect" for trial in tried)
+    if suspect <= MAX_SUSPECT_SHARE * len(tried):
+        return ()
+    text = f"{_out_of(suspect, len(tried))} suspect, and a third may be"
+    return (_share_reason("suspect-rounds", "suspect", suspect, tried, MAX_SUSPECT_SHARE, text),)
+
+
+def _few_rounds(tried: Sequence[Trial]) -> tuple[Reason, ...]:
+    """Too few rounds for an interval."""
+    usable = sum(map(is_usable, tried))
+    if usable >= MIN_ROUNDS:
+        return ()
+    rounds = "1 usable round gives" if usable == 1 else f"{usable} usable rounds give"
+    text = f"{rounds} no interval: measure at least {MIN_ROUNDS} (--rounds)"
+    return (Reason("few-rounds", "suspect", float(usable), float(MIN_ROUNDS), text),)
+
+
+def _missing_rounds(rounds: int, planned_rounds: int) -> tuple[Reason, ...]:
+    """The run ended before its plan did."""
+    if rounds >= planned_rounds:
+        return ()
+    text = f"the run ended after {rounds} of {planned_rounds} planned rounds"
+    return (Reason("missing-rounds", "suspect", float(rounds), float(planned_rounds), text),)
+
+
+def _of_trials(tried: Sequence[Trial], level: ValidityLevel) -> tuple[Reason, ...]:
+    """The findings of the rounds, one for each code: the worst, and in how many rounds.
+
+    What a single round was found invalid for weighs no more than the cell's own level.
+    """
+    by_code: dict[str, list[Reason]] = {}
+    for trial in tried:
+        for reason in trial.validity_reasons:
+            by_code.setdefault(reason.code, []).append(reason)
+    return tuple(_merged(reasons, len(tried), level) for reasons in by_code.values())
+
+
+def _merged(reasons: Sequence[Reason], rounds: int, level: ValidityLevel) -> Reason:
+    """One finding for the same one in several rounds."""
+    worst = max(reasons, key=lambda reason: (LEVELS.index(reason.level), _badness(reason)))
+    text = worst.text
+    if rounds > 1:
+        which = ", the worst" if len(reasons) > 1 else ""
+        text = f"in {_out_of(len(reasons), rounds)}{which}: {text}"
+    capped = min(worst.level, level, key=LEVELS.index)
+    return msgspec.structs.replace(worst, level=capped, text=text)
+
+
+def _badness(reason: Reason) -> float:
+    """What orders the same finding in several rounds, the worst highest."""
+    value = reason.value or 0.0
+    return -value if reason.code in LESS_IS_WORSE else value
+
+
+def _share_reason(
+    code: str,
+    level: ValidityLevel,
+    count: int,
+    tried: Sequence[Trial],
+    limit: Fraction,
+    text: str,
+) -> Reason:
+    """A finding on a share of the rounds."""
+    return Reason(code, level, count / len(tried), float(limit), text)

@@ -1,0 +1,51 @@
+"""Estimates with 95 % intervals over rounds.
+
+A round has fresh processes, so it is the unit of repetition: never a request or a slice, which
+are correlated. Throughput, cost and their ratios are positive and vary by factors, so the mean
+and the t interval are taken on logarithms: the geometric mean, with bounds that multiply. That
+makes the ratio a to b exactly the inverse of b to a.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from scipy.special import stdtrit
+
+from asgi_bench.analysis.document import Interval
+
+CONFIDENCE = 0.95
+# Two rounds give a t interval with one degree of freedom: 12.7 standard errors, of no use.
+MIN_ROUNDS = 3
+
+
+def log_interval(values: Sequence[float]) -> Interval:
+    """The geometric mean of positive values, one a round, with its 95 % t interval.
+
+    Without values all three are None; under 3 values the bounds are. Raises ValueError for a
+    value that isn't positive and finite.
+    """
+    if not values:
+        return Interval()
+    array = np.asarray(values, dtype=float)
+    if not (np.isfinite(array).all() and (array > 0).all()):
+        raise ValueError("an interval on logarithms needs positive, finite values")
+    logs = np.log(array)
+    mean = float(logs.mean())
+    if len(array) < MIN_ROUNDS:
+        return Interval(value=float(np.exp(mean)))
+    standard_error = float(logs.std(ddof=1)) / len(array) ** 0.5
+    half_width = float(stdtrit(len(array) - 1, 0.5 + CONFIDENCE / 2)) * standard_error
+    return Interval(
+        value=float(np.exp(mean)),
+        lower=float(np.exp(mean - half_width)),
+        upper=float(np.exp(mean + half_width)),
+    )
+
+
+def paired_ratio(pairs: Iterable[tuple[float, float]]) -> Interval:
+    """The ratio of the first to the second of each pair, one pair a round and block.
+
+    Both of a pair were measured in the same minutes on the same machine, so what slowed one
+    slowed the other and drops out of the ratio. Raises as `log_interval`.
+    """
+    return log_interval([ours / theirs for ours, theirs in pairs])

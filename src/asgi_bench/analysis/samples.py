@@ -1,0 +1,106 @@
+"""Which trials speak for which cell: for its estimates, and for its ratio to the reference.
+
+Blocks of one round run one after another, so only trials of one block were measured in the same
+minutes. The reference cell takes part in every block; its own figures come from its first.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from asgi_bench.analysis.cell_validity import Verdict, is_usable, judge_cell
+from asgi_bench.analysis.validity import RULES_VERSION, judge_trial_of
+from asgi_bench.model import Cell, Plan, PlannedCell, Run, Trial
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """A cell's judged trials: those of its own block, by round, and all of them."""
+
+    planned: PlannedCell
+    own: tuple[Trial, ...]
+    everywhere: tuple[Trial, ...]
+    verdict: Verdict
+
+    @property
+    def measured(self) -> tuple[Trial, ...]:
+        """The trials of its own block that came under load."""
+        return tuple(trial for trial in self.own if trial.outcome == "ok")
+
+    @property
+    def estimating(self) -> tuple[Trial, ...]:
+        """The trials its estimates rest on: the usable ones.
+
+        Where no round is usable the figures of the invalid ones are kept, for the cell is shown
+        as invalid anyway and what was measured helps to see why. A failed cell has none.
+        """
+        if self.verdict.outcome != "ok":
+            return ()
+        return tuple(filter(is_usable, self.own)) or self.measured
+
+
+def sample_cells(run: Run) -> dict[str, Sample]:
+    """The samples of all planned cells by key, in the plan's order.
+
+    Trials of cells that the plan doesn't know are left out.
+    """
+    by_cell: dict[str, list[Trial]] = {}
+    for trial in run.trials:
+        by_cell.setdefault(trial.cell, []).append(trial)
+    plan = run.header.plan
+    return {
+        planned.cell.key: _sample(planned, by_cell.get(planned.cell.key, ()), plan)
+        for planned in plan.cells
+    }
+
+
+def reference_key(cell: Cell, reference: str | None) -> str | None:
+    """The reference cell of a cell: the prefix server/variant/wN, same scenario, same load."""
+    return f"{reference}/{cell.scenario}/{cell.load.key}" if reference else None
+
+
+def throughput_pairs(
+    sample: Sample, samples: Mapping[str, Sample], plan: Plan
+) -> tuple[str, list[tuple[float, float]]] | None:
+    """The reference cell's key, and (own, reference's) throughput in requests/s of each round.
+
+    The pairs are of usable trials in the cell's own block. None without a reference cell, or
+    where that one is failed or invalid in this block: what can't be believed is no reference.
+    """
+    key = reference_key(sample.planned.cell, plan.reference)
+    if key is None or key not in samples:
+        return None
+    block = sample.planned.blocks[0]
+    theirs = [trial for trial in samples[key].everywhere if trial.block == block]
+    verdict = judge_cell(theirs, plan.rounds)
+    if verdict.outcome != "ok" or verdict.validity == "invalid":
+        return None
+    reference_rps = {t.round: t.throughput_rps for t in theirs if is_usable(t)}
+    pairs = []
+    for trial in sample.estimating:
+        ours, reference = trial.throughput_rps, reference_rps.get(trial.round)
+        if ours and reference:
+            pairs.append((ours, reference))
+    return key, pairs
+
+
+def _sample(planned: PlannedCell, trials: Sequence[Trial], plan: Plan) -> Sample:
+    """Judge where it's due, and part the trials by block."""
+    judged = tuple(_judged(trial, planned.cell, plan) for trial in trials)
+    own = tuple(
+        sorted(
+            (trial for trial in judged if trial.block == planned.blocks[0]),
+            key=lambda trial: trial.round,
+        )
+    )
+    if planned.skip_reason is not None:
+        verdict = Verdict("skipped", planned.skip_reason, "valid", ())
+    else:
+        verdict = judge_cell(own, plan.rounds)
+    return Sample(planned=planned, own=own, everywhere=judged, verdict=verdict)
+
+
+def _judged(trial: Trial, cell: Cell, plan: Plan) -> Trial:
+    """A stored verdict stands, unless older rules gave it."""
+    if trial.rules_version >= RULES_VERSION:
+        return trial
+    return judge_trial_of(trial, cell, plan)

@@ -1,0 +1,170 @@
+"""Can a figure be believed? The rules for one trial, each a figure against its limit.
+
+A verdict is stored with `RULES_VERSION` beside the figures it rests on, so that a report can
+judge a run again whose rules were older. The rules for a cell stand in `cell_validity`.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from asgi_bench.model import Cell, ClosedLoop, Plan, Reason, Trial, ValidityLevel
+
+RULES_VERSION = 1
+
+# One wrong answer in a thousand: a server may drop a request under load, not make a habit of it.
+MAX_ERROR_SHARE = 0.001
+# Share of the CPU time a side may use above which it is the limit. The rest goes to clock reads
+# and to the edges of slices.
+BUSY_SHARE = 0.9
+# The generator is one process that sends from one thread, however many CPUs it may run on.
+GENERATOR_CAPACITY_CPUS = 1
+
+LEVELS: tuple[ValidityLevel, ...] = ("valid", "suspect", "invalid")
+
+
+def worst_level(levels: Iterable[ValidityLevel]) -> ValidityLevel:
+    """The worst of some levels; `valid` for none."""
+    return max(levels, key=LEVELS.index, default="valid")
+
+
+def judge_trial(trial: Trial, plan: Plan) -> Trial:
+    """The same trial with its verdict: level, reasons and the version of these rules.
+
+    Raises KeyError where the plan doesn't know the trial's cell.
+    """
+    for planned in plan.cells:
+        if planned.cell.key == trial.cell:
+            return judge_trial_of(trial, planned.cell, plan)
+    raise KeyError(trial.cell)
+
+
+def judge_trial_of(trial: Trial, cell: Cell, plan: Plan) -> Trial:
+    """As `judge_trial`, for who has the cell at hand. What failed before load is not judged."""
+    found = _findings(trial, cell, plan) if trial.outcome == "ok" else ()
+    return msgspec.structs.replace(
+        trial,
+        validity=worst_level(reason.level for reason in found),
+        validity_reasons=found,
+        rules_version=RULES_VERSION,
+    )
+
+
+def sent_in_slices(trial: Trial) -> int:
+    """All requests sent between the clock reads of a trial, answered rightly or not."""
+    sent = sum(piece.sent for piece in trial.slices)
+    return sent or trial.requests + trial.errors.total
+
+
+def server_busy_share(trial: Trial, workers: int, server_cpus: int) -> float | None:
+    """Server CPU time over what it may use: wall time of the load x min(workers, CPUs)."""
+    capacity_cpus = min(workers, server_cpus) if server_cpus else workers
+    wall_s = trial.duration_s
+    return trial.server_cpu_s / (wall_s * capacity_cpus) if wall_s > 0 else None
+
+
+def load_cpu_share(trial: Trial) -> float | None:
+    """Generator CPU time over wall time of the load: 1 is all that it can use."""
+    wall_s = trial.duration_s
+    return trial.load_cpu_s / (wall_s * GENERATOR_CAPACITY_CPUS) if wall_s > 0 else None
+
+
+def _findings(trial: Trial, cell: Cell, plan: Plan) -> tuple[Reason, ...]:
+    """Every rule's finding on a trial that was under load."""
+    server_cpus = len(trial.server_cpus or plan.server_cpus)
+    found = (
+        _errors(trial),
+        _no_answers(trial),
+        _worker_died(trial),
+        _stranger(trial),
+        _busy(trial, cell, server_cpus) if isinstance(cell.load, ClosedLoop) else None,
+    )
+    return tuple(reason for reason in found if reason is not None)
+
+
+def _errors(trial: Trial) -> Reason | None:
+    """Wrong answers under load."""
+    wrong = trial.errors.total
+    if not wrong:
+        return None
+    sent = max(sent_in_slices(trial), wrong)
+    share = wrong / sent
+    kinds = ", ".join(
+        f"{count} {kind}" for kind, count in msgspec.structs.asdict(trial.errors).items() if count
+    )
+    return Reason(
+        code="errors",
+        level="invalid" if share > MAX_ERROR_SHARE else "suspect",
+        value=share,
+        limit=MAX_ERROR_SHARE,
+        text=f"{wrong} of {sent} requests got no right answer ({kinds}); look into the server's "
+        f"log, or load it less",
+    )
+
+
+def _no_answers(trial: Trial) -> Reason | None:
+    """Nothing to take a rate of."""
+    if trial.requests and trial.duration_s > 0:
+        return None
+    return Reason(
+        code="no-answers",
+        level="invalid",
+        value=float(trial.requests),
+        limit=1.0,
+        text="not one right answer came under load; look into the server's log",
+    )
+
+
+def _worker_died(trial: Trial) -> Reason | None:
+    """A worker that was up before the load was gone after it."""
+    if not trial.workers_lost:
+        return None
+    return Reason(
+        code="worker-died",
+        level="invalid",
+        value=float(trial.workers_lost),
+        limit=0.0,
+        text=f"{trial.workers_lost} of the server's worker processes died under load; look into "
+        f"its log",
+    )
+
+
+def _stranger(trial: Trial) -> Reason | None:
+    """Another program's process answered on the server's port."""
+    if not trial.strangers:
+        return None
+    return Reason(
+        code="stranger",
+        level="invalid",
+        value=float(trial.strangers),
+        limit=0.0,
+        text=f"{trial.strangers} connections were held by a process that isn't the server's; stop "
+        f"what else listens on this machine and measure again",
+    )
+
+
+def _busy(trial: Trial, cell: Cell, server_cpus: int) -> Reason | None:
+    """Which side of a closed loop was the limit (DESIGN: the server must be, at saturation)."""
+    server_share = server_busy_share(trial, cell.workers, server_cpus)
+    load_share = load_cpu_share(trial)
+    if server_share is None or load_share is None or server_share >= BUSY_SHARE:
+        return None
+    if load_share >= BUSY_SHARE:
+        return Reason(
+            code="generator-bound",
+            level="invalid",
+            value=server_share,
+            limit=BUSY_SHARE,
+            text=f"the load generator was the limit: it used {load_share:.0%} of its CPU while the "
+            f"server used only {server_share:.0%} of what it may, so the server can do more than "
+            f"is shown; measure with fewer workers or fewer --server-cpus",
+        )
+    return Reason(
+        code="concurrency-bound",
+        level="valid",
+        value=server_share,
+        limit=BUSY_SHARE,
+        text=f"neither side was busy (server {server_share:.0%}, load generator {load_share:.0%} "
+        f"of the CPU it may use): {cell.load.connections} connections don't keep this server "
+        f"busy; try more with --connections",
+    )

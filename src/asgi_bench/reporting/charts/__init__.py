@@ -1,0 +1,8 @@
+"""Charts of a run as SVG and PNG. The only package that imports matplotlib.
+
+matplotlib takes most of a second to import, so only what draws imports this package.
+"""
+
+from asgi_bench.reporting.charts.drawing import draw_charts
+
+__all__ = ["draw_charts"]

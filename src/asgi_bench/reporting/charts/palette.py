@@ -1,0 +1,63 @@
+"""Colours, line styles and markers that tell servers apart, for colour-blind readers too.
+
+A server keeps its colour in all charts of a run; its variants differ by dash, marker and tint.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from matplotlib.colors import to_rgb
+
+from asgi_bench.analysis.document import CellReport
+
+# Okabe and Ito (2008), without the yellow that white swallows; black last.
+HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+DASHES: tuple[str | tuple[float, tuple[float, ...]], ...] = (
+    "solid",
+    (0, (5, 2)),
+    (0, (1.5, 1.5)),
+    (0, (6, 2, 1.5, 2)),
+)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# The lightest hue has 2.3:1 on white; with this much black it passes the 4.5:1 of WCAG 2 for text.
+SHADE = 0.38
+TINTS = (0.0, 0.4, 0.65)
+
+
+class Style(NamedTuple):
+    """How one server and variant is drawn; `ink` is its colour dark enough for text."""
+
+    color: str
+    ink: tuple[float, float, float]
+    fill: tuple[float, float, float]
+    dash: str | tuple[float, tuple[float, ...]]
+    marker: str
+
+
+def assign_styles(cells: Iterable[CellReport]) -> dict[tuple[str, str], Style]:
+    """A style for every server and variant, by the order of the names: more cells change few.
+
+    `default` comes first among a server's variants, in full colour and with a solid line.
+    """
+    variants: dict[str, set[str]] = {}
+    for cell in cells:
+        variants.setdefault(cell.server, set()).add(cell.variant)
+    styles = {}
+    for place, server in enumerate(sorted(variants)):
+        ordered = sorted(variants[server], key=lambda variant: (variant != "default", variant))
+        for rank, variant in enumerate(ordered):
+            hue = HUES[place % len(HUES)]
+            styles[server, variant] = Style(
+                color=hue,
+                ink=_mixed(hue, 0.0, SHADE),
+                fill=_mixed(hue, 1.0, TINTS[rank % len(TINTS)]),
+                dash=DASHES[rank % len(DASHES)],
+                marker=MARKERS[(place + place // len(HUES)) % len(MARKERS)],
+            )
+    return styles
+
+
+def _mixed(color: str, gray: float, share: float) -> tuple[float, float, float]:
+    """A colour mixed with so much of a gray, from 0 for black to 1 for white."""
+    red, green, blue = (part + (gray - part) * share for part in to_rgb(color))
+    return red, green, blue

@@ -1,0 +1,160 @@
+"""The chart of throughput by worker count, where a server was measured with several."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from asgi_bench.analysis.document import CellReport, Interval
+from asgi_bench.reporting import numbers
+from asgi_bench.reporting.charts.bars import Styles
+from asgi_bench.reporting.charts.lines import GAP, LEADER, EndLabel, label_ends
+from asgi_bench.reporting.charts.palette import Style
+from asgi_bench.reporting.charts.sheet import (
+    INVALID,
+    MARGIN,
+    SMALL_SIZE,
+    TEXT_SIZE,
+    Margins,
+    Panel,
+    Words,
+    open_sheet,
+    points,
+    text_width,
+)
+from asgi_bench.reporting.groups import Group
+from asgi_bench.reporting.wording import cell_name, shortened
+
+PANEL_HEIGHT = 340
+LEFT = 70
+NAME_LETTERS = 30
+
+
+class Point(NamedTuple):
+    """A cell and what is charted of it."""
+
+    cell: CellReport
+    estimate: Interval
+
+
+class Climb(NamedTuple):
+    """One server and variant at its worker counts, in rising order."""
+
+    points: Sequence[Point]
+    style: Style
+
+
+def is_relative(group: Group) -> bool:
+    """Whether the chart shows ratios to the reference: where every cell of it has one.
+
+    Different worker counts are measured in different minutes. The reference is up beside each of
+    them, so the ratio to it leaves out what the machine did in between.
+    """
+    return all(cell.throughput_ratio is not None for cell in _measured(group))
+
+
+def draw_scaling(words: Words, group: Group, styles: Styles) -> Figure | None:
+    """A line for each server and variant with several worker counts; None without any."""
+    climbs = _climbs(group, styles)
+    if not climbs:
+        return None
+    names = [_name(climb) for climb in climbs]
+    right = LEADER + GAP + MARGIN + max(text_width(name, SMALL_SIZE) for name in names)
+    figure, (axes,) = open_sheet(words, [Panel("", PANEL_HEIGHT)], Margins(LEFT, right))
+    _prepare(axes, [point for climb in climbs for point in climb.points])
+    if is_relative(group):
+        axes.set_ylabel("throughput, reference = 1", fontsize=points(TEXT_SIZE))
+    else:
+        axes.set_ylabel("correct answers per second", fontsize=points(TEXT_SIZE))
+    for climb in climbs:
+        _draw_climb(axes, climb)
+    label_ends(axes, [_end_label(climb) for climb in climbs])
+    return figure
+
+
+def _measured(group: Group) -> list[CellReport]:
+    """The cells with a throughput."""
+    return [cell for cell in group.cells if cell.throughput_rps.value is not None]
+
+
+def _climbs(group: Group, styles: Styles) -> list[Climb]:
+    """What was measured at more than one worker count."""
+    found: dict[tuple[str, str], list[Point]] = {}
+    relative = is_relative(group)
+    for cell in _measured(group):
+        estimate, ratio = cell.throughput_rps, cell.throughput_ratio
+        if relative and ratio is not None:
+            estimate = Interval(ratio.value, ratio.lower, ratio.upper)
+        found.setdefault((cell.server, cell.variant), []).append(Point(cell, estimate))
+    return [
+        Climb(sorted(members, key=lambda point: point.cell.workers), styles[key])
+        for key, members in found.items()
+        if len({point.cell.workers for point in members}) > 1
+    ]
+
+
+def _prepare(axes: Axes, shown: Sequence[Point]) -> None:
+    """Scales and ticks: worker counts double, so each doubling gets the same room."""
+    counts = sorted({point.cell.workers for point in shown})
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(counts[0] / 2**0.15, counts[-1] * 2**0.05)
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.set_xticks([], minor=True)
+    axes.set_ylim(0, max(point.estimate.upper or _height(point) for point in shown) * 1.06)
+    axes.yaxis.set_major_formatter(lambda value, _: numbers.compact_tick(value))
+    axes.tick_params(labelsize=points(SMALL_SIZE), length=points(4))
+    axes.set_xlabel("worker processes", fontsize=points(TEXT_SIZE))
+    axes.grid()
+
+
+def _draw_climb(axes: Axes, climb: Climb) -> None:
+    """One line; what is oversubscribed has a hollow marker, what is invalid a grey cross."""
+    axes.plot(
+        [point.cell.workers for point in climb.points],
+        [_height(point) for point in climb.points],
+        color=climb.style.color,
+        linestyle=climb.style.dash,
+        linewidth=1.8,
+    )
+    for point in climb.points:
+        estimate, height = point.estimate, _height(point)
+        is_invalid = point.cell.validity == "invalid"
+        color = INVALID if is_invalid else climb.style.color
+        axes.errorbar(
+            point.cell.workers,
+            height,
+            yerr=[[height - (estimate.lower or height)], [(estimate.upper or height) - height]],
+            color=color,
+            marker="X" if is_invalid else climb.style.marker,
+            markersize=points(9),
+            markerfacecolor="white" if point.cell.oversubscribed else color,
+            markeredgecolor=color,
+            elinewidth=1.2,
+            capsize=points(4),
+            clip_on=False,
+        )
+
+
+def _height(point: Point) -> float:
+    """Where a point stands."""
+    return point.estimate.value or 0.0
+
+
+def _name(climb: Climb) -> str:
+    """The label at a line's end: the name, and the speed-up over the fewest workers."""
+    first, last = climb.points[0], climb.points[-1]
+    name = shortened(cell_name(last.cell), NAME_LETTERS)
+    return f"{name} {numbers.factor(_height(last) / _height(first))}"
+
+
+def _end_label(climb: Climb) -> EndLabel:
+    """The label of one line."""
+    last = climb.points[-1]
+    return EndLabel(
+        _name(climb),
+        x=last.cell.workers,
+        y=_height(last),
+        color=climb.style.color,
+        ink=climb.style.ink,
+    )

@@ -1,0 +1,196 @@
+"""The sheet every chart is drawn on: its size, type, title, footer and files.
+
+Sizes are in CSS pixels of the SVG, which is as wide as a README shows images.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+from asgi_bench.reporting.wording import shortened
+
+# What GitHub and PyPI leave a README on a desktop screen.
+WIDTH = 830
+PIXELS_PER_INCH = 96
+POINTS_PER_PIXEL = 72 / PIXELS_PER_INCH
+PNG_SCALE = 2
+
+TITLE_SIZE = 17
+TEXT_SIZE = 12.5
+SMALL_SIZE = 11
+LINE_HEIGHT = 1.45
+
+INK = "#1b1f24"
+FAINT_INK = "#59636e"
+GRID = "#dfe3e8"
+# What can't be ranked.
+INVALID = "#8c959f"
+
+HEADER_HEIGHT = 90
+FOOTER_HEIGHT = 44
+HEADING_HEIGHT = 24
+AXIS_HEIGHT = 48
+MARGIN = 14
+
+SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text: searchable, and read aloud
+    "svg.hashsalt": "asgi-bench",  # the same run gives the same file
+    "text.parse_math": False,  # a dollar in a label is a dollar
+    "font.family": "sans-serif",
+    # The first is what matplotlib measures with and ships; the others are about as wide.
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Geneva", "Arial", "Helvetica", "sans-serif"],
+    "font.size": TEXT_SIZE * POINTS_PER_PIXEL,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT_INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": FAINT_INK,
+    "ytick.color": FAINT_INK,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "hatch.linewidth": 0.9,
+    "figure.facecolor": "white",
+}
+
+
+class Panel(NamedTuple):
+    """One part of a chart: its heading (may be empty) and its height in pixels."""
+
+    heading: str
+    height: float
+
+
+class Margins(NamedTuple):
+    """The room beside a chart's panels, in pixels."""
+
+    left: float
+    right: float
+
+
+class Words(NamedTuple):
+    """What a chart says about itself: its title, what was loaded how, and where and when.
+
+    Lines that are wider than the sheet are cut.
+    """
+
+    title: str
+    subtitle: Sequence[str]
+    footer: Sequence[str]
+
+
+@contextmanager
+def sheet_settings() -> Iterator[None]:
+    """Draw inside: matplotlib's settings are ours here, whatever the user's own file says."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(SETTINGS)
+        yield
+
+
+def points(pixels: float) -> float:
+    """Pixels of the SVG as the points that matplotlib counts in."""
+    return pixels * POINTS_PER_PIXEL
+
+
+def open_sheet(
+    words: Words, panels: Sequence[Panel], margins: Margins
+) -> tuple[Figure, list[Axes]]:
+    """A figure with one panel under another."""
+    height = HEADER_HEIGHT + sum(map(_panel_height, panels)) + FOOTER_HEIGHT
+    figure = Figure(figsize=(WIDTH / PIXELS_PER_INCH, height / PIXELS_PER_INCH))
+    FigureCanvasAgg(figure)
+    _write_words(figure, words, height)
+    axes = []
+    top = height - HEADER_HEIGHT
+    width = WIDTH - margins.left - margins.right
+    for panel in panels:
+        _write_heading(figure, panel.heading, top / height)
+        top -= _panel_height(panel) - AXIS_HEIGHT
+        box = (margins.left / WIDTH, top / height, width / WIDTH, panel.height / height)
+        axes.append(figure.add_axes(box))
+        top -= AXIS_HEIGHT
+    return figure, axes
+
+
+def _panel_height(panel: Panel) -> float:
+    """What a panel takes with its heading and its axis."""
+    return (HEADING_HEIGHT if panel.heading else 0) + panel.height + AXIS_HEIGHT
+
+
+def _write_heading(figure: Figure, heading: str, top: float) -> None:
+    """A panel's heading at the sheet's left edge."""
+    figure.text(
+        MARGIN / WIDTH, top, heading, fontsize=points(TEXT_SIZE), fontweight="bold", va="top"
+    )
+
+
+def text_width(text: str, size: float = TEXT_SIZE) -> float:
+    """How wide a text will be, in pixels."""
+    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)
+    return float(width)
+
+
+def fitted(text: str, size: float, room: float) -> str:
+    """The text, cut where it's wider than so many pixels."""
+    letters = len(text)
+    while letters > 1 and text_width(shortened(text, letters), size) > room:
+        letters = min(letters - 1, int(letters * room / text_width(text, size)) + 4)
+    return shortened(text, letters)
+
+
+def save_sheet(figure: Figure, stem: Path) -> list[Path]:
+    """Write the figure as SVG and, at twice the size for dense screens, as PNG."""
+    svg, png = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.png")
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": "asgi-bench"})
+    figure.savefig(
+        png,
+        format="png",
+        dpi=PIXELS_PER_INCH * PNG_SCALE,
+        metadata={"Software": "asgi-bench"},
+    )
+    return [svg, png]
+
+
+def _write_words(figure: Figure, words: Words, height: float) -> None:
+    """Title and subtitle above, footer below."""
+    x = MARGIN / WIDTH
+    figure.text(
+        x,
+        1 - MARGIN / height,
+        words.title,
+        fontsize=points(TITLE_SIZE),
+        fontweight="bold",
+        va="top",
+    )
+    for line, text in enumerate(words.subtitle):
+        below = MARGIN + TITLE_SIZE * LINE_HEIGHT + line * TEXT_SIZE * LINE_HEIGHT
+        figure.text(
+            x,
+            1 - below / height,
+            fitted(text, TEXT_SIZE, WIDTH - 2 * MARGIN),
+            fontsize=points(TEXT_SIZE),
+            color=FAINT_INK,
+            va="top",
+        )
+    for line, text in enumerate(reversed(words.footer)):
+        figure.text(
+            x,
+            (MARGIN * 0.6 + line * SMALL_SIZE * LINE_HEIGHT) / height,
+            fitted(text, SMALL_SIZE, WIDTH - 2 * MARGIN),
+            fontsize=points(SMALL_SIZE),
+            color=FAINT_INK,
+            va="bottom",
+        )

@@ -1,0 +1,81 @@
+"""The report as CSV: one line a cell, every figure of the JSON document in a column of its own."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from io import StringIO
+from typing import Any
+
+import msgspec
+
+from asgi_bench.analysis.document import CellReport, Report
+from asgi_bench.reporting.wording import plain
+
+RUN_COLUMNS = ("run", "started_at", "tool_version", "machine")
+# A spreadsheet runs a field that begins with one of these (OWASP, "CSV injection").
+FORMULA_STARTS = ("=", "+", "-", "@")
+
+
+def render_csv(report: Report) -> str:
+    """The cells as CSV (RFC 4180, with a header line), the run's facts in the first columns.
+
+    The columns are the same for every run. Nested keys are joined with a dot, as in
+    `throughput_rps.value`; null is an empty field, and the validity reasons are one field of
+    `code: text`, parted by `; `.
+    """
+    out = StringIO()
+    writer = csv.DictWriter(out, [*RUN_COLUMNS, *cell_columns()], restval="", lineterminator="\r\n")
+    writer.writeheader()
+    run = report.run
+    facts = (run.id, run.started_at, run.tool_version, run.machine.fingerprint)
+    for cell in report.cells:
+        fields = {
+            **dict(zip(RUN_COLUMNS, facts, strict=True)),
+            **dict(_flat(msgspec.to_builtins(cell))),
+        }
+        writer.writerow({column: _field(value) for column, value in fields.items()})
+    return out.getvalue()
+
+
+def cell_columns() -> tuple[str, ...]:
+    """The columns of a cell, read from the document's types: null or not, they are there."""
+    return tuple(dict.fromkeys(_names(msgspec.inspect.type_info(CellReport))))
+
+
+def _names(kind: msgspec.inspect.Type, prefix: str = "") -> Iterator[str]:
+    """The dotted names of all that a type holds."""
+    if isinstance(kind, msgspec.inspect.UnionType):
+        structs = [part for part in kind.types if isinstance(part, msgspec.inspect.StructType)]
+        for part in structs:
+            yield from _names(part, prefix)
+        if structs:
+            return
+    if not isinstance(kind, msgspec.inspect.StructType):
+        yield prefix
+        return
+    before = f"{prefix}." if prefix else ""
+    if kind.tag_field is not None:
+        yield before + kind.tag_field
+    for field in kind.fields:
+        yield from _names(field.type, before + field.encode_name)
+
+
+def _flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested objects as one level of dotted keys, without the nulls."""
+    for key, value in nested.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name}.")
+        elif key == "validity_reasons":
+            yield name, "; ".join(f"{reason['code']}: {reason['text']}" for reason in value)
+        elif value is not None:
+            yield name, value
+
+
+def _field(value: Any) -> Any:
+    """A value as CSV holds it: booleans as JSON has them, text that stays text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        text = plain(value)
+        return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return value

@@ -1,0 +1,53 @@
+"""The report as Markdown: the same rows and findings, for a README or a pull request."""
+
+import re
+
+from asgi_bench.analysis.document import Report
+from asgi_bench.reporting.groups import Group, group_cells
+from asgi_bench.reporting.rows import COLUMNS, caption, column_notes, run_words, section_rows
+from asgi_bench.reporting.wording import findings, machine_words, plain
+
+# Everything that Markdown or the HTML in it would read as more than a letter. A dot, a dash and
+# a plus mean something only at the start of a line, where no text from outside stands.
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
+
+
+def render_markdown(report: Report) -> str:
+    """The report as Markdown with one table for each scenario and load."""
+    groups = group_cells(report.cells)
+    parts = [
+        f"# {_escape(report.run.id)}",
+        f"{_escape(run_words(report))}\\\n{_escape(machine_words(report.run.machine))}",
+        *(f"## {_escape(caption(group))}\n\n{render_table(group)}" for group in groups),
+    ]
+    if groups:
+        parts.append(_escape(" ".join(column_notes(groups[0].load, report.run.reference))))
+    found = findings(report)
+    if found:
+        lines = [
+            f"- **{finding.level}** "
+            + _escape(f"{finding.subject}: {finding.text}" if finding.cells else finding.text)
+            for finding in found
+        ]
+        parts.append("## Findings\n\n" + "\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def render_table(group: Group) -> str:
+    """One group's table alone, as a README shows it."""
+    titles = (f"{column.title} {column.unit}".strip() for column in COLUMNS)
+    rules = ("---" if column.align == "left" else "---:" for column in COLUMNS)
+    lines = [_line(tuple(map(_escape, titles))), _line(tuple(rules))]
+    for section in group.sections:
+        lines += [_line(tuple(map(_escape, row.texts))) for row in section_rows(section)]
+    return "\n".join(lines)
+
+
+def _line(texts: tuple[str, ...]) -> str:
+    """One line of a table."""
+    return f"| {' | '.join(texts)} |"
+
+
+def _escape(text: str) -> str:
+    """Text that stays text."""
+    return SPECIAL.sub(r"\\\1", plain(text))

@@ -1,0 +1,120 @@
+"""Figures into text: the only place that formats numbers. SI in, the unit of a column out."""
+
+import math
+
+from asgi_bench.analysis.document import Interval, Ratio
+
+MISSING = "–"  # noqa: RUF001 (an en dash is what stands for nothing in a table)
+DIGITS = 3
+MEBIBYTE = 2**20
+
+
+def significant(value: float | None, digits: int = DIGITS, most_decimals: int = 9) -> str:
+    """A figure to so many significant digits, without exponent: `0.0812`, `1.42`, `1,230`.
+
+    Whole digits are never rounded away (`24,813`, not `24,800`); `most_decimals` cuts small ones.
+    """
+    if value is None:
+        return MISSING
+    if value == 0:
+        return "0"
+    # Rounded first: 9.996 has one digit before the point, but is written 10.0.
+    rounded = float(f"{value:.{digits - 1}e}")
+    decimals = max(digits - 1 - math.floor(math.log10(abs(rounded))), 0)
+    decimals = min(decimals, most_decimals)
+    return f"{value:,.{decimals}f}"
+
+
+def compact(value: float | None) -> str:
+    """A rate where there is little room: `45.2k`, `1.24M`, `830`."""
+    if value is None:
+        return MISSING
+    for factor, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= factor * 0.9995:
+            return significant(value / factor) + suffix
+    return significant(value)
+
+
+def rate(value: float | None) -> str:
+    """Requests per second: `24,813`."""
+    return significant(value)
+
+
+def milliseconds(seconds: float | None) -> str:
+    """A time in ms, without the unit."""
+    return significant(None if seconds is None else seconds * 1e3)
+
+
+def microseconds(seconds: float | None) -> str:
+    """A time in µs, without the unit."""
+    return significant(None if seconds is None else seconds * 1e6)
+
+
+def mebibytes(size_bytes: float | None) -> str:
+    """A size in MiB, without the unit: to the whole one from 10 on."""
+    return significant(None if size_bytes is None else size_bytes / MEBIBYTE, 2)
+
+
+def gibibytes(size_bytes: float) -> str:
+    """A size in GiB, with the unit."""
+    return f"{significant(size_bytes / 2**30)} GiB"
+
+
+def percent(share: float | None) -> str:
+    """A share in percent, without the sign: `0.12`."""
+    return significant(None if share is None else share * 100, 2)
+
+
+def count(value: int | None) -> str:
+    """A whole number: `1,234,567`."""
+    return MISSING if value is None else f"{value:,}"
+
+
+def times(value: float | None) -> str:
+    """A factor: `1.73`, `0.081`."""
+    return significant(value, most_decimals=3)
+
+
+def factor(value: float | None) -> str:
+    """A factor with its sign before it."""
+    return MISSING if value is None else f"×{times(value)}"  # noqa: RUF001 (the sign itself)
+
+
+def tick(value: float) -> str:
+    """A figure on an axis, as short as it is exact: `0`, `0.5`, `20`."""
+    return f"{value:,.10g}"
+
+
+def compact_tick(value: float) -> str:
+    """A rate on an axis: `0`, `500`, `20k`."""
+    return f"{tick(value / 1e3)}k" if abs(value) >= 1e3 else tick(value)
+
+
+def milliseconds_tick(seconds: float) -> str:
+    """A time on an axis, in ms without the unit."""
+    return tick(float(f"{seconds * 1e3:.6g}"))
+
+
+def plus_minus(estimate: Interval | Ratio | None) -> str:
+    """The wider side of a 95 % interval, in percent of the estimate: `±2.1%`; empty without one.
+
+    Bounds on logarithms lie a factor above and below, so the upper side is the wider one.
+    """
+    if estimate is None or not estimate.value:
+        return ""
+    if estimate.lower is None or estimate.upper is None:
+        return ""
+    width = max(estimate.upper / estimate.value - 1, 1 - estimate.lower / estimate.value)
+    return f"±{significant(width * 100, 2)}%"
+
+
+def with_interval(text: str, estimate: Interval | Ratio | None) -> str:
+    """A formatted estimate with its interval: `24,813 ±2.1%`."""
+    return f"{text} {plus_minus(estimate)}".rstrip()
+
+
+def moment(timestamp: str) -> str:
+    """An ISO timestamp in UTC, to the minute: `2026-11-22 19:00 UTC`; odd ones as they are."""
+    if len(timestamp) >= 16 and timestamp[10] == "T":
+        return f"{timestamp[:10]} {timestamp[11:16]} UTC"
+    return timestamp

@@ -1,0 +1,114 @@
+"""The report as text for a terminal: ranked tables, then what to know beside the figures."""
+
+from collections.abc import Sequence
+from io import StringIO
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from asgi_bench.analysis.document import Report
+from asgi_bench.reporting.groups import Group, group_cells
+from asgi_bench.reporting.rows import (
+    COLUMNS,
+    Row,
+    caption,
+    column_notes,
+    run_words,
+    section_rows,
+)
+from asgi_bench.reporting.wording import Finding, findings, machine_words, plain
+
+# What the widest shipped rows take; wider terminals leave it at that.
+WIDTH = 100
+STYLES = {
+    "failed": "red",
+    "invalid": "red",
+    "suspect": "yellow",
+    "skipped": "dim",
+    "note": "cyan",
+    "valid": "green",
+}
+
+
+def render_text(report: Report, *, width: int = WIDTH, color: bool = False) -> str:
+    """The report as lines of text, at most `width` columns wide where names allow."""
+    console = Console(
+        file=StringIO(),
+        width=width,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        no_color=not color,
+        highlight=False,
+        legacy_windows=False,
+    )
+    with console.capture() as capture:
+        _print_report(console, report)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+def _print_report(console: Console, report: Report) -> None:
+    """The parts in order."""
+    console.print(Text(plain(report.run.id), style="bold"))
+    console.print(Text(run_words(report)))
+    console.print(Text(machine_words(report.run.machine)))
+    groups = group_cells(report.cells)
+    for group in groups:
+        console.print()
+        console.print(Text(caption(group), style="bold"))
+        console.print(_table(group))
+    if groups:
+        for note in column_notes(groups[0].load, report.run.reference):
+            console.print(Text(note, style="dim"))
+    _print_findings(console, findings(report))
+
+
+def _table(group: Group) -> Table:
+    """One group's table, a rule between worker counts."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    for column in COLUMNS:
+        title = Text(f"{column.title}\n{column.unit}" if column.unit else column.title)
+        # Only names may be folded in a narrow terminal: half a number is a wrong number.
+        is_name = column.align == "left"
+        table.add_column(
+            title,
+            justify=column.align,
+            no_wrap=not is_name,
+            overflow="fold" if is_name else "ellipsis",
+            vertical="bottom",
+        )
+    for section in group.sections:
+        for row in section_rows(section):
+            table.add_row(*_texts(row), style=_row_style(row))
+        table.add_section()
+    return table
+
+
+def _texts(row: Row) -> list[Text]:
+    """A row's texts; the verdict is coloured."""
+    *figures, verdict = row.texts
+    return [*map(Text, figures), Text(verdict, style=STYLES[verdict])]
+
+
+def _row_style(row: Row) -> str:
+    """What can't be ranked steps back."""
+    return "" if row.cell.outcome == "ok" and row.cell.validity != "invalid" else "dim"
+
+
+def _print_findings(console: Console, found: Sequence[Finding]) -> None:
+    """One paragraph a finding, its level before it."""
+    if not found:
+        return
+    console.print()
+    console.print(Text("Findings", style="bold"))
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for finding in found:
+        subject = f"{finding.subject}: " if finding.cells else ""
+        grid.add_row(
+            Text(finding.level, style=STYLES[finding.level]), Text(f"{subject}{finding.text}")
+        )
+    console.print(Padding(grid, (0, 0, 0, 1)))

@@ -1,0 +1,65 @@
+"""Schema versions of the run folder: what is newer is refused, what is older is brought up.
+
+History: 1, the first.
+A new version adds one entry to `MIGRATIONS`, from the version before it, and a folder of that
+version to the tests.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from asgi_bench.errors import BenchError
+from asgi_bench.model import SCHEMA_VERSION
+
+# What JSON gives before it is checked against the structs.
+Raw: TypeAlias = dict[str, Any]
+
+RUN_SCHEMA = "asgi-bench/run"
+
+
+class Migration(NamedTuple):
+    """The step from one version to the next, for `run.json` and for each line of trials."""
+
+    header: Callable[[Raw], Raw]
+    trial: Callable[[Raw], Raw]
+
+
+MIGRATIONS: Mapping[int, Migration] = {}
+
+
+def migration_path(
+    schema: str, version: int, migrations: Mapping[int, Migration] = MIGRATIONS
+) -> tuple[Migration, ...]:
+    """The steps from a stored version to this tool's; none for its own.
+
+    Raises BenchError for another kind of file, for a newer version and for one too old. The
+    message lacks the file's name, which the caller knows.
+    """
+    if schema != RUN_SCHEMA:
+        raise BenchError(f"schema is {schema!r}, not {RUN_SCHEMA!r}")
+    if version > SCHEMA_VERSION:
+        raise BenchError(
+            f"schema_version is {version}, and this asgi-bench reads up to {SCHEMA_VERSION}: "
+            f"upgrade asgi-bench to read this run"
+        )
+    missing = [step for step in range(version, SCHEMA_VERSION) if step not in migrations]
+    if missing:
+        raise BenchError(
+            f"schema_version is {version}, and this asgi-bench reads from {missing[-1] + 1} to "
+            f"{SCHEMA_VERSION}"
+        )
+    return tuple(migrations[step] for step in range(version, SCHEMA_VERSION))
+
+
+def migrate_header(raw: Raw, path: tuple[Migration, ...]) -> Raw:
+    """`run.json` taken along the path; its `schema_version` becomes this tool's."""
+    for step in path:
+        raw = step.header(raw)
+    return {**raw, "schema_version": SCHEMA_VERSION}
+
+
+def migrate_trial(raw: Raw, path: tuple[Migration, ...]) -> Raw:
+    """One line of `trials.jsonl` taken along the path."""
+    for step in path:
+        raw = step.trial(raw)
+    return raw

@@ -1,0 +1,190 @@
+"""The run folder: written trial by trial so that a kill loses nothing, and read back whole."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import msgspec
+
+from asgi_bench.errors import BenchError
+from asgi_bench.model import Run, RunHeader, Trial
+from asgi_bench.store.folders import HEADER_FILE, LOGS_FOLDER, TRIALS_FILE, safe_name
+from asgi_bench.store.migrations import (
+    Migration,
+    migrate_header,
+    migrate_trial,
+    migration_path,
+)
+
+_TRIAL_DECODER = msgspec.json.Decoder(Trial)
+# msgspec leaves bytes that are no UTF-8 to Python.
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
+
+
+class RunWriter:
+    """A new run folder, open for trials.
+
+    Entering creates `<parent>/<run id>/` with `run.json` and an empty `trials.jsonl`. Where a
+    run of that id exists the id gets a number: `header` holds the one that was given.
+    """
+
+    def __init__(self, parent: Path, header: RunHeader) -> None:
+        self._parent = parent
+        self.header = header
+        self.folder = parent / header.run_id
+        self._trials: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Create the folder. Raises BenchError where that can't be done."""
+        try:
+            self.folder = _new_folder(self._parent, self.header.run_id)
+            self.header = msgspec.structs.replace(self.header, run_id=self.folder.name)
+            _write_atomically(self.folder / HEADER_FILE, _encode_header(self.header))
+            self._trials = (self.folder / TRIALS_FILE).open("ab", buffering=0)
+        except OSError as error:
+            raise BenchError(f"{self.folder}: the run can't be stored: {error.strerror}") from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file of trials."""
+        if self._trials is not None:
+            self._trials.close()
+            self._trials = None
+
+    def append(self, trial: Trial) -> None:
+        """Store a trial: when this returns, it is on the disk.
+
+        Raises BenchError where the disk doesn't take it, RuntimeError outside the context.
+        """
+        if self._trials is None:
+            raise RuntimeError("trials are appended inside the writer's context")
+        line = msgspec.json.encode(trial) + b"\n"
+        try:
+            _write_fully(self._trials, line)
+            os.fsync(self._trials.fileno())
+        except OSError as error:
+            path = self.folder / TRIALS_FILE
+            raise BenchError(f"{path}: the trial can't be stored: {error.strerror}") from None
+
+    def log_path(self, cell_key: str, round: int, block: int = 0) -> Path:
+        """Where a server's output of one round goes: `logs/<cell>/<round>.log`, its folder made.
+
+        A cell that is up in several blocks of a round has one log in each: `<round>-b<block>`.
+        """
+        parts = [safe_name(part) for part in cell_key.split("/")]
+        folder = self.folder.joinpath(LOGS_FOLDER, *filter(None, parts))
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / (f"{round}-b{block}.log" if block else f"{round}.log")
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder, brought up to this tool's schema version.
+
+    A last line of `trials.jsonl` that was cut off by a kill is left out and told in `damage`.
+    Raises BenchError for what can't be read, naming file and line.
+    """
+    header, path = _read_header(folder / HEADER_FILE)
+    damage: list[str] = []
+    trials = tuple(_read_trials(folder / TRIALS_FILE, path, damage))
+    return Run(header=header, trials=trials, folder=str(folder), damage=tuple(damage))
+
+
+class _Version(msgspec.Struct):
+    """As much of a header as it takes to know how to read the rest."""
+
+    schema: str
+    schema_version: int
+
+
+def _read_header(file: Path) -> tuple[RunHeader, tuple[Migration, ...]]:
+    """The header, and the migrations its trials need too."""
+    try:
+        content = file.read_bytes()
+        version = msgspec.json.decode(content, type=_Version)
+        path = migration_path(version.schema, version.schema_version)
+        if not path:
+            return msgspec.json.decode(content, type=RunHeader), path
+        return msgspec.convert(migrate_header(_raw(content), path), RunHeader), path
+    except OSError as error:
+        raise BenchError(f"{file}: can't be read: {error.strerror}") from None
+    except (BenchError, *UNREADABLE) as error:
+        raise BenchError(f"{file}: {error}") from None
+
+
+def _read_trials(file: Path, path: tuple[Migration, ...], damage: list[str]) -> Iterator[Trial]:
+    """The trials line by line; a cut-off last line goes to `damage`."""
+    if not file.exists():
+        damage.append(f"{file.name} is missing: no trial was stored")
+        return
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield _decode_trial(line, path)
+            except UNREADABLE as error:
+                if not line.endswith(b"\n"):
+                    damage.append(
+                        f"{file.name} line {number} is cut off after {len(line)} bytes: "
+                        f"that trial is left out"
+                    )
+                    return
+                raise BenchError(f"{file} line {number}: {error}") from None
+
+
+def _decode_trial(line: bytes, path: tuple[Migration, ...]) -> Trial:
+    """One line as a trial of this tool's version."""
+    if not path:
+        return _TRIAL_DECODER.decode(line)
+    return msgspec.convert(migrate_trial(_raw(line), path), Trial)
+
+
+def _raw(content: bytes) -> dict[str, Any]:
+    """An object of JSON, unchecked."""
+    return msgspec.json.decode(content, type=dict[str, Any])
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    """A folder that didn't exist before: two runs of one second and label get two."""
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def _encode_header(header: RunHeader) -> bytes:
+    """`run.json`, indented: people open it."""
+    return msgspec.json.format(msgspec.json.encode(header), indent=2) + b"\n"
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    """The whole file or none of it, also after a crash."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _write_fully(file: IO[bytes], content: bytes) -> None:
+    """An unbuffered file may take a part at a time."""
+    view = memoryview(content)
+    while view:
+        view = view[file.write(view) :]
