@@ -6,6 +6,7 @@ A fact the kernel doesn't tell (other architecture, container, no driver) is lef
 from __future__ import annotations
 
 import os
+import re
 import resource
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,7 +113,8 @@ def _mitigations(cpus: Path) -> str | None:
     states: dict[str, list[str]] = {"Mitigation": [], "Vulnerable": []}
     files = sorted((cpus / "vulnerabilities").glob("*"))
     for path in files:
-        word = (read_line(path) or "").partition(":")[0].split(" ")[0]
+        # "Mitigation: PTI", "Vulnerable; SMT vulnerable", "Vulnerable: no microcode", ...
+        word = re.split(r"\W", read_line(path) or "", maxsplit=1)[0]
         if word in states:
             states[word].append(path.name)
     parts = [

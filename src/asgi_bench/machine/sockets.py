@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -160,15 +160,20 @@ def watchers(port: int, pids: Iterable[int], rows: Iterable[TcpRow] | None = Non
     return found
 
 
-def _watched_inodes(pid: int, epoll_fd: int, inodes: dict[int, int]) -> set[int]:
+def _watched_inodes(pid: int, epoll_fd: int, inodes: Mapping[int, int]) -> set[int]:
     """What an epoll watches; by inode, or by descriptor where an old kernel tells no inode."""
     try:
         text = (PROC / str(pid) / "fdinfo" / str(epoll_fd)).read_text()
     except (FileNotFoundError, ProcessLookupError):
         return set()
+    return parse_watched(text, inodes)
+
+
+def parse_watched(fdinfo: str, inodes: Mapping[int, int]) -> set[int]:
+    """The inodes an epoll's fdinfo tells; `inodes` gives those of the process's descriptors."""
     return {
         int(match[2], 16) if match[2] else inodes.get(int(match[1]), 0)
-        for match in _WATCHED.finditer(text)
+        for match in _WATCHED.finditer(fdinfo)
     }
 
 

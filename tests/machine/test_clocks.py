@@ -1,0 +1,119 @@
+"""CPU clocks, waiting and stealing."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from asgi_bench.machine import clocks
+
+BURN = "import time\nwhile time.process_time() < {cpu_s}: pass\n"
+
+
+def burner(cpu_s: float, prefix: str = "") -> list[str]:
+    """A command that uses that much CPU time and ends."""
+    return [sys.executable, "-I", "-S", "-c", prefix + BURN.format(cpu_s=cpu_s)]
+
+
+def test_process_clock_agrees_with_own_process_time() -> None:
+    """The clock by pid must tell what Python tells about its own process, to the millisecond."""
+    before = time.process_time()
+    read = clocks.process_cpu_s(os.getpid())
+    assert before <= read <= time.process_time()
+
+
+def test_process_clock_of_a_vanished_pid_raises(gone_pid: int) -> None:
+    """A pid that names no process must be an error, not the time of our own process."""
+    with pytest.raises(ProcessLookupError):
+        clocks.process_cpu_s(gone_pid)
+
+
+def test_tree_cpu_counts_the_vanished_as_nothing(gone_pid: int) -> None:
+    """A vanished process must not spoil the sum of the others."""
+    assert clocks.tree_cpu_s([gone_pid]) == 0
+    assert clocks.tree_cpu_s([gone_pid, os.getpid()]) > 0
+    assert set(clocks.cpu_s_by_process([gone_pid, os.getpid()])) == {os.getpid()}
+
+
+def test_tree_clock_keeps_what_the_vanished_had_used() -> None:
+    """A process that ends between two readings must not make the clock run backwards."""
+    clock = clocks.TreeClock()
+    prefix = "import sys\n"
+    argv = burner(0.05, prefix)
+    argv[-1] += "print(flush=True)\nsys.stdin.read()\n"
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None and child.stdin is not None
+        child.stdout.readline()
+        first = clock.read_s([child.pid])
+        child.stdin.close()
+    assert first >= 0.05
+    assert clock.read_s([]) == first
+    assert clock.by_process == {child.pid: first}
+
+
+def test_user_system_time_includes_children_that_ended() -> None:
+    """The time of a worker that died and was waited for must still be in its parent's."""
+    script = (
+        "import subprocess, sys\n"
+        f"subprocess.run({burner(0.2)!r}, check=True)\n"
+        "print(flush=True)\nsys.stdin.read()\n"
+    )
+    argv = [sys.executable, "-I", "-S", "-c", script]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        user, system = clocks.user_system_s([parent.pid])
+        alone = clocks.process_cpu_s(parent.pid)
+    assert user + system >= 0.18
+    assert user + system > alone
+
+
+def test_user_system_time_of_the_vanished_is_nothing(gone_pid: int) -> None:
+    """A vanished process counts as 0."""
+    assert clocks.user_system_s([gone_pid]) == (0.0, 0.0)
+
+
+def test_steal_sums_only_the_cpus_asked_for(tmp_path: Path) -> None:
+    """Stolen time must be the eighth figure of the named CPUs, in seconds."""
+    stat = tmp_path / "stat"
+    rows = ["cpu 1 2 3 4 5 6 7 999 9 10"]
+    rows += [f"cpu{n} 1 2 3 4 5 6 7 {stolen} 9 10" for n, stolen in ((0, 100), (1, 250), (10, 50))]
+    stat.write_text("\n".join(rows) + "\nintr 1 2 3\n")
+    tick_s = 1 / os.sysconf("SC_CLK_TCK")
+    assert clocks.steal_s([1], stat) == pytest.approx(250 * tick_s)
+    assert clocks.steal_s([0, 10], stat) == pytest.approx(150 * tick_s)
+
+
+def test_steal_of_this_machine_is_readable() -> None:
+    """The real file must be understood."""
+    assert clocks.steal_s(os.sched_getaffinity(0)) >= 0
+
+
+def test_two_on_one_cpu_wait_for_each_other() -> None:
+    """Two busy processes on one CPU must be seen waiting: about half of their time."""
+    cpu = min(os.sched_getaffinity(0))
+    prefix = f"import os\nos.sched_setaffinity(0, [{cpu}])\n"
+    pair = [subprocess.Popen(burner(60, prefix)) for _ in range(2)]
+    try:
+        deadline = time.monotonic() + 20
+        pids = [child.pid for child in pair]
+        while clocks.run_queue_wait_s(pids) < 0.2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        for child in pair:
+            child.kill()
+            child.wait()
+    assert clocks.run_queue_wait_s(pids) == 0
+
+
+def test_a_sleeper_switches_voluntarily() -> None:
+    """Each sleep is a voluntary switch; all of a process's threads count."""
+    before, _ = clocks.context_switches([os.getpid()])
+    for _ in range(20):
+        time.sleep(0.001)
+    after, _ = clocks.context_switches([os.getpid()])
+    assert after - before >= 20
