@@ -197,7 +197,8 @@ class Trial(msgspec.Struct, frozen=True):
     Counts and histograms cover the slices; `sent_total` and `errors_total` also the probes, the
     ramp and the warm-up. Histograms are base64 HDR V2 in nanoseconds. `server_life_s` is when
     the server was started and had stopped, in seconds since the run began.
-    `requests_by_worker` and `cpu_s_by_process` are keyed by pid.
+    `offered_rps` is the rate of an open loop. `cpu_s_by_process` and `connections_by_process`
+    are keyed by pid.
     """
 
     cell: str
@@ -209,6 +210,7 @@ class Trial(msgspec.Struct, frozen=True):
     log: str | None = None
     slices: tuple[Slice, ...] = ()
     interleaved: bool = True
+    offered_rps: float | None = None
     requests: int = 0
     errors: ErrorCounts = ErrorCounts()
     reconnects: int = 0

@@ -12,9 +12,11 @@ from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.schedule import ScheduledSlice, schedule, slice_duration_s
 from asgi_bench.measurement.watch import Watch
-from asgi_bench.model import Plan
+from asgi_bench.model import OpenLoop, Plan
 
 WARMUP_S = 0.2
+# What a share of the rate is a share of is measured in the warm-up, so that has to be longer.
+SHARE_WARMUP_S = 1.0
 # Beyond its own length a command may take the time-out of its last request, and this.
 GRACE_S = 20.0
 
@@ -26,6 +28,7 @@ class SliceLoader:
         self._plan = plan
         self._stand = stand
         self._watch = watch
+        self._rates_rps: dict[str, float] = {}
 
     def load(self, cells: Sequence[LoadedCell], *, round: int, block: int) -> None:
         """Open every cell's connections, interleave the slices, close; raises LoadFault."""
@@ -37,7 +40,8 @@ class SliceLoader:
             self._watch.enter(round, block, "load")
             by_key = {item.cell.key: item for item in cells}
             for piece in schedule(lengths_s, self._plan.duration_s, chance):
-                self._load(by_key[piece.cell], piece, process)
+                item = by_key[piece.cell]
+                self._load(item, self._command(item, piece, chance), process)
             # Connections go before servers do: a server waits for the ones that are open.
             self._watch.enter(round, block, "stop")
             for item in cells:
@@ -58,24 +62,51 @@ class SliceLoader:
             connections=connections,
             timeout_s=self._plan.request_timeout_s,
         )
-        opened = process.ask(
-            Open(target, WARMUP_S), Opened, self._plan.request_timeout_s * 2 + GRACE_S
-        )
+        load = item.cell.load
+        is_share = isinstance(load, OpenLoop) and load.rate_share is not None
+        warmup_s = SHARE_WARMUP_S if is_share else WARMUP_S
+        timeout_s = self._plan.request_timeout_s * 2 + GRACE_S
+        opened = process.ask(Open(target, warmup_s), Opened, timeout_s)
+        self._settle_rate(item, opened.throughput_rps)
         owners = connection_owners(port, opened.client_ports, item.server.process.pids)
         item.draft.note(
             connections_by_process={str(pid): n for pid, n in owners.by_pid.items()},
             strangers=owners.strangers,
         )
         item.begin(process.cpus)
+        if isinstance(item.cell.load, OpenLoop):
+            # A schedule is followed whole: cut into slices it would never meet a long stall.
+            return self._plan.duration_s
         return slice_duration_s(connections, opened.throughput_rps)
 
-    def _load(self, item: LoadedCell, piece: ScheduledSlice, process: LoadProcess) -> None:
-        command = Load(item.cell.key, piece.duration_s, item.server.pids)
-        timeout_s = piece.duration_s + self._plan.request_timeout_s + GRACE_S
+    def _settle_rate(self, item: LoadedCell, throughput_rps: float) -> None:
+        """Fix an open-loop cell's rate: a share is of what it reached when first warmed up."""
+        load = item.cell.load
+        if not isinstance(load, OpenLoop):
+            return
+        if load.rate_share is not None and item.cell.key not in self._rates_rps:
+            self._rates_rps[item.cell.key] = load.rate_share * throughput_rps
+        item.draft.note(offered_rps=load.rate_rps or self._rates_rps[item.cell.key])
+
+    def _command(self, item: LoadedCell, piece: ScheduledSlice, chance: random.Random) -> Load:
+        load, pids = item.cell.load, item.server.pids
+        if not isinstance(load, OpenLoop):
+            return Load(item.cell.key, piece.duration_s, pids)
+        return Load(
+            item.cell.key,
+            piece.duration_s,
+            pids,
+            rate_rps=load.rate_rps or self._rates_rps[item.cell.key],
+            arrivals=load.arrivals,
+            seed=chance.getrandbits(32),
+        )
+
+    def _load(self, item: LoadedCell, command: Load, process: LoadProcess) -> None:
+        timeout_s = command.duration_s + self._plan.request_timeout_s * 2 + GRACE_S
         loaded = process.ask(command, Loaded, timeout_s)
         item.draft.add(loaded)
         elapsed_s = max(loaded.end_s - loaded.begin_s, 1e-9)
-        self._watch.loaded(item.cell.key, piece.duration_s, loaded.requests / elapsed_s)
+        self._watch.loaded(item.cell.key, command.duration_s, loaded.requests / elapsed_s)
 
     def _close(self, item: LoadedCell, process: LoadProcess) -> None:
         item.end()
