@@ -70,14 +70,14 @@ def count(value: int | None) -> str:
     return MISSING if value is None else f"{value:,}"
 
 
-def times(value: float | None) -> str:
+def times(value: float | None, most_decimals: int = 3) -> str:
     """A factor: `1.73`, `0.081`."""
-    return significant(value, most_decimals=3)
+    return significant(value, most_decimals=most_decimals)
 
 
-def factor(value: float | None) -> str:
+def factor(value: float | None, most_decimals: int = 3) -> str:
     """A factor with its sign before it."""
-    return MISSING if value is None else f"×{times(value)}"  # noqa: RUF001 (the sign itself)
+    return MISSING if value is None else f"×{times(value, most_decimals)}"  # noqa: RUF001 (the sign itself)
 
 
 def tick(value: float) -> str:

@@ -1,10 +1,10 @@
 """A cell as a row of text: the one set of columns that every table shows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from asgi_bench.analysis.document import CellReport, Report
-from asgi_bench.model import Load
+from asgi_bench.model import Client, Load
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.groups import Group, Section
 from asgi_bench.reporting.wording import latency_words, load_words, plain, verdict_word
@@ -41,6 +41,14 @@ COLUMNS = (
 )
 
 
+# Locust's own users can't be loaded in short slices.
+CLIENT_WORDS: Mapping[Client, str] = {
+    "fast": "",
+    "fasthttp": "sent by Locust's FastHttpUser, not interleaved",
+    "http": "sent by Locust's HttpUser, not interleaved",
+}
+
+
 def section_rows(section: Section) -> Iterator[Row]:
     """The rows of a section in order: only what is valid or suspect has a place."""
     for place, cell in enumerate(section.ranked, start=1):
@@ -51,7 +59,13 @@ def section_rows(section: Section) -> Iterator[Row]:
 
 def caption(group: Group) -> str:
     """What a group's table shows: scenario, load, what its times are, rounds."""
-    parts = [plain(group.scenario), load_words(group.load), rounds_words(group)]
+    clients = {cell.client for cell in group.cells}
+    parts = [
+        plain(group.scenario),
+        load_words(group.load),
+        rounds_words(group),
+        *(CLIENT_WORDS[client] for client in sorted(clients)),
+    ]
     return " · ".join(part for part in parts if part)
 
 

@@ -11,6 +11,8 @@ from asgi_bench.errors import UsageError
 HEADER_FILE = "run.json"
 TRIALS_FILE = "trials.jsonl"
 LOGS_FOLDER = "logs"
+PHASES_FILE = "phases.json"
+CHARTS_FOLDER = "charts"
 
 # What every file system and every shell takes unquoted.
 UNSAFE = re.compile(r"[^A-Za-z0-9._+%=-]+")

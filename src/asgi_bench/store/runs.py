@@ -1,7 +1,7 @@
 """The run folder: written trial by trial so that a kill loses nothing, and read back whole."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -10,7 +10,7 @@ import msgspec
 
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Run, RunHeader, Trial
-from asgi_bench.store.folders import HEADER_FILE, LOGS_FOLDER, TRIALS_FILE, safe_name
+from asgi_bench.store.folders import HEADER_FILE, LOGS_FOLDER, PHASES_FILE, TRIALS_FILE, safe_name
 from asgi_bench.store.migrations import (
     Migration,
     migrate_header,
@@ -72,6 +72,11 @@ class RunWriter:
         except OSError as error:
             path = self.folder / TRIALS_FILE
             raise BenchError(f"{path}: the trial can't be stored: {error.strerror}") from None
+
+    def write_phases(self, phases_s: Mapping[str, float]) -> None:
+        """Store how long each phase of the run took in all, in seconds."""
+        content = msgspec.json.encode({phase: round(s, 3) for phase, s in phases_s.items()})
+        _write_atomically(self.folder / PHASES_FILE, content + b"\n")
 
     def log_path(self, cell_key: str, round: int, block: int = 0) -> Path:
         """Where a server's output of one round goes: `logs/<cell>/<round>.log`, its folder made.

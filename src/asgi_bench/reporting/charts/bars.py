@@ -33,6 +33,7 @@ GAP = 7
 NAME_LETTERS = 34
 # However long its label, the longest bar keeps this share of the panel.
 LEAST_BAR_SHARE = 0.3
+SLACK = 2
 
 Styles = Mapping[tuple[str, str], Style]
 
@@ -112,7 +113,7 @@ def _limit(cells: Sequence[CellReport], measure: Measure, width: float) -> float
     limits = [_end(cell, measure) * 1.02 for cell in cells]
     for cell in cells:
         room = width - GAP - text_width(_label(cell, measure), SMALL_SIZE)
-        limits.append(_end(cell, measure) * width / max(room, width * LEAST_BAR_SHARE))
+        limits.append(_end(cell, measure) * width / max(room - SLACK, width * LEAST_BAR_SHARE))
     return max(limits) or 1.0
 
 

@@ -84,6 +84,7 @@ def _words(report: Report, group: Group, title: str, notes: Iterable[str]) -> Wo
     )
     return Words(
         title=f"{title}: {plain(group.scenario)}",
-        subtitle=(" · ".join(filter(None, facts)), " · ".join(filter(None, notes))),
+        facts=tuple(filter(None, facts)),
+        notes=tuple(filter(None, notes)),
         footer=(machine_words(report.run.machine), run_words(report)),
     )

@@ -43,6 +43,8 @@ def scaling_notes(report: Report, group: Group) -> Iterator[str]:
         yield WHISKERS
     if any(cell.oversubscribed for cell in group.cells):
         yield "hollow: more workers than server CPUs"
+    if any(section.invalid for section in group.sections):
+        yield "gray cross: invalid"
 
 
 def _has_whiskers(group: Group, figure: Callable[[CellReport], Interval]) -> bool:

@@ -142,10 +142,15 @@ def _height(point: Point) -> float:
 
 
 def _name(climb: Climb) -> str:
-    """The label at a line's end: the name, and the speed-up over the fewest workers."""
+    """The label at a line's end: the name, and the speed-up over the fewest workers.
+
+    What can't be believed gives no speed-up.
+    """
     first, last = climb.points[0], climb.points[-1]
     name = shortened(cell_name(last.cell), NAME_LETTERS)
-    return f"{name} {numbers.factor(_height(last) / _height(first))}"
+    if "invalid" in (first.cell.validity, last.cell.validity):
+        return f"{name} (invalid)"
+    return f"{name} {numbers.factor(_height(last) / _height(first), 2)}"
 
 
 def _end_label(climb: Climb) -> EndLabel:

@@ -34,11 +34,13 @@ GRID = "#dfe3e8"
 # What can't be ranked.
 INVALID = "#8c959f"
 
-HEADER_HEIGHT = 90
+HEADER_HEIGHT = 54
 FOOTER_HEIGHT = 44
 HEADING_HEIGHT = 24
 AXIS_HEIGHT = 48
 MARGIN = 14
+
+SEPARATOR = " · "
 
 SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: searchable, and read aloud
@@ -81,13 +83,15 @@ class Margins(NamedTuple):
 
 
 class Words(NamedTuple):
-    """What a chart says about itself: its title, what was loaded how, and where and when.
+    """What a chart says about itself: title, what was loaded how, how to read it, where and when.
 
-    Lines that are wider than the sheet are cut.
+    Facts and notes are parts that are joined into as many lines as they take; a footer's line
+    that is wider than the sheet is cut.
     """
 
     title: str
-    subtitle: Sequence[str]
+    facts: Sequence[str]
+    notes: Sequence[str]
     footer: Sequence[str]
 
 
@@ -109,12 +113,14 @@ def open_sheet(
     words: Words, panels: Sequence[Panel], margins: Margins
 ) -> tuple[Figure, list[Axes]]:
     """A figure with one panel under another."""
-    height = HEADER_HEIGHT + sum(map(_panel_height, panels)) + FOOTER_HEIGHT
+    lines = [*_joined(words.facts), *_joined(words.notes)]
+    header = HEADER_HEIGHT + len(lines) * TEXT_SIZE * LINE_HEIGHT
+    height = header + sum(map(_panel_height, panels)) + FOOTER_HEIGHT
     figure = Figure(figsize=(WIDTH / PIXELS_PER_INCH, height / PIXELS_PER_INCH))
     FigureCanvasAgg(figure)
-    _write_words(figure, words, height)
+    _write_words(figure, words, lines, height)
     axes = []
-    top = height - HEADER_HEIGHT
+    top = height - header
     width = WIDTH - margins.left - margins.right
     for panel in panels:
         _write_heading(figure, panel.heading, top / height)
@@ -164,7 +170,19 @@ def save_sheet(figure: Figure, stem: Path) -> list[Path]:
     return [svg, png]
 
 
-def _write_words(figure: Figure, words: Words, height: float) -> None:
+def _joined(parts: Sequence[str]) -> list[str]:
+    """The parts on as few lines as the sheet's width allows."""
+    lines: list[str] = []
+    for part in parts:
+        joined = f"{lines[-1]}{SEPARATOR}{part}" if lines else part
+        if lines and text_width(joined) <= WIDTH - 2 * MARGIN:
+            lines[-1] = joined
+        else:
+            lines.append(part)
+    return lines
+
+
+def _write_words(figure: Figure, words: Words, lines: Sequence[str], height: float) -> None:
     """Title and subtitle above, footer below."""
     x = MARGIN / WIDTH
     figure.text(
@@ -175,7 +193,7 @@ def _write_words(figure: Figure, words: Words, height: float) -> None:
         fontweight="bold",
         va="top",
     )
-    for line, text in enumerate(words.subtitle):
+    for line, text in enumerate(lines):
         below = MARGIN + TITLE_SIZE * LINE_HEIGHT + line * TEXT_SIZE * LINE_HEIGHT
         figure.text(
             x,

@@ -1,0 +1,48 @@
+"""`asgi-bench report`: a stored run as text, JSON, Markdown or CSV."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asgi_bench.analysis.summary import summarize
+from asgi_bench.reporting.documents import Format, render_report
+from asgi_bench.reporting.tables import WIDTH
+from asgi_bench.reporting.wording import plain
+from asgi_bench.store.folders import find_run
+from asgi_bench.store.runs import read_run
+
+
+def report(
+    run: Annotated[
+        str | None, typer.Argument(help="A run folder or its id. Without it: the newest run.")
+    ] = None,
+    format: Annotated[
+        Format, typer.Option("--format", help="How to print it; every format has the same facts.")
+    ] = "text",
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="The folder that runs lie in.")
+    ] = Path("results"),
+) -> None:
+    """Print what a run found: a ranked table, with everything one should know beside it."""
+    stored = read_run(find_run(run, output))
+    for damage in stored.damage:
+        print(f"warning: {plain(damage)}", file=sys.stderr)
+    document = summarize(stored)
+    sys.stdout.write(render_report(document, format, width=_terminal_width(), color=_takes_color()))
+
+
+def _terminal_width() -> int:
+    """The terminal's width; through a pipe what the shipped rows take, whatever reads it."""
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        return shutil.get_terminal_size((WIDTH, 24)).columns
+    return WIDTH
+
+
+def _takes_color() -> bool:
+    """Whether to colour: on a terminal that can, unless NO_COLOR forbids it (no-color.org)."""
+    forbidden = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not forbidden
