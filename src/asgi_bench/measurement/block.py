@@ -1,6 +1,8 @@
 """One block of one round: its servers up at once, loaded, stopped, its trials finished."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from asgi_bench.load.generator import LoadFault
@@ -68,7 +70,7 @@ def measure_block(
     every cell that was up does.
     """
     watch.enter(round, block, "start")
-    with StandingServers(plan, cells, writer, round=round, block=block) as standing:
+    with StandingServers(plan, cells, writer.log_path, round=round, block=block) as standing:
         everything = [
             LoadedCell(planned.cell, server, _draft(planned, server, writer, watch, round, block))
             for server in standing.servers
@@ -76,13 +78,29 @@ def measure_block(
         ]
         live = [item for item in everything if item.server.is_ready]
         try:
-            loader.load(live, round=round, block=block)
+            with _on_cpus(plan.load_cpus):
+                loader.load(live, round=round, block=block)
         except LoadFault as fault:
             for item in live:
                 item.draft.fail(str(fault))
         watch.enter(round, block, "stop")
         standing.stop()
     return [_finish(item, watch.epoch_s) for item in everything]
+
+
+@contextmanager
+def _on_cpus(cpus: Collection[int]) -> Iterator[None]:
+    """Keep the harness off the servers' CPUs: it sleeps during slices, but not between them.
+
+    Only while there is load: what it starts inherits its CPUs, and starts faster on all of them.
+    """
+    own_cpus = os.sched_getaffinity(0)
+    if cpus:
+        os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, own_cpus)
 
 
 def _draft(

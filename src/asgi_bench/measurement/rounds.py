@@ -15,7 +15,7 @@ from asgi_bench.model import Plan, PlannedCell
 from asgi_bench.store.runs import RunWriter
 
 
-def measure(plan: Plan, writer: RunWriter, observer: Observer) -> Watch:
+def measure(plan: Plan, writer: RunWriter, observer: Observer, *, fail_fast: bool = False) -> Watch:
     """Carry out a plan; every trial is stored as soon as its block has ended.
 
     Servers are fresh in each round. Whatever interrupts it, no process is left and the stored
@@ -37,6 +37,8 @@ def measure(plan: Plan, writer: RunWriter, observer: Observer) -> Watch:
                 judged = judge_trial(trial, plan)
                 writer.append(judged)
                 watch.tell(TrialDone(judged))
+            if fail_fast and any(trial.outcome == "failed" for trial in measured):
+                break
     watch.leave()
     return watch
 

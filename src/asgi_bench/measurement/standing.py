@@ -2,10 +2,11 @@
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from asgi_bench.machine.affinity import move
 from asgi_bench.machine.ports import free_port
@@ -14,9 +15,11 @@ from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.logs import last_log_line
 from asgi_bench.serving.process import ServerProcess, stop_all
 from asgi_bench.serving.readiness import Readiness, wait_for_all
-from asgi_bench.store.runs import RunWriter
 
 STOP_TIMEOUT_S = 5.0
+
+# Where the output of a cell's server goes, by cell key, round and block.
+LogPath: TypeAlias = Callable[[str, int, int], Path]
 
 
 class StandingServer:
@@ -79,14 +82,14 @@ class StandingServers:
         self,
         plan: Plan,
         cells: Sequence[PlannedCell],
-        writer: RunWriter,
+        log_path: LogPath,
         *,
         round: int,
         block: int,
     ) -> None:
         self._plan = plan
         self._cells = cells
-        self._writer = writer
+        self._log_path = log_path
         self._round, self._block = round, block
         self._stack = ExitStack()
         self.servers: list[StandingServer] = []
@@ -127,7 +130,7 @@ class StandingServers:
         chance.shuffle(keys)
         for key in keys:
             cells = groups[key]
-            log_path = self._writer.log_path(cells[0].cell.key, self._round, self._block)
+            log_path = self._log_path(cells[0].cell.key, self._round, self._block)
             process = ServerProcess(cells[0], port=free_port(chance), log_path=log_path)
             server = StandingServer(cells, scenarios[cells[0].cell.scenario], process)
             self.servers.append(server)

@@ -1,0 +1,53 @@
+"""Does every server start, answer rightly and stop? Each cell once, without any timing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from asgi_bench.machine.lock import measuring_lock
+from asgi_bench.measurement.interruption import orderly_interruption
+from asgi_bench.measurement.rounds import rounds_and_blocks
+from asgi_bench.measurement.standing import StandingServers
+from asgi_bench.model import Plan
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """How one server came out: `fault` None is well; `skip_reason` says why it wasn't started."""
+
+    server: str
+    fault: str | None = None
+    skip_reason: str | None = None
+
+
+def check_all(plan: Plan, log_folder: Path, tell: Callable[[Checked], None]) -> list[Checked]:
+    """Start, verify and stop what the plan would measure; `tell` hears of each as it is known.
+
+    Raises BenchError where another run holds the machine.
+    """
+    results: list[Checked] = []
+
+    def note(result: Checked) -> None:
+        results.append(result)
+        tell(result)
+
+    def log_path(cell_key: str, round: int, block: int) -> Path:
+        return log_folder / f"{cell_key.replace('/', '-')}.log"
+
+    for planned in plan.cells:
+        if planned.skip_reason is not None:
+            note(Checked(planned.cell.process_key, skip_reason=planned.skip_reason))
+    # One block at a time, each server in the first of its own.
+    cells = [
+        msgspec.structs.replace(planned, blocks=planned.blocks[:1])
+        for planned in plan.cells
+        if planned.skip_reason is None
+    ]
+    once = msgspec.structs.replace(plan, rounds=1)
+    with orderly_interruption(), measuring_lock():
+        for round, block, members in rounds_and_blocks(once, cells):
+            with StandingServers(once, members, log_path, round=round, block=block) as standing:
+                standing.stop()
+                for server in standing.servers:
+                    note(Checked(server.cells[0].cell.process_key, fault=server.fault))
+    return results

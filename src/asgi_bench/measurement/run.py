@@ -1,0 +1,71 @@
+"""A whole run: the machine locked and described, the folder made, the plan carried out."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from asgi_bench import __version__
+from asgi_bench.machine.fingerprint import describe_machine, installed_packages
+from asgi_bench.machine.limits import raise_descriptor_limit
+from asgi_bench.machine.lock import measuring_lock
+from asgi_bench.measurement.events import Observer
+from asgi_bench.measurement.interruption import orderly_interruption
+from asgi_bench.measurement.rounds import measure
+from asgi_bench.model import Plan, RunHeader
+from asgi_bench.store.folders import run_id
+from asgi_bench.store.runs import RunWriter
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What to carry out, and where it goes: `parent` is the folder of all runs."""
+
+    plan: Plan
+    parent: Path
+    label: str | None = None
+    command_line: tuple[str, ...] = ()
+    fail_fast: bool = False
+    lock_wait_s: float = 0.0
+
+
+def carry_out(
+    order: Order,
+    observer: Observer,
+    *,
+    announce: Callable[[str], None],
+    folder_made: Callable[[Path], None],
+) -> None:
+    """Measure a plan into a new run folder; `folder_made` is told it as soon as it exists.
+
+    Raises BenchError where another run holds the machine, Interrupted on a signal. Whatever was
+    stored until then stands.
+    """
+    plan = order.plan
+    with orderly_interruption(), measuring_lock(order.lock_wait_s, announce=announce):
+        raise_descriptor_limit(_most_connections(plan))
+        started = datetime.now(UTC)
+        header = RunHeader(
+            run_id=run_id(started, order.label),
+            label=order.label,
+            started_at=started.isoformat(timespec="seconds"),
+            tool_version=__version__,
+            plan=plan,
+            machine=describe_machine(),
+            packages=installed_packages(),
+            command_line=order.command_line,
+        )
+        with RunWriter(order.parent, header) as writer:
+            folder_made(writer.folder)
+            watch = measure(plan, writer, observer, fail_fast=order.fail_fast)
+            writer.write_phases(watch.phases_s)
+
+
+def _most_connections(plan: Plan) -> int:
+    """Return how many connections the load process holds at once: all cells of a block."""
+    blocks: dict[int, int] = {}
+    for planned in plan.cells:
+        for block in planned.blocks:
+            if planned.skip_reason is None:
+                blocks[block] = blocks.get(block, 0) + planned.cell.load.connections
+    return max(blocks.values(), default=0)
