@@ -1,0 +1,73 @@
+"""`asgi-bench list`: which servers and scenarios there are, and what is missing."""
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from asgi_bench.cli.options import Runners
+from asgi_bench.definitions.availability import ListedServer, list_server
+from asgi_bench.definitions.folders import shipped_apps, shipped_runners
+from asgi_bench.definitions.installed import Installation
+from asgi_bench.definitions.scenarios import load_scenarios
+from asgi_bench.definitions.servers import load_servers
+from asgi_bench.model import Scenario
+
+
+def list_(
+    runners: Runners = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show servers, variants, versions and scenarios, and how to install what is missing."""
+    apps, packages = shipped_apps(), Installation()
+    servers = [
+        list_server(server, packages, working_dir=str(apps), env=os.environ)
+        for server in load_servers([shipped_runners(), *(runners or ())]).values()
+    ]
+    scenarios = list(load_scenarios(apps / "scenarios.toml").values())
+    if as_json:
+        print(_as_json(servers, scenarios))
+    else:
+        _print_tables(servers, scenarios)
+
+
+def _as_json(servers: Sequence[ListedServer], scenarios: Sequence[Scenario]) -> str:
+    document = {"servers": servers, "scenarios": scenarios}
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+
+
+def _print_tables(servers: Iterable[ListedServer], scenarios: Iterable[Scenario]) -> None:
+    console = Console(highlight=False, markup=False)
+    reasons = []
+    table = _table("server", "version", "variant", "", "description")
+    for server in servers:
+        facts = (server.name, server.version or "unknown")
+        for variant in server.variants:
+            ready = "ready" if variant.reason is None else "missing"
+            table.add_row(*facts, variant.name, ready, variant.description)
+            facts = ("", "")
+            if variant.reason is not None:
+                reasons.append(f"{server.name}/{variant.name}: {variant.reason}")
+    console.print(table)
+    # Outside the table, because a command line that is wrapped can't be copied.
+    for line in reasons:
+        console.print(line, soft_wrap=True)
+    console.print()
+    table = _table("scenario", "request", "answer", "needs", "description")
+    for one in scenarios:
+        answer = f"{one.expect_status} {one.expect_body or ''}".strip()
+        request, needs = f"{one.method} {one.path}", ", ".join(one.needs)
+        table.add_row(one.name, request, answer, needs, one.description)
+    console.print(table)
+
+
+def _table(*columns: str) -> Table:
+    """A table without frames; only its last column is wrapped, and nothing is cut."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=column != columns[-1], overflow="fold")
+    return table

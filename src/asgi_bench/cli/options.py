@@ -1,0 +1,195 @@
+"""The filters and knobs, the same in every verb that takes them."""
+
+import functools
+import inspect
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from asgi_bench.definitions.project import project_defaults
+from asgi_bench.definitions.quantities import parse_counts, parse_cpus, parse_duration
+from asgi_bench.definitions.selection import DEFAULT_SCENARIOS, Selection
+from asgi_bench.errors import UsageError
+from asgi_bench.model import Client
+
+Servers = Annotated[
+    list[str] | None,
+    typer.Option("--server", "-s", metavar="GLOB", help="Servers to take; repeatable."),
+]
+Variants = Annotated[
+    list[str] | None,
+    typer.Option("--variant", metavar="GLOB", help="Variants to take; repeatable."),
+]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        "--workers",
+        "-w",
+        metavar="N,…",
+        help="Worker counts, as in 1,2. Else all variants with 1, and `default` with 2 too.",
+    ),
+]
+Scenarios = Annotated[
+    list[str] | None,
+    typer.Option("--scenario", metavar="GLOB", help="Scenarios to take; repeatable. Else `hello`."),
+]
+Connections = Annotated[
+    str,
+    typer.Option("--connections", "-c", metavar="N,…", help="Connections, as in 8,64."),
+]
+Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Rounds of fresh processes.")]
+Duration = Annotated[
+    str, typer.Option("--duration", metavar="TIME", help="Measured time per cell and round.")
+]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, help="Seed of every random order. Else drawn; always stored."),
+]
+RequestTimeout = Annotated[
+    str, typer.Option("--timeout", metavar="TIME", help="The longest wait for an answer.")
+]
+StartupTimeout = Annotated[
+    str, typer.Option("--startup-timeout", metavar="TIME", help="The longest wait for a start.")
+]
+Runners = Annotated[
+    list[Path] | None,
+    typer.Option("--runners", metavar="DIR", help="A folder of your own runner files; repeatable."),
+]
+ClientChoice = Annotated[
+    Client,
+    typer.Option("--client", help="Our Locust user, or one of Locust's own (not interleaved)."),
+]
+ServerCpus = Annotated[
+    str | None,
+    typer.Option("--server-cpus", metavar="CPUS", help="CPUs of the servers, as in 0,2-3."),
+]
+LoadCpus = Annotated[
+    str | None,
+    typer.Option("--load-cpus", metavar="CPUS", help="CPUs of the load generator."),
+]
+ServerArgs = Annotated[
+    str, typer.Option("--server-args", metavar="ARGS", help="Appended to every server's command.")
+]
+Env = Annotated[
+    list[str] | None,
+    typer.Option("--env", metavar="K=V", help="A variable for every server; repeatable."),
+]
+# Flags of single verbs; they stand here because a project's defaults may set them.
+Label = Annotated[str | None, typer.Option("--label", help="A word that ends the run's id.")]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="The folder that holds the runs.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print cells, commands and time; measure nothing.")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit with 5 if a cell's measurement is invalid.")
+]
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop after the first failed trial.")]
+
+DEFAULT_OUTPUT = Path("results")
+
+
+def selection_of(
+    server: Servers = None,
+    variant: Variants = None,
+    workers: Workers = None,
+    scenario: Scenarios = None,
+    connections: Connections = "64",
+    rounds: Rounds = 5,
+    duration: Duration = "2s",
+    seed: Seed = None,
+    timeout: RequestTimeout = "5s",
+    startup_timeout: StartupTimeout = "30s",
+    runners: Runners = None,
+    client: ClientChoice = "fast",
+    server_cpus: ServerCpus = None,
+    load_cpus: LoadCpus = None,
+    server_args: ServerArgs = "",
+    env: Env = None,
+) -> Selection:
+    """Return what the flags ask for.
+
+    Raises:
+        UsageError: a flag's text can't be read; the text names the flag.
+    """
+    return Selection(
+        servers=tuple(server or ()),
+        variants=tuple(variant or ()),
+        workers=None if workers is None else parse_counts(workers, "--workers"),
+        scenarios=tuple(scenario or DEFAULT_SCENARIOS),
+        connections=parse_counts(connections, "--connections"),
+        rounds=rounds,
+        duration_s=parse_duration(duration, "--duration"),
+        seed=seed,
+        request_timeout_s=parse_duration(timeout, "--timeout"),
+        startup_timeout_s=parse_duration(startup_timeout, "--startup-timeout"),
+        runner_folders=tuple(runners or ()),
+        client=client,
+        server_cpus=parse_cpus(server_cpus, "--server-cpus") if server_cpus is not None else (),
+        load_cpus=parse_cpus(load_cpus, "--load-cpus") if load_cpus is not None else (),
+        server_args=_split(server_args, "--server-args"),
+        env=dict(_assignment(text) for text in env or ()),
+    )
+
+
+def with_selection(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb all filters and knobs as flags; it takes them as its argument `selection`.
+
+    So the flags are the same everywhere, and a verb's signature holds what is its own.
+    """
+    shared = inspect.signature(selection_of).parameters
+    own = [
+        parameter
+        for name, parameter in inspect.signature(verb).parameters.items()
+        if name != "selection"
+    ]
+
+    @functools.wraps(verb)
+    def command(**values: Any) -> None:
+        chosen = selection_of(**{name: values.pop(name) for name in shared})
+        verb(selection=chosen, **values)
+
+    parameters = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in (*own, *shared.values())
+    ]
+    # What typer reads the flags from.
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
+
+
+def take_project_defaults(context: typer.Context, folder: Path) -> None:
+    """Let the project's pyproject.toml set the defaults of flags; the command line wins.
+
+    Raises:
+        UsageError: the file has a key or a value that is not understood.
+    """
+    defaults = project_defaults(folder)
+    commands: dict[str, Any] = getattr(context.command, "commands", {})
+    context.default_map = {
+        name: {
+            parameter.name: defaults[parameter.name]
+            for parameter in command.params
+            if parameter.name in defaults
+        }
+        for name, command in commands.items()
+    }
+
+
+def _split(text: str, flag: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as fault:
+        raise UsageError(f"{flag}: {text!r} can't be split: {fault}") from None
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise UsageError(f"--env: {text!r} must be NAME=VALUE")
+    return name, value

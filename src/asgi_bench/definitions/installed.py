@@ -1,0 +1,156 @@
+"""What the servers' interpreter has installed: missing requirements, programs, versions."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from asgi_bench.definitions.servers import Server, fill
+from asgi_bench.errors import UsageError
+
+VERSION_TIMEOUT_S = 10.0
+
+_VERSION = re.compile(r"\d+(?:\.\d+)+[A-Za-z0-9.+!_-]*", re.ASCII)
+# Run by the servers' interpreter, which need not have any package of ours. The markers are those
+# of PEP 508; the rest of them we have in common, since it is the same machine.
+_ASK_INTERPRETER = """
+import json, platform, sys
+print(json.dumps({"path": sys.path, "markers": {
+    "implementation_name": sys.implementation.name,
+    "implementation_version": platform.python_version(),
+    "platform_python_implementation": platform.python_implementation(),
+    "python_full_version": platform.python_version(),
+    "python_version": ".".join(platform.python_version_tuple()[:2])}}))
+"""
+
+
+class Installation:
+    """The packages one Python interpreter sees; asked once, then remembered."""
+
+    def __init__(self, python: str = sys.executable) -> None:
+        self.python = python
+        self._printed: dict[tuple[str, ...], str | None] = {}
+
+    def missing(self, requirements: Iterable[str]) -> tuple[str, ...]:
+        """Return the requirement lines that are not met, extras included, each once."""
+        return tuple(line for line in dict.fromkeys(requirements) if not self._meets(line))
+
+    def version(self, server: Server) -> str | None:
+        """Return the version that will be measured, or None where it can't be told."""
+        if server.distribution is not None:
+            found = self._distributions.get(canonicalize_name(server.distribution))
+            return found.version if found else None
+        if server.version_command is not None:
+            argv = fill(server.version_command, {"python": self.python, "here": server.here})
+            if argv not in self._printed:
+                self._printed[argv] = _printed_version(argv)
+            return self._printed[argv]
+        return None
+
+    def has_program(self, program: str, working_dir: str, env: Mapping[str, str]) -> bool:
+        """Tell whether `program` can be started as a server is: in its folder, with its PATH."""
+        if os.sep in program:
+            program = str(Path(working_dir, program))
+        return shutil.which(program, path=env.get("PATH")) is not None
+
+    @cached_property
+    def _interpreter(self) -> tuple[list[str], dict[str, str]]:
+        """The module search path, and the markers that may differ from ours."""
+        if self.python == sys.executable:
+            return sys.path, {}
+        try:
+            answer = subprocess.run(
+                [self.python, "-c", _ASK_INTERPRETER],
+                capture_output=True,
+                check=True,
+                timeout=VERSION_TIMEOUT_S,
+            ).stdout
+            told = json.loads(answer)
+            return told["path"], told["markers"]
+        except (OSError, subprocess.SubprocessError, ValueError):
+            raise UsageError(f"{self.python}: is no Python interpreter that runs") from None
+
+    @cached_property
+    def _distributions(self) -> dict[str, Distribution]:
+        path, _ = self._interpreter
+        found: dict[str, Distribution] = {}
+        for distribution in distributions(path=path):
+            # The first on the path is the one that is imported.
+            found.setdefault(canonicalize_name(distribution.name), distribution)
+        return found
+
+    @cached_property
+    def _markers(self) -> dict[str, str]:
+        _, own = self._interpreter
+        return {**{key: str(value) for key, value in default_environment().items()}, **own}
+
+    def _meets(self, line: str) -> bool:
+        requirement = Requirement(line)
+        if requirement.marker and not requirement.marker.evaluate({**self._markers, "extra": ""}):
+            return True
+        found = self._distributions.get(canonicalize_name(requirement.name))
+        if found is None or not requirement.specifier.contains(found.version, prereleases=True):
+            return False
+        return all(self._meets_extra(found, extra) for extra in requirement.extras)
+
+    def _meets_extra(self, found: Distribution, extra: str) -> bool:
+        """Pip checks an extra only while it installs; what it brings may be gone since."""
+        offered = found.metadata.get_all("Provides-Extra") or []
+        if canonicalize_name(extra) not in {canonicalize_name(name) for name in offered}:
+            return False
+        return all(self._meets(line) for line in self._brought_by(found, extra))
+
+    def _brought_by(self, found: Distribution, extra: str) -> Iterable[str]:
+        for line in found.requires or []:
+            brought = Requirement(line)
+            if brought.marker is None:
+                continue
+            with_extra, without = (
+                brought.marker.evaluate({**self._markers, "extra": name}) for name in (extra, "")
+            )
+            if with_extra and not without:
+                brought.marker = None
+                yield str(brought)
+
+
+def install_command(requirements: Iterable[str]) -> str:
+    """Return the command line that installs what is missing, quoted for a shell."""
+    return "pip install " + " ".join(
+        line if re.fullmatch(r"[\w.-]+", line) else f"'{line}'" for line in _widest(requirements)
+    )
+
+
+def _widest(requirements: Iterable[str]) -> list[str]:
+    """Leave out `hypercorn` where `hypercorn[trio]` stands as well."""
+    lines = list(dict.fromkeys(requirements))
+    wide = {line.partition("[")[0] for line in lines if "[" in line}
+    return [line for line in lines if line not in wide]
+
+
+def _printed_version(argv: tuple[str, ...]) -> str | None:
+    """Return the first version number that a command prints, on stdout before stderr."""
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=VERSION_TIMEOUT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    for output in (done.stdout, done.stderr):
+        if done.returncode == 0 and (match := _VERSION.search(output)):
+            return match[0]
+    return None

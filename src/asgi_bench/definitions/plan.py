@@ -1,0 +1,180 @@
+"""From a selection to a plan: which cells, started how, in which blocks, or skipped and why."""
+
+import os
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+
+import msgspec
+
+from asgi_bench.definitions.availability import Packages, unavailable
+from asgi_bench.definitions.folders import shipped_apps, shipped_runners
+from asgi_bench.definitions.installed import Installation
+from asgi_bench.definitions.scenarios import load_scenarios
+from asgi_bench.definitions.selection import Selection, matching
+from asgi_bench.definitions.servers import Server, Variant, fill, load_servers
+from asgi_bench.model import Cell, ClosedLoop, Plan, PlannedCell, Scenario
+
+# Loopback alone: a network would be measured along with the server.
+HOST = "127.0.0.1"
+REFERENCE = "uvicorn/default/w1"
+
+
+def load_plan(selection: Selection) -> Plan:
+    """Return the plan from the shipped definitions and the user's own runner files.
+
+    Raises:
+        UsageError: a definition that is not understood, or a glob that matches nothing.
+    """
+    return build_plan(
+        selection,
+        servers=load_servers([shipped_runners(), *selection.runner_folders]),
+        scenarios=load_scenarios(shipped_apps() / "scenarios.toml"),
+        app_dir=shipped_apps(),
+        packages=Installation(selection.python),
+        environ=os.environ,
+    )
+
+
+def build_plan(
+    selection: Selection,
+    *,
+    servers: Mapping[str, Server],
+    scenarios: Mapping[str, Scenario],
+    app_dir: Path,
+    packages: Packages,
+    environ: Mapping[str, str],
+) -> Plan:
+    """Return every cell of the selection, those that can't be measured with the reason why.
+
+    `app_dir` holds the scenarios' applications; `environ` is what the servers will inherit.
+
+    Raises:
+        UsageError: a glob that matches nothing.
+    """
+    chosen = [scenarios[name] for name in matching(selection.scenarios, scenarios, "--scenario")]
+    planned = [
+        _planned(
+            Cell(server.name, variant.name, workers, scenario.name, ClosedLoop(connections)),
+            selection=selection,
+            server=server,
+            scenario=scenario,
+            app_dir=app_dir,
+            packages=packages,
+            environ=environ,
+        )
+        for server, variant, workers in _server_settings(selection, servers)
+        for scenario, connections in product(chosen, selection.connections)
+    ]
+    reference = _reference(planned)
+    return Plan(
+        cells=_in_blocks(planned, reference),
+        scenarios=tuple(chosen),
+        rounds=selection.rounds,
+        duration_s=selection.duration_s,
+        seed=draw_seed() if selection.seed is None else selection.seed,
+        reference=reference,
+        client=selection.client,
+        request_timeout_s=selection.request_timeout_s,
+        startup_timeout_s=selection.startup_timeout_s,
+        server_cpus=selection.server_cpus,
+        load_cpus=selection.load_cpus,
+    )
+
+
+def draw_seed() -> int:
+    """Return a seed that nobody chose; 32 bits, so that it's easily copied to `--seed`."""
+    return random.SystemRandom().randrange(2**32)
+
+
+def unable(server: Server, workers: int, scenario: Scenario) -> str | None:
+    """Return what a server can't do, whatever is installed, or None."""
+    unsupported = [feature for feature in scenario.needs if feature not in server.supports]
+    if unsupported:
+        return f"does not support: {', '.join(unsupported)}"
+    if workers > 1 and server.workers == "single":
+        return "takes no worker count"
+    return None
+
+
+def _server_settings(
+    selection: Selection, servers: Mapping[str, Server]
+) -> Iterator[tuple[Server, Variant, int]]:
+    """Yield what will be started, the worker counts in ascending order."""
+    chosen = [servers[name] for name in matching(selection.servers, servers, "--server")]
+    names = matching(
+        selection.variants, (name for server in chosen for name in server.variants), "--variant"
+    )
+    for workers in sorted(selection.workers or (1, 2)):
+        for server in chosen:
+            for variant in server.variants.values():
+                asked = selection.workers is not None or workers == 1 or variant.name == "default"
+                if asked and variant.name in names:
+                    yield server, variant, workers
+
+
+def _planned(
+    cell: Cell,
+    *,
+    selection: Selection,
+    server: Server,
+    scenario: Scenario,
+    app_dir: Path,
+    packages: Packages,
+    environ: Mapping[str, str],
+) -> PlannedCell:
+    variant = server.variants[cell.variant]
+    values = {
+        "python": packages.python,
+        "app": scenario.app,
+        "app_dir": str(app_dir),
+        "host": HOST,
+        "workers": str(cell.workers),
+        "here": server.here,
+    }
+    command = (*fill((*server.command, *variant.args), values), *selection.server_args)
+    env = {**server.env, **variant.env, **selection.env}
+    search = [str(app_dir), env.get("PYTHONPATH", environ.get("PYTHONPATH", ""))]
+    env["PYTHONPATH"] = os.pathsep.join(folder for folder in search if folder)
+    reason = unable(server, cell.workers, scenario) or unavailable(
+        server, variant, packages, working_dir=str(app_dir), env={**environ, **env}
+    )
+    return PlannedCell(
+        cell=cell,
+        command=command,
+        env=env,
+        working_dir=str(app_dir),
+        socket_sharing="inherited" if server.workers == "shared-socket" else "own",
+        server_version=packages.version(server) if reason is None else None,
+        skip_reason=reason,
+    )
+
+
+def _prefix(cell: Cell) -> str:
+    return f"{cell.server}/{cell.variant}/w{cell.workers}"
+
+
+def _reference(planned: Sequence[PlannedCell]) -> str | None:
+    """The prefix of the cells all others are compared with: uvicorn where it's measured."""
+    measured = [_prefix(one.cell) for one in planned if one.skip_reason is None]
+    if REFERENCE in measured:
+        return REFERENCE
+    return measured[0] if measured else None
+
+
+def _in_blocks(planned: Sequence[PlannedCell], reference: str | None) -> tuple[PlannedCell, ...]:
+    """Put each worker count into a block of its own, and the reference into all of them.
+
+    A count of which nothing can be measured has no block: only the reference would be in it.
+    """
+    measured = sorted({one.cell.workers for one in planned if one.skip_reason is None})
+    block_of = {workers: block for block, workers in enumerate(measured)}
+
+    def blocks(one: PlannedCell) -> tuple[int, ...]:
+        own = block_of.get(one.cell.workers, 0)
+        if one.skip_reason is not None or _prefix(one.cell) != reference:
+            return (own,)
+        return (own, *(block for block in block_of.values() if block != own))
+
+    return tuple(msgspec.structs.replace(one, blocks=blocks(one)) for one in planned)

@@ -1,0 +1,102 @@
+"""A project's own defaults: the table `[tool.asgi-bench]` of its pyproject.toml."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from asgi_bench.definitions.quantities import parse_counts, parse_cpus, parse_duration
+from asgi_bench.definitions.strict import check_keys, convert, read_toml
+from asgi_bench.errors import UsageError
+from asgi_bench.model import Client
+
+TABLE = "[tool.asgi-bench]"
+
+
+class ProjectDefaults(msgspec.Struct, frozen=True, rename="kebab"):
+    """The keys are the flags' names, without the dashes in front; None is a key not given."""
+
+    server: tuple[str, ...] | str | None = None
+    variant: tuple[str, ...] | str | None = None
+    workers: tuple[int, ...] | int | str | None = None
+    scenario: tuple[str, ...] | str | None = None
+    connections: tuple[int, ...] | int | str | None = None
+    rounds: int | None = None
+    duration: str | None = None
+    seed: int | None = None
+    timeout: str | None = None
+    startup_timeout: str | None = None
+    label: str | None = None
+    output: str | None = None
+    runners: tuple[str, ...] | str | None = None
+    client: Client | None = None
+    server_cpus: str | None = None
+    load_cpus: str | None = None
+    server_args: str | None = None
+    env: dict[str, str] | None = None
+    strict: bool | None = None
+    fail_fast: bool | None = None
+
+
+_KEYS = {field.encode_name: field.name for field in msgspec.structs.fields(ProjectDefaults)}
+# What each text must parse as, so that the fault is found in the file that has it.
+_PARSERS: dict[str, Callable[[str, str], Any]] = {
+    "workers": parse_counts,
+    "connections": parse_counts,
+    "duration": parse_duration,
+    "timeout": parse_duration,
+    "startup-timeout": parse_duration,
+    "server-cpus": parse_cpus,
+    "load-cpus": parse_cpus,
+}
+
+
+def project_defaults(folder: Path) -> dict[str, Any]:
+    """Return the defaults for a project that `folder` lies in, by parameter name.
+
+    They stand in the nearest pyproject.toml upwards; the values are as a command line gives
+    them: texts, numbers, flags, and lists of texts. Paths are relative to that file's folder.
+
+    Raises:
+        UsageError: a key that is no flag, or a value that the flag would not take.
+    """
+    path = next(
+        (
+            parent / "pyproject.toml"
+            for parent in (folder, *folder.parents)
+            if (parent / "pyproject.toml").is_file()
+        ),
+        None,
+    )
+    tool = read_toml(path).get("tool", {}) if path else {}
+    table = tool.get("asgi-bench", {}) if isinstance(tool, dict) else {}
+    where = f"{path}: {TABLE}"
+    if not isinstance(table, dict):
+        raise UsageError(f"{where}: expected a table")
+    check_keys(table, _KEYS, where)
+    convert(table, ProjectDefaults, where)
+    if path is None:
+        return {}
+    return {_KEYS[key]: _as_flag(key, value, path) for key, value in table.items()}
+
+
+def _as_flag(key: str, value: Any, path: Path) -> Any:
+    """Return the value as the command line would have given it."""
+    if key in _PARSERS:
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        _PARSERS[key](text, f"{path}: {TABLE}: {key}")
+        return text
+    if key == "env":
+        return [f"{name}={content}" for name, content in value.items()]
+    if key == "output":
+        return str(path.parent / value)
+    if key == "runners":
+        return [str(path.parent / folder) for folder in _listed(value)]
+    if key in ("server", "variant", "scenario"):
+        return _listed(value)
+    return value
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)

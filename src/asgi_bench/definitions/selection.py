@@ -1,0 +1,54 @@
+"""What a user asked to measure: every filter and knob, parsed but not yet looked up."""
+
+import sys
+from collections.abc import Collection, Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+
+from asgi_bench.errors import UsageError
+from asgi_bench.model import Client
+
+DEFAULT_SCENARIOS = ("hello",)
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """Filters and knobs; an empty tuple of globs means all.
+
+    `workers` None is the default plan: every variant with 1 worker, and each server's `default`
+    variant with 2 as well. `seed` None has one drawn. CPU sets are numbers of CPUs, resolved.
+    """
+
+    servers: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    workers: tuple[int, ...] | None = None
+    scenarios: tuple[str, ...] = DEFAULT_SCENARIOS
+    connections: tuple[int, ...] = (64,)
+    rounds: int = 5
+    duration_s: float = 2.0
+    seed: int | None = None
+    request_timeout_s: float = 5.0
+    startup_timeout_s: float = 30.0
+    runner_folders: tuple[Path, ...] = ()
+    client: Client = "fast"
+    server_cpus: tuple[int, ...] = ()
+    load_cpus: tuple[int, ...] = ()
+    server_args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    python: str = sys.executable
+
+
+def matching(globs: Collection[str], names: Iterable[str], flag: str) -> list[str]:
+    """Return the names that any glob matches, in their own order; all without a glob.
+
+    Raises:
+        UsageError: a glob that matches none of them; the text lists them all.
+    """
+    known = list(dict.fromkeys(names))
+    for glob in globs:
+        if not any(fnmatchcase(name, glob) for name in known):
+            raise UsageError(f"{flag} {glob!r} matches nothing; there are: {', '.join(known)}")
+    if not globs:
+        return known
+    return [name for name in known if any(fnmatchcase(name, glob) for glob in globs)]
