@@ -4,11 +4,13 @@ Everything that is not the hot path of a loop lives here: fragments, faults, rec
 """
 
 from collections import deque
+from contextlib import suppress
 from enum import Enum, auto
 from os import read, write
 from time import perf_counter_ns as clock_ns
 from typing import Any
 
+from asgi_bench.load.answers import READ_BYTES, Answer
 from asgi_bench.load.openings import RETRY_NS, Openings
 from asgi_bench.load.originals import (
     EPOLLERR,
@@ -19,10 +21,11 @@ from asgi_bench.load.originals import (
     new_epoll,
 )
 from asgi_bench.load.target import Target
-from asgi_bench.load.wire.http1 import ResponseReader, WireError
+from asgi_bench.load.wire.http1 import WireError
 from asgi_bench.model import ErrorCounts
 
-READ_BYTES = 16 * 1024
+__all__ = ["READ_BYTES", "Connections", "Taken"]
+
 # Registered so that a close which arrives with the answer is seen before the next send.
 WATCHED = EPOLLIN | EPOLLRDHUP
 HUNG_UP = EPOLLERR | EPOLLHUP | EPOLLRDHUP
@@ -40,10 +43,10 @@ class Taken(Enum):
 class Connections:
     """All connections of one target; `idle` holds those that may send now.
 
-    `good` is the last verified answer, byte for byte, unless it was too large for one read.
-    `sent_ns[fd]` is when a connection's open request was sent; `partial[fd]` what came of its
-    answer so far. Every idle connection has a mark (empty bytes) in `partial`: a loop that takes
-    the mark away may treat the next bytes as a fresh answer, and unasked bytes are always seen.
+    `good` is the last verified answer, byte for byte. `sent_ns[fd]` is when a connection's open
+    request was sent; `partial[fd]` what came of its answer so far. Every idle connection has a
+    mark (None) in `partial`: a loop that takes the mark away may treat the next bytes as a fresh
+    answer, and unasked bytes are always seen.
     Counters only grow; read them before and after to get a stretch's share. `sent` is `correct`
     and all errors but those nothing was asked for: refused connections and unasked bytes.
     """
@@ -55,17 +58,16 @@ class Connections:
         self.response_bytes = 0
         self.idle: deque[int] = deque()
         self.busy: set[int] = set()
-        self.partial: dict[int, bytes] = {}
+        self.partial: dict[int, Answer | None] = {}
         self.sent_ns: dict[int, int] = {}
         self.sent = 0
         self.correct = 0
         self.reconnects = 0
         self.unasked = 0
         self.errors = dict.fromkeys(ErrorCounts.__struct_fields__, 0)
-        self._openings = Openings(target, self.epoll)
+        self._openings = Openings(target, self.epoll, self.errors)
         self._sockets: dict[int, Any] = {}
         self._unsent: dict[int, bytes] = {}
-        self._readers: dict[int, ResponseReader] = {}
 
     @property
     def local_ports(self) -> list[int]:
@@ -84,9 +86,7 @@ class Connections:
 
     def connect(self) -> None:
         """Begin to open one connection; it turns up in `idle` once it is there."""
-        refused = self._openings.refused
         self._openings.begin()
-        self.errors["connect"] += self._openings.refused - refused
 
     def send(self, fd: int, now_ns: int) -> bool:
         """Send the request on an idle connection; False where it was closed and is reopened.
@@ -111,7 +111,7 @@ class Connections:
 
     def rest(self, fd: int) -> None:
         """Put a connection whose answer is complete among the idle ones."""
-        self.partial[fd] = b""
+        self.partial[fd] = None
         self.busy.discard(fd)
         self.idle.append(fd)
 
@@ -121,11 +121,11 @@ class Connections:
         Where a busy connection hung up after its whole answer, the answer counts and the
         connection is opened anew.
         """
-        if fd in self._connecting:
+        if fd in self._openings:
             return self._settle(fd, event)
         if event & EPOLLOUT and fd in self._unsent:
             self._send_rest(fd)
-        if not event & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP):
+        if not event & (EPOLLIN | HUNG_UP):
             return Taken.WAITING
         try:
             data = read(fd, READ_BYTES)
@@ -134,8 +134,8 @@ class Connections:
         except OSError:
             return self.lose(fd)
         taken = self.take(fd, data)
-        if taken is not Taken.LOST and event & HUNG_UP and fd not in self.busy:
-            # It came with the whole answer: sending here again would be a reset of our making.
+        if event & HUNG_UP and fd in self.partial and fd not in self.busy:
+            # It came with the whole answer: to send here again would make a reset of it.
             self._part(fd)
         return taken
 
@@ -143,38 +143,30 @@ class Connections:
         """Add bytes (none means end of stream) to a connection's answer and judge it when whole."""
         if fd not in self.busy:
             return self._startle(fd, data)
-        raw = self.partial.get(fd, b"")
-        # Only what one read can hold may become `good`: no more than that is kept.
-        if len(raw) <= READ_BYTES:
-            raw += data
-        reader = self._readers.get(fd)
-        if reader is None and data and self.good.startswith(raw):
-            if len(raw) < len(self.good):
-                self.partial[fd] = raw
-                return Taken.WAITING
-            return self._finish(fd, None)
+        answer = self.partial.get(fd)
+        if answer is None:
+            # The usual case, without the cost of an object for it.
+            if data and data == self.good:
+                return self._finish(fd, None)
+            answer = self.partial[fd] = Answer(self.good, self.target.method)
         try:
-            if reader is None:
-                reader = self._readers[fd] = ResponseReader(self.target.method)
-                response = reader.feed(raw)
-            else:
-                response = reader.feed(data)
-            if response is None and not data:
-                response = reader.finish()
+            answer.feed(data, lambda size: _read_more(fd, size))
         except WireError:
             return self._fail(fd, "body")
-        if response is None:
-            if not data:
-                return self._fail(fd, "reset")
-            self.partial[fd] = raw
-            return Taken.WAITING
-        if reader.excess:
+        except (EOFError, OSError):
+            return self._fail(fd, "reset")
+        if answer.excess:
             return self._fail(fd, "body")
+        if answer.is_known:
+            return self._finish(fd, None)
+        response = answer.response
+        if response is None:
+            return Taken.WAITING
         fault = self.target.fault_of(response)
         if fault is None:
             self.response_bytes = response.size
-            if response.size <= READ_BYTES and not response.closes:
-                self.good = raw
+            if not response.closes:
+                self.good = answer.raw or self.good
         return self._finish(fd, fault, closes=response.closes)
 
     def lose(self, fd: int) -> Taken:
@@ -201,12 +193,7 @@ class Connections:
         late = [fd for fd in self.busy if self.sent_ns[fd] < limit_ns]
         for fd in late:
             self._fail(fd, "timeout")
-        for fd in [fd for fd, since_ns in self._connecting.items() if since_ns < limit_ns]:
-            self._drop(fd)
-            self._refuse()
-        while self._retry_at_ns and self._retry_at_ns[0] <= now_ns:
-            self._retry_at_ns.popleft()
-            self.connect()
+        self._openings.sweep(now_ns)
         return len(late)
 
     def reopen(self, fd: int) -> None:
@@ -217,11 +204,14 @@ class Connections:
 
     def close(self) -> None:
         """Close every connection and the epoll; bytes nobody asked for are seen here at last."""
-        self.refresh(0.0)
+        for fd, event in self.epoll.poll(0):
+            if event & EPOLLIN and fd in self._sockets and fd not in self.busy:
+                with suppress(OSError):
+                    self._hear(read(fd, READ_BYTES))
         for fd in list(self._sockets):
             self._drop(fd)
         self.idle.clear()
-        self._retry_at_ns.clear()
+        self._openings.close()
         self.epoll.close()
 
     def _finish(self, fd: int, fault: str | None, *, closes: bool = False) -> Taken:
@@ -229,7 +219,6 @@ class Connections:
             self.correct += 1
         else:
             self.errors[fault] += 1
-        self._readers.pop(fd, None)
         # An answer to half a request leaves the other half unsent: the next would follow into it.
         is_spent = closes or fd in self._unsent
         self.rest(fd)
@@ -244,27 +233,25 @@ class Connections:
 
     def _startle(self, fd: int, data: bytes) -> Taken:
         """Handle what an idle connection did of itself: it closed, or said what nobody asked."""
+        self._hear(data)
+        self._part(fd)
+        return Taken.LOST
+
+    def _hear(self, data: bytes) -> None:
         if data:
             self.unasked += 1
             self.errors["body"] += 1
-        self._part(fd)
-        return Taken.LOST
 
     def _part(self, fd: int) -> None:
         """Replace an idle connection."""
         self.idle.remove(fd)
         self.reopen(fd)
 
-    def _refuse(self) -> None:
-        self.errors["connect"] += 1
-        self._retry_at_ns.append(clock_ns() + RETRY_NS)
-
     def _settle(self, fd: int, event: int) -> Taken:
-        if event & (EPOLLERR | EPOLLHUP):
-            self._drop(fd)
-            self._refuse()
+        sock = self._openings.settle(fd, event)
+        if sock is None:
             return Taken.LOST
-        del self._connecting[fd]
+        self._sockets[fd] = sock
         self.epoll.modify(fd, WATCHED)
         self.rest(fd)
         return Taken.WAITING
@@ -282,11 +269,16 @@ class Connections:
             self._unsent[fd] = rest[written:]
 
     def _drop(self, fd: int) -> None:
-        self._connecting.pop(fd, None)
         self._unsent.pop(fd, None)
-        self._readers.pop(fd, None)
         self.partial.pop(fd, None)
         self.sent_ns.pop(fd, None)
         self.busy.discard(fd)
         # Closing the last descriptor takes it out of the epoll as well.
         self._sockets.pop(fd).close()
+
+
+def _read_more(fd: int, size: int) -> bytes | None:
+    try:
+        return read(fd, size)
+    except BlockingIOError:
+        return None

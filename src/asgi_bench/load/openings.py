@@ -21,15 +21,15 @@ RETRY_NS = 10_000_000
 
 
 class Openings:
-    """The connections of a target that are not there yet; `refused` only grows."""
+    """The connections of a target that are not there yet; refusals count in `errors`."""
 
-    def __init__(self, target: Target, epoll: Any) -> None:
+    def __init__(self, target: Target, epoll: Any, errors: dict[str, int]) -> None:
         self._target = target
         self._epoll = epoll
+        self._errors = errors
         self._sockets: dict[int, Any] = {}
         self._since_ns: dict[int, int] = {}
         self._retry_at_ns: deque[int] = deque()
-        self.refused = 0
 
     def __contains__(self, fd: int) -> bool:
         return fd in self._sockets
@@ -79,5 +79,5 @@ class Openings:
 
     def _refuse(self, sock: Any) -> None:
         sock.close()
-        self.refused += 1
+        self._errors["connect"] += 1
         self._retry_at_ns.append(clock_ns() + RETRY_NS)

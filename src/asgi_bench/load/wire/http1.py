@@ -80,9 +80,13 @@ class ResponseReader:
         self._head = _Head(0, None, False, False)
         self._pieces: list[bytes] = []
         self._body_bytes = 0
-        # How many bytes of the body (or of its current chunk) are still to come.
         self._missing = 0
         self._step: Callable[[], bool] = self._read_head
+
+    @property
+    def missing(self) -> int:
+        """How many bytes of the body, or of its current chunk, are still to come at least."""
+        return self._missing
 
     @property
     def excess(self) -> int:
@@ -91,12 +95,12 @@ class ResponseReader:
 
     def feed(self, data: bytes) -> Response | None:
         """Take more bytes; return the response once it is whole."""
-        if self._missing > len(data) and not self._buffer:
-            # The middle of a large body: no second copy.
+        if self._missing and self._missing >= len(data) and not self._buffer:
+            # Nothing but body: no second copy.
             self._keep(data)
             self._used += len(data)
-            return None
-        self._buffer += data
+        else:
+            self._buffer += data
         while self._response is None and self._step():
             pass
         return self._response
