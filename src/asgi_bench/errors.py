@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
 class BenchError(Exception):
     """A fault with one clear line for the user; anything else is a bug and keeps its traceback."""
 
-    exit_code = ExitCode.FAILED
+    exit_code: int = ExitCode.FAILED
 
 
 class UsageError(BenchError):

@@ -7,8 +7,12 @@ from typing import Annotated
 import typer
 
 from asgi_bench import __version__
+from asgi_bench.cli.check import check
 from asgi_bench.cli.list_ import list_
 from asgi_bench.cli.options import take_project_defaults
+from asgi_bench.cli.plot import plot
+from asgi_bench.cli.report import report
+from asgi_bench.cli.run import run
 from asgi_bench.errors import BenchError, ExitCode
 
 app = typer.Typer(
@@ -22,6 +26,10 @@ app = typer.Typer(
 )
 
 app.command("list")(list_)
+app.command("check")(check)
+app.command("run")(run)
+app.command("report")(report)
+app.command("plot")(plot)
 
 
 def _print_version(asked: bool) -> None:

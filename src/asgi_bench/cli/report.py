@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.reporting.documents import Format, render_report
 from asgi_bench.reporting.tables import WIDTH
@@ -31,7 +32,11 @@ def report(
     stored = read_run(find_run(run, output))
     for damage in stored.damage:
         print(f"warning: {plain(damage)}", file=sys.stderr)
-    document = summarize(stored)
+    print_report(summarize(stored), format)
+
+
+def print_report(document: Report, format: Format) -> None:
+    """Print a report to stdout, as wide and as coloured as it can take."""
     sys.stdout.write(render_report(document, format, width=_terminal_width(), color=_takes_color()))
 
 

@@ -1,6 +1,6 @@
 """A whole run: the machine locked and described, the folder made, the plan carried out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 

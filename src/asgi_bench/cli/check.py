@@ -1,0 +1,35 @@
+"""`asgi-bench check`: start, verify and stop each server once."""
+
+import tempfile
+from pathlib import Path
+
+import typer
+
+from asgi_bench.cli.measuring import planned, require_linux
+from asgi_bench.cli.options import with_selection
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.errors import ExitCode
+from asgi_bench.measurement.check import Checked, check_all
+
+
+@with_selection
+def check(selection: Selection) -> None:
+    """Start each server, see that it answers rightly with every worker, and stop it."""
+    require_linux()
+    plan = planned(selection)
+    with tempfile.TemporaryDirectory(prefix="asgi-bench-check-") as folder:
+        results = check_all(plan, Path(folder), _tell)
+    failed = sum(result.fault is not None for result in results)
+    skipped = sum(result.skip_reason is not None for result in results)
+    print(f"{len(results) - failed - skipped} ok, {failed} failed, {skipped} skipped")
+    if failed:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _tell(result: Checked) -> None:
+    if result.fault is not None:
+        print(f"failed   {result.server}: {result.fault}", flush=True)
+    elif result.skip_reason is not None:
+        print(f"skipped  {result.server}: {result.skip_reason}", flush=True)
+    else:
+        print(f"ok       {result.server}", flush=True)

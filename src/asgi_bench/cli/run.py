@@ -1,0 +1,87 @@
+"""`asgi-bench run`: measure, store, and show what was found."""
+
+import sys
+from pathlib import Path
+
+import typer
+
+from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.summary import summarize
+from asgi_bench.cli.measuring import dry_run_text, planned, require_linux
+from asgi_bench.cli.options import (
+    DEFAULT_OUTPUT,
+    DryRun,
+    FailFast,
+    Label,
+    Output,
+    Strict,
+    with_selection,
+)
+from asgi_bench.cli.progress import RunProgress
+from asgi_bench.cli.report import print_report
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.errors import BenchError, ExitCode
+from asgi_bench.machine.fingerprint import busy_warning
+from asgi_bench.measurement.run import Order, carry_out
+from asgi_bench.store.folders import CHARTS_FOLDER
+from asgi_bench.store.runs import read_run
+
+
+@with_selection
+def run(
+    selection: Selection,
+    label: Label = None,
+    output: Output = DEFAULT_OUTPUT,
+    dry_run: DryRun = False,
+    strict: Strict = False,
+    fail_fast: FailFast = False,
+) -> None:
+    """Measure servers under load and print a ranked table, the charts and the run folder."""
+    require_linux()
+    plan = planned(selection)
+    if dry_run:
+        print(dry_run_text(plan))
+        return
+    warning = busy_warning()
+    if warning is not None:
+        say(f"warning: {warning}")
+    order = Order(plan, output, label, tuple(sys.argv[1:]), fail_fast)
+    folders: list[Path] = []
+    try:
+        with RunProgress(plan) as progress:
+            carry_out(order, progress.observe, announce=say, folder_made=folders.append)
+        report = show(folders[0])
+    except BenchError:
+        # What was stored until then stands, and the last line says where.
+        for folder in folders:
+            print(folder)
+        raise
+    print(folders[0])
+    raise typer.Exit(exit_code(report, strict=strict))
+
+
+def show(folder: Path) -> Report:
+    """Print a run's table and draw its charts, both from its stored files."""
+    from asgi_bench.reporting.charts import draw_charts
+
+    stored = read_run(folder)
+    report = summarize(stored)
+    print_report(report, "text")
+    for chart in draw_charts(stored, folder / CHARTS_FOLDER):
+        if chart.suffix == ".png":
+            print(chart)
+    return report
+
+
+def exit_code(report: Report, *, strict: bool) -> ExitCode:
+    """Return what a run exits with: a failed cell counts, an invalid one with `--strict`."""
+    if any(cell.outcome == "failed" for cell in report.cells):
+        return ExitCode.FAILED
+    if strict and any(cell.validity == "invalid" for cell in report.cells):
+        return ExitCode.INVALID
+    return ExitCode.OK
+
+
+def say(text: str) -> None:
+    """Tell the user something beside the results."""
+    print(text, file=sys.stderr)
