@@ -44,30 +44,38 @@ def guard(mark_prefix: str) -> None:
 
 def _signal(groups: set[int], mark_prefix: str, number: int) -> bool:
     """Send a signal (0: only look) to all that is left; whether there was any."""
-    found = False
-    for group in groups:
+    left = _left(groups, mark_prefix)
+    for group in {group for _, group in left if group in groups}:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, number)
-            found = True
-    for pid, group in _marked(mark_prefix):
-        found = True
-        if group not in groups:  # The others have got it with their group.
+    for pid, group in left:
+        if group not in groups:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
-    return found
+    return bool(left)
 
 
-def _marked(mark_prefix: str) -> list[tuple[int, int]]:
-    """Pid and process group of every live process with the mark in its environment."""
+def _left(groups: set[int], mark_prefix: str) -> list[tuple[int, int]]:
+    """Pid and process group of every live process of these groups or with the mark."""
     wanted = mark_prefix.encode()
     found = []
     for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError):
-                environment = (folder / "environ").read_bytes()
-                if any(entry.startswith(wanted) for entry in environment.split(b"\0")):
-                    found.append((int(folder.name), os.getpgid(int(folder.name))))
+        if not folder.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            # Fields 3 and 5 of proc(5): a zombie ("Z") has ended, only nobody has asked how.
+            state, _, group = (
+                (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[:3]
+            )
+            if state not in "ZX" and (
+                int(group) in groups or _is_marked(folder / "environ", wanted)
+            ):
+                found.append((int(folder.name), int(group)))
     return found
+
+
+def _is_marked(environment: Path, wanted: bytes) -> bool:
+    return any(entry.startswith(wanted) for entry in environment.read_bytes().split(b"\0"))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from asgi_bench.serving.faults import ServerFault
 BACKLOG = 2048
 
 _POLL_S = 0.01
-_PORT_TIMEOUT_S = 2.0
+_PORT_TIMEOUT_S = 1.0
 
 
 def listening_socket(port: int) -> socket.socket:

@@ -98,9 +98,11 @@ class ServerProcess:
                 return f"process {number} of {len(self._popens)} {how}" if several else how
         return None
 
-    def live_pids(self, table: ProcessTable | None = None) -> tuple[int, ...]:
-        """As `pids`, from a process table that was read already."""
-        return self._family.live(table)
+    def live_pids(
+        self, table: ProcessTable | None = None, *, search: bool = False
+    ) -> tuple[int, ...]:
+        """As `pids`, from a table that was read already; `search` finds unseen daemons too."""
+        return self._family.live(table, search=search)
 
     def start(self) -> None:
         """Start the process or processes; returns before they are ready.

@@ -67,7 +67,7 @@ class Candidate:
         `rows` must have been read before `table`: then whoever listens is in the table.
         """
         pids = self._process.live_pids(table)
-        strangers = self._strange_listeners(rows, pids)
+        strangers = self._strange_listeners(rows, table, pids)
         ended = self._process.exit_description
         if strangers and (self._stranger_looks >= _STRANGER_LOOKS or ended is not None):
             raise self._fault(
@@ -98,14 +98,19 @@ class Candidate:
         for probe in self._probes:
             probe.close()
 
-    def _strange_listeners(self, rows: Sequence[TcpRow], pids: Sequence[int]) -> set[int]:
+    def _strange_listeners(
+        self, rows: Sequence[TcpRow], table: ProcessTable, pids: Sequence[int]
+    ) -> set[int]:
         """Listeners on our port that none of our processes holds."""
         inodes = sockets.listening_inodes(self._process.port, rows)
         if inodes and self._listening_since_s is None:
             self._listening_since_s = time.monotonic()
             self._waiting_for = f"0 of {self._workers} workers accept"
-        held = sockets.owners(inodes, pids)
-        strange = {inode for inode in inodes if not held[inode]}
+        strange = _unowned(inodes, pids)
+        if strange:
+            # Perhaps a daemon of ours that ran away before it was ever seen.
+            pids = self._process.live_pids(table, search=True)
+            strange = _unowned(inodes, pids)
         if strange and sockets.unreadable(pids):
             strange = set()
         self._stranger_looks = self._stranger_looks + 1 if strange else 0
@@ -168,6 +173,11 @@ class Candidate:
 
     def _errors(self) -> ErrorCounts:
         return sum((probe.errors for probe in self._probes), start=ErrorCounts())
+
+
+def _unowned(inodes: set[int], pids: Sequence[int]) -> set[int]:
+    """The sockets that none of the processes holds."""
+    return {inode for inode, held in sockets.owners(inodes, pids).items() if not held}
 
 
 def wait_until_ready(

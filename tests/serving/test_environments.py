@@ -1,0 +1,39 @@
+"""The environment a server starts with."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgi_bench.serving.environments import MARK_NAME, server_environment
+
+NAMES = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", min_size=1, max_size=12)
+TABLES = st.dictionaries(NAMES, st.text(max_size=5), max_size=5)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "WEB_CONCURRENCY",
+        "GUNICORN_CMD_ARGS",
+        "UVICORN_LOOP",
+        "GRANIAN_WORKERS",
+        "HYPERCORN_ANYTHING",
+        "LISTEN_FDS",
+        "PYTHONASYNCIODEBUG",
+        "COVERAGE_PROCESS_START",
+    ],
+)
+def test_what_would_change_a_server_silently_is_dropped(name: str) -> None:
+    """Such a variable of ours must not reach it; one the runner states must."""
+    ours = {name: "7", "PATH": "/bin"}
+    assert server_environment({}, "m", ours) == {"PATH": "/bin", MARK_NAME: "m"}
+    assert server_environment({name: "1"}, "m", ours)[name] == "1"
+
+
+@given(TABLES, TABLES)
+def test_what_is_stated_always_counts(ours: dict[str, str], stated: dict[str, str]) -> None:
+    """The cell's variables come through whole; nothing appears that neither side has."""
+    made = server_environment(stated, "m", ours)
+    assert {**made, **stated} == made
+    assert set(made) <= {*ours, *stated, MARK_NAME}
+    assert made[MARK_NAME] == "m"

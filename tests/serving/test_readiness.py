@@ -1,0 +1,211 @@
+"""Ready: the right answer, from our own processes, every worker accepting."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from asgi_bench.model import ErrorCounts, Scenario
+from asgi_bench.serving.faults import ServerFault
+from asgi_bench.serving.process import ServerProcess, stop_all
+from asgi_bench.serving.readiness import Readiness, wait_for_all, wait_until_ready
+
+from .conftest import FAKE, MakeServer
+
+
+def requests_read(server: ServerProcess) -> int:
+    """How many requests the fake server says it got."""
+    return server.log_path.read_text().count("request\n")
+
+
+@contextmanager
+def stranger(port: int) -> Iterator[int]:
+    """A process that is none of ours and listens on the port by SO_REUSEPORT; its pid."""
+    argv = [sys.executable, "-I", "-S", FAKE, "stranger", str(port)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"up\n"
+        try:
+            yield other.pid
+        finally:
+            other.kill()
+
+
+def test_a_good_server_is_ready_after_two_requests(
+    make_server: MakeServer, scenario: Scenario
+) -> None:
+    """One connection, two requests, no error; the start-up time is from the start on."""
+    with make_server() as server:
+        readiness = wait_until_ready(server, scenario, 1, 20)
+        assert readiness.probes_sent == 2 == requests_read(server)
+        assert readiness.errors == ErrorCounts()
+        assert readiness.worker_pids == server.root_pids
+        assert server.started_s is not None
+        assert 0 < readiness.startup_s <= time.monotonic() - server.started_s
+
+
+def test_every_worker_must_accept(make_server: MakeServer, scenario: Scenario) -> None:
+    """Two workers behind a master are both seen; the master is no worker."""
+    with make_server("two-workers", workers=2) as server:
+        readiness = wait_until_ready(server, scenario, 2, 20)
+        assert len(readiness.worker_pids) == 2
+        assert set(readiness.worker_pids) == set(server.pids) - set(server.root_pids)
+        assert readiness.probes_sent == 2
+
+
+def test_processes_on_an_inherited_socket_are_ready(
+    make_server: MakeServer, scenario: Scenario
+) -> None:
+    """The listener we opened is ours, and each process that inherited it must accept."""
+    with make_server("inherits", workers=2, sharing="inherited") as server:
+        readiness = wait_until_ready(server, scenario, 2, 20)
+        assert set(readiness.worker_pids) == set(server.root_pids)
+
+
+def test_a_server_without_epoll_is_known_by_its_answers(
+    make_server: MakeServer, scenario: Scenario
+) -> None:
+    """A worker that waits by other means than epoll is seen by the connection it answers on."""
+    with make_server("no-epoll") as server:
+        readiness = wait_until_ready(server, scenario, 1, 20)
+        assert readiness.worker_pids == server.root_pids
+
+
+NONE_SENT = (0, ErrorCounts())
+
+
+@pytest.mark.parametrize(
+    ("mode", "sent", "text"),
+    [
+        ("exits", NONE_SENT, "exited with code 3 before it was ready"),
+        ("crashes", NONE_SENT, "was ended by SIGSEGV before it was ready"),
+        ("daemon-and-exit", NONE_SENT, "exited with code 0 before it was ready"),
+        ("never-listens", NONE_SENT, r"not ready within 1.2 s: nothing listens on port \d+"),
+        ("never-accepts", (1, ErrorCounts(timeout=1)), "not ready .*: no answer to a request"),
+        ("silent", (1, ErrorCounts(timeout=1)), "not ready .*: no answer to a request"),
+        ("status", (1, ErrorCounts(status=1)), "answered status 500, expected 200"),
+        (
+            "body",
+            (1, ErrorCounts(body=1)),
+            r"answered body 'Goodbye' \(7 bytes\), expected 'Hello, world!'",
+        ),
+        ("long-body", (1, ErrorCounts(body=1)), r"answered body 'x{60}…' \(1000 bytes\)"),
+        ("garbage", (1, ErrorCounts(body=1)), "answered something other than HTTP: .*SSH-2.0"),
+        ("closing", (1, ErrorCounts()), "closes the connection after an answer"),
+    ],
+)
+def test_a_server_that_misbehaves_is_a_fault_with_its_reason(
+    make_server: MakeServer,
+    scenario: Scenario,
+    mode: str,
+    sent: tuple[int, ErrorCounts],
+    text: str,
+) -> None:
+    """Each way to fail has its own words, and what was sent is counted, errors by kind."""
+    server = make_server(mode)
+    server.start()
+    start = time.monotonic()
+    with pytest.raises(ServerFault, match=text) as caught:
+        wait_until_ready(server, scenario, 1, 1.2)
+    if "not ready" not in text:
+        assert time.monotonic() - start < 1.2
+    fault = caught.value
+    assert (fault.probes_sent, fault.errors) == sent
+    if mode != "never-accepts":
+        assert fault.probes_sent == requests_read(server)
+
+
+def test_a_worker_that_hangs_is_counted_in_the_fault(
+    make_server: MakeServer, scenario: Scenario
+) -> None:
+    """Right answers don't do while one of two workers doesn't accept."""
+    server = make_server("one-of-two-workers", workers=2)
+    server.start()
+    with pytest.raises(ServerFault, match="not ready within 2 s: 1 of 2 workers accept") as caught:
+        wait_until_ready(server, scenario, 2, 2)
+    assert caught.value.errors == ErrorCounts()
+    assert caught.value.probes_sent == requests_read(server) >= 2
+
+
+@pytest.mark.parametrize("mode", ["gateway", "resets-first"])
+def test_early_trouble_is_waited_out_and_counted(
+    make_server: MakeServer, scenario: Scenario, mode: str
+) -> None:
+    """A gateway before its backend, or a reset while booting, delays but doesn't fail."""
+    with make_server(mode) as server:
+        readiness = wait_until_ready(server, scenario, 1, 20)
+        assert readiness.errors.total >= 1
+        assert readiness.probes_sent == readiness.errors.total + 2
+        if mode == "gateway":
+            assert readiness.errors.status == readiness.errors.total
+            assert requests_read(server) == readiness.probes_sent
+
+
+def test_the_scenarios_own_request_is_sent(make_server: MakeServer, tmp_path: Path) -> None:
+    """Method, path, headers and body are the scenario's; its status is what is expected."""
+    script = (
+        "import http.server, sys\n"
+        "class Handler(http.server.BaseHTTPRequestHandler):\n"
+        "    protocol_version = 'HTTP/1.1'\n"
+        "    def do_PUT(self):\n"
+        "        body = self.rfile.read(int(self.headers['content-length']))\n"
+        "        asked = self.path, body, self.headers['x-k']\n"
+        "        good = asked == ('/a?b=1', b'\\xc3\\xa9', 'v')\n"
+        "        self.send_response(201 if good else 400)\n"
+        "        self.send_header('content-length', '0')\n"
+        "        self.end_headers()\n"
+        "http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()"
+    )
+    wish = Scenario("put", "x", "PUT", "/a?b=1", {"x-k": "v"}, "é", 201)
+    with make_server(command=(sys.executable, "-I", "-c", script, "{port}")) as server:
+        assert wait_until_ready(server, wish, 1, 20).errors == ErrorCounts()
+
+
+def test_a_stranger_beside_us_is_a_fault_naming_it(
+    make_server: MakeServer, scenario: Scenario
+) -> None:
+    """By SO_REUSEPORT a stranger takes half of the connections: its pid must be told."""
+    server = make_server("reuse-port")
+    server.start()
+    with stranger(server.port) as pid:
+        with pytest.raises(ServerFault, match=rf"port {server.port} is held by .*\(pid {pid}\)"):
+            wait_until_ready(server, scenario, 1, 20)
+        server.kill()
+
+
+def test_a_stranger_on_the_port_explains_the_exit(
+    make_server: MakeServer, scenario: Scenario
+) -> None:
+    """A server that ends since its port is taken: the stranger is the reason, not the exit."""
+    script = "import time; time.sleep(0.3); raise SystemExit(1)"
+    server = make_server(command=(sys.executable, "-I", "-S", "-c", script))
+    server.start()
+    with stranger(server.port) as pid:
+        with pytest.raises(ServerFault, match=rf"\(pid {pid}\), not by this server"):
+            wait_until_ready(server, scenario, 1, 20)
+        server.kill()
+
+
+def test_one_that_hangs_holds_up_no_other(make_server: MakeServer, scenario: Scenario) -> None:
+    """Outcomes come in the order asked; good servers are ready long before the hanging one."""
+    modes = ("silent", "good", "exits", "two-workers")
+    servers = [make_server(mode, workers=2 if mode == "two-workers" else 1) for mode in modes]
+    for server in servers:
+        server.start()
+    silent, good, exited, two = wait_for_all(
+        [(server, scenario, server.workers) for server in servers], 2.5
+    )
+    stop_all(servers, 5)
+    assert isinstance(silent, ServerFault) and "not ready within 2.5 s" in silent.reason
+    assert isinstance(good, Readiness) and good.startup_s < 2
+    assert isinstance(two, Readiness) and two.startup_s < 2
+    assert isinstance(exited, ServerFault) and "code 3" in exited.reason
+
+
+def test_waiting_for_none_is_done_at_once() -> None:
+    """An empty block has nothing to wait for."""
+    assert wait_for_all([], 5) == []
