@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from asgi_bench.definitions.project import project_defaults
-from asgi_bench.definitions.quantities import parse_counts, parse_cpus, parse_duration
+from asgi_bench.definitions.quantities import parse_counts, parse_duration
 from asgi_bench.definitions.selection import DEFAULT_SCENARIOS, Selection
 from asgi_bench.errors import UsageError
+from asgi_bench.machine.affinity import parse_cpus
 from asgi_bench.model import Client
 
 Servers = Annotated[

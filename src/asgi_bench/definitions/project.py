@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from asgi_bench.definitions.quantities import parse_counts, parse_cpus, parse_duration
+from asgi_bench.definitions.quantities import parse_counts, parse_duration
 from asgi_bench.definitions.strict import check_keys, convert, read_toml
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Client
@@ -47,8 +47,6 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "duration": parse_duration,
     "timeout": parse_duration,
     "startup-timeout": parse_duration,
-    "server-cpus": parse_cpus,
-    "load-cpus": parse_cpus,
 }
 
 

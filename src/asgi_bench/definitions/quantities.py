@@ -1,5 +1,6 @@
-"""Durations, sizes, counts and CPU sets as users write them."""
+"""Durations, sizes and counts as users write them."""
 
+import math
 import re
 
 from asgi_bench.errors import UsageError
@@ -15,11 +16,8 @@ BYTES = {
     "MiB": 2**20,
     "GiB": 2**30,
 }
-# The kernel's own limit on a CPU's number (NR_CPUS); far above it a range is a slip of the hand.
-MAX_CPU = 8191
 
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", re.ASCII)
-_CPU_RANGE = re.compile(r"(\d+)(?:-(\d+))?", re.ASCII)
 
 
 def parse_duration(text: str, name: str = "duration") -> float:
@@ -29,8 +27,8 @@ def parse_duration(text: str, name: str = "duration") -> float:
         UsageError: no number, no unit, or not more than zero.
     """
     duration_s = _parse(text, SECONDS, name, "2s, 500ms or 5m")
-    if duration_s <= 0:
-        raise UsageError(f"{name}: {text!r} must be more than zero")
+    if not 0 < duration_s < math.inf:
+        raise UsageError(f"{name}: {text!r} must be more than zero, and finite")
     return duration_s
 
 
@@ -64,19 +62,3 @@ def parse_counts(text: str, name: str = "counts") -> tuple[int, ...]:
     if not all(re.fullmatch(r"0*[1-9]\d{0,8}", part, re.ASCII) for part in parts):
         raise UsageError(f"{name}: {text!r} must be whole numbers from 1 on, as in 1,2,4")
     return tuple(dict.fromkeys(int(part) for part in parts))
-
-
-def parse_cpus(text: str, name: str = "cpus") -> tuple[int, ...]:
-    """Return the CPU numbers in `0,2-3` (the kernel's list format), in ascending order.
-
-    Raises:
-        UsageError: not such a list, or a range that runs backwards.
-    """
-    cpus: set[int] = set()
-    for part in text.split(","):
-        match = _CPU_RANGE.fullmatch(part.strip())
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if not first <= last <= MAX_CPU:
-            raise UsageError(f"{name}: {text!r} must be a list of CPUs, as in 0,2-3")
-        cpus.update(range(first, last + 1))
-    return tuple(sorted(cpus))

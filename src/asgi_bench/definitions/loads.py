@@ -1,0 +1,74 @@
+"""How requests are offered: what `-c`, `-r` and their kin ask for, as loads."""
+
+import re
+from typing import Literal
+
+import msgspec
+
+from asgi_bench.errors import UsageError
+from asgi_bench.model import ClosedLoop, Load, OpenLoop
+
+DEFAULT_CONNECTIONS = 64
+# An open loop's connections are a cap: how many requests may wait at the server at once.
+DEFAULT_OPEN_CONNECTIONS = 256
+# One rate that every shipped server holds on one core, the slowest at a third of what it can.
+COMMON_RATE_RPS = 500.0
+
+_RATE = re.compile(r"(\d+(?:\.\d+)?)(%?)", re.ASCII)
+
+
+class OfferedRate(msgspec.Struct, frozen=True):
+    """A rate as it was asked for: requests per second, or a share of the cell's own throughput."""
+
+    rate_rps: float | None = None
+    share: float | None = None
+
+
+def parse_rates(text: str, name: str = "--rate") -> tuple[OfferedRate, ...]:
+    """Return the rates in `500,50%`, each once, in the order given; `name` is what to blame.
+
+    Raises:
+        UsageError: one of them is no positive number, or a share above 400 %.
+    """
+    return tuple(dict.fromkeys(_rate(part.strip(), name) for part in text.split(",")))
+
+
+def _rate(part: str, name: str) -> OfferedRate:
+    match = _RATE.fullmatch(part)
+    if match is None or float(match[1]) <= 0:
+        raise UsageError(f"{name}: {part!r} must be requests per second, as in 500, or a share, as in 50%")
+    if not match[2]:
+        return OfferedRate(rate_rps=float(match[1]))
+    share = float(match[1]) / 100
+    if share > 4:
+        raise UsageError(f"{name}: {part!r} is more than 400% of what the server can do")
+    return OfferedRate(share=share)
+
+
+def loads(
+    *,
+    connections: tuple[int, ...] | None,
+    rates: tuple[OfferedRate, ...],
+    arrivals: Literal["poisson", "constant"],
+    closed: bool,
+) -> tuple[Load, ...]:
+    """Return the loads: closed loops per connection count, or open loops per rate.
+
+    With rates there are open loops alone, unless `closed` adds the closed ones; `connections`
+    then caps the connections of each, and has to be one number.
+
+    Raises:
+        UsageError: several connection counts beside rates.
+    """
+    closed_loops = tuple(ClosedLoop(n) for n in connections or (DEFAULT_CONNECTIONS,))
+    if not rates:
+        return closed_loops
+    if connections is not None and len(connections) > 1 and not closed:
+        counts = ",".join(map(str, connections))
+        raise UsageError(f"--connections: {counts}: with --rate it is one cap; give one number")
+    cap = max(connections) if connections else DEFAULT_OPEN_CONNECTIONS
+    open_loops = tuple(
+        OpenLoop(rate.rate_rps, rate_share=rate.share, arrivals=arrivals, connections=cap)
+        for rate in rates
+    )
+    return (*closed_loops, *open_loops) if closed else open_loops

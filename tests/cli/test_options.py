@@ -1,0 +1,154 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from asgi_bench.cli.options import Strict, take_project_defaults, with_selection
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.errors import UsageError
+
+
+def _ask(*args: str, folder: Path | None = None) -> tuple[Selection, bool]:
+    """Run a verb that takes the flags, and return what reached it."""
+    seen: list[tuple[Selection, bool]] = []
+    app = typer.Typer(pretty_exceptions_enable=False)
+
+    @app.callback()
+    def before(context: typer.Context) -> None:
+        if folder is not None:
+            take_project_defaults(context, folder)
+
+    @app.command()
+    @with_selection
+    def verb(selection: Selection, strict: Strict = False) -> None:
+        seen.append((selection, strict))
+
+    result = CliRunner().invoke(app, ["verb", *args])
+    if result.exception is not None:
+        raise result.exception
+    (one,) = seen
+    return one
+
+
+def test_without_flags_the_documented_defaults_hold() -> None:
+    """No flag is the default selection: 64 connections, 5 rounds, 2 s per cell and round."""
+    selection, strict = _ask()
+    assert selection == Selection()
+    assert strict is False
+    assert (selection.connections, selection.rounds, selection.duration_s) == ((64,), 5, 2.0)
+    assert (selection.request_timeout_s, selection.workers) == (5.0, None)
+
+
+@pytest.mark.parametrize(
+    ("args", "field", "value"),
+    [
+        (("-s", "uvi*", "--server", "daphne"), "servers", ("uvi*", "daphne")),
+        (("--variant", "default"), "variants", ("default",)),
+        (("-w", "1,2"), "workers", (1, 2)),
+        (("--workers", "4"), "workers", (4,)),
+        (("--scenario", "*"), "scenarios", ("*",)),
+        (("-c", "8,64"), "connections", (8, 64)),
+        (("--connections", "1"), "connections", (1,)),
+        (("--rounds", "3"), "rounds", 3),
+        (("--duration", "500ms"), "duration_s", 0.5),
+        (("--seed", "7"), "seed", 7),
+        (("--timeout", "1s"), "request_timeout_s", 1.0),
+        (("--startup-timeout", "1m"), "startup_timeout_s", 60.0),
+        (("--runners", "a", "--runners", "b"), "runner_folders", (Path("a"), Path("b"))),
+        (("--client", "fasthttp"), "client", "fasthttp"),
+        (("--server-cpus", "0,2-3"), "server_cpus", (0, 2, 3)),
+        (("--load-cpus", "1"), "load_cpus", (1,)),
+        (("--server-args", "--a 'b c'"), "server_args", ("--a", "b c")),
+        (("--env", "A=b=c", "--env", "D="), "env", {"A": "b=c", "D": ""}),
+    ],
+)
+def test_each_flag_has_its_own_effect(args: tuple[str, ...], field: str, value: Any) -> None:
+    """A flag sets its field, and no other."""
+    selection, _ = _ask(*args)
+    assert getattr(selection, field) == value
+    changed = [
+        name
+        for name in Selection.__struct_fields__
+        if getattr(selection, name) != getattr(Selection(), name)
+    ]
+    assert changed == [field]
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--duration", "2"), "--duration: '2' needs a number and a unit"),
+        (("--timeout", "x"), "--timeout: 'x' needs"),
+        (("--startup-timeout", "0s"), "--startup-timeout: '0s' must be more than zero"),
+        (("-w", "0"), "--workers: '0' must be whole numbers"),
+        (("-c", ""), "--connections: '' must be whole numbers"),
+        (("--server-cpus", "x"), "--server-cpus "),
+        (("--load-cpus", "2-1"), "--load-cpus "),
+        (("--server-args", "'"), "--server-args: "),
+        (("--env", "A"), "--env: 'A' must be NAME=VALUE"),
+        (("--env", "=A"), "--env: '=A' must be NAME=VALUE"),
+    ],
+)
+def test_a_wrong_value_names_its_flag(args: tuple[str, ...], words: str) -> None:
+    """One line says which flag can't be read, and how it should look."""
+    with pytest.raises(UsageError) as caught:
+        _ask(*args)
+    assert str(caught.value).startswith(words)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("args", [("--rounds", "0"), ("--client", "wrk"), ("--seed", "-1")])
+def test_a_value_out_of_range_exits_with_2(args: tuple[str, ...]) -> None:
+    """What the parser of the command line itself refuses has the same exit code."""
+    with pytest.raises(SystemExit) as caught:
+        _ask(*args)
+    assert caught.value.code == 2
+
+
+def test_a_project_sets_every_flag_and_the_command_line_wins(tmp_path: Path) -> None:
+    """Each key of `[tool.asgi-bench]` has its flag's effect, unless the flag is given."""
+    (tmp_path / "pyproject.toml").write_text(
+        """
+        [tool.asgi-bench]
+        server = ["uvicorn"]
+        variant = "default"
+        workers = [1, 4]
+        scenario = "hello"
+        connections = "8"
+        rounds = 7
+        duration = "1s"
+        seed = 3
+        timeout = "4s"
+        startup-timeout = "9s"
+        runners = "mine"
+        client = "http"
+        server-cpus = "0"
+        load-cpus = "1"
+        server-args = "--x"
+        env = { A = "1" }
+        strict = true
+        """
+    )
+    selection, strict = _ask(folder=tmp_path)
+    assert strict is True
+    assert selection == Selection(
+        servers=("uvicorn",),
+        variants=("default",),
+        workers=(1, 4),
+        connections=(8,),
+        rounds=7,
+        duration_s=1.0,
+        seed=3,
+        request_timeout_s=4.0,
+        startup_timeout_s=9.0,
+        runner_folders=(tmp_path / "mine",),
+        client="http",
+        server_cpus=(0,),
+        load_cpus=(1,),
+        server_args=("--x",),
+        env={"A": "1"},
+    )
+    selection, _ = _ask("--rounds", "2", "-w", "2", "-s", "daphne", folder=tmp_path)
+    assert (selection.rounds, selection.workers, selection.servers) == (2, (2,), ("daphne",))

@@ -1,0 +1,285 @@
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgi_bench.definitions.plan import build_plan
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.definitions.servers import Server, Variant
+from asgi_bench.errors import UsageError
+from asgi_bench.model import Plan, PlannedCell, Scenario
+
+SCENARIOS = {
+    "hello": Scenario(name="hello", app="hello:app"),
+    "socket": Scenario(name="socket", app="probe:app", needs=("asgi3", "websocket")),
+}
+
+
+class Machine:
+    """A machine on which everything is installed but what is named."""
+
+    python = "/py"
+
+    def __init__(self, absent: Iterable[str] = (), programs: Iterable[str] = ("/py",)) -> None:
+        self._absent = frozenset(absent)
+        self._programs = frozenset(programs)
+
+    def missing(self, requirements: Iterable[str]) -> tuple[str, ...]:
+        """Return what was named as absent."""
+        return tuple(line for line in requirements if line in self._absent)
+
+    def version(self, server: Server) -> str | None:
+        """Return the same for all."""
+        return f"{server.name} 1.0"
+
+    def has_program(self, program: str, working_dir: str, env: Mapping[str, str]) -> bool:
+        """Tell whether it was named."""
+        return program in self._programs
+
+
+def _server(name: str, *variants: Variant, **facts: object) -> Server:
+    values: dict[str, object] = {
+        "command": ("{python}", "{here}", "{app}", "{host}:{port}", "-w", "{workers}"),
+        "workers": "native",
+        "requires": (name,),
+        "variants": {variant.name: variant for variant in variants or (Variant("default"),)},
+        **facts,
+    }
+    return Server(name=name, here=f"/runners/{name}", **values)  # type: ignore[arg-type]
+
+
+SERVERS = {
+    server.name: server
+    for server in (
+        _server(
+            "daphne", workers="shared-socket", command=("{python}", "--fd", "{fd}", "{app_dir}")
+        ),
+        _server("nginx", workers="single", command=("nginx", "{port}"), supports=("asgi3", "tls")),
+        _server(
+            "uvicorn",
+            Variant("default"),
+            Variant("h11", args=("--http", "h11"), requires=("h11",), env={"B": "v", "C": "v"}),
+            supports=("asgi3", "websocket"),
+            env={"A": "s", "B": "s"},
+        ),
+    )
+}
+MACHINE = Machine(programs=("/py", "nginx"))
+
+
+def _plan(
+    selection: Selection | None = None,
+    *,
+    machine: Machine = MACHINE,
+    servers: Mapping[str, Server] = SERVERS,
+    environ: Mapping[str, str] | None = None,
+) -> Plan:
+    return build_plan(
+        selection or Selection(),
+        servers=servers,
+        scenarios=SCENARIOS,
+        app_dir=Path("/apps"),
+        packages=machine,
+        environ=environ or {},
+    )
+
+
+def _find(plan: Plan, key: str) -> PlannedCell:
+    (found,) = [planned for planned in plan.cells if planned.cell.key == key]
+    return found
+
+
+def _blocks(plan: Plan) -> dict[str, tuple[int, ...]]:
+    return {planned.cell.key: planned.blocks for planned in plan.cells}
+
+
+def test_the_default_plan() -> None:
+    """Every variant with 1 worker, then each server's `default` with 2, in a block of its own."""
+    assert _blocks(_plan()) == {
+        "daphne/default/w1/hello/c64": (0,),
+        "nginx/default/w1/hello/c64": (0,),
+        "uvicorn/default/w1/hello/c64": (0, 1),
+        "uvicorn/h11/w1/hello/c64": (0,),
+        "daphne/default/w2/hello/c64": (1,),
+        "nginx/default/w2/hello/c64": (1,),
+        "uvicorn/default/w2/hello/c64": (1,),
+    }
+
+
+def test_worker_counts_that_are_asked_for_apply_to_every_variant() -> None:
+    """With counts given each variant has each of them, the blocks in ascending order."""
+    plan = _plan(Selection(servers=("uvicorn",), workers=(4, 1)))
+    assert _blocks(plan) == {
+        "uvicorn/default/w1/hello/c64": (0, 1),
+        "uvicorn/h11/w1/hello/c64": (0,),
+        "uvicorn/default/w4/hello/c64": (1,),
+        "uvicorn/h11/w4/hello/c64": (1,),
+    }
+
+
+def test_loads_of_one_process_share_it_and_its_block() -> None:
+    """Cells that differ in connections alone have one process key, one command, one block."""
+    plan = _plan(Selection(servers=("daphne",), workers=(1,), connections=(8, 64)))
+    few, many = plan.cells
+    assert (few.cell.load.key, many.cell.load.key) == ("c8", "c64")
+    assert few.cell.process_key == many.cell.process_key
+    assert (few.command, few.blocks) == (many.command, many.blocks)
+
+
+def test_the_reference_is_uvicorn_where_it_is_measured() -> None:
+    """uvicorn's default with 1 worker, in all blocks and under every load."""
+    plan = _plan(Selection(workers=(2, 1, 4), connections=(8, 64)))
+    assert plan.reference == "uvicorn/default/w1"
+    everywhere = {key for key, blocks in _blocks(plan).items() if len(blocks) > 1}
+    assert everywhere == {"uvicorn/default/w1/hello/c8", "uvicorn/default/w1/hello/c64"}
+    assert _blocks(plan)["uvicorn/default/w1/hello/c8"] == (0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("selection", "absent", "reference"),
+    [
+        (Selection(workers=(2, 4)), (), "daphne/default/w2"),
+        (Selection(), ("uvicorn",), "daphne/default/w1"),
+        (Selection(), ("uvicorn", "daphne"), "nginx/default/w1"),
+        (Selection(variants=("h11",)), (), "uvicorn/h11/w1"),
+        (Selection(), ("uvicorn", "daphne", "nginx"), None),
+    ],
+)
+def test_else_the_first_that_is_measured(
+    selection: Selection, absent: tuple[str, ...], reference: str | None
+) -> None:
+    """Where uvicorn's cell isn't planned or is skipped, the first cell that is measured serves."""
+    plan = _plan(selection, machine=Machine(absent, programs=("/py", "nginx")))
+    assert plan.reference == reference
+
+
+def test_a_count_of_which_nothing_is_measured_has_no_block() -> None:
+    """A block of the reference alone would cost time and compare nothing."""
+    plan = _plan(Selection(servers=("nginx", "uvicorn"), variants=("default",), workers=(1, 2, 3)))
+    assert _blocks(plan)["uvicorn/default/w1/hello/c64"] == (0, 1, 2)
+    plan = _plan(Selection(servers=("nginx",), workers=(1, 2)))
+    assert plan.reference == "nginx/default/w1"
+    assert _find(plan, "nginx/default/w1/hello/c64").blocks == (0,)
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("nginx/default/w1/socket/c64", "does not support: websocket"),
+        ("nginx/default/w2/hello/c64", "takes no worker count"),
+        ("nginx/default/w1/hello/c64", "not installed: no program 'nginx' on the PATH"),
+        ("uvicorn/h11/w1/hello/c64", "not installed: pip install h11"),
+        ("uvicorn/default/w1/hello/c64", None),
+        ("daphne/default/w2/hello/c64", None),
+    ],
+)
+def test_what_can_not_be_measured_is_a_row_with_its_reason(key: str, reason: str | None) -> None:
+    """A skipped cell stays in the plan, says why, and has no version."""
+    plan = _plan(Selection(scenarios=("*",), workers=(1, 2)), machine=Machine(absent=("h11",)))
+    planned = _find(plan, key)
+    assert planned.skip_reason == reason
+    assert (planned.server_version is None) == (reason is not None)
+
+
+def test_the_command_waits_for_port_and_socket_only() -> None:
+    """All other placeholders are filled in; variant and user arguments follow, in this order."""
+    plan = _plan(Selection(workers=(4,), server_args=("--more", "{app}")))
+    assert _find(plan, "uvicorn/h11/w4/hello/c64").command == (
+        *("/py", "/runners/uvicorn", "hello:app", "127.0.0.1:{port}", "-w", "4"),
+        *("--http", "h11", "--more", "{app}"),
+    )
+    daphne = _find(plan, "daphne/default/w4/hello/c64")
+    assert daphne.command == ("/py", "--fd", "{fd}", "/apps", "--more", "{app}")
+    assert daphne.socket_sharing == "inherited"
+    assert _find(plan, "uvicorn/h11/w4/hello/c64").socket_sharing == "own"
+
+
+def test_the_environment_is_layered() -> None:
+    """The variant's variables beat the server's, the user's beat both."""
+    plan = _plan(Selection(env={"C": "u"}))
+    planned = _find(plan, "uvicorn/h11/w1/hello/c64")
+    assert planned.env == {"A": "s", "B": "v", "C": "u", "PYTHONPATH": "/apps"}
+    assert planned.working_dir == "/apps"
+
+
+def test_the_apps_come_first_on_the_module_path() -> None:
+    """The app's folder stands before what the user states, or else inherits."""
+    (inherited, *_) = _plan(environ={"PYTHONPATH": "/theirs"}).cells
+    assert inherited.env["PYTHONPATH"] == "/apps:/theirs"
+    selection = Selection(env={"PYTHONPATH": "/mine"})
+    (stated, *_) = _plan(selection, environ={"PYTHONPATH": "/theirs"}).cells
+    assert stated.env["PYTHONPATH"] == "/apps:/mine"
+
+
+@pytest.mark.parametrize(
+    ("selection", "words"),
+    [
+        (Selection(servers=("uvicorn", "x*")), "--server 'x*' matches nothing; there are: daphne"),
+        (
+            Selection(variants=("trio",)),
+            "--variant 'trio' matches nothing; there are: default, h11",
+        ),
+        (
+            Selection(servers=("daphne",), variants=("h11",)),
+            "--variant 'h11' matches nothing; there are: default",
+        ),
+        (Selection(scenarios=("x",)), "--scenario 'x' matches nothing; there are: hello, socket"),
+    ],
+)
+def test_a_glob_that_matches_nothing_lists_the_names(selection: Selection, words: str) -> None:
+    """Each glob must match something; the error names the flag, the glob and the choice."""
+    with pytest.raises(UsageError) as caught:
+        _plan(selection)
+    assert str(caught.value).startswith(words)
+
+
+def test_globs_choose() -> None:
+    """Only what a glob matches is planned."""
+    plan = _plan(Selection(servers=("uvi*", "daphne"), variants=("def*",), workers=(1,)))
+    assert [planned.cell.server for planned in plan.cells] == ["daphne", "uvicorn"]
+    assert {planned.cell.variant for planned in plan.cells} == {"default"}
+
+
+def test_the_knobs_arrive_in_the_plan() -> None:
+    """What was asked for is what is stored; only the used scenarios are."""
+    plan = _plan(
+        Selection(
+            rounds=7,
+            duration_s=0.5,
+            seed=42,
+            request_timeout_s=1.5,
+            startup_timeout_s=9.0,
+            client="http",
+            server_cpus=(0,),
+            load_cpus=(1, 2),
+        )
+    )
+    assert (plan.rounds, plan.duration_s, plan.seed) == (7, 0.5, 42)
+    assert (plan.request_timeout_s, plan.startup_timeout_s, plan.client) == (1.5, 9.0, "http")
+    assert (plan.server_cpus, plan.load_cpus) == ((0,), (1, 2))
+    assert plan.scenarios == (SCENARIOS["hello"],)
+
+
+def test_a_seed_is_drawn_where_none_is_given() -> None:
+    """Two plans without a seed differ in it (by chance alike once in 2**32)."""
+    assert _plan().seed != _plan().seed
+
+
+@given(
+    counts=st.lists(st.integers(1, 64), min_size=1, max_size=4, unique=True).map(tuple),
+    absent=st.sets(st.sampled_from(["uvicorn", "daphne", "nginx", "h11"])),
+)
+def test_each_block_holds_one_worker_count_and_the_reference(
+    counts: tuple[int, ...], absent: set[str]
+) -> None:
+    """Whatever is asked for and missing: blocks count from 0, each its own count + reference."""
+    plan = _plan(Selection(workers=counts), machine=Machine(absent, programs=("/py", "nginx")))
+    measured = [planned for planned in plan.cells if planned.skip_reason is None]
+    numbers = {block for planned in measured for block in planned.blocks}
+    assert numbers == set(range(len({planned.cell.workers for planned in measured})))
+    assert len({(planned.cell.workers, planned.blocks[0]) for planned in measured}) == len(numbers)
+    for block in numbers:
+        members = [planned.cell.key for planned in measured if block in planned.blocks]
+        assert any(key.startswith(f"{plan.reference}/") for key in members)

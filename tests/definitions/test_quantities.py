@@ -1,0 +1,73 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgi_bench.definitions.quantities import (
+    BYTES,
+    SECONDS,
+    parse_counts,
+    parse_duration,
+    parse_size,
+)
+from asgi_bench.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("2s", 2.0), ("500ms", 0.5), ("5m", 300.0), ("1.5 h", 5400.0), (" 20us ", 2e-5)],
+)
+def test_durations_carry_their_unit(text: str, seconds: float) -> None:
+    """Each unit has its own size, and decimals count."""
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["2", "s", "", "2 days", "-2s", "2s3", "1e3s", "0s", "٢s", "2S", "9" * 400 + "s"]
+)
+def test_a_wrong_duration_is_one_clear_line(text: str) -> None:
+    """What is no duration is refused with the flag's name, the text and an example."""
+    with pytest.raises(UsageError, match=r"^--duration: ") as caught:
+        parse_duration(text, "--duration")
+    assert repr(text) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("13B", 13), ("64kB", 64_000), ("64KiB", 65_536), ("1.5MiB", 1_572_864)]
+)
+def test_sizes_know_powers_of_ten_and_of_two(text: str, size: int) -> None:
+    """`kB` is a thousand bytes, `KiB` 1024."""
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["1", "1K", "1kb", "0.5B", "-1kB"])
+def test_a_wrong_size_is_refused(text: str) -> None:
+    """An unknown unit, no unit, or half a byte is an error that names the flag."""
+    with pytest.raises(UsageError, match=r"^--body-size: "):
+        parse_size(text, "--body-size")
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    """Whatever is typed, the result is a positive number or a usage error, never another one."""
+    for parse, units in ((parse_duration, SECONDS), (parse_size, BYTES)):
+        try:
+            value = parse(text)
+        except UsageError:
+            continue
+        assert value >= 0
+        assert any(text.strip().endswith(unit) for unit in units)
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=5))
+def test_counts_keep_their_order_and_appear_once(numbers: list[int]) -> None:
+    """`2,1,2` is 2 and 1."""
+    text = ", ".join(map(str, numbers))
+    assert parse_counts(text) == tuple(dict.fromkeys(numbers))
+
+
+@pytest.mark.parametrize("text", ["", "0", "1,", "a", "1.5", "-1", "1 2", "9999999999"])
+def test_wrong_counts_are_refused(text: str) -> None:
+    """Zero, gaps, fractions and absurd numbers are errors that name the flag."""
+    with pytest.raises(UsageError, match=r"^--workers: .* as in 1,2,4$"):
+        parse_counts(text, "--workers")

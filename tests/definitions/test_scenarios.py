@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from asgi_bench.definitions.folders import shipped_apps
+from asgi_bench.definitions.scenarios import load_scenarios
+from asgi_bench.errors import UsageError
+from asgi_bench.model import Scenario
+
+
+def test_the_shipped_scenario_is_the_hello_app() -> None:
+    """`hello` asks for `/` and expects 200 with exactly `Hello, world!`."""
+    hello = load_scenarios(shipped_apps() / "scenarios.toml")["hello"]
+    assert (hello.app, hello.method, hello.path) == ("hello:app", "GET", "/")
+    assert (hello.expect_status, hello.expect_body) == (200, "Hello, world!")
+    assert hello.needs == ("asgi3",)
+
+
+def test_what_is_left_out_has_the_defaults(tmp_path: Path) -> None:
+    """A scenario is a table with an app; the rest has the defaults of the vocabulary."""
+    path = tmp_path / "scenarios.toml"
+    path.write_text('[b]\napp = "m:app"\n[a]\napp = "m:app"\npath = "/x"')
+    assert list(load_scenarios(path).values()) == [
+        Scenario(name="b", app="m:app"),
+        Scenario(name="a", app="m:app", path="/x"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "holds no scenario"),
+        ("x = 1", "x: expected a table"),
+        ("[x]", "[x]: missing required key app"),
+        ('[x]\napp = "m"', "[x]: app: 'm' must be module:attribute"),
+        ('[x]\napp = "m:a"\nname = "y"', "[x]: unknown key 'name'; allowed: app, body,"),
+        ('[x]\napp = "m:a"\nexpect_status = "200"', "[x]: expect_status: expected int, got str"),
+        ('[x]\napp = "m:a"\nexpect_status = 99', "[x]: expect_status: 99 must be 200 to 599"),
+        ('[x]\napp = "m:a"\npath = "x"', "[x]: path: 'x' must begin with a slash"),
+        ('[x]\napp = "m:a"\nneeds = ["smtp"]', "[x]: needs: unknown value 'smtp'; allowed: asgi2"),
+        ('["x/y"]\napp = "m:a"', "[x/y]: a scenario's name is part of a cell's key"),
+    ],
+)
+def test_a_mistake_is_one_line_with_file_and_key(tmp_path: Path, text: str, words: str) -> None:
+    """Scenario files are read as strictly as runner files."""
+    path = tmp_path / "scenarios.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        load_scenarios(path)
+    assert str(caught.value).startswith(f"{path}: {words}")

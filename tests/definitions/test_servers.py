@@ -1,0 +1,166 @@
+from pathlib import Path
+
+import pytest
+
+from asgi_bench.definitions.servers import Server, fill, load_server, load_servers
+from asgi_bench.errors import UsageError
+
+
+def _load(folder: Path, text: str, name: str = "mine") -> Server:
+    path = folder / f"{name}.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_server(path)
+
+
+def test_only_the_command_is_required(tmp_path: Path) -> None:
+    """A file with a command alone gives one variant, `default`, and the documented defaults."""
+    server = _load(tmp_path, 'command = ["serve", "{port}"]')
+    assert server.name == "mine"
+    assert server.here == str(tmp_path)
+    assert server.workers == "single"
+    assert server.supports == ("asgi3",)
+    assert list(server.variants) == ["default"]
+    assert server.variants["default"].args == ()
+    assert server.distribution is None
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        ('command = ["serve", "{port}"]', "single"),
+        ('command = ["serve", "{port}", "-w{workers}"]', "native"),
+        ('command = ["serve", "{fd}"]\nworkers = "shared-socket"', "shared-socket"),
+        ('command = ["serve", "{port}", "-w{workers}"]\nworkers = "single"', "single"),
+        (
+            'command = ["serve"]\nworkers = "native"\nvariants.a.args = ["{workers}"]',
+            "native",
+        ),
+    ],
+)
+def test_the_workers_mode_follows_the_command(tmp_path: Path, text: str, mode: str) -> None:
+    """`native` is the default where `{workers}` is used; what the file states wins."""
+    assert _load(tmp_path, text).workers == mode
+
+
+def test_all_keys_arrive(tmp_path: Path) -> None:
+    """Every documented key of a runner file is read."""
+    server = _load(
+        tmp_path,
+        """
+        homepage = "https://example.org"
+        requires = ["mine[fast]>=2"]
+        version_command = ["{here}/serve", "-V"]
+        supports = ["asgi3", "tls"]
+        command = ["{python}", "{app}", "{app_dir}", "{host}", "{port}", "{workers}", "{here}"]
+        env = { A = "1" }
+        [variants.quick]
+        args = ["--quick"]
+        requires = ["quick"]
+        env = { B = "2" }
+        description = "the quick one"
+        """,
+    )
+    assert server.homepage == "https://example.org"
+    assert server.requires == ("mine[fast]>=2",)
+    assert server.version_command == ("{here}/serve", "-V")
+    assert server.supports == ("asgi3", "tls")
+    assert server.env == {"A": "1"}
+    (variant,) = server.variants.values()
+    assert (variant.name, variant.args, variant.requires) == ("quick", ("--quick",), ("quick",))
+    assert (variant.env, variant.description) == ({"B": "2"}, "the quick one")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "missing required key command"),
+        ("command = []", "command: must name a program"),
+        ('command = "serve"', "command: expected array, got str"),
+        ('command = ["serve", 1]', "command[1]: expected str, got int"),
+        ('command = ["s"]\ncolour = 1', "unknown key 'colour'; allowed: command, distribution"),
+        ('command = ["s"]\nname = "x"', "unknown key 'name'; allowed:"),
+        ('command = ["s"]\nenv = { A = 1 }', "env: expected str, got int"),
+        ('command = ["s", "{prot}"]', "command: unknown placeholder {prot}; allowed: {python} "),
+        ('command = ["s", "{Port}"]', "command: unknown placeholder {Port}; allowed: {python} "),
+        (
+            'command = ["s"]\nversion_command = ["s", "{port}"]',
+            "version_command: unknown placeholder {port}; allowed: {python} {here}",
+        ),
+        (
+            'command = ["s"]\ndistribution = "s"\nversion_command = ["s"]',
+            "give either distribution or version_command, not both",
+        ),
+        (
+            'command = ["s"]\nsupports = ["asgi3", "quic"]',
+            "supports: unknown value 'quic'; allowed: asgi2, asgi3,",
+        ),
+        (
+            'command = ["s"]\nworkers = "many"',
+            "workers: unknown value 'many'; allowed: native, shared-socket, single",
+        ),
+        ('command = ["s"]\nworkers = 2', "workers: expected str, got int"),
+        (
+            'command = ["s"]\nworkers = "native"',
+            "[variants.default]: workers = 'native' needs {workers} in the command",
+        ),
+        ('command = ["s", "{fd}"]', "workers = 'shared-socket' and {fd} in the command belong"),
+        (
+            'command = ["s"]\nworkers = "shared-socket"',
+            "workers = 'shared-socket' and {fd} in the command belong",
+        ),
+        ('command = ["s"]\nrequires = ["a b"]', "requires: 'a b' is no requirement line"),
+        ('command = ["s"]\nvariants = 1', "variants: expected tables like [variants.default]"),
+        ('command = ["s"]\nvariants.a = 1', "[variants.a]: expected a table"),
+        ('command = ["s"]\nvariants.a.arg = []', "[variants.a]: unknown key 'arg'; allowed: args,"),
+        ('command = ["s"]\nvariants.a.args = [1]', "[variants.a]: args[0]: expected str, got int"),
+        ('command = ["s"]\nvariants.a.args = ["{x}"]', "[variants.a]: args: unknown placeholder"),
+        ('command = ["s"]\nvariants.a.requires = [""]', "[variants.a]: requires: ''"),
+        ('command = ["s"]\nvariants."a/b".args = []', "[variants.a/b]: the name 'a/b' may hold"),
+    ],
+)
+def test_a_mistake_is_one_line_with_file_key_and_what_is_allowed(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    """Nothing in a runner file is ignored: each mistake is found when the file is read."""
+    with pytest.raises(UsageError) as caught:
+        _load(tmp_path, text)
+    message = str(caught.value)
+    assert message.startswith(str(tmp_path / "mine.toml"))
+    assert words in message
+    assert "\n" not in message
+
+
+def test_a_users_folder_adds_and_replaces(tmp_path: Path) -> None:
+    """A later folder adds its servers; one of the same name takes the earlier one's place."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder, names in ((ours, ("a", "b")), (theirs, ("b", "c"))):
+        folder.mkdir()
+        for name in names:
+            (folder / f"{name}.toml").write_text(f'command = ["{folder.name}"]')
+    servers = load_servers([ours, theirs])
+    assert {name: server.command[0] for name, server in servers.items()} == {
+        "a": "ours",
+        "b": "theirs",
+        "c": "theirs",
+    }
+    assert servers["b"].here == str(theirs)
+
+
+def test_a_folder_without_runner_files_is_an_error(tmp_path: Path) -> None:
+    """A mistyped or empty folder is said, not passed over."""
+    for folder in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(UsageError, match="runner file"):
+            load_servers([folder])
+
+
+def test_filling_leaves_what_is_not_known_yet() -> None:
+    """A value that looks like a placeholder isn't filled again; `{port}` waits for its trial."""
+    argv = ("{python}", "--bind", "{host}:{port}", "{{app}}", '{"json": 1}')
+    values = {"python": "/opt/{host}/python", "host": "::1", "app": "m:app"}
+    assert fill(argv, values) == (
+        "/opt/{host}/python",
+        "--bind",
+        "::1:{port}",
+        "{m:app}",
+        '{"json": 1}',
+    )
