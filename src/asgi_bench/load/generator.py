@@ -36,9 +36,18 @@ QUIT_TIMEOUT_S = 10.0
 R = TypeVar("R", bound=Reply)
 
 
-def slice_arguments() -> list[str]:
-    """Return Locust's arguments for the slice server."""
-    return ["-f", str(HERE / "locustfile.py"), "--users", "1", "--host", "http://127.0.0.1"]
+def slice_arguments(processes: int = 1) -> list[str]:
+    """Return Locust's arguments for the slice server, one user in each of its processes.
+
+    More than one are Locust's own workers under its master, on a port that is free now.
+    """
+    arguments = ["-f", str(HERE / "locustfile.py"), "--host", "http://127.0.0.1"]
+    arguments += ["--users", str(processes), "--spawn-rate", str(processes)]
+    if processes > 1:
+        port = str(_free_port())
+        arguments += ["--processes", str(processes), "--master-bind-host", "127.0.0.1"]
+        arguments += ["--master-bind-port", port, "--master-port", port]
+    return arguments
 
 
 def stock_arguments(host: str, port: int, users: int) -> list[str]:
@@ -51,6 +60,11 @@ def stock_arguments(host: str, port: int, users: int) -> list[str]:
 def stock_environment(client: Client, scenario: Scenario) -> dict[str, str]:
     """Return the variables that tell a stock client what to be and what to request."""
     return {CLIENT_VARIABLE: client, SCENARIO_VARIABLE: msgspec.json.encode(scenario).decode()}
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 class LoadFault(BenchError):
@@ -76,7 +90,7 @@ class LoadProcess:
         self._log = log
         self._table = None if table is None else str(table)
         self._env = dict(env or {})
-        self.pid = 0
+        self.pids: tuple[int, ...] = ()
         self.cpus: tuple[int, ...] = ()
 
     def __enter__(self) -> Self:
@@ -112,8 +126,7 @@ class LoadProcess:
 
     def greet(self) -> None:
         """Wait until the process is ready for commands; raises LoadFault."""
-        ready = self._receive(Ready, START_TIMEOUT_S)
-        self.pid, self.cpus = ready.pid, ready.cpus
+        self.pids = self._receive(Ready, START_TIMEOUT_S).pids
 
     def ask(self, command: Command, expected: type[R], timeout_s: float) -> R:
         """Send a command and return its reply; raises LoadFault where none comes in time."""

@@ -28,7 +28,8 @@ class Open(msgspec.Struct, frozen=True, tag=True):
 class Load(msgspec.Struct, frozen=True, tag=True):
     """Put one slice of load on an open target; `pids` are clocked at its edges.
 
-    Closed loop, or open loop at `rate_rps` with arrivals drawn from `seed`.
+    Closed loop, or open loop at `rate_rps` with arrivals drawn from `seed`. Several load processes
+    are kept in step by `begin_at_s`, on the monotonic clock that they share.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     rate_rps: float | None = None
     arrivals: Literal["poisson", "constant"] = "poisson"
     seed: int = 0
+    begin_at_s: float | None = None
 
 
 class Close(msgspec.Struct, frozen=True, tag=True):
@@ -59,10 +61,10 @@ class Opened(msgspec.Struct, frozen=True, tag=True):
 
 
 class Loaded(msgspec.Struct, frozen=True, tag=True):
-    """One slice: `begin_s` and `end_s` on the monotonic clock, CPU between the reads at its edges.
+    """One slice: `begin_s` and `end_s` on the monotonic clock, CPU clocks read at its edges.
 
-    `pids_lost` are clocked processes that were gone at the end; `open_loop` is what an open loop
-    tells beside that.
+    `server_clocks_s` holds what each server process' clock read before and after; one that was
+    gone at the end is among `pids_lost`. `open_loop` is what an open loop tells beside that.
     """
 
     begin_s: float
@@ -70,7 +72,7 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     requests: int
     sent: int
     errors: ErrorCounts
-    server_cpu_s: dict[int, float]
+    server_clocks_s: dict[int, tuple[float, float]]
     load_cpu_s: float
     pids_lost: tuple[int, ...] = ()
     open_loop: OpenFigures | None = None
@@ -90,10 +92,9 @@ class Closed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """A load process greets: its pid and the CPUs it may run on."""
+    """The load is ready for commands: the pids of all processes that will carry it."""
 
-    pid: int
-    cpus: tuple[int, ...]
+    pids: tuple[int, ...]
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
@@ -105,14 +106,14 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 Command: TypeAlias = Open | Load | Close | Quit
 Reply: TypeAlias = Ready | Opened | Loaded | Closed | Failed
 
-_encode = msgspec.msgpack.Encoder().encode
+encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder(Command).decode
 decode_reply = msgspec.msgpack.Decoder(Reply).decode
 
 
 def frame(message: Command | Reply) -> bytes:
     """Return a message as it travels: four bytes of length, then msgpack."""
-    payload = _encode(message)
+    payload = encode(message)
     return _LENGTH.pack(len(payload)) + payload
 
 

@@ -27,6 +27,7 @@ from asgi_bench.load.messages import (
     frame,
     read_frame,
 )
+from asgi_bench.load.session import paired
 from asgi_bench.machine.clocks import cpu_s_by_process
 from asgi_bench.model import ErrorCounts
 
@@ -58,8 +59,7 @@ class Recorder:
 
     def greet(self, **_: Any) -> None:
         """Say that all users are up, and start to answer."""
-        reply = Ready(os.getpid(), tuple(sorted(os.sched_getaffinity(0))))
-        self._control.sendall(frame(reply))
+        self._control.sendall(frame(Ready((os.getpid(),))))
         gevent.spawn(self._serve)
 
     def _serve(self) -> None:
@@ -97,11 +97,7 @@ class Recorder:
             requests=requests,
             sent=requests + errors.total,
             errors=errors,
-            server_cpu_s={
-                pid: server_after[pid] - before
-                for pid, before in server_before.items()
-                if pid in server_after
-            },
+            server_clocks_s=paired(server_before, server_after),
             load_cpu_s=load_cpu_s,
             pids_lost=tuple(pid for pid in command.pids if pid not in server_after),
         )

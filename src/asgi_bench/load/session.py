@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import gevent
 import msgspec
@@ -58,6 +58,8 @@ class Session:
         connections.refresh()
         errors_before = connections.error_counts
         run = self._closed_slice if command.rate_rps is None else self._open_slice
+        if command.begin_at_s is not None:
+            time.sleep(max(0.0, command.begin_at_s - time.perf_counter()))
         server_before, load_before = cpu_s_by_process(command.pids), time.process_time()
         stretch, record = run(command)
         load_cpu_s = time.process_time() - load_before
@@ -70,11 +72,7 @@ class Session:
             requests=stretch.requests,
             sent=stretch.sent,
             errors=connections.error_counts - errors_before,
-            server_cpu_s={
-                pid: server_after[pid] - before
-                for pid, before in server_before.items()
-                if pid in server_after
-            },
+            server_clocks_s=paired(server_before, server_after),
             load_cpu_s=load_cpu_s,
             pids_lost=tuple(pid for pid in command.pids if pid not in server_after),
             open_loop=_open_figures(stretch),
@@ -143,6 +141,13 @@ class Session:
             self._unfed_ns += stretch.response_ns
 
         return stretch, record
+
+
+def paired(
+    before_s: Mapping[int, float], after_s: Mapping[int, float]
+) -> dict[int, tuple[float, float]]:
+    """Return what each process' clock read before and after, of those that lived to the end."""
+    return {pid: (before_s[pid], after_s[pid]) for pid in before_s if pid in after_s}
 
 
 def _open_figures(stretch: Stretch | OpenStretch) -> OpenFigures | None:

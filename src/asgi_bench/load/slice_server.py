@@ -1,42 +1,34 @@
-"""The Locust user that loads one slice after another, as the harness commands over a socket."""
+"""The Locust user that loads one slice after another, as the harness commands."""
 
 import gc
 import os
-import socket
 from pathlib import Path
+from typing import Any
 
-from locust import User, task
+import gevent
+from locust import User, events, task
+from locust.runners import MasterRunner, WorkerRunner
 
-from asgi_bench.load.messages import (
-    CONTROL_FD_VARIABLE,
-    Close,
-    Command,
-    Failed,
-    Load,
-    Open,
-    Quit,
-    Ready,
-    Reply,
-    decode_command,
-    frame,
-    read_frame,
-)
+from asgi_bench.load.channel import Channel, SocketChannel, WorkerChannel
+from asgi_bench.load.messages import Close, Command, Failed, Load, Open, Quit, Ready, Reply
+from asgi_bench.load.relay import Relay
 from asgi_bench.load.session import Session
 from asgi_bench.load.statistics import write_table
 
 
 class SliceServer(User):
-    """One user that owns every connection of every cell of a run."""
+    """One user that owns every connection of every cell of a run, or its share of each."""
+
+    channel: Channel
 
     def on_start(self) -> None:
-        """Take over the control socket and greet."""
-        self._control = socket.socket(fileno=int(os.environ[CONTROL_FD_VARIABLE]))
+        """Greet."""
         self._sessions: dict[str, Session] = {}
         # A collection in mid-slice would look like a slow server: sessions collect at their end.
         gc.collect()
         gc.freeze()
         gc.disable()
-        self._send(Ready(os.getpid(), tuple(sorted(os.sched_getaffinity(0)))))
+        self.channel.send(Ready((os.getpid(),)))
 
     def on_stop(self) -> None:
         """Close what is still open."""
@@ -46,19 +38,14 @@ class SliceServer(User):
     @task
     def serve(self) -> None:
         """Carry out one command of the harness."""
-        try:
-            command = decode_command(read_frame(self._control.recv))
-        except (EOFError, ConnectionError):
-            command = Quit()
+        command = self.channel.receive()
         if isinstance(command, Quit):
-            if command.table is not None:
-                write_table(self.environment, Path(command.table))
-            self.environment.runner.quit()
+            self._quit(command)
             return
         try:
-            self._send(self._carry_out(command))
+            self.channel.send(self._carry_out(command))
         except (KeyError, OSError) as fault:
-            self._send(Failed(f"{type(command).__name__}: {fault!r}"))
+            self.channel.send(Failed(f"{type(command).__name__}: {fault!r}"))
         # After the reply: the harness works meanwhile.
         if isinstance(command, Load):
             self._sessions[command.name].feed_when_due()
@@ -74,5 +61,33 @@ class SliceServer(User):
                 return self._sessions.pop(name).close()
         raise KeyError(type(command).__name__)
 
-    def _send(self, reply: Reply) -> None:
-        self._control.sendall(frame(reply))
+    def _quit(self, command: Quit) -> None:
+        """End the process; of several, the master writes the table and ends them all."""
+        if isinstance(self.channel, WorkerChannel):
+            self.channel.flush_statistics()
+            self.channel.send(Ready(()))
+            gevent.sleep(STAY_S)
+            return
+        if command.table is not None:
+            write_table(self.environment, Path(command.table))
+        self.environment.runner.quit()
+
+
+# A worker that has acknowledged its last report waits to be ended by the master.
+STAY_S = 60.0
+
+
+@events.init.add_listener
+def _attach(environment: Any, runner: Any, **_: Any) -> None:
+    """Give the process its role: alone, one of several workers, or the master between."""
+    if isinstance(runner, MasterRunner):
+        relay = Relay(runner)
+
+        def serve(user_count: int, **_: Any) -> None:
+            gevent.spawn(relay.serve, user_count)
+
+        environment.events.spawning_complete.add_listener(serve)
+    elif isinstance(runner, WorkerRunner):
+        SliceServer.channel = WorkerChannel(runner)
+    else:
+        SliceServer.channel = SocketChannel()

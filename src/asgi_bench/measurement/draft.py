@@ -49,7 +49,8 @@ class TrialDraft:
     def add(self, loaded: Loaded) -> None:
         """Take in a slice."""
         self._errors += loaded.errors
-        self._cpu_s.update({str(pid): cpu_s for pid, cpu_s in loaded.server_cpu_s.items()})
+        cpu_s = {str(pid): end - begin for pid, (begin, end) in loaded.server_clocks_s.items()}
+        self._cpu_s.update(cpu_s)
         self._pids_lost.update(loaded.pids_lost)
         self._slices.append(
             Slice(
@@ -59,7 +60,7 @@ class TrialDraft:
                 requests=loaded.requests,
                 sent=loaded.sent,
                 errors=loaded.errors.total,
-                server_cpu_s=round(sum(loaded.server_cpu_s.values()), 9),
+                server_cpu_s=round(sum(cpu_s.values()), 9),
                 load_cpu_s=round(loaded.load_cpu_s, 9),
                 open_loop=loaded.open_loop,
             )

@@ -1,5 +1,6 @@
 """The run's load process: started while the first servers start, replaced when it fails."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -7,6 +8,19 @@ from typing import Self
 
 from asgi_bench.load.generator import LoadProcess, slice_arguments
 from asgi_bench.machine.affinity import move
+
+
+def spread(pids: Sequence[int], cpus: Sequence[int]) -> tuple[int, ...]:
+    """Put load processes on CPUs, each on its own where there are enough; return those read back.
+
+    A single one may use them all, as may each of more processes than there are CPUs.
+    """
+    if not 1 < len(pids) <= len(cpus):
+        return move(pids, cpus)
+    taken: set[int] = set()
+    for pid, cpu in zip(pids, cpus, strict=False):
+        taken.update(move([pid], [cpu]))
+    return tuple(sorted(taken))
 
 
 class LoadStand:
@@ -34,9 +48,9 @@ class LoadStand:
     def current(self) -> LoadProcess:
         """Return the load process, ready for commands and on its CPUs; raises LoadFault."""
         process = self._process or self._start()
-        if not process.pid:
+        if not process.pids:
             process.greet()
-            process.cpus = move([process.pid], self._load_cpus)
+            process.cpus = spread(process.pids, self._load_cpus)
         return process
 
     def discard(self) -> None:

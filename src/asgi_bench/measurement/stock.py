@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from asgi_bench.load.generator import LoadProcess, stock_arguments, stock_environment
 from asgi_bench.load.messages import Close, Closed, Load, Loaded
-from asgi_bench.machine.affinity import move
 from asgi_bench.machine.ports import HOST
 from asgi_bench.measurement.block import LoadedCell
+from asgi_bench.measurement.load_stand import spread
 from asgi_bench.measurement.sliced import GRACE_S, WARMUP_S
 from asgi_bench.measurement.watch import Watch
 from asgi_bench.model import Plan
@@ -39,7 +39,7 @@ class StockLoader:
         log = self._writer.log_path(key, round).with_suffix(".locust.log")
         with LoadProcess(arguments, log=log, env=env) as process:
             process.greet()
-            process.cpus = move([process.pid], self._plan.load_cpus)
+            process.cpus = spread(process.pids, self._plan.load_cpus)
             item.begin(process.cpus)
             process.ask(Load(key, WARMUP_S, ()), Loaded, WARMUP_S + GRACE_S)
             command = Load(key, self._plan.duration_s, pids)

@@ -1,0 +1,77 @@
+"""Where a slice server's commands come from: the harness itself, or Locust's master for it."""
+
+import os
+import socket
+from typing import Any, Protocol
+
+from gevent.queue import Queue
+from locust.runners import WorkerRunner
+
+from asgi_bench.load.messages import (
+    CONTROL_FD_VARIABLE,
+    Command,
+    Quit,
+    Reply,
+    decode_command,
+    encode,
+    frame,
+    read_frame,
+)
+
+# The names of our messages on Locust's own connection between master and workers.
+COMMAND_MESSAGE = "asgi-bench-command"
+REPLY_MESSAGE = "asgi-bench-reply"
+
+
+class Channel(Protocol):
+    """Commands in, replies out."""
+
+    def receive(self) -> Command:
+        """Wait for the next command."""
+
+    def send(self, reply: Reply) -> None:
+        """Answer it."""
+
+
+class SocketChannel:
+    """The control socket that the harness holds the other end of; its end means Quit."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(fileno=int(os.environ[CONTROL_FD_VARIABLE]))
+
+    def receive(self) -> Command:
+        """Wait for the next frame."""
+        try:
+            command: Command = decode_command(read_frame(self._socket.recv))
+        except (EOFError, ConnectionError):
+            return Quit()
+        return command
+
+    def send(self, reply: Reply) -> None:
+        """Send a frame."""
+        self._socket.sendall(frame(reply))
+
+
+class WorkerChannel:
+    """Messages relayed by Locust's master; made when the worker is, before any can come."""
+
+    def __init__(self, runner: WorkerRunner) -> None:
+        self._runner = runner
+        self._commands: Any = Queue()
+        runner.register_message(COMMAND_MESSAGE, self._take)
+
+    def receive(self) -> Command:
+        """Wait for the next message."""
+        command: Command = self._commands.get()
+        return command
+
+    def send(self, reply: Reply) -> None:
+        """Send a message; Locust keeps them in order, so its statistics come before it."""
+        self._runner.send_message(REPLY_MESSAGE, encode(reply))
+
+    def flush_statistics(self) -> None:
+        """Report to the master now: what follows on the same connection acknowledges it."""
+        self._runner._send_stats()
+
+    def _take(self, environment: Any, msg: Any, **_: Any) -> None:
+        self._commands.put(decode_command(msg.data))
