@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
-BENCH_FLAGS := $(if $(QUICK),--variant default --workers 1 --rounds 3)
+BENCH_FLAGS := $(if $(QUICK),--variant default --workers 1 --rounds 3,--common-rate 500)
 
 .DEFAULT_GOAL := help
 

@@ -1,3 +1,3 @@
-"""Compare ASGI servers honestly: interleaved, Locust-driven load, validity checks, stored raw data."""
+"""Compare ASGI servers honestly: interleaved load by Locust, validity checks, stored raw data."""
 
 __version__ = "0.1.0"

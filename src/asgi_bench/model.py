@@ -11,7 +11,8 @@ SCHEMA_VERSION = 1
 
 Outcome: TypeAlias = Literal["ok", "failed", "skipped"]
 ValidityLevel: TypeAlias = Literal["valid", "suspect", "invalid"]
-Client: TypeAlias = Literal["fast", "fasthttp", "http"]
+Client: TypeAlias = Literal["fast", "fasthttp", "http", "locustfile"]
+Arrivals: TypeAlias = Literal["poisson", "constant"]
 
 
 class ClosedLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="closed"):
@@ -30,7 +31,7 @@ class OpenLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="open"):
 
     rate_rps: float | None
     rate_share: float | None = None
-    arrivals: Literal["poisson", "constant"] = "poisson"
+    arrivals: Arrivals = "poisson"
     connections: int = 256
 
     @property
@@ -111,6 +112,9 @@ class Plan(msgspec.Struct, frozen=True):
     startup_timeout_s: float = 30.0
     server_cpus: tuple[int, ...] = ()
     load_cpus: tuple[int, ...] = ()
+    load_processes: int = 1
+    locustfile: str | None = None
+    web_ui: bool = False
 
 
 class ErrorCounts(msgspec.Struct, frozen=True):

@@ -61,7 +61,10 @@ def test_the_nearest_file_upwards_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[tool.asgi-bench]\ncolour = 1", "unknown key 'colour'; allowed: client, connections,"),
+        (
+            "[tool.asgi-bench]\ncolour = 1",
+            "unknown key 'colour'; allowed: arrivals, client, closed,",
+        ),
         ("[tool.asgi-bench]\nstartup_timeout = '1s'", "unknown key 'startup_timeout'; allowed:"),
         ("[tool.asgi-bench]\nrounds = '3'", "rounds: expected int | null, got str"),
         ("[tool.asgi-bench]\nduration = '2'", "duration: '2' needs a number and a unit"),

@@ -154,6 +154,13 @@ def test_granian_is_told_its_loop(servers: dict[str, ServerProcess], name: str, 
     assert command[command.index("--loop") + 1] == loop
 
 
+def test_uvicorn_makes_no_access_lines(plan: Plan) -> None:
+    """An access line that the log level drops would cost time all the same, unseen in the log."""
+    for planned in plan.cells:
+        if planned.cell.server == "uvicorn":
+            assert "--no-access-log" in planned.command
+
+
 @pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("runners/*.toml")))
 def test_every_setting_has_its_reason(path: Path) -> None:
     """In a shipped file each flag that is set stands under a comment, but for app and address."""

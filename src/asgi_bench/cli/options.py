@@ -5,16 +5,17 @@ import inspect
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
+from asgi_bench.definitions.loads import parse_rates
 from asgi_bench.definitions.project import project_defaults
 from asgi_bench.definitions.quantities import parse_counts, parse_duration
 from asgi_bench.definitions.selection import DEFAULT_SCENARIOS, Selection
 from asgi_bench.errors import UsageError
 from asgi_bench.machine.affinity import parse_cpus
-from asgi_bench.model import Client
+from asgi_bench.model import Arrivals
 
 Servers = Annotated[
     list[str] | None,
@@ -38,8 +39,35 @@ Scenarios = Annotated[
     typer.Option("--scenario", metavar="GLOB", help="Scenarios to take; repeatable. Else `hello`."),
 ]
 Connections = Annotated[
-    str,
-    typer.Option("--connections", "-c", metavar="N,…", help="Connections, as in 8,64."),
+    str | None,
+    typer.Option(
+        "--connections",
+        "-c",
+        metavar="N,…",
+        help="Connections, as in 8,64; with --rate the cap of each. Else 64, with --rate 256.",
+    ),
+]
+Rates = Annotated[
+    str | None,
+    typer.Option(
+        "--rate",
+        "-r",
+        metavar="RATE,…",
+        help="Open loop: requests per second, or a share of the cell's own: 500,50%.",
+    ),
+]
+ArrivalsChoice = Annotated[
+    Arrivals, typer.Option("--arrivals", help="When an open loop's requests are due.")
+]
+Closed = Annotated[bool, typer.Option("--closed", help="With --rate: the closed loops as well.")]
+CommonRate = Annotated[
+    float | None,
+    typer.Option(
+        "--common-rate",
+        metavar="RPS",
+        min=0.1,
+        help="Besides, load each server's default variant with 1 worker at this rate.",
+    ),
 ]
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Rounds of fresh processes.")]
 Duration = Annotated[
@@ -60,7 +88,7 @@ Runners = Annotated[
     typer.Option("--runners", metavar="DIR", help="A folder of your own runner files; repeatable."),
 ]
 ClientChoice = Annotated[
-    Client,
+    Literal["fast", "fasthttp", "http"],
     typer.Option("--client", help="Our Locust user, or one of Locust's own (not interleaved)."),
 ]
 ServerCpus = Annotated[
@@ -71,12 +99,28 @@ LoadCpus = Annotated[
     str | None,
     typer.Option("--load-cpus", metavar="CPUS", help="CPUs of the load generator."),
 ]
+LoadProcesses = Annotated[
+    int, typer.Option("--load-processes", min=1, help="Locust processes that share the load.")
+]
+Locustfile = Annotated[
+    Path | None,
+    typer.Option(
+        "--locustfile",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="Run your own Locust users against each server (not interleaved).",
+    ),
+]
 ServerArgs = Annotated[
     str, typer.Option("--server-args", metavar="ARGS", help="Appended to every server's command.")
 ]
 Env = Annotated[
     list[str] | None,
     typer.Option("--env", metavar="K=V", help="A variable for every server; repeatable."),
+]
+WebUi = Annotated[
+    bool, typer.Option("--web-ui", help="Open Locust's own live page during the run.")
 ]
 # Flags of single verbs; they stand here because a project's defaults may set them.
 Label = Annotated[str | None, typer.Option("--label", help="A word that ends the run's id.")]
@@ -99,7 +143,11 @@ def selection_of(
     variant: Variants = None,
     workers: Workers = None,
     scenario: Scenarios = None,
-    connections: Connections = "64",
+    connections: Connections = None,
+    rate: Rates = None,
+    arrivals: ArrivalsChoice = "poisson",
+    closed: Closed = False,
+    common_rate: CommonRate = None,
     rounds: Rounds = 5,
     duration: Duration = "2s",
     seed: Seed = None,
@@ -109,6 +157,9 @@ def selection_of(
     client: ClientChoice = "fast",
     server_cpus: ServerCpus = None,
     load_cpus: LoadCpus = None,
+    load_processes: LoadProcesses = 1,
+    locustfile: Locustfile = None,
+    web_ui: WebUi = False,
     server_args: ServerArgs = "",
     env: Env = None,
 ) -> Selection:
@@ -117,21 +168,31 @@ def selection_of(
     Raises:
         UsageError: a flag's text can't be read; the text names the flag.
     """
+    offered = () if rate is None else parse_rates(rate, "--rate")
+    if (offered or common_rate) and (client != "fast" or locustfile is not None):
+        raise UsageError("--rate and --common-rate need the fast client: Locust's are closed loops")
     return Selection(
         servers=tuple(server or ()),
         variants=tuple(variant or ()),
         workers=None if workers is None else parse_counts(workers, "--workers"),
         scenarios=tuple(scenario or DEFAULT_SCENARIOS),
-        connections=parse_counts(connections, "--connections"),
+        connections=None if connections is None else parse_counts(connections, "--connections"),
+        rates=offered,
+        arrivals=arrivals,
+        closed=closed,
+        common_rate_rps=common_rate,
         rounds=rounds,
         duration_s=parse_duration(duration, "--duration"),
         seed=seed,
         request_timeout_s=parse_duration(timeout, "--timeout"),
         startup_timeout_s=parse_duration(startup_timeout, "--startup-timeout"),
         runner_folders=tuple(runners or ()),
-        client=client,
+        client=client if locustfile is None else "locustfile",
         server_cpus=parse_cpus(server_cpus, "--server-cpus") if server_cpus is not None else (),
         load_cpus=parse_cpus(load_cpus, "--load-cpus") if load_cpus is not None else (),
+        load_processes=load_processes,
+        locustfile=None if locustfile is None else str(locustfile.resolve()),
+        web_ui=web_ui,
         server_args=_split(server_args, "--server-args"),
         env=dict(_assignment(text) for text in env or ()),
     )

@@ -21,6 +21,7 @@ from asgi_bench.cli.progress import RunProgress
 from asgi_bench.cli.report import print_report
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import BenchError, ExitCode
+from asgi_bench.load.generator import WEB_PAGE
 from asgi_bench.machine.fingerprint import busy_warning
 from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.store.folders import CHARTS_FOLDER
@@ -45,6 +46,8 @@ def run(
     warning = busy_warning()
     if warning is not None:
         say(f"warning: {warning}")
+    if plan.web_ui:
+        say(f"Locust's live page: {WEB_PAGE}")
     order = Order(plan, output, label, tuple(sys.argv[1:]), fail_fast)
     folders: list[Path] = []
     try:

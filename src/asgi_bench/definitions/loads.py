@@ -1,18 +1,15 @@
 """How requests are offered: what `-c`, `-r` and their kin ask for, as loads."""
 
 import re
-from typing import Literal
 
 import msgspec
 
 from asgi_bench.errors import UsageError
-from asgi_bench.model import ClosedLoop, Load, OpenLoop
+from asgi_bench.model import Arrivals, ClosedLoop, Load, OpenLoop
 
 DEFAULT_CONNECTIONS = 64
 # An open loop's connections are a cap: how many requests may wait at the server at once.
 DEFAULT_OPEN_CONNECTIONS = 256
-# One rate that every shipped server holds on one core, the slowest at a third of what it can.
-COMMON_RATE_RPS = 500.0
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)(%?)", re.ASCII)
 
@@ -36,7 +33,9 @@ def parse_rates(text: str, name: str = "--rate") -> tuple[OfferedRate, ...]:
 def _rate(part: str, name: str) -> OfferedRate:
     match = _RATE.fullmatch(part)
     if match is None or float(match[1]) <= 0:
-        raise UsageError(f"{name}: {part!r} must be requests per second, as in 500, or a share, as in 50%")
+        raise UsageError(
+            f"{name}: {part!r} must be requests per second, as in 500, or a share, as in 50%"
+        )
     if not match[2]:
         return OfferedRate(rate_rps=float(match[1]))
     share = float(match[1]) / 100
@@ -49,7 +48,7 @@ def loads(
     *,
     connections: tuple[int, ...] | None,
     rates: tuple[OfferedRate, ...],
-    arrivals: Literal["poisson", "constant"],
+    arrivals: Arrivals,
     closed: bool,
 ) -> tuple[Load, ...]:
     """Return the loads: closed loops per connection count, or open loops per rate.

@@ -11,10 +11,11 @@ import msgspec
 from asgi_bench.definitions.availability import Packages, unavailable
 from asgi_bench.definitions.folders import shipped_apps, shipped_runners
 from asgi_bench.definitions.installed import Installation
+from asgi_bench.definitions.loads import DEFAULT_CONNECTIONS, loads
 from asgi_bench.definitions.scenarios import load_scenarios
 from asgi_bench.definitions.selection import Selection, matching
 from asgi_bench.definitions.servers import Server, Variant, fill, load_servers
-from asgi_bench.model import Cell, ClosedLoop, Plan, PlannedCell, Scenario
+from asgi_bench.model import Cell, Load, OpenLoop, Plan, PlannedCell, Scenario
 
 # Loopback alone: a network would be measured along with the server.
 HOST = "127.0.0.1"
@@ -56,7 +57,7 @@ def build_plan(
     chosen = [scenarios[name] for name in matching(selection.scenarios, scenarios, "--scenario")]
     planned = [
         _planned(
-            Cell(server.name, variant.name, workers, scenario.name, ClosedLoop(connections)),
+            Cell(server.name, variant.name, workers, scenario.name, load),
             selection=selection,
             server=server,
             scenario=scenario,
@@ -65,7 +66,7 @@ def build_plan(
             environ=environ,
         )
         for server, variant, workers in _server_settings(selection, servers)
-        for scenario, connections in product(chosen, selection.connections)
+        for scenario, load in product(chosen, _loads(selection, variant, workers))
     ]
     reference = _reference(planned)
     return Plan(
@@ -80,6 +81,9 @@ def build_plan(
         startup_timeout_s=selection.startup_timeout_s,
         server_cpus=selection.server_cpus,
         load_cpus=selection.load_cpus,
+        load_processes=selection.load_processes,
+        locustfile=selection.locustfile,
+        web_ui=selection.web_ui,
     )
 
 
@@ -112,6 +116,21 @@ def _server_settings(
                 asked = selection.workers is not None or workers == 1 or variant.name == "default"
                 if asked and variant.name in names:
                     yield server, variant, workers
+
+
+def _loads(selection: Selection, variant: Variant, workers: int) -> tuple[Load, ...]:
+    """Return the loads of one server setting, that at the common rate last."""
+    asked = loads(
+        connections=selection.connections,
+        rates=selection.rates,
+        arrivals=selection.arrivals,
+        closed=selection.closed,
+    )
+    rate_rps = selection.common_rate_rps
+    if rate_rps is None or variant.name != "default" or workers != 1:
+        return asked
+    common = OpenLoop(rate_rps, arrivals=selection.arrivals, connections=DEFAULT_CONNECTIONS)
+    return (*asked, common)
 
 
 def _planned(

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from asgi_bench.definitions.loads import parse_rates
 from asgi_bench.definitions.quantities import parse_counts, parse_duration
 from asgi_bench.definitions.strict import check_keys, convert, read_toml
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Client
+from asgi_bench.model import Arrivals
 
 TABLE = "[tool.asgi-bench]"
 
@@ -22,6 +23,10 @@ class ProjectDefaults(msgspec.Struct, frozen=True, rename="kebab"):
     workers: tuple[int, ...] | int | str | None = None
     scenario: tuple[str, ...] | str | None = None
     connections: tuple[int, ...] | int | str | None = None
+    rate: tuple[float | str, ...] | float | str | None = None
+    arrivals: Arrivals | None = None
+    closed: bool | None = None
+    common_rate: float | None = None
     rounds: int | None = None
     duration: str | None = None
     seed: int | None = None
@@ -30,9 +35,12 @@ class ProjectDefaults(msgspec.Struct, frozen=True, rename="kebab"):
     label: str | None = None
     output: str | None = None
     runners: tuple[str, ...] | str | None = None
-    client: Client | None = None
+    client: Literal["fast", "fasthttp", "http"] | None = None
     server_cpus: str | None = None
     load_cpus: str | None = None
+    load_processes: int | None = None
+    locustfile: str | None = None
+    web_ui: bool | None = None
     server_args: str | None = None
     env: dict[str, str] | None = None
     strict: bool | None = None
@@ -44,6 +52,7 @@ _KEYS = {field.encode_name: field.name for field in msgspec.structs.fields(Proje
 _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "workers": parse_counts,
     "connections": parse_counts,
+    "rate": parse_rates,
     "duration": parse_duration,
     "timeout": parse_duration,
     "startup-timeout": parse_duration,
@@ -87,7 +96,7 @@ def _as_flag(key: str, value: Any, path: Path) -> Any:
         return text
     if key == "env":
         return [f"{name}={content}" for name, content in value.items()]
-    if key == "output":
+    if key in ("output", "locustfile"):
         return str(path.parent / value)
     if key == "runners":
         return [str(path.parent / folder) for folder in _listed(value)]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from asgi_bench.definitions.loads import OfferedRate
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Client
+from asgi_bench.model import Arrivals, Client
 
 DEFAULT_SCENARIOS = ("hello",)
 
@@ -17,14 +18,21 @@ class Selection(msgspec.Struct, frozen=True):
     """Filters and knobs; an empty tuple of globs means all.
 
     `workers` None is the default plan: every variant with 1 worker, and each server's `default`
-    variant with 2 as well. `seed` None has one drawn. CPU sets are numbers of CPUs, resolved.
+    variant with 2 as well. `connections` None is 64, or 256 as the cap of an open loop. With
+    `rates` there are open loops alone, unless `closed`; `common_rate_rps` adds one open loop to
+    each server's `default` variant with 1 worker. `seed` None has one drawn. CPU sets are numbers
+    of CPUs, resolved.
     """
 
     servers: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
     workers: tuple[int, ...] | None = None
     scenarios: tuple[str, ...] = DEFAULT_SCENARIOS
-    connections: tuple[int, ...] = (64,)
+    connections: tuple[int, ...] | None = None
+    rates: tuple[OfferedRate, ...] = ()
+    arrivals: Arrivals = "poisson"
+    closed: bool = False
+    common_rate_rps: float | None = None
     rounds: int = 5
     duration_s: float = 2.0
     seed: int | None = None
@@ -34,6 +42,9 @@ class Selection(msgspec.Struct, frozen=True):
     client: Client = "fast"
     server_cpus: tuple[int, ...] = ()
     load_cpus: tuple[int, ...] = ()
+    load_processes: int = 1
+    locustfile: str | None = None
+    web_ui: bool = False
     server_args: tuple[str, ...] = ()
     env: dict[str, str] = {}
     python: str = sys.executable

@@ -1,14 +1,16 @@
 """When requests are due: a schedule computed before the load, so that load can't shape it."""
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+
+from asgi_bench.model import Arrivals
 
 Offsets: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def arrival_offsets_ns(
-    rate_rps: float, duration_s: float, seed: int, arrivals: Literal["poisson", "constant"]
+    rate_rps: float, duration_s: float, seed: int, arrivals: Arrivals
 ) -> Offsets:
     """Return the due times of a stretch as nanoseconds from its start, ascending.
 

@@ -30,6 +30,9 @@ from asgi_bench.load.messages import (
 from asgi_bench.model import Client, Scenario
 
 HERE = Path(__file__).parent
+# Locust's own default, so that people find it where they know it.
+WEB_PAGE = "http://127.0.0.1:8089"
+WEB_ARGUMENTS = ("--autostart", "--web-host", "127.0.0.1", "--web-port", "8089")
 START_TIMEOUT_S = 60.0
 QUIT_TIMEOUT_S = 10.0
 
@@ -50,9 +53,9 @@ def slice_arguments(processes: int = 1) -> list[str]:
     return arguments
 
 
-def stock_arguments(host: str, port: int, users: int) -> list[str]:
-    """Return Locust's arguments for one of its stock clients, recorded by us."""
-    files = f"{HERE / 'recorder.py'},{HERE / 'stock_users.py'}"
+def stock_arguments(host: str, port: int, users: int, locustfile: str | None = None) -> list[str]:
+    """Return Locust's arguments for its stock clients, or a user's own file, recorded by us."""
+    files = f"{HERE / 'recorder.py'},{locustfile or HERE / 'stock_users.py'}"
     rates = ["--users", str(users), "--spawn-rate", str(users)]
     return ["-f", files, *rates, "--host", f"http://{host}:{port}"]
 
@@ -72,10 +75,11 @@ class LoadFault(BenchError):
 
 
 class LoadProcess:
-    """One headless Locust process; a context manager that always ends it.
+    """One Locust process; a context manager that always ends it.
 
     `arguments` name its locustfile and users (`slice_arguments`, `stock_arguments`), `log` is
-    where its output goes, `table` where Locust's own table is written as CSV when it quits.
+    where its output goes, `table` where Locust's own table is written as CSV when it quits. With
+    `web_ui` Locust's live page is open at WEB_PAGE.
     """
 
     def __init__(
@@ -85,8 +89,9 @@ class LoadProcess:
         log: Path,
         env: Mapping[str, str] | None = None,
         table: Path | None = None,
+        web_ui: bool = False,
     ) -> None:
-        self._arguments = arguments
+        self._arguments = [*arguments, *(WEB_ARGUMENTS if web_ui else ("--headless",))]
         self._log = log
         self._table = None if table is None else str(table)
         self._env = dict(env or {})
@@ -97,7 +102,7 @@ class LoadProcess:
         ours, theirs = socket.socketpair()
         self._control = ours
         argv = [sys.executable, "-m", "locust", *self._arguments]
-        argv += ["--headless", "--loglevel", "WARNING", "--only-summary"]
+        argv += ["--loglevel", "WARNING", "--only-summary"]
         with theirs, self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 argv,

@@ -2,12 +2,12 @@
 
 import struct
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
 from asgi_bench.load.target import Target
-from asgi_bench.model import ErrorCounts, OpenFigures
+from asgi_bench.model import Arrivals, ErrorCounts, OpenFigures
 
 # Environment variables that tell a load process its end of the control socket, and (to stock
 # users) which of Locust's clients to be and the scenario as JSON.
@@ -36,7 +36,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     duration_s: float
     pids: tuple[int, ...]
     rate_rps: float | None = None
-    arrivals: Literal["poisson", "constant"] = "poisson"
+    arrivals: Arrivals = "poisson"
     seed: int = 0
     begin_at_s: float | None = None
 

@@ -68,7 +68,7 @@ class Relay:
                 self._collect(len(clients), FLUSH_TIMEOUT_S)
                 if command.table is not None:
                     write_table(self._runner.environment, Path(command.table))
-                self._runner.quit()
+                leave(self._runner.environment)
                 return
             self._channel.send(self._collect(workers, REPLY_TIMEOUT_S))
 
@@ -80,6 +80,13 @@ class Relay:
 
     def _take(self, environment: Any, msg: Any, **_: Any) -> None:
         self._replies.put(decode_reply(msg.data))
+
+
+def leave(environment: Any) -> None:
+    """End Locust by its own quit; its web page, where it is open, would stay up otherwise."""
+    environment.runner.quit()
+    if environment.web_ui is not None:
+        environment.web_ui.stop()
 
 
 def share_of(command: Command, index: int, workers: int) -> Command:

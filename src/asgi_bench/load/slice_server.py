@@ -11,7 +11,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from asgi_bench.load.channel import Channel, SocketChannel, WorkerChannel
 from asgi_bench.load.messages import Close, Command, Failed, Load, Open, Quit, Ready, Reply
-from asgi_bench.load.relay import Relay
+from asgi_bench.load.relay import Relay, leave
 from asgi_bench.load.session import Session
 from asgi_bench.load.statistics import write_table
 
@@ -70,7 +70,7 @@ class SliceServer(User):
             return
         if command.table is not None:
             write_table(self.environment, Path(command.table))
-        self.environment.runner.quit()
+        leave(self.environment)
 
 
 # A worker that has acknowledged its last report waits to be ended by the master.

@@ -61,15 +61,20 @@ class FastUser(User):
         connections = self._open
         before = dict(connections.errors)
         stretch = run_closed_loop(connections, seconds, self._breathe, ramp=ramp, poll_s=0)
+        errors = {kind: n - before[kind] for kind, n in connections.errors.items()}
         feed(
             self.environment.stats,
             name=self.path,
             method=self.method,
             requests=stretch.requests,
-            errors={kind: n - before[kind] for kind, n in connections.errors.items()},
+            errors=errors,
             latencies_ns=stretch.latencies_ns,
             response_bytes=len(connections.good),
         )
+        recorder = getattr(self.environment, "asgi_bench_recorder", None)
+        if recorder is not None:
+            size = len(connections.good)
+            recorder.note_stretch(stretch.requests, errors, stretch.latencies_ns, size)
         if self._is_stopped:
             raise StopUser
 

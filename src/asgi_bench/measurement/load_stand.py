@@ -8,6 +8,7 @@ from typing import Self
 
 from asgi_bench.load.generator import LoadProcess, slice_arguments
 from asgi_bench.machine.affinity import move
+from asgi_bench.model import Plan
 
 
 def spread(pids: Sequence[int], cpus: Sequence[int]) -> tuple[int, ...]:
@@ -26,9 +27,9 @@ def spread(pids: Sequence[int], cpus: Sequence[int]) -> tuple[int, ...]:
 class LoadStand:
     """Holds one slice server ready; `folder` is the run's, where its log and table go."""
 
-    def __init__(self, folder: Path, load_cpus: tuple[int, ...]) -> None:
+    def __init__(self, folder: Path, plan: Plan) -> None:
         self._folder = folder
-        self._load_cpus = load_cpus
+        self._plan = plan
         self._stack = ExitStack()
         self._process: LoadProcess | None = None
         self._started = 0
@@ -50,7 +51,7 @@ class LoadStand:
         process = self._process or self._start()
         if not process.pids:
             process.greet()
-            process.cpus = spread(process.pids, self._load_cpus)
+            process.cpus = spread(process.pids, self._plan.load_cpus)
         return process
 
     def discard(self) -> None:
@@ -65,9 +66,10 @@ class LoadStand:
         suffix = f"-{self._started}" if self._started else ""
         self._started += 1
         process = LoadProcess(
-            slice_arguments(),
+            slice_arguments(self._plan.load_processes),
             log=logs / f"locust{suffix}.log",
             table=self._folder / f"locust{suffix}_stats.csv",
+            web_ui=self._plan.web_ui,
         )
         self._process = self._stack.enter_context(process)
         return self._process

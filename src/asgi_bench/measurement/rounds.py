@@ -27,7 +27,7 @@ def measure(plan: Plan, writer: RunWriter, observer: Observer, *, fail_fast: boo
     with ExitStack() as stack:
         loader: Loader
         if plan.client == "fast":
-            stand = stack.enter_context(LoadStand(writer.folder, plan.load_cpus))
+            stand = stack.enter_context(LoadStand(writer.folder, plan))
             loader = SliceLoader(plan, stand, watch)
         else:
             loader = StockLoader(plan, writer, watch)

@@ -1,6 +1,6 @@
-"""Load by Locust's own HTTP users, one cell after another: for comparison, not for ranking.
+"""Load by Locust's own HTTP users or a user's own locustfile, one cell after another.
 
-They can't be paused, so they can't be sliced: one slice a trial, marked as not interleaved.
+Such users can't be paused, so they can't be sliced: one slice a trial, marked as not interleaved.
 """
 
 import random
@@ -34,10 +34,11 @@ class StockLoader:
 
     def _load(self, item: LoadedCell, round: int) -> None:
         key, pids = item.cell.key, item.server.pids
-        arguments = stock_arguments(HOST, item.server.process.port, item.cell.load.connections)
+        port, users = item.server.process.port, item.cell.load.connections
+        arguments = stock_arguments(HOST, port, users, self._plan.locustfile)
         env = stock_environment(self._plan.client, item.server.scenario)
         log = self._writer.log_path(key, round).with_suffix(".locust.log")
-        with LoadProcess(arguments, log=log, env=env) as process:
+        with LoadProcess(arguments, log=log, env=env, web_ui=self._plan.web_ui) as process:
             process.greet()
             process.cpus = spread(process.pids, self._plan.load_cpus)
             item.begin(process.cpus)
