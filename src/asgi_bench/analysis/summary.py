@@ -90,7 +90,7 @@ def _cell(sample: Sample, samples: Mapping[str, Sample], plan: Plan) -> CellRepo
         server_cpu_s_per_request=_interval(map(_server_cpu_s_per_request, used)),
         server_pss_bytes=_pss_bytes(used),
         load_cpu_s_per_request=_interval(map(_load_cpu_s_per_request, used)).value,
-        load_cpu_share=_load_share(used),
+        load_cpu_share=_load_share(used, plan),
         response_time_s=response,
         service_time_s=service,
         generator_lag_s=lag,
@@ -143,7 +143,7 @@ def _pss_bytes(trials: Sequence[Trial]) -> int | None:
     return round(median(sizes)) if sizes else None
 
 
-def _load_share(trials: Sequence[Trial]) -> float | None:
+def _load_share(trials: Sequence[Trial], plan: Plan) -> float | None:
     """The mean over rounds of the share of its CPU the generator used."""
-    shares = [share for trial in trials if (share := load_cpu_share(trial)) is not None]
+    shares = [share for trial in trials if (share := load_cpu_share(trial, plan)) is not None]
     return fmean(shares) if shares else None

@@ -17,8 +17,6 @@ MAX_ERROR_SHARE = 0.001
 # Share of the CPU time a side may use above which it is the limit. The rest goes to clock reads
 # and to the edges of slices.
 BUSY_SHARE = 0.9
-# The generator is one process that sends from one thread, however many CPUs it may run on.
-GENERATOR_CAPACITY_CPUS = 1
 
 LEVELS: tuple[ValidityLevel, ...] = ("valid", "suspect", "invalid")
 
@@ -63,21 +61,25 @@ def server_busy_share(trial: Trial, workers: int, server_cpus: int) -> float | N
     return trial.server_cpu_s / (wall_s * capacity_cpus) if wall_s > 0 else None
 
 
-def load_cpu_share(trial: Trial) -> float | None:
-    """Generator CPU time over wall time of the load: 1 is all that it can use."""
+def load_cpu_share(trial: Trial, plan: Plan) -> float | None:
+    """Generator CPU time over what it may use: wall time of the load x its processes, or CPUs.
+
+    A load process sends from one thread, so it can use one CPU, however many it may run on.
+    """
+    load_cpus = len(trial.load_cpus or plan.load_cpus)
+    capacity_cpus = min(plan.load_processes, load_cpus) if load_cpus else plan.load_processes
     wall_s = trial.duration_s
-    return trial.load_cpu_s / (wall_s * GENERATOR_CAPACITY_CPUS) if wall_s > 0 else None
+    return trial.load_cpu_s / (wall_s * capacity_cpus) if wall_s > 0 else None
 
 
 def _findings(trial: Trial, cell: Cell, plan: Plan) -> tuple[Reason, ...]:
     """Every rule's finding on a trial that was under load."""
-    server_cpus = len(trial.server_cpus or plan.server_cpus)
     found = (
         _errors(trial),
         _no_answers(trial),
         _worker_died(trial),
         _stranger(trial),
-        _busy(trial, cell, server_cpus) if isinstance(cell.load, ClosedLoop) else None,
+        _busy(trial, cell, plan) if isinstance(cell.load, ClosedLoop) else None,
     )
     return tuple(reason for reason in found if reason is not None)
 
@@ -143,10 +145,11 @@ def _stranger(trial: Trial) -> Reason | None:
     )
 
 
-def _busy(trial: Trial, cell: Cell, server_cpus: int) -> Reason | None:
-    """Which side of a closed loop was the limit (DESIGN: the server must be, at saturation)."""
+def _busy(trial: Trial, cell: Cell, plan: Plan) -> Reason | None:
+    """Which side of a closed loop was the limit: a figure of the server has the server at it."""
+    server_cpus = len(trial.server_cpus or plan.server_cpus)
     server_share = server_busy_share(trial, cell.workers, server_cpus)
-    load_share = load_cpu_share(trial)
+    load_share = load_cpu_share(trial, plan)
     if server_share is None or load_share is None or server_share >= BUSY_SHARE:
         return None
     if load_share >= BUSY_SHARE:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from asgi_bench.analysis.document import CellReport
 from asgi_bench.model import Load
+from asgi_bench.store.folders import safe_name
 
 
 class Section(NamedTuple):
@@ -39,8 +40,8 @@ class Group(NamedTuple):
 
     @property
     def name(self) -> str:
-        """A name that is unique in a run and may stand in a file name: `hello-c64`."""
-        return f"{self.scenario}-{self.load.key.replace('%', 'pct')}"
+        """A name that may stand in a file name and an address: `hello-c64`."""
+        return safe_name(f"{self.scenario}-{self.load.key}").replace("%", "pct")
 
 
 def group_cells(cells: Iterable[CellReport]) -> tuple[Group, ...]:

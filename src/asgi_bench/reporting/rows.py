@@ -46,6 +46,7 @@ CLIENT_WORDS: Mapping[Client, str] = {
     "fast": "",
     "fasthttp": "sent by Locust's FastHttpUser, not interleaved",
     "http": "sent by Locust's HttpUser, not interleaved",
+    "locustfile": "sent by a locustfile, not interleaved",
 }
 
 

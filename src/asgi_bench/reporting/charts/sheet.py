@@ -151,10 +151,14 @@ def text_width(text: str, size: float = TEXT_SIZE) -> float:
 
 def fitted(text: str, size: float, room: float) -> str:
     """The text, cut where it's wider than so many pixels."""
-    letters = len(text)
-    while letters > 1 and text_width(shortened(text, letters), size) > room:
-        letters = min(letters - 1, int(letters * room / text_width(text, size)) + 4)
-    return shortened(text, letters)
+    fewest, most = 1, len(text)
+    while fewest < most:
+        letters = (fewest + most + 1) // 2
+        if text_width(shortened(text, letters), size) <= room:
+            fewest = letters
+        else:
+            most = letters - 1
+    return shortened(text, fewest)
 
 
 def save_sheet(figure: Figure, stem: Path) -> list[Path]:

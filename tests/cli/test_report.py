@@ -1,0 +1,130 @@
+import csv
+import io
+from pathlib import Path
+
+import msgspec
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.summary import summarize
+from asgi_bench.cli.report import report
+from asgi_bench.errors import BenchError, UsageError
+from asgi_bench.reporting.documents import render_report
+from tests.synthetic_run import planned_cells, store_run, synthetic_run, troubled_run
+
+
+def invoke(*args: str) -> Result:
+    """Run the verb alone."""
+    app = typer.Typer()
+    app.command()(report)
+    return CliRunner().invoke(app, args)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A stored run with every kind of trouble."""
+    return store_run(troubled_run(), tmp_path)
+
+
+@pytest.mark.parametrize("format", ["text", "json", "markdown", "csv"])
+def test_every_format_is_what_reporting_renders(folder: Path, format: str) -> None:
+    """The verb adds nothing to the document and takes nothing away."""
+    result = invoke(str(folder), "--format", format)
+    assert result.exit_code == 0, result.output
+    expected = render_report(summarize(troubled_run()), format)  # type: ignore[arg-type]
+    assert result.stdout_bytes.decode() == expected
+
+
+def test_text_is_the_default(folder: Path) -> None:
+    """Without a format people read it."""
+    assert invoke(str(folder)).stdout == invoke(str(folder), "--format", "text").stdout
+
+
+def test_json_can_be_piped(folder: Path) -> None:
+    """Standard output holds the document and nothing else."""
+    document = msgspec.json.decode(invoke(str(folder), "--format", "json").stdout, type=Report)
+    assert document.run.id == folder.name
+
+
+def test_csv_can_be_piped(folder: Path) -> None:
+    """Standard output holds a line for each cell and nothing else."""
+    rows = list(csv.DictReader(io.StringIO(invoke(str(folder), "--format", "csv").stdout)))
+    assert len(rows) == len(planned_cells())
+
+
+def test_newest_run_of_the_output_folder(tmp_path: Path) -> None:
+    """Without a run, `--output` says where to look for the newest."""
+    run = synthetic_run(planned_cells()[:1], rounds=1)
+    newer = msgspec.structs.replace(
+        run.header, started_at="2027-01-01T00:00:00Z", run_id="20270101T000000Z"
+    )
+    for each in (msgspec.structs.replace(run, header=newer), run):
+        store_run(each, tmp_path)
+    result = invoke("--output", str(tmp_path), "--format", "json")
+    assert msgspec.json.decode(result.stdout, type=Report).run.id == "20270101T000000Z"
+    by_id = invoke(run.header.run_id, "-o", str(tmp_path), "--format", "json")
+    assert msgspec.json.decode(by_id.stdout, type=Report).run.id == run.header.run_id
+
+
+def test_damage_goes_to_stderr(folder: Path) -> None:
+    """A run that was cut off is reported on, with a warning that leaves the document whole."""
+    trials = folder / "trials.jsonl"
+    trials.write_bytes(trials.read_bytes()[:-5])
+    result = invoke(str(folder), "--format", "json")
+    assert "is cut off" in result.stderr
+    msgspec.json.decode(result.stdout, type=Report)
+
+
+def test_missing_run_is_a_usage_error(tmp_path: Path) -> None:
+    """A wrong name or an empty results folder is the user's to mend, in one line."""
+    for args in ((str(tmp_path / "none"),), ("-o", str(tmp_path))):
+        error = invoke(*args).exception
+        assert isinstance(error, UsageError)
+        assert "\n" not in str(error)
+
+
+def test_unreadable_run_is_an_error(folder: Path) -> None:
+    """A run whose header is broken names the file."""
+    (folder / "run.json").write_text("{")
+    error = invoke(str(folder)).exception
+    assert isinstance(error, BenchError)
+    assert "run.json" in str(error)
+
+
+def test_unknown_format_is_refused_with_the_known_ones(folder: Path) -> None:
+    """A typing error is answered with what is allowed."""
+    result = invoke(str(folder), "--format", "xml")
+    assert result.exit_code == 2
+    assert "markdown" in result.stderr
+
+
+def test_columns_set_the_width(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through a pipe the table has its full width, unless COLUMNS says otherwise."""
+    assert max(map(len, invoke(str(folder)).stdout.splitlines())) == 100
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, invoke(str(folder)).stdout.splitlines())) == 80
+
+
+@pytest.mark.parametrize(
+    ("variables", "colored"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False), ({"NO_COLOR": ""}, True)],
+)
+def test_colour_on_a_terminal_unless_forbidden(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], colored: bool
+) -> None:
+    """A terminal gets colour, unless NO_COLOR is set or it can't show any."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    report(str(folder))
+    assert ("\x1b[" in terminal.getvalue()) == colored

@@ -1,0 +1,268 @@
+import re
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import msgspec
+import pytest
+
+from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.percentiles import TailCurve, tail_curve
+from asgi_bench.analysis.samples import sample_cells
+from asgi_bench.analysis.summary import merged_histogram, summarize
+from asgi_bench.errors import BenchError
+from asgi_bench.model import ClosedLoop, Run
+from asgi_bench.reporting.charts import draw_charts
+from asgi_bench.reporting.charts.bars import draw_bars
+from asgi_bench.reporting.charts.latency import draw_latency
+from asgi_bench.reporting.charts.measures import MEASURES
+from asgi_bench.reporting.charts.palette import DASHES, HUES, assign_styles
+from asgi_bench.reporting.charts.scaling import draw_scaling
+from asgi_bench.reporting.charts.sheet import (
+    WIDTH,
+    Words,
+    fitted,
+    save_sheet,
+    sheet_settings,
+    text_width,
+)
+from asgi_bench.reporting.groups import group_cells
+from tests.synthetic_run import planned_cells, synthetic_run, troubled_run
+
+CHARTS = {"throughput", "latency", "cpu", "memory", "workers"}
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The charts of a run with every kind of trouble, by file name."""
+    folder = tmp_path_factory.mktemp("troubled")
+    return {path.name: path for path in draw_charts(troubled_run(), folder / "charts")}
+
+
+def texts(svg: Path) -> list[str]:
+    """The texts of a chart that are stored as text."""
+    return ["".join(each.itertext()) for each in ElementTree.parse(svg).iter(f"{SVG}text")]
+
+
+def curves_of(run: Run) -> dict[str, TailCurve]:
+    """The latency curves of a run's cells."""
+    found = {
+        key: tail_curve(merged_histogram(sample, "response_time_hdr"))
+        for key, sample in sample_cells(run).items()
+    }
+    return {key: curve for key, curve in found.items() if curve is not None}
+
+
+def throughput_chart(run: Run, folder: Path) -> Path:
+    """The throughput chart of a run, as SVG, drawn alone."""
+    report = summarize(run)
+    (group,) = group_cells(report.cells)
+    with sheet_settings():
+        styles = assign_styles(report.cells)
+        figure = draw_bars(words(report), group, MEASURES[0].measure, styles)
+        return save_sheet(figure, folder / "throughput")[0]
+
+
+def words(report: Report) -> Words:
+    """Words of a usual length."""
+    return Words("Title", ("fact",) * 3, ("note",) * 3, (report.run.id, "footer"))
+
+
+def test_every_chart_as_svg_and_png(troubled: dict[str, Path]) -> None:
+    """One set for the one scenario and load, both kinds of file each."""
+    expected = {f"{name}-hello-c64.{kind}" for name in CHARTS for kind in ("svg", "png")}
+    assert set(troubled) == expected
+    assert all(path.stat().st_size > 0 for path in troubled.values())
+
+
+def test_every_chart_says_its_circumstances(troubled: dict[str, Path]) -> None:
+    """Machine, date, connections, workers and loop type stand on each, as text."""
+    for name in CHARTS:
+        shown = " ".join(texts(troubled[f"{name}-hello-c64.svg"]))
+        for fact in ("AMD EPYC 7763", "2026-11-22", "closed loop", "64 connections", "2 workers"):
+            assert fact in shown
+
+
+def test_text_is_stored_as_text(troubled: dict[str, Path]) -> None:
+    """Names of servers can be searched and read aloud: they are text, not paths."""
+    for name in CHARTS:
+        shown = " ".join(texts(troubled[f"{name}-hello-c64.svg"]))
+        for server in ("uvicorn", "granian", "hypercorn", "daphne"):
+            assert server in shown
+
+
+def test_latency_of_a_closed_loop_says_saturation(troubled: dict[str, Path]) -> None:
+    """Nobody shall take response times at saturation for those of a server with spare time."""
+    shown = texts(troubled["latency-hello-c64.svg"])
+    assert any("at saturation" in text for text in shown)
+    assert {"p50", "p90", "p99", "p99.9", "p99.99"} <= set(shown)
+
+
+def test_invalid_is_hatched_and_named(troubled: dict[str, Path], tmp_path: Path) -> None:
+    """Hatching occurs exactly where a cell is invalid, with the word beside it."""
+    svg = troubled["throughput-hello-c64.svg"]
+    assert "<pattern" in svg.read_text()
+    assert sum(text.endswith("invalid") for text in texts(svg)) >= 2
+    sound = throughput_chart(synthetic_run(planned_cells()[:1], rounds=3), tmp_path)
+    assert "<pattern" not in sound.read_text()
+
+
+def test_absent_cells_are_rows_with_their_reason(troubled: dict[str, Path]) -> None:
+    """What failed or was skipped isn't left out of the chart."""
+    shown = texts(troubled["throughput-hello-c64.svg"])
+    assert any(text.startswith("failed, in 4 of 5 rounds: exited with 1") for text in shown)
+    assert any(text.startswith("skipped, not installed") for text in shown)
+
+
+def test_png_is_twice_the_width_of_a_readme(troubled: dict[str, Path]) -> None:
+    """Dense screens get their pixels: 1660 for the 830 that a README shows."""
+    for path in troubled.values():
+        if path.suffix == ".png":
+            (width,) = struct.unpack(">I", path.read_bytes()[16:20])
+            assert width == 2 * WIDTH
+
+
+def test_svg_is_as_wide_as_a_readme(troubled: dict[str, Path]) -> None:
+    """622.5 points are 830 CSS pixels, so that the sizes of letters are those planned."""
+    for path in troubled.values():
+        if path.suffix == ".svg":
+            width = ElementTree.parse(path).getroot().attrib["width"]
+            assert float(width.removesuffix("pt")) * 96 / 72 == pytest.approx(WIDTH)
+
+
+def test_same_run_gives_the_same_svg(tmp_path: Path) -> None:
+    """Neither a date nor a random id gets in: charts in a repository change with data alone."""
+    run = synthetic_run(planned_cells()[:2], rounds=3)
+    first = throughput_chart(run, tmp_path).read_bytes()
+    assert throughput_chart(run, tmp_path).read_bytes() == first
+
+
+def test_one_set_for_each_load(tmp_path: Path) -> None:
+    """Two connection counts give two sets of files; one worker count gives no scaling chart."""
+    loads = (ClosedLoop(8), ClosedLoop(64))
+    cells = planned_cells(loads, worker_counts=(1,))[:2]  # one server, both loads
+    names = {path.name for path in draw_charts(synthetic_run(cells, rounds=2), tmp_path)}
+    expected = {f"{name}-hello-{load}" for name in CHARTS - {"workers"} for load in ("c8", "c64")}
+    assert {name.rsplit(".", 1)[0] for name in names} == expected
+
+
+def test_hostile_names_stay_text(tmp_path: Path) -> None:
+    """Markup and formulas in a name are letters: the file is well-formed and shows them."""
+    (planned,) = planned_cells(worker_counts=(1,))[:1]
+    name = "<script>&\x1b[0m $\\frac{1}{2$"
+    hostile = msgspec.structs.replace(
+        planned, cell=msgspec.structs.replace(planned.cell, variant=name, scenario="a/../b")
+    )
+    files = draw_charts(synthetic_run((hostile,), rounds=1), tmp_path / "charts")
+    assert {file.parent for file in files} == {tmp_path / "charts"}
+    shown = " ".join(text for file in files if file.suffix == ".svg" for text in texts(file))
+    assert "daphne <script>& $\\frac{1}{2$" in shown
+
+
+@pytest.mark.parametrize("rounds", [0, 1])
+def test_few_rounds_are_drawn_without_intervals(tmp_path: Path, rounds: int) -> None:
+    """A run that was stopped early still has charts, without whiskers that nothing supports."""
+    files = draw_charts(synthetic_run(planned_cells()[:1], rounds=rounds), tmp_path)
+    assert {file.name.split("-")[0] for file in files} >= {"throughput", "cpu", "memory"}
+    shown = [text for file in files if file.suffix == ".svg" for text in texts(file)]
+    assert not any("whiskers" in text for text in shown)
+
+
+def test_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    """A file in the folder's place is named, in place of a traceback."""
+    (tmp_path / "charts").write_text("")
+    with pytest.raises(BenchError, match="charts can't be written"):
+        draw_charts(synthetic_run(planned_cells()[:1], rounds=1), tmp_path / "charts")
+
+
+def test_no_text_leaves_the_sheet() -> None:
+    """Every letter of every chart lies within the picture."""
+    run = troubled_run()
+    report = summarize(run)
+    (group,) = group_cells(report.cells)
+    styles = assign_styles(report.cells)
+    with sheet_settings():
+        figures = [draw_bars(words(report), group, chart.measure, styles) for chart in MEASURES]
+        for figure in (
+            *figures,
+            draw_latency(words(report), group, curves_of(run), styles),
+            draw_scaling(words(report), group, styles),
+        ):
+            assert figure is not None
+            width, height = figure.get_size_inches()
+            drawn = figure.get_tightbbox()
+            assert 0 <= drawn.x0 < drawn.x1 <= width
+            assert 0 <= drawn.y0 < drawn.y1 <= height
+
+
+def test_long_text_is_cut_to_the_room() -> None:
+    """A text that is too wide ends in an ellipsis within its room; a short one stays."""
+    with sheet_settings():
+        assert fitted("uvicorn", 12, 500) == "uvicorn"
+        cut = fitted("reason " * 50, 12, 200)
+        assert cut.endswith("…")
+        assert 150 < text_width(cut, 12) <= 200
+
+
+def test_styles_tell_all_shipped_servers_apart() -> None:
+    """Each server has a colour of its own, each variant of it a dash of its own."""
+    cells = summarize(synthetic_run(rounds=0)).cells
+    styles = assign_styles(cells)
+    assert len({(style.color, str(style.dash)) for style in styles.values()}) == len(styles) == 11
+    for (server, variant), style in styles.items():
+        assert style.color == styles[server, "default"].color
+        assert style.marker == styles[server, "default"].marker
+        assert (style.dash == DASHES[0]) == (variant == "default")
+
+
+def test_more_servers_than_colours_differ_by_marker() -> None:
+    """The eighth server takes the first's colour again, with another marker."""
+    (cell,) = summarize(synthetic_run(planned_cells()[:1], rounds=0)).cells
+    cells = [msgspec.structs.replace(cell, server=f"s{n:02}") for n in range(2 * len(HUES))]
+    styles = assign_styles(cells)
+    assert len({(style.color, style.marker) for style in styles.values()}) == 2 * len(HUES)
+
+
+def luminance(color: tuple[float, float, float]) -> float:
+    """Relative luminance as WCAG 2 defines it."""
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in color]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_coloured_text_is_legible() -> None:
+    """Labels in a server's ink have the 4.5:1 that WCAG 2 asks for on white."""
+    cells = summarize(synthetic_run(rounds=0)).cells
+    for style in assign_styles(cells).values():
+        assert 1.05 / (luminance(style.ink) + 0.05) >= 4.5
+
+
+def test_drawing_raises_no_warning(tmp_path: Path) -> None:
+    """Charts are imported and drawn in a process where every warning is an error."""
+    script = (
+        "import pathlib\n"
+        "from tests.synthetic_run import *\n"
+        "from asgi_bench.reporting.charts import draw_charts\n"
+        "run = synthetic_run(planned_cells()[-1:], rounds=1)\n"
+        f"draw_charts(run, pathlib.Path({str(tmp_path)!r}))\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, timeout=60)
+
+
+def test_only_charts_import_matplotlib() -> None:
+    """Tables and verbs don't pay for matplotlib: importing them leaves it alone."""
+    script = (
+        "import sys\n"
+        "import asgi_bench.cli.report, asgi_bench.cli.plot, asgi_bench.reporting.documents\n"
+        "sys.exit('matplotlib' in sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    package = Path(__file__).parents[3] / "src/asgi_bench"
+    importers = {
+        path.relative_to(package).parts[:2]
+        for path in package.rglob("*.py")
+        if re.search(r"^\s*(import|from) matplotlib", path.read_text(), re.MULTILINE)
+    }
+    assert importers == {("reporting", "charts")}

@@ -1,0 +1,47 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgi_bench.reporting.charts.lines import spread
+
+PLACES = st.lists(st.floats(min_value=-50, max_value=150), min_size=1, max_size=9)
+
+
+@given(PLACES)
+def test_labels_never_overlap_nor_leave_the_panel(wanted: list[float]) -> None:
+    """Nine labels of height 10 in 100 pixels: each 10 from the next, all inside."""
+    places = sorted(spread(wanted, 10, 0, 100))
+    assert all(later - earlier >= 10 - 1e-6 for earlier, later in pairwise(places))
+    assert places[0] >= 0
+    assert places[-1] <= 100 + 1e-6
+
+
+@given(PLACES)
+def test_labels_keep_the_order_of_their_lines(wanted: list[float]) -> None:
+    """A label never changes places with that of a line above it."""
+    places = spread(wanted, 10, 0, 100)
+    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
+    assert [places[index] for index in order] == sorted(places)
+
+
+def test_labels_with_room_stay_at_their_lines() -> None:
+    """Where nothing is in the way, nothing is moved."""
+    assert spread([20.0, 60.0, 40.0], 10, 0, 100) == pytest.approx([20.0, 60.0, 40.0])
+
+
+def test_crowded_labels_share_the_shift() -> None:
+    """Three lines at one place get their labels above, at and below it."""
+    assert spread([50.0, 50.0, 50.0], 10, 0, 100) == pytest.approx([40.0, 50.0, 60.0])
+
+
+def test_more_labels_than_fit_are_crowded_evenly() -> None:
+    """Twenty labels in too small a panel still all lie inside it."""
+    places = spread([50.0] * 20, 10, 0, 100)
+    assert (min(places), max(places)) == pytest.approx((0.0, 100.0))
+
+
+def test_no_labels() -> None:
+    """A panel without lines needs no labels."""
+    assert spread([], 10, 0, 100) == []

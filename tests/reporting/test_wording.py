@@ -1,0 +1,118 @@
+import unicodedata
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgi_bench.analysis.summary import summarize
+from asgi_bench.model import ClosedLoop, Load, OpenLoop
+from asgi_bench.reporting.wording import (
+    LEVELS,
+    findings,
+    latency_words,
+    load_words,
+    machine_words,
+    plain,
+    shortened,
+    workers_words,
+)
+from tests.synthetic_run import MACHINE, planned_cells, synthetic_run, troubled_run
+
+
+@given(st.text())
+def test_plain_text_is_one_harmless_line(text: str) -> None:
+    """No control or format character survives, so no line drives a terminal or hides text."""
+    found = plain(text)
+    assert not any(
+        unicodedata.category(letter).startswith(("Cc", "Cf", "Z"))
+        for letter in found
+        if letter != " "
+    )
+    assert found == found.strip()
+
+
+def test_colours_of_a_log_line_vanish_whole() -> None:
+    """An escape sequence goes with its parameters, and the words around it stay."""
+    assert plain("\x1b[31;1mOSError\x1b[0m:\tin\r\nuse\x07") == "OSError: in use"
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        (ClosedLoop(64), "closed loop, 64 connections"),
+        (OpenLoop(500), "open loop, 500 requests/s, poisson, up to 256 connections"),
+        (
+            OpenLoop(None, rate_share=0.5, arrivals="constant", connections=8),
+            "open loop, 50% of each server's own throughput, constant, up to 8 connections",
+        ),
+    ],
+)
+def test_load_in_words(load: Load, words: str) -> None:
+    """Loop, rate and connections are said."""
+    assert load_words(load) == words
+
+
+def test_latency_of_a_closed_loop_is_labelled() -> None:
+    """Response times at saturation are called that; those of an open loop aren't."""
+    assert "at saturation" in latency_words(ClosedLoop(64))
+    assert "saturation" not in latency_words(OpenLoop(500))
+
+
+def test_machine_in_words_lacks_its_name() -> None:
+    """The machine is described; its host name stays in the file."""
+    words = machine_words(MACHINE)
+    for part in ("AMD EPYC 7763", "2 CPUs", "7.75 GiB", "kvm", "Debian", "6.1.0-44", "3.11.2"):
+        assert part in words
+    assert MACHINE.hostname not in words
+
+
+def test_worker_counts_in_words() -> None:
+    """One is singular, several are listed once each."""
+    assert workers_words([1]) == "1 worker"
+    assert workers_words([2]) == "2 workers"
+    assert workers_words([2, 1, 2]) == "1 and 2 workers"
+    assert workers_words([1, 2, 4]) == "1, 2 and 4 workers"
+
+
+def test_shortened_text_marks_its_cut() -> None:
+    """A text that fits stays, a longer one ends in an ellipsis within the limit."""
+    assert shortened("uvicorn", 7) == "uvicorn"
+    assert shortened("uvicorn", 5) == "uvic…"
+
+
+def test_every_absence_and_every_reason_is_told() -> None:
+    """Each failed, skipped, invalid and suspect cell has a finding, the worst first."""
+    report = summarize(troubled_run())
+    found = findings(report)
+    for cell in report.cells:
+        if cell.outcome != "ok":
+            assert any(cell.cell in f.cells and f.level == cell.outcome for f in found)
+        elif cell.validity != "valid":
+            assert any(cell.cell in f.cells and f.level == cell.validity for f in found)
+    ranks = [LEVELS.index(finding.level) for finding in found]
+    assert ranks == sorted(ranks)
+
+
+def test_same_finding_on_many_cells_is_one_line() -> None:
+    """Too few rounds in all cells are told once, with how many cells it concerns."""
+    found = findings(summarize(synthetic_run(planned_cells(worker_counts=(1,)), rounds=2)))
+    (few,) = (finding for finding in found if finding.level == "suspect")
+    assert len(few.cells) == 11
+    assert few.subject.startswith("11 cells, from ")
+
+
+def test_sound_run_has_no_findings() -> None:
+    """Where nothing is to be said, nothing is said."""
+    run = synthetic_run(planned_cells(worker_counts=(1,)), rounds=3)
+    assert findings(summarize(run)) == ()
+
+
+def test_missing_ratios_are_explained() -> None:
+    """Without any ratio the reader learns why."""
+    run = synthetic_run(planned_cells(worker_counts=(1,)), rounds=3)
+    for reference, word in ((None, "no reference"), ("nginx/default/w1", "nginx/default/w1")):
+        plan = msgspec.structs.replace(run.header.plan, reference=reference)
+        header = msgspec.structs.replace(run.header, plan=plan)
+        found = findings(summarize(msgspec.structs.replace(run, header=header)))
+        assert any(word in finding.text for finding in found)
