@@ -1,0 +1,24 @@
+"""Servers whose every answer is known beforehand, and which count what they received.
+
+    with KnownAnswers(Behaviour(script=("plain", "plain", "status"))) as server:
+        ...  # load on 127.0.0.1, server.port
+    assert server.counts().requests == sent
+
+A `script` names the kind of each answer in turn (`kinds.KINDS`), so shares are exact.
+"""
+
+from tests.known_answers.behaviour import Behaviour, Counts
+from tests.known_answers.kinds import BODY, KINDS, LARGE_BODY, SLOW_S
+from tests.known_answers.process import KnownAnswers, expected_errors, unused_port
+
+__all__ = [
+    "BODY",
+    "KINDS",
+    "LARGE_BODY",
+    "SLOW_S",
+    "Behaviour",
+    "Counts",
+    "KnownAnswers",
+    "expected_errors",
+    "unused_port",
+]

@@ -1,0 +1,50 @@
+"""What a known-answer server is told to do, and what it says it did."""
+
+import msgspec
+
+
+class Behaviour(msgspec.Struct, frozen=True):
+    """How a server answers.
+
+    The nth request gets the nth kind of `opening`, and after that those of `script` in turn; n
+    counts over the whole server, or over each connection with `per_connection`. Every answer
+    waits `delay_s`. With a stall, the server says nothing during the first `stall_s` of every
+    `stall_period_s` since its origin: what is due meanwhile is answered when the stall ends.
+    """
+
+    script: tuple[str, ...] = ("plain",)
+    opening: tuple[str, ...] = ()
+    per_connection: bool = False
+    delay_s: float = 0.0
+    stall_s: float = 0.0
+    stall_period_s: float = 0.0
+
+    def kind_of(self, number: int) -> str:
+        """The kind of the answer to a request, counted from 0."""
+        if number < len(self.opening):
+            return self.opening[number]
+        return self.script[(number - len(self.opening)) % len(self.script)]
+
+
+class Started(msgspec.Struct, frozen=True):
+    """Where a server listens, and the origin of its stalls on the monotonic clock."""
+
+    port: int
+    origin_ns: int
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """What a server saw: `requests` are whole ones received, `kinds` how each was answered.
+
+    `late` requests came on a connection the server had already closed its side of: they are in
+    `requests`, not in `kinds`. `open` connections are those the client has not closed yet.
+    `delays_ns` is how long each answer was held back, from request read to answer sent; only of
+    a server with a delay or a stall.
+    """
+
+    connections: int
+    open: int
+    requests: int
+    late: int
+    kinds: dict[str, int]
+    delays_ns: tuple[int, ...]

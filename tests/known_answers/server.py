@@ -1,0 +1,212 @@
+"""The program: `python -m tests.known_answers.server`, commanded over its standard streams.
+
+One thread, one epoll. Each line of JSON it gets is a behaviour to take on, counting from zero; an
+empty line asks for its counts; both are answered by a line of JSON. The end of its input ends it.
+Independent of everything it is to check.
+"""
+
+import heapq
+import itertools
+import os
+import re
+import select
+import socket
+import sys
+from collections import Counter
+from time import perf_counter_ns as clock_ns
+
+import msgspec
+
+from tests.known_answers.behaviour import Behaviour, Counts, Started
+from tests.known_answers.kinds import KINDS, End, Step
+
+LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
+# epoll waits whole milliseconds: the last one is spun away.
+SPIN_NS = 1_000_000
+STDIN, STDOUT = 0, 1
+
+decode_behaviour = msgspec.json.Decoder(Behaviour).decode
+
+
+class Peer:
+    """One connection of a client."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.received = bytearray()
+        self.requests = 0
+        self.is_over = False
+
+    def next_request(self) -> bytes | None:
+        """Take the first whole request out of what was received."""
+        head_end = self.received.find(b"\r\n\r\n") + 4
+        if head_end < 4:
+            return None
+        length = LENGTH.search(self.received[:head_end])
+        end = head_end + (int(length[1]) if length else 0)
+        if len(self.received) < end:
+            return None
+        request = bytes(self.received[:end])
+        del self.received[:end]
+        return request
+
+
+class Server:
+    """Answers by the script, and counts."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        self._listener.setblocking(False)
+        self._peers: dict[int, Peer] = {}
+        self._due: list[tuple[int, int, Peer, list[Step], int]] = []
+        self._order = itertools.count()
+        self._behave(Behaviour())
+        self._epoll.register(self._listener, select.EPOLLIN)
+        self._epoll.register(STDIN, select.EPOLLIN)
+
+    def _behave(self, behaviour: Behaviour) -> Started:
+        self._behaviour = behaviour
+        self._holds_back = bool(behaviour.delay_s or behaviour.stall_s)
+        self._connections = self._requests = self._late = 0
+        self._kinds: Counter[str] = Counter()
+        self._delays_ns: list[int] = []
+        self._origin_ns = clock_ns()
+        return Started(self._listener.getsockname()[1], self._origin_ns)
+
+    def serve(self) -> None:
+        """Serve until the standard input ends."""
+        while True:
+            is_asked = False
+            for fd, _ in self._epoll.poll(self._patience_s()):
+                if fd == STDIN:
+                    is_asked = True
+                elif fd == self._listener.fileno():
+                    self._accept()
+                elif fd in self._peers:
+                    self._receive(self._peers[fd])
+            while self._due and self._due[0][0] <= clock_ns():
+                _, _, peer, steps, since_ns = heapq.heappop(self._due)
+                self._follow(peer, steps, since_ns)
+            if is_asked:
+                line = os.read(STDIN, 1 << 16)
+                if not line:
+                    return
+                is_question = not line.strip()
+                say(self._counts() if is_question else self._behave(decode_behaviour(line)))
+
+    def _patience_s(self) -> float:
+        if not self._due:
+            return -1
+        return max(0.0, (self._due[0][0] - clock_ns() - SPIN_NS) / 1e9)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except BlockingIOError:
+                return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(10)
+            self._peers[sock.fileno()] = Peer(sock)
+            self._epoll.register(sock, select.EPOLLIN)
+            self._connections += 1
+
+    def _receive(self, peer: Peer) -> None:
+        try:
+            data = peer.sock.recv(1 << 18)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._forget(peer)
+            return
+        peer.received += data
+        while (request := peer.next_request()) is not None:
+            self._take(peer, request, clock_ns())
+
+    def _take(self, peer: Peer, request: bytes, now_ns: int) -> None:
+        behaviour = self._behaviour
+        number = peer.requests if behaviour.per_connection else self._requests
+        peer.requests += 1
+        self._requests += 1
+        if peer.is_over:
+            self._late += 1
+            return
+        kind = behaviour.kind_of(number)
+        self._kinds[kind] += 1
+        steps = KINDS[kind].steps()
+        if request.startswith(b"HEAD "):
+            steps = [_head_of(step) if isinstance(step, bytes) else step for step in steps]
+        self._later(peer, steps, now_ns, self._answer_at_ns(now_ns))
+
+    def _answer_at_ns(self, now_ns: int) -> int:
+        behaviour = self._behaviour
+        at_ns = now_ns + int(behaviour.delay_s * 1e9)
+        if behaviour.stall_period_s:
+            phase_ns = (at_ns - self._origin_ns) % int(behaviour.stall_period_s * 1e9)
+            at_ns += max(0, int(behaviour.stall_s * 1e9) - phase_ns)
+        return at_ns
+
+    def _later(self, peer: Peer, steps: list[Step], since_ns: int, at_ns: int) -> None:
+        if at_ns <= clock_ns():
+            self._follow(peer, steps, since_ns)
+        else:
+            heapq.heappush(self._due, (at_ns, next(self._order), peer, steps, since_ns))
+
+    def _follow(self, peer: Peer, steps: list[Step], since_ns: int) -> None:
+        """Take steps up to the next pause; `since_ns` is when the request was read, 0 after."""
+        for index, step in enumerate(steps):
+            if peer.sock.fileno() < 0:
+                return
+            if isinstance(step, float):
+                self._later(peer, steps[index + 1 :], 0, clock_ns() + int(step * 1e9))
+                return
+            if since_ns and self._holds_back:
+                self._delays_ns.append(clock_ns() - since_ns)
+            since_ns = 0
+            try:
+                self._do(peer, step)
+            except OSError:
+                self._forget(peer)
+
+    def _do(self, peer: Peer, step: bytes | End) -> None:
+        if isinstance(step, bytes):
+            peer.sock.sendall(step)
+        elif step is End.FIN:
+            # Half a close: requests that are still under way get counted.
+            peer.is_over = True
+            peer.sock.shutdown(socket.SHUT_WR)
+        else:
+            linger = (1).to_bytes(4, sys.byteorder) + (0).to_bytes(4, sys.byteorder)
+            peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self._forget(peer)
+
+    def _forget(self, peer: Peer) -> None:
+        self._peers.pop(peer.sock.fileno(), None)
+        peer.sock.close()
+
+    def _counts(self) -> Counts:
+        return Counts(
+            connections=self._connections,
+            open=len(self._peers),
+            requests=self._requests,
+            late=self._late,
+            kinds=dict(self._kinds),
+            delays_ns=tuple(self._delays_ns),
+        )
+
+
+def _head_of(data: bytes) -> bytes:
+    head, mark, _ = data.partition(b"\r\n\r\n")
+    return head + mark
+
+
+def say(message: Started | Counts) -> None:
+    """Write one line of JSON."""
+    line = msgspec.json.encode(message) + b"\n"
+    while line:
+        line = line[os.write(STDOUT, line) :]
+
+
+if __name__ == "__main__":
+    Server().serve()

@@ -1,0 +1,77 @@
+"""Load on a known-answer server, from the first connection to the close."""
+
+from contextlib import closing
+
+import msgspec
+
+from asgi_bench.load.closed_loop import Stretch, run_closed_loop
+from asgi_bench.load.connections import Connections
+from asgi_bench.load.target import Target
+from asgi_bench.load.wire.http1 import encode_request
+from tests.known_answers import BODY
+
+
+def target_at(
+    port: int,
+    *,
+    connections: int = 8,
+    timeout_s: float = 5.0,
+    method: str = "GET",
+    body: bytes = b"",
+    expect_body: bytes | None = BODY,
+) -> Target:
+    """A target on a known-answer server."""
+    return Target(
+        name="/",
+        host="127.0.0.1",
+        port=port,
+        connections=connections,
+        request=encode_request(method, "/", f"127.0.0.1:{port}", {}, body),
+        method=method,
+        expect_body=expect_body,
+        timeout_s=timeout_s,
+    )
+
+
+def go_on() -> bool:
+    """Breathe where there are no other greenlets."""
+    return True
+
+
+def opened(target: Target) -> Connections:
+    """All connections of a target, idle."""
+    connections = Connections(target)
+    for _ in range(target.connections):
+        connections.connect()
+    connections.refresh()
+    return connections
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """What a client counted; `faults` are the errors there were, by kind."""
+
+    stretch: Stretch
+    sent: int
+    correct: int
+    faults: dict[str, int]
+    reconnects: int
+    unasked: int
+
+
+def tally(connections: Connections, stretch: Stretch) -> Tally:
+    """What the connections counted since they were opened."""
+    return Tally(
+        stretch=stretch,
+        sent=connections.sent,
+        correct=connections.correct,
+        faults={kind: n for kind, n in connections.errors.items() if n},
+        reconnects=connections.reconnects,
+        unasked=connections.unasked,
+    )
+
+
+def load(target: Target, seconds: float) -> Tally:
+    """Open the connections, load them for `seconds`, close them, and tell what was counted."""
+    with closing(opened(target)) as connections:
+        stretch = run_closed_loop(connections, seconds, go_on)
+    return tally(connections, stretch)

@@ -1,0 +1,260 @@
+import statistics
+import time
+from contextlib import closing
+
+import pytest
+
+from asgi_bench.load.closed_loop import run_closed_loop
+from asgi_bench.load.connections import Connections
+from asgi_bench.load.openings import RETRY_NS
+from tests.known_answers import (
+    BODY,
+    KINDS,
+    LARGE_BODY,
+    SLOW_S,
+    Behaviour,
+    KnownAnswers,
+    expected_errors,
+    unused_port,
+)
+from tests.load.loading import go_on, load, opened, tally, target_at
+
+# Kinds that speak or end in the middle of the next request make its fate a matter of timing;
+# test_connections looks at them on connections that stay idle.
+UNTIMELY = {"idle-close", "idle-reset", "afterthought", "again"}
+TIMELY = sorted(
+    name for name in KINDS if name not in UNTIMELY and not name.startswith(("large", "slow"))
+)
+
+
+@pytest.mark.parametrize("kind", TIMELY)
+def test_counts_equal_the_servers_own(known: KnownAnswers, kind: str) -> None:
+    """Of every kind of answer, all that was sent and went wrong is what the server says."""
+    server = known.behave(Behaviour(script=("plain", "plain", kind)))
+    # A time-out that a stalled machine can't cause where nothing is silent.
+    timeout_s = 0.5 if KINDS[kind].error == "timeout" else 5.0
+    client = load(target_at(server.port, connections=4, timeout_s=timeout_s), 0.1)
+    counts = server.counts()
+    errors = expected_errors(counts)
+    assert counts.kinds[kind] > 0
+    assert client.sent == counts.requests
+    assert client.faults == errors
+    assert client.correct == counts.requests - sum(errors.values())
+    assert client.correct == client.stretch.requests
+    assert counts.connections == 4 + client.reconnects
+    assert client.unasked == 0
+
+
+def test_counts_equal_the_servers_own_when_all_goes_wrong_at_once(known: KnownAnswers) -> None:
+    """A server that does everything in turn is counted as exactly."""
+    server = known.behave(Behaviour(script=(*TIMELY, *["plain"] * 50)))
+    client = load(target_at(server.port, connections=16, timeout_s=1.0), 1.5)
+    counts = server.counts()
+    errors = expected_errors(counts)
+    assert set(counts.kinds) == set(TIMELY)
+    assert client.sent == counts.requests
+    assert client.faults == errors
+    assert client.correct + sum(client.faults.values()) == client.sent
+    assert counts.connections == 16 + client.reconnects
+
+
+def test_a_known_share_of_errors_is_that_share(known: KnownAnswers) -> None:
+    """One wrong status in eight and one wrong body in eight of 64 connections are just that."""
+    script = ("status", "plain", "plain", "plain", "body", "plain", "plain", "plain")
+    server = known.behave(Behaviour(script=script))
+    client = load(target_at(server.port, connections=64), 0.4)
+    counts = server.counts()
+    whole, rest = divmod(client.sent, len(script))
+    assert whole > 10
+    assert client.sent == counts.requests
+    assert client.faults == {"status": whole + (rest > 0), "body": whole + (rest > 4)}
+    assert client.reconnects == 0
+
+
+@pytest.mark.parametrize("kind", ["announced-close", "old", "until-close"])
+def test_an_announced_close_is_no_error(known: KnownAnswers, kind: str) -> None:
+    """A server that says it will close is connected to anew, and all its answers are right."""
+    server = known.behave(Behaviour(script=("plain", "plain", kind), per_connection=True))
+    client = load(target_at(server.port, connections=4), 0.25)
+    counts = server.counts()
+    assert client.faults == {}
+    assert client.correct == client.sent == counts.requests
+    assert client.reconnects == counts.kinds[kind] == counts.connections - 4
+    assert counts.late == 0
+
+
+def test_a_close_after_the_answer_is_no_error_unless_the_next_request_met_it(
+    known: KnownAnswers,
+) -> None:
+    """What met an unannounced close is a reset, and nothing was sent a second time."""
+    server = known.behave(
+        Behaviour(script=("plain", "plain", "unannounced-close"), per_connection=True)
+    )
+    client = load(target_at(server.port, connections=4), 0.25)
+    counts = server.counts()
+    assert client.sent == counts.requests
+    assert client.correct == sum(counts.kinds.values())
+    assert client.faults.get("reset", 0) == counts.late
+    assert client.reconnects == counts.kinds["unannounced-close"]
+
+
+def test_answers_that_never_repeat_are_right(known: KnownAnswers) -> None:
+    """Answers whose bytes differ each time are parsed each time, and timed like the others."""
+    server = known.behave(Behaviour(script=("unique",)))
+    client = load(target_at(server.port, connections=4), 0.2)
+    counts = server.counts()
+    assert client.correct == client.sent == counts.requests
+    assert len(client.stretch.latencies_ns) == client.correct - 4
+
+
+@pytest.mark.parametrize("script", [("large",), ("large-chunked",), ("large", "large-chunked")])
+def test_answers_larger_than_a_read(known: KnownAnswers, script: tuple[str, ...]) -> None:
+    """An answer of a megabyte is put together, verified and counted once."""
+    server = known.behave(Behaviour(script=script))
+    client = load(target_at(server.port, connections=4, expect_body=LARGE_BODY), 0.15)
+    counts = server.counts()
+    assert client.correct == client.sent == counts.requests > 4
+    assert client.reconnects == 0
+
+
+def test_requests_larger_than_a_send_buffer(known: KnownAnswers) -> None:
+    """A request that takes many writes is sent whole, once for each that is counted."""
+    server = known.behave(Behaviour())
+    target = target_at(server.port, connections=4, method="POST", body=b"x" * 5_000_000)
+    client = load(target, 0.3)
+    counts = server.counts()
+    assert client.correct == client.sent == counts.requests > 4
+    assert client.reconnects == 0
+
+
+def test_head_has_no_body(known: KnownAnswers) -> None:
+    """An answer to HEAD ends with its head, whatever length it names."""
+    server = known.behave(Behaviour(script=("plain", "chunked")))
+    client = load(target_at(server.port, method="HEAD", expect_body=b""), 0.2)
+    counts = server.counts()
+    assert client.correct == client.sent == counts.requests
+    assert client.reconnects == 0
+
+
+def test_latency_is_the_servers_delay(known: KnownAnswers) -> None:
+    """Over a server of fixed delay the latencies are its own plus the way there and back."""
+    server = known.behave(Behaviour(delay_s=0.01))
+    client = load(target_at(server.port, connections=4), 0.5)
+    counts = server.counts()
+    ours, theirs = client.stretch.latencies_ns, counts.delays_ns
+    assert min(ours) > min(theirs) >= 10_000_000
+    # The way itself, of which a busy machine makes more: the fastest quarter is least hurt by it.
+    way_ns = statistics.quantiles(ours)[0] - statistics.quantiles(theirs)[0]
+    assert 0 < way_ns < 5_000_000
+
+
+def test_the_first_answer_of_each_connection_is_left_out_of_the_latencies(
+    known: KnownAnswers,
+) -> None:
+    """It counts as a request; its latency is that of the burst a stretch begins with."""
+    server = known.behave(Behaviour(opening=("slow",), per_connection=True))
+    with closing(opened(target_at(server.port, connections=4))) as connections:
+        first = run_closed_loop(connections, 0.3, go_on)
+        second = run_closed_loop(connections, 0.1, go_on)
+    assert max(first.latencies_ns) < SLOW_S * 1e9 <= first.end_ns - first.begin_ns
+    for stretch in (first, second):
+        assert len(stretch.latencies_ns) == stretch.requests - 4 == stretch.sent - 4
+
+
+def test_rates_count_to_the_last_answer(known: KnownAnswers) -> None:
+    """A stretch lasts from its first send to its last answer, all of them counted."""
+    server = known.behave(Behaviour(delay_s=0.05))
+    began_ns = time.perf_counter_ns()
+    client = load(target_at(server.port, connections=4), 0.12)
+    ended_ns = time.perf_counter_ns()
+    stretch = client.stretch
+    assert stretch.requests == server.counts().requests >= 8
+    assert began_ns < stretch.begin_ns < stretch.end_ns < ended_ns
+    assert stretch.duration_s >= stretch.requests / 4 * 0.05
+
+
+@pytest.mark.parametrize("kind", ["silent", "half-silent"])
+def test_a_time_out_ends(known: KnownAnswers, kind: str) -> None:
+    """A server that never answers costs each request its time-out, and the stretch ends."""
+    server = known.behave(Behaviour(script=(kind,)))
+    began = time.monotonic()
+    client = load(target_at(server.port, connections=4, timeout_s=0.2), 0.3)
+    took_s = time.monotonic() - began
+    counts = server.counts()
+    assert client.correct == 0
+    assert client.faults == {"timeout": client.sent}
+    assert client.sent == counts.requests >= 8
+    assert 0.4 <= took_s < 10
+
+
+def test_a_time_out_does_not_lengthen_the_stretch(known: KnownAnswers) -> None:
+    """One connection that waits in vain leaves the rate of the others as it was."""
+    server = known.behave(Behaviour(opening=(*["plain"] * 200, "silent")))
+    client = load(target_at(server.port, connections=4, timeout_s=0.7), 0.1)
+    assert client.faults == {"timeout": 1}
+    assert client.stretch.duration_s < 0.6
+
+
+def test_a_server_that_refuses_is_not_hammered() -> None:
+    """Refused connections are errors, tried again at leisure, with the CPU at rest."""
+    target = target_at(unused_port(), connections=8)
+    with closing(Connections(target)) as connections:
+        began_s, cpu_s = time.monotonic(), time.process_time()
+        stretch = run_closed_loop(connections, 0.4, go_on, ramp=8)
+        took_s, cpu_s = time.monotonic() - began_s, time.process_time() - cpu_s
+        client = tally(connections, stretch)
+    assert client.sent == client.correct == 0
+    assert set(client.faults) == {"connect"}
+    assert 8 < client.faults["connect"] <= 8 * (1 + took_s * 1e9 / RETRY_NS)
+    assert cpu_s < took_s / 2
+
+
+def test_a_server_that_dies_under_load_ends_nothing_but_itself() -> None:
+    """Its requests under way are resets, the rest refused connections, and the stretch ends."""
+    with KnownAnswers(Behaviour(delay_s=0.02)) as server:
+        with closing(opened(target_at(server.port, connections=8))) as connections:
+            alive = run_closed_loop(connections, 0.1, go_on)
+
+            def kill() -> bool:
+                server.kill()
+                return connections.errors["connect"] < 20
+
+            dying = run_closed_loop(connections, 30, kill, poll_s=0)
+            client = tally(connections, dying)
+    assert alive.requests == alive.sent > 0
+    assert client.faults == {"reset": 8, "connect": client.faults["connect"]}
+    assert dying.sent == 8
+    assert dying.requests == 0
+
+
+def test_a_breath_that_says_no_ends_the_stretch(known: KnownAnswers) -> None:
+    """Stopped from outside, what is out is awaited and nothing more is sent."""
+    server = known.behave(Behaviour(delay_s=0.02))
+    with closing(opened(target_at(server.port, connections=4))) as connections:
+        breaths = iter([True, True, False])
+        stretch = run_closed_loop(connections, 30, lambda: next(breaths, False), poll_s=0)
+    counts = server.counts()
+    assert stretch.sent == stretch.requests == counts.requests
+    assert stretch.duration_s < 10
+
+
+def test_a_ramp_opens_every_connection_under_load(known: KnownAnswers) -> None:
+    """A ramp ends with all connections open, of which the earlier ones had work before."""
+    server = known.behave(Behaviour())
+    with closing(Connections(target_at(server.port, connections=30))) as connections:
+        stretch = run_closed_loop(connections, 0.001, go_on, ramp=30)
+        connections.refresh()
+        assert len(connections.idle) == len(set(connections.local_ports)) == 30
+    counts = server.counts()
+    assert counts.connections == 30
+    assert stretch.requests == counts.requests > 30
+
+
+def test_response_bytes_are_those_on_the_wire(known: KnownAnswers) -> None:
+    """The size of an answer is known whatever its size."""
+    for kind, body in (("plain", BODY), ("large", LARGE_BODY)):
+        server = known.behave(Behaviour(script=(kind,)))
+        with closing(opened(target_at(server.port, expect_body=body))) as connections:
+            run_closed_loop(connections, 0.05, go_on)
+        head = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body)
+        assert connections.response_bytes == len(head) + len(body)

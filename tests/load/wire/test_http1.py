@@ -1,0 +1,365 @@
+import itertools
+import re
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from asgi_bench.load.wire import http1
+from asgi_bench.load.wire.http1 import (
+    MAX_BODY_BYTES,
+    MAX_CHUNK_LINE_BYTES,
+    MAX_HEAD_BYTES,
+    Response,
+    ResponseReader,
+    WireError,
+    encode_request,
+    read_response,
+)
+
+PLAIN = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
+UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\n\r\nhello"
+
+tokens = st.text("abcdefghijklmnopqrstuvwxyz-_0123456789", min_size=1, max_size=12)
+values = st.text(st.characters(codec="latin-1", exclude_characters="\r\n\0"), max_size=30)
+fields = st.lists(
+    st.tuples(tokens, values).filter(
+        lambda f: f[0] not in ("content-length", "transfer-encoding", "connection")
+    ),
+    max_size=4,
+)
+bodies = st.binary(max_size=200)
+extras = st.binary(max_size=20)
+
+
+def head_of(status: int, *lines: bytes, others: list[tuple[str, str]] | None = None) -> bytes:
+    """A response's head with these lines; a length of its own only where one says so."""
+    rest = [f"{name}: {value}".encode("latin-1") for name, value in others or []]
+    return b"\r\n".join([b"HTTP/1.1 %d Fine" % status, *rest, *lines, b"", b""])
+
+
+@st.composite
+def chunked(draw: Any, body: bytes) -> bytes:
+    """A body in chunks of any size, with extensions and trailers."""
+    pieces: list[bytes] = []
+    while body:
+        size = draw(st.integers(1, len(body)))
+        extension: bytes = draw(st.sampled_from([b"", b";a=b", b" ; x"]))
+        pieces.append(b"%x%s\r\n%s\r\n" % (size, extension, body[:size]))
+        body = body[size:]
+    zero: bytes = draw(st.sampled_from([b"0", b"000", b"0;last"]))
+    trailers: bytes = draw(st.sampled_from([b"", b"etag: x\r\n", b"a: 1\r\nb: 2\r\n"]))
+    return b"".join(pieces) + zero + b"\r\n" + trailers + b"\r\n"
+
+
+@st.composite
+def answers(draw: Any) -> tuple[bytes, str, int, bytes]:
+    """Bytes of a response with a length of its own; method, status and body it stands for."""
+    method = draw(st.sampled_from(["GET", "GET", "HEAD", "POST"]))
+    status = draw(st.sampled_from([200, 200, 201, 204, 304, 404, 500]))
+    others = draw(fields)
+    body = draw(bodies)
+    if draw(st.booleans()):
+        head = head_of(status, b"Content-Length:%d " % len(body), others=others)
+        wire_body = body
+    else:
+        head = head_of(status, b"TRANSFER-ENCODING: Chunked", others=others)
+        wire_body = draw(chunked(body))
+    interim = b"".join(
+        head_of(code, others=others) for code in draw(st.lists(st.sampled_from([100, 103])))
+    )
+    if method == "HEAD" or status in (204, 304):
+        return interim + head, method, status, b""
+    return interim + head + wire_body, method, status, body
+
+
+def splits(data: bytes, cuts: list[int]) -> list[bytes]:
+    """The bytes in pieces, cut somewhere."""
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    return [data[a:b] for a, b in itertools.pairwise(edges)]
+
+
+def fed(pieces: list[bytes], method: str = "GET") -> tuple[Response | None, int]:
+    """What a reader makes of the pieces, and how many bytes it left."""
+    reader = ResponseReader(method)
+    response = None
+    excess = 0
+    for piece in pieces:
+        if response is None:
+            response = reader.feed(piece)
+            excess = reader.excess
+        else:
+            excess += len(piece)
+    return response, excess
+
+
+@given(answers(), extras, st.data())
+def test_any_prefix_is_incomplete_and_the_whole_is_the_response(
+    answer: tuple[bytes, str, int, bytes], extra: bytes, data: st.DataObject
+) -> None:
+    """A cut answer reads as None, a whole one as itself, and what follows it is left unread."""
+    wire, method, status, body = answer
+    cut = data.draw(st.integers(0, len(wire) - 1))
+    assert read_response(wire[:cut], method=method) is None
+    assert read_response(wire[:cut], method=method, at_eof=True) is None
+    response = read_response(wire + extra, method=method)
+    assert response == Response(status, body, len(wire), closes=False)
+
+
+@given(answers(), extras, st.lists(st.integers(0, 10_000), max_size=8))
+def test_splits_do_not_matter(
+    answer: tuple[bytes, str, int, bytes], extra: bytes, cuts: list[int]
+) -> None:
+    """However an answer comes in, the reader gives the same response and counts what is beyond."""
+    wire, method, _, _ = answer
+    assert fed(splits(wire + extra, cuts), method) == (
+        read_response(wire, method=method),
+        len(extra),
+    )
+
+
+@given(answers())
+def test_every_byte_on_its_own(answer: tuple[bytes, str, int, bytes]) -> None:
+    """An answer split at every byte is whole with its last byte and not before."""
+    wire, method, status, body = answer
+    reader = ResponseReader(method)
+    given_back = [reader.feed(wire[i : i + 1]) for i in range(len(wire))]
+    assert given_back[:-1] == [None] * (len(wire) - 1)
+    assert given_back[-1] == Response(status, body, len(wire), closes=False)
+
+
+@st.composite
+def damaged(draw: Any) -> bytes:
+    """A response with some of its bytes replaced, removed or inserted."""
+    wire = bytearray(draw(answers())[0])
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(wire)))
+        width = draw(st.integers(0, 3))
+        wire[at : at + width] = draw(st.sampled_from([b"", b"\n", b"\r", b"\0", b":", b" ", b"9"]))
+    return bytes(wire)
+
+
+@given(
+    st.one_of(st.binary(max_size=80), damaged()),
+    st.lists(st.integers(0, 10_000), max_size=6),
+    st.booleans(),
+)
+@example(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5;\nhello", [48], False)
+def test_whatever_comes_is_an_answer_or_a_fault(wire: bytes, cuts: list[int], at_eof: bool) -> None:
+    """Any bytes give a response within them, None or WireError, the same for every split."""
+
+    def outcome(pieces: list[bytes]) -> Response | str | None:
+        reader = ResponseReader()
+        try:
+            for piece in pieces:
+                response = reader.feed(piece)
+                if response is not None:
+                    return response
+            return reader.finish() if at_eof else None
+        except WireError as fault:
+            assert str(fault)
+            return "fault"
+
+    whole = outcome([wire])
+    assert outcome(splits(wire, cuts)) == whole
+    if isinstance(whole, Response):
+        assert whole.size <= len(wire)
+        assert len(whole.body) <= whole.size
+
+
+@pytest.mark.parametrize(
+    ("wire", "closes"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nConnection: Close\r\ncontent-length: 0\r\n\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nconnection: x, close\r\ncontent-length: 0\r\n\r\n", True),
+        (
+            b"HTTP/1.1 200 OK\r\nconnection: x\r\nconnection: close\r\nContent-Length: 0\r\n\r\n",
+            True,
+        ),
+        (b"HTTP/1.1 200 OK\r\nconnection: closed\r\ncontent-length: 0\r\n\r\n", False),
+        (b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", True),
+        (b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 0\r\n\r\n", False),
+        (
+            b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\r\n"
+            b"0\r\n\r\n",
+            True,
+        ),
+    ],
+)
+def test_whether_the_connection_may_be_used_again(wire: bytes, closes: bool) -> None:
+    """A close that is announced, or usual in HTTP/1.0, is told."""
+    response = read_response(wire)
+    assert response is not None
+    assert response.closes is closes
+    assert response.size == len(wire)
+
+
+def test_a_body_without_a_length_ends_with_the_stream() -> None:
+    """Without a length the close is the end: nothing is whole before it, and it must be clean."""
+    assert read_response(UNTIL_CLOSE) is None
+    expected = Response(200, b"hello", len(UNTIL_CLOSE), closes=True)
+    assert read_response(UNTIL_CLOSE, at_eof=True) == expected
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"",
+        b"HTTP/1.1 200",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhell",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+)
+def test_an_answer_that_was_cut_off_is_none(wire: bytes) -> None:
+    """The end of the stream completes nothing that has a length of its own."""
+    assert read_response(wire, at_eof=True) is None
+
+
+@pytest.mark.parametrize(
+    ("wire", "fault"),
+    [
+        (b"ICY 200 OK\r\n\r\n", "malformed status line"),
+        (b"<html>", "does not start with HTTP/1."),
+        (b"HTTP/2 200\r\n\r\n", "malformed status line"),
+        (b"HTTP/1.2 200 OK\r\n\r\n", "malformed status line"),
+        (b"HTTP/1.1 099 OK\r\n\r\n", "malformed status line"),
+        (b"HTTP/1.1 2000 OK\r\n\r\n", "malformed status line"),
+        (b"HTTP/1.1 fine\r\n\r\n", "malformed status line"),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "switched protocols"),
+        (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "malformed header line"),
+        (b"HTTP/1.1 200 OK\r\na : b\r\n\r\n", "malformed header line"),
+        (b"HTTP/1.1 200 OK\r\na: b\r\n folded: c\r\n\r\n", "malformed header line"),
+        (b"HTTP/1.1 200 OK\r\na: b\0c\r\n\r\n", "malformed header line"),
+        (b"HTTP/1.1 200 OK\r\na: b\rc\r\n\r\n", "malformed header line"),
+        (b"HTTP/1.1 200 OK\ncontent-length: 5\n\nhello", "bare line feed"),
+        (b"HTTP/1.1 200 OK\r\na: b\ncontent-length: 5\r\n\r\n", "bare line feed"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\n", "malformed content-length"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 5, 5\r\n\r\n", "malformed content-length"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 0x5\r\n\r\n", "malformed content-length"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length:\r\n\r\n", "malformed content-length"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n", "differing"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n", "other than chunked"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n", "other than chunked"),
+    ],
+)
+def test_malformed_heads(wire: bytes, fault: str) -> None:
+    """A head that is no head is a fault at once, not a wait for more."""
+    with pytest.raises(WireError, match=re.escape(fault)):
+        read_response(wire)
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (b"x\r\n", "malformed chunk size"),
+        (b"-1\r\n", "malformed chunk size"),
+        (b"\r\n", "malformed chunk size"),
+        (b"5\nhello", "bare line feed"),
+        (b"5\r\nhello!!", "without its line end"),
+        (b"0\r\nHTTP/1.1 200 OK\r\n\r\n", "malformed header line"),
+        (b"11111111111111111\r\n", "malformed chunk size"),
+    ],
+)
+def test_malformed_chunks(body: bytes, fault: str) -> None:
+    """A chunked body is held to its grammar to the last line."""
+    with pytest.raises(WireError, match=re.escape(fault)):
+        read_response(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + body)
+
+
+def test_equal_lengths_and_chunked_over_length() -> None:
+    """A repeated equal length is one length, and chunked framing overrides a length."""
+    twice = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nContent-Length: 5\r\n\r\nhello"
+    response = read_response(twice)
+    assert response is not None
+    assert response.body == b"hello"
+    both = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+    response = read_response(both)
+    assert response is not None
+    assert response.body == b""
+    assert response.size == len(both)
+
+
+@pytest.mark.parametrize(
+    ("start", "flood"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"x: y\r\n"),
+        (b"HTTP/1.1 200 OK\r\nx: ", b"y"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n", b"x: y\r\n"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;", b"y"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"0"),
+    ],
+)
+@pytest.mark.parametrize("piece_bytes", [1000, 16384])
+def test_an_endless_head_is_refused(start: bytes, flood: bytes, piece_bytes: int) -> None:
+    """Heads, interim heads, trailers and chunk-size lines have a bound, whatever the reads."""
+    reader = ResponseReader()
+    with pytest.raises(WireError, match="limit"):
+        reader.feed(start)
+        fed_bytes = len(start)
+        while fed_bytes < 2 * MAX_HEAD_BYTES:
+            piece = flood * (piece_bytes // len(flood))
+            assert reader.feed(piece) is None
+            fed_bytes += len(piece)
+    assert fed_bytes <= MAX_HEAD_BYTES + len(start) + 2 * 16384
+
+
+def test_the_head_bound_is_exact() -> None:
+    """A head of the largest size is read and one byte more is refused, in any split."""
+    empty = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx: "
+    fits = empty + b"y" * (MAX_HEAD_BYTES - len(empty)) + b"\r\n\r\n"
+    for pieces in ([fits], [fits[:-3], fits[-3:]], [fits[:-1], fits[-1:]]):
+        assert fed(pieces)[0] == Response(200, b"", len(fits), closes=False)
+    over = fits[:-4] + b"y\r\n\r\n"
+    for pieces in ([over], [over[:-3], over[-3:]], [over[:-1], over[-1:]]):
+        with pytest.raises(WireError, match="head over its limit"):
+            fed(pieces)
+
+
+def test_an_oversized_body_is_refused_before_it_comes() -> None:
+    """A length over the bound is refused with the head, a chunk with its size line."""
+    with pytest.raises(WireError, match="body over"):
+        read_response(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1))
+    assert read_response(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % MAX_BODY_BYTES) is None
+    with pytest.raises(WireError, match="body over"):
+        read_response(
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n" % MAX_BODY_BYTES
+        )
+
+
+@pytest.mark.parametrize(
+    ("head", "flood"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 100),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1;%s\r\nx\r\n" % (b"y" * 900)),
+    ],
+)
+def test_an_endless_body_is_refused(
+    head: bytes, flood: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body without a length is bounded as it travels: tiny chunks can't pass the bound either."""
+    monkeypatch.setattr(http1, "MAX_BODY_BYTES", 10_000)
+    assert len(flood) < MAX_CHUNK_LINE_BYTES
+    reader = ResponseReader()
+    reader.feed(head)
+    fed_bytes = 0
+    with pytest.raises(WireError, match="body over"):
+        while fed_bytes < 20_000:
+            assert reader.feed(flood) is None
+            fed_bytes += len(flood)
+    assert fed_bytes <= 10_000
+
+
+@given(st.binary(max_size=50), fields)
+def test_requests_carry_their_length(body: bytes, headers: list[tuple[str, str]]) -> None:
+    """A request ends its head once, and names the length of its body where it has one."""
+    request = encode_request("POST", "/items", "127.0.0.1:80", dict(headers), body)
+    head, _, rest = request.partition(b"\r\n\r\n")
+    assert rest == body
+    assert head.startswith(b"POST /items HTTP/1.1\r\nHost: 127.0.0.1:80")
+    assert (b"\r\nContent-Length: %d" % len(body) in head) is bool(body)
