@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import suppress
 from typing import Any, Protocol
 
 from gevent.queue import Queue
@@ -34,7 +35,10 @@ class Channel(Protocol):
 
 
 class SocketChannel:
-    """The control socket that the harness holds the other end of; its end means Quit."""
+    """The control socket that the harness holds the other end of; its end means Quit.
+
+    A harness that was killed leaves it closed, at any moment: then nobody must go on loading.
+    """
 
     def __init__(self) -> None:
         self._socket = socket.socket(fileno=int(os.environ[CONTROL_FD_VARIABLE]))
@@ -48,8 +52,9 @@ class SocketChannel:
         return command
 
     def send(self, reply: Reply) -> None:
-        """Send a frame."""
-        self._socket.sendall(frame(reply))
+        """Send a frame; where nobody is left to read it, the next `receive` says so."""
+        with suppress(ConnectionError):
+            self._socket.sendall(frame(reply))
 
 
 class WorkerChannel:

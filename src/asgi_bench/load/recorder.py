@@ -5,7 +5,6 @@ sees what Locust sees, in milliseconds as floats, before Locust rounds them.
 """
 
 import os
-import socket
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -15,20 +14,9 @@ import gevent
 import locust.stats
 from locust import events
 
+from asgi_bench.load.channel import SocketChannel
 from asgi_bench.load.histogram import Recording
-from asgi_bench.load.messages import (
-    CONTROL_FD_VARIABLE,
-    Close,
-    Closed,
-    Failed,
-    Load,
-    Loaded,
-    Quit,
-    Ready,
-    decode_command,
-    frame,
-    read_frame,
-)
+from asgi_bench.load.messages import Close, Closed, Failed, Load, Loaded, Quit, Ready
 from asgi_bench.load.relay import leave
 from asgi_bench.load.session import paired
 from asgi_bench.machine.clocks import cpu_s_by_process
@@ -42,7 +30,7 @@ class Recorder:
 
     def __init__(self, environment: Any) -> None:
         self._environment = environment
-        self._control = socket.socket(fileno=int(os.environ[CONTROL_FD_VARIABLE]))
+        self._channel = SocketChannel()
         self._recording = Recording()
         self._latencies_ns: list[int] = []
         self._correct = 0
@@ -71,16 +59,12 @@ class Recorder:
 
     def greet(self, **_: Any) -> None:
         """Say that all users are up, and start to answer."""
-        self._control.sendall(frame(Ready((os.getpid(),))))
+        self._channel.send(Ready((os.getpid(),)))
         gevent.spawn(self._serve)
 
     def _serve(self) -> None:
         while True:
-            try:
-                command = decode_command(read_frame(self._control.recv))
-            except (EOFError, ConnectionError):
-                command = Quit()
-            match command:
+            match command := self._channel.receive():
                 case Load():
                     reply: Loaded | Closed | Failed = self._load(command)
                 case Close():
@@ -90,7 +74,7 @@ class Recorder:
                     return
                 case _:
                     reply = Failed("only slices of running users can be recorded")
-            self._control.sendall(frame(reply))
+            self._channel.send(reply)
 
     def _load(self, command: Load) -> Loaded:
         self._latencies_ns.clear()
