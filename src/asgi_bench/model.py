@@ -42,7 +42,33 @@ class OpenLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="open"):
         return f"r{self.rate_rps:g}"
 
 
-Load: TypeAlias = ClosedLoop | OpenLoop
+class Objective(msgspec.Struct, frozen=True):
+    """A latency objective: the response time that a quantile of the requests must keep."""
+
+    quantile: float
+    limit_s: float
+
+
+class RateSweep(msgspec.Struct, frozen=True, tag_field="loop", tag="sweep"):
+    """Open loops at rising shares of the cell's own throughput: its load curve.
+
+    With an `objective`, `search_steps` more rates are tried in each round, to find the highest
+    that keeps it by bisection.
+    """
+
+    shares: tuple[float, ...]
+    objective: Objective | None = None
+    search_steps: int = 0
+    arrivals: Arrivals = "poisson"
+    connections: int = 256
+
+    @property
+    def key(self) -> str:
+        """The last part of a cell's key."""
+        return "sweep"
+
+
+Load: TypeAlias = ClosedLoop | OpenLoop | RateSweep
 
 
 class Scenario(msgspec.Struct, frozen=True):
@@ -171,7 +197,12 @@ class Slice(msgspec.Struct, frozen=True):
 
     `start_s` and `end_s` are seconds since the run began; `duration_s` runs from the first send
     to the last answer; `requests` counts correct answers, `sent` and `errors` everything;
-    `server_cpu_s` and `load_cpu_s` are read at the edges, over all that was sent between.
+    `server_cpu_s` and `load_cpu_s` are read at the edges, over all that was sent between. A step
+    of a sweep has a rate and a histogram of its own. `accounted_share` is the sum of response
+    times over the time that connections were (closed loop) or requests should have been (open
+    loop, Little's law) in flight: 1 if nothing is missing. The rest tells of disturbance: threads
+    that waited for a CPU, time the hypervisor stole from the CPUs in use, and the CPU time of the
+    other servers of the block, which should idle.
     """
 
     start_s: float
@@ -183,6 +214,13 @@ class Slice(msgspec.Struct, frozen=True):
     server_cpu_s: float
     load_cpu_s: float
     open_loop: OpenFigures | None = None
+    offered_rps: float | None = None
+    response_time_hdr: str | None = None
+    accounted_share: float | None = None
+    load_wait_s: float | None = None
+    server_wait_s: float | None = None
+    steal_s: float | None = None
+    neighbour_cpu_s: float | None = None
 
 
 class Reason(msgspec.Struct, frozen=True):

@@ -1,19 +1,18 @@
-"""The load curve of a cell, and the highest rate that keeps a latency objective.
-
-Both over rounds: each point is the geometric mean of its rounds, with their interval.
-"""
+"""What an open loop can hold: overload, the rate kept, and the search for the highest rate."""
 
 from collections.abc import Sequence
 
 import msgspec
 
-from asgi_bench.analysis.percentiles import merge_histograms, quantile_s
+from asgi_bench.analysis.percentiles import merge_histograms
 from asgi_bench.model import Objective, OpenFigures, Slice
 
 # A schedule that isn't kept to this share within its time was more than the server could take.
 LEAST_KEPT_SHARE = 0.98
 # Of a backlog that a stall leaves behind this much is forgiven: it is worked off, not growing.
 FORGIVEN_OUTSTANDING_SHARE = 0.02
+# More than this is no stall's doing: it would have lasted a tenth of the schedule.
+BACKLOG_SHARE = 0.1
 MOST_ERRORS_SHARE = 0.001
 
 
@@ -21,8 +20,8 @@ def is_overloaded(figures: OpenFigures) -> bool:
     """Whether what was due and unanswered kept growing over the schedule.
 
     Compared are its quarters: the last above all before, above twice the second, and above what
-    a passing stall leaves. The cell then has no percentiles: they would only tell how long the
-    schedule was.
+    a passing stall leaves; or a tenth of the whole at the end. The cell then has no percentiles:
+    they would only tell how long the schedule was.
     """
     if figures.unsent:
         return True
@@ -30,6 +29,8 @@ def is_overloaded(figures: OpenFigures) -> bool:
         return False
     *earlier, last = figures.outstanding
     forgiven = max(4.0, FORGIVEN_OUTSTANDING_SHARE * figures.due)
+    if last > BACKLOG_SHARE * figures.due:
+        return last > forgiven
     return last > forgiven and last >= max(earlier, default=0) and last > 2 * earlier[1]
 
 
@@ -49,7 +50,10 @@ def keeps(step: Slice, objective: Objective) -> bool:
     if (rate_ratio([figures]) or 0.0) < LEAST_KEPT_SHARE:
         return False
     histogram = merge_histograms([step.response_time_hdr])
-    return histogram is not None and quantile_s(histogram, objective.quantile) <= objective.limit_s
+    if histogram is None:
+        return False
+    late = histogram.counts[histogram.values_ns > objective.limit_s * 1e9].sum()
+    return bool(late <= (1 - objective.quantile) * histogram.total)
 
 
 class Bracket(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from asgi_bench.definitions.loads import parse_rates
+from asgi_bench.definitions.loads import parse_objective, parse_rates
 from asgi_bench.definitions.project import project_defaults
 from asgi_bench.definitions.quantities import parse_counts, parse_duration
 from asgi_bench.definitions.selection import DEFAULT_SCENARIOS, Selection
@@ -60,6 +60,16 @@ ArrivalsChoice = Annotated[
     Arrivals, typer.Option("--arrivals", help="When an open loop's requests are due.")
 ]
 Closed = Annotated[bool, typer.Option("--closed", help="With --rate: the closed loops as well.")]
+Sweep = Annotated[
+    bool,
+    typer.Option("--sweep", help="The load curve: open loops from light load past saturation."),
+]
+Slo = Annotated[
+    str | None,
+    typer.Option(
+        "--slo", metavar="PNN=TIME", help="With --sweep: find the highest rate that keeps p99=10ms."
+    ),
+]
 CommonRate = Annotated[
     float | None,
     typer.Option(
@@ -148,6 +158,8 @@ def selection_of(
     arrivals: ArrivalsChoice = "poisson",
     closed: Closed = False,
     common_rate: CommonRate = None,
+    sweep: Sweep = False,
+    slo: Slo = None,
     rounds: Rounds = 5,
     duration: Duration = "2s",
     seed: Seed = None,
@@ -169,8 +181,12 @@ def selection_of(
         UsageError: a flag's text can't be read; the text names the flag.
     """
     offered = () if rate is None else parse_rates(rate, "--rate")
-    if (offered or common_rate) and (client != "fast" or locustfile is not None):
-        raise UsageError("--rate and --common-rate need the fast client: Locust's are closed loops")
+    if slo is not None and not sweep:
+        raise UsageError("--slo is searched for along a load curve: add --sweep")
+    if (offered or common_rate or sweep) and (client != "fast" or locustfile is not None):
+        raise UsageError(
+            "--rate, --common-rate and --sweep need the fast client: others are closed loops"
+        )
     return Selection(
         servers=tuple(server or ()),
         variants=tuple(variant or ()),
@@ -181,6 +197,8 @@ def selection_of(
         arrivals=arrivals,
         closed=closed,
         common_rate_rps=common_rate,
+        sweep=sweep,
+        objective=None if slo is None else parse_objective(slo, "--slo"),
         rounds=rounds,
         duration_s=parse_duration(duration, "--duration"),
         seed=seed,

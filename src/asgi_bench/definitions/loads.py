@@ -4,13 +4,20 @@ import re
 
 import msgspec
 
+from asgi_bench.definitions.quantities import parse_duration
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Arrivals, ClosedLoop, Load, OpenLoop
+from asgi_bench.model import Arrivals, ClosedLoop, Load, Objective, OpenLoop, RateSweep
 
 DEFAULT_CONNECTIONS = 64
 # An open loop's connections are a cap: how many requests may wait at the server at once.
 DEFAULT_OPEN_CONNECTIONS = 256
 
+# From light load to past saturation, closer together where the knee is expected.
+SWEEP_SHARES = (0.1, 0.25, 0.5, 0.7, 0.85, 0.95, 1.1)
+# Five halvings of a bracket between two shares leave a step of under 1 %.
+SEARCH_STEPS = 5
+
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)", re.ASCII)
 _RATE = re.compile(r"(\d+(?:\.\d+)?)(%?)", re.ASCII)
 
 
@@ -50,24 +57,46 @@ def loads(
     rates: tuple[OfferedRate, ...],
     arrivals: Arrivals,
     closed: bool,
+    sweep: bool = False,
+    objective: Objective | None = None,
 ) -> tuple[Load, ...]:
     """Return the loads: closed loops per connection count, or open loops per rate.
 
     With rates there are open loops alone, unless `closed` adds the closed ones; `connections`
-    then caps the connections of each, and has to be one number.
+    then caps the connections of each, and has to be one number. A sweep likewise, with a search
+    for the highest rate that keeps the `objective`.
 
     Raises:
         UsageError: several connection counts beside rates.
     """
     closed_loops = tuple(ClosedLoop(n) for n in connections or (DEFAULT_CONNECTIONS,))
-    if not rates:
+    if not rates and not sweep:
         return closed_loops
     if connections is not None and len(connections) > 1 and not closed:
         counts = ",".join(map(str, connections))
-        raise UsageError(f"--connections: {counts}: with --rate it is one cap; give one number")
+        raise UsageError(
+            f"--connections: {counts}: with --rate or --sweep it is one cap; give one number"
+        )
     cap = max(connections) if connections else DEFAULT_OPEN_CONNECTIONS
-    open_loops = tuple(
+    open_loops: tuple[Load, ...] = tuple(
         OpenLoop(rate.rate_rps, rate_share=rate.share, arrivals=arrivals, connections=cap)
         for rate in rates
     )
+    if sweep:
+        steps = SEARCH_STEPS if objective is not None else 0
+        curve = RateSweep(SWEEP_SHARES, objective, steps, arrivals=arrivals, connections=cap)
+        open_loops = (*open_loops, curve)
     return (*closed_loops, *open_loops) if closed else open_loops
+
+
+def parse_objective(text: str, name: str = "--slo") -> Objective:
+    """Return the objective in `p99=10ms`; `name` is what to blame.
+
+    Raises:
+        UsageError: no percentile below 100, or no duration.
+    """
+    percentile, equals, limit = text.partition("=")
+    match = _PERCENTILE.fullmatch(percentile.strip())
+    if not equals or match is None:
+        raise UsageError(f"{name}: {text!r} must be a percentile and a time, as in p99=10ms")
+    return Objective(float(match[1]) / 100, parse_duration(limit.strip(), name))

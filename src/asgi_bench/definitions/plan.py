@@ -125,6 +125,8 @@ def _loads(selection: Selection, variant: Variant, workers: int) -> tuple[Load, 
         rates=selection.rates,
         arrivals=selection.arrivals,
         closed=selection.closed,
+        sweep=selection.sweep,
+        objective=selection.objective,
     )
     rate_rps = selection.common_rate_rps
     if rate_rps is None or variant.name != "default" or workers != 1:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from asgi_bench.definitions.loads import parse_rates
+from asgi_bench.definitions.loads import parse_objective, parse_rates
 from asgi_bench.definitions.quantities import parse_counts, parse_duration
 from asgi_bench.definitions.strict import check_keys, convert, read_toml
 from asgi_bench.errors import UsageError
@@ -27,6 +27,8 @@ class ProjectDefaults(msgspec.Struct, frozen=True, rename="kebab"):
     arrivals: Arrivals | None = None
     closed: bool | None = None
     common_rate: float | None = None
+    sweep: bool | None = None
+    slo: str | None = None
     rounds: int | None = None
     duration: str | None = None
     seed: int | None = None
@@ -53,6 +55,7 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "workers": parse_counts,
     "connections": parse_counts,
     "rate": parse_rates,
+    "slo": parse_objective,
     "duration": parse_duration,
     "timeout": parse_duration,
     "startup-timeout": parse_duration,

@@ -9,7 +9,7 @@ import msgspec
 
 from asgi_bench.definitions.loads import OfferedRate
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Arrivals, Client
+from asgi_bench.model import Arrivals, Client, Objective
 
 DEFAULT_SCENARIOS = ("hello",)
 
@@ -33,6 +33,8 @@ class Selection(msgspec.Struct, frozen=True):
     arrivals: Arrivals = "poisson"
     closed: bool = False
     common_rate_rps: float | None = None
+    sweep: bool = False
+    objective: Objective | None = None
     rounds: int = 5
     duration_s: float = 2.0
     seed: int | None = None

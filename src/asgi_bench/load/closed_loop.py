@@ -24,6 +24,8 @@ class Stretch(msgspec.Struct, frozen=True):
 
     `latencies_ns` leaves out each connection's first answer, which waited for the burst that
     starts the stretch; `requests` counts every correct answer, `sent` everything sent.
+    `accounted_share` is the sum of all response times over the sum of the connections' times from
+    first send to last answer: what falls short of 1, a connection waited for the generator.
     """
 
     begin_ns: int
@@ -31,6 +33,7 @@ class Stretch(msgspec.Struct, frozen=True):
     requests: int
     sent: int
     latencies_ns: list[int]
+    accounted_share: float | None = None
 
     @property
     def duration_s(self) -> float:
@@ -61,8 +64,10 @@ def run_closed_loop(
     latencies: list[int] = []
     add = latencies.append
     sent_before, correct_before = connections.sent, connections.correct
-    started: set[int] = set()
+    started_ns: dict[int, int] = {}
+    ended_ns: dict[int, int] = {}
     first: set[int] = set()
+    others_ns = 0
     fast = resent = 0
     now = begin = last = clock_ns()
     end = begin + int(seconds * 1e9)
@@ -86,10 +91,10 @@ def run_closed_loop(
             for _ in range(len(idle)):
                 fd = idle.popleft()
                 if connections.send(fd, now):
-                    if fd in started:
+                    if fd in started_ns:
                         del partial[fd]
                     else:
-                        started.add(fd)
+                        started_ns[fd] = now
                         first.add(fd)
         events = poll(poll_s, max_events)
         if not events and not poll_s and not breathe():
@@ -102,7 +107,7 @@ def run_closed_loop(
                     continue
                 except OSError:
                     connections.lose(fd)
-                    started.discard(fd)
+                    started_ns.pop(fd, None)
                     first.discard(fd)
                     continue
                 now = clock_ns()
@@ -118,10 +123,11 @@ def run_closed_loop(
                             write(fd, request)
                         except OSError:
                             connections.reopen(fd)
-                            started.discard(fd)
+                            started_ns.pop(fd, None)
                         else:
                             resent += 1
                     else:
+                        ended_ns[fd] = now
                         connections.rest(fd)
                     continue
                 began = sent_ns.get(fd, now)
@@ -133,16 +139,19 @@ def run_closed_loop(
             if taken is Taken.WAITING:
                 continue
             if taken is Taken.LOST:
-                started.discard(fd)
+                started_ns.pop(fd, None)
             else:
-                last = now
-                if taken is Taken.CORRECT:
-                    good = connections.good if is_hot else None
-                    if fd not in first:
-                        add(now - began)
+                ended_ns[fd] = last = now
+                if taken is Taken.CORRECT and fd not in first:
+                    add(now - began)
+                else:
+                    others_ns += now - began
+                good = connections.good if connections.good and is_hot else None
             first.discard(fd)
         now = clock_ns()
     connections.correct += fast
     connections.sent += resent
     requests, sent = connections.correct - correct_before, connections.sent - sent_before
-    return Stretch(begin, last, requests, sent, latencies)
+    span_ns = sum(ended_ns[fd] - since for fd, since in started_ns.items() if fd in ended_ns)
+    accounted_share = (sum(latencies) + others_ns) / span_ns if span_ns else None
+    return Stretch(begin, last, requests, sent, latencies, accounted_share)

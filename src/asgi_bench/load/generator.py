@@ -79,7 +79,8 @@ class LoadProcess:
 
     `arguments` name its locustfile and users (`slice_arguments`, `stock_arguments`), `log` is
     where its output goes, `table` where Locust's own table is written as CSV when it quits. With
-    `web_ui` Locust's live page is open at WEB_PAGE.
+    `web_ui` Locust's live page is open at WEB_PAGE. Users of somebody's own (`is_users_own`) find
+    that person's folder and settings for Locust; ours must not.
     """
 
     def __init__(
@@ -90,11 +91,13 @@ class LoadProcess:
         env: Mapping[str, str] | None = None,
         table: Path | None = None,
         web_ui: bool = False,
+        is_users_own: bool = False,
     ) -> None:
         self._arguments = [*arguments, *(WEB_ARGUMENTS if web_ui else ("--headless",))]
         self._log = log
-        self._table = None if table is None else str(table)
+        self._table = None if table is None else str(table.absolute())
         self._env = dict(env or {})
+        self._is_users_own = is_users_own
         self.pids: tuple[int, ...] = ()
         self.cpus: tuple[int, ...] = ()
 
@@ -102,14 +105,17 @@ class LoadProcess:
         ours, theirs = socket.socketpair()
         self._control = ours
         argv = [sys.executable, "-m", "locust", *self._arguments]
-        argv += ["--loglevel", "WARNING", "--only-summary"]
+        # No time limit, whatever Locust's own settings say.
+        argv += ["--loglevel", "WARNING", "--only-summary", "--run-time", "0"]
         with theirs, self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | self._env | {CONTROL_FD_VARIABLE: str(theirs.fileno())},
+                # A locust.conf or pyproject.toml of whoever measures isn't found from the log.
+                cwd=None if self._is_users_own else self._log.parent,
+                env=self._environment() | {CONTROL_FD_VARIABLE: str(theirs.fileno())},
                 pass_fds=(theirs.fileno(),),
                 # Its own group: Ctrl-C reaches the harness alone, which ends it in order.
                 process_group=0,
@@ -162,6 +168,15 @@ class LoadProcess:
             except subprocess.TimeoutExpired:
                 continue
         self._control.close()
+
+    def _environment(self) -> dict[str, str]:
+        """Return the process's variables, without Locust's own for users of ours."""
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if self._is_users_own or not name.startswith("LOCUST_")
+        }
+        return inherited | self._env
 
     def _receive(self, expected: type[R], timeout_s: float) -> R:
         deadline = time.monotonic() + timeout_s

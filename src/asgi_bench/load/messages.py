@@ -29,7 +29,8 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     """Put one slice of load on an open target; `pids` are clocked at its edges.
 
     Closed loop, or open loop at `rate_rps` with arrivals drawn from `seed`. Several load processes
-    are kept in step by `begin_at_s`, on the monotonic clock that they share.
+    are kept in step by `begin_at_s`, on the monotonic clock that they share. The step of a sweep
+    gets a histogram of its own.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     arrivals: Arrivals = "poisson"
     seed: int = 0
     begin_at_s: float | None = None
+    is_step: bool = False
 
 
 class Close(msgspec.Struct, frozen=True, tag=True):
@@ -76,6 +78,9 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     load_cpu_s: float
     pids_lost: tuple[int, ...] = ()
     open_loop: OpenFigures | None = None
+    response_time_hdr: str | None = None
+    accounted_share: float | None = None
+    load_wait_s: float = 0.0
 
 
 class Closed(msgspec.Struct, frozen=True, tag=True):

@@ -32,6 +32,8 @@ class OpenStretch(msgspec.Struct, frozen=True):
     request: what the generator itself was late. Of `due` requests `sent_in_time` went out before
     the schedule's end and `unsent` never, since no connection was free until the time-out.
     `outstanding` is how many were due and unanswered at each quarter of the schedule.
+    `accounted_share` holds Little's law against the figures: outstanding requests summed over time,
+    as the loop saw them, over the sum of response times.
     """
 
     begin_ns: int
@@ -47,6 +49,7 @@ class OpenStretch(msgspec.Struct, frozen=True):
     outstanding: tuple[int, ...]
     in_flight_max: int
     spin_s: float
+    accounted_share: float | None
 
 
 def run_open_loop(
@@ -100,9 +103,12 @@ def _follow(
     end = begin + int(duration_s * 1e9)
     give_up = end + int(connections.target.timeout_s * 1e9)
     marks = [begin + (end - begin) * (n + 1) // QUARTERS for n in range(QUARTERS)]
-    now = last = clock_ns()
+    now = last = then = clock_ns()
+    held_ns = 0
     next_sweep, next_breath = now + SWEEP_NS, now + BREATHE_NS
     while index < total or waiting or busy or now < end:
+        held_ns += (len(waiting) + len(busy)) * (now - then)
+        then = now
         if now >= next_sweep:
             connections.sweep(now)
             next_sweep = now + SWEEP_NS
@@ -193,4 +199,5 @@ def _follow(
         outstanding=(*outstanding, *(0 for _ in marks)),
         in_flight_max=in_flight_max,
         spin_s=spin_ns / 1e9,
+        accounted_share=held_ns / total_ns if (total_ns := sum(response_ns)) else None,
     )

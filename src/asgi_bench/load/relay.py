@@ -145,6 +145,13 @@ def _merge_loaded(one: Loaded, other: Loaded) -> Loaded:
         load_cpu_s=one.load_cpu_s + other.load_cpu_s,
         pids_lost=tuple(sorted({*one.pids_lost, *other.pids_lost})),
         open_loop=_merge_optional(one.open_loop, other.open_loop),
+        response_time_hdr=merge_histograms(one.response_time_hdr, other.response_time_hdr),
+        # The worse of the two: neither's shortfall makes up for the other's.
+        accounted_share=min(
+            (share for share in (one.accounted_share, other.accounted_share) if share is not None),
+            default=None,
+        ),
+        load_wait_s=one.load_wait_s + other.load_wait_s,
     )
 
 

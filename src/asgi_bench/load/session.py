@@ -1,6 +1,7 @@
 """One open target in a load process: its connections, its recordings, one slice at a time."""
 
 import gc
+import os
 import time
 from collections.abc import Callable, Mapping
 
@@ -16,7 +17,7 @@ from asgi_bench.load.messages import Closed, Load, Loaded, Opened
 from asgi_bench.load.open_loop import OpenStretch, run_open_loop
 from asgi_bench.load.statistics import feed
 from asgi_bench.load.target import Target
-from asgi_bench.machine.clocks import cpu_s_by_process
+from asgi_bench.machine.clocks import cpu_s_by_process, run_queue_wait_s
 from asgi_bench.model import ErrorCounts, OpenFigures
 
 # A ramp opens a connection every 2 ms; this is its length with some to spare for the last ones.
@@ -60,12 +61,15 @@ class Session:
         run = self._closed_slice if command.rate_rps is None else self._open_slice
         if command.begin_at_s is not None:
             time.sleep(max(0.0, command.begin_at_s - time.perf_counter()))
+        own_pids = (os.getpid(),)
+        wait_before_s = run_queue_wait_s(own_pids)
         server_before, load_before = cpu_s_by_process(command.pids), time.process_time()
         stretch, record = run(command)
         load_cpu_s = time.process_time() - load_before
         time.sleep(SETTLE_S)
         server_after = cpu_s_by_process(command.pids)
-        record()
+        load_wait_s = run_queue_wait_s(own_pids) - wait_before_s
+        step_hdr = record()
         return Loaded(
             begin_s=stretch.begin_ns / 1e9,
             end_s=stretch.end_ns / 1e9,
@@ -76,6 +80,9 @@ class Session:
             load_cpu_s=load_cpu_s,
             pids_lost=tuple(pid for pid in command.pids if pid not in server_after),
             open_loop=_open_figures(stretch),
+            response_time_hdr=step_hdr,
+            accounted_share=stretch.accounted_share,
+            load_wait_s=load_wait_s,
         )
 
     def close(self) -> Closed:
@@ -119,26 +126,32 @@ class Session:
         self._unfed_ns = []
         self._fed_at = time.perf_counter()
 
-    def _closed_slice(self, command: Load) -> tuple[Stretch, Callable[[], None]]:
+    def _closed_slice(self, command: Load) -> tuple[Stretch, Callable[[], str | None]]:
         stretch = run_closed_loop(self._connections, command.duration_s, _breathe)
 
-        def record() -> None:
+        def record() -> str | None:
             self._response.add(stretch.latencies_ns)
             self._unfed_ns += stretch.latencies_ns
+            return None
 
         return stretch, record
 
-    def _open_slice(self, command: Load) -> tuple[OpenStretch, Callable[[], None]]:
+    def _open_slice(self, command: Load) -> tuple[OpenStretch, Callable[[], str | None]]:
         offsets_ns = arrival_offsets_ns(
             command.rate_rps or 0.0, command.duration_s, command.seed, command.arrivals
         )
         stretch = run_open_loop(self._connections, offsets_ns, command.duration_s, _breathe)
 
-        def record() -> None:
+        def record() -> str | None:
+            self._unfed_ns += stretch.response_ns
+            self._lag.add(stretch.lag_ns)
+            if command.is_step:
+                step = Recording()
+                step.add(stretch.response_ns)
+                return step.encode()
             self._response.add(stretch.response_ns)
             self._service.add(stretch.service_ns)
-            self._lag.add(stretch.lag_ns)
-            self._unfed_ns += stretch.response_ns
+            return None
 
         return stretch, record
 

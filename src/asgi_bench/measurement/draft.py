@@ -1,12 +1,14 @@
 """A trial while it is being measured: what slices and totals bring in, until it is finished."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from asgi_bench.load.messages import Closed, Loaded
+from asgi_bench.measurement.disturbance import Disturbance
 from asgi_bench.model import Cell, ErrorCounts, Slice, Trial
 
 
@@ -33,6 +35,11 @@ class TrialDraft:
         )
 
     @property
+    def slices(self) -> Sequence[Slice]:
+        """The slices so far."""
+        return self._slices
+
+    @property
     def has_failed(self) -> bool:
         """Whether the trial can't become a measurement any more."""
         return self._trial.outcome == "failed"
@@ -46,25 +53,37 @@ class TrialDraft:
         """Set fields of the trial."""
         self._trial = msgspec.structs.replace(self._trial, **facts)
 
-    def add(self, loaded: Loaded) -> None:
-        """Take in a slice."""
+    def add(
+        self,
+        loaded: Loaded,
+        *,
+        offered_rps: float | None = None,
+        disturbance: Disturbance | None = None,
+    ) -> None:
+        """Take in a slice, of a sweep with its rate."""
         self._errors += loaded.errors
         cpu_s = {str(pid): end - begin for pid, (begin, end) in loaded.server_clocks_s.items()}
         self._cpu_s.update(cpu_s)
         self._pids_lost.update(loaded.pids_lost)
-        self._slices.append(
-            Slice(
-                start_s=round(loaded.begin_s - self._epoch_s, 6),
-                end_s=round(loaded.end_s - self._epoch_s, 6),
-                duration_s=round(loaded.end_s - loaded.begin_s, 9),
-                requests=loaded.requests,
-                sent=loaded.sent,
-                errors=loaded.errors.total,
-                server_cpu_s=round(sum(cpu_s.values()), 9),
-                load_cpu_s=round(loaded.load_cpu_s, 9),
-                open_loop=loaded.open_loop,
-            )
+        piece = Slice(
+            start_s=round(loaded.begin_s - self._epoch_s, 6),
+            end_s=round(loaded.end_s - self._epoch_s, 6),
+            duration_s=round(loaded.end_s - loaded.begin_s, 9),
+            requests=loaded.requests,
+            sent=loaded.sent,
+            errors=loaded.errors.total,
+            server_cpu_s=round(sum(cpu_s.values()), 9),
+            load_cpu_s=round(loaded.load_cpu_s, 9),
+            open_loop=loaded.open_loop,
+            offered_rps=offered_rps,
+            response_time_hdr=loaded.response_time_hdr,
+            accounted_share=loaded.accounted_share,
+            load_wait_s=round(loaded.load_wait_s, 9),
+            server_wait_s=disturbance.server_wait_s if disturbance else None,
+            steal_s=disturbance.steal_s if disturbance else None,
+            neighbour_cpu_s=disturbance.neighbour_cpu_s if disturbance else None,
         )
+        self._slices.append(piece)
 
     def close(self, closed: Closed) -> None:
         """Take in the histograms, and add the totals to those of the probes before any load."""

@@ -8,6 +8,7 @@ from asgi_bench.analysis.validity import judge_trial
 from asgi_bench.measurement.block import Loader, measure_block
 from asgi_bench.measurement.events import Observer, TrialDone
 from asgi_bench.measurement.load_stand import LoadStand
+from asgi_bench.measurement.schedule import load_duration_s
 from asgi_bench.measurement.sliced import SliceLoader
 from asgi_bench.measurement.stock import StockLoader
 from asgi_bench.measurement.watch import Watch
@@ -22,8 +23,11 @@ def measure(plan: Plan, writer: RunWriter, observer: Observer, *, fail_fast: boo
     trials stand.
     """
     cells = [planned for planned in plan.cells if planned.skip_reason is None]
-    trials = plan.rounds * sum(len(planned.blocks) for planned in cells)
-    watch = Watch(observer, trials * plan.duration_s)
+    per_round_s = sum(
+        len(planned.blocks) * load_duration_s(planned.cell.load, plan.duration_s)
+        for planned in cells
+    )
+    watch = Watch(observer, plan.rounds * per_round_s)
     with ExitStack() as stack:
         loader: Loader
         if plan.client == "fast":

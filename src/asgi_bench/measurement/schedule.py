@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from asgi_bench.model import Load, RateSweep
+
 # A slice shorter than 16 response times is mostly its own ramp and drain; 20 ms is the shortest
 # that keeps the command's own cost (0.2 ms) at 1 %; 1 s keeps slow servers interleaved at all.
 RESPONSE_TIMES_PER_SLICE = 16
@@ -28,10 +30,19 @@ def slice_duration_s(connections: int, throughput_rps: float) -> float:
     return min(max(duration_s, SHORTEST_SLICE_S), LONGEST_SLICE_S)
 
 
+def load_duration_s(load: Load, duration_s: float) -> float:
+    """Return the time under load of a cell in a round, from the measured time per trial."""
+    if isinstance(load, RateSweep):
+        return duration_s * (len(load.shares) + load.search_steps)
+    return duration_s
+
+
 def schedule(
-    slice_durations_s: Mapping[str, float], duration_s: float, chance: random.Random
+    slice_durations_s: Mapping[str, float],
+    durations_s: Mapping[str, float],
+    chance: random.Random,
 ) -> list[ScheduledSlice]:
-    """Give each cell `duration_s` of load in slices of about its own length, interleaved.
+    """Give each cell its duration of load in slices of about its own length, interleaved.
 
     A cell's k-th of n slices falls at a random place in the k-th n-th of the block: every cell is
     visited all along the block, whatever its slice length, so that a slow phase of the machine
@@ -40,7 +51,7 @@ def schedule(
     """
     placed: list[tuple[float, ScheduledSlice]] = []
     for cell in sorted(slice_durations_s):
-        count = max(1, round(duration_s / slice_durations_s[cell]))
-        piece = ScheduledSlice(cell, duration_s / count)
+        count = max(1, round(durations_s[cell] / slice_durations_s[cell]))
+        piece = ScheduledSlice(cell, durations_s[cell] / count)
         placed += [((index + chance.random()) / count, piece) for index in range(count)]
     return [piece for _, piece in sorted(placed, key=lambda place: place[0])]

@@ -1,18 +1,21 @@
 """The main road of load: all cells of a block in short slices, in seeded random order."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from asgi_bench.analysis.sweeps import bracket, next_rate_rps
 from asgi_bench.load.generator import LoadFault, LoadProcess
 from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened
 from asgi_bench.load.target import scenario_target
 from asgi_bench.machine.ports import HOST
 from asgi_bench.machine.sockets import connection_owners
 from asgi_bench.measurement.block import LoadedCell
+from asgi_bench.measurement.disturbance import DisturbanceMeter
 from asgi_bench.measurement.load_stand import LoadStand
-from asgi_bench.measurement.schedule import ScheduledSlice, schedule, slice_duration_s
+from asgi_bench.measurement.schedule import schedule, slice_duration_s
 from asgi_bench.measurement.watch import Watch
-from asgi_bench.model import OpenLoop, Plan
+from asgi_bench.model import ClosedLoop, OpenLoop, Plan, RateSweep
+from asgi_bench.model import Load as AnyLoad
 
 WARMUP_S = 0.2
 # What a share of the rate is a share of is measured in the warm-up, so that has to be longer.
@@ -28,6 +31,9 @@ class SliceLoader:
         self._plan = plan
         self._stand = stand
         self._watch = watch
+        self._cpus = (*plan.server_cpus, *plan.load_cpus)
+        self._pids: set[int] = set()
+        self._ceilings_rps: dict[str, float] = {}
         self._rates_rps: dict[str, float] = {}
 
     def load(self, cells: Sequence[LoadedCell], *, round: int, block: int) -> None:
@@ -35,13 +41,12 @@ class SliceLoader:
         chance = random.Random(f"{self._plan.seed}/slices/{round}/{block}")
         try:
             process = self._stand.current()
+            self._pids = {pid for item in cells for pid in item.server.pids}
             self._watch.enter(round, block, "open")
             lengths_s = {item.cell.key: self._open(item, process) for item in cells}
             self._watch.enter(round, block, "load")
-            by_key = {item.cell.key: item for item in cells}
-            for piece in schedule(lengths_s, self._plan.duration_s, chance):
-                item = by_key[piece.cell]
-                self._load(item, self._command(item, piece, chance), process)
+            self._follow(cells, lengths_s, chance, process)
+            self._search(cells, chance, process)
             # Connections go before servers do: a server waits for the ones that are open.
             self._watch.enter(round, block, "stop")
             for item in cells:
@@ -49,6 +54,48 @@ class SliceLoader:
         except LoadFault:
             self._stand.discard()
             raise
+
+    def _follow(
+        self,
+        cells: Sequence[LoadedCell],
+        lengths_s: Mapping[str, float],
+        chance: random.Random,
+        process: LoadProcess,
+    ) -> None:
+        """Load all cells in the order of a schedule drawn for them."""
+        by_key = {item.cell.key: item for item in cells}
+        durations_s = {key: self._planned_s(item.cell.load) for key, item in by_key.items()}
+        shares = {
+            key: chance.sample(load.shares, len(load.shares))
+            for key, item in by_key.items()
+            if isinstance(load := item.cell.load, RateSweep)
+        }
+        for piece in schedule(lengths_s, durations_s, chance):
+            item = by_key[piece.cell]
+            rate_rps = self._rates_rps.get(piece.cell)
+            if piece.cell in shares:
+                rate_rps = self._ceilings_rps[piece.cell] * shares[piece.cell].pop()
+            self._load(item, piece.duration_s, rate_rps, chance, process)
+
+    def _search(
+        self, cells: Sequence[LoadedCell], chance: random.Random, process: LoadProcess
+    ) -> None:
+        """Bisect for the highest rate that keeps the objective, all cells in turn."""
+        searching = [
+            (item, load, load.objective)
+            for item in cells
+            if isinstance(load := item.cell.load, RateSweep) and load.objective is not None
+        ]
+        for step in range(max((load.search_steps for _, load, _ in searching), default=0)):
+            for item, load, objective in chance.sample(searching, len(searching)):
+                rate_rps = next_rate_rps(bracket(item.draft.slices, objective))
+                if step < load.search_steps and rate_rps is not None:
+                    self._load(item, self._plan.duration_s, rate_rps, chance, process)
+
+    def _planned_s(self, load: AnyLoad) -> float:
+        if isinstance(load, RateSweep):
+            return self._plan.duration_s * len(load.shares)
+        return self._plan.duration_s
 
     def _open(self, item: LoadedCell, process: LoadProcess) -> float:
         """Open a cell's connections and return how long its slices have to be, in seconds."""
@@ -63,8 +110,10 @@ class SliceLoader:
             timeout_s=self._plan.request_timeout_s,
         )
         load = item.cell.load
-        is_share = isinstance(load, OpenLoop) and load.rate_share is not None
-        warmup_s = SHARE_WARMUP_S if is_share else WARMUP_S
+        is_relative = isinstance(load, RateSweep) or (
+            isinstance(load, OpenLoop) and load.rate_share is not None
+        )
+        warmup_s = SHARE_WARMUP_S if is_relative else WARMUP_S
         timeout_s = self._plan.request_timeout_s * 2 + GRACE_S
         opened = process.ask(Open(target, warmup_s), Opened, timeout_s)
         self._settle_rate(item, opened.throughput_rps)
@@ -74,39 +123,48 @@ class SliceLoader:
             strangers=owners.strangers,
         )
         item.begin(process.cpus)
-        if isinstance(item.cell.load, OpenLoop):
-            # A schedule is followed whole: cut into slices it would never meet a long stall.
-            return self._plan.duration_s
-        return slice_duration_s(connections, opened.throughput_rps)
+        if isinstance(load, ClosedLoop):
+            return slice_duration_s(connections, opened.throughput_rps)
+        # A schedule is followed whole: cut into slices it would never meet a long stall.
+        return self._plan.duration_s
 
     def _settle_rate(self, item: LoadedCell, throughput_rps: float) -> None:
-        """Fix an open-loop cell's rate: a share is of what it reached when first warmed up."""
+        """Fix what a cell's rates come to: shares are of what it reached when first warmed up."""
+        key, load = item.cell.key, item.cell.load
+        ceiling_rps = self._ceilings_rps.setdefault(key, throughput_rps)
+        if isinstance(load, OpenLoop):
+            share = load.rate_share
+            self._rates_rps[key] = load.rate_rps or ceiling_rps * (share or 1.0)
+            item.draft.note(offered_rps=self._rates_rps[key])
+
+    def _load(
+        self,
+        item: LoadedCell,
+        duration_s: float,
+        rate_rps: float | None,
+        chance: random.Random,
+        process: LoadProcess,
+    ) -> None:
         load = item.cell.load
-        if not isinstance(load, OpenLoop):
-            return
-        if load.rate_share is not None and item.cell.key not in self._rates_rps:
-            self._rates_rps[item.cell.key] = load.rate_share * throughput_rps
-        item.draft.note(offered_rps=load.rate_rps or self._rates_rps[item.cell.key])
-
-    def _command(self, item: LoadedCell, piece: ScheduledSlice, chance: random.Random) -> Load:
-        load, pids = item.cell.load, item.server.pids
-        if not isinstance(load, OpenLoop):
-            return Load(item.cell.key, piece.duration_s, pids)
-        return Load(
+        command = Load(
             item.cell.key,
-            piece.duration_s,
-            pids,
-            rate_rps=load.rate_rps or self._rates_rps[item.cell.key],
-            arrivals=load.arrivals,
+            duration_s,
+            item.server.pids,
+            rate_rps=rate_rps,
+            arrivals="poisson" if isinstance(load, ClosedLoop) else load.arrivals,
             seed=chance.getrandbits(32),
+            is_step=isinstance(load, RateSweep),
         )
-
-    def _load(self, item: LoadedCell, command: Load, process: LoadProcess) -> None:
-        timeout_s = command.duration_s + self._plan.request_timeout_s * 2 + GRACE_S
+        timeout_s = duration_s + self._plan.request_timeout_s * 2 + GRACE_S
+        meter = DisturbanceMeter(item.server.pids, self._neighbours(item), self._cpus)
         loaded = process.ask(command, Loaded, timeout_s)
-        item.draft.add(loaded)
+        offered_rps = rate_rps if command.is_step else None
+        item.draft.add(loaded, offered_rps=offered_rps, disturbance=meter.read())
         elapsed_s = max(loaded.end_s - loaded.begin_s, 1e-9)
-        self._watch.loaded(item.cell.key, command.duration_s, loaded.requests / elapsed_s)
+        self._watch.loaded(item.cell.key, duration_s, loaded.requests / elapsed_s)
+
+    def _neighbours(self, item: LoadedCell) -> list[int]:
+        return [pid for pid in self._pids if pid not in item.server.pids]
 
     def _close(self, item: LoadedCell, process: LoadProcess) -> None:
         item.end()

@@ -38,7 +38,13 @@ class StockLoader:
         arguments = stock_arguments(HOST, port, users, self._plan.locustfile)
         env = stock_environment(self._plan.client, item.server.scenario)
         log = self._writer.log_path(key, round).with_suffix(".locust.log")
-        with LoadProcess(arguments, log=log, env=env, web_ui=self._plan.web_ui) as process:
+        with LoadProcess(
+            arguments,
+            log=log,
+            env=env,
+            web_ui=self._plan.web_ui,
+            is_users_own=self._plan.locustfile is not None,
+        ) as process:
             process.greet()
             process.cpus = spread(process.pids, self._plan.load_cpus)
             item.begin(process.cpus)
