@@ -104,10 +104,10 @@ def _follow(
     give_up = end + int(connections.target.timeout_s * 1e9)
     marks = [begin + (end - begin) * (n + 1) // QUARTERS for n in range(QUARTERS)]
     now = last = then = clock_ns()
-    held_ns = 0
+    held_ns = held = 0
     next_sweep, next_breath = now + SWEEP_NS, now + BREATHE_NS
     while index < total or waiting or busy or now < end:
-        held_ns += (len(waiting) + len(busy)) * (now - then)
+        held_ns += held * (now - then)
         then = now
         if now >= next_sweep:
             connections.sweep(now)
@@ -128,6 +128,8 @@ def _follow(
                 sent_in_time = connections.sent - sent_before
         while index < total and due[index] <= now:
             waiting.append(due[index])
+            # It has been due since before this turn of the loop, uncounted.
+            held_ns += now - due[index]
             index += 1
         while waiting and idle:
             fd = idle.popleft()
@@ -138,8 +140,8 @@ def _follow(
             del partial[fd]
             intended_ns[fd] = when
             lag_ns.append(now - max(when, free_since_ns.get(fd, 0)))
-        if len(busy) > in_flight_max:
-            in_flight_max = len(busy)
+        in_flight_max = max(in_flight_max, len(busy))
+        held = len(waiting) + len(busy)
         if index < total:
             gap_ns = due[index] - clock_ns()
             if gap_ns > SPIN_NS:
