@@ -1,0 +1,154 @@
+"""The vocabulary of a calibration as frozen structs: what this machine and the generator can do.
+
+Imports nothing of ours. Files hold exactly these structs, in SI units, times in UTC.
+"""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+CALIBRATION_SCHEMA = "asgi-bench/calibration"
+CALIBRATION_VERSION = 1
+
+CalibrationKind: TypeAlias = Literal["full", "quick"]
+LengthVerdict: TypeAlias = Literal["same", "undecided", "different"]
+
+
+class LatencyFigures(msgspec.Struct, frozen=True):
+    """Percentiles of one histogram in seconds; null without samples enough."""
+
+    samples: int
+    p50: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+class CeilingPoint(msgspec.Struct, frozen=True):
+    """What one load process could reach over so many connections, were the server no limit.
+
+    `ceiling_rps` = 1 / `load_cpu_s_per_request`, the median over the slices, which scatter by
+    `coefficient_of_variation`; `throughput_rps` is what the null server answered meanwhile.
+    """
+
+    connections: int
+    ceiling_rps: float
+    load_cpu_s_per_request: float
+    coefficient_of_variation: float
+    throughput_rps: float
+    slices: int
+
+
+class TimerError(msgspec.Struct, frozen=True):
+    """How late the generator sends what is due at an even rate, far below its ceiling."""
+
+    rate_rps: float
+    generator_lag_s: LatencyFigures
+
+
+class LatencyBias(msgspec.Struct, frozen=True):
+    """What an open loop measures of a server that does nothing: the least any server can show."""
+
+    rate_rps: float
+    connections: int
+    response_time_s: LatencyFigures
+    generator_lag_s: LatencyFigures
+
+
+class SliceNoise(msgspec.Struct, frozen=True):
+    """The throughput of many slices of one server, one after another."""
+
+    server: str
+    slice_s: float
+    slices: int
+    coefficient_of_variation: float
+    lag1_autocorrelation: float | None
+
+
+class AAFloor(msgspec.Struct, frozen=True):
+    """Two identical servers, interleaved, over blocks of fresh processes.
+
+    `mean` and `half_width` (95 %) are of the natural logarithm of their throughput ratio: near
+    what a percent is. A difference below the floor can't be seen in as many blocks of
+    `duration_s` a side. `start_deviation` is the standard deviation of log throughput between
+    starts of that server, with 95 % bounds; what is left within a block scatters by
+    `slice_deviation` a slice.
+    """
+
+    server: str
+    blocks: int
+    duration_s: float
+    mean: float
+    half_width: float | None
+    start_deviation: float | None
+    start_deviation_lower: float | None
+    start_deviation_upper: float | None
+    slice_deviation: float | None
+
+
+class LengthEffect(msgspec.Struct, frozen=True):
+    """The throughput ratio of two servers in slices of one length, with its 95 % bounds.
+
+    `change` is that ratio over the one in the longest slices. It is `different` where its whole
+    interval lies further than the tolerance from 1, `same` where it lies within, else `undecided`.
+    """
+
+    slice_s: float
+    ratio: float
+    ratio_lower: float | None
+    ratio_upper: float | None
+    change: float
+    change_lower: float | None
+    change_upper: float | None
+    verdict: LengthVerdict
+
+
+class SliceLengths(msgspec.Struct, frozen=True):
+    """Whether short slices change the ratio of `server` to `reference`.
+
+    `shortest_slice_s` is the shortest length that, with all longer ones, isn't `different`.
+    """
+
+    server: str
+    reference: str
+    connections: int
+    segments: int
+    tolerance: float
+    lengths: tuple[LengthEffect, ...]
+    shortest_slice_s: float
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """What `asgi-bench calibrate` found on one machine; what wasn't measured is null.
+
+    A `quick` one has the ceiling at 64 connections and the timer error alone. `notes` say what
+    could not be measured, and what was wrong with the machine meanwhile.
+    """
+
+    fingerprint: str
+    kind: CalibrationKind
+    measured_at: str
+    duration_s: float
+    tool_version: str
+    hostname: str
+    cpu_model: str
+    cpu_count: int
+    kernel: str
+    python: str
+    seed: int
+    server_cpus: tuple[int, ...]
+    load_cpus: tuple[int, ...]
+    ceiling: tuple[CeilingPoint, ...]
+    timer_error: TimerError
+    latency_bias: LatencyBias | None = None
+    slice_noise: SliceNoise | None = None
+    aa_floor: AAFloor | None = None
+    slice_lengths: SliceLengths | None = None
+    notes: tuple[str, ...] = ()
+    schema: str = CALIBRATION_SCHEMA
+    schema_version: int = CALIBRATION_VERSION
+
+    @property
+    def shortest_slice_s(self) -> float | None:
+        """The shortest slice that was found not to change ratios; None if that wasn't measured."""
+        return None if self.slice_lengths is None else self.slice_lengths.shortest_slice_s

@@ -1,0 +1,69 @@
+"""Calibrations: one file for each machine, beside the runs measured on it."""
+
+from pathlib import Path
+
+import msgspec
+
+from asgi_bench.calibration import CALIBRATION_SCHEMA, CALIBRATION_VERSION, Calibration
+from asgi_bench.errors import BenchError
+from asgi_bench.store.folders import safe_name
+
+CALIBRATIONS_FOLDER = "calibration"
+
+
+class _Version(msgspec.Struct):
+    """As much of a file as it takes to know whether the rest can be read."""
+
+    schema: str
+    schema_version: int
+
+
+def calibration_path(parent: Path, fingerprint: str) -> Path:
+    """Where the calibration of the machine of that fingerprint lies in a folder of runs."""
+    return parent / CALIBRATIONS_FOLDER / f"{safe_name(fingerprint)}.json"
+
+
+def write_calibration(parent: Path, calibration: Calibration) -> Path:
+    """Store a calibration in place of an earlier one of that machine; return the file.
+
+    Raises BenchError where the disk doesn't take it.
+    """
+    path = calibration_path(parent, calibration.fingerprint)
+    content = msgspec.json.format(msgspec.json.encode(calibration), indent=2) + b"\n"
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        raise BenchError(f"{path}: the calibration can't be stored: {error.strerror}") from None
+    return path
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read a calibration. Raises BenchError for what can't be read, naming the file."""
+    again = "measure anew with `asgi-bench calibrate`"
+    try:
+        content = path.read_bytes()
+        version = msgspec.json.decode(content, type=_Version)
+        if version.schema != CALIBRATION_SCHEMA:
+            raise BenchError(f"{path}: schema is {version.schema!r}, not {CALIBRATION_SCHEMA!r}")
+        if version.schema_version != CALIBRATION_VERSION:
+            raise BenchError(
+                f"{path}: schema_version is {version.schema_version}, and this asgi-bench reads "
+                f"{CALIBRATION_VERSION}; {again}"
+            )
+        return msgspec.json.decode(content, type=Calibration)
+    except OSError as error:
+        raise BenchError(f"{path}: can't be read: {error.strerror}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BenchError(f"{path}: not a calibration: {error}; {again}") from None
+
+
+def stored_calibration(parent: Path, fingerprint: str) -> Calibration | None:
+    """The calibration of that machine in a folder of runs; None where there is none.
+
+    Raises as `read_calibration`.
+    """
+    path = calibration_path(parent, fingerprint)
+    return read_calibration(path) if path.exists() else None
