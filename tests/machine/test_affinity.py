@@ -152,6 +152,26 @@ def test_move_reaches_every_thread() -> None:
             child.kill()
 
 
+def test_move_looks_again_until_no_thread_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that the first look missed must be moved too."""
+    cpu = max(affinity.allowed_cpus())
+    script = "import threading, time\nfor _ in range(2):\n"
+    script += " threading.Thread(target=time.sleep, args=(60,)).start()\nprint(flush=True)"
+    argv = [sys.executable, "-I", "-S", "-c", script]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout is not None
+            child.stdout.readline()
+            threads = {int(task.name) for task in Path(f"/proc/{child.pid}/task").iterdir()}
+            assert len(threads) == 3
+            looks = iter([{child.pid}])
+            monkeypatch.setattr(affinity, "_threads", lambda pids: next(looks, threads))
+            assert affinity.move([child.pid], [cpu]) == (cpu,)
+            assert [os.sched_getaffinity(thread) for thread in threads] == [{cpu}] * 3
+        finally:
+            child.kill()
+
+
 def test_move_passes_over_the_vanished(gone_pid: int) -> None:
     """A process that ended has no mask and is no error."""
     assert affinity.move([gone_pid], [0]) == ()

@@ -54,6 +54,16 @@ def test_tree_clock_keeps_what_the_vanished_had_used() -> None:
     assert clock.by_process == {child.pid: first}
 
 
+def test_tree_clock_goes_on_for_those_not_asked_for_again() -> None:
+    """A process once read stays in the sum, at its present time."""
+    clock = clocks.TreeClock()
+    first = clock.read_s([os.getpid()])
+    end = time.process_time() + 0.01
+    while time.process_time() < end:
+        pass
+    assert clock.read_s([]) >= first + 0.01
+
+
 def test_user_system_time_includes_children_that_ended() -> None:
     """The time of a worker that died and was waited for must still be in its parent's."""
     script = (
@@ -90,6 +100,22 @@ def test_steal_sums_only_the_cpus_asked_for(tmp_path: Path) -> None:
 def test_steal_of_this_machine_is_readable() -> None:
     """The real file must be understood."""
     assert clocks.steal_s(os.sched_getaffinity(0)) >= 0
+
+
+def test_task_figures_are_summed_over_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting is the second figure of schedstat, in nanoseconds; every thread counts."""
+    for pid, task in ((7, 7), (7, 8), (9, 9)):
+        folder = tmp_path / str(pid) / "task" / str(task)
+        folder.mkdir(parents=True)
+        (folder / "schedstat").write_text("5000000000 1500000000 7\n")
+        (folder / "status").write_text(
+            "Name:\tx\nvoluntary_ctxt_switches:\t10\nnonvoluntary_ctxt_switches:\t3\n"
+        )
+    monkeypatch.setattr(clocks, "PROC", tmp_path)
+    assert clocks.run_queue_wait_s([7, 9, 11]) == 4.5
+    assert clocks.context_switches([7, 11]) == (20, 6)
 
 
 def test_two_on_one_cpu_wait_for_each_other() -> None:

@@ -67,10 +67,12 @@ def test_waiting_ends_at_its_deadline(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with held_by_another(path):
         start = time.monotonic()
+        said: list[str] = []
         with pytest.raises(BenchError, match="another run"):
-            with measuring_lock(0.5, path=path):
+            with measuring_lock(0.5, announce=said.append, path=path):
                 pass
         assert 0.5 <= time.monotonic() - start < 5
+        assert len(said) == 1
 
 
 def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:

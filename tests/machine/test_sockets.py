@@ -139,6 +139,16 @@ def test_a_connection_in_the_queue_is_unaccepted(listener: socket.socket) -> Non
             assert sockets.connection_owners(port, [1], pids) == sockets.ConnectionOwners({})
 
 
+def test_a_connection_the_server_has_closed_is_nobodys(listener: socket.socket) -> None:
+    """It lingers in the kernel without an owner, but it is not waiting to be accepted."""
+    with socket.create_connection(("127.0.0.1", port_of(listener))) as client:
+        accepted, _ = listener.accept()
+        accepted.close()
+        assert client.recv(1) == b""
+        found = sockets.connection_owners(port_of(listener), [port_of(client)], [os.getpid()])
+    assert found == sockets.ConnectionOwners({})
+
+
 def test_a_strangers_connection_is_told(listener: socket.socket) -> None:
     """A connection that another process accepted must count as a stranger's."""
     listener.set_inheritable(True)

@@ -127,6 +127,10 @@ def main(mode: str, port: int) -> None:
         listener = socket.socket(fileno=port)
         serve(listener)
     listener = listen(port, reuse_port=mode in ("reuse-port", "stranger"))
+    if mode == "rebinds":
+        time.sleep(0.3)
+        listener.close()
+        listener = listen(port)
     if mode == "never-accepts":
         time.sleep(600)
     if mode in ("two-workers", "one-of-two-workers"):

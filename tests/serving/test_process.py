@@ -87,6 +87,23 @@ def test_placeholders_environment_and_folder_reach_the_server(
     assert log_of(server) == (f"['-b=:{server.port}', '{{other}}'] {tmp_path} None yes set ''\n")
 
 
+def test_a_server_reads_nothing_from_our_terminal(make_server: MakeServer) -> None:
+    """Its standard input is empty, whatever ours is."""
+    script = "import os; os.write(1, os.readlink('/proc/self/fd/0').encode())"
+    ours = os.dup(0)
+    reading, writing = os.pipe()
+    os.dup2(reading, 0)
+    try:
+        server = make_server(command=(sys.executable, "-I", "-S", "-c", script))
+        server.start()
+    finally:
+        os.dup2(ours, 0)
+        for fd in (ours, reading, writing):
+            os.close(fd)
+    eventually(lambda: not server.is_alive)
+    assert log_of(server) == "/dev/null"
+
+
 def test_our_descriptors_stay_ours(make_server: MakeServer) -> None:
     """A server must inherit nothing but its streams, even what we made inheritable."""
     script = "import os; print(sorted(os.listdir('/proc/self/fd')))"
@@ -330,16 +347,22 @@ def test_servers_end_with_a_harness_that_just_vanishes(
 ) -> None:
     """Killed, or ended without cleaning up: no server and no listener of its may stay."""
     argv = [sys.executable, "-c", HARNESS, FAKE, str(tmp_path), *modes]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0
+    ) as run:
         assert run.stdout is not None and run.stdin is not None
         lines = []
         while (line := run.stdout.readline().strip()) != "up":
             assert line
             lines.append([int(word) for word in line.split()])
         assert all(process_entry(pid) for _, *pids in lines for pid in pids)
+        start = time.monotonic()
         if number is None:
             run.stdin.close()
         else:
-            run.send_signal(number)
+            # To the whole group, as a terminal or a job runner does.
+            os.killpg(run.pid, number)
+    # None of these needs the guardian's patience: servers that have ended must not seem to live.
+    assert time.monotonic() - start < 3
     eventually(lambda: not any(process_entry(pid) for _, *pids in lines for pid in pids))
     assert not any(listening_inodes(port) for port, *_ in lines)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from asgi_bench.machine import sockets
+from asgi_bench.machine.sockets import ConnectionOwners
 from asgi_bench.model import ErrorCounts, Scenario
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.process import ServerProcess, stop_all
@@ -143,6 +145,24 @@ def test_early_trouble_is_waited_out_and_counted(
         if mode == "gateway":
             assert readiness.errors.status == readiness.errors.total
             assert requests_read(server) == readiness.probes_sent
+
+
+def test_nothing_is_sent_before_anyone_accepts(make_server: MakeServer, scenario: Scenario) -> None:
+    """A master that opens its listener early, and perhaps anew, must not cost us an error."""
+    with make_server("rebinds") as server:
+        readiness = wait_until_ready(server, scenario, 1, 20)
+        assert (readiness.probes_sent, readiness.errors) == (2, ErrorCounts())
+
+
+def test_an_answer_from_a_stranger_is_a_fault(
+    make_server: MakeServer, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where the listener is ours, the process that answers must be."""
+    foreign = ConnectionOwners({}, strangers=1)
+    monkeypatch.setattr(sockets, "connection_owners", lambda *_: foreign)
+    with make_server() as server:
+        with pytest.raises(ServerFault, match="answered by a process that is not of this server"):
+            wait_until_ready(server, scenario, 1, 20)
 
 
 def test_the_scenarios_own_request_is_sent(make_server: MakeServer, tmp_path: Path) -> None:

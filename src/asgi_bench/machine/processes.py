@@ -34,10 +34,13 @@ def process_entry(pid: int) -> ProcessEntry | None:
 
 
 def stat_fields(pid: int) -> list[str] | None:
-    """/proc/PID/stat from field 3 (the state) on, proc(5); None if the process is gone."""
+    """/proc/PID/stat from field 3 (the state) on, proc(5); None if the process is gone.
+
+    So it seems too where /proc hides other users' processes (mount option hidepid).
+    """
     try:
         text = (PROC / str(pid) / "stat").read_text(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     # The name in field 2 may hold blanks and brackets, so split after its last bracket.
     return text.rpartition(")")[2].split()
@@ -93,7 +96,7 @@ def process_name(pid: int) -> str:
     """The short name of a process (/proc/PID/comm), or `?` if it is gone."""
     try:
         return (PROC / str(pid) / "comm").read_text(errors="replace").strip()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return "?"
 
 

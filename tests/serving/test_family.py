@@ -1,0 +1,45 @@
+"""Who belongs to a server, told on made-up process tables."""
+
+from asgi_bench.machine.processes import ProcessEntry
+from asgi_bench.serving.family import Family
+
+
+def table(*entries: tuple[int, int, int, int]) -> dict[int, ProcessEntry]:
+    """A process table of (pid, parent, group, start_ticks)."""
+    return {entry[0]: ProcessEntry(*entry) for entry in entries}
+
+
+def family() -> Family:
+    """One with the root 10, which has started the group 10."""
+    made = Family("mark")
+    made.roots.append(10)
+    return made
+
+
+def test_orphans_of_the_group_belong() -> None:
+    """A process of the group whose parent has died is still the server's."""
+    before = table((10, 1, 10, 5), (11, 10, 10, 6), (12, 1, 10, 7), (20, 1, 20, 8))
+    assert family().live(before) == (10, 11, 12)
+
+
+def test_the_remembered_belong_with_their_children() -> None:
+    """One that left tree and group after it was seen stays, and so do those it starts."""
+    server = family()
+    server.live(table((10, 1, 10, 5), (11, 10, 10, 6)))
+    assert server.live(table((11, 1, 11, 6), (13, 11, 11, 9))) == (11, 13)
+
+
+def test_a_pid_used_again_is_anothers() -> None:
+    """The same number with a later start is a stranger: it must never be signalled."""
+    server = family()
+    server.live(table((10, 1, 10, 5), (11, 10, 10, 6)))
+    assert server.live(table((10, 1, 10, 5), (11, 1, 11, 99))) == (10,)
+
+
+def test_a_closed_family_has_nobody() -> None:
+    """Once all are reaped, the root's number and the group's may be others'."""
+    server = family()
+    server.live(table((10, 1, 10, 5)))
+    server.close()
+    assert server.live(table((10, 1, 10, 5))) == ()
+    assert server.group is None
