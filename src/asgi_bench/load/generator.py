@@ -18,6 +18,7 @@ from asgi_bench.load.messages import (
     CLIENT_VARIABLE,
     CONTROL_FD_VARIABLE,
     SCENARIO_VARIABLE,
+    TIMEOUT_VARIABLE,
     Command,
     Failed,
     Quit,
@@ -60,9 +61,13 @@ def stock_arguments(host: str, port: int, users: int, locustfile: str | None = N
     return ["-f", files, *rates, "--host", f"http://{host}:{port}"]
 
 
-def stock_environment(client: Client, scenario: Scenario) -> dict[str, str]:
-    """Return the variables that tell a stock client what to be and what to request."""
-    return {CLIENT_VARIABLE: client, SCENARIO_VARIABLE: msgspec.json.encode(scenario).decode()}
+def stock_environment(client: Client, scenario: Scenario, timeout_s: float) -> dict[str, str]:
+    """Return the variables that tell a stock client what to be, request and wait for at most."""
+    return {
+        CLIENT_VARIABLE: client,
+        SCENARIO_VARIABLE: msgspec.json.encode(scenario).decode(),
+        TIMEOUT_VARIABLE: str(timeout_s),
+    }
 
 
 def _free_port() -> int:

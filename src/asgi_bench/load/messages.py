@@ -10,10 +10,11 @@ from asgi_bench.load.target import Target
 from asgi_bench.model import Arrivals, ErrorCounts, OpenFigures
 
 # Environment variables that tell a load process its end of the control socket, and (to stock
-# users) which of Locust's clients to be and the scenario as JSON.
+# users) which of Locust's clients to be, the scenario as JSON, and the longest wait in seconds.
 CONTROL_FD_VARIABLE = "ASGI_BENCH_CONTROL_FD"
 CLIENT_VARIABLE = "ASGI_BENCH_CLIENT"
 SCENARIO_VARIABLE = "ASGI_BENCH_SCENARIO"
+TIMEOUT_VARIABLE = "ASGI_BENCH_TIMEOUT"
 
 _LENGTH = struct.Struct("!I")
 

@@ -6,31 +6,41 @@ from typing import Any
 import msgspec
 from locust import FastHttpUser, HttpUser, constant, task
 
-from asgi_bench.load.messages import CLIENT_VARIABLE, SCENARIO_VARIABLE
+from asgi_bench.load.messages import CLIENT_VARIABLE, SCENARIO_VARIABLE, TIMEOUT_VARIABLE
 from asgi_bench.model import Scenario
 
 SCENARIO = msgspec.json.decode(os.environ[SCENARIO_VARIABLE], type=Scenario)
 CLIENT = os.environ[CLIENT_VARIABLE]
+TIMEOUT_S = float(os.environ[TIMEOUT_VARIABLE])
+EXPECT_BODY = None if SCENARIO.expect_body is None else SCENARIO.expect_body.encode()
+if SCENARIO.method == "HEAD":
+    EXPECT_BODY = b""
 
 
 def check(response: Any) -> None:
     """Fail a response that is not the expected answer, by the kind of its fault."""
     if response.status_code != SCENARIO.expect_status:
         response.failure("status" if response.status_code else response.error)
-    elif SCENARIO.expect_body is not None and response.text != SCENARIO.expect_body:
+    elif response.request_meta["exception"] is not None and response.status_code < 400:
+        # The head was read and the body was not: FastHttpUser would raise again on its content.
+        response.failure(response.request_meta["exception"])
+    elif EXPECT_BODY is not None and response.content != EXPECT_BODY:
         response.failure("body")
     else:
         response.success()
 
 
-def request(client: Any) -> None:
+def request(client: Any, **options: Any) -> None:
     """Send the scenario's request once."""
     with client.request(
         SCENARIO.method,
         SCENARIO.path,
         headers=SCENARIO.headers,
-        data=SCENARIO.body or None,
+        data=SCENARIO.body.encode() or None,
+        # A redirect may be the expected answer, and following it would be a second request.
+        allow_redirects=False,
         catch_response=True,
+        **options,
     ) as response:
         check(response)
 
@@ -41,6 +51,7 @@ if CLIENT == "fasthttp":
         """Locust's FastHttpUser, one connection each."""
 
         wait_time = constant(0)
+        connection_timeout = network_timeout = TIMEOUT_S
 
         @task
         def load(self) -> None:
@@ -57,4 +68,4 @@ else:
         @task
         def load(self) -> None:
             """Send the request."""
-            request(self.client)
+            request(self.client, timeout=TIMEOUT_S)

@@ -6,7 +6,12 @@ Such users can't be paused, so they can't be sliced: one slice a trial, marked a
 import random
 from collections.abc import Sequence
 
-from asgi_bench.load.generator import LoadProcess, stock_arguments, stock_environment
+from asgi_bench.load.generator import (
+    LoadFault,
+    LoadProcess,
+    stock_arguments,
+    stock_environment,
+)
 from asgi_bench.load.messages import Close, Closed, Load, Loaded
 from asgi_bench.machine.ports import HOST
 from asgi_bench.measurement.block import LoadedCell
@@ -26,17 +31,22 @@ class StockLoader:
         self._watch = watch
 
     def load(self, cells: Sequence[LoadedCell], *, round: int, block: int) -> None:
-        """Load one cell after another; raises LoadFault."""
+        """Load one cell after another; where a cell's load process fails, its trial does."""
         chance = random.Random(f"{self._plan.seed}/slices/{round}/{block}")
         self._watch.enter(round, block, "load")
         for item in chance.sample(cells, len(cells)):
-            self._load(item, round)
+            try:
+                self._load(item, round)
+            except LoadFault as fault:
+                item.draft.fail(str(fault))
 
     def _load(self, item: LoadedCell, round: int) -> None:
         key, pids = item.cell.key, item.server.pids
         port, users = item.server.process.port, item.cell.load.connections
         arguments = stock_arguments(HOST, port, users, self._plan.locustfile)
-        env = stock_environment(self._plan.client, item.server.scenario)
+        env = stock_environment(
+            self._plan.client, item.server.scenario, self._plan.request_timeout_s
+        )
         log = self._writer.log_path(key, round).with_suffix(".locust.log")
         with LoadProcess(
             arguments,
