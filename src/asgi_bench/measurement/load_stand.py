@@ -48,6 +48,8 @@ class LoadStand:
 
     def current(self) -> LoadProcess:
         """Return the load process, ready for commands and on its CPUs; raises LoadFault."""
+        if self._process is not None and not self._process.is_alive:
+            self.discard()
         process = self._process or self._start()
         if not process.pids:
             process.greet()

@@ -20,6 +20,8 @@ from asgi_bench.model import Load as AnyLoad
 WARMUP_S = 0.2
 # What a share of the rate is a share of is measured in the warm-up, so that has to be longer.
 SHARE_WARMUP_S = 1.0
+# Opening a connection takes 2 ms; on a machine that is busy elsewhere some times that.
+OPENING_S = 0.02
 # Beyond its own length a command may take the time-out of its last request, and this.
 GRACE_S = 20.0
 
@@ -114,7 +116,8 @@ class SliceLoader:
             isinstance(load, OpenLoop) and load.rate_share is not None
         )
         warmup_s = SHARE_WARMUP_S if is_relative else WARMUP_S
-        timeout_s = self._plan.request_timeout_s * 2 + GRACE_S
+        ramp_s = connections * OPENING_S
+        timeout_s = ramp_s + warmup_s + self._plan.request_timeout_s * 2 + GRACE_S
         opened = process.ask(Open(target, warmup_s), Opened, timeout_s)
         self._settle_rate(item, opened.throughput_rps)
         owners = connection_owners(port, opened.client_ports, item.server.process.pids)
