@@ -113,10 +113,9 @@ def _draft(
 ) -> TrialDraft:
     log = server.process.log_path.relative_to(writer.folder)
     draft = TrialDraft(planned.cell, round=round, block=block, epoch_s=watch.epoch_s, log=log)
-    draft.note(
-        sent_total=server.probes_sent,
-        errors_total=server.probe_errors,
-    )
+    if planned is server.cells[0]:
+        # What verified a server that several cells share was sent once.
+        draft.note(sent_total=server.probes_sent, errors_total=server.probe_errors)
     return draft
 
 
