@@ -31,7 +31,10 @@ def orderly_interruption() -> Iterator[None]:
             signal.signal(each, ignore)
         raise Interrupted(number)
 
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        # Under nohup a run outlives its terminal.
+        signals.append(signal.SIGHUP)
     before = {each: signal.signal(each, interrupt) for each in signals}
     try:
         yield
