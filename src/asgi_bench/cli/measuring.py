@@ -7,7 +7,7 @@ import msgspec
 
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import Selection
-from asgi_bench.errors import BenchError, UsageError
+from asgi_bench.errors import BenchError
 from asgi_bench.machine.affinity import format_cpus, split_cpus
 from asgi_bench.measurement.rounds import rounds_and_blocks
 from asgi_bench.model import Plan
@@ -28,13 +28,9 @@ def require_linux() -> None:
 def planned(selection: Selection) -> Plan:
     """Return the plan of a selection on this machine's CPUs; raises UsageError."""
     split = split_cpus(selection.server_cpus or None, selection.load_cpus or None)
-    plan = load_plan(
+    return load_plan(
         msgspec.structs.replace(selection, server_cpus=split.server_cpus, load_cpus=split.load_cpus)
     )
-    if all(cell.skip_reason is not None for cell in plan.cells):
-        reasons = "; ".join(f"{cell.cell.key}: {cell.skip_reason}" for cell in plan.cells)
-        raise UsageError(f"nothing can be measured: {reasons}")
-    return plan
 
 
 def dry_run_text(plan: Plan) -> str:

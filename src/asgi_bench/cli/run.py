@@ -20,9 +20,10 @@ from asgi_bench.cli.options import (
 from asgi_bench.cli.progress import RunProgress
 from asgi_bench.cli.report import print_report
 from asgi_bench.definitions.selection import Selection
-from asgi_bench.errors import BenchError, ExitCode
+from asgi_bench.errors import ExitCode
 from asgi_bench.load.generator import WEB_PAGE
 from asgi_bench.machine.fingerprint import busy_warning
+from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.store.folders import CHARTS_FOLDER
 from asgi_bench.store.runs import read_run
@@ -53,13 +54,12 @@ def run(
     try:
         with RunProgress(plan) as progress:
             carry_out(order, progress.observe, announce=say, folder_made=folders.append)
-        report = show(folders[0])
-    except BenchError:
-        # What was stored until then stands, and the last line says where.
+        with orderly_interruption():
+            report = show(folders[0])
+    finally:
+        # Whatever happened: what was stored until then stands, and the last line says where.
         for folder in folders:
             print(folder)
-        raise
-    print(folders[0])
     raise typer.Exit(exit_code(report, strict=strict))
 
 

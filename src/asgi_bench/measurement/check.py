@@ -34,9 +34,13 @@ def check_all(plan: Plan, log_folder: Path, tell: Callable[[Checked], None]) -> 
     def log_path(cell_key: str, round: int, block: int) -> Path:
         return log_folder / f"{cell_key.replace('/', '-')}.log"
 
-    for planned in plan.cells:
-        if planned.skip_reason is not None:
-            note(Checked(planned.cell.process_key, skip_reason=planned.skip_reason))
+    skipped = {
+        planned.cell.process_key: planned.skip_reason
+        for planned in plan.cells
+        if planned.skip_reason is not None
+    }
+    for process_key, reason in skipped.items():
+        note(Checked(process_key, skip_reason=reason))
     # One block at a time, each server in the first of its own.
     cells = [
         msgspec.structs.replace(planned, blocks=planned.blocks[:1])
