@@ -250,6 +250,20 @@ def test_a_ramp_opens_every_connection_under_load(known: KnownAnswers) -> None:
     assert stretch.requests == counts.requests > 30
 
 
+def test_a_ramp_opens_every_connection_on_a_machine_that_stalls(known: KnownAnswers) -> None:
+    """Pauses longer than what is left of a ramp cost it time, not connections."""
+    server = known.behave(Behaviour(delay_s=0.001))
+
+    def pause() -> bool:
+        time.sleep(0.03)
+        return True
+
+    with closing(Connections(target_at(server.port, connections=6))) as connections:
+        run_closed_loop(connections, 0.001, pause, ramp=6, poll_s=0)
+        connections.refresh()
+        assert len(connections.idle) == 6
+
+
 def test_response_bytes_are_those_on_the_wire(known: KnownAnswers) -> None:
     """The size of an answer is known whatever its size."""
     for kind, body in (("plain", BODY), ("large", LARGE_BODY)):

@@ -72,19 +72,19 @@ def run_closed_loop(
     now = begin = last = clock_ns()
     end = begin + int(seconds * 1e9)
     next_sweep, next_breath = now, now + BREATHE_NS
-    while now < end or busy:
+    while now < end or busy or ramp:
         if now >= next_sweep:
             connections.sweep(now)
             next_sweep = now + SWEEP_NS
-            if ramp and now < end:
+            if ramp:
                 connections.connect()
                 ramp -= 1
                 next_sweep = now + RAMP_NS
-                # A machine that was busy elsewhere gets the time to open every connection.
+                # A machine that was busy elsewhere, even past the end, gets the time to open them.
                 end = max(end, now + RAMP_NS * (ramp + 2))
         if now >= next_breath:
             if not breathe():
-                end = now
+                end, ramp = now, 0
             next_breath = clock_ns() + BREATHE_NS
         if idle and now < end:
             now = clock_ns()
@@ -98,7 +98,7 @@ def run_closed_loop(
                         first.add(fd)
         events = poll(poll_s, max_events)
         if not events and not poll_s and not breathe():
-            end = now
+            end, ramp = now, 0
         for fd, event in events:
             if event == EPOLLIN:
                 try:
