@@ -22,6 +22,7 @@ from asgi_bench.load.session import paired
 from asgi_bench.machine.clocks import cpu_s_by_process
 from asgi_bench.model import ErrorCounts
 
+STOP_TIMEOUT_S = 6.0
 KINDS = ErrorCounts.__struct_fields__
 
 
@@ -99,6 +100,8 @@ class Recorder:
         )
 
     def _close(self) -> Closed:
+        # Users end after their task: what is under way at a kill would be counted nowhere.
+        self._environment.stop_timeout = STOP_TIMEOUT_S
         self._environment.runner.stop()
         errors = self._error_counts
         return Closed(

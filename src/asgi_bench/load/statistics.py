@@ -29,9 +29,11 @@ def feed(
     errors: Mapping[str, int],
     latencies_ns: list[int],
     response_bytes: int,
+    duration_s: float = 0.0,
 ) -> None:
     """Add a stretch to Locust's totals: `requests` correct answers and `errors` by kind.
 
+    `duration_s` is how long the stretch took up to now: Locust's rates count from its begin.
     Answers without a latency of their own (each connection's first) are what Locust calls
     requests with a None response time: counted, and left out of its percentiles.
     """
@@ -41,7 +43,7 @@ def feed(
     entry = StatsEntry(statistics, name, method)
     now = time.time()
     second = int(now)
-    entry.start_time = entry.last_request_timestamp = now
+    entry.start_time, entry.last_request_timestamp = now - duration_s, now
     entry.num_requests = requests + failures
     entry.num_none_requests = requests + failures - len(latencies_ns)
     entry.num_failures = failures

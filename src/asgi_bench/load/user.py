@@ -1,13 +1,15 @@
 """A Locust user that owns all its connections and is as fast as wrk, for any locustfile."""
 
 import socket
+import time
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 import gevent
+import msgspec
 from gevent.socket import wait_read
 from locust import User, task
-from locust.exception import StopUser
+from locust.stats import CSV_STATS_INTERVAL_SEC
 
 from asgi_bench.errors import UsageError
 from asgi_bench.load.closed_loop import run_closed_loop
@@ -18,8 +20,8 @@ from asgi_bench.load.wire.http1 import encode_request
 
 # Locust's table moves, and its stop is obeyed, at least this often.
 STRETCH_S = 0.5
-# How long one wait for events may keep other greenlets of this process out, at most.
-WAIT_S = 0.02
+# One wait for events takes this long at most: a ramp and time-outs go on meanwhile.
+WAIT_S = 0.005
 
 
 class FastUser(User):
@@ -46,11 +48,16 @@ class FastUser(User):
         """Open the connections one by one under load."""
         self._is_stopped = False
         self._open = Connections(self._target())
+        self._fed_errors = self._open.error_counts
         self._stretch(self._open.target.connections * 0.003, ramp=self._open.target.connections)
 
     def on_stop(self) -> None:
-        """Close the connections."""
+        """Close the connections, and let the last counts reach Locust's CSV."""
         self._open.close()
+        self._feed(0, [], 0.0)
+        if getattr(self.environment.parsed_options, "csv_prefix", None):
+            # Locust writes its tables so often and, unlike its final print, not once more at last.
+            gevent.sleep(CSV_STATS_INTERVAL_SEC + WAIT_S)
 
     @task
     def load(self) -> None:
@@ -58,25 +65,32 @@ class FastUser(User):
         self._stretch(STRETCH_S)
 
     def _stretch(self, seconds: float, *, ramp: int = 0) -> None:
-        connections = self._open
-        before = dict(connections.errors)
-        stretch = run_closed_loop(connections, seconds, self._breathe, ramp=ramp, poll_s=0)
-        errors = {kind: n - before[kind] for kind, n in connections.errors.items()}
+        began_s = time.perf_counter()
+        stretch = run_closed_loop(self._open, seconds, self._breathe, ramp=ramp, poll_s=0)
+        self._feed(stretch.requests, stretch.latencies_ns, time.perf_counter() - began_s)
+        if self._is_stopped:
+            # The kill that came during the stretch.
+            raise gevent.GreenletExit
+
+    def _feed(self, requests: int, latencies_ns: list[int], duration_s: float) -> None:
+        """Feed what a stretch gave, and all errors since the last time."""
+        size = self._open.response_bytes
+        now = self._open.error_counts
+        errors = msgspec.structs.asdict(now - self._fed_errors)
+        self._fed_errors = now
         feed(
             self.environment.stats,
             name=self.path,
             method=self.method,
-            requests=stretch.requests,
+            requests=requests,
             errors=errors,
-            latencies_ns=stretch.latencies_ns,
-            response_bytes=len(connections.good),
+            latencies_ns=latencies_ns,
+            response_bytes=size,
+            duration_s=duration_s,
         )
         recorder = getattr(self.environment, "asgi_bench_recorder", None)
         if recorder is not None:
-            size = len(connections.good)
-            recorder.note_stretch(stretch.requests, errors, stretch.latencies_ns, size)
-        if self._is_stopped:
-            raise StopUser
+            recorder.note_stretch(requests, errors, latencies_ns, size)
 
     def _breathe(self) -> bool:
         """Let other greenlets run until a connection has something; False once Locust stops us.

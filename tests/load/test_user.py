@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+
+from tests.known_answers import Behaviour, KnownAnswers, expected_errors
+from tests.load.locust_runs import run_locust
+
+LOCUSTFILE = """
+from pathlib import Path
+
+from asgi_bench.load import FastUser
+
+
+class Visitor(FastUser):
+    connections = 4
+    path = "/items"
+    expect_body = b"Hello, world!"
+
+    def load(self):
+        super().load()
+        Path("loaded").touch()
+
+    tasks = [load]
+"""
+
+
+def test_locusts_own_tables_are_the_servers_counts(known: KnownAnswers, tmp_path: Path) -> None:
+    """Under plain `locust -f` its CSV has what the server received and got wrong, to the last."""
+    script = (*["plain"] * 7, "status", "body", "truncated", "announced-close", "garbage")
+    server = known.behave(Behaviour(script=script))
+    run = run_locust(tmp_path, LOCUSTFILE, server.address, run_time="1s")
+    counts = server.counts()
+    errors = expected_errors(counts)
+    assert run.exit_code == 0, run.output
+    assert counts.requests > 100
+    for name in ("/items", "Aggregated"):
+        row = run.rows[name]
+        assert (row.requests, row.failures) == (counts.requests, sum(errors.values()))
+    assert run.failures == errors
+    assert "Traceback" not in run.output
+
+
+def test_the_rate_is_over_the_time_of_the_load(known: KnownAnswers, tmp_path: Path) -> None:
+    """Locust's requests per second follow from the server's delay: 4 connections over 20 ms."""
+    server = known.behave(Behaviour(delay_s=0.02))
+    run = run_locust(tmp_path, LOCUSTFILE, server.address, run_time="2s")
+    assert run.rows["/items"].requests == server.counts().requests
+    assert 100 < run.rows["/items"].requests_per_s <= 4 / 0.02 * 1.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["plain", "silent"])
+def test_a_signal_ends_it_and_loses_no_count(
+    known: KnownAnswers, tmp_path: Path, kind: str
+) -> None:
+    """Locust's stop is obeyed in mid-stretch: what is out is awaited, its time-outs included."""
+    server = known.behave(Behaviour(opening=("plain",) * 50, script=(kind,)))
+    locustfile = LOCUSTFILE.replace("connections = 4", "connections = 4\n    timeout_s = 0.7")
+    run = run_locust(tmp_path, locustfile, server.address, stop_when=tmp_path / "loaded")
+    counts = server.counts()
+    assert run.exit_code == 0, run.output
+    assert run.rows["/items"].requests == counts.requests
+    assert run.failures == ({} if kind == "plain" else {"timeout": counts.kinds["silent"]})
+
+
+@pytest.mark.slow
+def test_a_stop_during_the_ramp_is_clean(known: KnownAnswers, tmp_path: Path) -> None:
+    """A user stopped while its connections open ends without a traceback, its counts kept."""
+    server = known.behave(Behaviour())
+    locustfile = LOCUSTFILE.replace("connections = 4", "connections = 2000")
+    locustfile += """
+    def on_start(self):
+        Path("loaded").touch()
+        super().on_start()
+"""
+    run = run_locust(tmp_path, locustfile, server.address, stop_when=tmp_path / "loaded")
+    assert run.exit_code == 0, run.output
+    assert "Traceback" not in run.output
+    assert run.rows["Aggregated"].requests == server.counts().requests
+
+
+@pytest.mark.slow
+def test_another_scheme_is_refused_by_name(tmp_path: Path) -> None:
+    """What FastUser does not speak it says, with the flag that named it."""
+    run = run_locust(tmp_path, LOCUSTFILE, "https://127.0.0.1:1", run_time="1s")
+    assert "--host https://127.0.0.1:1: FastUser takes http://HOST[:PORT] alone" in run.output
