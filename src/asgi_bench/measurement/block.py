@@ -78,7 +78,7 @@ def measure_block(
         ]
         live = [item for item in everything if item.server.is_ready]
         try:
-            with _on_cpus(plan.load_cpus):
+            with on_cpus(plan.load_cpus):
                 loader.load(live, round=round, block=block)
         except LoadFault as fault:
             for item in live:
@@ -89,7 +89,7 @@ def measure_block(
 
 
 @contextmanager
-def _on_cpus(cpus: Collection[int]) -> Iterator[None]:
+def on_cpus(cpus: Collection[int]) -> Iterator[None]:
     """Keep the harness off the servers' CPUs: it sleeps during slices, but not between them.
 
     Only while there is load: what it starts inherits its CPUs, and starts faster on all of them.
