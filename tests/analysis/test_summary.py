@@ -197,14 +197,16 @@ def test_unbelievable_reference_gives_no_ratio(spoil: str) -> None:
     assert with_ratio == {2}
 
 
-def test_round_without_reference_drops_out_of_the_ratio() -> None:
-    """Where the reference failed once, the ratio rests on the other rounds."""
+@pytest.mark.parametrize("spoil", ["invalid", "failed"])
+def test_round_without_reference_drops_out_of_the_ratio(spoil: str) -> None:
+    """Where the reference failed or was invalid once, the ratio rests on the other rounds."""
 
-    def fail_once(trial: Trial) -> Trial:
-        once = trial.cell == UVICORN and trial.round == 0
-        return failed(trial, "exited") if once else trial
+    def spoil_once(trial: Trial) -> Trial:
+        if trial.cell != UVICORN or trial.round != 0:
+            return trial
+        return with_errors(trial, 0.5) if spoil == "invalid" else failed(trial, "exited")
 
-    run = synthetic_run(planned_cells(worker_counts=(1,)), edit=fail_once)
+    run = synthetic_run(planned_cells(worker_counts=(1,)), edit=spoil_once)
     kept = replace(run, trials=tuple(t for t in run.trials if t.round != 0))
     key = "granian/default/w1/hello/c64"
     expected = cell_of(summarize(kept), key).throughput_ratio

@@ -1,4 +1,5 @@
 import unicodedata
+from random import Random
 
 import msgspec
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.model import ClosedLoop, Load, OpenLoop
+from asgi_bench.model import ClosedLoop, Load, OpenLoop, RateSweep, Trial
 from asgi_bench.reporting.wording import (
     LEVELS,
     findings,
@@ -45,6 +46,11 @@ def test_colours_of_a_log_line_vanish_whole() -> None:
         (
             OpenLoop(None, rate_share=0.5, arrivals="constant", connections=8),
             "open loop, 50% of each server's own throughput, constant, up to 8 connections",
+        ),
+        (
+            RateSweep((0.2, 0.9)),
+            "open loop, sweep of 20 90% of each server's own throughput, poisson, "
+            "up to 256 connections",
         ),
     ],
 )
@@ -100,6 +106,19 @@ def test_same_finding_on_many_cells_is_one_line() -> None:
     (few,) = (finding for finding in found if finding.level == "suspect")
     assert len(few.cells) == 11
     assert few.subject.startswith("11 cells, from ")
+
+
+def test_notes_of_one_kind_are_one_line_with_an_example() -> None:
+    """Servers that no one kept busy are told in one line, not each with its own percentage."""
+
+    def idle(trial: Trial) -> Trial:
+        return msgspec.structs.replace(trial, server_cpu_s=0.5 + 0.1 * random.random())
+
+    random = Random(1)
+    run = synthetic_run(planned_cells(worker_counts=(1,)), rounds=3, edit=idle)
+    (note,) = findings(summarize(run))
+    assert (note.level, len(note.cells)) == ("note", 11)
+    assert note.text.startswith("for instance in all 3 rounds, the worst: neither side was busy")
 
 
 def test_sound_run_has_no_findings() -> None:

@@ -6,28 +6,18 @@ Throughput varies by factors, so spreads are of its natural logarithm: 0.03 is a
 from collections.abc import Mapping, Sequence
 from math import log
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from scipy.special import fdtri, stdtrit
 
 from asgi_bench.analysis.document import Interval
 from asgi_bench.analysis.intervals import CONFIDENCE, MIN_ROUNDS, log_interval, paired_ratio
-from asgi_bench.calibration import LengthEffect, LengthVerdict
+from asgi_bench.calibration import LengthEffect, LengthVerdict, Variation
 
 # Two lengths of a slice that give ratios within 1 % of each other are as good as each other.
 LENGTH_TOLERANCE = 0.01
 
 Floats = npt.NDArray[np.float64]
-
-
-class Variation(msgspec.Struct, frozen=True):
-    """Variance components as standard deviations: between groups with 95 % bounds, and within."""
-
-    between: float
-    between_lower: float
-    between_upper: float
-    within: float
 
 
 def coefficient_of_variation(values: Sequence[float]) -> float:

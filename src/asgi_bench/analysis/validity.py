@@ -168,6 +168,6 @@ def _busy(trial: Trial, cell: Cell, plan: Plan) -> Reason | None:
         value=server_share,
         limit=BUSY_SHARE,
         text=f"neither side was busy (server {server_share:.0%}, load generator {load_share:.0%} "
-        f"of the CPU it may use): {cell.load.connections} connections don't keep this server "
-        f"busy; try more with --connections",
+        f"of the CPU it may use): {cell.load.connections} connections are too few for this "
+        f"server, or something else took its CPU; try more --connections on an idle machine",
     )

@@ -38,9 +38,8 @@ def render_text(report: Report, *, width: int = WIDTH, color: bool = False) -> s
     console = Console(
         file=StringIO(),
         width=width,
-        force_terminal=color,
         color_system="standard" if color else None,
-        no_color=not color,
+        no_color=False,  # who calls has asked the environment
         highlight=False,
         legacy_windows=False,
     )

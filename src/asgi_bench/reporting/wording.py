@@ -2,11 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from asgi_bench.analysis.document import CellReport, Report
-from asgi_bench.model import ClosedLoop, Load, Machine
+from asgi_bench.model import ClosedLoop, Load, Machine, RateSweep
 from asgi_bench.reporting import numbers
 
 # The worst first; what merely deserves a word is a note.
@@ -54,7 +54,10 @@ def load_words(load: Load) -> str:
     """How requests are offered: `closed loop, 64 connections`."""
     if isinstance(load, ClosedLoop):
         return f"closed loop, {load.connections} connections"
-    if load.rate_share is not None:
+    if isinstance(load, RateSweep):
+        shares = " ".join(numbers.percent(share) for share in load.shares)
+        offered = f"sweep of {shares}% of each server's own throughput"
+    elif load.rate_share is not None:
         offered = f"{numbers.percent(load.rate_share)}% of each server's own throughput"
     else:
         offered = f"{numbers.rate(load.rate_rps)} requests/s"
@@ -70,13 +73,14 @@ def latency_words(load: Load) -> str:
 
 def machine_words(machine: Machine) -> str:
     """The machine in one line, without its name."""
+    python = plain(machine.python)
     parts = [
         f"{plain(machine.cpu_model)}, {machine.cpu_count} CPUs",
         numbers.gibibytes(machine.memory_bytes),
         plain(machine.virtualization or ""),
         plain(machine.os),
         f"Linux {plain(machine.kernel)}" if machine.kernel[:1].isdigit() else plain(machine.kernel),
-        f"Python {plain(machine.python)}",
+        python if "Python" in python else f"Python {python}",
     ]
     return " · ".join(part for part in parts if part)
 
@@ -102,26 +106,36 @@ def verdict_word(cell: CellReport) -> str:
 def findings(report: Report) -> tuple[Finding, ...]:
     """Everything a reader should know beside the figures, the worst first.
 
-    What is said of several cells in the same words is said once.
+    What is said of several cells in the same words is said once, and a note of the same kind
+    once with an example.
     """
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str], dict[str, str]] = {}
     for cell in report.cells:
-        for level, text in _of_cell(cell):
-            found.setdefault((level, plain(text)), []).append(cell.cell)
-    merged = [Finding(level, tuple(cells), text) for (level, text), cells in found.items()]
+        for level, code, text in _of_cell(cell):
+            key = (level, code if level == "note" else text)
+            found.setdefault(key, {})[cell.cell] = plain(text)
+    merged = [_merged(level, texts) for (level, _), texts in found.items()]
     about_all = _about_reference(report)
     return tuple(sorted((*about_all, *merged), key=lambda finding: LEVELS.index(finding.level)))
 
 
-def _of_cell(cell: CellReport) -> Iterator[tuple[str, str]]:
-    """Level and text of what there is to say about one cell."""
+def _merged(level: str, texts: Mapping[str, str]) -> Finding:
+    """One finding on the cells that have these texts."""
+    first, *others = dict.fromkeys(texts.values())
+    return Finding(level, tuple(texts), f"for instance {first}" if others else first)
+
+
+def _of_cell(cell: CellReport) -> Iterator[tuple[str, str, str]]:
+    """Level, code and text of what there is to say about one cell."""
     if cell.outcome != "ok":
-        yield cell.outcome, cell.reason or "no reason was given"
+        yield cell.outcome, cell.outcome, cell.reason or "no reason was given"
         return
     for reason in cell.validity_reasons:
-        yield ("note" if reason.level == "valid" else reason.level), reason.text
+        level = "note" if reason.level == "valid" else reason.level
+        yield level, reason.code, reason.text
     if cell.oversubscribed:
-        yield "note", f"oversubscribed: {cell.workers} workers are more than the server CPUs"
+        text = f"oversubscribed: {cell.workers} workers are more than the server CPUs"
+        yield "note", f"oversubscribed-{cell.workers}", text
 
 
 def _about_reference(report: Report) -> tuple[Finding, ...]:

@@ -17,7 +17,7 @@ from asgi_bench.reporting.charts.measures import MEASURES
 from asgi_bench.reporting.charts.notes import bar_notes, latency_notes, scaling_notes
 from asgi_bench.reporting.charts.palette import assign_styles
 from asgi_bench.reporting.charts.scaling import draw_scaling
-from asgi_bench.reporting.charts.sheet import Words, save_sheet, sheet_settings
+from asgi_bench.reporting.charts.sheet import SEPARATOR, Words, save_sheet, sheet_settings
 from asgi_bench.reporting.groups import Group, group_cells
 from asgi_bench.reporting.rows import rounds_words, run_words
 from asgi_bench.reporting.wording import (
@@ -86,5 +86,8 @@ def _words(report: Report, group: Group, title: str, notes: Iterable[str]) -> Wo
         title=f"{title}: {plain(group.scenario)}",
         facts=tuple(filter(None, facts)),
         notes=tuple(filter(None, notes)),
-        footer=(machine_words(report.run.machine), run_words(report)),
+        footer=(
+            *machine_words(report.run.machine).split(SEPARATOR),
+            *run_words(report).split(SEPARATOR),
+        ),
     )

@@ -27,6 +27,8 @@ TITLE_SIZE = 17
 TEXT_SIZE = 12.5
 SMALL_SIZE = 11
 LINE_HEIGHT = 1.45
+# Bold letters are about so much wider than those that `text_width` measures.
+BOLD_WIDTH = 1.12
 
 INK = "#1b1f24"
 FAINT_INK = "#59636e"
@@ -35,7 +37,7 @@ GRID = "#dfe3e8"
 INVALID = "#8c959f"
 
 HEADER_HEIGHT = 54
-FOOTER_HEIGHT = 44
+FOOTER_HEIGHT = 16
 HEADING_HEIGHT = 24
 AXIS_HEIGHT = 48
 MARGIN = 14
@@ -85,8 +87,7 @@ class Margins(NamedTuple):
 class Words(NamedTuple):
     """What a chart says about itself: title, what was loaded how, how to read it, where and when.
 
-    Facts and notes are parts that are joined into as many lines as they take; a footer's line
-    that is wider than the sheet is cut.
+    Each is given in parts, which are joined into as many lines as they take.
     """
 
     title: str
@@ -113,12 +114,17 @@ def open_sheet(
     words: Words, panels: Sequence[Panel], margins: Margins
 ) -> tuple[Figure, list[Axes]]:
     """A figure with one panel under another."""
-    lines = [*_joined(words.facts), *_joined(words.notes)]
-    header = HEADER_HEIGHT + len(lines) * TEXT_SIZE * LINE_HEIGHT
-    height = header + sum(map(_panel_height, panels)) + FOOTER_HEIGHT
+    above = [*_joined(words.facts, TEXT_SIZE), *_joined(words.notes, TEXT_SIZE)]
+    below = _joined(words.footer, SMALL_SIZE)
+    header = HEADER_HEIGHT + len(above) * TEXT_SIZE * LINE_HEIGHT
+    footer = FOOTER_HEIGHT + len(below) * SMALL_SIZE * LINE_HEIGHT
+    height = header + sum(map(_panel_height, panels)) + footer
     figure = Figure(figsize=(WIDTH / PIXELS_PER_INCH, height / PIXELS_PER_INCH))
     FigureCanvasAgg(figure)
-    _write_words(figure, words, lines, height)
+    _write_title(figure, words.title, height)
+    top = height - MARGIN - TITLE_SIZE * LINE_HEIGHT
+    _write_lines(figure, above, TEXT_SIZE, top, height)
+    _write_lines(figure, below, SMALL_SIZE, footer - FOOTER_HEIGHT / 2, height)
     axes = []
     top = height - header
     width = WIDTH - margins.left - margins.right
@@ -174,45 +180,41 @@ def save_sheet(figure: Figure, stem: Path) -> list[Path]:
     return [svg, png]
 
 
-def _joined(parts: Sequence[str]) -> list[str]:
-    """The parts on as few lines as the sheet's width allows."""
+def _joined(parts: Sequence[str], size: float) -> list[str]:
+    """The parts on as few lines as the sheet's width allows; one that is wider still is cut."""
+    room = WIDTH - 2 * MARGIN
     lines: list[str] = []
     for part in parts:
         joined = f"{lines[-1]}{SEPARATOR}{part}" if lines else part
-        if lines and text_width(joined) <= WIDTH - 2 * MARGIN:
+        if lines and text_width(joined, size) <= room:
             lines[-1] = joined
         else:
-            lines.append(part)
+            lines.append(fitted(part, size, room))
     return lines
 
 
-def _write_words(figure: Figure, words: Words, lines: Sequence[str], height: float) -> None:
-    """Title and subtitle above, footer below."""
-    x = MARGIN / WIDTH
+def _write_title(figure: Figure, title: str, height: float) -> None:
+    """The title, at the top."""
     figure.text(
-        x,
+        MARGIN / WIDTH,
         1 - MARGIN / height,
-        words.title,
+        fitted(title, TITLE_SIZE * BOLD_WIDTH, WIDTH - 2 * MARGIN),
         fontsize=points(TITLE_SIZE),
         fontweight="bold",
         va="top",
     )
-    for line, text in enumerate(lines):
-        below = MARGIN + TITLE_SIZE * LINE_HEIGHT + line * TEXT_SIZE * LINE_HEIGHT
+
+
+def _write_lines(
+    figure: Figure, lines: Sequence[str], size: float, top: float, height: float
+) -> None:
+    """Lines of faint text from a place down; places count in pixels from the bottom."""
+    for number, text in enumerate(lines):
         figure.text(
-            x,
-            1 - below / height,
-            fitted(text, TEXT_SIZE, WIDTH - 2 * MARGIN),
-            fontsize=points(TEXT_SIZE),
+            MARGIN / WIDTH,
+            (top - number * size * LINE_HEIGHT) / height,
+            text,
+            fontsize=points(size),
             color=FAINT_INK,
             va="top",
-        )
-    for line, text in enumerate(reversed(words.footer)):
-        figure.text(
-            x,
-            (MARGIN * 0.6 + line * SMALL_SIZE * LINE_HEIGHT) / height,
-            fitted(text, SMALL_SIZE, WIDTH - 2 * MARGIN),
-            fontsize=points(SMALL_SIZE),
-            color=FAINT_INK,
-            va="bottom",
         )

@@ -1,0 +1,171 @@
+"""A calibration as text: what was found on this machine, and what it means for its runs."""
+
+from collections.abc import Iterator
+
+from asgi_bench.analysis.ceiling import CEILING_SHARE
+from asgi_bench.calibration import (
+    AAFloor,
+    Calibration,
+    LatencyBias,
+    LatencyFigures,
+    SliceLengths,
+    SliceNoise,
+    TimerError,
+)
+from asgi_bench.reporting.numbers import (
+    MISSING,
+    factor,
+    microseconds,
+    milliseconds,
+    moment,
+    percent,
+    rate,
+)
+
+# Above this one slice tells a good deal of the next.
+NOTABLE_AUTOCORRELATION = 0.3
+
+
+def calibration_text(calibration: Calibration) -> str:
+    """Everything a calibration holds, a paragraph for each of its stages."""
+    paragraphs = [_heading(calibration), _ceiling(calibration), _timer(calibration.timer_error)]
+    if calibration.latency_bias is not None:
+        paragraphs.append(_bias(calibration.latency_bias))
+    if calibration.slice_noise is not None:
+        paragraphs.append(_noise(calibration.slice_noise))
+    if calibration.aa_floor is not None:
+        paragraphs.append(_floor(calibration.aa_floor))
+    if calibration.slice_lengths is not None:
+        paragraphs.append(_lengths(calibration.slice_lengths))
+    if calibration.notes:
+        paragraphs.append("\n".join(["Notes", *(f"  {note}" for note in calibration.notes)]))
+    return "\n\n".join(paragraphs)
+
+
+def _heading(calibration: Calibration) -> str:
+    servers, load = (
+        ",".join(map(str, cpus)) or MISSING
+        for cpus in (calibration.server_cpus, calibration.load_cpus)
+    )
+    return (
+        f"Calibration ({calibration.kind}) of {calibration.hostname}, {calibration.cpu_model}, "
+        f"{calibration.cpu_count} CPUs, {moment(calibration.measured_at)}, "
+        f"{calibration.duration_s:.0f} s; servers on CPU {servers}, load on CPU {load}"
+    )
+
+
+def _ceiling(calibration: Calibration) -> str:
+    lines = [
+        "Ceiling of the load generator: 1 / its CPU time per request, server aside",
+        f"  {'connections':>11}  {'requests/s':>10}  {'CPU µs/request':>14}  {'scatter':>7}",
+    ]
+    lines += [
+        f"  {point.connections:>11}  {rate(point.ceiling_rps):>10}  "
+        f"{microseconds(point.load_cpu_s_per_request):>14}  "
+        f"{percent(point.coefficient_of_variation):>5} %"
+        for point in calibration.ceiling
+    ]
+    lines.append(
+        f"  A closed-loop cell above {CEILING_SHARE:.0%} of it for each load process is marked "
+        f"generator-bound."
+    )
+    return "\n".join(lines)
+
+
+def _timer(timer: TimerError) -> str:
+    return (
+        f"Timer: at an even {rate(timer.rate_rps)}/s requests leave late by "
+        f"{_figures(timer.generator_lag_s)}\n"
+        f"  Open-loop latencies of that size are as much the generator's as the server's."
+    )
+
+
+def _bias(bias: LatencyBias) -> str:
+    return (
+        f"Latency of a server that does nothing, at {rate(bias.rate_rps)}/s: "
+        f"{_figures(bias.response_time_s)}\n"
+        f"  generator lag in it: {_figures(bias.generator_lag_s)}\n"
+        f"  No server can show less here; it is not subtracted from any."
+    )
+
+
+def _noise(noise: SliceNoise) -> str:
+    text = (
+        f"Noise: {noise.slices} slices of {milliseconds(noise.slice_s)} ms of {noise.server} "
+        f"scatter by {percent(noise.coefficient_of_variation)} % (coefficient of variation)"
+    )
+    correlation = noise.lag1_autocorrelation
+    if correlation is None:
+        return text
+    meaning = (
+        "neighbours are alike: the machine has slow and fast phases, which interleaving evens out"
+        if correlation > NOTABLE_AUTOCORRELATION
+        else "neighbours are nearly independent"
+    )
+    return f"{text}, lag-1 autocorrelation {correlation:.2f}\n  {meaning}."
+
+
+def _floor(floor: AAFloor) -> str:
+    lines = [
+        f"A/A floor: two of the same {floor.server} over {floor.blocks} blocks of fresh processes, "
+        f"{floor.duration_s:g} s each"
+    ]
+    if floor.half_width is None:
+        lines.append(f"  differ by {_signed_percent(floor.mean)} % (too few blocks for a bound)")
+    else:
+        lines.append(
+            f"  differ by {_signed_percent(floor.mean)} % ±{percent(floor.half_width)} % (95 %): "
+            f"smaller differences can't be seen in as many rounds"
+        )
+        if abs(floor.mean) > floor.half_width:
+            lines.append(
+                "  0 is outside: by chance in 1 of 20 calibrations; if again, something is"
+            )
+            lines.append("  unfair here, so look for what else runs on this machine")
+    if floor.starts is not None:
+        starts = floor.starts
+        lines.append(
+            f"  two starts of it differ by {percent(starts.between)} % "
+            f"({percent(starts.between_lower)} to {percent(starts.between_upper)} %, standard "
+            f"deviation), its slices by {percent(starts.within)} %"
+        )
+    return "\n".join(lines)
+
+
+def _lengths(found: SliceLengths) -> str:
+    words = {
+        "same": f"the same within {percent(found.tolerance)} %",
+        "undecided": f"not shown to differ by more than {percent(found.tolerance)} %",
+        "different": f"differs by more than {percent(found.tolerance)} %",
+    }
+    longest_s = max(effect.slice_s for effect in found.lengths)
+    lines = [
+        f"Slices: {found.server} to {found.reference} over {found.connections} connections, "
+        f"{found.segments} segments"
+    ]
+    lines += [
+        f"  {milliseconds(effect.slice_s):>4} ms: {factor(effect.ratio)} "
+        f"{_bounds(effect.ratio_lower, effect.ratio_upper)}"
+        + (f", {words[effect.verdict]}" if effect.slice_s < longest_s else "")
+        for effect in found.lengths
+    ]
+    lines.append(f"  Shortest slice to use: {milliseconds(found.shortest_slice_s)} ms.")
+    return "\n".join(lines)
+
+
+def _figures(figures: LatencyFigures) -> str:
+    return ", ".join(_named(figures))
+
+
+def _named(figures: LatencyFigures) -> Iterator[str]:
+    for name, value in (("p50", figures.p50), ("p99", figures.p99), ("max", figures.max)):
+        if value is not None:
+            yield f"{name} {microseconds(value)} µs"
+
+
+def _bounds(lower: float | None, upper: float | None) -> str:
+    return f"({factor(lower)} to {factor(upper)})" if lower and upper else "(no bounds)"
+
+
+def _signed_percent(share: float) -> str:
+    return f"{'-' if share < 0 else ''}{percent(abs(share))}"
