@@ -65,14 +65,23 @@ class SliceNoise(msgspec.Struct, frozen=True):
     lag1_autocorrelation: float | None
 
 
+class Variation(msgspec.Struct, frozen=True):
+    """Standard deviations of log throughput: between starts of a server, with 95 % bounds.
+
+    `within` is what is left from slice to slice of one start.
+    """
+
+    between: float
+    between_lower: float
+    between_upper: float
+    within: float
+
+
 class AAFloor(msgspec.Struct, frozen=True):
     """Two identical servers, interleaved, over blocks of fresh processes.
 
-    `mean` and `half_width` (95 %) are of the natural logarithm of their throughput ratio: near
-    what a percent is. A difference below the floor can't be seen in as many blocks of
-    `duration_s` a side. `start_deviation` is the standard deviation of log throughput between
-    starts of that server, with 95 % bounds; what is left within a block scatters by
-    `slice_deviation` a slice.
+    `mean` and `half_width` (95 %) are of the natural logarithm of their throughput ratio: 0.01 is
+    about 1 %. A difference below the floor can't be seen in as many blocks of `duration_s` a side.
     """
 
     server: str
@@ -80,10 +89,7 @@ class AAFloor(msgspec.Struct, frozen=True):
     duration_s: float
     mean: float
     half_width: float | None
-    start_deviation: float | None
-    start_deviation_lower: float | None
-    start_deviation_upper: float | None
-    slice_deviation: float | None
+    starts: Variation | None
 
 
 class LengthEffect(msgspec.Struct, frozen=True):

@@ -1,11 +1,13 @@
 """The vocabulary of a run as frozen structs: what is planned, and what one trial measured.
 
-Imports nothing of ours. Files hold exactly these structs, in SI units, times in UTC.
+Imports nothing but vocabulary. Files hold exactly these structs, in SI units, times in UTC.
 """
 
 from typing import Literal, TypeAlias
 
 import msgspec
+
+from asgi_bench.calibration import Calibration
 
 SCHEMA_VERSION = 1
 
@@ -310,7 +312,10 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class RunHeader(msgspec.Struct, frozen=True):
-    """`run.json`: what was planned, by which tool, on which machine, with which packages."""
+    """`run.json`: what was planned, by which tool, on which machine, with which packages.
+
+    `calibration` is the one that the run went by.
+    """
 
     run_id: str
     label: str | None
@@ -320,6 +325,7 @@ class RunHeader(msgspec.Struct, frozen=True):
     machine: Machine
     packages: dict[str, str] = {}
     command_line: tuple[str, ...] = ()
+    calibration: Calibration | None = None
     schema: str = "asgi-bench/run"
     schema_version: int = SCHEMA_VERSION
 
