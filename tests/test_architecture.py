@@ -1,0 +1,322 @@
+"""The rules of the house, read off the source: who imports whom, and how modules look.
+
+Each rule is a function from a tree of source to its faults, so that each can be seen to fail.
+"""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.source_tree import PACKAGE, Import, Module, cycles, import_graph, reached, read_modules
+
+ROOT = Path(__file__).resolve().parents[1]
+SRC = ROOT / "src"
+
+# What a package may import besides itself and the vocabulary (the modules beside the packages:
+# `model`, `errors`, ...), which everything may import and which imports no package.
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    "machine": frozenset(),
+    "definitions": frozenset(),
+    "store": frozenset(),
+    "analysis": frozenset(),
+    "load": frozenset({"machine"}),
+    "serving": frozenset({"machine"}),
+    "measurement": frozenset({"serving", "load", "machine", "store", "analysis", "definitions"}),
+    "reporting": frozenset({"store", "analysis"}),
+}
+MAY_IMPORT |= {"cli": frozenset(MAY_IMPORT)}  # the top: all lies below it
+READING = ("reporting", "store", "analysis")
+MEASURING = ("measurement", "serving", "load", "machine")
+# Packages that read must not start a process, nor know what does.
+STARTS_PROCESSES = (
+    *(f"{PACKAGE}.{room}" for room in ("measurement", "serving", "load")),
+    *("subprocess", "multiprocessing", "pty"),
+)
+DRAWS = (f"{PACKAGE}.reporting", "matplotlib")
+# What only one place may import: its effects (a patched standard library, a second of start-up)
+# must not spread.
+ONLY_IN = {
+    "gevent": f"{PACKAGE}.load",
+    "geventhttpclient": f"{PACKAGE}.load",
+    "locust": f"{PACKAGE}.load",
+    "matplotlib": f"{PACKAGE}.reporting.charts",
+}
+# Names that say nothing: what lies in such a module has a better home.
+EMPTY_NAMES = frozenset(
+    ("common", "helper", "helpers", "manager", "managers", "misc", "util", "utils")
+)
+MAX_LINES = 300
+
+Rule = Callable[[Path], list[str]]
+
+
+def one_way(src: Path) -> list[str]:
+    """Return imports that don't run downward."""
+    modules = read_modules(src)
+    rooms = {module.room for module in modules.values()} - {""}
+    faults = []
+    for module, found in _imports(src):
+        package, _, rest = found.target.partition(".")
+        target = rest.partition(".")[0]
+        allowed = {module.room} | MAY_IMPORT.get(module.room, frozenset())
+        if package == PACKAGE and target in rooms - allowed:
+            importer = module.room or "the vocabulary"
+            faults.append(f"{_place(module, found.line)}: {importer} imports {found.target}")
+    return faults
+
+
+def _imports(src: Path) -> Iterator[tuple[Module, Import]]:
+    modules = read_modules(src)
+    for name, imports in import_graph(modules).items():
+        for found in imports:
+            yield modules[name], found
+
+
+def known_packages(src: Path) -> list[str]:
+    """Return packages the rules don't know."""
+    rooms = {module.room for module in read_modules(src).values()} - {""}
+    return [f"{PACKAGE}.{room} has no place among the layers" for room in rooms - MAY_IMPORT.keys()]
+
+
+def no_cycles(src: Path) -> list[str]:
+    """Return rings of modules that import one another."""
+    return [" -> ".join((*ring, ring[0])) for ring in cycles(import_graph(read_modules(src)))]
+
+
+def reading_starts_nothing(src: Path) -> list[str]:
+    """Return ways from the reading wing to what starts a process."""
+    return _ways(src, READING, STARTS_PROCESSES)
+
+
+def measuring_draws_nothing(src: Path) -> list[str]:
+    """Return ways from the measuring wing to what draws."""
+    return _ways(src, MEASURING, DRAWS)
+
+
+def _ways(src: Path, rooms: tuple[str, ...], forbidden: tuple[str, ...]) -> list[str]:
+    modules = read_modules(src)
+    graph = import_graph(modules)
+    return [
+        " -> ".join(chain)
+        for name, module in modules.items()
+        if module.room in rooms
+        for target, chain in reached(name, graph).items()
+        if any(_within(target, prefix) for prefix in forbidden)
+    ]
+
+
+def kept_apart(src: Path) -> list[str]:
+    """Return imports of what only one package may know."""
+    return [
+        f"{_place(module, found.line)}: {found.target} belongs to {ONLY_IN[package]} alone"
+        for module, found in _imports(src)
+        if (package := found.target.partition(".")[0]) in ONLY_IN
+        and not _within(module.name, ONLY_IN[package])
+    ]
+
+
+def _within(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(prefix + ".")
+
+
+def short_modules(src: Path) -> list[str]:
+    """Return modules that have grown beyond the limit."""
+    return [
+        f"{module.path.name}: {lines} lines, at most {MAX_LINES}"
+        for module in read_modules(src).values()
+        if (lines := len(module.text.splitlines())) > MAX_LINES
+    ]
+
+
+def telling_names(root: Path) -> list[str]:
+    """Return modules and folders whose name says nothing of what they hold."""
+    return [
+        f"{path.relative_to(root)}: name it after what it holds"
+        for path in sorted(root.rglob("*"))
+        if (path.is_dir() or path.suffix == ".py")
+        and EMPTY_NAMES & set(re.split(r"[_\-]", path.stem.lower()))
+    ]
+
+
+def no_blanket_except(root: Path) -> list[str]:
+    """Return handlers that swallow every fault, bugs included."""
+    return [
+        f"{_place(module, line)}: say which faults are meant"
+        for module in read_modules(root).values()
+        for line in _blanket_lines(module.tree)
+    ]
+
+
+def _blanket_lines(tree: ast.Module) -> Iterator[int]:
+    for node in ast.walk(tree):
+        caught: list[ast.expr] = []
+        if isinstance(node, ast.ExceptHandler):
+            if node.type is None:
+                yield node.lineno
+            else:
+                caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("suppress"):
+            caught = node.args
+        if any(ast.unparse(name) in ("Exception", "builtins.Exception") for name in caught):
+            yield caught[0].lineno
+
+
+def told_tests(root: Path) -> list[str]:
+    """Return tests that don't say what must hold."""
+    return [
+        f"{_place(module, node.lineno)}: {node.name} needs a docstring that says what must hold"
+        for module in read_modules(root).values()
+        if module.path.name.startswith("test_")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test")
+        and not (ast.get_docstring(node) or "").endswith(".")
+    ]
+
+
+def _place(module: Module, line: int) -> str:
+    return f"{module.name}:{line}"
+
+
+RULES: Mapping[Rule, tuple[Path, ...]] = {
+    one_way: (SRC,),
+    known_packages: (SRC,),
+    no_cycles: (SRC,),
+    reading_starts_nothing: (SRC,),
+    measuring_draws_nothing: (SRC,),
+    kept_apart: (SRC,),
+    short_modules: (SRC,),
+    telling_names: (SRC, ROOT / "tests", ROOT / "apps", ROOT / "scripts"),
+    no_blanket_except: (SRC, ROOT / "apps"),
+    told_tests: (ROOT / "tests",),
+}
+
+
+@pytest.mark.parametrize(
+    ("rule", "root"),
+    [(rule, root) for rule, roots in RULES.items() for root in roots],
+    ids=lambda value: value.name if isinstance(value, Path) else value.__name__,
+)
+def test_the_source_keeps_the_rule(rule: Rule, root: Path) -> None:
+    """Nothing in the project's own source breaks a rule of the house."""
+    assert rule(root) == []
+
+
+BROKEN: tuple[tuple[Rule, dict[str, str], str], ...] = (
+    (one_way, {"machine/cpus.py": "from asgi_bench.load import user"}, "machine imports"),
+    (one_way, {"load/user.py": "import asgi_bench.serving.process"}, "load imports"),
+    (one_way, {"serving/process.py": "from ..load import user"}, "serving imports"),
+    (one_way, {"store/runs.py": "from . import gone\nfrom .. import analysis"}, "runs:2: store"),
+    (one_way, {"analysis/ranks.py": "from asgi_bench import store"}, "analysis imports"),
+    (one_way, {"definitions/plan.py": "def f():\n from asgi_bench import machine"}, "definitions"),
+    (one_way, {"measurement/run.py": "import asgi_bench.cli"}, "measurement imports"),
+    (one_way, {"measurement/run.py": "import asgi_bench.reporting"}, "measurement imports"),
+    (one_way, {"reporting/page.py": "import asgi_bench.measurement.run"}, "reporting imports"),
+    (one_way, {"model.py": "import asgi_bench.store.runs"}, "the vocabulary imports"),
+    (one_way, {"__init__.py": "import asgi_bench.cli"}, "the vocabulary imports"),
+    (known_packages, {"plotting/__init__.py": ""}, "asgi_bench.plotting has no place"),
+    (
+        no_cycles,
+        {
+            "store/runs.py": "from asgi_bench.store import folders",
+            "store/folders.py": "from asgi_bench.store.schema import SCHEMA",
+            "store/schema.py": "def read():\n    import asgi_bench.store.runs",
+        },
+        "store.folders -> asgi_bench.store.schema -> asgi_bench.store.runs -> asgi_bench.store.fol",
+    ),
+    (reading_starts_nothing, {"store/runs.py": "import subprocess"}, "-> subprocess"),
+    (
+        reading_starts_nothing,
+        {
+            "reporting/tables.py": "from asgi_bench.analysis import ranks",
+            "analysis/ranks.py": "from asgi_bench.load import user",
+        },
+        "reporting.tables -> asgi_bench.analysis.ranks -> asgi_bench.load.user",
+    ),
+    (measuring_draws_nothing, {"machine/cpus.py": "import matplotlib.pyplot"}, "-> matplotlib"),
+    (
+        measuring_draws_nothing,
+        {
+            "measurement/run.py": "import asgi_bench.store.runs",
+            "store/runs.py": "import asgi_bench.reporting.charts",
+        },
+        "measurement.run -> asgi_bench.store.runs -> asgi_bench.reporting.charts",
+    ),
+    (kept_apart, {"cli/run.py": "def run():\n    from gevent import monkey"}, "cli.run:2: gevent"),
+    (kept_apart, {"measurement/run.py": "import locust.stats"}, "locust.stats belongs to"),
+    (kept_apart, {"reporting/tables.py": "import matplotlib"}, "matplotlib belongs to"),
+    (kept_apart, {"loading/user.py": "import locust"}, "locust belongs to"),
+    (short_modules, {"model.py": "x = 1\n" * (MAX_LINES + 1)}, "301 lines, at most 300"),
+    (telling_names, {"store/run_utils.py": ""}, "run_utils.py: name it"),
+    (telling_names, {"helpers/__init__.py": ""}, "helpers: name it"),
+    (no_blanket_except, {"model.py": "try:\n    pass\nexcept Exception:\n    pass"}, "model:3"),
+    (no_blanket_except, {"model.py": "try:\n    pass\nexcept:\n    pass"}, "model:3"),
+    (
+        no_blanket_except,
+        {"model.py": "try:\n    pass\nexcept (OSError, Exception) as e:\n    raise"},
+        "model:3",
+    ),
+    (no_blanket_except, {"model.py": "with contextlib.suppress(Exception):\n    pass"}, "model:1"),
+    (told_tests, {"test_model.py": "def test_it():\n    pass"}, "test_it needs a docstring"),
+    (told_tests, {"test_model.py": "class TestIt:\n    async def test_it(self): ...\n"}, "test_it"),
+    (told_tests, {"test_model.py": "def test_it():\n    '''todo'''"}, "test_it needs a docstring"),
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "files", "fault"),
+    BROKEN,
+    ids=[f"{rule.__name__}-{fault}" for rule, _, fault in BROKEN],
+)
+def test_a_broken_rule_is_found(
+    rule: Rule, files: dict[str, str], fault: str, tmp_path: Path
+) -> None:
+    """Each rule names its fault in a tree that breaks it, and only there."""
+    make_tree(tmp_path)
+    assert rule(tmp_path) == []
+    for name, text in files.items():
+        path = tmp_path / PACKAGE / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert any(fault in found for found in rule(tmp_path)), rule(tmp_path)
+
+
+def make_tree(root: Path) -> None:
+    """Write a small tree in which every layer imports all it may."""
+    for room, allowed in MAY_IMPORT.items():
+        folder = root / PACKAGE / room
+        folder.mkdir(parents=True)
+        lines = [f"import {PACKAGE}.{target}" for target in sorted(allowed)]
+        (folder / "__init__.py").write_text("\n".join([*lines, f"from {PACKAGE} import model"]))
+    (root / PACKAGE / "load" / "user.py").write_text("import locust, gevent.monkey\n")
+    charts = root / PACKAGE / "reporting" / "charts"
+    charts.mkdir()
+    (charts / "__init__.py").write_text("from matplotlib.figure import Figure\n")
+    (root / PACKAGE / "__init__.py").write_text("")
+    (root / PACKAGE / "model.py").write_text(
+        "try:\n    import msgspec\nexcept OSError:\n    raise\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "asgi_bench.measurement.rounds",
+        "asgi_bench.load.generator",
+        "asgi_bench.reporting.tables",
+        "asgi_bench.cli.main",
+    ],
+)
+def test_importing_a_wing_leaves_the_heavy_packages_out(name: str) -> None:
+    """Neither the harness nor the command line imports Locust, gevent or matplotlib at the top."""
+    code = f"import json, sys, {name}\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True, timeout=60
+    )
+    assert {"gevent", "locust", "matplotlib"} & set(json.loads(done.stdout)) == set()
