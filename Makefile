@@ -24,12 +24,12 @@ bench: setup ## Measure all shipped servers (5 minutes); QUICK=1 for a short loo
 	@$(VENV)/bin/asgi-bench run $(BENCH_FLAGS) $(FLAGS)
 
 .PHONY: test
-test: setup ## Run the tests
-	$(VENV)/bin/python -m pytest
+test: setup ## Run the tests; FLAGS='-k store' chooses
+	$(VENV)/bin/python -m pytest $(FLAGS)
 
 .PHONY: lint
-lint: setup ## Formatting, lint rules and types
-	scripts/lint
+lint: setup ## Check formatting, lint rules and types
+	@scripts/lint
 
 .PHONY: clean
 clean: ## Remove .venv and caches; results stay
