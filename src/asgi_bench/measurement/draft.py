@@ -24,7 +24,7 @@ class TrialDraft:
         self._errors = ErrorCounts()
         self._cpu_s: Counter[str] = Counter()
         self._pids_lost: set[int] = set()
-        self._log = log
+        self._is_closed = False
         self._trial = Trial(
             cell=cell.key,
             round=round,
@@ -87,6 +87,7 @@ class TrialDraft:
 
     def close(self, closed: Closed) -> None:
         """Take in the histograms, and add the totals to those of the probes before any load."""
+        self._is_closed = True
         self.note(
             response_time_hdr=closed.response_time_hdr,
             service_time_hdr=closed.service_time_hdr,
@@ -101,6 +102,12 @@ class TrialDraft:
     def finish(self) -> Trial:
         """Return the trial."""
         slices = self._slices
+        if not self._is_closed:
+            # A load process that died took its totals along: at least the slices are known.
+            self.note(
+                sent_total=self._trial.sent_total + sum(piece.sent for piece in slices),
+                errors_total=self._trial.errors_total + self._errors,
+            )
         return msgspec.structs.replace(
             self._trial,
             slices=tuple(slices),
