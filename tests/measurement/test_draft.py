@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from asgi_bench.load.messages import Closed, Loaded
+from asgi_bench.measurement.draft import TrialDraft
+from asgi_bench.model import Cell, ClosedLoop, ErrorCounts
+
+EPOCH_S = 1000.0
+LOADED = Loaded(
+    begin_s=1002.0,
+    end_s=1002.5,
+    requests=98,
+    sent=100,
+    errors=ErrorCounts(status=2),
+    server_clocks_s={11: (1.0, 1.25), 12: (0.5, 0.625)},
+    load_cpu_s=0.25,
+)
+CLOSED = Closed(
+    response_time_hdr="response",
+    clamped=1,
+    reconnects=3,
+    sent_total=250,
+    errors_total=ErrorCounts(status=4),
+    response_bytes=54,
+)
+
+
+@pytest.fixture
+def draft() -> TrialDraft:
+    """A trial whose server was verified by 2 requests, of which one was early."""
+    cell = Cell("tiny", "default", 1, "hello", ClosedLoop(4))
+    draft = TrialDraft(cell, round=2, block=1, epoch_s=EPOCH_S, log=Path("logs/2.log"))
+    draft.note(sent_total=2, errors_total=ErrorCounts(status=1))
+    return draft
+
+
+def test_slices_are_told_in_seconds_of_the_run_and_summed(draft: TrialDraft) -> None:
+    """A trial's counts and CPU times are the sums of its slices'."""
+    draft.add(LOADED)
+    draft.add(msgspec.structs.replace(LOADED, begin_s=1003.0, end_s=1004.0, pids_lost=(12,)))
+    draft.close(CLOSED)
+    trial = draft.finish()
+    assert (trial.cell, trial.round, trial.block) == ("tiny/default/w1/hello/c4", 2, 1)
+    assert (trial.outcome, trial.reason, trial.log) == ("ok", None, "logs/2.log")
+    assert [(piece.start_s, piece.end_s) for piece in trial.slices] == [(2.0, 2.5), (3.0, 4.0)]
+    assert trial.duration_s == 1.5
+    assert trial.requests == 196
+    assert trial.errors == ErrorCounts(status=4)
+    assert trial.server_cpu_s == 2 * (0.25 + 0.125)
+    assert trial.load_cpu_s == 0.5
+    assert trial.cpu_s_by_process == {"11": 0.5, "12": 0.25}
+    assert trial.workers_lost == 1
+
+
+def test_totals_hold_the_probes_too(draft: TrialDraft) -> None:
+    """What was sent in all is what the load process tells and what had verified the server."""
+    draft.add(LOADED)
+    draft.close(CLOSED)
+    trial = draft.finish()
+    assert trial.sent_total == 2 + 250
+    assert trial.errors_total == ErrorCounts(status=5)
+    assert (trial.response_time_hdr, trial.clamped, trial.reconnects) == ("response", 1, 3)
+    assert trial.response_bytes == 54
+
+
+def test_without_a_last_word_of_the_load_process_the_slices_count(draft: TrialDraft) -> None:
+    """The totals of a trial that was broken off hold the probes and all its slices."""
+    draft.add(LOADED)
+    draft.fail("the load process died")
+    trial = draft.finish()
+    assert trial.sent_total == 2 + 100
+    assert trial.errors_total == ErrorCounts(status=3)
+    assert trial.requests == 98
+
+
+def test_the_first_reason_stands(draft: TrialDraft) -> None:
+    """What failed first is what is told."""
+    assert not draft.has_failed
+    draft.fail("the first")
+    draft.fail("the second")
+    assert draft.has_failed
+    trial = draft.finish()
+    assert (trial.outcome, trial.reason) == ("failed", "the first")

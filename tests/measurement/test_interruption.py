@@ -1,0 +1,63 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from asgi_bench.measurement.interruption import Interrupted, orderly_interruption
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_becomes_one_exception_with_the_code_a_shell_expects(
+    number: signal.Signals, code: int
+) -> None:
+    """The first signal interrupts; more of them while things are stopped do not."""
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    ended: list[str] = []
+    with pytest.raises(Interrupted, match=f"interrupted by {number.name}") as caught:
+        with orderly_interruption():
+            try:
+                os.kill(os.getpid(), number)
+                pytest.fail("it went on")
+            finally:
+                for again in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                    os.kill(os.getpid(), again)
+                ended.append("all of it")
+    assert caught.value.exit_code == code
+    assert ended == ["all of it"]
+    after = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    assert after == before
+
+
+def test_without_a_signal_nothing_happens() -> None:
+    """The handlers there were come back."""
+    before = signal.getsignal(signal.SIGTERM)
+    with orderly_interruption():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_under_nohup_the_end_of_the_terminal_is_no_interruption() -> None:
+    """A SIGHUP that was ignored before stays ignored; SIGTERM still interrupts."""
+    script = (
+        "import os, signal\n"
+        "from asgi_bench.measurement.interruption import orderly_interruption\n"
+        "with orderly_interruption():\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    print('goes on', flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    done = subprocess.run(
+        ["nohup", sys.executable, "-c", script],
+        cwd=Path(__file__).parent,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.stdout == "goes on\n"
+    assert "Interrupted: interrupted by SIGTERM" in done.stderr

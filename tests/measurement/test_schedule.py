@@ -1,0 +1,121 @@
+import random
+from collections import Counter
+from collections.abc import Mapping
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgi_bench.measurement.schedule import (
+    LONGEST_SLICE_S,
+    SHORTEST_SLICE_S,
+    ScheduledSlice,
+    schedule,
+    slice_duration_s,
+)
+
+LENGTHS_S = st.dictionaries(
+    st.text("abcdef/", min_size=1, max_size=6),
+    st.floats(SHORTEST_SLICE_S, LONGEST_SLICE_S),
+    min_size=1,
+    max_size=8,
+)
+DURATIONS_S = st.floats(0.05, 5.0)
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def drawn(
+    lengths_s: Mapping[str, float], duration_s: float, seed: int | str
+) -> list[ScheduledSlice]:
+    """The schedule of cells that all get the same time."""
+    return schedule(lengths_s, dict.fromkeys(lengths_s, duration_s), random.Random(seed))
+
+
+@given(LENGTHS_S, DURATIONS_S, SEEDS)
+def test_each_cell_gets_its_duration_in_slices_of_about_its_length(
+    lengths_s: dict[str, float], duration_s: float, seed: int
+) -> None:
+    """The time of a cell is the asked one exactly, in equal slices near the asked length."""
+    pieces = drawn(lengths_s, duration_s, seed)
+    assert {piece.cell for piece in pieces} == set(lengths_s)
+    for cell, length_s in lengths_s.items():
+        own = [piece.duration_s for piece in pieces if piece.cell == cell]
+        assert sum(own) == pytest.approx(duration_s, rel=1e-9)
+        assert len(set(own)) == 1
+        if duration_s <= length_s:
+            assert len(own) == 1
+        else:
+            assert length_s * 2 / 3 <= own[0] * (1 + 1e-9)
+            assert own[0] * (1 - 1e-9) <= length_s * 3 / 2
+
+
+@given(st.floats(0.1, 3.0), st.floats(0.1, 3.0), SEEDS)
+def test_cells_may_have_durations_of_their_own(one_s: float, other_s: float, seed: int) -> None:
+    """Where the durations differ, each cell gets its own."""
+    pieces = schedule({"a": 0.1, "b": 0.1}, {"a": one_s, "b": other_s}, random.Random(seed))
+    for cell, duration_s in (("a", one_s), ("b", other_s)):
+        got_s = sum(piece.duration_s for piece in pieces if piece.cell == cell)
+        assert got_s == pytest.approx(duration_s)
+
+
+@given(LENGTHS_S, DURATIONS_S, SEEDS)
+def test_the_order_hangs_on_the_seed_alone(
+    lengths_s: dict[str, float], duration_s: float, seed: int
+) -> None:
+    """The same seed gives the same order, in whatever order the cells were opened."""
+    again = dict(reversed(lengths_s.items()))
+    assert drawn(lengths_s, duration_s, seed) == drawn(again, duration_s, seed)
+
+
+def test_the_order_is_random() -> None:
+    """Over seeds every cell is first about equally often, and orders hardly ever repeat."""
+    lengths_s = dict.fromkeys("abcd", 0.1)
+    orders = [[piece.cell for piece in drawn(lengths_s, 2.0, seed)] for seed in range(400)]
+    assert len({tuple(order) for order in orders}) == 400
+    firsts = Counter(order[0] for order in orders)
+    # 100 each with a standard deviation of 8.7.
+    assert all(60 < firsts[cell] < 140 for cell in "abcd")
+
+
+@given(LENGTHS_S, DURATIONS_S, SEEDS)
+def test_no_cell_starves(lengths_s: dict[str, float], duration_s: float, seed: int) -> None:
+    """Every cell is visited all along the block: others come in between only by their share.
+
+    A cell of n slices has one in each n-th of the block, so two of them are less than two n-ths
+    apart, and of another cell's m slices at most 2 m / n and two halves fall between.
+    """
+    pieces = drawn(lengths_s, duration_s, seed)
+    counts = Counter(piece.cell for piece in pieces)
+    for cell, count in counts.items():
+        places = [place for place, piece in enumerate(pieces) if piece.cell == cell]
+        bounds = [-1, *places, len(pieces)]
+        for here, there in pairwise(bounds):
+            between = Counter(piece.cell for piece in pieces[here + 1 : there])
+            assert all(between[other] <= 2 * counts[other] / count + 2 for other in between)
+
+
+@given(st.integers(2, 8), st.integers(1, 40), SEEDS)
+def test_cells_of_one_length_take_turns(cells: int, slices: int, seed: int) -> None:
+    """Equal cells come once each in every turn, in an order of its own."""
+    lengths_s = {f"cell-{number}": 0.05 for number in range(cells)}
+    order = [piece.cell for piece in drawn(lengths_s, 0.05 * slices, seed)]
+    turns = [order[start : start + cells] for start in range(0, len(order), cells)]
+    assert len(turns) == slices
+    assert all(sorted(turn) == sorted(lengths_s) for turn in turns)
+
+
+@given(st.integers(1, 10_000), st.floats(0.1, 200_000))
+def test_a_slice_lasts_16_response_times_within_its_limits(
+    connections: int, throughput_rps: float
+) -> None:
+    """Little's law gives the response time; 20 ms and 1 s are the limits."""
+    duration_s = slice_duration_s(connections, throughput_rps)
+    assert 0.02 <= duration_s <= 1.0
+    if 0.02 < duration_s < 1.0:
+        assert duration_s == pytest.approx(16 * connections / throughput_rps)
+
+
+def test_a_cell_that_answered_nothing_gets_the_longest_slices() -> None:
+    """Without a rate there is no response time to go by."""
+    assert slice_duration_s(64, 0.0) == 1.0

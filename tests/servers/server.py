@@ -1,0 +1,128 @@
+"""A small HTTP server for tests of whole runs: up at once, and it says what it was told.
+
+    python -I -S server.py PORT [--workers N] [--delay-ms N] [--status N] [--body TEXT]
+                                [--exit-after N] [--silent-after N] [--tell-port PATH]
+
+Each process writes lines of JSON to its log: when it starts with what it was started with, and
+at SIGTERM with how many whole requests it has received. Other arguments are taken and told.
+"""
+
+import argparse
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+BODY = "Hello, world!"
+
+
+def main() -> None:
+    """Listen, and serve in one process or in forked workers."""
+    asked, _ = options()
+    if asked.tell_port:
+        tell(asked.tell_port, asked.port)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", asked.port))
+    listener.listen(512)
+    told = {name: value for name, value in os.environ.items() if name.startswith("TINY_")}
+    say(started=sys.argv[1:], port=asked.port, env=told)
+    workers = []
+    for _ in range(asked.workers if asked.workers > 1 else 0):
+        pid = os.fork()
+        if not pid:
+            Server(listener, asked).serve()
+        workers.append(pid)
+    if not workers:
+        Server(listener, asked).serve()
+    listener.close()
+    signal.signal(signal.SIGTERM, lambda *_: [os.kill(pid, signal.SIGTERM) for pid in workers])
+    for pid in workers:
+        os.waitpid(pid, 0)
+
+
+def options() -> tuple[argparse.Namespace, list[str]]:
+    """What the command line asks for, and what it says beside that."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--delay-ms", type=float, default=0)
+    parser.add_argument("--status", type=int, default=200)
+    parser.add_argument("--body", default=BODY)
+    parser.add_argument("--exit-after", type=int, default=0)
+    parser.add_argument("--silent-after", type=int, default=0)
+    parser.add_argument("--tell-port", default="")
+    return parser.parse_known_args()
+
+
+def tell(path: str, port: int) -> None:
+    """Tell the port to whoever listens on the Unix socket, and wait until it hangs up."""
+    with socket.socket(socket.AF_UNIX) as friend:
+        friend.connect(path)
+        friend.sendall(f"{port}\n".encode())
+        friend.recv(1)
+
+
+def say(**facts: object) -> None:
+    """One line into the log, at once."""
+    os.write(1, (json.dumps({"pid": os.getpid(), **facts}) + "\n").encode())
+
+
+class Server:
+    """Accepts and answers for ever, one thread, many connections."""
+
+    def __init__(self, listener: socket.socket, asked: argparse.Namespace) -> None:
+        self._listener = listener
+        self._asked = asked
+        self._received = 0
+        body = asked.body.encode()
+        head = f"HTTP/1.1 {asked.status} Some\r\ncontent-length: {len(body)}\r\n\r\n"
+        self._answer = head.encode() + body
+
+    def serve(self) -> None:
+        """Serve until SIGTERM."""
+        signal.signal(signal.SIGTERM, self._end)
+        self._listener.setblocking(False)
+        epoll = select.epoll()
+        epoll.register(self._listener.fileno(), select.EPOLLIN)
+        connections: dict[int, socket.socket] = {}
+        while True:
+            for fd, _ in epoll.poll():
+                if fd == self._listener.fileno():
+                    try:
+                        connection, _ = self._listener.accept()
+                    except BlockingIOError:  # another worker was faster
+                        continue
+                    connections[connection.fileno()] = connection
+                    epoll.register(connection.fileno(), select.EPOLLIN)
+                elif not self._take(connections[fd]):
+                    connections.pop(fd).close()
+
+    def _take(self, connection: socket.socket) -> bool:
+        """Answer what came; False where the connection is over. Requests here are one segment."""
+        try:
+            data = connection.recv(65536)
+            if not data:
+                return False
+            self._received += data.count(b"\r\n\r\n")
+            if 0 < self._asked.exit_after < self._received:
+                os.write(2, b"fatal: out of patience\n")
+                os._exit(3)
+            if self._asked.delay_ms:
+                time.sleep(self._asked.delay_ms / 1000)
+            if not 0 < self._asked.silent_after < self._received:
+                connection.sendall(self._answer)
+        except ConnectionError:
+            return False
+        return True
+
+    def _end(self, *_: object) -> None:
+        say(received=self._received)
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
