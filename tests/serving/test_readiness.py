@@ -12,6 +12,7 @@ import pytest
 from asgi_bench.machine import sockets
 from asgi_bench.machine.sockets import ConnectionOwners
 from asgi_bench.model import ErrorCounts, Scenario
+from asgi_bench.serving import readiness
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.process import ServerProcess, stop_all
 from asgi_bench.serving.readiness import Readiness, wait_for_all, wait_until_ready
@@ -42,21 +43,21 @@ def test_a_good_server_is_ready_after_two_requests(
 ) -> None:
     """One connection, two requests, no error; the start-up time is from the start on."""
     with make_server() as server:
-        readiness = wait_until_ready(server, scenario, 1, 20)
-        assert readiness.probes_sent == 2 == requests_read(server)
-        assert readiness.errors == ErrorCounts()
-        assert readiness.worker_pids == server.root_pids
+        ready = wait_until_ready(server, scenario, 1, 20)
+        assert ready.probes_sent == 2 == requests_read(server)
+        assert ready.errors == ErrorCounts()
+        assert ready.worker_pids == server.root_pids
         assert server.started_s is not None
-        assert 0 < readiness.startup_s <= time.monotonic() - server.started_s
+        assert 0 < ready.startup_s <= time.monotonic() - server.started_s
 
 
 def test_every_worker_must_accept(make_server: MakeServer, scenario: Scenario) -> None:
     """Two workers behind a master are both seen; the master is no worker."""
     with make_server("two-workers", workers=2) as server:
-        readiness = wait_until_ready(server, scenario, 2, 20)
-        assert len(readiness.worker_pids) == 2
-        assert set(readiness.worker_pids) == set(server.pids) - set(server.root_pids)
-        assert readiness.probes_sent == 2
+        ready = wait_until_ready(server, scenario, 2, 20)
+        assert len(ready.worker_pids) == 2
+        assert set(ready.worker_pids) == set(server.pids) - set(server.root_pids)
+        assert ready.probes_sent == 2
 
 
 def test_processes_on_an_inherited_socket_are_ready(
@@ -64,8 +65,8 @@ def test_processes_on_an_inherited_socket_are_ready(
 ) -> None:
     """The listener we opened is ours, and each process that inherited it must accept."""
     with make_server("inherits", workers=2, sharing="inherited") as server:
-        readiness = wait_until_ready(server, scenario, 2, 20)
-        assert set(readiness.worker_pids) == set(server.root_pids)
+        ready = wait_until_ready(server, scenario, 2, 20)
+        assert set(ready.worker_pids) == set(server.root_pids)
 
 
 def test_a_server_without_epoll_is_known_by_its_answers(
@@ -73,8 +74,8 @@ def test_a_server_without_epoll_is_known_by_its_answers(
 ) -> None:
     """A worker that waits by other means than epoll is seen by the connection it answers on."""
     with make_server("no-epoll") as server:
-        readiness = wait_until_ready(server, scenario, 1, 20)
-        assert readiness.worker_pids == server.root_pids
+        ready = wait_until_ready(server, scenario, 1, 20)
+        assert ready.worker_pids == server.root_pids
 
 
 NONE_SENT = (0, ErrorCounts())
@@ -106,8 +107,10 @@ def test_a_server_that_misbehaves_is_a_fault_with_its_reason(
     mode: str,
     sent: tuple[int, ErrorCounts],
     text: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each way to fail has its own words, and what was sent is counted, errors by kind."""
+    monkeypatch.setattr(readiness, "_BLIND_PROBE_AFTER_S", 0.1)
     server = make_server(mode)
     server.start()
     start = time.monotonic()
@@ -139,19 +142,19 @@ def test_early_trouble_is_waited_out_and_counted(
 ) -> None:
     """A gateway before its backend, or a reset while booting, delays but doesn't fail."""
     with make_server(mode) as server:
-        readiness = wait_until_ready(server, scenario, 1, 20)
-        assert readiness.errors.total >= 1
-        assert readiness.probes_sent == readiness.errors.total + 2
+        ready = wait_until_ready(server, scenario, 1, 20)
+        assert ready.errors.total >= 1
+        assert ready.probes_sent == ready.errors.total + 2
         if mode == "gateway":
-            assert readiness.errors.status == readiness.errors.total
-            assert requests_read(server) == readiness.probes_sent
+            assert ready.errors.status == ready.errors.total
+            assert requests_read(server) == ready.probes_sent
 
 
 def test_nothing_is_sent_before_anyone_accepts(make_server: MakeServer, scenario: Scenario) -> None:
     """A master that opens its listener early, and perhaps anew, must not cost us an error."""
     with make_server("rebinds") as server:
-        readiness = wait_until_ready(server, scenario, 1, 20)
-        assert (readiness.probes_sent, readiness.errors) == (2, ErrorCounts())
+        ready = wait_until_ready(server, scenario, 1, 20)
+        assert (ready.probes_sent, ready.errors) == (2, ErrorCounts())
 
 
 def test_an_answer_from_a_stranger_is_a_fault(

@@ -17,7 +17,7 @@ _EXIT_TIMEOUT_S = 10.0
 
 
 class Lifeline:
-    """One guardian for all servers of this process, started with the first of them."""
+    """One guardian for all servers of this process: there from the first to the last of them."""
 
     def __init__(self) -> None:
         self._id = uuid.uuid4().hex
@@ -54,10 +54,14 @@ class Lifeline:
         self._groups.add(group)
         self._tell(f"+{group}\n")
 
-    def release(self, group: int) -> None:
-        """This process group has ended; its number may soon be another's."""
-        self._groups.discard(group)
-        self._tell(f"-{group}\n")
+    def release(self, group: int | None) -> None:
+        """This process group has ended (None: it never began); the last one ends the guardian."""
+        if group is not None:
+            # Its number may soon be another's.
+            self._groups.discard(group)
+            self._tell(f"-{group}\n")
+        if not self._groups:
+            self.end()
 
     def end(self) -> None:
         """Let the guardian go: it ends what is still marked, and itself."""

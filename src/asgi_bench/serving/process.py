@@ -210,8 +210,7 @@ class ServerProcess:
             )
         for popen in self._popens:
             popen.wait()
-        if self._family.group is not None:
-            LIFELINE.release(self._family.group)
+        LIFELINE.release(self._family.group)
         # The group's number may be another's from here on.
         self._family.close()
         left = listeners_left(self.port) if self._popens else set()
