@@ -5,17 +5,32 @@ import inspect
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
+from asgi_bench.cli.load_options import (
+    ArrivalsChoice,
+    ClientChoice,
+    Closed,
+    CommonRate,
+    Connections,
+    Duration,
+    LoadProcesses,
+    Locustfile,
+    Rates,
+    RequestTimeout,
+    Rounds,
+    Slo,
+    Sweep,
+    WebUi,
+)
 from asgi_bench.definitions.loads import parse_objective, parse_rates
 from asgi_bench.definitions.project import project_defaults
 from asgi_bench.definitions.quantities import parse_counts, parse_duration
 from asgi_bench.definitions.selection import DEFAULT_SCENARIOS, Selection
 from asgi_bench.errors import UsageError
 from asgi_bench.machine.affinity import parse_cpus
-from asgi_bench.model import Arrivals
 
 Servers = Annotated[
     list[str] | None,
@@ -38,57 +53,9 @@ Scenarios = Annotated[
     list[str] | None,
     typer.Option("--scenario", metavar="GLOB", help="Scenarios to take; repeatable. Else `hello`."),
 ]
-Connections = Annotated[
-    str | None,
-    typer.Option(
-        "--connections",
-        "-c",
-        metavar="N,…",
-        help="Connections, as in 8,64; with --rate the cap of each. Else 64, with --rate 256.",
-    ),
-]
-Rates = Annotated[
-    str | None,
-    typer.Option(
-        "--rate",
-        "-r",
-        metavar="RATE,…",
-        help="Open loop: requests per second, or a share of the cell's own: 500,50%.",
-    ),
-]
-ArrivalsChoice = Annotated[
-    Arrivals, typer.Option("--arrivals", help="When an open loop's requests are due.")
-]
-Closed = Annotated[bool, typer.Option("--closed", help="With --rate: the closed loops as well.")]
-Sweep = Annotated[
-    bool,
-    typer.Option("--sweep", help="The load curve: open loops from light load past saturation."),
-]
-Slo = Annotated[
-    str | None,
-    typer.Option(
-        "--slo", metavar="PNN=TIME", help="With --sweep: find the highest rate that keeps p99=10ms."
-    ),
-]
-CommonRate = Annotated[
-    float | None,
-    typer.Option(
-        "--common-rate",
-        metavar="RPS",
-        min=0.1,
-        help="Besides, load each server's default variant with 1 worker at this rate.",
-    ),
-]
-Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Rounds of fresh processes.")]
-Duration = Annotated[
-    str, typer.Option("--duration", metavar="TIME", help="Measured time per cell and round.")
-]
 Seed = Annotated[
     int | None,
     typer.Option("--seed", min=0, help="Seed of every random order. Else drawn; always stored."),
-]
-RequestTimeout = Annotated[
-    str, typer.Option("--timeout", metavar="TIME", help="The longest wait for an answer.")
 ]
 StartupTimeout = Annotated[
     str, typer.Option("--startup-timeout", metavar="TIME", help="The longest wait for a start.")
@@ -96,10 +63,6 @@ StartupTimeout = Annotated[
 Runners = Annotated[
     list[Path] | None,
     typer.Option("--runners", metavar="DIR", help="A folder of your own runner files; repeatable."),
-]
-ClientChoice = Annotated[
-    Literal["fast", "fasthttp", "http"],
-    typer.Option("--client", help="Our Locust user, or one of Locust's own (not interleaved)."),
 ]
 ServerCpus = Annotated[
     str | None,
@@ -109,28 +72,12 @@ LoadCpus = Annotated[
     str | None,
     typer.Option("--load-cpus", metavar="CPUS", help="CPUs of the load generator."),
 ]
-LoadProcesses = Annotated[
-    int, typer.Option("--load-processes", min=1, help="Locust processes that share the load.")
-]
-Locustfile = Annotated[
-    Path | None,
-    typer.Option(
-        "--locustfile",
-        metavar="FILE",
-        exists=True,
-        dir_okay=False,
-        help="Run your own Locust users against each server (not interleaved).",
-    ),
-]
 ServerArgs = Annotated[
     str, typer.Option("--server-args", metavar="ARGS", help="Appended to every server's command.")
 ]
 Env = Annotated[
     list[str] | None,
     typer.Option("--env", metavar="K=V", help="A variable for every server; repeatable."),
-]
-WebUi = Annotated[
-    bool, typer.Option("--web-ui", help="Open Locust's own live page during the run.")
 ]
 # Flags of single verbs; they stand here because a project's defaults may set them.
 Label = Annotated[str | None, typer.Option("--label", help="A word that ends the run's id.")]
