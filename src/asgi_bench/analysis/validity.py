@@ -8,9 +8,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from asgi_bench.analysis.load_validity import load_findings
 from asgi_bench.model import Cell, ClosedLoop, Plan, Reason, Trial, ValidityLevel
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 
 # One wrong answer in a thousand: a server may drop a request under load, not make a habit of it.
 MAX_ERROR_SHARE = 0.001
@@ -81,7 +82,7 @@ def _findings(trial: Trial, cell: Cell, plan: Plan) -> tuple[Reason, ...]:
         _stranger(trial),
         _busy(trial, cell, plan) if isinstance(cell.load, ClosedLoop) else None,
     )
-    return tuple(reason for reason in found if reason is not None)
+    return (*(reason for reason in found if reason is not None), *load_findings(trial, cell))
 
 
 def _errors(trial: Trial) -> Reason | None:

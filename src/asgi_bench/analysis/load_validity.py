@@ -1,0 +1,238 @@
+"""Was the load what it should have been? Rules on the generator's timing and on disturbance.
+
+They rest on what each slice tells beside its counts; a trial stored without it passes them.
+"""
+
+from collections.abc import Sequence
+
+from asgi_bench.analysis.percentiles import Histogram, merge_histograms, quantile_s
+from asgi_bench.analysis.sweeps import is_overloaded, rate_ratio
+from asgi_bench.model import Cell, ClosedLoop, OpenLoop, Reason, Slice, Trial, ValidityLevel
+
+# A request sent this late would not be noticed beside what a virtual CPU itself adds.
+HARMLESS_LAG_S = 150e-6
+# Beyond it the generator's own lateness is a good part of what is reported as response time.
+MOST_LAG_SHARE = 0.5
+LEAST_RATE_RATIO = 0.99
+# Closed loop: what response times must explain of the connections' time (LOAD.md, Little).
+LEAST_ACCOUNTED_SHARE = 0.98
+# Open loop: how far requests in flight may be from rate x mean response time.
+MOST_LITTLE_DEVIATION = 0.05
+MOST_STEAL_SHARE = 0.05
+MOST_WAIT_SHARE = 0.2
+MOST_NEIGHBOUR_SHARE = 0.05
+# Nagle's algorithm holds a second segment back until the first is acknowledged, and a delayed
+# acknowledgement comes after 40 ms on Linux (TCP_DELACK_MIN).
+NAGLE_BAND_S = (0.038, 0.048)
+NAGLE_SHARE = 0.25
+# Connections per worker: the busiest may have this many times the mean.
+MOST_CONNECTIONS_SHARE = 1.5
+
+
+def load_findings(trial: Trial, cell: Cell) -> tuple[Reason, ...]:
+    """Every finding on how a trial was loaded."""
+    response = merge_histograms([trial.response_time_hdr])
+    found = [
+        _accounted(trial.slices, cell),
+        _stolen(trial.slices),
+        _waited(trial.slices, cell, trial),
+        _neighbours(trial.slices),
+        _nagle(response, trial),
+        _uneven(trial, cell),
+    ]
+    if isinstance(cell.load, OpenLoop):
+        found += [_overloaded(trial.slices), _lag(trial, response), _rate(trial)]
+    return tuple(reason for reason in found if reason is not None)
+
+
+def _accounted(slices: Sequence[Slice], cell: Cell) -> Reason | None:
+    """Do the response times explain where the connections' time went?"""
+    weights = [(piece.accounted_share, piece.duration_s) for piece in slices]
+    known = [(share, duration_s) for share, duration_s in weights if share is not None]
+    if not known:
+        return None
+    share = sum(share * duration_s for share, duration_s in known) / sum(s for _, s in known)
+    if isinstance(cell.load, ClosedLoop):
+        if share >= LEAST_ACCOUNTED_SHARE:
+            return None
+        return Reason(
+            code="unaccounted-time",
+            level="suspect",
+            value=share,
+            limit=LEAST_ACCOUNTED_SHARE,
+            text=f"response times explain only {share:.1%} of the connections' time: in the rest "
+            "they waited for the load generator, so the server can do more than is shown",
+        )
+    if abs(share - 1) <= MOST_LITTLE_DEVIATION:
+        return None
+    return Reason(
+        code="little",
+        level="suspect",
+        value=share,
+        limit=1 + MOST_LITTLE_DEVIATION,
+        text=f"requests in flight were {share:.2f} times rate x mean response time (Little's law "
+        "says 1): some response times are missing or wrong",
+    )
+
+
+def _stolen(slices: Sequence[Slice]) -> Reason | None:
+    share = _share_of_wall(slices, [piece.steal_s for piece in slices])
+    if share is None or share <= MOST_STEAL_SHARE:
+        return None
+    return Reason(
+        code="steal",
+        level="suspect",
+        value=share,
+        limit=MOST_STEAL_SHARE,
+        text=f"the hypervisor gave {share:.0%} of the CPU time in use to others; measure when the "
+        "host is quieter, or with more rounds",
+    )
+
+
+def _waited(slices: Sequence[Slice], cell: Cell, trial: Trial) -> Reason | None:
+    """Threads that were ready and had no CPU; an oversubscribed cell waits for itself."""
+    load = _ratio([s.load_wait_s for s in slices], [s.load_cpu_s for s in slices])
+    server = _ratio([s.server_wait_s for s in slices], [s.server_cpu_s for s in slices])
+    if trial.server_cpus and cell.workers > len(trial.server_cpus):
+        server = None
+    for side, share in (("load generator", load), ("server", server)):
+        if share is not None and share > MOST_WAIT_SHARE:
+            return Reason(
+                code="cpu-contention",
+                level="suspect",
+                value=share,
+                limit=MOST_WAIT_SHARE,
+                text=f"the {side} waited for a CPU {share:.0%} of the time it was ready to run: "
+                "something else uses its CPUs; stop it and measure again",
+            )
+    return None
+
+
+def _neighbours(slices: Sequence[Slice]) -> Reason | None:
+    share = _share_of_wall(slices, [piece.neighbour_cpu_s for piece in slices])
+    if share is None or share <= MOST_NEIGHBOUR_SHARE:
+        return None
+    return Reason(
+        code="busy-neighbour",
+        level="suspect",
+        value=share,
+        limit=MOST_NEIGHBOUR_SHARE,
+        text=f"the other servers, which should have idled, used {share:.0%} of a CPU; measure this "
+        "one alone, or leave the one out that doesn't idle",
+    )
+
+
+def _nagle(response: Histogram | None, trial: Trial) -> Reason | None:
+    """The 40 ms plateau: a finding about the server, and a true one."""
+    if response is None or not response.total:
+        return None
+    low_ns, high_ns = (edge_s * 1e9 for edge_s in NAGLE_BAND_S)
+    inside = (response.values_ns >= low_ns) & (response.values_ns <= high_ns)
+    share = float(response.counts[inside].sum()) / response.total
+    is_idle = trial.server_cpu_s < 0.5 * trial.duration_s
+    if share < NAGLE_SHARE or not is_idle:
+        return None
+    return Reason(
+        code="nagle",
+        level="valid",
+        value=share,
+        limit=NAGLE_SHARE,
+        text=f"{share:.0%} of the answers took 38 to 48 ms while the server's CPU idled: Nagle's "
+        "algorithm against delayed acknowledgements, as where TCP_NODELAY is not set on the "
+        "server's connections",
+    )
+
+
+def _uneven(trial: Trial, cell: Cell) -> Reason | None:
+    """How the connections fell to the workers: it stays so for as long as they live."""
+    counts = list(trial.connections_by_process.values())
+    if cell.workers < 2 or not counts:
+        return None
+    share = max(counts) * cell.workers / sum(counts)
+    if share <= MOST_CONNECTIONS_SHARE:
+        return None
+    return Reason(
+        code="uneven-connections",
+        level="valid",
+        value=share,
+        limit=MOST_CONNECTIONS_SHARE,
+        text=f"one worker held {max(counts)} of {sum(counts)} connections, {share:.1f} times its "
+        f"share among {cell.workers}: the others had less to do",
+    )
+
+
+def _overloaded(slices: Sequence[Slice]) -> Reason | None:
+    figures = [piece.open_loop for piece in slices if piece.open_loop is not None]
+    overloaded = [each for each in figures if is_overloaded(each)]
+    if not overloaded:
+        return None
+    kept = rate_ratio(figures) or 0.0
+    return Reason(
+        code="overloaded",
+        level="valid",
+        value=kept,
+        limit=LEAST_RATE_RATIO,
+        text=f"the rate is more than the server can take: requests piled up until the end, "
+        f"{kept:.0%} of them were sent in time; there are no percentiles of a growing queue",
+    )
+
+
+def _lag(trial: Trial, response: Histogram | None) -> Reason | None:
+    """The generator's own lateness against what it reports."""
+    lag = merge_histograms([trial.generator_lag_hdr])
+    if lag is None or response is None:
+        return None
+    lag_s, response_s = quantile_s(lag, 0.99), quantile_s(response, 0.5)
+    if lag_s is None or response_s is None or lag_s <= HARMLESS_LAG_S:
+        return None
+    share = lag_s / response_s
+    if share <= MOST_LAG_SHARE:
+        return None
+    median_s = quantile_s(lag, 0.5) or 0.0
+    is_general = median_s > HARMLESS_LAG_S and median_s > MOST_LAG_SHARE * response_s
+    level: ValidityLevel = "invalid" if is_general else "suspect"
+    return Reason(
+        code="generator-lag",
+        level=level,
+        value=share,
+        limit=MOST_LAG_SHARE,
+        text=f"the load generator itself sent 1 % of the requests {lag_s * 1e6:.0f} us late or "
+        f"more, beside a median response time of {response_s * 1e6:.0f} us: the tail is partly "
+        "its own; measure on an idle machine, or at a lower rate",
+    )
+
+
+def _rate(trial: Trial) -> Reason | None:
+    """A schedule that was not kept though the server did not hold it up."""
+    figures = [piece.open_loop for piece in trial.slices if piece.open_loop is not None]
+    kept = rate_ratio(figures)
+    lag = merge_histograms([trial.generator_lag_hdr])
+    if kept is None or kept >= LEAST_RATE_RATIO or lag is None:
+        return None
+    late_s = quantile_s(lag, 0.5) or 0.0
+    # Waiting for a connection is the server's doing and no lag; only lag explains the generator.
+    if late_s <= HARMLESS_LAG_S or any(is_overloaded(each) for each in figures):
+        return None
+    return Reason(
+        code="rate-not-kept",
+        level="invalid",
+        value=kept,
+        limit=LEAST_RATE_RATIO,
+        text=f"the load generator sent only {kept:.1%} of the requests in time, and late by "
+        f"{late_s * 1e3:.2f} ms in the median: the rate is more than it can offer here; try "
+        "--load-processes, or a lower rate",
+    )
+
+
+def _share_of_wall(slices: Sequence[Slice], spent_s: Sequence[float | None]) -> float | None:
+    return _ratio(spent_s, [piece.duration_s for piece in slices], is_added=False)
+
+
+def _ratio(
+    parts: Sequence[float | None], wholes: Sequence[float], *, is_added: bool = True
+) -> float | None:
+    """Sum over sum; with `is_added` the whole is the part and the other together."""
+    known = [(part, whole) for part, whole in zip(parts, wholes, strict=True) if part is not None]
+    part_s = sum(part for part, _ in known)
+    whole_s = sum(whole for _, whole in known) + (part_s if is_added else 0.0)
+    return part_s / whole_s if whole_s > 0 else None
