@@ -32,7 +32,10 @@ def test_schemas_name_their_dialect_and_file() -> None:
 STORED = [
     kind
     for kind in vars(model).values()
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind is not model.Run
+    if isinstance(kind, type)
+    and issubclass(kind, msgspec.Struct)
+    and kind.__module__ == model.__name__
+    and kind is not model.Run
 ]
 
 

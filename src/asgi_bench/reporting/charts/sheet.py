@@ -5,6 +5,7 @@ Sizes are in CSS pixels of the SVG, which is as wide as a README shows images.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -149,8 +150,9 @@ def _write_heading(figure: Figure, heading: str, top: float) -> None:
     )
 
 
+@lru_cache(maxsize=4096)
 def text_width(text: str, size: float = TEXT_SIZE) -> float:
-    """How wide a text will be, in pixels."""
+    """How wide a text will be, in pixels; to be asked within `sheet_settings`."""
     width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)
     return float(width)
 
@@ -176,6 +178,8 @@ def save_sheet(figure: Figure, stem: Path) -> list[Path]:
         format="png",
         dpi=PIXELS_PER_INCH * PNG_SCALE,
         metadata={"Software": "asgi-bench"},
+        # A tenth less time than the default 6, for 1 % more bytes.
+        pil_kwargs={"compress_level": 4},
     )
     return [svg, png]
 

@@ -1,0 +1,66 @@
+import msgspec
+
+from asgi_bench.calibration import AAFloor, Calibration
+from asgi_bench.reporting.calibrations import calibration_text
+from tests.synthetic_calibration import full_calibration, quick_calibration
+
+
+def with_floor(mean: float, half_width: float | None) -> Calibration:
+    """A calibration with such an A/A floor."""
+    floor = AAFloor("uvicorn/default", 8, 0.75, mean, half_width, None)
+    return msgspec.structs.replace(full_calibration(), aa_floor=floor)
+
+
+def test_full_text_says_what_was_found() -> None:
+    """Every stage has its figures and what they mean, in units that fit."""
+    text = calibration_text(full_calibration())
+    for words in (
+        "Calibration (full) of bench, Some Processor, 2 CPUs, 2026-11-22 19:00 UTC, 5 s",
+        "servers on CPU 0, load on CPU 1",
+        "100,000            10.0    2.0 %",
+        "above 80% of it",
+        "p50 15.0 µs, p99 60.0 µs",
+        "at 500/s: p50 60.0 µs, p99 120 µs, max 400 µs",
+        "200 slices of 20.0 ms of uvicorn/default scatter by 12 %",
+        "autocorrelation 0.45",
+        "differ by 0.20 % ±1.1 % (95 %)",
+        "1.2 % (0.40 to 3.0 %, standard deviation)",
+        "differs by more than 1.0 %",
+        "not shown to differ by more than 1.0 %",
+        "Shortest slice to use: 100 ms.",
+        "this machine is busy",
+    ):
+        assert words in text, words
+
+
+def test_quick_text_leaves_out_what_was_not_measured() -> None:
+    """A quick calibration speaks of the ceiling and the timer alone."""
+    text = calibration_text(quick_calibration())
+    assert "Ceiling" in text and "Timer" in text
+    for word in ("Noise", "A/A", "Slices", "Notes", "nothing"):
+        assert word not in text
+
+
+def test_unfair_floor_is_said() -> None:
+    """A floor that keeps 0 outside its bounds asks for a second look; one around 0 does not."""
+    assert "0 is outside" in calibration_text(with_floor(-0.02, 0.01))
+    assert "differ by -2.0 %" in calibration_text(with_floor(-0.02, 0.01))
+    assert "0 is outside" not in calibration_text(with_floor(0.01, 0.02))
+
+
+def test_floor_without_bounds() -> None:
+    """Under three blocks there is a difference without a bound."""
+    assert "too few blocks for a bound" in calibration_text(with_floor(0.01, None))
+
+
+def test_autocorrelation_is_put_in_words() -> None:
+    """Neighbours that are alike mean phases; independent ones don't; unknown says nothing."""
+    full = full_calibration()
+    assert full.slice_noise is not None
+    texts = []
+    for correlation in (0.6, 0.05, None):
+        noise = msgspec.structs.replace(full.slice_noise, lag1_autocorrelation=correlation)
+        texts.append(calibration_text(msgspec.structs.replace(full, slice_noise=noise)))
+    assert "slow and fast phases" in texts[0]
+    assert "nearly independent" in texts[1]
+    assert "autocorrelation" not in texts[2]
