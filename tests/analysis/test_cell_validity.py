@@ -100,6 +100,20 @@ def test_same_finding_is_told_once_with_its_worst_figure() -> None:
     assert errors.text == "in 4 of 6 rounds, the worst: round 4"
 
 
+def test_worst_of_a_share_that_should_be_high_is_the_lowest() -> None:
+    """Where less is worse, the finding that is told is that with the lowest figure."""
+    shares = (0.7, 0.2, 0.5)
+    idle = [
+        msgspec.structs.replace(
+            trial,
+            validity_reasons=(Reason("concurrency-bound", "valid", share, 0.9, f"{share}"),),
+        )
+        for trial, share in zip(trials("vvv"), shares, strict=True)
+    ]
+    (reason,) = judge_cell(idle, 3).validity_reasons
+    assert reason.value == min(shares)
+
+
 def test_finding_of_one_round_weighs_no_more_than_the_cell() -> None:
     """An invalid round makes a cell suspect, and so its finding is told as suspect."""
     found = verdict("vvvvi")

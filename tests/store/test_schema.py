@@ -1,3 +1,4 @@
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,20 @@ def test_schemas_name_their_dialect_and_file() -> None:
         content: dict[str, Any] = msgspec.json.decode(path.read_bytes())
         assert content["$schema"].startswith("https://json-schema.org/")
         assert "asgi-bench" in content["title"]
+
+
+def test_results_readme_names_every_validity_code() -> None:
+    """Every code that a finding may have occurs in results/README.md, and no others."""
+    text = (PROJECT / "results/README.md").read_text()
+    rules = (PROJECT / "src/asgi_bench/analysis").glob("*validity.py")
+    given = {
+        code
+        for path in rules
+        for code in re.findall(r'(?:code=|Reason\(|_reason\()\s*"([a-z-]+)"', path.read_text())
+    }
+    (line,) = (line for line in text.splitlines() if line.startswith("`validity_reasons[]`"))
+    explained = set(re.findall(r"`([a-z-]+)`", line.partition("The codes")[2]))
+    assert explained == given
 
 
 STORED = [

@@ -16,7 +16,9 @@ MAX_SUSPECT_SHARE = Fraction(1, 3)
 MAX_FAILED_SHARE = Fraction(1, 2)
 
 # Findings on a share that should be high; of all others the higher figure is the worse.
-LESS_IS_WORSE = frozenset({"generator-bound", "concurrency-bound", "no-answers"})
+LESS_IS_WORSE = frozenset(
+    {"generator-bound", "concurrency-bound", "no-answers", "unaccounted-time", "rate-not-kept"}
+)
 
 NOT_REACHED = "the run ended before a round of this cell was finished"
 
