@@ -125,10 +125,10 @@ def error_kind(fault: Any) -> str:
         return text
     name = f"{type(fault).__name__} {text}".lower()
     for kind, signs in (
-        ("timeout", ("timeout", "timed out")),
         ("connect", ("refused", "newconnection", "connecttimeout")),
+        ("timeout", ("timeout", "timed out")),
         ("status", ("status", "http error", "client error", "server error", "bad status")),
-        ("reset", ("reset", "closed", "disconnected", "aborted", "broken pipe")),
+        ("reset", ("reset", "closed", "disconnected", "aborted", "broken", "incomplete")),
     ):
         if any(sign in name for sign in signs):
             return kind
