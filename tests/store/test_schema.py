@@ -1,12 +1,13 @@
 import re
 import runpy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from asgi_bench import model
+from asgi_bench.model import RunHeader, Trial
 from asgi_bench.store import schema
 from asgi_bench.store.schema import SCHEMA_FOLDER
 
@@ -44,14 +45,32 @@ def test_results_readme_names_every_validity_code() -> None:
     assert explained == given
 
 
-STORED = [
-    kind
-    for kind in vars(model).values()
-    if isinstance(kind, type)
-    and issubclass(kind, msgspec.Struct)
-    and kind.__module__ == model.__name__
-    and kind is not model.Run
-]
+def structs_in(kind: msgspec.inspect.Type) -> Iterator[type[msgspec.Struct]]:
+    """The structs that a type holds, itself included; a calibration has a page of its own."""
+    if isinstance(kind, msgspec.inspect.StructType) and kind.cls.__name__ != "Calibration":
+        yield kind.cls
+        for field in kind.fields:
+            yield from structs_in(field.type)
+    elif isinstance(kind, msgspec.inspect.UnionType):
+        for part in kind.types:
+            yield from structs_in(part)
+    elif isinstance(kind, msgspec.inspect.VarTupleType):
+        yield from structs_in(kind.item_type)
+
+
+STORED = list(
+    dict.fromkeys(
+        struct
+        for root in (RunHeader, Trial)
+        for struct in structs_in(msgspec.inspect.type_info(root))
+    )
+)
+
+
+def test_files_hold_known_structs() -> None:
+    """The walk through the files' types reaches the plan, its cells, slices and findings."""
+    names = {kind.__name__ for kind in STORED}
+    assert {"RunHeader", "Plan", "Cell", "ClosedLoop", "Machine", "Slice", "Reason"} <= names
 
 
 @pytest.mark.parametrize("kind", STORED, ids=lambda kind: kind.__name__)
