@@ -1,0 +1,136 @@
+"""What is to be measured: loads, scenarios, cells, and the plan that holds them."""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+Client: TypeAlias = Literal["fast", "fasthttp", "http", "locustfile"]
+Arrivals: TypeAlias = Literal["poisson", "constant"]
+
+
+class ClosedLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="closed"):
+    """Each connection sends its next request after the answer: throughput at saturation."""
+
+    connections: int
+
+    @property
+    def key(self) -> str:
+        """The last part of a cell's key, as in `c64`."""
+        return f"c{self.connections}"
+
+
+class OpenLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="open"):
+    """Requests are due on a schedule; `rate_share` is a share of the cell's own throughput."""
+
+    rate_rps: float | None
+    rate_share: float | None = None
+    arrivals: Arrivals = "poisson"
+    connections: int = 256
+
+    @property
+    def key(self) -> str:
+        """The last part of a cell's key, as in `r500` or `r50%`."""
+        if self.rate_share is not None:
+            return f"r{self.rate_share * 100:g}%"
+        return f"r{self.rate_rps:g}"
+
+
+class Objective(msgspec.Struct, frozen=True):
+    """A latency objective: the response time that a quantile of the requests must keep."""
+
+    quantile: float
+    limit_s: float
+
+
+class RateSweep(msgspec.Struct, frozen=True, tag_field="loop", tag="sweep"):
+    """Open loops at rising shares of the cell's own throughput: its load curve.
+
+    With an `objective`, `search_steps` more rates are tried in each round, to find the highest
+    that keeps it by bisection.
+    """
+
+    shares: tuple[float, ...]
+    objective: Objective | None = None
+    search_steps: int = 0
+    arrivals: Arrivals = "poisson"
+    connections: int = 256
+
+    @property
+    def key(self) -> str:
+        """The last part of a cell's key."""
+        return "sweep"
+
+
+Load: TypeAlias = ClosedLoop | OpenLoop | RateSweep
+
+
+class Scenario(msgspec.Struct, frozen=True):
+    """One kind of request with its expected answer."""
+
+    name: str
+    app: str
+    method: str = "GET"
+    path: str = "/"
+    headers: dict[str, str] = {}
+    body: str = ""
+    expect_status: int = 200
+    expect_body: str | None = None
+    needs: tuple[str, ...] = ("asgi3",)
+    description: str = ""
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """Server x variant x workers x scenario x load: one point of the matrix."""
+
+    server: str
+    variant: str
+    workers: int
+    scenario: str
+    load: Load
+
+    @property
+    def key(self) -> str:
+        """The cell's name everywhere, as in `uvicorn/default/w1/hello/c64`."""
+        return f"{self.process_key}/{self.load.key}"
+
+    @property
+    def process_key(self) -> str:
+        """What is started: cells that differ in load alone share one server process."""
+        return f"{self.server}/{self.variant}/w{self.workers}/{self.scenario}"
+
+
+class PlannedCell(msgspec.Struct, frozen=True):
+    """A cell with what starts its server.
+
+    `command` still holds the placeholders `{port}` and `{fd}`, which each trial fills in.
+    `blocks` are the blocks of a round it takes part in; its own is the first, and only the
+    reference cell has more. `skip_reason` is set where the cell can't be measured here.
+    """
+
+    cell: Cell
+    command: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    working_dir: str = ""
+    socket_sharing: Literal["own", "inherited"] = "own"
+    server_version: str | None = None
+    blocks: tuple[int, ...] = (0,)
+    skip_reason: str | None = None
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Everything a run was asked to do; with the seed it gives the same order again."""
+
+    cells: tuple[PlannedCell, ...]
+    scenarios: tuple[Scenario, ...]
+    rounds: int
+    duration_s: float
+    seed: int
+    reference: str | None
+    client: Client = "fast"
+    request_timeout_s: float = 5.0
+    startup_timeout_s: float = 30.0
+    server_cpus: tuple[int, ...] = ()
+    load_cpus: tuple[int, ...] = ()
+    load_processes: int = 1
+    locustfile: str | None = None
+    web_ui: bool = False

@@ -1,0 +1,53 @@
+"""A whole run: where it was measured, and what its folder holds."""
+
+import msgspec
+
+from asgi_bench.calibration import Calibration
+from asgi_bench.model.plan import Plan
+from asgi_bench.model.trial import Trial
+
+SCHEMA_VERSION = 1
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Where a run was measured; `fingerprint` is a hash of the coarse facts alone."""
+
+    fingerprint: str
+    hostname: str
+    cpu_model: str
+    cpu_count: int
+    memory_bytes: int
+    kernel: str
+    os: str
+    virtualization: str | None
+    governor: str | None
+    python: str
+    details: dict[str, str] = {}
+
+
+class RunHeader(msgspec.Struct, frozen=True):
+    """`run.json`: what was planned, by which tool, on which machine, with which packages.
+
+    `calibration` is the one that the run went by.
+    """
+
+    run_id: str
+    label: str | None
+    started_at: str
+    tool_version: str
+    plan: Plan
+    machine: Machine
+    packages: dict[str, str] = {}
+    command_line: tuple[str, ...] = ()
+    calibration: Calibration | None = None
+    schema: str = "asgi-bench/run"
+    schema_version: int = SCHEMA_VERSION
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A stored run as read back: its header, its trials, and what was unreadable."""
+
+    header: RunHeader
+    trials: tuple[Trial, ...]
+    folder: str
+    damage: tuple[str, ...] = ()
