@@ -1,0 +1,131 @@
+"""What a plain `pip install` gives, away from the checkout: the wheel must carry all it needs."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import time
+import venv
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from asgi_bench import __version__
+from asgi_bench.store.runs import read_run
+from tests.command_line import LOCK_PATIENCE_S, REFUSED
+
+ROOT = Path(__file__).resolve().parents[1]
+# Packed from a clean tree, or from one in which others have left their caches.
+LEFT_OUT = ("__pycache__",)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` of an environment that has the wheel, and borrows this one's other packages."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=False, symlinks=True)
+    pip("--python", str(folder / "bin" / "python"), "install", "--no-deps", str(wheel))
+    (own,) = folder.glob("lib/python*/site-packages")
+    borrowed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    # Behind its own, and without the checkout: a folder named in a .pth has its own .pth ignored.
+    (own / "borrowed.pth").write_text("\n".join(sorted(borrowed)) + "\n")
+    return folder / "bin"
+
+
+def pip(*arguments: str) -> None:
+    """Run this environment's pip."""
+    argv = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
+    subprocess.run(argv, check=True, timeout=300)
+
+
+def call(bin_folder: Path, arguments: Sequence[str], folder: Path) -> list[str]:
+    """Return what the installed command printed, by lines; it must exit with 0.
+
+    While another run holds the machine, it is asked again.
+    """
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    argv = [str(bin_folder / "asgi-bench"), *arguments]
+    deadline = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        done = subprocess.run(
+            argv, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
+        )
+        if REFUSED not in done.stderr or time.monotonic() > deadline:
+            assert done.returncode == 0, done.stdout + done.stderr
+            return done.stdout.splitlines()
+        time.sleep(0.5)
+
+
+@pytest.mark.parametrize("folder", ["apps", "runners"])
+def test_the_wheel_carries_the_shipped_files(folder: str, wheel: Path) -> None:
+    """Every file beside the checkout's apps and runners lies in the package, and nothing else."""
+    expected = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and not set(LEFT_OUT) & set(path.parts)
+    }
+    prefix = "asgi_bench/shipped/"
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name.removeprefix(prefix) for name in archive.namelist()]
+    assert {name for name in names if name.startswith(f"{folder}/")} == expected
+
+
+def test_the_wheel_carries_the_package_alone(wheel: Path) -> None:
+    """All of the package is there, types and schemas included, and no test or script."""
+    source = ROOT / "src"
+    expected = {
+        path.relative_to(source).as_posix()
+        for path in (source / "asgi_bench").rglob("*")
+        if path.is_file() and not set(LEFT_OUT) & set(path.parts)
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert {name for name in names if not name.startswith("asgi_bench/shipped/")} == expected
+
+
+def test_the_installed_command_tells_its_version(installed: Path, tmp_path: Path) -> None:
+    """`asgi-bench --version` works, from the wheel and not from the checkout."""
+    assert call(installed, ["--version"], tmp_path) == [f"asgi-bench {__version__}"]
+    code = "import asgi_bench; print(asgi_bench.__file__)"
+    argv = [str(installed / "python"), "-I", "-c", code]
+    where = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert Path(where.strip()).is_relative_to(installed.parent)
+
+
+def test_the_installed_command_lists_the_shipped_servers(installed: Path, tmp_path: Path) -> None:
+    """`asgi-bench list` knows every shipped runner and scenario, from an empty folder."""
+    text = "\n".join(call(installed, ["list"], tmp_path))
+    for runner in (ROOT / "runners").glob("*.toml"):
+        assert runner.stem in text
+    assert "hello" in text
+
+
+def test_the_installed_command_checks_a_server(installed: Path, tmp_path: Path) -> None:
+    """`asgi-bench check` starts a shipped runner with a shipped app, from an empty folder."""
+    call(installed, ["check", "--server", "uvicorn", "--variant", "default"], tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_installed_command_measures(installed: Path, tmp_path: Path) -> None:
+    """`asgi-bench run` measures, stores and draws with what the wheel brought along."""
+    flags = ["--server", "uvicorn", "--variant", "default", "--workers", "1"]
+    lines = call(installed, ["run", *flags, "--rounds", "1", "--duration", "200ms"], tmp_path)
+    folder = tmp_path / lines[-1]
+    run = read_run(folder)
+    assert [trial.outcome for trial in run.trials] == ["ok"]
+    assert run.trials[0].requests > 0
+    assert list((folder / "charts").glob("*.svg"))
+    assert str(ROOT) not in (folder / "run.json").read_text().replace(sys.prefix, "")
