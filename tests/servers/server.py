@@ -1,7 +1,7 @@
 """A small HTTP server for tests of whole runs: up at once, and it says what it was told.
 
     python -I -S server.py PORT [--workers N] [--delay-ms N] [--status N] [--body TEXT]
-                                [--exit-after N] [--silent-after N] [--tell-port PATH]
+                                [--exit-after N] [--silent-after N] [--tell-port]
 
 Each process writes lines of JSON to its log: when it starts with what it was started with, and
 at SIGTERM with how many whole requests it has received. Other arguments are taken and told.
@@ -23,7 +23,7 @@ def main() -> None:
     """Listen, and serve in one process or in forked workers."""
     asked, _ = options()
     if asked.tell_port:
-        tell(asked.tell_port, asked.port)
+        tell(asked.port)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", asked.port))
@@ -54,14 +54,14 @@ def options() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--body", default=BODY)
     parser.add_argument("--exit-after", type=int, default=0)
     parser.add_argument("--silent-after", type=int, default=0)
-    parser.add_argument("--tell-port", default="")
+    parser.add_argument("--tell-port", action="store_true")
     return parser.parse_known_args()
 
 
-def tell(path: str, port: int) -> None:
-    """Tell the port to whoever listens on the Unix socket, and wait until it hangs up."""
+def tell(port: int) -> None:
+    """Tell the port over a Unix socket (its path in TINY_FRIEND), and wait until it hangs up."""
     with socket.socket(socket.AF_UNIX) as friend:
-        friend.connect(path)
+        friend.connect(os.environ["TINY_FRIEND"])
         friend.sendall(f"{port}\n".encode())
         friend.recv(1)
 
