@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from asgi_bench import __version__
+from asgi_bench.cli.calibrate import calibrate_
 from asgi_bench.cli.check import check
 from asgi_bench.cli.list_ import list_
 from asgi_bench.cli.options import take_project_defaults
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command("list")(list_)
 app.command("check")(check)
 app.command("run")(run)
+app.command("calibrate")(calibrate_)
 app.command("report")(report)
 app.command("plot")(plot)
 

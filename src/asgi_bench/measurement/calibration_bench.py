@@ -1,0 +1,160 @@
+"""What the stages of a calibration work with: servers that stand, sessions, slices of load."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from asgi_bench.errors import BenchError
+from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened
+from asgi_bench.load.target import scenario_target
+from asgi_bench.machine.ports import HOST
+from asgi_bench.measurement.block import on_cpus
+from asgi_bench.measurement.load_stand import LoadStand
+from asgi_bench.measurement.standing import StandingServer, StandingServers
+from asgi_bench.model import Arrivals, Cell, ClosedLoop, Plan, PlannedCell, Scenario
+from asgi_bench.serving import null_server
+
+# What a run uses where nothing else is asked for.
+CONNECTIONS = 64
+WARMUP_S = 0.2
+# Beyond its own length a command may take the time-out of its last request, and this.
+GRACE_S = 20.0
+
+NULL_SCENARIO = Scenario(name="null", app="", expect_body=null_server.BODY.decode())
+NULL_SERVER = PlannedCell(
+    Cell("null-server", "default", 1, NULL_SCENARIO.name, ClosedLoop(CONNECTIONS)),
+    command=(sys.executable, "-I", "-S", null_server.__file__, "{port}"),
+)
+
+
+class Step(msgspec.Struct, frozen=True):
+    """Where a calibration stands: its stage in words, and how much of the load is done."""
+
+    stage: str
+    loaded_s: float
+    planned_s: float
+
+
+class CalibrationFault(BenchError):
+    """A server could not be measured: what rests on it is unknown."""
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """An open loop's rate and arrivals."""
+
+    rate_rps: float
+    arrivals: Arrivals
+    seed: int
+
+
+class CalibrationBench:
+    """Servers on their CPUs and one load process on its own; sessions are named.
+
+    `plan` says CPUs, seed, time-outs and scenarios; `folder` takes the logs; `planned_s` is the
+    load that all stages together will ask for.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Path,
+        stand: LoadStand,
+        planned_s: float,
+        tell: Callable[[Step], None],
+    ) -> None:
+        self.plan = plan
+        self._folder = folder
+        self._stand = stand
+        self._planned_s = planned_s
+        self._tell = tell
+        self._stage = ""
+        self._loaded_s = 0.0
+        self._blocks = 0
+        self._sessions: list[str] = []
+
+    def enter(self, stage: str) -> None:
+        """Begin a stage."""
+        self._stage = stage
+        self._tell(Step(stage, self._loaded_s, self._planned_s))
+
+    @contextmanager
+    def servers(self, cells: Sequence[PlannedCell]) -> Iterator[dict[str, StandingServer]]:
+        """Fresh servers by process key, up inside the block; their sessions end with it.
+
+        Raises CalibrationFault where one can't be measured.
+        """
+        self._blocks += 1
+        block = self._blocks
+        with StandingServers(self.plan, cells, self._log_path, round=0, block=block) as standing:
+            with on_cpus(self.plan.load_cpus):
+                for server in standing.servers:
+                    if server.fault is not None:
+                        raise CalibrationFault(f"{_name(server)}: {server.fault}")
+                yield {server.cells[0].cell.process_key: server for server in standing.servers}
+                # Connections go before servers do: a server waits for the ones that are open.
+                for name in list(self._sessions):
+                    self.close(name)
+            standing.stop()
+
+    def open(self, name: str, server: StandingServer, connections: int = CONNECTIONS) -> float:
+        """Open a session, warmed up; return the throughput that it ended with."""
+        target = scenario_target(
+            server.scenario,
+            name=name,
+            host=HOST,
+            port=server.process.port,
+            connections=connections,
+            timeout_s=self.plan.request_timeout_s,
+        )
+        self._sessions.append(name)
+        process = self._stand.current()
+        return process.ask(Open(target, WARMUP_S), Opened, self._timeout_s(1.0)).throughput_rps
+
+    def load(self, name: str, duration_s: float, rate: Rate | None = None) -> Loaded:
+        """Load a session for one slice: closed loop, or open loop at a rate.
+
+        Raises CalibrationFault for a wrong answer, or none: nothing rests on such a slice.
+        """
+        command = Load(name, duration_s, ())
+        if rate is not None:
+            command = Load(
+                name,
+                duration_s,
+                (),
+                rate_rps=rate.rate_rps,
+                arrivals=rate.arrivals,
+                seed=rate.seed,
+            )
+        loaded = self._stand.current().ask(command, Loaded, self._timeout_s(duration_s))
+        if loaded.errors.total or not loaded.requests:
+            raise CalibrationFault(
+                f"{name}: {loaded.errors.total} of {loaded.sent} answers of a slice were wrong or "
+                f"missing"
+            )
+        self._loaded_s += duration_s
+        self._tell(Step(self._stage, self._loaded_s, self._planned_s))
+        return loaded
+
+    def close(self, name: str) -> Closed:
+        """End a session and return its histograms."""
+        self._sessions.remove(name)
+        return self._stand.current().ask(Close(name), Closed, GRACE_S)
+
+    def _timeout_s(self, duration_s: float) -> float:
+        return duration_s + self.plan.request_timeout_s * 2 + GRACE_S
+
+    def _log_path(self, cell_key: str, round: int, block: int) -> Path:
+        return self._folder / f"{cell_key.replace('/', '-')}-{block}.log"
+
+
+def throughput_rps(loaded: Loaded) -> float:
+    """Correct answers per second of a slice."""
+    return loaded.requests / max(loaded.end_s - loaded.begin_s, 1e-9)
+
+
+def _name(server: StandingServer) -> str:
+    cell = server.cells[0].cell
+    return f"{cell.server}/{cell.variant}"

@@ -1,0 +1,87 @@
+"""What the generator can do and where it errs, against a server that does nothing."""
+
+import random
+from statistics import median
+
+from asgi_bench.analysis.noise import coefficient_of_variation
+from asgi_bench.analysis.percentiles import merge_histograms, percentiles_s
+from asgi_bench.calibration import CeilingPoint, LatencyBias, LatencyFigures, TimerError
+from asgi_bench.load.messages import Loaded
+from asgi_bench.measurement.calibration_bench import (
+    CONNECTIONS,
+    CalibrationBench,
+    Rate,
+    throughput_rps,
+)
+from asgi_bench.measurement.schedule import schedule
+from asgi_bench.measurement.standing import StandingServer
+
+CEILING_SLICE_S = 0.25
+# An even rate, each send with a timer of its own and far from any limit: what is late is the timer.
+TIMER_RATE_RPS = 1000.0
+# Light enough that requests rarely meet (64 connections, 0.1 ms a request).
+BIAS_RATE_RPS = 500.0
+
+
+def measure_ceiling(
+    bench: CalibrationBench, server: StandingServer, connections: tuple[int, ...], slices: int
+) -> tuple[CeilingPoint, ...]:
+    """The generator's CPU time per request over each count of connections, interleaved."""
+    bench.enter("the generator's ceiling")
+    names = {f"ceiling-c{count}": count for count in connections}
+    for name, count in names.items():
+        bench.open(name, server, count)
+    pieces: dict[str, list[Loaded]] = {name: [] for name in names}
+    chance = random.Random(f"{bench.plan.seed}/calibration/ceiling")
+    lengths_s = dict.fromkeys(names, CEILING_SLICE_S)
+    durations_s = dict.fromkeys(names, CEILING_SLICE_S * slices)
+    for piece in schedule(lengths_s, durations_s, chance):
+        pieces[piece.cell].append(bench.load(piece.cell, piece.duration_s))
+    for name in names:
+        bench.close(name)
+    return tuple(_ceiling_point(count, pieces[name]) for name, count in names.items())
+
+
+def measure_timer(bench: CalibrationBench, server: StandingServer, duration_s: float) -> TimerError:
+    """How late requests leave that are due every millisecond."""
+    bench.enter("the generator's timer")
+    rate = Rate(TIMER_RATE_RPS, "constant", bench.plan.seed)
+    _, lag = _open_loop(bench, server, "timer", rate, duration_s)
+    return TimerError(TIMER_RATE_RPS, lag)
+
+
+def measure_bias(bench: CalibrationBench, server: StandingServer, duration_s: float) -> LatencyBias:
+    """What an open loop shows of a server that does nothing."""
+    bench.enter("the generator's own share of a latency")
+    rate = Rate(BIAS_RATE_RPS, "poisson", bench.plan.seed)
+    response, lag = _open_loop(bench, server, "bias", rate, duration_s)
+    return LatencyBias(BIAS_RATE_RPS, CONNECTIONS, response, lag)
+
+
+def _ceiling_point(connections: int, pieces: list[Loaded]) -> CeilingPoint:
+    costs_s = [piece.load_cpu_s / piece.sent for piece in pieces]
+    return CeilingPoint(
+        connections=connections,
+        ceiling_rps=1 / median(costs_s),
+        load_cpu_s_per_request=median(costs_s),
+        coefficient_of_variation=coefficient_of_variation(costs_s),
+        throughput_rps=median(throughput_rps(piece) for piece in pieces),
+        slices=len(pieces),
+    )
+
+
+def _open_loop(
+    bench: CalibrationBench, server: StandingServer, name: str, rate: Rate, duration_s: float
+) -> tuple[LatencyFigures, LatencyFigures]:
+    """Response time and generator lag of one stretch of open-loop load."""
+    bench.open(name, server)
+    bench.load(name, duration_s, rate)
+    closed = bench.close(name)
+    return _figures(closed.response_time_hdr), _figures(closed.generator_lag_hdr)
+
+
+def _figures(blob: str | None) -> LatencyFigures:
+    histogram = merge_histograms([blob])
+    found = percentiles_s(histogram)
+    samples = 0 if histogram is None else histogram.total
+    return LatencyFigures(samples, p50=found.p50, p90=found.p90, p99=found.p99, max=found.max)

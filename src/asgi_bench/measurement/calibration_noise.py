@@ -1,0 +1,146 @@
+"""How noisy slices are on this machine, measured on real servers as a run measures them."""
+
+import random
+from collections.abc import Iterable
+from math import log
+
+import msgspec
+
+from asgi_bench.analysis.noise import (
+    LENGTH_TOLERANCE,
+    coefficient_of_variation,
+    lag1_autocorrelation,
+    length_effects,
+    log_mean,
+    shortest_length_s,
+    start_variation,
+)
+from asgi_bench.calibration import AAFloor, SliceLengths, SliceNoise
+from asgi_bench.load.messages import Loaded
+from asgi_bench.measurement.calibration_bench import (
+    CONNECTIONS,
+    CalibrationBench,
+    throughput_rps,
+)
+from asgi_bench.measurement.schedule import SHORTEST_SLICE_S, schedule, slice_duration_s
+from asgi_bench.measurement.standing import StandingServer
+from asgi_bench.model import PlannedCell
+
+# The lengths that are compared; a segment of time gives each of them the longest one's load.
+LENGTHS_S = (0.02, 0.1, 0.5)
+AA_DURATION_S = 0.75
+
+
+def measure_noise(bench: CalibrationBench, server: StandingServer, slices: int) -> SliceNoise:
+    """The scatter of the shortest slices of one server, one right after another."""
+    bench.enter("the noise of short slices")
+    bench.open("noise", server)
+    rates_rps = [throughput_rps(bench.load("noise", SHORTEST_SLICE_S)) for _ in range(slices)]
+    bench.close("noise")
+    return SliceNoise(
+        server=_name(server.cells[0]),
+        slice_s=SHORTEST_SLICE_S,
+        slices=slices,
+        coefficient_of_variation=coefficient_of_variation(rates_rps),
+        lag1_autocorrelation=lag1_autocorrelation(rates_rps),
+    )
+
+
+def measure_lengths(
+    bench: CalibrationBench, server: StandingServer, reference: StandingServer, segments: int
+) -> SliceLengths:
+    """The ratio of two servers in slices of each length, all lengths in each segment of time."""
+    bench.enter("whether short slices change ratios")
+    sides = {"server": server, "reference": reference}
+    for side, standing in sides.items():
+        bench.open(side, standing)
+    chance = random.Random(f"{bench.plan.seed}/calibration/lengths")
+    ratios: dict[float, list[float]] = {length_s: [] for length_s in LENGTHS_S}
+    for _ in range(segments):
+        for length_s, ratio in _segment(bench, chance, tuple(sides)).items():
+            ratios[length_s].append(ratio)
+    for side in sides:
+        bench.close(side)
+    effects = length_effects(ratios)
+    return SliceLengths(
+        server=_name(server.cells[0]),
+        reference=_name(reference.cells[0]),
+        connections=CONNECTIONS,
+        segments=segments,
+        tolerance=LENGTH_TOLERANCE,
+        lengths=effects,
+        shortest_slice_s=shortest_length_s(effects),
+    )
+
+
+def measure_aa(bench: CalibrationBench, planned: PlannedCell, blocks: int) -> AAFloor:
+    """Two starts of the same server side by side, again and again, as if they were two servers."""
+    chance = random.Random(f"{bench.plan.seed}/calibration/aa")
+    ratios: list[float] = []
+    slice_logs: list[list[float]] = []
+    for block in range(blocks):
+        bench.enter(f"two of the same server, block {block + 1} of {blocks}")
+        ours, theirs = _aa_block(bench, planned, chance)
+        ratios.append(_together_rps(ours) / _together_rps(theirs))
+        pairs = zip(ours, theirs, strict=True)
+        slice_logs.append([log(throughput_rps(a) / throughput_rps(b)) for a, b in pairs])
+    mean, half_width = log_mean(ratios)
+    return AAFloor(
+        server=_name(planned),
+        blocks=blocks,
+        duration_s=AA_DURATION_S,
+        mean=mean,
+        half_width=half_width,
+        starts=start_variation(slice_logs),
+    )
+
+
+def _segment(
+    bench: CalibrationBench, chance: random.Random, sides: tuple[str, ...]
+) -> dict[float, float]:
+    """The ratio of the first side to the second at each length, in one segment of time."""
+    places = {f"{side}/{length_s}": (side, length_s) for side in sides for length_s in LENGTHS_S}
+    pieces: dict[tuple[str, float], list[Loaded]] = {place: [] for place in places.values()}
+    lengths_s = {key: length_s for key, (_, length_s) in places.items()}
+    for piece in schedule(lengths_s, dict.fromkeys(places, max(LENGTHS_S)), chance):
+        side, length_s = places[piece.cell]
+        pieces[side, length_s].append(bench.load(side, piece.duration_s))
+    ours, theirs = sides
+    return {
+        length_s: _together_rps(pieces[ours, length_s]) / _together_rps(pieces[theirs, length_s])
+        for length_s in LENGTHS_S
+    }
+
+
+def _aa_block(
+    bench: CalibrationBench, planned: PlannedCell, chance: random.Random
+) -> tuple[list[Loaded], list[Loaded]]:
+    """The slices of one block's two servers, as many of each."""
+    twins = [_twin(planned, name) for name in ("a", "b")]
+    with bench.servers(twins) as standing:
+        keys = [twin.cell.process_key for twin in twins]
+        slowest_rps = min(bench.open(key, standing[key]) for key in keys)
+        lengths_s = dict.fromkeys(keys, slice_duration_s(CONNECTIONS, slowest_rps))
+        pieces: dict[str, list[Loaded]] = {key: [] for key in keys}
+        for piece in schedule(lengths_s, dict.fromkeys(keys, AA_DURATION_S), chance):
+            pieces[piece.cell].append(bench.load(piece.cell, piece.duration_s))
+    return pieces[keys[0]], pieces[keys[1]]
+
+
+def _twin(planned: PlannedCell, name: str) -> PlannedCell:
+    """The same server under another name."""
+    variant = f"{planned.cell.variant}-{name}"
+    return msgspec.structs.replace(
+        planned, cell=msgspec.structs.replace(planned.cell, variant=variant)
+    )
+
+
+def _together_rps(pieces: Iterable[Loaded]) -> float:
+    """Correct answers of all slices over their time, as a trial counts."""
+    pieces = tuple(pieces)
+    duration_s = sum(piece.end_s - piece.begin_s for piece in pieces)
+    return sum(piece.requests for piece in pieces) / max(duration_s, 1e-9)
+
+
+def _name(planned: PlannedCell) -> str:
+    return f"{planned.cell.server}/{planned.cell.variant}"

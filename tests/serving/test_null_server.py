@@ -1,0 +1,83 @@
+"""The server that calibrates the generator, as a real process."""
+
+import socket
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from asgi_bench.machine.ports import HOST
+from asgi_bench.model import Scenario
+from asgi_bench.serving import null_server
+from asgi_bench.serving.null_server import ANSWER
+from asgi_bench.serving.readiness import wait_until_ready
+
+from .conftest import MakeServer
+
+REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+@pytest.fixture
+def server_port(make_server: MakeServer, scenario: Scenario) -> Iterator[int]:
+    """The port of a null server that was found ready as any server is, and ends in order."""
+    command = (sys.executable, "-I", "-S", null_server.__file__, "{port}")
+    with make_server(command=command) as server:
+        assert wait_until_ready(server, scenario, 1, 20).errors.total == 0
+        yield server.port
+
+
+def connect(port: int) -> socket.socket:
+    """A connection that never waits long."""
+    return socket.create_connection((HOST, port), timeout=10)
+
+
+def receive(connection: socket.socket, size: int) -> bytes:
+    """So many bytes, or fewer where the server closed."""
+    data = b""
+    while len(data) < size and (piece := connection.recv(size - len(data))):
+        data += piece
+    return data
+
+
+def test_each_request_gets_the_one_answer(server_port: int) -> None:
+    """Alone, several at once, or in pieces: as many answers as requests, byte for byte."""
+    with connect(server_port) as connection:
+        connection.sendall(REQUEST)
+        assert receive(connection, len(ANSWER)) == ANSWER
+        connection.sendall(REQUEST * 3 + REQUEST[:20])
+        assert receive(connection, 3 * len(ANSWER)) == ANSWER * 3
+        connection.sendall(REQUEST[20:-1])
+        connection.sendall(REQUEST[-1:] + REQUEST)
+        assert receive(connection, 2 * len(ANSWER)) == ANSWER * 2
+
+
+def test_connections_are_independent(server_port: int) -> None:
+    """One that sent half a request, or was reset, holds up no other."""
+    with connect(server_port) as half, connect(server_port) as whole:
+        half.sendall(REQUEST[:10])
+        with connect(server_port) as rude:
+            # Closing with this option resets the connection.
+            rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        whole.sendall(REQUEST)
+        assert receive(whole, len(ANSWER)) == ANSWER
+        half.sendall(REQUEST[10:])
+        assert receive(half, len(ANSWER)) == ANSWER
+
+
+def test_a_closed_connection_is_closed_back(server_port: int) -> None:
+    """The end of a stream is answered by the end of the other."""
+    with connect(server_port) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        assert receive(connection, 1) == b""
+
+
+def test_one_who_never_reads_is_dropped(server_port: int) -> None:
+    """A client that takes no answers is cut off when there is no room for more of them."""
+    with connect(server_port) as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with pytest.raises(ConnectionError):
+            for _ in range(100_000):
+                deaf.sendall(REQUEST * 100)
+    with connect(server_port) as other:
+        other.sendall(REQUEST)
+        assert receive(other, len(ANSWER)) == ANSWER
