@@ -1,5 +1,6 @@
 """Scenario files: what is requested, and the answer that counts as correct."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from asgi_bench.definitions.strict import check_keys, convert, read_toml
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Scenario
 
-_KEYS = frozenset(Scenario.__struct_fields__) - {"name"}
+# The rest is for what can't be written as text, and for what only a run can tell.
+_KEYS = frozenset(Scenario.__struct_fields__) - {"name", "body_bytes", "expect_bytes", "compared"}
 
 
 def load_scenarios(path: Path) -> dict[str, Scenario]:
@@ -44,3 +46,13 @@ def _check_request(scenario: Scenario, where: str) -> None:
         raise UsageError(f"{where}: path: {scenario.path!r} must begin with a slash")
     if not 200 <= scenario.expect_status <= 599:
         raise UsageError(f"{where}: expect_status: {scenario.expect_status} must be 200 to 599")
+    if scenario.expect_pattern is not None:
+        check_pattern(scenario.expect_pattern, f"{where}: expect_pattern")
+
+
+def check_pattern(pattern: str, where: str) -> None:
+    """Refuse what is no regular expression; raises UsageError."""
+    try:
+        re.compile(pattern)
+    except re.error as fault:
+        raise UsageError(f"{where}: {pattern!r} is no regular expression: {fault}") from None

@@ -12,11 +12,14 @@ from asgi_bench.model.plan import (
     Load,
     Objective,
     OpenLoop,
+    Part,
     Plan,
     PlannedCell,
     RateSweep,
     Scenario,
+    holds_match,
 )
+from asgi_bench.model.proof import Proof
 from asgi_bench.model.run import (
     SCHEMA_VERSION,
     Machine,
@@ -46,8 +49,10 @@ __all__ = [
     "OpenFigures",
     "OpenLoop",
     "Outcome",
+    "Part",
     "Plan",
     "PlannedCell",
+    "Proof",
     "RateSweep",
     "Reason",
     "Run",
@@ -56,4 +61,5 @@ __all__ = [
     "Slice",
     "Trial",
     "ValidityLevel",
+    "holds_match",
 ]

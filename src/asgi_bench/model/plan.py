@@ -1,11 +1,14 @@
 """What is to be measured: loads, scenarios, cells, and the plan that holds them."""
 
+import re
 from typing import Literal, TypeAlias
 
 import msgspec
 
 Client: TypeAlias = Literal["fast", "fasthttp", "http", "locustfile"]
 Arrivals: TypeAlias = Literal["poisson", "constant"]
+# What an answer is checked for: `body` is all its bytes, `pattern` a match in it.
+Part: TypeAlias = Literal["status", "framing", "body", "pattern"]
 
 
 class ClosedLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="closed"):
@@ -65,7 +68,13 @@ Load: TypeAlias = ClosedLoop | OpenLoop | RateSweep
 
 
 class Scenario(msgspec.Struct, frozen=True):
-    """One kind of request with its expected answer."""
+    """One kind of request with its expected answer.
+
+    `expect_status` 0 is not known yet: probes before the load tell it, and whether the body can
+    be compared. `expect_pattern` is a regular expression that the body, read as UTF-8, has to
+    hold a match of. What isn't text stands in `body_bytes` and `expect_bytes`. `compared` says
+    which parts of an answer decide whether it is correct.
+    """
 
     name: str
     app: str
@@ -77,6 +86,36 @@ class Scenario(msgspec.Struct, frozen=True):
     expect_body: str | None = None
     needs: tuple[str, ...] = ("asgi3",)
     description: str = ""
+    expect_pattern: str | None = None
+    body_bytes: bytes | None = None
+    expect_bytes: bytes | None = None
+    compared: tuple[Part, ...] = ()
+
+    @property
+    def content(self) -> bytes:
+        """The request's body as it is sent."""
+        return self.body.encode() if self.body_bytes is None else self.body_bytes
+
+    @property
+    def expected_content(self) -> bytes | None:
+        """The only body that is correct, or None where no bytes are compared."""
+        if self.method == "HEAD" and self.expect_body is not None:
+            return b""
+        if self.expect_bytes is not None:
+            return self.expect_bytes
+        return None if self.expect_body is None else self.expect_body.encode()
+
+    def accepts(self, body: bytes) -> bool:
+        """Whether a body is correct."""
+        expected = self.expected_content
+        if expected is not None:
+            return body == expected
+        return self.expect_pattern is None or holds_match(self.expect_pattern, body)
+
+
+def holds_match(pattern: str, body: bytes) -> bool:
+    """Whether a body, read as UTF-8, holds a match of a regular expression."""
+    return re.search(pattern, body.decode(errors="replace")) is not None
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -105,6 +144,8 @@ class PlannedCell(msgspec.Struct, frozen=True):
     `command` still holds the placeholders `{port}` and `{fd}`, which each trial fills in.
     `blocks` are the blocks of a round it takes part in; its own is the first, and only the
     reference cell has more. `skip_reason` is set where the cell can't be measured here.
+    `proof_command` starts the same server on the app that tells what really runs (none where the
+    server takes no app); `proves` is what it must tell, as patterns of class names.
     """
 
     cell: Cell
@@ -115,10 +156,15 @@ class PlannedCell(msgspec.Struct, frozen=True):
     server_version: str | None = None
     blocks: tuple[int, ...] = (0,)
     skip_reason: str | None = None
+    proof_command: tuple[str, ...] = ()
+    proves: dict[str, str] = {}
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Everything a run was asked to do; with the seed it gives the same order again."""
+    """Everything a run was asked to do; with the seed it gives the same order again.
+
+    `python` is the servers' interpreter, None where it is the one that runs asgi-bench.
+    """
 
     cells: tuple[PlannedCell, ...]
     scenarios: tuple[Scenario, ...]
@@ -134,3 +180,4 @@ class Plan(msgspec.Struct, frozen=True):
     load_processes: int = 1
     locustfile: str | None = None
     web_ui: bool = False
+    python: str | None = None

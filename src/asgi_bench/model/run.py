@@ -28,7 +28,8 @@ class Machine(msgspec.Struct, frozen=True):
 class RunHeader(msgspec.Struct, frozen=True):
     """`run.json`: what was planned, by which tool, on which machine, with which packages.
 
-    `calibration` is the one that the run went by.
+    `calibration` is the one that the run went by. `server_packages` are those of the servers'
+    interpreter where it is another one.
     """
 
     run_id: str
@@ -42,6 +43,7 @@ class RunHeader(msgspec.Struct, frozen=True):
     calibration: Calibration | None = None
     schema: str = "asgi-bench/run"
     schema_version: int = SCHEMA_VERSION
+    server_packages: dict[str, str] = {}
 
 
 class Run(msgspec.Struct, frozen=True):

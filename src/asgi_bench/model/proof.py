@@ -1,0 +1,28 @@
+"""What really runs under a server's command line, told from inside by the app `apps/probe.py`."""
+
+import msgspec
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """What one server setting (`uvicorn/default/w1`) really is; a part that can't be told is None.
+
+    `loop`, `protocol`, `parser` and `transport` are names of classes. `tcp_nodelay` is read from
+    the accepted socket. `worker_pids` are the processes that answered, `packages` the versions of
+    the distributions they had loaded. `fault` says what differs from what the variant declares;
+    `unproven` why nothing could be told.
+    """
+
+    setting: str
+    loop: str | None = None
+    protocol: str | None = None
+    parser: str | None = None
+    transport: str | None = None
+    http_version: str | None = None
+    asgi_version: str | None = None
+    asgi_spec_version: str | None = None
+    tcp_nodelay: bool | None = None
+    python: str | None = None
+    packages: dict[str, str] = {}
+    worker_pids: tuple[int, ...] = ()
+    fault: str | None = None
+    unproven: str | None = None
