@@ -4,7 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_bench.analysis.ceiling import CEILING_SHARE, ceiling_rps, near_ceiling
-from tests.synthetic_calibration import full_calibration, quick_calibration
+from asgi_bench.analysis.samples import sample_cells
+from asgi_bench.analysis.validity import judge_trial
+from asgi_bench.calibration import Calibration
+from asgi_bench.model import Cell, Plan, PlannedCell, Trial
+from tests.synthetic_calibration import ceiling_point, full_calibration, quick_calibration
+from tests.synthetic_run import CLOSED_64, make_trial, plan_of, synthetic_run
 
 
 @pytest.mark.parametrize(
@@ -82,3 +87,63 @@ def test_more_load_processes_lift_the_ceiling() -> None:
             90_000, 64, full_calibration(), load_processes=processes, server_is_busy=False
         )
         assert (found is not None) == is_near
+
+
+def with_ceiling(ceiling_rps: float) -> Calibration:
+    """A calibration of a generator that can do so much."""
+    return msgspec.structs.replace(quick_calibration(), ceiling=(ceiling_point(64, ceiling_rps),))
+
+
+def judged(
+    server_share: float, load_share: float, ceiling_share: float, **planned: object
+) -> Trial:
+    """A sound trial at that share of the ceiling, both sides as busy as that."""
+    cell = Cell("uvicorn", "default", 1, "hello", CLOSED_64)
+    plan: Plan = msgspec.structs.replace(plan_of((PlannedCell(cell),)), **planned)
+    trial = make_trial(cell, 0, 0)
+    assert trial.throughput_rps is not None
+    spent = msgspec.structs.replace(
+        trial,
+        server_cpu_s=server_share * trial.duration_s,
+        load_cpu_s=load_share * trial.duration_s,
+        load_cpus=plan.load_cpus,
+    )
+    return judge_trial(spent, plan, with_ceiling(trial.throughput_rps / ceiling_share))
+
+
+@pytest.mark.parametrize(
+    ("server_share", "load_share", "ceiling_share", "expected"),
+    [
+        (0.95, 0.5, 0.5, []),
+        (0.95, 0.85, 0.85, [("generator-bound", "suspect")]),
+        (0.60, 0.85, 0.85, [("generator-bound", "invalid")]),
+        (0.60, 0.85, 0.75, [("concurrency-bound", "valid")]),
+        (0.60, 0.95, 0.85, [("generator-bound", "invalid")]),
+    ],
+)
+def test_a_trial_is_judged_by_the_ceiling(
+    server_share: float, load_share: float, ceiling_share: float, expected: list[tuple[str, str]]
+) -> None:
+    """Each trial has one finding at most on what its limit was, the gravest."""
+    trial = judged(server_share, load_share, ceiling_share)
+    assert [(reason.code, reason.level) for reason in trial.validity_reasons] == expected
+
+
+def test_the_ceiling_is_of_our_own_user_and_grows_with_its_processes() -> None:
+    """Locust's clients were not calibrated; two processes carry twice as much on two CPUs alone."""
+    near = (0.95, 0.5, 0.85)
+    assert judged(*near).validity == "suspect"
+    assert judged(*near, client="fasthttp").validity == "valid"
+    assert judged(*near, load_processes=2, load_cpus=(1, 2)).validity == "valid"
+    assert judged(*near, load_processes=2, load_cpus=(1,)).validity == "suspect"
+
+
+def test_a_report_judges_by_the_stored_calibration() -> None:
+    """A run of older rules is judged again by what it went by."""
+    run = synthetic_run()
+    calibration = with_ceiling(1.0)
+    header = msgspec.structs.replace(run.header, calibration=calibration)
+    trials = tuple(msgspec.structs.replace(trial, rules_version=0) for trial in run.trials)
+    samples = sample_cells(msgspec.structs.replace(run, header=header, trials=trials)).values()
+    reasons = {r.code for s in samples for t in s.everywhere for r in t.validity_reasons}
+    assert "generator-bound" in reasons

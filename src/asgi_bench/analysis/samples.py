@@ -10,7 +10,7 @@ import msgspec
 
 from asgi_bench.analysis.cell_validity import Verdict, is_usable, judge_cell
 from asgi_bench.analysis.validity import RULES_VERSION, judge_trial_of
-from asgi_bench.model import Cell, Plan, PlannedCell, Run, Trial
+from asgi_bench.model import Cell, Plan, PlannedCell, Run, RunHeader, Trial
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ def sample_cells(run: Run) -> dict[str, Sample]:
         by_cell.setdefault(trial.cell, []).append(trial)
     plan = run.header.plan
     return {
-        planned.cell.key: _sample(planned, by_cell.get(planned.cell.key, ()), plan)
+        planned.cell.key: _sample(planned, by_cell.get(planned.cell.key, ()), run.header)
         for planned in plan.cells
     }
 
@@ -83,9 +83,9 @@ def throughput_pairs(
     return key, pairs
 
 
-def _sample(planned: PlannedCell, trials: Sequence[Trial], plan: Plan) -> Sample:
+def _sample(planned: PlannedCell, trials: Sequence[Trial], header: RunHeader) -> Sample:
     """Judge where it's due, and part the trials by block."""
-    judged = tuple(_judged(trial, planned.cell, plan) for trial in trials)
+    judged = tuple(_judged(trial, planned.cell, header) for trial in trials)
     own = tuple(
         sorted(
             (trial for trial in judged if trial.block == planned.blocks[0]),
@@ -95,12 +95,12 @@ def _sample(planned: PlannedCell, trials: Sequence[Trial], plan: Plan) -> Sample
     if planned.skip_reason is not None:
         verdict = Verdict("skipped", planned.skip_reason, "valid", ())
     else:
-        verdict = judge_cell(own, plan.rounds)
+        verdict = judge_cell(own, header.plan.rounds)
     return Sample(planned=planned, own=own, everywhere=judged, verdict=verdict)
 
 
-def _judged(trial: Trial, cell: Cell, plan: Plan) -> Trial:
+def _judged(trial: Trial, cell: Cell, header: RunHeader) -> Trial:
     """A stored verdict stands, unless older rules gave it."""
     if trial.rules_version >= RULES_VERSION:
         return trial
-    return judge_trial_of(trial, cell, plan)
+    return judge_trial_of(trial, cell, header.plan, header.calibration)

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from asgi_bench.analysis.ceiling import near_ceiling
 from asgi_bench.analysis.load_validity import load_findings
+from asgi_bench.calibration import Calibration
 from asgi_bench.model import Cell, ClosedLoop, Plan, Reason, Trial, ValidityLevel
 
 RULES_VERSION = 2
@@ -27,20 +29,23 @@ def worst_level(levels: Iterable[ValidityLevel]) -> ValidityLevel:
     return max(levels, key=LEVELS.index, default="valid")
 
 
-def judge_trial(trial: Trial, plan: Plan) -> Trial:
+def judge_trial(trial: Trial, plan: Plan, calibration: Calibration | None = None) -> Trial:
     """The same trial with its verdict: level, reasons and the version of these rules.
 
-    Raises KeyError where the plan doesn't know the trial's cell.
+    `calibration` is what the run went by: the generator's ceiling is known from it. Raises
+    KeyError where the plan doesn't know the trial's cell.
     """
     for planned in plan.cells:
         if planned.cell.key == trial.cell:
-            return judge_trial_of(trial, planned.cell, plan)
+            return judge_trial_of(trial, planned.cell, plan, calibration)
     raise KeyError(trial.cell)
 
 
-def judge_trial_of(trial: Trial, cell: Cell, plan: Plan) -> Trial:
+def judge_trial_of(
+    trial: Trial, cell: Cell, plan: Plan, calibration: Calibration | None = None
+) -> Trial:
     """As `judge_trial`, for who has the cell at hand. What failed before load is not judged."""
-    found = _findings(trial, cell, plan) if trial.outcome == "ok" else ()
+    found = _findings(trial, cell, plan, calibration) if trial.outcome == "ok" else ()
     return msgspec.structs.replace(
         trial,
         validity=worst_level(reason.level for reason in found),
@@ -63,24 +68,27 @@ def server_busy_share(trial: Trial, workers: int, server_cpus: int) -> float | N
 
 
 def load_cpu_share(trial: Trial, plan: Plan) -> float | None:
-    """Generator CPU time over what it may use: wall time of the load x its processes, or CPUs.
-
-    A load process sends from one thread, so it can use one CPU, however many it may run on.
-    """
-    load_cpus = len(trial.load_cpus or plan.load_cpus)
-    capacity_cpus = min(plan.load_processes, load_cpus) if load_cpus else plan.load_processes
+    """Generator CPU time over what it may use: wall time of the load x its processes, or CPUs."""
     wall_s = trial.duration_s
-    return trial.load_cpu_s / (wall_s * capacity_cpus) if wall_s > 0 else None
+    return trial.load_cpu_s / (wall_s * _load_capacity_cpus(trial, plan)) if wall_s > 0 else None
 
 
-def _findings(trial: Trial, cell: Cell, plan: Plan) -> tuple[Reason, ...]:
+def _load_capacity_cpus(trial: Trial, plan: Plan) -> int:
+    """A load process sends from one thread, so it can use one CPU, however many it may run on."""
+    load_cpus = len(trial.load_cpus or plan.load_cpus)
+    return min(plan.load_processes, load_cpus) if load_cpus else plan.load_processes
+
+
+def _findings(
+    trial: Trial, cell: Cell, plan: Plan, calibration: Calibration | None
+) -> tuple[Reason, ...]:
     """Every rule's finding on a trial that was under load."""
     found = (
         _errors(trial),
         _no_answers(trial),
         _worker_died(trial),
         _stranger(trial),
-        _busy(trial, cell, plan) if isinstance(cell.load, ClosedLoop) else None,
+        _limit(trial, cell, plan, calibration) if isinstance(cell.load, ClosedLoop) else None,
     )
     return (*(reason for reason in found if reason is not None), *load_findings(trial, cell))
 
@@ -146,10 +154,26 @@ def _stranger(trial: Trial) -> Reason | None:
     )
 
 
-def _busy(trial: Trial, cell: Cell, plan: Plan) -> Reason | None:
+def _limit(trial: Trial, cell: Cell, plan: Plan, calibration: Calibration | None) -> Reason | None:
     """Which side of a closed loop was the limit: a figure of the server has the server at it."""
     server_cpus = len(trial.server_cpus or plan.server_cpus)
     server_share = server_busy_share(trial, cell.workers, server_cpus)
+    found = _busy(trial, cell, plan, server_share)
+    # Locust's own clients are others than the one that was calibrated.
+    if plan.client != "fast" or (found is not None and found.level == "invalid"):
+        return found
+    near = near_ceiling(
+        trial.throughput_rps or 0.0,
+        cell.load.connections,
+        calibration,
+        load_processes=_load_capacity_cpus(trial, plan),
+        server_is_busy=server_share is not None and server_share >= BUSY_SHARE,
+    )
+    return near or found
+
+
+def _busy(trial: Trial, cell: Cell, plan: Plan, server_share: float | None) -> Reason | None:
+    """Who was busy: the server, the generator or neither."""
     load_share = load_cpu_share(trial, plan)
     if server_share is None or load_share is None or server_share >= BUSY_SHARE:
         return None
