@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from asgi_bench.calibration import CALIBRATION_VERSION, Calibration
 from asgi_bench.model import SCHEMA_VERSION, RunHeader, Trial
 
 SCHEMA_FOLDER = Path(__file__).parent / "schemas"
@@ -21,10 +22,13 @@ def json_schema(kind: type[msgspec.Struct], title: str) -> str:
 
 
 def store_schemas() -> dict[str, str]:
-    """The schemas of a run folder's files by file name in `SCHEMA_FOLDER`."""
+    """The schemas of a run folder's files and of a calibration, by name in `SCHEMA_FOLDER`."""
     return {
         "run.json": json_schema(RunHeader, f"asgi-bench run.json, version {SCHEMA_VERSION}"),
         "trial.json": json_schema(
             Trial, f"a line of asgi-bench trials.jsonl, version {SCHEMA_VERSION}"
+        ),
+        "calibration.json": json_schema(
+            Calibration, f"asgi-bench calibration, version {CALIBRATION_VERSION}"
         ),
     }
