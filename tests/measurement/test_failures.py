@@ -97,7 +97,7 @@ def test_the_run_fails_but_names_its_folder_last(finished: Finished) -> None:
 def test_what_is_wrong_before_the_load_fails_with_the_last_line_of_the_log(
     finished: Finished, cells: dict[str, CellReport], server: str, reason: str
 ) -> None:
-    """The trial has failed with what was wrong and what the server said last; no load went to it."""
+    """The trial failed with what was wrong and the last words of the server; it got no load."""
     trial = trial_of(finished, server)
     assert trial.outcome == "failed"
     log = (finished.run_folder / str(trial.log)).read_text().splitlines()

@@ -1,0 +1,279 @@
+"""Each flag of `run` is seen in what a run did, not only in what it was asked for."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from asgi_bench.model import ClosedLoop
+from tests.command_line import FAULTY_SERVERS, SERVERS, Finished, in_process, told
+
+TWO_CPUS = pytest.mark.skipif(
+    len(os.sched_getaffinity(0)) < 2, reason="one CPU can't be split between the sides"
+)
+RUNNERS = ("--runners", str(SERVERS))
+
+
+@pytest.fixture(scope="module")
+def flagged(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A run in which most flags differ from their defaults."""
+    apart = ("--server-cpus", "1", "--load-cpus", "0") if os.cpu_count() == 2 else ()
+    return in_process(
+        *("run", *RUNNERS, "-s", "tin*", "--variant", "slow", "-w", "2", "--scenario", "hel*"),
+        *(
+            "-c",
+            "4,6",
+            "--rounds",
+            "2",
+            "--duration",
+            "100ms",
+            "--seed",
+            "7",
+            "--label",
+            "the word",
+        ),
+        *(
+            "-o",
+            "elsewhere/runs",
+            "--server-args",
+            "--extra 'two words'",
+            "--env",
+            "TINY_COLOUR=red",
+        ),
+        *("--env", "TINY_SIZE=a=b", *apart),
+        folder=tmp_path_factory.mktemp("flagged"),
+    )
+
+
+def test_filters_choose_the_cells(flagged: Finished) -> None:
+    """-s, --variant, -w, --scenario and -c: their product was measured, and nothing else."""
+    assert flagged.code == 0, flagged.stderr
+    cells = [planned.cell for planned in flagged.run.header.plan.cells]
+    assert [cell.key for cell in cells] == ["tiny/slow/w2/hello/c4", "tiny/slow/w2/hello/c6"]
+    assert [cell.load for cell in cells] == [ClosedLoop(4), ClosedLoop(6)]
+    assert {trial.cell for trial in flagged.run.trials} == {cell.key for cell in cells}
+
+
+def test_workers_reach_the_server(flagged: Finished) -> None:
+    """With -w 2 the server has a parent and two workers."""
+    for trial in flagged.run.trials:
+        assert len(trial.cpu_s_by_process) == 3
+        assert len(trial.connections_by_process) <= 2
+
+
+def test_each_count_of_connections_is_opened(flagged: Finished) -> None:
+    """-c 4,6: cells of 4 and of 6 connections, both to one and the same server."""
+    for trial in flagged.run.trials:
+        assert sum(trial.connections_by_process.values()) == int(trial.cell.rpartition("c")[2])
+    first, second = flagged.run.trials[:2]
+    assert set(first.cpu_s_by_process) == set(second.cpu_s_by_process)
+
+
+def test_what_cells_of_one_server_sent_adds_up_to_what_it_received(flagged: Finished) -> None:
+    """Probes, ramps, warm-ups and slices of both cells: the server's own count, in each round."""
+    for round in range(2):
+        trials = [trial for trial in flagged.run.trials if trial.round == round]
+        sent = sum(trial.sent_total for trial in trials)
+        # One server, one log.
+        assert len({trial.log for trial in trials}) == 1
+        lines = told(flagged.run_folder, trials[0])
+        assert sent == sum(line.get("received", 0) for line in lines) > 0
+        assert all(trial.errors_total.total == 0 for trial in trials)
+
+
+def test_rounds_are_as_many_as_asked(flagged: Finished) -> None:
+    """--rounds 2: two rounds of fresh processes."""
+    assert sorted(trial.round for trial in flagged.run.trials) == [0, 0, 1, 1]
+
+
+def test_the_load_lasts_as_long_as_asked(flagged: Finished) -> None:
+    """--duration 100ms: not the 2 s of the default."""
+    for trial in flagged.run.trials:
+        assert 0.02 < trial.duration_s < 1.0
+
+
+def test_the_seed_is_the_one_given(flagged: Finished) -> None:
+    """--seed 7: stored with the run and told in the report."""
+    assert flagged.run.header.plan.seed == 7
+    assert "seed 7" in flagged.stdout
+
+
+def test_the_label_ends_the_name_of_the_run(flagged: Finished) -> None:
+    """--label: what a file name can't hold is replaced there, and kept in the header."""
+    assert flagged.run_folder.name.endswith("Z-the-word")
+    assert flagged.run.header.label == "the word"
+
+
+def test_the_output_folder_is_the_parent(flagged: Finished) -> None:
+    """-o: the run lies in it, made where it wasn't there, and nothing elsewhere."""
+    assert flagged.run_folder.parent == flagged.folder / "elsewhere" / "runs"
+    assert [path.name for path in flagged.folder.iterdir()] == ["elsewhere"]
+
+
+def test_server_arguments_and_variables_reach_the_server(flagged: Finished) -> None:
+    """--server-args come last in argv, --env in its environment."""
+    for trial in flagged.run.trials:
+        (line,) = (line for line in told(flagged.run_folder, trial) if "started" in line)
+        assert line["started"][-2:] == ["--extra", "two words"]
+        assert line["env"]["TINY_COLOUR"] == "red"
+        assert line["env"]["TINY_SIZE"] == "a=b"
+
+
+@TWO_CPUS
+def test_the_cpus_are_those_asked_for(flagged: Finished) -> None:
+    """--server-cpus 1 --load-cpus 0: the default the other way round, read back."""
+    if os.cpu_count() != 2:
+        pytest.skip("which CPUs there are is known of two")
+    for trial in flagged.run.trials:
+        assert (trial.server_cpus, trial.load_cpus) == ((1,), (0,))
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A run of a server that stops answering under load, with a short time-out."""
+    return in_process(
+        *("run", "--runners", str(FAULTY_SERVERS), "-s", "silent", "-w", "1", "--rounds", "1"),
+        *("--duration", "100ms", "-c", "3", "--timeout", "200ms", "--strict"),
+        folder=tmp_path_factory.mktemp("strict"),
+    )
+
+
+def test_a_request_waits_no_longer_than_the_timeout(strict: Finished) -> None:
+    """--timeout 200ms: requests are given up, and the cell takes a fraction of 3 x 5 s."""
+    (trial,) = strict.run.trials
+    assert trial.errors.timeout >= 3
+    assert trial.requests == 0
+    assert trial.server_life_s is not None
+    assert trial.server_life_s[1] - trial.server_life_s[0] < 10
+
+
+def test_strict_exits_with_5_on_an_invalid_cell(strict: Finished) -> None:
+    """--strict: a measurement that can't be believed is a failure, and still printed."""
+    assert strict.code == 5
+    (trial,) = strict.run.trials
+    assert (trial.outcome, trial.validity) == ("ok", "invalid")
+
+
+@pytest.fixture(scope="module")
+def fail_fast(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A run of three rounds with a server that never comes up."""
+    return in_process(
+        *("run", *RUNNERS, "--runners", str(FAULTY_SERVERS), "-s", "hangs", "-s", "single"),
+        *("-w", "1", "--rounds", "3", "--duration", "50ms", "-c", "2"),
+        *("--startup-timeout", "700ms", "--fail-fast"),
+        folder=tmp_path_factory.mktemp("fail-fast"),
+    )
+
+
+def test_a_server_that_is_not_up_in_time_has_failed(fail_fast: Finished) -> None:
+    """--startup-timeout 700ms: not the 30 s of the default."""
+    (trial,) = fail_fast.trials("hangs")
+    assert trial.outcome == "failed"
+    assert trial.reason is not None
+    assert trial.reason.startswith("not ready within 0.7 s: nothing listens on port ")
+
+
+def test_the_first_failed_trial_ends_the_run(fail_fast: Finished) -> None:
+    """--fail-fast: the block is finished and stored, the other rounds are not begun."""
+    assert fail_fast.code == 1
+    assert {trial.round for trial in fail_fast.run.trials} == {0}
+    (other,) = fail_fast.trials("single")
+    assert other.outcome == "ok"
+
+
+@pytest.mark.parametrize("client", ["fasthttp", "http"])
+def test_locusts_own_clients_load_one_cell_after_another(client: str, tmp_path: Path) -> None:
+    """--client: one slice a trial, not interleaved, and they are far from the server's limit."""
+    runners, server = SERVERS, "tiny"
+    if shutil.which("nginx"):
+        runners, server = shutil.copytree(SERVERS / "nginx", tmp_path / "runners"), "nginx"
+    finished = in_process(
+        *("run", "--runners", str(runners), "-s", server, "--variant", "default", "-w", "1"),
+        *("--client", client, "--rounds", "1", "--duration", "500ms", "-c", "8"),
+        folder=tmp_path,
+    )
+    assert finished.code == 0
+    (trial,) = finished.run.trials
+    (piece,) = trial.slices
+    assert trial.interleaved is False
+    assert trial.errors.total == 0
+    assert trial.requests == piece.requests > 0
+    assert trial.sent_total > trial.requests
+    assert piece.duration_s >= 0.5
+    assert trial.server_cpu_s < 0.5 * trial.load_cpu_s
+    # Where others leave the generator its CPU, it is the limit; else nobody can tell.
+    bound = {"generator-bound", "concurrency-bound"} & {r.code for r in trial.validity_reasons}
+    is_busy = trial.load_cpu_s >= 0.9 * trial.duration_s
+    assert bound == {"generator-bound" if is_busy else "concurrency-bound"}
+    assert trial.validity == ("invalid" if is_busy else "valid")
+    assert f"sent by Locust's {'FastHttpUser' if client == 'fasthttp' else 'HttpUser'}" in (
+        finished.stdout
+    )
+
+
+def test_a_dry_run_tells_all_and_starts_nothing(tmp_path: Path) -> None:
+    """--dry-run: each cell with its argv, what is skipped, how long it takes; no folder."""
+    finished = in_process(
+        *("run", *RUNNERS, "-s", "tiny", "-s", "single", "-w", "1,2", "--rounds", "3"),
+        *("--duration", "10s", "--seed", "99", "--server-args", "--extra 'two words'", "--dry-run"),
+        folder=tmp_path,
+    )
+    assert finished.code == 0
+    *cells, last = finished.stdout.splitlines()
+    script = str(SERVERS / "server.py")
+    argv = f"{sys.executable} -I -S {script} '{{port}}'"
+    assert f"single/default/w1/hello/c64: {argv} --extra 'two words'" in cells
+    assert f"tiny/default/w2/hello/c64: {argv} --workers 2 --extra 'two words'" in cells
+    assert "single/default/w2/hello/c64: skipped: takes no worker count" in cells
+    assert len(cells) == 6
+    # Three cells with 1 worker, two with 2, and the reference beside them.
+    assert last.startswith("3 rounds of 6 trials of 10 s: about 3.")
+    assert "seed 99" in last
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_project_sets_the_defaults(tmp_path: Path) -> None:
+    """`[tool.asgi-bench]` of a folder above counts as flags do; the command line wins."""
+    (tmp_path / "pyproject.toml").write_text(
+        f"""
+        [tool.asgi-bench]
+        runners = {json.dumps(str(SERVERS))}
+        server = "tiny"
+        variant = "slow"
+        workers = 2
+        connections = [3, 5]
+        rounds = 7
+        duration = "3s"
+        seed = 11
+        server-args = "--extra"
+        """
+    )
+    below = tmp_path / "src" / "package"
+    below.mkdir(parents=True)
+    finished = in_process("run", "--dry-run", "--seed", "12", "-w", "1", folder=below)
+    *cells, last = finished.stdout.splitlines()
+    assert [line.split(":")[0] for line in cells] == [
+        "tiny/slow/w1/hello/c3",
+        "tiny/slow/w1/hello/c5",
+    ]
+    assert all(line.endswith(" --extra") for line in cells)
+    assert last.startswith("7 rounds of 2 trials of 3 s:")
+    assert "seed 12" in last
+
+
+@pytest.mark.parametrize(
+    ("flag", "known"), [("-s", "tiny"), ("--variant", "slow"), ("--scenario", "hello")]
+)
+def test_a_glob_that_matches_nothing_lists_what_there_is(
+    flag: str, known: str, tmp_path: Path
+) -> None:
+    """Exit code 2 and one line with the names."""
+    finished = in_process("run", *RUNNERS, flag, "nothing*", folder=tmp_path)
+    assert finished.code == 2
+    assert finished.stdout == ""
+    (line,) = finished.stderr.splitlines()
+    assert "'nothing*' matches nothing" in line
+    assert known in line

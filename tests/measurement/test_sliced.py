@@ -1,0 +1,149 @@
+"""The order of a load process's commands, told by a stand-in for one; real ones: test_small_run."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from asgi_bench.load.generator import LoadFault
+from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened
+from asgi_bench.measurement.block import LoadedCell
+from asgi_bench.measurement.draft import TrialDraft
+from asgi_bench.measurement.load_stand import LoadStand
+from asgi_bench.measurement.sliced import SliceLoader
+from asgi_bench.measurement.standing import StandingServer
+from asgi_bench.measurement.watch import Watch
+from asgi_bench.model import Cell, ClosedLoop, ErrorCounts, Scenario
+from tests.synthetic_run import plan_of
+
+# Requests per second in the warm-up: slices of 20 ms, of 102 ms and of 1 s.
+SPEEDS = {"quick": 100_000.0, "medium": 10_000.0, "slow": 100.0}
+CONNECTIONS = 64
+DURATION_S = 2.0
+
+
+class StandIn:
+    """Answers every command at once; where `fails_at` is a number, that many slices."""
+
+    cpus = (1,)
+
+    def __init__(self, fails_at: int | None = None) -> None:
+        self.commands: list[Open | Load | Close] = []
+        self.discarded = 0
+        self._fails_at = fails_at
+
+    def current(self) -> "StandIn":
+        """It is its own stand."""
+        return self
+
+    def discard(self) -> None:
+        """Count."""
+        self.discarded += 1
+
+    def ask(self, command: Open | Load | Close, expected: type, timeout_s: float) -> Any:
+        """Answer as a server of that speed would have it."""
+        self.commands.append(command)
+        match command:
+            case Open(target=target):
+                return Opened(SPEEDS[target.name.partition("/")[0]], ())
+            case Load(duration_s=duration_s):
+                if len(self.loads) == self._fails_at:
+                    raise LoadFault("the load process died")
+                return Loaded(
+                    begin_s=0.0,
+                    end_s=duration_s,
+                    requests=10,
+                    sent=10,
+                    errors=ErrorCounts(),
+                    server_clocks_s={},
+                    load_cpu_s=0.0,
+                )
+        return Closed(None, 0, 0, 20, ErrorCounts(), None)
+
+    @property
+    def loads(self) -> list[Load]:
+        """The slices, in order."""
+        return [command for command in self.commands if isinstance(command, Load)]
+
+    @property
+    def order(self) -> list[str]:
+        """The servers of the slices, in order."""
+        return [command.name.partition("/")[0] for command in self.loads]
+
+
+def loaded_by(stand: StandIn, *, seed: int = 7, round: int = 0, block: int = 0) -> list[LoadedCell]:
+    """Load one block with a stand-in."""
+    cells = [loaded_cell(name, round, block) for name in SPEEDS]
+    plan = plan_of((), seed=seed)
+    assert plan.duration_s == DURATION_S
+    loader = SliceLoader(plan, cast(LoadStand, stand), Watch(lambda event: None, 1.0))
+    loader.load(cells, round=round, block=block)
+    return cells
+
+
+def loaded_cell(name: str, round: int, block: int) -> LoadedCell:
+    """A cell whose server has no processes to look at."""
+    cell = Cell(name, "default", 1, "hello", ClosedLoop(CONNECTIONS))
+    server = SimpleNamespace(
+        process=SimpleNamespace(port=1, pids=()),
+        scenario=Scenario(name="hello", app="hello:app"),
+        cells=(cell,),
+        pids=(),
+        pids_gone=0,
+    )
+    draft = TrialDraft(cell, round=round, block=block, epoch_s=0.0, log=Path("log"))
+    return LoadedCell(cell, cast(StandingServer, server), draft)
+
+
+def order_of(**place: int) -> list[str]:
+    """The order of slices in a block."""
+    stand = StandIn()
+    loaded_by(stand, **place)
+    return stand.order
+
+
+def test_all_connections_open_before_any_slice_and_close_after_all() -> None:
+    """Every cell is open while any of them is loaded."""
+    stand = StandIn()
+    loaded_by(stand)
+    kinds = [type(command) for command in stand.commands]
+    assert kinds[:3] == [Open] * 3
+    assert kinds[-3:] == [Close] * 3
+    assert set(kinds[3:-3]) == {Load}
+    opened = [command.target for command in stand.commands if isinstance(command, Open)]
+    assert [target.connections for target in opened] == [CONNECTIONS] * 3
+
+
+def test_each_cell_gets_the_time_of_the_plan_in_slices_of_its_own_length() -> None:
+    """16 response times are a slice: 20 ms, 102 ms and a second here."""
+    stand = StandIn()
+    cells = loaded_by(stand)
+    for name, length_s in (("quick", 0.02), ("medium", 0.1), ("slow", 1.0)):
+        own = [load.duration_s for load in stand.loads if load.name.startswith(f"{name}/")]
+        assert sum(own) == pytest.approx(DURATION_S)
+        assert own == pytest.approx([length_s] * len(own))
+    trials = [cell.draft.finish() for cell in cells]
+    assert [len(trial.slices) for trial in trials] == [100, 20, 2]
+    assert [trial.sent_total for trial in trials] == [20] * 3
+
+
+def test_the_order_of_slices_hangs_on_seed_round_and_block() -> None:
+    """The same three give the same order again; any other one gives another."""
+    here = {"seed": 7, "round": 1, "block": 1}
+    order = order_of(**here)
+    assert order_of(**here) == order
+    for other in ({"seed": 8}, {"round": 2}, {"block": 0}):
+        again = order_of(**{**here, **other})
+        assert sorted(again) == sorted(order)
+        assert again != order
+
+
+def test_a_load_process_that_fails_is_given_up() -> None:
+    """It is discarded at once, so that the next block gets a fresh one, and the fault is told."""
+    stand = StandIn(fails_at=5)
+    with pytest.raises(LoadFault, match="the load process died"):
+        loaded_by(stand)
+    assert stand.discarded == 1
+    assert len(stand.loads) == 5
+    assert not isinstance(stand.commands[-1], Close)
