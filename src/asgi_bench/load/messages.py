@@ -10,7 +10,8 @@ from asgi_bench.load.target import Target
 from asgi_bench.model import Arrivals, ErrorCounts, OpenFigures
 
 # Environment variables that tell a load process its end of the control socket, and (to stock
-# users) which of Locust's clients to be, the scenario as JSON, and the longest wait in seconds.
+# users) which of Locust's clients to be, the scenario as JSON (or `@` and the path of its file),
+# and the longest wait in seconds.
 CONTROL_FD_VARIABLE = "ASGI_BENCH_CONTROL_FD"
 CLIENT_VARIABLE = "ASGI_BENCH_CLIENT"
 SCENARIO_VARIABLE = "ASGI_BENCH_SCENARIO"

@@ -12,14 +12,18 @@ from asgi_bench.load.generator import (
     stock_arguments,
     stock_environment,
 )
-from asgi_bench.load.messages import Close, Closed, Load, Loaded
+from asgi_bench.load.messages import SCENARIO_VARIABLE, Close, Closed, Load, Loaded
 from asgi_bench.machine.ports import HOST
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.load_stand import spread
 from asgi_bench.measurement.sliced import GRACE_S, WARMUP_S
 from asgi_bench.measurement.watch import Watch
-from asgi_bench.model import Plan
+from asgi_bench.model import Plan, Scenario
+from asgi_bench.store.folders import safe_name
 from asgi_bench.store.runs import RunWriter
+
+# 128 KiB by the kernel's MAX_ARG_STRLEN, the name included.
+LONGEST_VARIABLE_BYTES = 100_000
 
 
 class StockLoader:
@@ -44,9 +48,7 @@ class StockLoader:
         key, pids = item.cell.key, item.server.pids
         port, users = item.server.process.port, item.cell.load.connections
         arguments = stock_arguments(HOST, port, users, self._plan.locustfile)
-        env = stock_environment(
-            self._plan.client, item.server.scenario, self._plan.request_timeout_s
-        )
+        env = self._environment(item.server.scenario)
         log = self._writer.log_path(key, round).with_suffix(".locust.log")
         with LoadProcess(
             arguments,
@@ -67,3 +69,13 @@ class StockLoader:
             item.draft.close(process.ask(Close(key), Closed, GRACE_S))
         elapsed_s = loaded.end_s - loaded.begin_s
         self._watch.loaded(key, self._plan.duration_s, loaded.requests / elapsed_s)
+
+    def _environment(self, scenario: Scenario) -> dict[str, str]:
+        """Tell the load process its scenario, by a file where it's long: Linux bounds variables."""
+        env = stock_environment(self._plan.client, scenario, self._plan.request_timeout_s)
+        told = env[SCENARIO_VARIABLE].encode()
+        if len(told) > LONGEST_VARIABLE_BYTES:
+            path = self._writer.folder / "logs" / f"{safe_name(scenario.name)}.scenario.json"
+            path.write_bytes(told)
+            env[SCENARIO_VARIABLE] = f"@{path.absolute()}"
+        return env

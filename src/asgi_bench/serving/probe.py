@@ -71,9 +71,7 @@ class Probe:
         try:
             if self._connection.sock is None:
                 self._connection.connect()
-            self._connection.request(
-                wish.method, wish.path, wish.body.encode() or None, wish.headers
-            )
+            self._connection.request(wish.method, wish.path, wish.content or None, wish.headers)
         except OSError as error:
             self._end("broken", f"no connection: {error.strerror or error}")
             return
@@ -100,13 +98,15 @@ class Probe:
 
     def _judge(self, response: http.client.HTTPResponse, body: bytes) -> None:
         wish = self._scenario
-        if response.status != wish.expect_status:
+        is_open = wish.expect_status == 0 and response.status not in _EARLY_STATUSES
+        if response.status != wish.expect_status and not is_open:
             state: ProbeState = "early" if response.status in _EARLY_STATUSES else "wrong"
-            text = f"answered status {response.status}, expected {wish.expect_status}"
+            text = f"answered status {response.status}"
+            if wish.expect_status:
+                text += f", expected {wish.expect_status}"
             self._end(state, text, ErrorCounts(status=1))
-        elif wish.expect_body is not None and body != wish.expect_body.encode():
-            got, wanted = _excerpt(body), _excerpt(wish.expect_body.encode())
-            text = f"answered body {got} ({len(body)} bytes), expected {wanted}"
+        elif not wish.accepts(body):
+            text = f"answered body {_excerpt(body)} ({len(body)} bytes), expected {_wanted(wish)}"
             self._end("wrong", text, ErrorCounts(body=1))
         else:
             self._answers += 1
@@ -122,6 +122,13 @@ class Probe:
         self.errors += errors or ErrorCounts()
         if state != "right":
             self._connection.close()
+
+
+def _wanted(scenario: Scenario) -> str:
+    expected = scenario.expected_content
+    if expected is not None:
+        return _excerpt(expected)
+    return f"a match of {scenario.expect_pattern!r}"
 
 
 def _excerpt(body: bytes) -> str:

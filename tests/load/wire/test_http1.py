@@ -357,9 +357,25 @@ def test_an_endless_body_is_refused(
 
 @given(st.binary(max_size=50), fields)
 def test_requests_carry_their_length(body: bytes, headers: list[tuple[str, str]]) -> None:
-    """A request ends its head once, and names the length of its body where it has one."""
+    """A request ends its head once, and names the length of its body, also that of an empty one."""
     request = encode_request("POST", "/items", "127.0.0.1:80", dict(headers), body)
     head, _, rest = request.partition(b"\r\n\r\n")
     assert rest == body
     assert head.startswith(b"POST /items HTTP/1.1\r\nHost: 127.0.0.1:80")
-    assert (b"\r\nContent-Length: %d" % len(body) in head) is bool(body)
+    assert b"\r\nContent-Length: %d" % len(body) in head
+
+
+@pytest.mark.parametrize(
+    ("method", "has_length"), [("GET", False), ("DELETE", False), ("PUT", True)]
+)
+def test_only_what_may_have_a_body_names_an_empty_one(method: str, has_length: bool) -> None:
+    """The length 0 is told where the method says what a body means, as RFC 9110, 8.6 asks for."""
+    assert (b"Content-Length: 0" in encode_request(method, "/", "h:80", {})) is has_length
+
+
+@pytest.mark.parametrize("name", ["Host", "host", "HOST"])
+def test_a_host_that_is_stated_is_the_only_one(name: str) -> None:
+    """A request with two Host headers would be refused with 400 (RFC 9112, 3.2)."""
+    head = encode_request("GET", "/", "127.0.0.1:80", {"A": "1", name: "example.org"})
+    lines = head.decode().split("\r\n")
+    assert [line for line in lines if line.lower().startswith("host:")] == [f"{name}: example.org"]

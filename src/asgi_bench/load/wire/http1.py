@@ -48,10 +48,16 @@ class _Head(msgspec.Struct, frozen=True):
 def encode_request(
     method: str, path: str, host: str, headers: Mapping[str, str], body: bytes = b""
 ) -> bytes:
-    """Return the bytes of one keep-alive request; a body gets its content-length."""
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}"]
+    """Return the bytes of one keep-alive request; a body gets its content-length.
+
+    A `Host` among the headers replaces `host`. An empty body has a length too where the method
+    says what one means (RFC 9110, 8.6).
+    """
+    lines = [f"{method} {path} HTTP/1.1"]
+    if not any(name.lower() == "host" for name in headers):
+        lines.append(f"Host: {host}")
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    if body:
+    if body or method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
