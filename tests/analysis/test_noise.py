@@ -89,7 +89,7 @@ def synthetic_blocks(
 
 def test_start_variation_finds_what_was_put_in() -> None:
     """Starts of 3 % and slices of 10 % are told apart, and the bounds hold the truth."""
-    blocks = synthetic_blocks(0.03, 0.1, blocks=400, slices=40, seed=2)
+    blocks = synthetic_blocks(0.03, 0.1, blocks=3000, slices=8, seed=2)
     found = start_variation(blocks)
     assert found is not None
     assert found.between == pytest.approx(0.03, rel=0.15)
