@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from hdrh.histogram import HdrHistogram
 
 from asgi_bench.model import (
     Cell,
@@ -14,8 +13,10 @@ from asgi_bench.model import (
     ErrorCounts,
     Load,
     Machine,
+    OpenLoop,
     Plan,
     PlannedCell,
+    RateSweep,
     Run,
     RunHeader,
     Scenario,
@@ -23,6 +24,8 @@ from asgi_bench.model import (
     Trial,
 )
 from asgi_bench.store.runs import RunWriter
+from tests.synthetic_histograms import histogram_blob
+from tests.synthetic_open_loop import open_trial, sweep_trial
 
 # Throughput over that of uvicorn/default at 64 connections and one server CPU, and memory in
 # MiB: what the shipped servers were once measured at.
@@ -42,7 +45,7 @@ SERVERS: Mapping[tuple[str, str], tuple[float, float]] = {
 REFERENCE_RPS = 24_000.0
 REFERENCE = "uvicorn/default/w1"
 CLOSED_64 = ClosedLoop(connections=64)
-TAIL = np.concatenate([np.linspace(0, 0.9, 200)[:-1], 1 - np.geomspace(0.1, 1e-6, 160), [1.0]])
+DURATION_S = 2.0
 
 MACHINE = Machine(
     fingerprint="3f9c2d71",
@@ -143,34 +146,26 @@ def synthetic_run(
 def make_trial(
     cell: Cell, number: int, block: int, *, noise: float = 1.0, slices: int = 4
 ) -> Trial:
-    """One trial of a cell, 2 s under load, at the server's known throughput times the noise."""
+    """One trial of a cell, 2 s under load, at the server's known throughput times the noise.
+
+    In an open loop, and at each step of a sweep, that throughput is what the server can take.
+    """
     ratio, memory_mib = SERVERS.get((cell.server, cell.variant), (1.0, 40.0))
     connections = cell.load.connections
     rps = REFERENCE_RPS * ratio * noise * (connections / (connections + 16)) * 1.25
     rps *= 0.96 if cell.workers > 1 else 1.0
-    duration_s = 2.0
-    requests = max(int(rps * duration_s), 1)
-    pieces = _slices(requests, duration_s, slices, start_s=60.0 * number + 30.0 * block)
-    response = histogram_blob(connections / rps, requests - connections, spread=0.25)
-    return Trial(
+    begin_s = 60.0 * number + 30.0 * block
+    trial = Trial(
         cell=cell.key,
         round=number,
         block=block,
         started_at=f"2026-11-22T19:{number:02}:{block * 30:02}Z",
         outcome="ok",
         log=f"logs/{cell.key}/{number}.log",
-        slices=pieces,
-        requests=requests,
-        sent_total=requests + 640,
-        response_time_hdr=response,
-        service_time_hdr=response,
-        generator_lag_hdr=histogram_blob(15e-6, requests - connections, spread=0.4),
-        server_cpu_s=sum(piece.server_cpu_s for piece in pieces),
         server_user_s=1.4,
         server_system_s=0.6,
-        load_cpu_s=sum(piece.load_cpu_s for piece in pieces),
         server_pss_bytes=int(memory_mib * 2**20 * (0.4 + 0.6 * cell.workers)) + number * 4096,
-        server_life_s=(60.0 * number + 30.0 * block, 60.0 * number + 30.0 * block + 29.0),
+        server_life_s=(begin_s, begin_s + 29.0),
         startup_s=0.6,
         stop_s=0.2,
         server_cpus=(0,),
@@ -178,6 +173,31 @@ def make_trial(
         cpu_s_by_process={"4711": 2.0},
         connections_by_process={"4711": connections},
         response_bytes=149,
+    )
+    match cell.load:
+        case OpenLoop():
+            return open_trial(cell, trial, rps, DURATION_S)
+        case RateSweep():
+            return sweep_trial(cell, trial, rps, DURATION_S)
+    return _closed_trial(trial, rps, connections, slices)
+
+
+def _closed_trial(trial: Trial, rps: float, connections: int, slices: int) -> Trial:
+    """The trial of a closed loop in so many slices."""
+    requests = max(int(rps * DURATION_S), 1)
+    begin_s = trial.server_life_s[0] if trial.server_life_s else 0.0
+    pieces = _slices(requests, DURATION_S, slices, begin_s)
+    response = histogram_blob(connections / rps, requests - connections, spread=0.25)
+    return msgspec.structs.replace(
+        trial,
+        slices=pieces,
+        requests=requests,
+        sent_total=requests + 640,
+        response_time_hdr=response,
+        service_time_hdr=response,
+        generator_lag_hdr=histogram_blob(15e-6, requests - connections, spread=0.4),
+        server_cpu_s=sum(piece.server_cpu_s for piece in pieces),
+        load_cpu_s=sum(piece.load_cpu_s for piece in pieces),
     )
 
 
@@ -198,19 +218,6 @@ def _slices(requests: int, duration_s: float, slices: int, start_s: float) -> tu
         )
         for place in range(slices)
     )
-
-
-def histogram_blob(median_s: float, samples: int, spread: float) -> str:
-    """A base64 HDR V2 histogram of lognormal times with a heavier tail, in nanoseconds."""
-    histogram = HdrHistogram(1_000, 60_000_000_000, 3)
-    quantiles = (TAIL[:-1] + TAIL[1:]) / 2
-    counts = np.diff(np.floor(TAIL * samples + 0.5)).astype(int)
-    stretch = np.log10(1 / (1 - quantiles))
-    times_ns = median_s * 1e9 * np.exp(spread * (quantiles - 0.5) + 0.12 * spread * stretch**2)
-    for time_ns, count in zip(times_ns.tolist(), counts.tolist(), strict=True):
-        if count:
-            histogram.record_value(int(time_ns), count)
-    return str(histogram.encode().decode("ascii"))
 
 
 def with_errors(trial: Trial, share: float) -> Trial:

@@ -303,7 +303,7 @@ def test_trials_of_unplanned_cells_are_left_out() -> None:
 def test_document_has_the_keys_of_the_interface(healthy: Report) -> None:
     """The JSON document has exactly the promised keys, in their order."""
     document = msgspec.to_builtins(healthy)
-    assert list(document) == ["schema", "version", "run", "cells", "comparisons"]
+    assert list(document) == ["schema", "version", "run", "cells", "comparisons", "sweeps"]
     assert (document["schema"], document["version"]) == ("asgi-bench/report", 1)
     run_keys = "id label started_at tool_version machine seed reference"
     assert list(document["run"]) == run_keys.split()
@@ -311,7 +311,8 @@ def test_document_has_the_keys_of_the_interface(healthy: Report) -> None:
         cell server server_version variant workers scenario load client outcome reason validity
         validity_reasons oversubscribed rounds requests errors sent_total errors_total
         throughput_rps throughput_ratio server_cpu_s_per_request server_pss_bytes
-        load_cpu_s_per_request load_cpu_share response_time_s service_time_s generator_lag_s rank
+        load_cpu_s_per_request load_cpu_share response_time_s service_time_s generator_lag_s
+        offered_rps rate_ratio overloaded in_flight_max rank
     """
     cell = document["cells"][0]
     assert list(cell) == cell_keys.split()

@@ -17,7 +17,10 @@ MAX_FAILED_SHARE = Fraction(1, 2)
 
 # Findings on a share that should be high; of all others the higher figure is the worse.
 LESS_IS_WORSE = frozenset(
-    {"generator-bound", "concurrency-bound", "no-answers", "unaccounted-time", "rate-not-kept"}
+    {
+        *("generator-bound", "concurrency-bound", "no-answers"),
+        *("unaccounted-time", "rate-not-kept", "overloaded"),
+    }
 )
 
 NOT_REACHED = "the run ended before a round of this cell was finished"

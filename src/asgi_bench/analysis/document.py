@@ -3,11 +3,22 @@
 All figures are SI. Whatever wasn't measured, or rests on too few samples or rounds, is null.
 """
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from asgi_bench.model import Client, Load, Machine, Outcome, Reason, ValidityLevel
+from asgi_bench.model import (
+    Client,
+    ClosedLoop,
+    Machine,
+    Objective,
+    OpenLoop,
+    Outcome,
+    RateSweep,
+    Reason,
+    ValidityLevel,
+)
 
 REPORT_VERSION = 1
 
@@ -58,8 +69,11 @@ class Rank(msgspec.Struct, frozen=True):
     worst: int
 
 
-class CellReport(msgspec.Struct, frozen=True):
-    """One cell: what it is, how it came out, and its estimates.
+LoadT = TypeVar("LoadT", bound=ClosedLoop | OpenLoop | RateSweep)
+
+
+class CellFacts(msgspec.Struct, Generic[LoadT], frozen=True):
+    """What is said of every cell: what it is, how it came out, what was sent to it.
 
     `rounds` are those with a measured trial; the estimates leave out its invalid ones.
     `requests` and `errors` count all measured trials of the cell's own block, `sent_total` and
@@ -72,7 +86,7 @@ class CellReport(msgspec.Struct, frozen=True):
     variant: str
     workers: int
     scenario: str
-    load: Load
+    load: LoadT
     client: Client
     outcome: Outcome
     reason: str | None
@@ -84,6 +98,17 @@ class CellReport(msgspec.Struct, frozen=True):
     errors: ErrorTotals
     sent_total: int
     errors_total: ErrorTotals
+
+
+class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
+    """A cell under one load, with its estimates.
+
+    Of an open loop alone, null in a closed one: the rate that was offered, where the load states
+    a share of the cell's own; the share of the due requests that went out before their
+    schedule's end; whether it was overloaded, that is in half of its rounds or more the queue grew
+    until the end (it then has no response and service times); the most requests in flight at once.
+    """
+
     throughput_rps: Interval
     throughput_ratio: Ratio | None
     server_cpu_s_per_request: Interval
@@ -93,7 +118,40 @@ class CellReport(msgspec.Struct, frozen=True):
     response_time_s: Percentiles
     service_time_s: Percentiles
     generator_lag_s: Percentiles
+    offered_rps: float | None = None
+    rate_ratio: float | None = None
+    overloaded: bool | None = None
+    in_flight_max: int | None = None
     rank: Rank | None = None
+
+
+class SweepPoint(msgspec.Struct, frozen=True):
+    """A load curve at one offered rate, which is a share of the cell's own throughput.
+
+    The keys mean what they mean in a cell of an open loop.
+    """
+
+    share: float
+    offered_rps: float | None
+    throughput_rps: Interval
+    response_time_s: Percentiles
+    rate_ratio: float | None
+    overloaded: bool
+
+
+class SweepReport(CellFacts[RateSweep], frozen=True):
+    """A cell's load curve, by rising share, and the highest rate that keeps its objective.
+
+    `highest_rate_rps` is over rounds; with `highest_rate_is_least` no rate broke the objective in
+    one of them, so it is a lower bound. `saturation_rps` is what the cell answered when it was
+    offered more than it could take; null if it never was.
+    """
+
+    points: tuple[SweepPoint, ...]
+    objective: Objective | None
+    highest_rate_rps: Interval
+    highest_rate_is_least: bool
+    saturation_rps: Interval
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -127,3 +185,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     run: RunFacts
     cells: tuple[CellReport, ...]
     comparisons: tuple[Comparison, ...] = ()
+    sweeps: tuple[SweepReport, ...] = ()
+
+    @property
+    def everything(self) -> Sequence[CellReport | SweepReport]:
+        """Whatever was measured or should have been, under whatever load."""
+        return (*self.cells, *self.sweeps)

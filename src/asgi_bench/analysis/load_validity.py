@@ -6,8 +6,22 @@ They rest on what each slice tells beside its counts; a trial stored without it 
 from collections.abc import Sequence
 
 from asgi_bench.analysis.percentiles import Histogram, merge_histograms, quantile_s
-from asgi_bench.analysis.sweeps import is_overloaded, rate_ratio
-from asgi_bench.model import Cell, ClosedLoop, OpenLoop, Reason, Slice, Trial, ValidityLevel
+from asgi_bench.analysis.sweeps import (
+    is_overloaded,
+    is_trial_overloaded,
+    open_figures,
+    rate_ratio,
+)
+from asgi_bench.model import (
+    Cell,
+    ClosedLoop,
+    OpenLoop,
+    RateSweep,
+    Reason,
+    Slice,
+    Trial,
+    ValidityLevel,
+)
 
 # A request sent this late would not be noticed beside what a virtual CPU itself adds.
 HARMLESS_LAG_S = 150e-6
@@ -31,7 +45,7 @@ MOST_CONNECTIONS_SHARE = 1.5
 
 def load_findings(trial: Trial, cell: Cell) -> tuple[Reason, ...]:
     """Every finding on how a trial was loaded."""
-    response = merge_histograms([trial.response_time_hdr])
+    response = _response(trial, cell)
     found = [
         _accounted(trial.slices, cell),
         _stolen(trial.slices),
@@ -40,9 +54,22 @@ def load_findings(trial: Trial, cell: Cell) -> tuple[Reason, ...]:
         _nagle(response, trial),
         _uneven(trial, cell),
     ]
+    if not isinstance(cell.load, ClosedLoop):
+        found.append(_lag(trial, response))
     if isinstance(cell.load, OpenLoop):
-        found += [_overloaded(trial.slices), _lag(trial, response), _rate(trial)]
+        found.append(_rate(trial, response))
     return tuple(reason for reason in found if reason is not None)
+
+
+def _response(trial: Trial, cell: Cell) -> Histogram | None:
+    """The response times; of a sweep those of the rates that the server could take."""
+    if not isinstance(cell.load, RateSweep):
+        return merge_histograms([trial.response_time_hdr])
+    return merge_histograms(
+        step.response_time_hdr
+        for step in trial.slices
+        if step.open_loop is not None and not is_overloaded(step.open_loop)
+    )
 
 
 def _accounted(slices: Sequence[Slice], cell: Cell) -> Reason | None:
@@ -161,22 +188,6 @@ def _uneven(trial: Trial, cell: Cell) -> Reason | None:
     )
 
 
-def _overloaded(slices: Sequence[Slice]) -> Reason | None:
-    figures = [piece.open_loop for piece in slices if piece.open_loop is not None]
-    overloaded = [each for each in figures if is_overloaded(each)]
-    if not overloaded:
-        return None
-    kept = rate_ratio(figures) or 0.0
-    return Reason(
-        code="overloaded",
-        level="valid",
-        value=kept,
-        limit=LEAST_RATE_RATIO,
-        text=f"the rate is more than the server can take: requests piled up until the end, "
-        f"{kept:.0%} of them were sent in time; there are no percentiles of a growing queue",
-    )
-
-
 def _lag(trial: Trial, response: Histogram | None) -> Reason | None:
     """The generator's own lateness against what it reports."""
     lag = merge_histograms([trial.generator_lag_hdr])
@@ -196,31 +207,43 @@ def _lag(trial: Trial, response: Histogram | None) -> Reason | None:
         level=level,
         value=share,
         limit=MOST_LAG_SHARE,
-        text=f"the load generator itself sent 1 % of the requests {lag_s * 1e6:.0f} us late or "
-        f"more, beside a median response time of {response_s * 1e6:.0f} us: the tail is partly "
-        "its own; measure on an idle machine, or at a lower rate",
+        text=f"the load generator itself sent 1 % of the requests {_time(lag_s)} late or more, "
+        f"beside a median response time of {_time(response_s)}: the tail is partly its own; "
+        "measure on an idle machine, or at a lower rate",
     )
 
 
-def _rate(trial: Trial) -> Reason | None:
-    """A schedule that was not kept though the server did not hold it up."""
-    figures = [piece.open_loop for piece in trial.slices if piece.open_loop is not None]
-    kept = rate_ratio(figures)
-    lag = merge_histograms([trial.generator_lag_hdr])
-    if kept is None or kept >= LEAST_RATE_RATIO or lag is None:
+def _rate(trial: Trial, response: Histogram | None) -> Reason | None:
+    """A schedule that was not kept: by the server's doing, or by the generator's."""
+    kept = rate_ratio(open_figures(trial.slices))
+    if kept is None:
         return None
-    late_s = quantile_s(lag, 0.5) or 0.0
-    # Waiting for a connection is the server's doing and no lag; only lag explains the generator.
-    if late_s <= HARMLESS_LAG_S or any(is_overloaded(each) for each in figures):
+    is_overload = is_trial_overloaded(trial)
+    lag = merge_histograms([trial.generator_lag_hdr])
+    late_s = (quantile_s(lag, 0.5) if lag else None) or 0.0
+    response_s = (quantile_s(response, 0.5) if response else None) or 0.0
+    # Waiting for a connection is the server's doing and no lag. Where requests pile up anyway,
+    # the generator has to explain a good part of the wait.
+    explained_s = max(HARMLESS_LAG_S, MOST_LAG_SHARE * response_s if is_overload else 0.0)
+    if late_s > explained_s and kept < LEAST_RATE_RATIO:
+        return Reason(
+            code="rate-not-kept",
+            level="invalid",
+            value=kept,
+            limit=LEAST_RATE_RATIO,
+            text=f"the load generator sent only {kept:.1%} of the requests in time, and late by "
+            f"{_time(late_s)} in the median: the rate is more than it can offer here; try "
+            "--load-processes, or a lower rate",
+        )
+    if not is_overload:
         return None
     return Reason(
-        code="rate-not-kept",
-        level="invalid",
+        code="overloaded",
+        level="valid",
         value=kept,
         limit=LEAST_RATE_RATIO,
-        text=f"the load generator sent only {kept:.1%} of the requests in time, and late by "
-        f"{late_s * 1e3:.2f} ms in the median: the rate is more than it can offer here; try "
-        "--load-processes, or a lower rate",
+        text="the rate is more than the server can take: requests piled up until the end, "
+        f"{kept:.0%} of them were sent in time; there are no percentiles of a growing queue",
     )
 
 
@@ -236,3 +259,8 @@ def _ratio(
     part_s = sum(part for part, _ in known)
     whole_s = sum(whole for _, whole in known) + (part_s if is_added else 0.0)
     return part_s / whole_s if whole_s > 0 else None
+
+
+def _time(seconds: float) -> str:
+    """A short time in words: `150 µs`, `21.6 ms`."""
+    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f} µs"

@@ -1,51 +1,51 @@
 """A stored run into the report document: estimates, verdicts, nothing invented."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
-from operator import add
+from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 
 import msgspec
 
-from asgi_bench.analysis.document import (
-    CellReport,
-    ErrorTotals,
-    Interval,
-    Percentiles,
-    Ratio,
-    Report,
-    RunFacts,
-)
-from asgi_bench.analysis.intervals import log_interval, paired_ratio
-from asgi_bench.analysis.percentiles import Histogram, merge_histograms, percentiles_s
+from asgi_bench.analysis.cell_facts import cell_facts, interval_over, merged
+from asgi_bench.analysis.document import CellReport, Ratio, Report, RunFacts
+from asgi_bench.analysis.intervals import paired_ratio
+from asgi_bench.analysis.load_curves import sweep_report
+from asgi_bench.analysis.percentiles import Histogram, percentiles_s
 from asgi_bench.analysis.samples import Sample, sample_cells, throughput_pairs
-from asgi_bench.analysis.validity import load_cpu_share, sent_in_slices
-from asgi_bench.errors import BenchError
-from asgi_bench.model import ErrorCounts, Plan, Run, RunHeader, Trial
+from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_ratio
+from asgi_bench.analysis.validity import load_busy_s, load_cpu_share, sent_in_slices
+from asgi_bench.model import OpenLoop, Plan, RateSweep, Run, RunHeader, Trial
 
 HISTOGRAMS = ("response_time_hdr", "service_time_hdr", "generator_lag_hdr")
 
 
 def summarize(run: Run) -> Report:
-    """The report document of a run: one entry for every planned cell, in the plan's order.
+    """The report document of a run: an entry for every planned cell, in the plan's order.
 
     Raises BenchError for a stored histogram that can't be read.
     """
     samples = sample_cells(run)
     plan = run.header.plan
-    cells = tuple(_cell(sample, samples, plan) for sample in samples.values())
-    return Report(run=_run_facts(run.header), cells=cells)
+    sweeps = [s for s in samples.values() if isinstance(s.planned.cell.load, RateSweep)]
+    others = [s for s in samples.values() if not isinstance(s.planned.cell.load, RateSweep)]
+    return Report(
+        run=_run_facts(run.header),
+        cells=tuple(_cell(sample, samples, plan) for sample in others),
+        sweeps=tuple(sweep_report(sample, plan) for sample in sweeps),
+    )
 
 
 def merged_histogram(sample: Sample, field: str) -> Histogram | None:
     """One of a cell's `HISTOGRAMS`, merged over the trials its estimates rest on.
 
-    Raises BenchError for text that is no histogram, naming cell and field.
+    Latencies of an overloaded trial only tell how long its schedule was, so they are left out; and
+    a cell that was overloaded has none. Raises BenchError for text that is no histogram, naming
+    cell and field.
     """
-    try:
-        return merge_histograms(getattr(trial, field) for trial in sample.estimating)
-    except BenchError as error:
-        raise BenchError(f"{sample.planned.cell.key}: {field} is {error}") from None
+    trials: Sequence[Trial] = sample.estimating
+    if field != "generator_lag_hdr":
+        trials = [] if _overloaded(sample) else [t for t in trials if not is_trial_overloaded(t)]
+    blobs = (getattr(trial, field) for trial in trials)
+    return merged(sample.planned.cell.key, field, blobs)
 
 
 def _run_facts(header: RunHeader) -> RunFacts:
@@ -63,48 +63,45 @@ def _run_facts(header: RunHeader) -> RunFacts:
 
 def _cell(sample: Sample, samples: Mapping[str, Sample], plan: Plan) -> CellReport:
     """One cell's entry."""
-    planned, verdict, used = sample.planned, sample.verdict, sample.estimating
-    cell = planned.cell
-    response, service, lag = (_percentiles(sample, field) for field in HISTOGRAMS)
+    used = sample.estimating
+    figures = [each for trial in used for each in open_figures(trial.slices)]
+    response, service, lag = (
+        percentiles_s(merged_histogram(sample, field)) for field in HISTOGRAMS
+    )
     return CellReport(
-        cell=cell.key,
-        server=cell.server,
-        server_version=planned.server_version,
-        variant=cell.variant,
-        workers=cell.workers,
-        scenario=cell.scenario,
-        load=cell.load,
-        client=plan.client,
-        outcome=verdict.outcome,
-        reason=verdict.reason,
-        validity=verdict.validity,
-        validity_reasons=verdict.validity_reasons,
-        oversubscribed=bool(plan.server_cpus) and cell.workers > len(plan.server_cpus),
-        rounds=len(sample.measured),
-        requests=sum(trial.requests for trial in sample.measured),
-        errors=_error_totals(trial.errors for trial in sample.measured),
-        sent_total=sum(trial.sent_total for trial in sample.everywhere),
-        errors_total=_error_totals(trial.errors_total for trial in sample.everywhere),
-        throughput_rps=_interval(trial.throughput_rps for trial in used),
+        **msgspec.structs.asdict(cell_facts(sample, plan)),
+        throughput_rps=interval_over(trial.throughput_rps for trial in used),
         throughput_ratio=_ratio(sample, samples, plan),
-        server_cpu_s_per_request=_interval(map(_server_cpu_s_per_request, used)),
+        server_cpu_s_per_request=interval_over(map(_server_cpu_s_per_request, used)),
         server_pss_bytes=_pss_bytes(used),
-        load_cpu_s_per_request=_interval(map(_load_cpu_s_per_request, used)).value,
+        load_cpu_s_per_request=interval_over(map(_load_cpu_s_per_request, used)).value,
         load_cpu_share=_load_share(used, plan),
         response_time_s=response,
         service_time_s=service,
         generator_lag_s=lag,
+        offered_rps=_offered_rps(sample),
+        rate_ratio=rate_ratio(figures),
+        overloaded=_overloaded(sample),
+        in_flight_max=max((each.in_flight_max for each in figures), default=None),
     )
 
 
-def _percentiles(sample: Sample, field: str) -> Percentiles:
-    """The percentiles of one of a cell's histograms."""
-    return percentiles_s(merged_histogram(sample, field))
+def _offered_rps(sample: Sample) -> float | None:
+    """The rate of an open loop; a share of the cell's own throughput is what it came to."""
+    load = sample.planned.cell.load
+    if not isinstance(load, OpenLoop):
+        return None
+    if load.rate_rps is not None:
+        return load.rate_rps
+    rates_rps = [t.offered_rps for t in sample.estimating if t.offered_rps is not None]
+    return median(rates_rps) if rates_rps else None
 
 
-def _interval(values: Iterable[float | None]) -> Interval:
-    """An interval over the rounds that have the figure: none of them can be 0."""
-    return log_interval([value for value in values if value])
+def _overloaded(sample: Sample) -> bool | None:
+    """Whether the queue grew until the end in half of the rounds or more; of open loops alone."""
+    if not isinstance(sample.planned.cell.load, OpenLoop) or not sample.estimating:
+        return None
+    return 2 * sum(map(is_trial_overloaded, sample.estimating)) >= len(sample.estimating)
 
 
 def _ratio(sample: Sample, samples: Mapping[str, Sample], plan: Plan) -> Ratio | None:
@@ -119,12 +116,6 @@ def _ratio(sample: Sample, samples: Mapping[str, Sample], plan: Plan) -> Ratio |
     return Ratio(reference, estimate.value, estimate.lower, estimate.upper)
 
 
-def _error_totals(counts: Iterable[ErrorCounts]) -> ErrorTotals:
-    """Errors by kind, summed over trials."""
-    total = reduce(add, counts, ErrorCounts())
-    return ErrorTotals(total=total.total, **msgspec.structs.asdict(total))
-
-
 def _server_cpu_s_per_request(trial: Trial) -> float | None:
     """CPU time of the server's process tree over all requests between the clock reads."""
     sent = sent_in_slices(trial)
@@ -132,9 +123,9 @@ def _server_cpu_s_per_request(trial: Trial) -> float | None:
 
 
 def _load_cpu_s_per_request(trial: Trial) -> float | None:
-    """The same of the load generator."""
+    """The same of the load generator, without what it spent waiting precisely."""
     sent = sent_in_slices(trial)
-    return trial.load_cpu_s / sent if sent else None
+    return load_busy_s(trial) / sent if sent else None
 
 
 def _pss_bytes(trials: Sequence[Trial]) -> int | None:

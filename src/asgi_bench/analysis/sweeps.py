@@ -1,37 +1,54 @@
 """What an open loop can hold: overload, the rate kept, and the search for the highest rate."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from asgi_bench.analysis.percentiles import merge_histograms
-from asgi_bench.model import Objective, OpenFigures, Slice
+from asgi_bench.model import Objective, OpenFigures, Slice, Trial
 
 # A schedule that isn't kept to this share within its time was more than the server could take.
 LEAST_KEPT_SHARE = 0.98
-# Of a backlog that a stall leaves behind this much is forgiven: it is worked off, not growing.
+# What a stall leaves behind is forgiven up to this share of the due: it is worked off.
 FORGIVEN_OUTSTANDING_SHARE = 0.02
-# More than this is no stall's doing: it would have lasted a tenth of the schedule.
-BACKLOG_SHARE = 0.1
+FORGIVEN_OUTSTANDING = 4
 MOST_ERRORS_SHARE = 0.001
+# `OpenFigures.outstanding` has as many counts.
+QUARTERS = 4
 
 
 def is_overloaded(figures: OpenFigures) -> bool:
     """Whether what was due and unanswered kept growing over the schedule.
 
-    Compared are its quarters: the last above all before, above twice the second, and above what
-    a passing stall leaves; or a tenth of the whole at the end. The cell then has no percentiles:
-    they would only tell how long the schedule was.
+    A server that is given more than it can take falls behind evenly: by the end of the schedule
+    twice as far as by its middle. So compared are the end and the middle, and the growth has to be
+    above what a stall leaves and above chance (two standard deviations, were both counts Poisson).
+    A quarter of it must have come by the third quarter: what comes later is a stall at the end,
+    and what has gone again was a stall before. The cell then has no percentiles: they would only
+    tell how long the schedule was.
     """
     if figures.unsent:
         return True
-    if not figures.outstanding:
+    if len(figures.outstanding) < QUARTERS:
         return False
-    *earlier, last = figures.outstanding
-    forgiven = max(4.0, FORGIVEN_OUTSTANDING_SHARE * figures.due)
-    if last > BACKLOG_SHARE * figures.due:
-        return last > forgiven
-    return last > forgiven and last >= max(earlier, default=0) and last > 2 * earlier[1]
+    _, middle, third, last = figures.outstanding
+    growth = last - middle
+    forgiven = max(
+        FORGIVEN_OUTSTANDING,
+        FORGIVEN_OUTSTANDING_SHARE * figures.due,
+        2 * (middle + last) ** 0.5,
+    )
+    return growth > forgiven and middle + growth / 4 <= third <= last
+
+
+def open_figures(slices: Iterable[Slice]) -> list[OpenFigures]:
+    """Return what the slices of an open loop tell; nothing of those of a closed one."""
+    return [piece.open_loop for piece in slices if piece.open_loop is not None]
+
+
+def is_trial_overloaded(trial: Trial) -> bool:
+    """Whether an open loop's queue grew until the end in any of the trial's slices."""
+    return any(map(is_overloaded, open_figures(trial.slices)))
 
 
 def rate_ratio(figures: Sequence[OpenFigures]) -> float | None:
@@ -66,18 +83,23 @@ class Bracket(msgspec.Struct, frozen=True):
 def bracket(steps: Sequence[Slice], objective: Objective) -> Bracket:
     """Return where the objective breaks, from steps in any order.
 
-    A rate is only as good as all below it: where a lower one broke, a higher one that kept was
-    luck, and the search goes on below.
+    A server that keeps a rate keeps every lower one, yet on a shared machine one stall breaks a
+    step that had nothing to fear, and luck lets one pass. So the limit is put where the fewest
+    steps contradict it, broken ones below and kept ones above (isotonic regression of yes and
+    no); of several such places at the lowest.
     """
     judged = sorted(
         (step.offered_rps, keeps(step, objective)) for step in steps if step.offered_rps
     )
-    kept_rps: float | None = None
-    for rate_rps, is_kept in judged:
-        if not is_kept:
-            return Bracket(kept_rps, rate_rps)
-        kept_rps = rate_rps
-    return Bracket(kept_rps, None)
+    contradictions = [
+        sum(not is_kept for _, is_kept in judged[:place])
+        + sum(is_kept for _, is_kept in judged[place:])
+        for place in range(len(judged) + 1)
+    ]
+    limit = contradictions.index(min(contradictions))
+    below = [rate_rps for rate_rps, is_kept in judged[:limit] if is_kept]
+    above = [rate_rps for rate_rps, is_kept in judged[limit:] if not is_kept]
+    return Bracket(max(below, default=None), min(above, default=None))
 
 
 def next_rate_rps(known: Bracket) -> float | None:

@@ -70,7 +70,13 @@ def server_busy_share(trial: Trial, workers: int, server_cpus: int) -> float | N
 def load_cpu_share(trial: Trial, plan: Plan) -> float | None:
     """Generator CPU time over what it may use: wall time of the load x its processes, or CPUs."""
     wall_s = trial.duration_s
-    return trial.load_cpu_s / (wall_s * _load_capacity_cpus(trial, plan)) if wall_s > 0 else None
+    return load_busy_s(trial) / (wall_s * _load_capacity_cpus(trial, plan)) if wall_s > 0 else None
+
+
+def load_busy_s(trial: Trial) -> float:
+    """Generator CPU time without what an open loop spent spinning until a request was due."""
+    spun_s = sum(piece.open_loop.spin_s for piece in trial.slices if piece.open_loop is not None)
+    return max(trial.load_cpu_s - spun_s, 0.0)
 
 
 def _load_capacity_cpus(trial: Trial, plan: Plan) -> int:

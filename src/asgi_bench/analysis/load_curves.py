@@ -1,0 +1,119 @@
+"""Load curves: what a sweep found at each offered rate, and the highest that kept the objective."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from statistics import fmean, median
+
+import msgspec
+
+from asgi_bench.analysis.cell_facts import cell_facts, interval_over, merged_percentiles
+from asgi_bench.analysis.document import Interval, Percentiles, SweepPoint, SweepReport
+from asgi_bench.analysis.intervals import log_interval
+from asgi_bench.analysis.samples import Sample
+from asgi_bench.analysis.sweeps import Bracket, bracket, is_overloaded, open_figures, rate_ratio
+from asgi_bench.model import Plan, RateSweep, Reason, Slice, Trial
+
+
+def sweep_report(sample: Sample, plan: Plan) -> SweepReport:
+    """The entry of a cell whose load is a sweep.
+
+    Raises BenchError for a stored histogram that can't be read, TypeError for another load.
+    """
+    load = sample.planned.cell.load
+    if not isinstance(load, RateSweep):
+        raise TypeError(f"{sample.planned.cell.key} is no sweep")
+    used = sample.estimating
+    brackets = [bracket(t.slices, load.objective) for t in used] if load.objective else []
+    facts = cell_facts(sample, plan)
+    facts = msgspec.structs.replace(
+        facts, validity_reasons=(*facts.validity_reasons, *_unkept(brackets))
+    )
+    return SweepReport(
+        **msgspec.structs.asdict(facts),
+        points=_points(sample.planned.cell.key, used, load),
+        objective=load.objective,
+        highest_rate_rps=_highest_rate_rps(brackets),
+        highest_rate_is_least=any(
+            each.broken_rps is None and each.kept_rps is not None for each in brackets
+        ),
+        saturation_rps=interval_over(map(_saturation_rps, used)),
+    )
+
+
+def _points(cell: str, trials: Iterable[Trial], load: RateSweep) -> tuple[SweepPoint, ...]:
+    """The curve by rising share; none without a measured round.
+
+    A trial's first slices are the shares in random order; what the search tried comes after them.
+    """
+    shares = sorted(load.shares)
+    steps: list[list[Slice]] = [[] for _ in shares]
+    for trial in trials:
+        planned = sorted(trial.slices[: len(shares)], key=lambda step: step.offered_rps or 0.0)
+        # With fewer slices than shares nothing tells which is missing.
+        if len(planned) == len(shares):
+            for place, step in enumerate(planned):
+                steps[place].append(step)
+    return tuple(
+        _point(cell, share, members)
+        for share, members in zip(shares, steps, strict=True)
+        if members
+    )
+
+
+def _point(cell: str, share: float, steps: Sequence[Slice]) -> SweepPoint:
+    """One offered rate over all rounds."""
+    figures = open_figures(steps)
+    taken = [step for step in steps if not _is_step_overloaded(step)]
+    overloaded = 2 * len(taken) <= len(steps)
+    response = Percentiles()
+    if not overloaded:
+        blobs = (step.response_time_hdr for step in taken)
+        response = merged_percentiles(cell, "a slice's response_time_hdr", blobs)
+    rates_rps = [step.offered_rps for step in steps if step.offered_rps is not None]
+    return SweepPoint(
+        share=share,
+        offered_rps=median(rates_rps) if rates_rps else None,
+        throughput_rps=interval_over(map(_throughput_rps, steps)),
+        response_time_s=response,
+        rate_ratio=rate_ratio(figures),
+        overloaded=overloaded,
+    )
+
+
+def _highest_rate_rps(brackets: Sequence[Bracket]) -> Interval:
+    """The highest rate that kept the objective, over the rounds in which one did.
+
+    Null where that was in half of the rounds or fewer: the mean of the lucky ones would flatter.
+    """
+    kept_rps = [each.kept_rps for each in brackets if each.kept_rps is not None]
+    return log_interval(kept_rps) if 2 * len(kept_rps) > len(brackets) else Interval()
+
+
+def _unkept(brackets: Sequence[Bracket]) -> Iterator[Reason]:
+    """Say in how many rounds no rate kept the objective."""
+    unkept = sum(each.kept_rps is None for each in brackets)
+    if not unkept:
+        return
+    text = f"no rate kept the objective in {unkept} of {len(brackets)} rounds"
+    if 2 * unkept < len(brackets):
+        text += ", which are left out of the highest rate"
+    yield Reason("objective-not-kept", "valid", float(unkept), float(len(brackets)), text)
+
+
+def _saturation_rps(trial: Trial) -> float | None:
+    """What was answered while more was offered than could be taken: the mean of such steps."""
+    rates_rps = [
+        rate_rps
+        for step in trial.slices
+        if _is_step_overloaded(step) and (rate_rps := _throughput_rps(step))
+    ]
+    return fmean(rates_rps) if rates_rps else None
+
+
+def _throughput_rps(step: Slice) -> float | None:
+    """Correct answers per second of one step."""
+    return step.requests / step.duration_s if step.duration_s > 0 else None
+
+
+def _is_step_overloaded(step: Slice) -> bool:
+    """Whether its queue grew until its end."""
+    return step.open_loop is not None and is_overloaded(step.open_loop)
