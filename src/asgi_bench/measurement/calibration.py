@@ -148,6 +148,7 @@ def calibrate(
     with tempfile.TemporaryDirectory(prefix="asgi-bench-calibrate-") as name:
         folder = Path(name)
         with LoadStand(folder, plan) as stand:
+            stand.prepare()
             bench = CalibrationBench(plan, folder, stand, extent.load_s, tell)
             ceiling, timer, bias = _generator(bench, extent)
             noise = _noise(bench, extent, found_notes)

@@ -16,6 +16,31 @@ class Interrupted(BenchError):
         self.exit_code = 128 + number
 
 
+class _Hold:
+    """Whether an interruption has to wait, and the one that does."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.number: int | None = None
+
+    def interrupt(self, number: int) -> None:
+        """Raise Interrupted, or later."""
+        if self.depth:
+            self.number = number
+        else:
+            raise Interrupted(number)
+
+    def release(self) -> None:
+        """One less to wait for."""
+        self.depth -= 1
+        if not self.depth and self.number is not None:
+            number, self.number = self.number, None
+            raise Interrupted(number)
+
+
+_hold = _Hold()
+
+
 @contextmanager
 def orderly_interruption() -> Iterator[None]:
     """Raise Interrupted in the main thread at the first signal; further ones are too late.
@@ -29,7 +54,7 @@ def orderly_interruption() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         for each in signals:
             signal.signal(each, ignore)
-        raise Interrupted(number)
+        _hold.interrupt(number)
 
     signals = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
@@ -41,3 +66,17 @@ def orderly_interruption() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold an interruption back until the block is complete.
+
+    For a process between its start and the moment from which somebody will end it. Signals can't
+    be blocked for that: the process would inherit it.
+    """
+    _hold.depth += 1
+    try:
+        yield
+    finally:
+        _hold.release()

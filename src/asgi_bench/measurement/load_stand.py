@@ -1,4 +1,4 @@
-"""The run's load process: started while the first servers start, replaced when it fails."""
+"""The run's load process: started before the first servers are, replaced when it fails."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -8,6 +8,7 @@ from typing import Self
 
 from asgi_bench.load.generator import LoadProcess, slice_arguments
 from asgi_bench.machine.affinity import move
+from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.model import Plan
 
 
@@ -35,7 +36,6 @@ class LoadStand:
         self._started = 0
 
     def __enter__(self) -> Self:
-        self._start()
         return self
 
     def __exit__(
@@ -45,6 +45,10 @@ class LoadStand:
         trace: TracebackType | None,
     ) -> None:
         self._stack.__exit__(kind, fault, trace)
+
+    def prepare(self) -> None:
+        """Start a load process, which takes a second or two; `current` waits for it."""
+        self._start()
 
     def current(self) -> LoadProcess:
         """Return the load process, ready for commands and on its CPUs; raises LoadFault."""
@@ -73,5 +77,6 @@ class LoadStand:
             table=self._folder / f"locust{suffix}_stats.csv",
             web_ui=self._plan.web_ui,
         )
-        self._process = self._stack.enter_context(process)
+        with uninterrupted():
+            self._process = self._stack.enter_context(process)
         return self._process

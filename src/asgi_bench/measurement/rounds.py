@@ -32,6 +32,7 @@ def measure(plan: Plan, writer: RunWriter, observer: Observer, *, fail_fast: boo
         loader: Loader
         if plan.client == "fast":
             stand = stack.enter_context(LoadStand(writer.folder, plan))
+            stand.prepare()
             loader = SliceLoader(plan, stand, watch)
         else:
             loader = StockLoader(plan, writer, watch)

@@ -10,6 +10,7 @@ from typing import Self, TypeAlias
 
 from asgi_bench.machine.affinity import move
 from asgi_bench.machine.ports import free_port
+from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.model import ErrorCounts, Plan, PlannedCell, Scenario
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.logs import last_log_line
@@ -134,11 +135,12 @@ class StandingServers:
             process = ServerProcess(cells[0], port=free_port(chance), log_path=log_path)
             server = StandingServer(cells, scenarios[cells[0].cell.scenario], process)
             self.servers.append(server)
-            try:
-                process.start()
-            except ServerFault as fault:
-                server.fail(fault.reason)
-            stack.callback(process.kill)
+            with uninterrupted():
+                stack.callback(process.kill)
+                try:
+                    process.start()
+                except ServerFault as fault:
+                    server.fail(fault.reason)
 
     def _await(self) -> None:
         starting = [server for server in self.servers if server.is_ready]

@@ -5,6 +5,7 @@ Such users can't be paused, so they can't be sliced: one slice a trial, marked a
 
 import random
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from asgi_bench.load.generator import (
     LoadFault,
@@ -15,6 +16,7 @@ from asgi_bench.load.generator import (
 from asgi_bench.load.messages import SCENARIO_VARIABLE, Close, Closed, Load, Loaded
 from asgi_bench.machine.ports import HOST
 from asgi_bench.measurement.block import LoadedCell
+from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.load_stand import spread
 from asgi_bench.measurement.sliced import GRACE_S, WARMUP_S
 from asgi_bench.measurement.watch import Watch
@@ -50,13 +52,16 @@ class StockLoader:
         arguments = stock_arguments(HOST, port, users, self._plan.locustfile)
         env = self._environment(item.server.scenario)
         log = self._writer.log_path(key, round).with_suffix(".locust.log")
-        with LoadProcess(
+        process = LoadProcess(
             arguments,
             log=log,
             env=env,
             web_ui=self._plan.web_ui,
             is_users_own=self._plan.locustfile is not None,
-        ) as process:
+        )
+        with ExitStack() as stack:
+            with uninterrupted():
+                stack.enter_context(process)
             process.greet()
             process.cpus = spread(process.pids, self._plan.load_cpus)
             item.begin(process.cpus)
