@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
+from asgi_bench.cli.app_options import Python, interpreter_of, own_app_of
 from asgi_bench.cli.load_options import (
     ArrivalsChoice,
     ClientChoice,
@@ -121,6 +123,7 @@ def selection_of(
     web_ui: WebUi = False,
     server_args: ServerArgs = "",
     env: Env = None,
+    python: Python = None,
 ) -> Selection:
     """Return what the flags ask for.
 
@@ -160,6 +163,7 @@ def selection_of(
         web_ui=web_ui,
         server_args=_split(server_args, "--server-args"),
         env=dict(_assignment(text) for text in env or ()),
+        python=interpreter_of(python),
     )
 
 
@@ -168,7 +172,8 @@ def with_selection(verb: Callable[..., None]) -> Callable[..., None]:
 
     So the flags are the same everywhere, and a verb's signature holds what is its own.
     """
-    shared = inspect.signature(selection_of).parameters
+    about_app = inspect.signature(own_app_of).parameters
+    about_run = inspect.signature(selection_of).parameters
     own = [
         parameter
         for name, parameter in inspect.signature(verb).parameters.items()
@@ -177,12 +182,15 @@ def with_selection(verb: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(verb)
     def command(**values: Any) -> None:
-        chosen = selection_of(**{name: values.pop(name) for name in shared})
-        verb(selection=chosen, **values)
+        own_app = own_app_of(**{name: values.pop(name) for name in about_app})
+        if own_app is not None and values["scenario"]:
+            raise UsageError("--scenario chooses among the shipped ones: leave it out with APP")
+        chosen = selection_of(**{name: values.pop(name) for name in about_run})
+        verb(selection=msgspec.structs.replace(chosen, own_app=own_app), **values)
 
     parameters = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in (*own, *shared.values())
+        for parameter in (*own, *about_run.values(), *about_app.values())
     ]
     # What typer reads the flags from.
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -57,6 +57,19 @@ class Installation:
             return self._printed[argv]
         return None
 
+    def check_interpreter(self) -> None:
+        """Raise UsageError where the interpreter doesn't run, before that looks like a fault."""
+        self._interpreter  # noqa: B018
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The installed distributions with their versions, sorted by normalised name.
+
+        Raises:
+            UsageError: the interpreter doesn't run.
+        """
+        return {name: found.version for name, found in sorted(self._distributions.items())}
+
     def has_program(self, program: str, working_dir: str, env: Mapping[str, str]) -> bool:
         """Tell whether `program` can be started as a server is: in its folder, with its PATH."""
         if os.sep in program:

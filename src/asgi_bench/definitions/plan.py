@@ -2,16 +2,19 @@
 
 import os
 import random
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
 import msgspec
 
+from asgi_bench.definitions.app_import import style_of
 from asgi_bench.definitions.availability import Packages, unavailable
 from asgi_bench.definitions.folders import shipped_apps, shipped_runners
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.loads import DEFAULT_CONNECTIONS, loads
+from asgi_bench.definitions.own_app import OwnApp, scenario_of
 from asgi_bench.definitions.scenarios import load_scenarios
 from asgi_bench.definitions.selection import Selection, matching
 from asgi_bench.definitions.servers import Server, Variant, fill, load_servers
@@ -20,22 +23,46 @@ from asgi_bench.model import Cell, Load, OpenLoop, Plan, PlannedCell, Scenario
 # Loopback alone: a network would be measured along with the server.
 HOST = "127.0.0.1"
 REFERENCE = "uvicorn/default/w1"
+SCENARIOS_FILE = "scenarios.toml"
+# Tells from inside what really runs.
+PROOF_APP = "probe:app"
 
 
 def load_plan(selection: Selection) -> Plan:
     """Return the plan from the shipped definitions and the user's own runner files.
 
+    An app of the user's own takes the place of the scenarios; it is imported once, by the
+    servers' interpreter.
+
     Raises:
-        UsageError: a definition that is not understood, or a glob that matches nothing.
+        UsageError: a definition that is not understood, a glob that matches nothing, an
+            interpreter that doesn't run, or an app that can't be imported (AppFault).
     """
+    own = selection.own_app
+    packages = Installation(selection.python)
+    if own is None:
+        scenarios, app_dir = load_scenarios(shipped_apps() / SCENARIOS_FILE), shipped_apps()
+    else:
+        scenario, app_dir = _own_scenario(own, selection, packages), own.app_dir
+        scenarios = {scenario.name: scenario}
+        selection = msgspec.structs.replace(selection, scenarios=(scenario.name,))
     return build_plan(
         selection,
         servers=load_servers([shipped_runners(), *selection.runner_folders]),
-        scenarios=load_scenarios(shipped_apps() / "scenarios.toml"),
-        app_dir=shipped_apps(),
-        packages=Installation(selection.python),
+        scenarios=scenarios,
+        app_dir=app_dir,
+        packages=packages,
         environ=os.environ,
     )
+
+
+def _own_scenario(own: OwnApp, selection: Selection, packages: Installation) -> Scenario:
+    """The scenario of an app that was imported: it says what a server must support."""
+    packages.check_interpreter()
+    env = {**os.environ, **selection.env}
+    env["PYTHONPATH"] = _module_path([str(own.app_dir)], env.get("PYTHONPATH", ""))
+    style = style_of(own, selection.python, env, selection.startup_timeout_s)
+    return scenario_of(own, needs=(style,))
 
 
 def build_plan(
@@ -84,6 +111,7 @@ def build_plan(
         load_processes=selection.load_processes,
         locustfile=selection.locustfile,
         web_ui=selection.web_ui,
+        python=None if selection.python == sys.executable else selection.python,
     )
 
 
@@ -146,30 +174,46 @@ def _planned(
     environ: Mapping[str, str],
 ) -> PlannedCell:
     variant = server.variants[cell.variant]
+    argv = (*server.command, *variant.args)
     values = {
         "python": packages.python,
-        "app": scenario.app,
-        "app_dir": str(app_dir),
         "host": HOST,
         "workers": str(cell.workers),
         "here": server.here,
     }
-    command = (*fill((*server.command, *variant.args), values), *selection.server_args)
-    env = {**server.env, **variant.env, **selection.env}
-    search = [str(app_dir), env.get("PYTHONPATH", environ.get("PYTHONPATH", ""))]
-    env["PYTHONPATH"] = os.pathsep.join(folder for folder in search if folder)
+
+    def command(app: str, folder: Path) -> tuple[str, ...]:
+        filled = fill(argv, {**values, "app": app, "app_dir": str(folder)})
+        return (*filled, *selection.server_args)
+
+    own = selection.own_app
+    env = {**server.env, **variant.env, **selection.env, **(own.env if own else {})}
+    inherited = env.get("PYTHONPATH", environ.get("PYTHONPATH", ""))
+    env["PYTHONPATH"] = _module_path(own.folders if own else [str(app_dir)], inherited)
     reason = unable(server, cell.workers, scenario) or unavailable(
         server, variant, packages, working_dir=str(app_dir), env={**environ, **env}
     )
     return PlannedCell(
         cell=cell,
-        command=command,
+        command=command(scenario.app, app_dir),
         env=env,
         working_dir=str(app_dir),
         socket_sharing="inherited" if server.workers == "shared-socket" else "own",
         server_version=packages.version(server) if reason is None else None,
         skip_reason=reason,
+        proof_command=command(PROOF_APP, shipped_apps()) if _takes_app(argv) else (),
+        # Flags of the user's may mean another loop or parser than the variant's own.
+        proves={} if selection.server_args else variant.proves,
     )
+
+
+def _takes_app(argv: Sequence[str]) -> bool:
+    """Whether a command serves a Python app at all: others have nothing to tell from inside."""
+    return any("{app}" in word for word in argv)
+
+
+def _module_path(folders: Sequence[str], inherited: str) -> str:
+    return os.pathsep.join([*folders, inherited] if inherited else folders)
 
 
 def _prefix(cell: Cell) -> str:

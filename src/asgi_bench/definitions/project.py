@@ -1,5 +1,6 @@
 """A project's own defaults: the table `[tool.asgi-bench]` of its pyproject.toml."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -45,6 +46,16 @@ class ProjectDefaults(msgspec.Struct, frozen=True, rename="kebab"):
     web_ui: bool | None = None
     server_args: str | None = None
     env: dict[str, str] | None = None
+    python: str | None = None
+    app: str | None = None
+    app_dir: str | None = None
+    path: str | None = None
+    method: str | None = None
+    header: tuple[str, ...] | str | None = None
+    body: str | None = None
+    expect_status: int | None = None
+    expect_body: str | None = None
+    factory: bool | None = None
     strict: bool | None = None
     fail_fast: bool | None = None
 
@@ -99,11 +110,15 @@ def _as_flag(key: str, value: Any, path: Path) -> Any:
         return text
     if key == "env":
         return [f"{name}={content}" for name, content in value.items()]
-    if key in ("output", "locustfile"):
+    if key in ("output", "locustfile", "app-dir"):
         return str(path.parent / value)
+    if key == "python" and os.sep in value:
+        return str(path.parent / value)
+    if key == "body" and value.startswith("@"):
+        return f"@{path.parent / value[1:]}"
     if key == "runners":
         return [str(path.parent / folder) for folder in _listed(value)]
-    if key in ("server", "variant", "scenario"):
+    if key in ("server", "variant", "scenario", "header"):
         return _listed(value)
     return value
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench.definitions.loads import OfferedRate
+from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Arrivals, Client, Objective
 
@@ -21,7 +22,8 @@ class Selection(msgspec.Struct, frozen=True):
     variant with 2 as well. `connections` None is 64, or 256 as the cap of an open loop. With
     `rates` there are open loops alone, unless `closed`; `common_rate_rps` adds one open loop to
     each server's `default` variant with 1 worker. `seed` None has one drawn. CPU sets are numbers
-    of CPUs, resolved.
+    of CPUs, resolved. `own_app` takes the place of the scenarios; `python` is the servers'
+    interpreter.
     """
 
     servers: tuple[str, ...] = ()
@@ -50,6 +52,7 @@ class Selection(msgspec.Struct, frozen=True):
     server_args: tuple[str, ...] = ()
     env: dict[str, str] = {}
     python: str = sys.executable
+    own_app: OwnApp | None = None
 
 
 def matching(globs: Collection[str], names: Iterable[str], flag: str) -> list[str]:

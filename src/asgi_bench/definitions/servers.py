@@ -20,6 +20,8 @@ WorkersMode: TypeAlias = Literal["native", "shared-socket", "single"]
 
 COMMAND_PLACEHOLDERS = ("python", "app", "app_dir", "host", "port", "fd", "workers", "here")
 VERSION_PLACEHOLDERS = ("python", "here")
+# What `proves` may speak of: names of classes, as `apps/probe.py` tells them.
+PROVABLE = ("loop", "parser", "protocol", "transport")
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]+)\}")
 # Names are parts of cell keys (`server/variant/w1/…`), globs and file names.
@@ -27,13 +29,17 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """A named set of flags of one server, appended to its command."""
+    """A named set of flags of one server, appended to its command.
+
+    `proves` are patterns of the class names that must really run.
+    """
 
     name: str
     args: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     env: dict[str, str] = {}
     description: str = ""
+    proves: dict[str, str] = {}
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -122,7 +128,9 @@ def _variant(name: str, table: Any, where: str) -> Variant:
         raise UsageError(f"{place}: expected a table")
     _check_name(name, place)
     check_keys(table, _VARIANT_KEYS, place)
-    return convert({**table, "name": name}, Variant, place)
+    variant = convert({**table, "name": name}, Variant, place)
+    check_keys(variant.proves, PROVABLE, f"{place}: proves")
+    return variant
 
 
 def _check_name(name: str, where: str) -> None:

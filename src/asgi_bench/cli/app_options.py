@@ -1,0 +1,142 @@
+"""The flags of an app of the user's own: which it is, its request, and the right answer."""
+
+import inspect
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from asgi_bench.definitions.own_app import (
+    OwnApp,
+    parse_headers,
+    parse_method,
+    parse_path,
+    parse_target,
+    read_body,
+)
+from asgi_bench.definitions.scenarios import check_pattern
+from asgi_bench.errors import UsageError
+
+App = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[APP]",
+        help="Your own app as module:attribute, in place of the scenarios.",
+        show_default=False,
+    ),
+]
+AppDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--app-dir", metavar="DIR", help="APP: the folder to import it from. Else the current one."
+    ),
+]
+UrlPath = Annotated[
+    str | None, typer.Option("--path", metavar="PATH", help="APP: what is requested. Else `/`.")
+]
+Method = Annotated[
+    str | None, typer.Option("--method", metavar="METHOD", help="APP: the method. Else GET.")
+]
+Headers = Annotated[
+    list[str] | None,
+    typer.Option("--header", metavar="K:V", help="APP: a header of the request; repeatable."),
+]
+Body = Annotated[
+    str | None,
+    typer.Option("--body", metavar="TEXT|@FILE", help="APP: the body of the request."),
+]
+ExpectStatus = Annotated[
+    int | None,
+    typer.Option(
+        "--expect-status",
+        min=200,
+        max=599,
+        help="APP: the right status. Else what probes find, if it is 2xx.",
+    ),
+]
+ExpectBody = Annotated[
+    str | None,
+    typer.Option(
+        "--expect-body",
+        metavar="REGEX",
+        help="APP: what the body must hold a match of. Without any --expect-…: what probes find.",
+    ),
+]
+Factory = Annotated[
+    bool, typer.Option("--factory", help="APP is called without arguments and makes the app.")
+]
+Python = Annotated[
+    str | None,
+    typer.Option(
+        "--python",
+        metavar="PATH",
+        help="The servers' interpreter, as in venv/bin/python. Else the one of asgi-bench.",
+    ),
+]
+
+
+def own_app_of(
+    app: App = None,
+    app_dir: AppDir = None,
+    path: UrlPath = None,
+    method: Method = None,
+    header: Headers = None,
+    body: Body = None,
+    expect_status: ExpectStatus = None,
+    expect_body: ExpectBody = None,
+    factory: Factory = False,
+) -> OwnApp | None:
+    """Return the user's own app as the flags tell it, or None where there is none.
+
+    Raises:
+        UsageError: a flag's text can't be read, or it says something about no app.
+    """
+    if app is None:
+        _refuse_without_app(locals())
+        return None
+    if expect_body is not None:
+        check_pattern(expect_body, "--expect-body")
+    return OwnApp(
+        target=parse_target(app),
+        app_dir=_folder(app_dir or Path()),
+        is_factory=factory,
+        method=parse_method(method or "GET"),
+        path=parse_path("/" if path is None else path),
+        headers=parse_headers(header or ()),
+        body=b"" if body is None else read_body(body),
+        expect_status=expect_status,
+        expect_pattern=expect_body,
+    )
+
+
+def interpreter_of(python: str | None) -> str:
+    """Return the servers' interpreter: a path as given, or a program found on the PATH.
+
+    Links aren't followed: a virtual environment is known by its own path.
+
+    Raises:
+        UsageError: there is no such program.
+    """
+    if python is None:
+        return sys.executable
+    path = os.path.abspath(python) if os.sep in python else shutil.which(python)  # noqa: PTH100
+    if path is None or shutil.which(path) is None:
+        raise UsageError(f"--python: {python!r} is no program that can be run")
+    return path
+
+
+def _refuse_without_app(given: Mapping[str, Any]) -> None:
+    for parameter in inspect.signature(own_app_of).parameters.values():
+        if given[parameter.name] != parameter.default:
+            flag = f"--{parameter.name.replace('_', '-')}"
+            raise UsageError(f"{flag} is about an app of your own: name it, as in `run app:app`")
+
+
+def _folder(app_dir: Path) -> Path:
+    if not app_dir.is_dir():
+        raise UsageError(f"--app-dir: {app_dir} is no folder")
+    return Path(os.path.abspath(app_dir))  # noqa: PTH100

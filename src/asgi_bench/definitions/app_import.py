@@ -1,0 +1,102 @@
+"""Can the servers' interpreter import the user's app? Asked once, before any server is started."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from asgi_bench.definitions.own_app import OwnApp
+from asgi_bench.errors import UsageError
+
+SCRIPT = Path(__file__).with_name("import_script.py")
+STYLES = ("asgi2", "asgi3")
+POLL_S = 0.01
+
+
+class AppFault(UsageError):
+    """The app can't be imported; `traceback` is Python's own account of it, where there is one."""
+
+    def __init__(self, text: str, traceback: str = "") -> None:
+        super().__init__(text)
+        self.traceback = traceback
+
+
+def style_of(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float) -> str:
+    """Return `asgi3` or `asgi2`: how an app wants to be called; `env` is what servers start with.
+
+    Raises:
+        AppFault: it can't be imported, or is no application.
+    """
+    told = _ask(own, python, env, timeout_s)
+    target = own.target
+    if "error" in told:
+        first_line = told["error"].partition("\n")[0]
+        raise AppFault(f"APP {target} can't be imported: {first_line}", told["traceback"])
+    module, _, attribute = target.partition(":")
+    if "missing" in told:
+        raise AppFault(
+            f"APP {target}: no module {told['missing']!r} in {own.app_dir} or among the packages "
+            f"of {python}; --app-dir names the folder it lies in"
+        )
+    if "absent" in told:
+        names = ", ".join(told["apps"][:5])
+        there = f"; there are: {names}" if names else ""
+        raise AppFault(f"APP {target}: module {module!r} has no attribute {attribute!r}{there}")
+    style = str(told["style"])
+    if style not in STYLES:
+        raise AppFault(f"APP {target} is no ASGI application: it {style}")
+    return style
+
+
+def _ask(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float) -> dict[str, Any]:
+    """Return what the script tells, from a process of the servers' interpreter."""
+    with tempfile.TemporaryDirectory(prefix="asgi-bench-import-") as folder:
+        result, output = Path(folder, "result"), Path(folder, "output")
+        kind = "factory" if own.is_factory else "app"
+        argv = [python, "-c", SCRIPT.read_text(encoding="utf-8"), own.target, str(result), kind]
+        with output.open("wb") as printed:
+            try:
+                process = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=printed,
+                    stderr=printed,
+                    cwd=own.app_dir,
+                    env=dict(env),
+                    # A group of its own: what the app starts on its import ends with it.
+                    process_group=0,
+                )
+            except OSError as fault:
+                raise UsageError(f"{python}: can't be run: {fault.strerror}") from None
+        code = _await(process, timeout_s)
+        if code is None:
+            raise AppFault(f"APP {own.target}: its import did not end within {timeout_s:g} s")
+        if result.is_file():
+            told: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+            return told
+        lines = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        last = f": {lines[-1]}" if lines else ""
+        raise AppFault(f"APP {own.target}: its import ended Python with code {code}{last}")
+
+
+def _await(process: "subprocess.Popen[bytes]", timeout_s: float) -> int | None:
+    """Return the exit code, or None where it takes too long; nothing of the group is left."""
+    deadline_s = time.monotonic() + timeout_s
+    # Looked at without reaping: until then the group's number can't become another's.
+    look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    has_ended = False
+    try:
+        while not has_ended and time.monotonic() < deadline_s:
+            has_ended = os.waitid(os.P_PID, process.pid, look) is not None
+            time.sleep(0 if has_ended else POLL_S)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        code = process.wait()
+    return code if has_ended else None

@@ -1,0 +1,159 @@
+"""An app of the user's own: which it is, and the request it is measured with."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from asgi_bench.definitions.folders import shipped_apps
+from asgi_bench.errors import UsageError
+from asgi_bench.model import Scenario
+
+# Servers take an application alone, so one that a factory makes comes from this shipped module;
+# it finds the factory by the variable. It lies in a folder of its own: beside it nothing can
+# hide a module of the user's.
+FACTORY_APP = "asgi_bench_factory:app"
+FACTORY_VARIABLE = "ASGI_BENCH_FACTORY"
+
+# RFC 9110, 5.6.2.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_REQUEST_TARGET = re.compile(r"/[!-~]*", re.ASCII)
+_HEADER_VALUE = re.compile(r"[^\r\n\0]*")
+# What frames a message or manages its connection is the load engine's business.
+_RESERVED_HEADERS = ("connection", "content-length", "expect", "transfer-encoding", "upgrade")
+
+
+class OwnApp(msgspec.Struct, frozen=True):
+    """An app as `module:attribute`, found from `app_dir`, and its request.
+
+    `expect_status` None has probes before the load tell what to expect.
+    """
+
+    target: str
+    app_dir: Path
+    is_factory: bool = False
+    method: str = "GET"
+    path: str = "/"
+    headers: dict[str, str] = {}
+    body: bytes = b""
+    expect_status: int | None = None
+    expect_pattern: str | None = None
+
+    @property
+    def served(self) -> str:
+        """What a server is told to serve."""
+        return FACTORY_APP if self.is_factory else self.target
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Where what is served is found: they come first on the servers' module path."""
+        if self.is_factory:
+            return str(self.app_dir), str(shipped_apps() / "factory")
+        return (str(self.app_dir),)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The variables that servers need for it."""
+        return {FACTORY_VARIABLE: self.target} if self.is_factory else {}
+
+
+def parse_target(text: str) -> str:
+    """Return an APP as it is given to servers; raises UsageError for what is none."""
+    module, colon, attribute = text.partition(":")
+    names = [*module.split("."), *attribute.split(".")]
+    is_file = "/" in module or module.endswith(".py")
+    if colon and not is_file and all(name.isidentifier() for name in names):
+        return text
+    hint = ""
+    if is_file:
+        hint = "; it is a module's name, not a file's: --app-dir names the folder"
+    raise UsageError(
+        f"APP: {text!r} must be module:attribute, as in app:app or myproject.asgi:application{hint}"
+    )
+
+
+def parse_path(text: str) -> str:
+    """Return the path and query of a request; raises UsageError where it can't be one."""
+    if not _REQUEST_TARGET.fullmatch(text):
+        raise UsageError(
+            f"--path: {text!r} must begin with a slash and hold neither spaces nor other "
+            "characters that need percent-encoding"
+        )
+    return text
+
+
+def parse_method(text: str) -> str:
+    """Return a method in upper case; raises UsageError where it can't be one."""
+    method = text.upper()
+    if not _TOKEN.fullmatch(method) or method == "CONNECT":
+        raise UsageError(f"--method: {text!r} must be a method of HTTP, as in POST")
+    return method
+
+
+def parse_headers(texts: Sequence[str]) -> dict[str, str]:
+    """Return headers by name; one that is given again is joined to the first (RFC 9110, 5.3).
+
+    Raises:
+        UsageError: no name and value, or a header that the load engine sets itself.
+    """
+    headers: dict[str, str] = {}
+    for text in texts:
+        name, colon, value = text.partition(":")
+        name, value = name.strip(), value.strip()
+        is_header = colon and _TOKEN.fullmatch(name) and _HEADER_VALUE.fullmatch(value)
+        if not is_header or not _fits_latin_1(value):
+            raise UsageError(f"--header: {text!r} must be NAME:VALUE, as in 'Accept: text/html'")
+        if name.lower() in _RESERVED_HEADERS:
+            raise UsageError(f"--header: {name} is set by asgi-bench where a request needs it")
+        known = next((one for one in headers if one.lower() == name.lower()), None)
+        if known is None:
+            headers[name] = value
+        else:
+            separator = "; " if name.lower() == "cookie" else ", "
+            headers[known] += separator + value
+    return headers
+
+
+def read_body(text: str) -> bytes:
+    """Return a request's body: the text itself, or what the file in `@FILE` holds.
+
+    Raises:
+        UsageError: the file can't be read.
+    """
+    if not text.startswith("@"):
+        return text.encode()
+    path = Path(text[1:])
+    try:
+        return path.read_bytes()
+    except OSError as fault:
+        raise UsageError(f"--body: {path}: can't be read: {fault.strerror}") from None
+
+
+def scenario_of(own: OwnApp, needs: tuple[str, ...] = ("asgi3",)) -> Scenario:
+    """Return the scenario that an app of the user's is; it bears the module's name."""
+    text = _as_text(own.body)
+    return Scenario(
+        name=own.target.partition(":")[0],
+        app=own.served,
+        method=own.method,
+        path=own.path,
+        headers=own.headers,
+        body=text or "",
+        body_bytes=own.body if text is None else None,
+        expect_status=own.expect_status or 0,
+        expect_pattern=own.expect_pattern,
+        needs=needs,
+        description=f"{own.target}{' (factory)' if own.is_factory else ''} from {own.app_dir}",
+    )
+
+
+def _as_text(body: bytes) -> str | None:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _fits_latin_1(text: str) -> bool:
+    return all(ord(character) < 256 for character in text)
