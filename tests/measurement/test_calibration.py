@@ -11,19 +11,12 @@ from asgi_bench import __version__
 from asgi_bench.calibration import Calibration
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import Selection
-from asgi_bench.errors import UsageError
 from asgi_bench.machine.affinity import split_cpus
 from asgi_bench.machine.fingerprint import describe_machine
-from asgi_bench.measurement import calibration, calibration_noise
-from asgi_bench.measurement.calibration import (
-    FULL,
-    QUICK,
-    Extent,
-    calibrate,
-    calibration_for,
-    extent_within,
-)
+from asgi_bench.measurement import calibration, calibration_extent, calibration_noise
+from asgi_bench.measurement.calibration import calibrate, calibration_for
 from asgi_bench.measurement.calibration_bench import Step
+from asgi_bench.measurement.calibration_extent import QUICK, Extent
 from asgi_bench.model import Machine, Plan
 from asgi_bench.store.calibrations import calibration_path, stored_calibration, write_calibration
 from tests.command_line import FAULTY_SERVERS, SERVERS
@@ -74,7 +67,7 @@ def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shorten(patch: pytest.MonkeyPatch) -> None:
     """Make blocks and segments as short as they can be."""
-    for module in (calibration, calibration_noise):
+    for module in (calibration_extent, calibration_noise):
         patch.setattr(module, "LENGTHS_S", LENGTHS_S)
         patch.setattr(module, "AA_DURATION_S", 0.1)
 
@@ -193,21 +186,6 @@ def test_a_server_that_fails_costs_its_stages_alone() -> None:
     assert (found.slice_noise, found.slice_lengths, found.aa_floor) == (None, None, None)
     (note,) = found.notes
     assert note.startswith("the noise of servers was not measured to the end: exits/")
-
-
-def test_extent_follows_the_budget() -> None:
-    """More time buys blocks and segments, and nothing else; the default fits its own length."""
-    long = extent_within(300)
-    assert long.aa_blocks == long.length_segments > 3 * FULL.aa_blocks
-    assert msgspec.structs.replace(long, aa_blocks=8, length_segments=8) == FULL
-    assert extent_within(80) == FULL
-
-
-def test_too_small_a_budget_is_a_mistake() -> None:
-    """Under three blocks there are no intervals: the line says how much it takes, which will do."""
-    with pytest.raises(UsageError, match=r"^--budget: .* at least 45s, and 44s were given"):
-        extent_within(44)
-    assert extent_within(45).aa_blocks == 3
 
 
 class Calls(NamedTuple):

@@ -1,6 +1,5 @@
 """A calibration from its order to its figures, and the one that a run goes by."""
 
-import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -13,14 +12,13 @@ from asgi_bench import __version__
 from asgi_bench.calibration import (
     AAFloor,
     Calibration,
-    CalibrationKind,
     CeilingPoint,
     LatencyBias,
     SliceLengths,
     SliceNoise,
     TimerError,
 )
-from asgi_bench.errors import BenchError, UsageError
+from asgi_bench.errors import BenchError
 from asgi_bench.machine.limits import raise_descriptor_limit
 from asgi_bench.measurement.calibration_bench import (
     CONNECTIONS,
@@ -30,85 +28,16 @@ from asgi_bench.measurement.calibration_bench import (
     CalibrationFault,
     Step,
 )
+from asgi_bench.measurement.calibration_extent import QUICK, Extent
 from asgi_bench.measurement.calibration_generator import (
-    CEILING_SLICE_S,
     measure_bias,
     measure_ceiling,
     measure_timer,
 )
-from asgi_bench.measurement.calibration_noise import (
-    AA_DURATION_S,
-    LENGTHS_S,
-    measure_aa,
-    measure_lengths,
-    measure_noise,
-)
+from asgi_bench.measurement.calibration_noise import measure_aa, measure_lengths, measure_noise
 from asgi_bench.measurement.load_stand import LoadStand
-from asgi_bench.measurement.schedule import SHORTEST_SLICE_S
 from asgi_bench.model import Machine, Plan, PlannedCell
 from asgi_bench.store.calibrations import stored_calibration, write_calibration
-
-# What a full calibration takes beside its repetitions, and for one block and one segment
-# (measured on a quiet machine of 2 CPUs).
-FIXED_S = 25.0
-REPETITION_S = 6.5
-# Under three there are no intervals.
-FEWEST_REPETITIONS = 3
-
-
-class Extent(msgspec.Struct, frozen=True):
-    """How much is measured; 0 leaves a stage out."""
-
-    kind: CalibrationKind
-    ceiling_connections: tuple[int, ...]
-    ceiling_slices: int
-    timer_s: float
-    bias_s: float = 0.0
-    noise_slices: int = 0
-    length_segments: int = 0
-    aa_blocks: int = 0
-
-    @property
-    def load_s(self) -> float:
-        """The load of all stages together."""
-        return (
-            len(self.ceiling_connections) * self.ceiling_slices * CEILING_SLICE_S
-            + self.timer_s
-            + self.bias_s
-            + self.noise_slices * SHORTEST_SLICE_S
-            + self.length_segments * 2 * len(LENGTHS_S) * max(LENGTHS_S)
-            + self.aa_blocks * 2 * AA_DURATION_S
-        )
-
-
-# A p99 needs 1,000 samples: of the timer at 1,000/s, and of the bias at 500/s.
-QUICK = Extent("quick", ceiling_connections=(CONNECTIONS,), ceiling_slices=6, timer_s=1.2)
-FULL = Extent(
-    "full",
-    ceiling_connections=(1, 8, 64, 256),
-    ceiling_slices=6,
-    timer_s=3.0,
-    bias_s=4.0,
-    noise_slices=200,
-    length_segments=8,
-    aa_blocks=8,
-)
-
-
-def extent_within(budget_s: float, flag: str = "--budget") -> Extent:
-    """The full extent with as many blocks and segments as about fit into that time.
-
-    Raises:
-        UsageError: there isn't time for three of each.
-    """
-    repetitions = int((budget_s - FIXED_S) / REPETITION_S)
-    if repetitions < FEWEST_REPETITIONS:
-        least_s = math.ceil(FIXED_S + FEWEST_REPETITIONS * REPETITION_S)
-        raise UsageError(
-            f"{flag}: a full calibration takes at least {least_s}s, and {budget_s:g}s were given; "
-            f"--quick measures the generator alone, in a few seconds"
-        )
-    return msgspec.structs.replace(FULL, aa_blocks=repetitions, length_segments=repetitions)
 
 
 class _Noise(msgspec.Struct):
