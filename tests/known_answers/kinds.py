@@ -82,6 +82,9 @@ KINDS: dict[str, Kind] = {
     "old": Kind(lambda: [_plain(version=b"1.0"), End.FIN]),
     "old-keep-alive": Kind(lambda: [_plain(version=b"1.0", extra=b"connection: keep-alive\r\n")]),
     "until-close": Kind(lambda: [_UNTIL_CLOSE + BODY, End.FIN]),
+    "until-close-segments": Kind(
+        lambda: [_UNTIL_CLOSE + BODY[:5], PAUSE_S, BODY[5:], PAUSE_S, End.FIN]
+    ),
     "slow": Kind(lambda: [SLOW_S, _plain()]),
     "large": Kind(lambda: [_plain(LARGE_BODY)]),
     "large-chunked": Kind(lambda: [_chunked(LARGE_BODY)]),

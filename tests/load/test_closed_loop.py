@@ -1,9 +1,12 @@
+import itertools
+import os
 import statistics
 import time
 from contextlib import closing
 
 import pytest
 
+from asgi_bench.load import closed_loop
 from asgi_bench.load.closed_loop import run_closed_loop
 from asgi_bench.load.connections import Connections
 from asgi_bench.load.openings import RETRY_NS
@@ -171,6 +174,24 @@ def test_rates_count_to_the_last_answer(known: KnownAnswers) -> None:
     assert stretch.requests == server.counts().requests >= 8
     assert began_ns < stretch.begin_ns < stretch.end_ns < ended_ns
     assert stretch.duration_s >= stretch.requests / 4 * 0.05
+
+
+def test_a_reset_that_a_read_meets_is_no_end_of_the_answer(
+    known: KnownAnswers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that is reset between its event and the read has not answered."""
+    server = known.behave(Behaviour(script=("until-close-segments",)))
+    reads = itertools.count()
+
+    def read_then_reset(fd: int, size: int) -> bytes:
+        if next(reads) == 1:
+            raise ConnectionResetError
+        return os.read(fd, size)
+
+    monkeypatch.setattr(closed_loop, "read", read_then_reset)
+    client = load(target_at(server.port, connections=1), 0.001)
+    assert client.faults == {"reset": 1}
+    assert client.sent == server.counts().requests == 1
 
 
 @pytest.mark.parametrize("kind", ["silent", "half-silent"])

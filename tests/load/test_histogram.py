@@ -24,8 +24,8 @@ def decoded(recording: Recording) -> HdrHistogram:
     return HdrHistogram.decode(blob.encode("ascii"))
 
 
-@settings(max_examples=50)
-@given(st.lists(st.lists(latencies_ns, max_size=30), min_size=1, max_size=4))
+@settings(max_examples=30)
+@given(st.lists(st.lists(latencies_ns, max_size=10), min_size=1, max_size=3))
 def test_every_value_is_told_to_three_digits(blocks: list[list[int]]) -> None:
     """What went in comes out of the encoded histogram in number, order and three digits."""
     recording = Recording()
@@ -47,8 +47,8 @@ def test_every_value_is_told_to_three_digits(blocks: list[list[int]]) -> None:
         assert value <= said <= value * (1 + DIGITS)
 
 
-@settings(max_examples=50)
-@given(st.lists(latencies_ns, min_size=1, max_size=200), st.floats(0.001, 100))
+@settings(max_examples=30)
+@given(st.lists(latencies_ns, min_size=1, max_size=50), st.floats(0.001, 100))
 def test_percentiles_are_those_of_the_values(values: list[int], percentile: float) -> None:
     """A percentile of the histogram is that of the raw values, up to its three digits."""
     recording = Recording()
@@ -73,7 +73,7 @@ def test_percentiles_of_a_usual_trial_agree_with_numpy() -> None:
             assert said == pytest.approx(exact, rel=DIGITS)
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(
     st.lists(latencies_ns, max_size=20),
     st.lists(st.integers(HIGHEST_NS + 1, 1 << 62), max_size=5),

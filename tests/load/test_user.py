@@ -40,6 +40,7 @@ def test_locusts_own_tables_are_the_servers_counts(known: KnownAnswers, tmp_path
     assert "Traceback" not in run.output
 
 
+@pytest.mark.slow
 def test_the_rate_is_over_the_time_of_the_load(known: KnownAnswers, tmp_path: Path) -> None:
     """Locust's requests per second follow from the server's delay: 4 connections over 20 ms."""
     server = known.behave(Behaviour(delay_s=0.02))
