@@ -1,10 +1,10 @@
-"""Become an nginx that answers every request with the hello scenario's body.
+"""Run an nginx that answers every request with the hello scenario's body.
 
-Arguments: host, port, number of workers. The configuration goes to a folder of its own under the
-temporary directory, which the caller may remove once nginx has ended.
+Arguments: host, port, number of workers. Its files lie in a temporary folder that goes with it.
 """
 
-import os
+import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -32,7 +32,13 @@ http {{
 """
 
 host, port, workers = sys.argv[1:]
-folder = Path(tempfile.mkdtemp(prefix="asgi-bench-nginx-"))
-file = folder / "nginx.conf"
-file.write_text(CONFIGURATION.format(host=host, port=port, workers=workers, folder=folder))
-os.execvp("nginx", ["nginx", "-e", "stderr", "-p", str(folder), "-c", str(file)])
+# SIGTERM comes to the whole process group: nginx ends by it, and this waits for that.
+signal.signal(signal.SIGTERM, lambda number, frame: None)
+with tempfile.TemporaryDirectory(prefix="asgi-bench-nginx-") as name:
+    # nginx drops its rights before it makes its own folders.
+    folder = Path(name)
+    folder.chmod(0o755)
+    file = folder / "nginx.conf"
+    file.write_text(CONFIGURATION.format(host=host, port=port, workers=workers, folder=folder))
+    command = ["nginx", "-e", "stderr", "-p", name, "-c", str(file)]
+    sys.exit(subprocess.run(command, check=False).returncode)

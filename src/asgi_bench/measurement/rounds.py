@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from asgi_bench.analysis.validity import judge_trial
+from asgi_bench.calibration import Calibration
 from asgi_bench.measurement.block import Loader, measure_block
 from asgi_bench.measurement.events import Observer, TrialDone
 from asgi_bench.measurement.load_stand import LoadStand
-from asgi_bench.measurement.schedule import load_duration_s
+from asgi_bench.measurement.schedule import SHORTEST_SLICE_S, load_duration_s
 from asgi_bench.measurement.sliced import SliceLoader
 from asgi_bench.measurement.stock import StockLoader
 from asgi_bench.measurement.watch import Watch
@@ -16,7 +17,14 @@ from asgi_bench.model import Plan, PlannedCell
 from asgi_bench.store.runs import RunWriter
 
 
-def measure(plan: Plan, writer: RunWriter, observer: Observer, *, fail_fast: bool = False) -> Watch:
+def measure(
+    plan: Plan,
+    writer: RunWriter,
+    observer: Observer,
+    *,
+    calibration: Calibration | None = None,
+    fail_fast: bool = False,
+) -> Watch:
     """Carry out a plan; every trial is stored as soon as its block has ended.
 
     Servers are fresh in each round. Whatever interrupts it, no process is left and the stored
@@ -33,13 +41,14 @@ def measure(plan: Plan, writer: RunWriter, observer: Observer, *, fail_fast: boo
         if plan.client == "fast":
             stand = stack.enter_context(LoadStand(writer.folder, plan))
             stand.prepare()
-            loader = SliceLoader(plan, stand, watch)
+            shortest_s = calibration.shortest_slice_s if calibration is not None else None
+            loader = SliceLoader(plan, stand, watch, shortest_s or SHORTEST_SLICE_S)
         else:
             loader = StockLoader(plan, writer, watch)
         for round, block, members in rounds_and_blocks(plan, cells):
             measured = measure_block(plan, members, loader, writer, watch, round=round, block=block)
             for trial in measured:
-                judged = judge_trial(trial, plan)
+                judged = judge_trial(trial, plan, calibration)
                 writer.append(judged)
                 watch.tell(TrialDone(judged))
             if fail_fast and any(trial.outcome == "failed" for trial in measured):

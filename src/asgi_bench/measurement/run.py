@@ -10,6 +10,7 @@ from asgi_bench import __version__
 from asgi_bench.machine.fingerprint import describe_machine, installed_packages
 from asgi_bench.machine.limits import raise_descriptor_limit
 from asgi_bench.machine.lock import measuring_lock
+from asgi_bench.measurement.calibration import calibration_for
 from asgi_bench.measurement.events import Observer
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.measurement.rounds import measure
@@ -44,6 +45,10 @@ def carry_out(
     plan = order.plan
     with orderly_interruption(), measuring_lock(order.lock_wait_s, announce=announce):
         raise_descriptor_limit(_most_connections(plan))
+        machine = describe_machine()
+        calibration = None
+        if plan.client == "fast":
+            calibration = calibration_for(order.parent, plan, machine, announce)
         started = datetime.now(UTC)
         header = RunHeader(
             run_id=run_id(started, order.label),
@@ -51,13 +56,16 @@ def carry_out(
             started_at=started.isoformat(timespec="seconds"),
             tool_version=__version__,
             plan=plan,
-            machine=describe_machine(),
+            machine=machine,
+            calibration=calibration,
             packages=installed_packages(),
             command_line=order.command_line,
         )
         with RunWriter(order.parent, header) as writer:
             folder_made(writer.folder)
-            watch = measure(plan, writer, observer, fail_fast=order.fail_fast)
+            watch = measure(
+                plan, writer, observer, calibration=calibration, fail_fast=order.fail_fast
+            )
             writer.write_phases(watch.phases_s)
 
 

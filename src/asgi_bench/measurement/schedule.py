@@ -21,13 +21,15 @@ class ScheduledSlice(msgspec.Struct, frozen=True):
     duration_s: float
 
 
-def slice_duration_s(connections: int, throughput_rps: float) -> float:
+def slice_duration_s(
+    connections: int, throughput_rps: float, shortest_s: float = SHORTEST_SLICE_S
+) -> float:
     """Return how long a closed-loop slice has to be, from the cell's response time (Little)."""
     if throughput_rps <= 0:
         return LONGEST_SLICE_S
     response_time_s = connections / throughput_rps
     duration_s = RESPONSE_TIMES_PER_SLICE * response_time_s
-    return min(max(duration_s, SHORTEST_SLICE_S), LONGEST_SLICE_S)
+    return min(max(duration_s, shortest_s), LONGEST_SLICE_S)
 
 
 def load_duration_s(load: Load, duration_s: float) -> float:

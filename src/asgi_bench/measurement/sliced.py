@@ -12,7 +12,7 @@ from asgi_bench.machine.sockets import connection_owners
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.disturbance import DisturbanceMeter
 from asgi_bench.measurement.load_stand import LoadStand
-from asgi_bench.measurement.schedule import schedule, slice_duration_s
+from asgi_bench.measurement.schedule import SHORTEST_SLICE_S, schedule, slice_duration_s
 from asgi_bench.measurement.watch import Watch
 from asgi_bench.model import ClosedLoop, OpenLoop, Plan, RateSweep
 from asgi_bench.model import Load as AnyLoad
@@ -29,10 +29,17 @@ GRACE_S = 20.0
 class SliceLoader:
     """Loads the cells of a block through the run's load process."""
 
-    def __init__(self, plan: Plan, stand: LoadStand, watch: Watch) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        stand: LoadStand,
+        watch: Watch,
+        shortest_slice_s: float = SHORTEST_SLICE_S,
+    ) -> None:
         self._plan = plan
         self._stand = stand
         self._watch = watch
+        self._shortest_slice_s = shortest_slice_s
         self._cpus = (*plan.server_cpus, *plan.load_cpus)
         self._pids: set[int] = set()
         self._ceilings_rps: dict[str, float] = {}
@@ -127,7 +134,7 @@ class SliceLoader:
         )
         item.begin(process.cpus)
         if isinstance(load, ClosedLoop):
-            return slice_duration_s(connections, opened.throughput_rps)
+            return slice_duration_s(connections, opened.throughput_rps, self._shortest_slice_s)
         # A schedule is followed whole: cut into slices it would never meet a long stall.
         return self._plan.duration_s
 
