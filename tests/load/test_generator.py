@@ -129,7 +129,7 @@ def test_stock_users_are_counted_as_the_server_counts(
     """Locust's own clients get wrong statuses and wrong bodies told by kind, to the last."""
     # The delay keeps a request of each user under way when they are stopped.
     script = ("plain", "plain", "status", "plain", "body")
-    server = known.behave(Behaviour(script=script, delay_s=0.1))
+    server = known.behave(Behaviour(script=script, delay_s=0.15))
     arguments = stock_arguments("127.0.0.1", server.port, 4)
     environment = stock_environment(client, SCENARIO, 5.0)
     with LoadProcess(arguments, log=log, env=environment) as process:
@@ -142,7 +142,7 @@ def test_stock_users_are_counted_as_the_server_counts(
     assert msgspec.to_builtins(closed.errors_total) == {
         kind: errors.get(kind, 0) for kind in ErrorCounts.__struct_fields__
     }
-    assert load.sent == load.requests + load.errors.total >= 8
+    assert load.sent == load.requests + load.errors.total >= 4
     assert 0.4 <= load.end_s - load.begin_s < 5
     assert closed.response_time_hdr is not None
 
