@@ -32,8 +32,6 @@ http {{
 """
 
 host, port, workers = sys.argv[1:]
-# SIGTERM comes to the whole process group: nginx ends by it, and this waits for that.
-signal.signal(signal.SIGTERM, lambda number, frame: None)
 with tempfile.TemporaryDirectory(prefix="asgi-bench-nginx-") as name:
     # nginx drops its rights before it makes its own folders.
     folder = Path(name)
@@ -41,4 +39,8 @@ with tempfile.TemporaryDirectory(prefix="asgi-bench-nginx-") as name:
     file = folder / "nginx.conf"
     file.write_text(CONFIGURATION.format(host=host, port=port, workers=workers, folder=folder))
     command = ["nginx", "-e", "stderr", "-p", name, "-c", str(file)]
-    sys.exit(subprocess.run(command, check=False).returncode)
+    with subprocess.Popen(command) as nginx:
+        # This waits for nginx to end, so that its files can go.
+        signal.signal(signal.SIGTERM, lambda number, frame: nginx.terminate())
+        code = nginx.wait()
+sys.exit(code)
