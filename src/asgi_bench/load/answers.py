@@ -80,7 +80,8 @@ class Answer:
     def _parser(self) -> ResponseReader:
         if self._reader is None:
             self._reader = ResponseReader(self._method)
-            equal = self._known[: self._equal_bytes]
-            self._pieces.append(equal)
-            self._reader.feed(equal)
+            if self._equal_bytes:
+                equal = self._known[: self._equal_bytes]
+                self._pieces.append(equal)
+                self._reader.feed(equal)
         return self._reader

@@ -21,7 +21,7 @@ from asgi_bench.load.originals import (
     new_epoll,
 )
 from asgi_bench.load.target import Target
-from asgi_bench.load.wire.http1 import WireError
+from asgi_bench.load.wire.http1 import Response, WireError, read_at_once
 from asgi_bench.model import ErrorCounts
 
 __all__ = ["READ_BYTES", "Connections", "Taken"]
@@ -144,30 +144,25 @@ class Connections:
         if fd not in self.busy:
             return self._startle(fd, data)
         answer = self.partial.get(fd)
-        if answer is None:
-            # The usual case, without the cost of an object for it.
-            if data and data == self.good:
-                return self._finish(fd, None)
-            answer = self.partial[fd] = Answer(self.good, self.target.method)
         try:
+            if answer is None:
+                if data and not self.good.startswith(data):
+                    response = read_at_once(data, self.target.method)
+                    if response is not None:
+                        return self._judge(fd, response, data, excess=len(data) - response.size)
+                elif data and len(data) == len(self.good):
+                    return self._finish(fd, None)
+                answer = self.partial[fd] = Answer(self.good, self.target.method)
             answer.feed(data, lambda size: _read_more(fd, size))
         except WireError:
             return self._fail(fd, "body")
         except (EOFError, OSError):
             return self._fail(fd, "reset")
-        if answer.excess:
-            return self._fail(fd, "body")
         if answer.is_known:
             return self._finish(fd, None)
-        response = answer.response
-        if response is None:
+        if answer.response is None:
             return Taken.WAITING
-        fault = self.target.fault_of(response)
-        if fault is None:
-            self.response_bytes = response.size
-            if not response.closes:
-                self.good = answer.raw or self.good
-        return self._finish(fd, fault, closes=response.closes)
+        return self._judge(fd, answer.response, answer.raw, excess=answer.excess)
 
     def lose(self, fd: int) -> Taken:
         """Handle a reset: it completes no answer, not even one that would end with the stream."""
@@ -213,6 +208,17 @@ class Connections:
         self.idle.clear()
         self._openings.close()
         self.epoll.close()
+
+    def _judge(self, fd: int, response: Response, raw: bytes, *, excess: int) -> Taken:
+        """Judge a whole answer; `raw` is remembered as good where nothing was wrong with it."""
+        if excess:
+            return self._fail(fd, "body")
+        fault = self.target.fault_of(response)
+        if fault is None:
+            self.response_bytes = response.size
+            if not response.closes:
+                self.good = raw or self.good
+        return self._finish(fd, fault, closes=response.closes)
 
     def _finish(self, fd: int, fault: str | None, *, closes: bool = False) -> Taken:
         if fault is None:

@@ -15,6 +15,7 @@ from asgi_bench.load.wire.http1 import (
     ResponseReader,
     WireError,
     encode_request,
+    read_at_once,
     read_response,
 )
 
@@ -166,6 +167,28 @@ def test_whatever_comes_is_an_answer_or_a_fault(wire: bytes, cuts: list[int], at
     if isinstance(whole, Response):
         assert whole.size <= len(wire)
         assert len(whole.body) <= whole.size
+
+
+@given(st.one_of(answers().map(lambda answer: answer[0]), damaged()), extras, st.data())
+def test_reading_at_once_is_reading(wire: bytes, extra: bytes, data: st.DataObject) -> None:
+    """The short way gives what the reader gives, or leaves it to the reader."""
+    cut = data.draw(st.integers(0, len(wire)))
+    method = data.draw(st.sampled_from(["GET", "HEAD"]))
+    for buffer in (wire, wire + extra, wire[:cut]):
+        try:
+            response = read_at_once(buffer, method)
+        except WireError:
+            with pytest.raises(WireError):
+                read_response(buffer, method=method)
+        else:
+            if response is not None:
+                assert read_response(buffer, method=method) == response
+
+
+def test_a_usual_answer_is_read_at_once() -> None:
+    """An answer with its length and all its body takes the short way, one with less does not."""
+    assert read_at_once(PLAIN + b"x") == Response(200, b"hello", len(PLAIN), closes=False)
+    assert read_at_once(PLAIN[:-1]) is None
 
 
 @pytest.mark.parametrize(

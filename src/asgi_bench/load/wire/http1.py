@@ -10,6 +10,20 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from asgi_bench.load.wire.heads import Head, WireError, check_fields, parse_head
+
+__all__ = [
+    "MAX_BODY_BYTES",
+    "MAX_CHUNK_LINE_BYTES",
+    "MAX_HEAD_BYTES",
+    "Response",
+    "ResponseReader",
+    "WireError",
+    "encode_request",
+    "read_at_once",
+    "read_response",
+]
+
 # All heads of one answer together, interim ones included; a chunked body's trailers likewise.
 MAX_HEAD_BYTES = 64 * 1024
 # The body as it travels: of a chunked one the framing counts too.
@@ -18,15 +32,8 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_CHUNK_LINE_BYTES = 1024
 
 _START = b"HTTP/1."
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?\Z")
-_FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)\Z")
 _BARE_LINE_FEED = re.compile(rb"[^\r]\n")
-_DIGITS = re.compile(rb"[0-9]{1,18}\Z")
 _CHUNK_LINE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\Z")
-
-
-class WireError(Exception):
-    """The bytes are not an HTTP/1.1 response, or pass a bound; the connection's state is lost."""
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -35,13 +42,6 @@ class Response(msgspec.Struct, frozen=True):
     status: int
     body: bytes
     size: int
-    closes: bool
-
-
-class _Head(msgspec.Struct, frozen=True):
-    status: int
-    content_length: int | None
-    is_chunked: bool
     closes: bool
 
 
@@ -60,6 +60,24 @@ def encode_request(
     if body or method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def read_at_once(buffer: bytes, method: str = "GET") -> Response | None:
+    """Read what nearly every answer is, one head and all of a body of known length.
+
+    None where it is anything else, or not all there: then a reader can tell. Raises WireError on a
+    malformed head.
+    """
+    end = buffer.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES) + 4
+    if end < 4 or method == "HEAD":
+        return None
+    head = parse_head(buffer[: end - 2])
+    if head.content_length is None or head.is_chunked or head.is_bodiless:
+        return None
+    size = end + head.content_length
+    if len(buffer) < size or head.content_length > MAX_BODY_BYTES:
+        return None
+    return Response(head.status, buffer[end:size], size, head.closes)
 
 
 def read_response(buffer: bytes, *, method: str = "GET", at_eof: bool = False) -> Response | None:
@@ -83,7 +101,7 @@ class ResponseReader:
         self._buffer = bytearray()
         self._used = 0
         self._scanned = 0
-        self._head = _Head(0, None, False, False)
+        self._head = Head(0, None, False, False)
         self._pieces: list[bytes] = []
         self._body_bytes = 0
         self._missing = 0
@@ -123,12 +141,12 @@ class ResponseReader:
             if not _START.startswith(self._buffer[: len(_START)]):
                 raise WireError("does not start with HTTP/1.")
             return False
-        head = self._head = _parse_head(self._consume(end + 4)[:-4])
+        head = self._head = parse_head(self._consume(end + 4)[:-2])
         if head.status == 101:
             raise WireError("switched protocols unasked")
         if head.status < 200:
             return True
-        if self._method == "HEAD" or head.status in (204, 304):
+        if self._method == "HEAD" or head.is_bodiless:
             return self._complete()
         if head.is_chunked:
             self._step = self._read_chunk_line
@@ -178,8 +196,7 @@ class ResponseReader:
         end = self._find(b"\r\n\r\n", MAX_HEAD_BYTES, "trailers")
         if end < 0:
             return False
-        for line in self._consume(end + 4)[:-4].split(b"\r\n"):
-            _field(line)
+        check_fields(self._consume(end + 4)[:-2], 0)
         return self._complete()
 
     def _find(self, mark: bytes, limit: int, what: str) -> int:
@@ -223,42 +240,3 @@ class ResponseReader:
         body = b"".join(self._pieces)
         self._response = Response(head.status, body, self._used, closes or head.closes)
         return True
-
-
-def _parse_head(head: bytes) -> _Head:
-    status_line, *lines = head.split(b"\r\n")
-    match = _STATUS_LINE.match(status_line)
-    if match is None:
-        raise WireError("malformed status line")
-    lengths: set[int] = set()
-    codings: list[bytes] = []
-    options: list[bytes] = []
-    for line in lines:
-        name, value = _field(line)
-        if name == b"content-length":
-            lengths.add(_content_length(value))
-        elif name == b"transfer-encoding":
-            codings += [coding.strip(b" \t").lower() for coding in value.split(b",")]
-        elif name == b"connection":
-            options += [option.strip(b" \t").lower() for option in value.split(b",")]
-    if len(lengths) > 1:
-        raise WireError("differing content-length headers")
-    if codings and codings != [b"chunked"]:
-        raise WireError("transfer-encoding other than chunked")
-    is_old = match[1] == b"0"
-    # RFC 9112, 6.1: chunked from HTTP/1.0 may be read, but its connection is not to be reused.
-    closes = b"close" in options or (is_old and (b"keep-alive" not in options or bool(codings)))
-    return _Head(int(match[2]), next(iter(lengths), None), bool(codings), closes)
-
-
-def _field(line: bytes) -> tuple[bytes, bytes]:
-    match = _FIELD_LINE.match(line)
-    if match is None:
-        raise WireError("malformed header line")
-    return match[1].lower(), match[2].strip(b" \t")
-
-
-def _content_length(value: bytes) -> int:
-    if not _DIGITS.match(value):
-        raise WireError("malformed content-length")
-    return int(value)
