@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from asgi_bench.model import RunHeader, Trial
+from asgi_bench.model import Proof, RunHeader, Trial
 from asgi_bench.store import schema
 from asgi_bench.store.schema import SCHEMA_FOLDER
 
@@ -61,7 +61,7 @@ def structs_in(kind: msgspec.inspect.Type) -> Iterator[type[msgspec.Struct]]:
 STORED = list(
     dict.fromkeys(
         struct
-        for root in (RunHeader, Trial)
+        for root in (RunHeader, Trial, Proof)
         for struct in structs_in(msgspec.inspect.type_info(root))
     )
 )
@@ -70,7 +70,16 @@ STORED = list(
 def test_files_hold_known_structs() -> None:
     """The walk through the files' types reaches the plan, its cells, slices and findings."""
     names = {kind.__name__ for kind in STORED}
-    assert {"RunHeader", "Plan", "Cell", "ClosedLoop", "Machine", "Slice", "Reason"} <= names
+    assert {
+        "RunHeader",
+        "Plan",
+        "Cell",
+        "ClosedLoop",
+        "Machine",
+        "Slice",
+        "Reason",
+        "Proof",
+    } <= names
 
 
 @pytest.mark.parametrize("kind", STORED, ids=lambda kind: kind.__name__)

@@ -10,6 +10,7 @@ from asgi_bench.cli.options import with_selection
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import ExitCode
 from asgi_bench.measurement.check import Checked, check_all
+from asgi_bench.model import Proof
 
 
 @with_selection
@@ -18,7 +19,7 @@ def check(selection: Selection) -> None:
     require_linux()
     plan = planned(selection)
     with tempfile.TemporaryDirectory(prefix="asgi-bench-check-") as folder:
-        results = check_all(plan, Path(folder), _tell)
+        results = check_all(plan, Path(folder), _tell, announce=print)
     failed = sum(result.fault is not None for result in results)
     skipped = sum(result.skip_reason is not None for result in results)
     print(f"{len(results) - failed - skipped} ok, {failed} failed, {skipped} skipped")
@@ -32,4 +33,19 @@ def _tell(result: Checked) -> None:
     elif result.skip_reason is not None:
         print(f"skipped  {result.server}: {result.skip_reason}", flush=True)
     else:
-        print(f"ok       {result.server}", flush=True)
+        print(f"ok       {result.server}{_in_words(result.proof)}", flush=True)
+
+
+def _in_words(proof: Proof | None) -> str:
+    """What really runs: loop, protocol and parser by their classes, and the socket's option."""
+    if proof is None or proof.unproven is not None:
+        return f": unproven, {proof.unproven}" if proof is not None else ""
+    nodelay = {True: "TCP_NODELAY", False: "no TCP_NODELAY", None: None}[proof.tcp_nodelay]
+    # Where the protocol is its own parser there is no other.
+    parts = (_short(proof.loop), _short(proof.protocol), _short(proof.parser), nodelay)
+    return f": {', '.join(part for part in parts if part)}"
+
+
+def _short(name: str | None) -> str | None:
+    """`httptools.HttpRequestParser` for `httptools.parser.parser.HttpRequestParser`."""
+    return name and f"{name.partition('.')[0]}.{name.rpartition('.')[2]}"

@@ -16,6 +16,7 @@ from asgi_bench.model import Plan
 
 REDRAW_EVERY_S = 0.5
 WORDS = {
+    "prove": "seeing what really runs",
     "start": "starting servers",
     "open": "opening connections",
     "load": "under load",

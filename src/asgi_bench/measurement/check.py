@@ -6,24 +6,38 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench.machine.lock import measuring_lock
+from asgi_bench.measurement.expectations import settle_expectations
 from asgi_bench.measurement.interruption import orderly_interruption
+from asgi_bench.measurement.proving import prove, setting_of
 from asgi_bench.measurement.rounds import rounds_and_blocks
 from asgi_bench.measurement.standing import StandingServers
-from asgi_bench.model import Plan
+from asgi_bench.model import Plan, Proof
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """How one server came out: `fault` None is well; `skip_reason` says why it wasn't started."""
+    """How one server came out: `fault` None is well; `skip_reason` says why it wasn't started.
+
+    `proof` is what really ran.
+    """
 
     server: str
     fault: str | None = None
     skip_reason: str | None = None
+    proof: Proof | None = None
 
 
-def check_all(plan: Plan, log_folder: Path, tell: Callable[[Checked], None]) -> list[Checked]:
+def check_all(
+    plan: Plan,
+    log_folder: Path,
+    tell: Callable[[Checked], None],
+    announce: Callable[[str], None],
+) -> list[Checked]:
     """Start, verify and stop what the plan would measure; `tell` hears of each as it is known.
 
-    Raises BenchError where another run holds the machine.
+    What its answers are held to is announced first, where that had to be found out. A server that
+    is not what its variant states is at fault.
+
+    Raises BenchError where another run holds the machine, or no server can serve the app.
     """
     results: list[Checked] = []
 
@@ -47,11 +61,16 @@ def check_all(plan: Plan, log_folder: Path, tell: Callable[[Checked], None]) -> 
         for planned in plan.cells
         if planned.skip_reason is None
     ]
-    once = msgspec.structs.replace(plan, rounds=1)
     with orderly_interruption(), measuring_lock():
+        settled = settle_expectations(plan, log_folder, announce)
+        proofs = {proof.setting: proof for proof in prove(settled, log_path)}
+        once = msgspec.structs.replace(settled, rounds=1)
         for round, block, members in rounds_and_blocks(once, cells):
             with StandingServers(once, members, log_path, round=round, block=block) as standing:
                 standing.stop()
                 for server in standing.servers:
-                    note(Checked(server.cells[0].cell.process_key, fault=server.fault))
+                    cell = server.cells[0].cell
+                    proof = proofs[setting_of(cell)]
+                    fault = server.fault or proof.fault
+                    note(Checked(cell.process_key, fault=fault, proof=proof))
     return results

@@ -7,7 +7,7 @@ import msgspec
 
 from asgi_bench.model import Trial
 
-Phase: TypeAlias = Literal["start", "open", "load", "stop"]
+Phase: TypeAlias = Literal["prove", "start", "open", "load", "stop"]
 
 
 class PhaseBegun(msgspec.Struct, frozen=True):

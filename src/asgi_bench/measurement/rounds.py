@@ -9,6 +9,7 @@ from asgi_bench.calibration import Calibration
 from asgi_bench.measurement.block import Loader, measure_block
 from asgi_bench.measurement.events import Observer, TrialDone
 from asgi_bench.measurement.load_stand import LoadStand
+from asgi_bench.measurement.proving import failed_trials, prove, refused
 from asgi_bench.measurement.schedule import SHORTEST_SLICE_S, load_duration_s
 from asgi_bench.measurement.sliced import SliceLoader
 from asgi_bench.measurement.stock import StockLoader
@@ -45,6 +46,10 @@ def measure(
             loader = SliceLoader(plan, stand, watch, shortest_s or SHORTEST_SLICE_S)
         else:
             loader = StockLoader(plan, writer, watch)
+        reasons = _refuse_misnamed(plan, writer, watch)
+        if reasons and fail_fast:
+            return watch
+        cells = [planned for planned in cells if planned.cell.key not in reasons]
         for round, block, members in rounds_and_blocks(plan, cells):
             measured = measure_block(plan, members, loader, writer, watch, round=round, block=block)
             for trial in measured:
@@ -55,6 +60,21 @@ def measure(
                 break
     watch.leave()
     return watch
+
+
+def _refuse_misnamed(plan: Plan, writer: RunWriter, watch: Watch) -> dict[str, str]:
+    """Store what really runs, and a failed trial for each cell where that is not what it states.
+
+    Returns why, by cell key.
+    """
+    watch.enter(0, 0, "prove")
+    proofs = prove(plan, writer.log_path)
+    writer.write_proofs(proofs)
+    reasons = refused(plan, proofs)
+    for trial in failed_trials(plan, reasons):
+        writer.append(trial)
+        watch.tell(TrialDone(trial))
+    return reasons
 
 
 def rounds_and_blocks(

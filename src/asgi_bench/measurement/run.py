@@ -1,5 +1,7 @@
 """A whole run: the machine locked and described, the folder made, the plan carried out."""
 
+import tempfile
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,11 +9,13 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench import __version__
+from asgi_bench.definitions.installed import Installation
 from asgi_bench.machine.fingerprint import describe_machine, installed_packages
 from asgi_bench.machine.limits import raise_descriptor_limit
 from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.measurement.calibration import calibration_for
 from asgi_bench.measurement.events import Observer
+from asgi_bench.measurement.expectations import settle_expectations
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.measurement.rounds import measure
 from asgi_bench.model import Plan, RunHeader
@@ -42,9 +46,12 @@ def carry_out(
     Raises BenchError where another run holds the machine, Interrupted on a signal. Whatever was
     stored until then stands.
     """
-    plan = order.plan
     with orderly_interruption(), measuring_lock(order.lock_wait_s, announce=announce):
-        raise_descriptor_limit(_most_connections(plan))
+        raise_descriptor_limit(_most_connections(order.plan))
+        asked_s = time.perf_counter()
+        with tempfile.TemporaryDirectory(prefix="asgi-bench-ask-") as logs:
+            plan = settle_expectations(order.plan, Path(logs), announce)
+        asked_s = time.perf_counter() - asked_s
         machine = describe_machine()
         calibration = None
         if plan.client == "fast":
@@ -60,13 +67,14 @@ def carry_out(
             calibration=calibration,
             packages=installed_packages(),
             command_line=order.command_line,
+            server_packages={} if plan.python is None else Installation(plan.python).versions,
         )
         with RunWriter(order.parent, header) as writer:
             folder_made(writer.folder)
             watch = measure(
                 plan, writer, observer, calibration=calibration, fail_fast=order.fail_fast
             )
-            writer.write_phases(watch.phases_s)
+            writer.write_phases({"ask": asked_s, **watch.phases_s})
 
 
 def _most_connections(plan: Plan) -> int:

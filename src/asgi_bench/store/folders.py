@@ -12,6 +12,7 @@ HEADER_FILE = "run.json"
 TRIALS_FILE = "trials.jsonl"
 LOGS_FOLDER = "logs"
 PHASES_FILE = "phases.json"
+PROOFS_FILE = "proofs.json"
 CHARTS_FOLDER = "charts"
 
 # What every file system and every shell takes unquoted.

@@ -1,7 +1,7 @@
 """The run folder: written trial by trial so that a kill loses nothing, and read back whole."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -9,8 +9,15 @@ from typing import IO, Any, Self
 import msgspec
 
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Run, RunHeader, Trial
-from asgi_bench.store.folders import HEADER_FILE, LOGS_FOLDER, PHASES_FILE, TRIALS_FILE, safe_name
+from asgi_bench.model import Proof, Run, RunHeader, Trial
+from asgi_bench.store.folders import (
+    HEADER_FILE,
+    LOGS_FOLDER,
+    PHASES_FILE,
+    PROOFS_FILE,
+    TRIALS_FILE,
+    safe_name,
+)
 from asgi_bench.store.migrations import (
     Migration,
     migrate_header,
@@ -78,6 +85,11 @@ class RunWriter:
         content = msgspec.json.encode({phase: round(s, 3) for phase, s in phases_s.items()})
         _write_atomically(self.folder / PHASES_FILE, content + b"\n")
 
+    def write_proofs(self, proofs: Sequence[Proof]) -> None:
+        """Store what really ran under each server setting."""
+        content = msgspec.json.format(msgspec.json.encode(proofs), indent=2)
+        _write_atomically(self.folder / PROOFS_FILE, content + b"\n")
+
     def log_path(self, cell_key: str, round: int, block: int = 0) -> Path:
         """Where a server's output of one round goes: `logs/<cell>/<round>.log`, its folder made.
 
@@ -99,6 +111,22 @@ def read_run(folder: Path) -> Run:
     damage: list[str] = []
     trials = tuple(_read_trials(folder / TRIALS_FILE, path, damage))
     return Run(header=header, trials=trials, folder=str(folder), damage=tuple(damage))
+
+
+def read_proofs(folder: Path) -> tuple[Proof, ...]:
+    """Read what really ran under each server setting; nothing where the run has no proofs.
+
+    Raises BenchError where the file can't be read.
+    """
+    file = folder / PROOFS_FILE
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=tuple[Proof, ...])
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise BenchError(f"{file}: can't be read: {error.strerror}") from None
+    except UNREADABLE as error:
+        raise BenchError(f"{file}: {error}") from None
 
 
 class _Version(msgspec.Struct):

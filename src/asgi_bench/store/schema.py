@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from asgi_bench.calibration import CALIBRATION_VERSION, Calibration
-from asgi_bench.model import SCHEMA_VERSION, RunHeader, Trial
+from asgi_bench.model import SCHEMA_VERSION, Proof, RunHeader, Trial
 
 SCHEMA_FOLDER = Path(__file__).parent / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -27,6 +27,9 @@ def store_schemas() -> dict[str, str]:
         "run.json": json_schema(RunHeader, f"asgi-bench run.json, version {SCHEMA_VERSION}"),
         "trial.json": json_schema(
             Trial, f"a line of asgi-bench trials.jsonl, version {SCHEMA_VERSION}"
+        ),
+        "proof.json": json_schema(
+            Proof, f"an entry of asgi-bench proofs.json, version {SCHEMA_VERSION}"
         ),
         "calibration.json": json_schema(
             Calibration, f"asgi-bench calibration, version {CALIBRATION_VERSION}"

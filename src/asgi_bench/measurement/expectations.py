@@ -1,0 +1,129 @@
+"""What the answers of a plan are held to: learned from probes where the user hasn't said."""
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from asgi_bench.errors import BenchError, UsageError
+from asgi_bench.machine.ports import free_port
+from asgi_bench.measurement.interruption import uninterrupted
+from asgi_bench.model import Plan, PlannedCell, Scenario
+from asgi_bench.serving.expectation import Answer, answer_of, learned, parts_compared
+from asgi_bench.serving.faults import ServerFault
+from asgi_bench.serving.logs import last_log_line
+from asgi_bench.serving.process import ServerProcess
+from asgi_bench.serving.readiness import wait_for_all
+
+PROBES = 3
+# Two starts side by side tell what belongs to one process (its pid, a random key); three probes
+# over more than a second tell what the clock writes into the body.
+STARTS = 2
+PROBE_PAUSE_S = 0.55
+# A server may be at fault itself; an app that three servers can't serve is.
+SERVERS_TRIED = 3
+TOLD_LOG_LINES = 40
+
+
+def settle_expectations(plan: Plan, folder: Path, announce: Callable[[str], None]) -> Plan:
+    """Return the plan with every scenario's right answer known, and what will be compared.
+
+    Servers are started for a scenario whose status isn't known yet; their logs go to `folder`.
+
+    Raises:
+        UsageError: the answers leave no right one, or it can't be told which is.
+        BenchError: no server could serve the app.
+    """
+    scenarios = []
+    for scenario in plan.scenarios:
+        is_open = scenario.expect_status == 0
+        known = _learn(plan, scenario, folder, announce) if is_open else scenario
+        known = msgspec.structs.replace(known, compared=parts_compared(known))
+        if is_open or scenario.expect_pattern is not None:
+            announce(_in_words(known))
+        scenarios.append(known)
+    return msgspec.structs.replace(plan, scenarios=tuple(scenarios))
+
+
+def _learn(
+    plan: Plan, scenario: Scenario, folder: Path, announce: Callable[[str], None]
+) -> Scenario:
+    faults = []
+    for number, planned in enumerate(_teachers(plan, scenario)):
+        log = folder / f"{scenario.name}-{number}.log"
+        try:
+            answers = _answers(plan, planned, scenario, log)
+        except ServerFault as fault:
+            line = last_log_line(log)
+            reason = f"{fault.reason}: {line}" if line else fault.reason
+            faults.append((f"{planned.cell.process_key}: {reason}", log))
+            continue
+        try:
+            return learned(scenario, answers)
+        except UsageError:
+            _tell_log(log, announce)
+            raise
+    if not faults:
+        return scenario  # Nothing will be measured: every cell is skipped with its reason.
+    reason, log = faults[0]
+    _tell_log(log, announce)
+    raise BenchError(f"no server could serve the app; {reason}")
+
+
+def _teachers(plan: Plan, scenario: Scenario) -> list[PlannedCell]:
+    """Cells to learn from: one of each server, the reference's first, with the fewest workers."""
+    cells = [
+        planned
+        for planned in plan.cells
+        if planned.skip_reason is None and planned.cell.scenario == scenario.name
+    ]
+    is_other = {one.cell.key: not one.cell.key.startswith(f"{plan.reference}/") for one in cells}
+    cells.sort(key=lambda one: (is_other[one.cell.key], one.cell.workers))
+    by_server: dict[str, PlannedCell] = {}
+    for planned in cells:
+        by_server.setdefault(planned.cell.server, planned)
+    return list(by_server.values())[:SERVERS_TRIED]
+
+
+def _answers(plan: Plan, planned: PlannedCell, scenario: Scenario, log: Path) -> list[Answer]:
+    """Start a server twice and ask each several times; raises ServerFault."""
+    chance = random.SystemRandom()
+    with ExitStack() as stack:
+        processes = []
+        for _ in range(STARTS):
+            process = ServerProcess(planned, port=free_port(chance), log_path=log)
+            with uninterrupted():
+                processes.append(stack.enter_context(process))
+        awaited = [(process, scenario, process.workers) for process in processes]
+        for outcome in wait_for_all(awaited, plan.startup_timeout_s):
+            if isinstance(outcome, ServerFault):
+                raise outcome
+        answers = []
+        for number in range(PROBES):
+            time.sleep(PROBE_PAUSE_S if number else 0)
+            answers += [
+                answer_of(process.port, scenario, plan.request_timeout_s) for process in processes
+            ]
+        return answers
+
+
+def _tell_log(log: Path, announce: Callable[[str], None]) -> None:
+    lines = log.read_text(errors="replace").rstrip().splitlines() if log.is_file() else []
+    if lines:
+        announce("\n".join(lines[-TOLD_LOG_LINES:]))
+
+
+def _in_words(scenario: Scenario) -> str:
+    size = scenario.expected_content
+    how = {
+        "body": f"body ({len(size or b'')} bytes)",
+        "pattern": f"a match of {scenario.expect_pattern!r} in the body",
+    }
+    parts = [how.get(part, part) for part in scenario.compared]
+    return (
+        f"{scenario.method} {scenario.path} of {scenario.name} answers "
+        f"{scenario.expect_status}; compared in every answer: {', '.join(parts)}"
+    )

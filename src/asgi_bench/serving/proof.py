@@ -1,0 +1,101 @@
+"""What a server that runs `apps/probe.py` tells of itself, and whether it is what it should be."""
+
+import http.client
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from asgi_bench.machine.ports import HOST
+from asgi_bench.model import Proof, Scenario
+from asgi_bench.serving.faults import ServerFault
+
+PROBE_SCENARIO = Scenario(name="probe", app="probe:app", expect_pattern='"loop"')
+# A shared listener hands connections to whoever wakes first: with so many at once every worker
+# nearly always gets one.
+CONNECTIONS_PER_WORKER = 8
+
+
+class Told(msgspec.Struct, frozen=True):
+    """One answer of the probe app; the keys are `apps/probe.py`'s."""
+
+    pid: int
+    loop: str | None
+    protocol: str | None
+    parser: str | None
+    transport: str | None
+    http_version: str | None
+    asgi_version: str | None
+    asgi_spec_version: str | None
+    tcp_nodelay: bool | None
+    python: str
+    packages: dict[str, str]
+
+
+def ask_workers(port: int, workers: int, timeout_s: float) -> list[Told]:
+    """Ask over several connections at once, so that every worker gets to answer.
+
+    Raises ServerFault where an answer doesn't come, or is not the probe app's.
+    """
+    connections = [
+        http.client.HTTPConnection(HOST, port, timeout=timeout_s)
+        for _ in range(CONNECTIONS_PER_WORKER * workers)
+    ]
+    try:
+        for connection in connections:
+            connection.connect()
+        for connection in connections:
+            connection.request("GET", f"/?port={connection.sock.getsockname()[1]}")
+        return [_told(connection) for connection in connections]
+    except (OSError, http.client.HTTPException) as fault:
+        raise ServerFault(f"the app that tells what runs gave no answer: {fault!r}") from None
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def proof_of(setting: str, told: Sequence[Told], proves: Mapping[str, str]) -> Proof:
+    """Return the proof of one server setting from its workers' answers.
+
+    `proves` are patterns of class names, by part; where one doesn't match, `fault` says so.
+    """
+    first = told[0]
+    nodelays = {one.tcp_nodelay for one in told}
+    faults = [
+        f"its {part} is {name or 'not to be found'}, and the variant states {pattern}"
+        for one in _distinct(told)
+        for part, pattern in proves.items()
+        if not fnmatchcase(name := getattr(one, part) or "", pattern)
+    ]
+    return Proof(
+        setting=setting,
+        loop=first.loop,
+        protocol=first.protocol,
+        parser=first.parser,
+        transport=first.transport,
+        http_version=first.http_version,
+        asgi_version=first.asgi_version,
+        asgi_spec_version=first.asgi_spec_version,
+        # Worse on one connection is worse.
+        tcp_nodelay=None if None in nodelays else all(nodelays),
+        python=first.python,
+        packages=first.packages,
+        worker_pids=tuple(sorted({one.pid for one in told})),
+        fault="; ".join(dict.fromkeys(faults)) or None,
+    )
+
+
+def _distinct(told: Sequence[Told]) -> list[Told]:
+    """One answer of each process."""
+    return list({one.pid: one for one in told}.values())
+
+
+def _told(connection: http.client.HTTPConnection) -> Told:
+    response = connection.getresponse()
+    body = response.read()
+    try:
+        return msgspec.json.decode(body, type=Told)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise ServerFault(
+            f"status {response.status} from something else than the app that tells what runs"
+        ) from None
