@@ -38,8 +38,10 @@ def _tell(result: Checked) -> None:
 
 def _in_words(proof: Proof | None) -> str:
     """What really runs: loop, protocol and parser by their classes, and the socket's option."""
-    if proof is None or proof.unproven is not None:
-        return f": unproven, {proof.unproven}" if proof is not None else ""
+    if proof is None:
+        return ""
+    if proof.unproven is not None:
+        return f": unproven: {proof.unproven}"
     nodelay = {True: "TCP_NODELAY", False: "no TCP_NODELAY", None: None}[proof.tcp_nodelay]
     # Where the protocol is its own parser there is no other.
     parts = (_short(proof.loop), _short(proof.protocol), _short(proof.parser), nodelay)

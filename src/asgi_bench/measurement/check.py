@@ -17,7 +17,7 @@ from asgi_bench.model import Plan, Proof
 class Checked(msgspec.Struct, frozen=True):
     """How one server came out: `fault` None is well; `skip_reason` says why it wasn't started.
 
-    `proof` is what really ran.
+    `proof` is what really ran, where the server takes an app that can tell.
     """
 
     server: str
@@ -69,8 +69,8 @@ def check_all(
             with StandingServers(once, members, log_path, round=round, block=block) as standing:
                 standing.stop()
                 for server in standing.servers:
-                    cell = server.cells[0].cell
-                    proof = proofs[setting_of(cell)]
-                    fault = server.fault or proof.fault
-                    note(Checked(cell.process_key, fault=fault, proof=proof))
+                    planned = server.cells[0]
+                    proof = proofs[setting_of(planned.cell)] if planned.proof_command else None
+                    fault = server.fault or (proof.fault if proof else None)
+                    note(Checked(planned.cell.process_key, fault=fault, proof=proof))
     return results
