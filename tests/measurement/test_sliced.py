@@ -93,7 +93,7 @@ def loaded_cell(name: str, round: int, block: int) -> LoadedCell:
         pids_gone=0,
     )
     draft = TrialDraft(cell, round=round, block=block, epoch_s=0.0, log=Path("log"))
-    return LoadedCell(cell, cast(StandingServer, server), draft)
+    return LoadedCell(cell, cast(StandingServer, server), draft, DURATION_S)
 
 
 def order_of(**place: int) -> list[str]:

@@ -23,6 +23,8 @@ from asgi_bench.model import Cell, Load, OpenLoop, Plan, PlannedCell, Scenario
 # Loopback alone: a network would be measured along with the server.
 HOST = "127.0.0.1"
 REFERENCE = "uvicorn/default/w1"
+# Five rounds of it at 500/s are samples enough for p99, and `make bench` keeps its 5 minutes.
+COMMON_RATE_S = 1.0
 SCENARIOS_FILE = "scenarios.toml"
 # Tells from inside what really runs.
 PROOF_APP = "probe:app"
@@ -91,9 +93,10 @@ def build_plan(
             app_dir=app_dir,
             packages=packages,
             environ=environ,
+            duration_s=duration_s,
         )
         for server, variant, workers in _server_settings(selection, servers)
-        for scenario, load in product(chosen, _loads(selection, variant, workers))
+        for scenario, (load, duration_s) in product(chosen, _loads(selection, variant, workers))
     ]
     reference = _reference(planned)
     return Plan(
@@ -146,8 +149,8 @@ def _server_settings(
                     yield server, variant, workers
 
 
-def _loads(selection: Selection, variant: Variant, workers: int) -> tuple[Load, ...]:
-    """Return the loads of one server setting, that at the common rate last."""
+def _loads(selection: Selection, variant: Variant, workers: int) -> list[tuple[Load, float | None]]:
+    """Return the loads of one server setting, that at the common rate last, with its own time."""
     asked = loads(
         connections=selection.connections,
         rates=selection.rates,
@@ -158,9 +161,9 @@ def _loads(selection: Selection, variant: Variant, workers: int) -> tuple[Load, 
     )
     rate_rps = selection.common_rate_rps
     if rate_rps is None or variant.name != "default" or workers != 1:
-        return asked
+        return [(load, None) for load in asked]
     common = OpenLoop(rate_rps, arrivals=selection.arrivals, connections=DEFAULT_CONNECTIONS)
-    return (*asked, common)
+    return [(load, None) for load in asked] + [(common, min(selection.duration_s, COMMON_RATE_S))]
 
 
 def _planned(
@@ -172,6 +175,7 @@ def _planned(
     app_dir: Path,
     packages: Packages,
     environ: Mapping[str, str],
+    duration_s: float | None,
 ) -> PlannedCell:
     variant = server.variants[cell.variant]
     argv = (*server.command, *variant.args)
@@ -195,6 +199,7 @@ def _planned(
     )
     return PlannedCell(
         cell=cell,
+        duration_s=duration_s,
         command=command(scenario.app, app_dir),
         env=env,
         working_dir=str(app_dir),

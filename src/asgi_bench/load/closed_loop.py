@@ -11,7 +11,7 @@ from asgi_bench.load.originals import EPOLLIN
 
 # Housekeeping (time-outs, retries) runs at this grain; a ramp opens a connection at each.
 SWEEP_NS = 20_000_000
-RAMP_NS = 2_000_000
+RAMP_NS = 1_000_000
 # gevent's hub gets a turn this often: Locust calls a worker missing after 3 s without one.
 BREATHE_NS = 250_000_000
 POLL_S = 0.005

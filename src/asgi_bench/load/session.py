@@ -20,8 +20,8 @@ from asgi_bench.load.target import Target
 from asgi_bench.machine.clocks import cpu_s_by_process, run_queue_wait_s
 from asgi_bench.model import ErrorCounts, OpenFigures
 
-# A ramp opens a connection every 2 ms; this is its length with some to spare for the last ones.
-RAMP_S_PER_CONNECTION = 0.0025
+# A ramp opens a connection every millisecond; this is its length, with some to spare.
+RAMP_S_PER_CONNECTION = 0.00125
 # After the last answer a server still tidies up; its CPU clock is read once it has settled.
 SETTLE_S = 0.0003
 # Locust's statistics are fed in blocks of at least this much load: the cost is per block.

@@ -18,12 +18,15 @@ from asgi_bench.store.runs import RunWriter
 class LoadedCell:
     """One cell in a block: its server and its trial, from the first connection to the last.
 
-    A loader calls `begin` before a cell's first slice and `end` after its last, while its
-    connections are still open.
+    `duration_s` is its time under load. A loader calls `begin` before a cell's first slice and
+    `end` after its last, while its connections are still open.
     """
 
-    def __init__(self, cell: Cell, server: StandingServer, draft: TrialDraft) -> None:
+    def __init__(
+        self, cell: Cell, server: StandingServer, draft: TrialDraft, duration_s: float
+    ) -> None:
         self.cell = cell
+        self.duration_s = duration_s
         self.server = server
         self.draft = draft
         self._split_before_s = (0.0, 0.0)
@@ -72,7 +75,12 @@ def measure_block(
     watch.enter(round, block, "start")
     with StandingServers(plan, cells, writer.log_path, round=round, block=block) as standing:
         everything = [
-            LoadedCell(planned.cell, server, _draft(planned, server, writer, watch, round, block))
+            LoadedCell(
+                planned.cell,
+                server,
+                _draft(planned, server, writer, watch, round, block),
+                planned.duration_s or plan.duration_s,
+            )
             for server in standing.servers
             for planned in server.cells
         ]

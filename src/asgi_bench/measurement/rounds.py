@@ -33,8 +33,7 @@ def measure(
     """
     cells = [planned for planned in plan.cells if planned.skip_reason is None]
     per_round_s = sum(
-        len(planned.blocks) * load_duration_s(planned.cell.load, plan.duration_s)
-        for planned in cells
+        len(planned.blocks) * load_duration_s(planned, plan.duration_s) for planned in cells
     )
     watch = Watch(observer, plan.rounds * per_round_s)
     with ExitStack() as stack:

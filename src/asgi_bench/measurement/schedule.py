@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from asgi_bench.model import Load, RateSweep
+from asgi_bench.model import PlannedCell, RateSweep
 
 # A slice shorter than 16 response times is mostly its own ramp and drain; 20 ms is the shortest
 # that keeps the command's own cost (0.2 ms) at 1 %; 1 s keeps slow servers interleaved at all.
@@ -32,11 +32,12 @@ def slice_duration_s(
     return min(max(duration_s, shortest_s), LONGEST_SLICE_S)
 
 
-def load_duration_s(load: Load, duration_s: float) -> float:
-    """Return the time under load of a cell in a round, from the measured time per trial."""
+def load_duration_s(planned: PlannedCell, duration_s: float) -> float:
+    """Return the time under load of a cell in a round, from the plan's time per trial."""
+    load, each_s = planned.cell.load, planned.duration_s or duration_s
     if isinstance(load, RateSweep):
-        return duration_s * (len(load.shares) + load.search_steps)
-    return duration_s
+        return each_s * (len(load.shares) + load.search_steps)
+    return each_s
 
 
 def schedule(

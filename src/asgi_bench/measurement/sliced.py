@@ -15,9 +15,9 @@ from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.schedule import SHORTEST_SLICE_S, schedule, slice_duration_s
 from asgi_bench.measurement.watch import Watch
 from asgi_bench.model import ClosedLoop, OpenLoop, Plan, RateSweep
-from asgi_bench.model import Load as AnyLoad
 
-WARMUP_S = 0.2
+# Beside the ramp, which is load already; Python servers have nothing more to warm up.
+WARMUP_S = 0.1
 # What a share of the rate is a share of is measured in the warm-up, so that has to be longer.
 SHARE_WARMUP_S = 1.0
 # Opening a connection takes 2 ms; on a machine that is busy elsewhere some times that.
@@ -73,7 +73,7 @@ class SliceLoader:
     ) -> None:
         """Load all cells in the order of a schedule drawn for them."""
         by_key = {item.cell.key: item for item in cells}
-        durations_s = {key: self._planned_s(item.cell.load) for key, item in by_key.items()}
+        durations_s = {key: scheduled_s(item) for key, item in by_key.items()}
         shares = {
             key: chance.sample(load.shares, len(load.shares))
             for key, item in by_key.items()
@@ -99,12 +99,7 @@ class SliceLoader:
             for item, load, objective in chance.sample(searching, len(searching)):
                 rate_rps = next_rate_rps(bracket(item.draft.slices, objective))
                 if step < load.search_steps and rate_rps is not None:
-                    self._load(item, self._plan.duration_s, rate_rps, chance, process)
-
-    def _planned_s(self, load: AnyLoad) -> float:
-        if isinstance(load, RateSweep):
-            return self._plan.duration_s * len(load.shares)
-        return self._plan.duration_s
+                    self._load(item, item.duration_s, rate_rps, chance, process)
 
     def _open(self, item: LoadedCell, process: LoadProcess) -> float:
         """Open a cell's connections and return how long its slices have to be, in seconds."""
@@ -136,7 +131,7 @@ class SliceLoader:
         if isinstance(load, ClosedLoop):
             return slice_duration_s(connections, opened.throughput_rps, self._shortest_slice_s)
         # A schedule is followed whole: cut into slices it would never meet a long stall.
-        return self._plan.duration_s
+        return item.duration_s
 
     def _settle_rate(self, item: LoadedCell, throughput_rps: float) -> None:
         """Fix what a cell's rates come to: shares are of what it reached when first warmed up."""
@@ -179,3 +174,9 @@ class SliceLoader:
     def _close(self, item: LoadedCell, process: LoadProcess) -> None:
         item.end()
         item.draft.close(process.ask(Close(item.cell.key), Closed, GRACE_S))
+
+
+def scheduled_s(item: LoadedCell) -> float:
+    """Return a cell's time under load in a schedule; what a search adds comes after it."""
+    load = item.cell.load
+    return item.duration_s * (len(load.shares) if isinstance(load, RateSweep) else 1)

@@ -143,7 +143,8 @@ class PlannedCell(msgspec.Struct, frozen=True):
 
     `command` still holds the placeholders `{port}` and `{fd}`, which each trial fills in.
     `blocks` are the blocks of a round it takes part in; its own is the first, and only the
-    reference cell has more. `skip_reason` is set where the cell can't be measured here.
+    reference cell has more. `duration_s` is its time under load in a round, where that is not the
+    plan's. `skip_reason` is set where the cell can't be measured here.
     `proof_command` starts the same server on the app that tells what really runs (none where the
     server takes no app); `proves` is what it must tell, as patterns of class names.
     """
@@ -155,6 +156,7 @@ class PlannedCell(msgspec.Struct, frozen=True):
     socket_sharing: Literal["own", "inherited"] = "own"
     server_version: str | None = None
     blocks: tuple[int, ...] = (0,)
+    duration_s: float | None = None
     skip_reason: str | None = None
     proof_command: tuple[str, ...] = ()
     proves: dict[str, str] = {}
