@@ -13,6 +13,7 @@ from asgi_bench.model import (
     ErrorCounts,
     Load,
     Machine,
+    Objective,
     OpenLoop,
     Plan,
     PlannedCell,
@@ -45,6 +46,13 @@ SERVERS: Mapping[tuple[str, str], tuple[float, float]] = {
 REFERENCE_RPS = 24_000.0
 REFERENCE = "uvicorn/default/w1"
 CLOSED_64 = ClosedLoop(connections=64)
+SWEEP_SHARES = (0.1, 0.25, 0.5, 0.7, 0.85, 0.95, 1.1)
+# A rate that the slowest servers can't take, a share, and a sweep with its search.
+OPEN_AND_SWEEP = (
+    OpenLoop(3000),
+    OpenLoop(None, rate_share=0.5),
+    RateSweep(SWEEP_SHARES, Objective(quantile=0.99, limit_s=0.02), search_steps=3),
+)
 DURATION_S = 2.0
 
 MACHINE = Machine(
@@ -170,8 +178,10 @@ def make_trial(
         stop_s=0.2,
         server_cpus=(0,),
         load_cpus=(1,),
-        cpu_s_by_process={"4711": 2.0},
-        connections_by_process={"4711": connections},
+        cpu_s_by_process={str(4711 + n): 2.0 / cell.workers for n in range(cell.workers)},
+        connections_by_process={
+            str(4711 + n): connections // cell.workers for n in range(cell.workers)
+        },
         response_bytes=149,
     )
     match cell.load:
@@ -222,13 +232,9 @@ def _slices(requests: int, duration_s: float, slices: int, start_s: float) -> tu
 
 def with_errors(trial: Trial, share: float) -> Trial:
     """The trial with that share of its answers wrong."""
-    wrong = max(int(trial.requests * share), 1)
+    pieces = tuple(_spoilt(piece, share) for piece in trial.slices)
+    wrong = sum(piece.errors for piece in pieces)
     counts = ErrorCounts(status=wrong - wrong // 4, reset=wrong // 4)
-    first, *rest = trial.slices
-    pieces = (
-        msgspec.structs.replace(first, requests=first.requests - wrong, errors=wrong),
-        *rest,
-    )
     return msgspec.structs.replace(
         trial,
         slices=pieces,
@@ -236,6 +242,12 @@ def with_errors(trial: Trial, share: float) -> Trial:
         errors=counts,
         errors_total=counts,
     )
+
+
+def _spoilt(piece: Slice, share: float) -> Slice:
+    """The slice with that share of its answers wrong."""
+    wrong = max(int(piece.requests * share), 1)
+    return msgspec.structs.replace(piece, requests=piece.requests - wrong, errors=wrong)
 
 
 def failed(trial: Trial, reason: str) -> Trial:

@@ -7,13 +7,22 @@ import pytest
 
 from asgi_bench.analysis.document import CellReport, Report
 from asgi_bench.analysis.summary import summarize
+from asgi_bench.model import OpenLoop
 from asgi_bench.reporting import numbers
+from asgi_bench.reporting.columns import columns_of
 from asgi_bench.reporting.delimited import cell_columns
 from asgi_bench.reporting.documents import render_report
-from asgi_bench.reporting.groups import group_cells
-from asgi_bench.reporting.rows import COLUMNS, section_rows
+from asgi_bench.reporting.groups import AnyGroup, report_groups
+from asgi_bench.reporting.rows import Row, section_rows
 from asgi_bench.reporting.wording import findings
-from tests.synthetic_run import MACHINE, planned_cells, synthetic_run, troubled_run
+from tests.synthetic_run import (
+    CLOSED_64,
+    MACHINE,
+    OPEN_AND_SWEEP,
+    planned_cells,
+    synthetic_run,
+    troubled_run,
+)
 
 replace = msgspec.structs.replace
 HOSTILE = "<b>|x|</b> [red]a[/red] `id` $x$ \x1b[2J=1+1 *b* &amp; \u202eevil"
@@ -23,6 +32,18 @@ HOSTILE = "<b>|x|</b> [red]a[/red] `id` $x$ \x1b[2J=1+1 *b* &amp; \u202eevil"
 def report() -> Report:
     """The report of a run with every kind of trouble."""
     return summarize(troubled_run())
+
+
+@pytest.fixture(scope="module")
+def mixed() -> Report:
+    """The report of a run of a closed loop, open ones that some can't keep, and a sweep."""
+    return summarize(synthetic_run(planned_cells((CLOSED_64, *OPEN_AND_SWEEP)), rounds=3))
+
+
+def rows_of(group: AnyGroup) -> list[Row]:
+    """All rows of a group's table."""
+    columns = columns_of(group.load)
+    return [row for section in group.sections for row in section_rows(section, columns)]
 
 
 def hostile_report() -> Report:
@@ -42,23 +63,33 @@ def markdown_cells(line: str) -> list[str]:
     return [re.sub(r"\\(.)", r"\1", part.strip()) for part in parts]
 
 
-def test_text_has_every_row_and_fits_100_columns(report: Report) -> None:
-    """Every cell's texts stand on one line of at most 100 columns."""
+@pytest.mark.parametrize("which", ["report", "mixed"])
+def test_text_has_every_row_and_fits_100_columns(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    """Every cell's texts stand on one line of at most 100 columns, whatever its load."""
+    report: Report = request.getfixturevalue(which)
     lines = render_report(report, "text").splitlines()
     assert max(map(len, lines)) <= 100
-    rows = [row for g in group_cells(report.cells) for s in g.sections for row in section_rows(s)]
-    assert len(rows) == len(report.cells)
+    rows = [row for group in report_groups(report) for row in rows_of(group)]
+    assert len(rows) == len(report.everything)
     for row in rows:
         assert any(line.split() == " ".join(row.texts).split() for line in lines)
 
 
-def test_text_and_markdown_have_the_same_facts(report: Report) -> None:
+@pytest.mark.parametrize("which", ["report", "mixed"])
+def test_text_and_markdown_have_the_same_facts(which: str, request: pytest.FixtureRequest) -> None:
     """Rows, findings and the run's facts are the same in both."""
+    report: Report = request.getfixturevalue(which)
     text, markdown = render_report(report, "text"), render_report(report, "markdown")
     table = [markdown_cells(line) for line in markdown.splitlines() if line.startswith("|")]
-    rows = [row for g in group_cells(report.cells) for s in g.sections for row in section_rows(s)]
-    assert table[2:] == [list(row.texts) for row in rows]
-    assert [len(line) for line in table] == [len(COLUMNS)] * len(table)
+    expected = []
+    for group in report_groups(report):
+        columns = columns_of(group.load)
+        expected.append([f"{column.title} {column.unit}".strip() for column in columns])
+        expected.append(["---" if c.align == "left" else "---:" for c in columns])
+        expected += [list(row.texts) for row in rows_of(group)]
+    assert table == expected
     flat, shown = " ".join(text.split()), re.sub(r"\\(.)", r"\1", markdown)
     for finding in findings(report):
         for output in (flat, shown):
@@ -102,9 +133,9 @@ def test_csv_columns_are_those_of_the_document(report: Report) -> None:
 
 def test_invalid_last_and_unranked(report: Report) -> None:
     """Invalid, failed and skipped rows come after the others, without a place."""
-    for group in group_cells(report.cells):
+    for group in report_groups(report):
         for section in group.sections:
-            places = [row.texts[0] for row in section_rows(section)]
+            places = [row.texts[0] for row in section_rows(section, columns_of(group.load))]
             ranked = len(section.ranked)
             assert places[:ranked] == [str(place) for place in range(1, ranked + 1)]
             assert set(places[ranked:]) <= {numbers.MISSING}
@@ -112,8 +143,11 @@ def test_invalid_last_and_unranked(report: Report) -> None:
 
 def test_reference_has_no_interval_of_its_own(report: Report) -> None:
     """The reference's ratio is 1 by definition, not by measurement."""
-    (group,) = group_cells(report.cells)
-    ratios = {row.cell.cell: row.texts[5] for row in section_rows(group.sections[0])}
+    (group,) = report_groups(report)
+    columns = columns_of(CLOSED_64)
+    place = [column.title for column in columns].index("ratio to")
+    rows = section_rows(group.sections[0], columns)
+    ratios = {row.cell.cell: row.texts[place] for row in rows}
     assert ratios["uvicorn/default/w1/hello/c64"] == "1"
 
 
@@ -133,8 +167,8 @@ def test_narrow_terminal_folds_names_but_no_numbers() -> None:
     healthy = summarize(synthetic_run(rounds=3))
     text = render_report(healthy, "text", width=80)
     assert max(map(len, text.splitlines())) <= 80
-    for group in group_cells(healthy.cells):
-        for row in (row for section in group.sections for row in section_rows(section)):
+    for group in report_groups(healthy):
+        for row in rows_of(group):
             assert all(figure in text for figure in row.texts[3:])
 
 
@@ -147,7 +181,9 @@ def test_hostile_text_stays_text() -> None:
     assert "[red]a[/red]" in text
     markdown = render_report(hostile, "markdown")
     tables = [line for line in markdown.splitlines() if line.startswith("|")]
-    assert {len(re.split(r"(?<!\\)\|", line)) for line in tables} == {len(COLUMNS) + 2}
+    assert {len(re.split(r"(?<!\\)\|", line)) for line in tables} == {
+        len(columns_of(CLOSED_64)) + 2
+    }
     assert not re.search(r"(?<!\\)<", markdown)
     assert not re.search(r"(?<!\\)`", markdown)
     rows = list(csv.reader(io.StringIO(render_report(hostile, "csv"))))
@@ -178,3 +214,103 @@ def test_run_without_cells_is_a_report(format: str) -> None:
     """An empty plan gives an empty report, not a crash."""
     run = synthetic_run((), rounds=1)
     assert render_report(summarize(run), format).strip()  # type: ignore[arg-type]
+
+
+def column_of(report: Report, loop: str, title: str) -> dict[str, str]:
+    """A column of the table of a kind of load by cell."""
+    found: dict[str, str] = {}
+    for group in report_groups(report):
+        if loop in type(group.load).__name__.lower():
+            place = [column.title for column in columns_of(group.load)].index(title)
+            found |= {row.cell.cell: row.texts[place] for row in rows_of(group)}
+    return found
+
+
+def test_open_loop_table_has_its_own_columns(mixed: Report) -> None:
+    """Offered rate, what was kept of it, response and service times, lag: each from its key."""
+    cells = {cell.cell: cell for cell in mixed.cells if isinstance(cell.load, OpenLoop)}
+    p999, service = (column_of(mixed, "open", title) for title in ("p99.9", "service"))
+    kept, lag = column_of(mixed, "open", "kept"), column_of(mixed, "open", "lag")
+    assert p999.keys() == cells.keys()
+    for key, cell in cells.items():
+        assert p999[key] == numbers.milliseconds(cell.response_time_s.p999)
+        assert service[key] == numbers.milliseconds(cell.service_time_s.p50)
+        assert lag[key] == numbers.microseconds(cell.generator_lag_s.p99)
+        assert float(kept[key]) == pytest.approx((cell.rate_ratio or 0) * 100, abs=0.1)
+
+
+def test_overloaded_cell_says_so_and_has_no_percentiles(mixed: Report) -> None:
+    """Who can't keep the rate stands below the ranked ones, named overloaded, with a finding."""
+    verdicts, p50 = column_of(mixed, "open", "validity"), column_of(mixed, "open", "p50")
+    places = column_of(mixed, "open", "#")
+    overloaded = {cell.cell for cell in mixed.cells if cell.overloaded}
+    assert overloaded
+    assert {key for key, verdict in verdicts.items() if verdict == "overloaded"} == overloaded
+    assert (
+        {p50[key] for key in overloaded} == {places[key] for key in overloaded} == {numbers.MISSING}
+    )
+    told = [f for f in findings(mixed) if "more than the server can take" in f.text]
+    assert {cell for finding in told for cell in finding.cells} >= overloaded
+
+
+def test_open_loop_is_not_said_to_be_at_saturation(mixed: Report) -> None:
+    """Each loop's times are named for what they are, in a run with several kinds of load."""
+    for text in (render_report(mixed, "text"), render_report(mixed, "markdown")):
+        flat = " ".join(text.split())
+        assert "Closed loop. p50, p99: response time at saturation." in flat
+        assert "p99.9: response time from the intended moment" in flat
+        assert "Highest: the highest rate that kept p99 ≤ 20 ms." in flat.replace("\\", "")
+    only = summarize(synthetic_run(planned_cells(OPEN_AND_SWEEP), rounds=1))
+    assert "saturation" not in render_report(only, "text")
+
+
+def test_sweep_table_shows_the_curve(mixed: Report) -> None:
+    """The highest rate with its interval, and p99 at each of the last shares below 1."""
+    highest, saturated = (column_of(mixed, "sweep", title) for title in ("highest", "saturated"))
+    first_p99 = column_of(mixed, "sweep", "p99 at")
+    for sweep in mixed.sweeps:
+        rate = sweep.highest_rate_rps
+        assert highest[sweep.cell] == numbers.with_interval(numbers.rate(rate.value), rate)
+        assert saturated[sweep.cell] == numbers.rate(sweep.saturation_rps.value)
+        quarter = next(point for point in sweep.points if point.share == 0.25)
+        assert first_p99[sweep.cell] == numbers.milliseconds(quarter.response_time_s.p99)
+
+
+def test_lower_bound_of_the_highest_rate_is_marked(mixed: Report) -> None:
+    """Where no rate broke the objective, the figure is an at least."""
+    sweeps = (replace(mixed.sweeps[0], highest_rate_is_least=True),)
+    shown = column_of(replace(mixed, sweeps=sweeps), "sweep", "highest")
+    assert [text[0] for text in shown.values()] == ["≥"]
+
+
+def test_csv_has_a_line_for_each_point_of_a_sweep(mixed: Report) -> None:
+    """After the cells come the points, in the columns of a cell under that rate."""
+    rows = list(csv.DictReader(io.StringIO(render_report(mixed, "csv"))))
+    points = [(sweep, point) for sweep in mixed.sweeps for point in sweep.points]
+    assert [row["cell"] for row in rows] == [
+        *(cell.cell for cell in mixed.cells),
+        *(sweep.cell for sweep, _ in points),
+    ]
+    for row, (sweep, point) in zip(rows[len(mixed.cells) :], points, strict=True):
+        assert row["load.loop"] == "sweep"
+        assert row["share"] == str(point.share)
+        assert row["offered_rps"] == str(point.offered_rps)
+        assert row["throughput_rps.value"] == str(point.throughput_rps.value)
+        assert row["response_time_s.p99"] == str(point.response_time_s.p99 or "")
+        assert row["overloaded"] == str(point.overloaded).lower()
+        assert row["highest_rate_rps.lower"] == str(sweep.highest_rate_rps.lower or "")
+        assert row["objective.limit_s"] == "0.02"
+    assert {row["share"] for row in rows[: len(mixed.cells)]} == {""}
+
+
+def test_sweep_without_points_keeps_its_line(mixed: Report) -> None:
+    """A sweep that failed or was skipped is one line in CSV and one row in the table."""
+    empty = summarize(synthetic_run(planned_cells(OPEN_AND_SWEEP[-1:])[:1], rounds=0))
+    (row,) = csv.DictReader(io.StringIO(render_report(empty, "csv")))
+    assert (row["outcome"], row["share"]) == ("skipped", "")
+    assert any(line.endswith(" skipped") for line in render_report(empty, "text").splitlines())
+
+
+def test_json_of_open_loops_and_sweeps_reads_back(mixed: Report) -> None:
+    """Loads of every kind come back as what they were."""
+    assert msgspec.json.decode(render_report(mixed, "json"), type=Report) == mixed

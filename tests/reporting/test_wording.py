@@ -42,14 +42,14 @@ def test_colours_of_a_log_line_vanish_whole() -> None:
     ("load", "words"),
     [
         (ClosedLoop(64), "closed loop, 64 connections"),
-        (OpenLoop(500), "open loop, 500 requests/s, poisson, up to 256 connections"),
+        (OpenLoop(500), "open loop, 500 requests/s, Poisson, up to 256 connections"),
         (
             OpenLoop(None, rate_share=0.5, arrivals="constant", connections=8),
-            "open loop, 50% of each server's own throughput, constant, up to 8 connections",
+            "open loop, 50% of each server's own throughput, evenly spaced, up to 8 connections",
         ),
         (
             RateSweep((0.2, 0.9)),
-            "open loop, sweep of 20 90% of each server's own throughput, poisson, "
+            "open loop, sweep from 20% to 90% of each server's own throughput, Poisson, "
             "up to 256 connections",
         ),
     ],

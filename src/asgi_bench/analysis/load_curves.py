@@ -1,6 +1,6 @@
 """Load curves: what a sweep found at each offered rate, and the highest that kept the objective."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean, median
 
 import msgspec
@@ -27,36 +27,36 @@ def sweep_report(sample: Sample, plan: Plan) -> SweepReport:
     facts = msgspec.structs.replace(
         facts, validity_reasons=(*facts.validity_reasons, *_unkept(brackets))
     )
+    steps = _steps(used, load)
+    points = tuple(
+        _point(sample.planned.cell.key, share, members) for share, members in steps.items()
+    )
     return SweepReport(
         **msgspec.structs.asdict(facts),
-        points=_points(sample.planned.cell.key, used, load),
+        points=points,
         objective=load.objective,
         highest_rate_rps=_highest_rate_rps(brackets),
         highest_rate_is_least=any(
             each.broken_rps is None and each.kept_rps is not None for each in brackets
         ),
-        saturation_rps=interval_over(map(_saturation_rps, used)),
+        saturation_rps=_saturation_rps(points, steps),
     )
 
 
-def _points(cell: str, trials: Iterable[Trial], load: RateSweep) -> tuple[SweepPoint, ...]:
-    """The curve by rising share; none without a measured round.
+def _steps(trials: Iterable[Trial], load: RateSweep) -> dict[float, list[Slice]]:
+    """The steps of all rounds by their share, rising; none without a measured round.
 
     A trial's first slices are the shares in random order; what the search tried comes after them.
+    With fewer slices than shares nothing tells which is missing.
     """
     shares = sorted(load.shares)
-    steps: list[list[Slice]] = [[] for _ in shares]
+    steps: dict[float, list[Slice]] = {}
     for trial in trials:
         planned = sorted(trial.slices[: len(shares)], key=lambda step: step.offered_rps or 0.0)
-        # With fewer slices than shares nothing tells which is missing.
         if len(planned) == len(shares):
-            for place, step in enumerate(planned):
-                steps[place].append(step)
-    return tuple(
-        _point(cell, share, members)
-        for share, members in zip(shares, steps, strict=True)
-        if members
-    )
+            for share, step in zip(shares, planned, strict=True):
+                steps.setdefault(share, []).append(step)
+    return steps
 
 
 def _point(cell: str, share: float, steps: Sequence[Slice]) -> SweepPoint:
@@ -99,14 +99,16 @@ def _unkept(brackets: Sequence[Bracket]) -> Iterator[Reason]:
     yield Reason("objective-not-kept", "valid", float(unkept), float(len(brackets)), text)
 
 
-def _saturation_rps(trial: Trial) -> float | None:
-    """What was answered while more was offered than could be taken: the mean of such steps."""
-    rates_rps = [
-        rate_rps
-        for step in trial.slices
-        if _is_step_overloaded(step) and (rate_rps := _throughput_rps(step))
-    ]
-    return fmean(rates_rps) if rates_rps else None
+def _saturation_rps(
+    points: Sequence[SweepPoint], steps: Mapping[float, Sequence[Slice]]
+) -> Interval:
+    """What was answered at the rates from which on all overload the server, over rounds."""
+    taken = [point.share for point in points if not point.overloaded]
+    beyond = [steps[point.share] for point in points if point.share > max(taken, default=0.0)]
+    rounds = zip(*beyond, strict=True)
+    return interval_over(
+        fmean([_throughput_rps(step) or 0.0 for step in of_round]) for of_round in rounds
+    )
 
 
 def _throughput_rps(step: Slice) -> float | None:

@@ -173,7 +173,7 @@ def _nagle(response: Histogram | None, trial: Trial) -> Reason | None:
 def _uneven(trial: Trial, cell: Cell) -> Reason | None:
     """How the connections fell to the workers: it stays so for as long as they live."""
     counts = list(trial.connections_by_process.values())
-    if cell.workers < 2 or not counts:
+    if cell.workers < 2 or sum(counts) < cell.workers:
         return None
     share = max(counts) * cell.workers / sum(counts)
     if share <= MOST_CONNECTIONS_SHARE:

@@ -78,9 +78,9 @@ def show(folder: Path) -> Report:
 
 def exit_code(report: Report, *, strict: bool) -> ExitCode:
     """Return what a run exits with: a failed cell counts, an invalid one with `--strict`."""
-    if any(cell.outcome == "failed" for cell in report.cells):
+    if any(cell.outcome == "failed" for cell in report.everything):
         return ExitCode.FAILED
-    if strict and any(cell.validity == "invalid" for cell in report.cells):
+    if strict and any(cell.validity == "invalid" for cell in report.everything):
         return ExitCode.INVALID
     return ExitCode.OK
 

@@ -1,4 +1,8 @@
-"""The report as CSV: one line a cell, every figure of the JSON document in a column of its own."""
+"""The report as CSV: every figure of the JSON document in a column of its own.
+
+A cell is one line. A sweep has one for each point of its curve, in the columns of a cell under
+that rate, with what is said of the whole sweep repeated.
+"""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -7,16 +11,18 @@ from typing import Any
 
 import msgspec
 
-from asgi_bench.analysis.document import CellReport, Report
+from asgi_bench.analysis.document import CellReport, Report, SweepPoint, SweepReport
 from asgi_bench.reporting.wording import plain
 
+# Of a sweep: each has a line.
+POINTS = "points"
 RUN_COLUMNS = ("run", "started_at", "tool_version", "machine")
 # A spreadsheet runs a field that begins with one of these (OWASP, "CSV injection").
 FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 def render_csv(report: Report) -> str:
-    """The cells as CSV (RFC 4180, with a header line), the run's facts in the first columns.
+    """Cells and sweeps as CSV (RFC 4180, with a header line), the run's facts in the first columns.
 
     The columns are the same for every run. Nested keys are joined with a dot, as in
     `throughput_rps.value`; null is an empty field, and the validity reasons are one field of
@@ -27,18 +33,33 @@ def render_csv(report: Report) -> str:
     writer.writeheader()
     run = report.run
     facts = (run.id, run.started_at, run.tool_version, run.machine.fingerprint)
-    for cell in report.cells:
-        fields = {
-            **dict(zip(RUN_COLUMNS, facts, strict=True)),
-            **dict(_flat(msgspec.to_builtins(cell))),
-        }
+    for line in _lines(report):
+        fields = {**dict(zip(RUN_COLUMNS, facts, strict=True)), **line}
         writer.writerow({column: _field(value) for column, value in fields.items()})
     return out.getvalue()
 
 
 def cell_columns() -> tuple[str, ...]:
-    """The columns of a cell, read from the document's types: null or not, they are there."""
-    return tuple(dict.fromkeys(_names(msgspec.inspect.type_info(CellReport))))
+    """The columns of a cell, read from the document's types: null or not, they are there.
+
+    Those that only a sweep and its points have come last.
+    """
+    names = [
+        name
+        for kind in (CellReport, SweepReport, SweepPoint)
+        for name in _names(msgspec.inspect.type_info(kind))
+    ]
+    return tuple(dict.fromkeys(name for name in names if name != POINTS))
+
+
+def _lines(report: Report) -> Iterator[dict[str, Any]]:
+    """What stands on each line, by column."""
+    for cell in report.cells:
+        yield dict(_flat(msgspec.to_builtins(cell)))
+    for sweep in report.sweeps:
+        facts = msgspec.to_builtins(sweep)
+        for point in facts.pop(POINTS) or ({},):
+            yield dict(_flat({**facts, **point}))
 
 
 def _names(kind: msgspec.inspect.Type, prefix: str = "") -> Iterator[str]:
@@ -67,6 +88,8 @@ def _flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from _flat(value, f"{name}.")
         elif key == "validity_reasons":
             yield name, "; ".join(f"{reason['code']}: {reason['text']}" for reason in value)
+        elif isinstance(value, list | tuple):
+            yield name, " ".join(map(str, value))
         elif value is not None:
             yield name, value
 

@@ -1,40 +1,45 @@
-"""The order of cells in every table and chart: like beside like, the fastest first."""
+"""The order of cells in every table and chart: like beside like, the best first."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-from asgi_bench.analysis.document import CellReport
-from asgi_bench.model import Load
+from asgi_bench.analysis.document import CellReport, Report, SweepReport
+from asgi_bench.model import Load, OpenLoop
 from asgi_bench.store.folders import safe_name
 
+CellT = TypeVar("CellT", bound=CellReport | SweepReport)
 
-class Section(NamedTuple):
-    """Cells with the same worker count: `ranked` by throughput, then `invalid`, then `absent`.
+
+class Section(NamedTuple, Generic[CellT]):
+    """Cells with the same worker count: `ranked`, then `unranked`, `invalid` and `absent`.
 
     Only these are ranked against each other: other worker counts are measured in other minutes.
-    `absent` cells failed or were skipped.
+    Closed loops are ranked by throughput; open ones by their median response time, for all have
+    the same rate; sweeps by the highest rate. `unranked` cells lack that figure, as where they
+    were overloaded. `absent` cells failed or were skipped.
     """
 
     workers: int
-    ranked: tuple[CellReport, ...]
-    invalid: tuple[CellReport, ...]
-    absent: tuple[CellReport, ...]
+    ranked: tuple[CellT, ...]
+    unranked: tuple[CellT, ...]
+    invalid: tuple[CellT, ...]
+    absent: tuple[CellT, ...]
 
     @property
-    def cells(self) -> tuple[CellReport, ...]:
+    def cells(self) -> tuple[CellT, ...]:
         """All of them, in the order in which they are shown."""
-        return (*self.ranked, *self.invalid, *self.absent)
+        return (*self.ranked, *self.unranked, *self.invalid, *self.absent)
 
 
-class Group(NamedTuple):
+class Group(NamedTuple, Generic[CellT]):
     """Cells under the same scenario and load, by worker count."""
 
     scenario: str
     load: Load
-    sections: tuple[Section, ...]
+    sections: tuple[Section[CellT], ...]
 
     @property
-    def cells(self) -> tuple[CellReport, ...]:
+    def cells(self) -> tuple[CellT, ...]:
         """All of them, in the order in which they are shown."""
         return tuple(cell for section in self.sections for cell in section.cells)
 
@@ -44,9 +49,18 @@ class Group(NamedTuple):
         return safe_name(f"{self.scenario}-{self.load.key}").replace("%", "pct")
 
 
-def group_cells(cells: Iterable[CellReport]) -> tuple[Group, ...]:
+AnyGroup: TypeAlias = Group[CellReport] | Group[SweepReport]
+
+
+def report_groups(report: Report) -> tuple[AnyGroup, ...]:
+    """All groups of a report: those of cells, then those of sweeps."""
+    cells: tuple[AnyGroup, ...] = group_cells(report.cells)
+    return cells + group_cells(report.sweeps)
+
+
+def group_cells(cells: Iterable[CellT]) -> tuple[Group[CellT], ...]:
     """Part cells into groups and sections, in the order in which the plan names them."""
-    by_group: dict[tuple[str, Load], list[CellReport]] = {}
+    by_group: dict[tuple[str, Load], list[CellT]] = {}
     for cell in cells:
         by_group.setdefault((cell.scenario, cell.load), []).append(cell)
     return tuple(
@@ -54,7 +68,7 @@ def group_cells(cells: Iterable[CellReport]) -> tuple[Group, ...]:
     )
 
 
-def _sections(cells: Sequence[CellReport]) -> tuple[Section, ...]:
+def _sections(cells: Sequence[CellT]) -> tuple[Section[CellT], ...]:
     """The sections of one group, by rising worker count."""
     return tuple(
         _section(workers, [cell for cell in cells if cell.workers == workers])
@@ -62,12 +76,14 @@ def _sections(cells: Sequence[CellReport]) -> tuple[Section, ...]:
     )
 
 
-def _section(workers: int, cells: Sequence[CellReport]) -> Section:
+def _section(workers: int, cells: Sequence[CellT]) -> Section[CellT]:
     """The cells of one worker count in order."""
-    measured = sorted((cell for cell in cells if cell.outcome == "ok"), key=_fastest_first)
+    measured = sorted((cell for cell in cells if cell.outcome == "ok"), key=_best_first)
+    sound = [cell for cell in measured if cell.validity != "invalid"]
     return Section(
         workers=workers,
-        ranked=tuple(cell for cell in measured if cell.validity != "invalid"),
+        ranked=tuple(cell for cell in sound if _merit(cell) is not None),
+        unranked=tuple(cell for cell in sound if _merit(cell) is None),
         invalid=tuple(cell for cell in measured if cell.validity == "invalid"),
         absent=tuple(
             sorted((c for c in cells if c.outcome != "ok"), key=lambda c: (c.outcome, c.cell))
@@ -75,6 +91,17 @@ def _section(workers: int, cells: Sequence[CellReport]) -> Section:
     )
 
 
-def _fastest_first(cell: CellReport) -> tuple[float, str]:
-    """By falling throughput; without one last; the key decides between equals."""
-    return (-(cell.throughput_rps.value or 0.0), cell.cell)
+def _best_first(cell: CellReport | SweepReport) -> tuple[bool, float, str]:
+    """By what the load ranks by; without it last; the key decides between equals."""
+    merit = _merit(cell)
+    return (merit is None, -(merit or 0.0), cell.cell)
+
+
+def _merit(cell: CellReport | SweepReport) -> float | None:
+    """What ranks a cell, more being better."""
+    if isinstance(cell, SweepReport):
+        return (cell.highest_rate_rps if cell.objective else cell.saturation_rps).value
+    if isinstance(cell.load, OpenLoop):
+        p50_s = cell.response_time_s.p50
+        return None if p50_s is None else -p50_s
+    return cell.throughput_rps.value

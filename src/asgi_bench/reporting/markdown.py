@@ -3,8 +3,9 @@
 import re
 
 from asgi_bench.analysis.document import Report
-from asgi_bench.reporting.groups import Group, group_cells
-from asgi_bench.reporting.rows import COLUMNS, caption, column_notes, run_words, section_rows
+from asgi_bench.reporting.columns import column_notes, columns_of
+from asgi_bench.reporting.groups import AnyGroup, report_groups
+from asgi_bench.reporting.rows import caption, run_words, section_rows
 from asgi_bench.reporting.wording import findings, machine_words, plain
 
 # Everything that Markdown or the HTML in it would read as more than a letter. A dot, a dash and
@@ -14,14 +15,15 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 
 def render_markdown(report: Report) -> str:
     """The report as Markdown with one table for each scenario and load."""
-    groups = group_cells(report.cells)
+    groups = report_groups(report)
     parts = [
         f"# {_escape(report.run.id)}",
         f"{_escape(run_words(report))}\\\n{_escape(machine_words(report.run.machine))}",
         *(f"## {_escape(caption(group))}\n\n{render_table(group)}" for group in groups),
     ]
     if groups:
-        parts.append(_escape(" ".join(column_notes(groups[0].load, report.run.reference))))
+        notes = column_notes((group.load for group in groups), report.run.reference)
+        parts.append(_escape(" ".join(notes)))
     found = findings(report)
     if found:
         lines = [
@@ -33,13 +35,14 @@ def render_markdown(report: Report) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def render_table(group: Group) -> str:
+def render_table(group: AnyGroup) -> str:
     """One group's table alone, as a README shows it."""
-    titles = (f"{column.title} {column.unit}".strip() for column in COLUMNS)
-    rules = ("---" if column.align == "left" else "---:" for column in COLUMNS)
+    columns = columns_of(group.load)
+    titles = (f"{column.title} {column.unit}".strip() for column in columns)
+    rules = ("---" if column.align == "left" else "---:" for column in columns)
     lines = [_line(tuple(map(_escape, titles))), _line(tuple(rules))]
     for section in group.sections:
-        lines += [_line(tuple(map(_escape, row.texts))) for row in section_rows(section)]
+        lines += [_line(tuple(map(_escape, row.texts))) for row in section_rows(section, columns)]
     return "\n".join(lines)
 
 

@@ -1,44 +1,21 @@
-"""A cell as a row of text: the one set of columns that every table shows."""
+"""A cell as a row of text, and what stands above and below the rows."""
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from asgi_bench.analysis.document import CellReport, Report
-from asgi_bench.model import Client, Load
+from asgi_bench.analysis.document import CellReport, Report, SweepReport
+from asgi_bench.model import Client
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.groups import Group, Section
-from asgi_bench.reporting.wording import latency_words, load_words, plain, verdict_word
-
-
-class Column(NamedTuple):
-    """A column's title, its unit and how it is aligned."""
-
-    title: str
-    unit: str = ""
-    align: Literal["left", "right"] = "right"
+from asgi_bench.reporting.columns import Column
+from asgi_bench.reporting.groups import AnyGroup, Section
+from asgi_bench.reporting.wording import load_words, plain
 
 
 class Row(NamedTuple):
     """A cell's texts, one for each column, and the cell itself."""
 
-    cell: CellReport
+    cell: CellReport | SweepReport
     texts: tuple[str, ...]
-
-
-COLUMNS = (
-    Column("#"),
-    Column("server", align="left"),
-    Column("variant", align="left"),
-    Column("w"),
-    Column("requests", "per s"),
-    Column("ratio to", "reference"),
-    Column("p50", "ms"),
-    Column("p99", "ms"),
-    Column("CPU", "µs/request"),
-    Column("PSS", "MiB"),
-    Column("err", "%"),
-    Column("validity", align="left"),
-)
 
 
 # Locust's own users can't be loaded in short slices.
@@ -50,15 +27,15 @@ CLIENT_WORDS: Mapping[Client, str] = {
 }
 
 
-def section_rows(section: Section) -> Iterator[Row]:
+def section_rows(section: Section[Any], columns: tuple[Column, ...]) -> Iterator[Row]:
     """The rows of a section in order: only what is valid or suspect has a place."""
-    for place, cell in enumerate(section.ranked, start=1):
-        yield _row(cell, str(place))
-    for cell in (*section.invalid, *section.absent):
-        yield _row(cell, numbers.MISSING)
+    place, *figures = columns
+    for number, cell in enumerate(section.cells, start=1):
+        shown = str(number) if number <= len(section.ranked) else place.text(cell)
+        yield Row(cell, (shown, *(column.text(cell) for column in figures)))
 
 
-def caption(group: Group) -> str:
+def caption(group: AnyGroup) -> str:
     """What a group's table shows: scenario, load, what its times are, rounds."""
     clients = {cell.client for cell in group.cells}
     parts = [
@@ -70,18 +47,7 @@ def caption(group: Group) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def column_notes(load: Load, reference: str | None) -> tuple[str, ...]:
-    """What the columns mean, for under the table."""
-    notes = [
-        "w: worker processes. ±: 95% interval over rounds with fresh processes.",
-        f"p50, p99: {latency_words(load)}. CPU: of the server's process tree, over all requests.",
-    ]
-    if reference is not None:
-        notes.append(f"Ratio: throughput over that of {plain(reference)} in the same rounds.")
-    return tuple(notes)
-
-
-def rounds_words(group: Group) -> str:
+def rounds_words(group: AnyGroup) -> str:
     """How many rounds were measured: `5 rounds`, `3 to 5 rounds`."""
     rounds = sorted({cell.rounds for cell in group.cells if cell.outcome == "ok"})
     if not rounds:
@@ -98,39 +64,3 @@ def run_words(report: Report) -> str:
         f"{plain(numbers.moment(run.started_at))} · asgi-bench {plain(run.tool_version)} · "
         f"seed {run.seed}"
     )
-
-
-def _row(cell: CellReport, place: str) -> Row:
-    """One cell's texts in the order of `COLUMNS`."""
-    cpu = cell.server_cpu_s_per_request
-    texts = (
-        place,
-        plain(cell.server),
-        plain(cell.variant),
-        str(cell.workers),
-        numbers.with_interval(numbers.rate(cell.throughput_rps.value), cell.throughput_rps),
-        _ratio(cell),
-        numbers.milliseconds(cell.response_time_s.p50),
-        numbers.milliseconds(cell.response_time_s.p99),
-        numbers.with_interval(numbers.microseconds(cpu.value), cpu),
-        numbers.mebibytes(cell.server_pss_bytes),
-        _errors(cell),
-        verdict_word(cell),
-    )
-    return Row(cell, texts)
-
-
-def _ratio(cell: CellReport) -> str:
-    """The throughput ratio; the reference's own is 1, and no estimate."""
-    ratio = cell.throughput_ratio
-    if ratio is not None and ratio.reference == cell.cell:
-        return "1"
-    return numbers.with_interval(numbers.times(ratio.value if ratio else None), ratio)
-
-
-def _errors(cell: CellReport) -> str:
-    """Wrong answers in percent of all answers under load; nothing where nothing was loaded."""
-    if cell.outcome != "ok":
-        return numbers.MISSING
-    answers = cell.requests + cell.errors.total
-    return numbers.percent(cell.errors.total / answers if answers else 0.0)

@@ -10,16 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from asgi_bench.analysis.document import Report
-from asgi_bench.reporting.groups import Group, group_cells
-from asgi_bench.reporting.rows import (
-    COLUMNS,
-    Row,
-    caption,
-    column_notes,
-    run_words,
-    section_rows,
-)
-from asgi_bench.reporting.wording import Finding, findings, machine_words, plain
+from asgi_bench.reporting.columns import column_notes, columns_of
+from asgi_bench.reporting.groups import AnyGroup, report_groups
+from asgi_bench.reporting.rows import Row, caption, run_words, section_rows
+from asgi_bench.reporting.wording import OVERLOADED, Finding, findings, machine_words, plain
 
 # What the widest shipped rows take; wider terminals leave it at that.
 WIDTH = 100
@@ -29,6 +23,7 @@ STYLES = {
     "suspect": "yellow",
     "skipped": "dim",
     "note": "cyan",
+    OVERLOADED: "cyan",
     "valid": "green",
 }
 
@@ -53,21 +48,23 @@ def _print_report(console: Console, report: Report) -> None:
     console.print(Text(plain(report.run.id), style="bold"))
     console.print(Text(run_words(report)))
     console.print(Text(machine_words(report.run.machine)))
-    groups = group_cells(report.cells)
+    groups = report_groups(report)
     for group in groups:
         console.print()
         console.print(Text(caption(group), style="bold"))
         console.print(_table(group))
     if groups:
-        for note in column_notes(groups[0].load, report.run.reference):
+        console.print()
+        for note in column_notes((group.load for group in groups), report.run.reference):
             console.print(Text(note, style="dim"))
     _print_findings(console, findings(report))
 
 
-def _table(group: Group) -> Table:
+def _table(group: AnyGroup) -> Table:
     """One group's table, a rule between worker counts."""
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
-    for column in COLUMNS:
+    columns = columns_of(group.load)
+    for column in columns:
         title = Text(f"{column.title}\n{column.unit}" if column.unit else column.title)
         # Only names may be folded in a narrow terminal: half a number is a wrong number.
         is_name = column.align == "left"
@@ -79,7 +76,7 @@ def _table(group: Group) -> Table:
             vertical="bottom",
         )
     for section in group.sections:
-        for row in section_rows(section):
+        for row in section_rows(section, columns):
             table.add_row(*_texts(row), style=_row_style(row))
         table.add_section()
     return table

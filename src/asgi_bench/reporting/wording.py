@@ -2,16 +2,19 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from asgi_bench.analysis.document import CellReport, Report
-from asgi_bench.model import ClosedLoop, Load, Machine, RateSweep
+from asgi_bench.analysis.document import CellReport, Report, SweepReport
+from asgi_bench.model import ClosedLoop, Load, Machine, Objective, RateSweep
 from asgi_bench.reporting import numbers
 
 # The worst first; what merely deserves a word is a note.
 LEVELS = ("failed", "invalid", "suspect", "note", "skipped")
 NAMED_CELLS = 3
+# More findings of one kind than this are told by one of them.
+TOLD_TEXTS = 3
+OVERLOADED = "overloaded"
 # Colours and cursor moves (ECMA-48, 5.4), as servers write them into their logs.
 ANSI_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 # Control, format, surrogate, line and paragraph separator.
@@ -50,18 +53,31 @@ def shortened(text: str, letters: int) -> str:
     return text if len(text) <= letters else f"{text[: letters - 1].rstrip()}…"
 
 
+def load_kind(load: Load) -> str:
+    """How requests are offered, in a word or two."""
+    if isinstance(load, ClosedLoop):
+        return "closed loop"
+    return "sweep" if isinstance(load, RateSweep) else "open loop"
+
+
 def load_words(load: Load) -> str:
     """How requests are offered: `closed loop, 64 connections`."""
     if isinstance(load, ClosedLoop):
         return f"closed loop, {load.connections} connections"
+    arrivals = "Poisson" if load.arrivals == "poisson" else "evenly spaced"
+    return f"open loop, {offered_words(load)}, {arrivals}, up to {load.connections} connections"
+
+
+def offered_words(load: Load) -> str:
+    """The rate of an open loop: `500 requests/s`, `50% of each server's own throughput`."""
     if isinstance(load, RateSweep):
-        shares = " ".join(numbers.percent(share) for share in load.shares)
-        offered = f"sweep of {shares}% of each server's own throughput"
-    elif load.rate_share is not None:
-        offered = f"{numbers.percent(load.rate_share)}% of each server's own throughput"
-    else:
-        offered = f"{numbers.rate(load.rate_rps)} requests/s"
-    return f"open loop, {offered}, {load.arrivals}, up to {load.connections} connections"
+        low, high = (numbers.percent(share) for share in (min(load.shares), max(load.shares)))
+        return f"sweep from {low}% to {high}% of each server's own throughput"
+    if isinstance(load, ClosedLoop):
+        return f"{load.connections} connections"
+    if load.rate_share is not None:
+        return f"{numbers.percent(load.rate_share)}% of each server's own throughput"
+    return f"{numbers.rate(load.rate_rps)} requests/s"
 
 
 def latency_words(load: Load) -> str:
@@ -69,6 +85,12 @@ def latency_words(load: Load) -> str:
     if isinstance(load, ClosedLoop):
         return "response time at saturation"
     return "response time from the intended moment"
+
+
+def objective_words(objective: Objective) -> str:
+    """A latency objective: `p99 ≤ 20 ms`."""
+    quantile = numbers.tick(round(objective.quantile * 100, 6))
+    return f"p{quantile} ≤ {numbers.milliseconds_tick(objective.limit_s)} ms"
 
 
 def machine_words(machine: Machine) -> str:
@@ -85,47 +107,60 @@ def machine_words(machine: Machine) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def counts_words(counts: Iterable[int]) -> str:
+    """Counts, rising and each once: `1`, `1, 8 and 64`."""
+    *others, last = [str(count) for count in sorted(set(counts))] or [""]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def workers_words(workers: Sequence[int]) -> str:
     """The worker counts: `1 worker`, `1 and 2 workers`."""
-    counts = [str(count) for count in sorted(set(workers))]
-    words = counts[0] if len(counts) == 1 else f"{', '.join(counts[:-1])} and {counts[-1]}"
-    return f"{words} worker{'' if counts == ['1'] else 's'}"
+    return f"{counts_words(workers)} worker{'' if set(workers) == {1} else 's'}"
 
 
-def cell_name(cell: CellReport) -> str:
+def cell_name(cell: CellReport | SweepReport) -> str:
     """A cell's server and variant, as on charts: `uvicorn`, `uvicorn h11-asyncio`."""
     name = cell.server if cell.variant == "default" else f"{cell.server} {cell.variant}"
     return plain(name)
 
 
-def verdict_word(cell: CellReport) -> str:
+def verdict_word(cell: CellReport | SweepReport) -> str:
     """One word for the validity column."""
-    return cell.validity if cell.outcome == "ok" else cell.outcome
+    if cell.outcome != "ok":
+        return cell.outcome
+    if cell.validity != "invalid" and isinstance(cell, CellReport) and cell.overloaded:
+        return OVERLOADED
+    return cell.validity
 
 
 def findings(report: Report) -> tuple[Finding, ...]:
     """Everything a reader should know beside the figures, the worst first.
 
-    What is said of several cells in the same words is said once, and a note of the same kind
-    once with an example.
+    What is said of several cells in the same words is said once. So is what was found of the same
+    kind in more than a few words, and any note, with an example.
     """
     found: dict[tuple[str, str], dict[str, str]] = {}
-    for cell in report.cells:
+    for cell in report.everything:
         for level, code, text in _of_cell(cell):
-            key = (level, code if level == "note" else text)
-            found.setdefault(key, {})[cell.cell] = plain(text)
-    merged = [_merged(level, texts) for (level, _), texts in found.items()]
+            found.setdefault((level, code), {})[cell.cell] = plain(text)
+    merged = [finding for (level, _), texts in found.items() for finding in _merged(level, texts)]
     about_all = _about_reference(report)
     return tuple(sorted((*about_all, *merged), key=lambda finding: LEVELS.index(finding.level)))
 
 
-def _merged(level: str, texts: Mapping[str, str]) -> Finding:
-    """One finding on the cells that have these texts."""
-    first, *others = dict.fromkeys(texts.values())
-    return Finding(level, tuple(texts), f"for instance {first}" if others else first)
+def _merged(level: str, texts: Mapping[str, str]) -> Iterator[Finding]:
+    """The findings on cells that have these texts, all of one kind."""
+    by_text: dict[str, list[str]] = {}
+    for cell, text in texts.items():
+        by_text.setdefault(text, []).append(cell)
+    most = {"note": 1, "failed": len(texts), "skipped": len(texts)}.get(level, TOLD_TEXTS)
+    if len(by_text) > most:
+        yield Finding(level, tuple(texts), f"for instance {next(iter(by_text))}")
+    else:
+        yield from (Finding(level, tuple(cells), text) for text, cells in by_text.items())
 
 
-def _of_cell(cell: CellReport) -> Iterator[tuple[str, str, str]]:
+def _of_cell(cell: CellReport | SweepReport) -> Iterator[tuple[str, str, str]]:
     """Level, code and text of what there is to say about one cell."""
     if cell.outcome != "ok":
         yield cell.outcome, cell.outcome, cell.reason or "no reason was given"

@@ -8,7 +8,6 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.percentiles import TailCurve, tail_curve
 from asgi_bench.analysis.samples import sample_cells
 from asgi_bench.analysis.summary import merged_histogram, summarize
@@ -22,17 +21,24 @@ from asgi_bench.reporting.charts.palette import DASHES, HUES, assign_styles
 from asgi_bench.reporting.charts.scaling import draw_scaling
 from asgi_bench.reporting.charts.sheet import (
     WIDTH,
-    Words,
     fitted,
     save_sheet,
     sheet_settings,
     text_width,
 )
 from asgi_bench.reporting.groups import group_cells
-from tests.synthetic_run import planned_cells, synthetic_run, troubled_run
+from tests.reporting.charts.sheets import is_within_sheet, texts, words
+from tests.synthetic_run import (
+    CLOSED_64,
+    OPEN_AND_SWEEP,
+    planned_cells,
+    synthetic_run,
+    troubled_run,
+)
 
 CHARTS = {"throughput", "latency", "cpu", "memory", "workers"}
-SVG = "{http://www.w3.org/2000/svg}"
+# One server of each speed.
+FEW = {("granian", "default"), ("hypercorn", "trio"), ("uvicorn", "default")}
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +46,6 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The charts of a run with every kind of trouble, by file name."""
     folder = tmp_path_factory.mktemp("troubled")
     return {path.name: path for path in draw_charts(troubled_run(), folder / "charts")}
-
-
-def texts(svg: Path) -> list[str]:
-    """The texts of a chart that are stored as text."""
-    return ["".join(each.itertext()) for each in ElementTree.parse(svg).iter(f"{SVG}text")]
 
 
 def curves_of(run: Run) -> dict[str, TailCurve]:
@@ -64,11 +65,6 @@ def throughput_chart(run: Run, folder: Path) -> Path:
         styles = assign_styles(report.cells)
         figure = draw_bars(words(report), group, MEASURES[0].measure, styles)
         return save_sheet(figure, folder / "throughput")[0]
-
-
-def words(report: Report) -> Words:
-    """Words of a usual length."""
-    return Words("Title", ("fact",) * 3, ("note",) * 3, (report.run.id, "footer"))
 
 
 def test_every_chart_as_svg_and_png(troubled: dict[str, Path]) -> None:
@@ -146,6 +142,7 @@ def test_one_set_for_each_load(tmp_path: Path) -> None:
     cells = planned_cells(loads, worker_counts=(1,))[:2]  # one server, both loads
     names = {path.name for path in draw_charts(synthetic_run(cells, rounds=2), tmp_path)}
     expected = {f"{name}-hello-{load}" for name in CHARTS - {"workers"} for load in ("c8", "c64")}
+    expected |= {"concurrency-hello"}
     assert {name.rsplit(".", 1)[0] for name in names} == expected
 
 
@@ -192,10 +189,7 @@ def test_no_text_leaves_the_sheet() -> None:
             draw_scaling(words(report), group, styles),
         ):
             assert figure is not None
-            width, height = figure.get_size_inches()
-            drawn = figure.get_tightbbox()
-            assert 0 <= drawn.x0 < drawn.x1 <= width
-            assert 0 <= drawn.y0 < drawn.y1 <= height
+            assert is_within_sheet(figure)
 
 
 def test_long_text_is_cut_to_the_room() -> None:
@@ -266,3 +260,37 @@ def test_only_charts_import_matplotlib() -> None:
         if re.search(r"^\s*(import|from) matplotlib", path.read_text(), re.MULTILINE)
     }
     assert importers == {("reporting", "charts")}
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The charts of a run of two closed loops, open ones that some can't keep, and a sweep."""
+    cells = planned_cells((ClosedLoop(1), CLOSED_64, *OPEN_AND_SWEEP), worker_counts=(1,))
+    kept = [c for c in cells if (c.cell.server, c.cell.variant) in FEW]
+    run = synthetic_run(tuple(kept), rounds=3)
+    return {path.name: path for path in draw_charts(run, tmp_path_factory.mktemp("mixed"))}
+
+
+def test_open_loops_have_only_charts_that_tell_something(mixed: dict[str, Path]) -> None:
+    """What an open loop answers is what it was offered, so throughput isn't drawn; nor memory."""
+    names = {name.removesuffix(".svg") for name in mixed if name.endswith(".svg")}
+    for load in ("r3000", "r50pct"):
+        charts = {name.removesuffix(f"-hello-{load}") for name in names if name.endswith(load)}
+        assert charts == {"latency", "cpu"}
+    assert {"curve-hello-sweep", "concurrency-hello"} <= names
+
+
+def test_latency_of_an_open_loop_names_its_rate(mixed: dict[str, Path]) -> None:
+    """The title says the one rate that all servers had, and nothing says saturation."""
+    shown = texts(mixed["latency-hello-r3000.svg"])
+    assert "Response time at 3,000 requests/s: hello" in shown
+    assert not any("saturation" in text for text in shown)
+    assert any("from the intended moment" in text for text in shown)
+    closed = texts(mixed["latency-hello-c64.svg"])
+    assert "Response time at saturation: hello" in closed
+
+
+def test_overloaded_server_is_named_though_it_has_no_line(mixed: dict[str, Path]) -> None:
+    """Who couldn't keep the rate is said beside the chart, not dropped from it."""
+    shown = " ".join(texts(mixed["latency-hello-r3000.svg"]))
+    assert "without a line: hypercorn trio (overloaded)" in shown

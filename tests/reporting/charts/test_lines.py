@@ -1,10 +1,15 @@
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.reporting.charts.lines import spread
+from asgi_bench.analysis.summary import summarize
+from asgi_bench.reporting.charts.lines import look_of, spread
+from asgi_bench.reporting.charts.palette import assign_styles
+from asgi_bench.reporting.charts.sheet import INVALID
+from tests.synthetic_run import OPEN_AND_SWEEP, planned_cells, synthetic_run
 
 PLACES = st.lists(st.floats(min_value=-50, max_value=150), min_size=1, max_size=9)
 
@@ -45,3 +50,15 @@ def test_more_labels_than_fit_are_crowded_evenly() -> None:
 def test_no_labels() -> None:
     """A panel without lines needs no labels."""
     assert spread([], 10, 0, 100) == []
+
+
+def test_invalid_lines_are_gray_and_dotted() -> None:
+    """A sweep or a point that can't be believed never has the colour of one that can."""
+    report = summarize(synthetic_run(planned_cells(OPEN_AND_SWEEP, worker_counts=(1,))[:3]))
+    (style,) = assign_styles(report.everything).values()
+    for cell in (report.cells[0], report.sweeps[0]):
+        sound = look_of(cell, style)
+        spoilt = look_of(msgspec.structs.replace(cell, validity="invalid"), style)
+        assert (sound.color, sound.dash) == (style.color, style.dash)
+        assert spoilt.color == INVALID
+        assert spoilt.dash != sound.dash

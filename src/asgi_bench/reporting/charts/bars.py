@@ -1,13 +1,13 @@
 """Charts of one figure a cell: a bar each, the best on top, its value beside it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from asgi_bench.analysis.document import CellReport, Interval
-from asgi_bench.reporting.charts.palette import Style
+from asgi_bench.reporting.charts.palette import Style, Styles
 from asgi_bench.reporting.charts.sheet import (
     FAINT_INK,
     INK,
@@ -35,8 +35,6 @@ NAME_LETTERS = 34
 LEAST_BAR_SHARE = 0.3
 SLACK = 2
 
-Styles = Mapping[tuple[str, str], Style]
-
 
 class Measure(NamedTuple):
     """What a chart's bars show: a figure in SI, and the axis's unit in SI, named in its title."""
@@ -48,9 +46,11 @@ class Measure(NamedTuple):
     axis: str
     more_is_better: bool
     shows_ratio: bool = False
+    # Whether it says something of an open loop, whose throughput is the offered rate.
+    depends_on_rate: bool = False
 
 
-def draw_bars(words: Words, group: Group, measure: Measure, styles: Styles) -> Figure:
+def draw_bars(words: Words, group: Group[CellReport], measure: Measure, styles: Styles) -> Figure:
     """A panel of bars for each worker count, all on one scale."""
     parts = [(section, _in_order(section, measure)) for section in group.sections]
     cells = [cell for _, members in parts for cell in members]
@@ -67,7 +67,7 @@ def draw_bars(words: Words, group: Group, measure: Measure, styles: Styles) -> F
     return figure
 
 
-def _in_order(section: Section, measure: Measure) -> list[CellReport]:
+def _in_order(section: Section[CellReport], measure: Measure) -> list[CellReport]:
     """The best first by this measure; then the invalid ones, then those without figures."""
 
     def merit(cell: CellReport) -> tuple[bool, float]:
@@ -77,12 +77,13 @@ def _in_order(section: Section, measure: Measure) -> list[CellReport]:
     direction = -1 if measure.more_is_better else 1
     return [
         *sorted(section.ranked, key=merit),
+        *sorted(section.unranked, key=merit),
         *sorted(section.invalid, key=merit),
         *section.absent,
     ]
 
 
-def _heading(section: Section, sections: int) -> str:
+def _heading(section: Section[CellReport], sections: int) -> str:
     """The worker count, where it isn't the same for all and thus in the subtitle."""
     oversubscribed = any(cell.oversubscribed for cell in section.cells)
     note = ", more than the server CPUs" if oversubscribed else ""
@@ -99,7 +100,8 @@ def _label(cell: CellReport, measure: Measure) -> str:
     if cell.outcome != "ok":
         return f"{cell.outcome}, {plain(cell.reason or 'no reason was given')}"
     label = measure.label(cell)
-    return label if cell.validity == "valid" else f"{label}  {verdict_word(cell)}"
+    verdict = verdict_word(cell)
+    return label if verdict == "valid" else f"{label}  {verdict}"
 
 
 def _end(cell: CellReport, measure: Measure) -> float:

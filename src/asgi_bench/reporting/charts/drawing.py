@@ -5,27 +5,40 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.document import CellReport, Report, SweepReport
 from asgi_bench.analysis.percentiles import TailCurve, tail_curve
 from asgi_bench.analysis.samples import sample_cells
 from asgi_bench.analysis.summary import merged_histogram, summarize
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Run
-from asgi_bench.reporting.charts.bars import Styles, draw_bars
+from asgi_bench.model import ClosedLoop, Run
+from asgi_bench.reporting.charts.bars import draw_bars
+from asgi_bench.reporting.charts.concurrency import connection_counts, draw_concurrency
 from asgi_bench.reporting.charts.latency import draw_latency
+from asgi_bench.reporting.charts.load_curve import draw_load_curve
 from asgi_bench.reporting.charts.measures import MEASURES
-from asgi_bench.reporting.charts.notes import bar_notes, latency_notes, scaling_notes
-from asgi_bench.reporting.charts.palette import assign_styles
+from asgi_bench.reporting.charts.notes import (
+    bar_notes,
+    concurrency_notes,
+    curve_notes,
+    latency_notes,
+    scaling_notes,
+)
+from asgi_bench.reporting.charts.palette import Styles, assign_styles
 from asgi_bench.reporting.charts.scaling import draw_scaling
 from asgi_bench.reporting.charts.sheet import SEPARATOR, Words, save_sheet, sheet_settings
-from asgi_bench.reporting.groups import Group, group_cells
+from asgi_bench.reporting.groups import AnyGroup, Group, group_cells
 from asgi_bench.reporting.rows import rounds_words, run_words
 from asgi_bench.reporting.wording import (
+    counts_words,
     load_words,
     machine_words,
+    offered_words,
     plain,
     workers_words,
 )
+from asgi_bench.store.folders import safe_name
+
+Named = tuple[str, Figure | None]
 
 
 def draw_charts(run: Run, folder: Path) -> list[Path]:
@@ -36,18 +49,32 @@ def draw_charts(run: Run, folder: Path) -> list[Path]:
     """
     report = summarize(run)
     curves = _curves(run)
-    styles = assign_styles(report.cells)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with sheet_settings():
             return [
                 file
-                for group in group_cells(report.cells)
-                for name, figure in _figures(report, group, curves, styles)
-                for file in save_sheet(figure, folder / f"{name}-{group.name}")
+                for name, figure in _figures(report, curves)
+                if figure is not None
+                for file in save_sheet(figure, folder / name)
             ]
     except OSError as error:
         raise BenchError(f"{folder}: the charts can't be written: {error.strerror}") from None
+
+
+def _figures(report: Report, curves: Mapping[str, TailCurve]) -> Iterator[Named]:
+    """Every chart by the name of its files; None where there is nothing to draw."""
+    styles = assign_styles(report.everything)
+    groups = group_cells(report.cells)
+    for group in groups:
+        if isinstance(group.load, ClosedLoop):
+            yield from _closed_figures(report, group, curves, styles)
+        else:
+            yield from _open_figures(report, group, curves, styles)
+    for scenario in dict.fromkeys(group.scenario for group in groups):
+        yield _concurrency(report, [g for g in groups if g.scenario == scenario], styles)
+    for sweeps in group_cells(report.sweeps):
+        yield from _sweep_figures(report, sweeps, styles)
 
 
 def _curves(run: Run) -> dict[str, TailCurve]:
@@ -59,26 +86,63 @@ def _curves(run: Run) -> dict[str, TailCurve]:
     return {key: curve for key, curve in curves.items() if curve is not None}
 
 
-def _figures(
-    report: Report, group: Group, curves: Mapping[str, TailCurve], styles: Styles
-) -> Iterator[tuple[str, Figure]]:
-    """The charts of one scenario and load, by name."""
+def _closed_figures(
+    report: Report, group: Group[CellReport], curves: Mapping[str, TailCurve], styles: Styles
+) -> Iterator[Named]:
+    """The charts of one scenario at saturation."""
     for name, title, note, measure in MEASURES:
-        notes = bar_notes(report, group, measure, note)
-        yield name, draw_bars(_words(report, group, title, notes), group, measure, styles)
-    latency = _words(report, group, "Response time", latency_notes(group))
-    scaling = _words(report, group, "Throughput by worker count", scaling_notes(report, group))
-    lines = (
-        ("latency", draw_latency(latency, group, curves, styles)),
-        ("workers", draw_scaling(scaling, group, styles)),
+        words = _words(report, group, title, bar_notes(report, group, measure, note))
+        yield f"{name}-{group.name}", draw_bars(words, group, measure, styles)
+    words = _words(report, group, "Response time at saturation", latency_notes(group, curves))
+    yield f"latency-{group.name}", draw_latency(words, group, curves, styles)
+    words = _words(report, group, "Throughput by worker count", scaling_notes(report, group))
+    yield f"workers-{group.name}", draw_scaling(words, group, styles)
+
+
+def _open_figures(
+    report: Report, group: Group[CellReport], curves: Mapping[str, TailCurve], styles: Styles
+) -> Iterator[Named]:
+    """The charts of one scenario at an offered rate: what is answered is what was offered."""
+    offered = offered_words(group.load)
+    words = _words(report, group, f"Response time at {offered}", latency_notes(group, curves))
+    yield f"latency-{group.name}", draw_latency(words, group, curves, styles)
+    for name, title, note, measure in MEASURES:
+        if measure.depends_on_rate:
+            notes = bar_notes(report, group, measure, note)
+            words = _words(report, group, f"{title} at {offered}", notes)
+            yield f"{name}-{group.name}", draw_bars(words, group, measure, styles)
+
+
+def _concurrency(report: Report, groups: list[Group[CellReport]], styles: Styles) -> Named:
+    """The chart over all connection counts of one scenario."""
+    closed = [group for group in groups if isinstance(group.load, ClosedLoop)]
+    scenario = groups[0].scenario
+    cells = [cell for group in closed for cell in group.cells]
+    words = _words(
+        report,
+        groups[0],
+        "Throughput by concurrency",
+        concurrency_notes(cells),
+        load=f"closed loop, {counts_words(connection_counts(cells))} connections",
     )
-    yield from ((name, figure) for name, figure in lines if figure is not None)
+    return f"concurrency-{safe_name(scenario)}", draw_concurrency(words, cells, styles)
 
 
-def _words(report: Report, group: Group, title: str, notes: Iterable[str]) -> Words:
+def _sweep_figures(report: Report, group: Group[SweepReport], styles: Styles) -> Iterator[Named]:
+    """The load curves of one scenario, on a sheet for each worker count."""
+    for section in group.sections:
+        alone = group._replace(sections=(section,))
+        words = _words(report, alone, "Load curve", curve_notes(section))
+        suffix = f"-w{section.workers}" if len(group.sections) > 1 else ""
+        yield f"curve-{group.name}{suffix}", draw_load_curve(words, section, styles)
+
+
+def _words(
+    report: Report, group: AnyGroup, title: str, notes: Iterable[str], load: str = ""
+) -> Words:
     """What every chart says: the load, then how to read it, then where and when."""
     facts = (
-        load_words(group.load),
+        load or load_words(group.load),
         workers_words([section.workers for section in group.sections]),
         rounds_words(group),
     )

@@ -64,6 +64,7 @@ MEASURES = (
             tick=numbers.tick,
             axis="µs of CPU time per request (less is better)",
             more_is_better=False,
+            depends_on_rate=True,
         ),
     ),
     Chart(

@@ -1,19 +1,27 @@
 """How to read each chart, in the line under its subject: only what occurs in it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
-from asgi_bench.analysis.document import CellReport, Interval, Report
+from asgi_bench.analysis.document import CellReport, Interval, Report, SweepReport
 from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting.charts.bars import Measure
 from asgi_bench.reporting.charts.scaling import is_relative
-from asgi_bench.reporting.groups import Group
-from asgi_bench.reporting.wording import latency_words, plain
+from asgi_bench.reporting.groups import Group, Section
+from asgi_bench.reporting.wording import (
+    OVERLOADED,
+    cell_name,
+    latency_words,
+    plain,
+    verdict_word,
+)
 
 WHISKERS = "whiskers: 95% interval over rounds"
 FACTOR = "×"  # noqa: RUF001 (the sign before every ratio)
 
 
-def bar_notes(report: Report, group: Group, measure: Measure, note: str) -> Iterator[str]:
+def bar_notes(
+    report: Report, group: Group[CellReport], measure: Measure, note: str
+) -> Iterator[str]:
     """For a chart of bars."""
     yield note
     if measure.shows_ratio and any(cell.throughput_ratio for cell in group.cells):
@@ -24,17 +32,65 @@ def bar_notes(report: Report, group: Group, measure: Measure, note: str) -> Iter
         yield "hatched: invalid"
 
 
-def latency_notes(group: Group) -> Iterator[str]:
-    """For the latency chart."""
+def latency_notes(group: Group[CellReport], curves: Collection[str]) -> Iterator[str]:
+    """For the latency chart; `curves` are the keys of the cells with a line."""
     words = latency_words(group.load)
     if isinstance(group.load, ClosedLoop):
         # N connections that always wait: the mean is N / throughput (Little's law).
         words += ", where it mirrors throughput"
     yield words
     yield "a line ends where fewer than ten samples lie beyond"
+    if any(section.invalid for section in group.sections):
+        yield "gray dots: invalid"
+    missing = [cell for cell in group.cells if cell.cell not in curves]
+    if missing:
+        yield f"without a line: {_listed(missing)}"
 
 
-def scaling_notes(report: Report, group: Group) -> Iterator[str]:
+def curve_notes(section: Section[SweepReport]) -> Iterator[str]:
+    """For the load curve."""
+    yield "response time from the intended moment"
+    yield "arrow: overloaded, the queue grows without end"
+    if any(sweep.highest_rate_rps.value is not None for sweep in section.cells):
+        yield "on the dashed line: the highest rate that kept the objective, 95% interval"
+    if any(sweep.saturation_rps.value is not None for sweep in section.cells):
+        yield "dotted: what is answered at saturation"
+    yield "gray diagonal: all that is offered"
+    if section.invalid:
+        yield "gray dots: invalid"
+    missing = [sweep for sweep in section.cells if not sweep.points]
+    if missing:
+        yield f"without a line: {_listed(missing)}"
+
+
+def concurrency_notes(cells: Sequence[CellReport]) -> Iterator[str]:
+    """For the chart of throughput by concurrency."""
+    if any(cell.throughput_rps.lower is not None for cell in cells):
+        yield WHISKERS
+    if any(cell.validity == "invalid" for cell in cells):
+        yield "gray cross: invalid"
+    missing = [cell for cell in cells if cell.throughput_rps.value is None]
+    if missing:
+        yield f"without a point: {_listed(missing)}"
+
+
+def _listed(cells: Sequence[CellReport | SweepReport]) -> str:
+    """Names with what kept them off the chart, each once."""
+    several = len({cell.workers for cell in cells}) > 1
+    names = (
+        f"{cell_name(cell)}{f' w{cell.workers}' if several else ''} ({_why(cell)})"
+        for cell in cells
+    )
+    return ", ".join(dict.fromkeys(names))
+
+
+def _why(cell: CellReport | SweepReport) -> str:
+    """Why a cell has no line."""
+    verdict = verdict_word(cell)
+    return verdict if cell.outcome != "ok" or verdict == OVERLOADED else "too few samples"
+
+
+def scaling_notes(report: Report, group: Group[CellReport]) -> Iterator[str]:
     """For the chart of throughput by worker count."""
     if is_relative(group):
         yield f"ratio to {plain(report.run.reference or '')} in the same rounds"
@@ -47,6 +103,6 @@ def scaling_notes(report: Report, group: Group) -> Iterator[str]:
         yield "gray cross: invalid"
 
 
-def _has_whiskers(group: Group, figure: Callable[[CellReport], Interval]) -> bool:
+def _has_whiskers(group: Group[CellReport], figure: Callable[[CellReport], Interval]) -> bool:
     """Whether any bar or point has an interval."""
     return any(figure(cell).lower is not None for cell in group.cells)

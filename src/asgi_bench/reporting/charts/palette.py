@@ -3,16 +3,18 @@
 A server keeps its colour in all charts of a run; its variants differ by dash, marker and tint.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeAlias
 
 from matplotlib.colors import to_rgb
 
-from asgi_bench.analysis.document import CellReport
+from asgi_bench.analysis.document import CellReport, SweepReport
+
+Dash: TypeAlias = str | tuple[float, tuple[float, ...]]
 
 # Okabe and Ito (2008), without the yellow that white swallows; black last.
 HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-DASHES: tuple[str | tuple[float, tuple[float, ...]], ...] = (
+DASHES: tuple[Dash, ...] = (
     "solid",
     (0, (5, 2)),
     (0, (1.5, 1.5)),
@@ -30,11 +32,14 @@ class Style(NamedTuple):
     color: str
     ink: tuple[float, float, float]
     fill: tuple[float, float, float]
-    dash: str | tuple[float, tuple[float, ...]]
+    dash: Dash
     marker: str
 
 
-def assign_styles(cells: Iterable[CellReport]) -> dict[tuple[str, str], Style]:
+Styles: TypeAlias = Mapping[tuple[str, str], Style]
+
+
+def assign_styles(cells: Iterable[CellReport | SweepReport]) -> Styles:
     """A style for every server and variant, by the order of the names: more cells change few.
 
     `default` comes first among a server's variants, in full colour and with a solid line.

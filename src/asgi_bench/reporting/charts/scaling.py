@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from asgi_bench.analysis.document import CellReport, Interval
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.charts.bars import Styles
-from asgi_bench.reporting.charts.lines import GAP, LEADER, EndLabel, label_ends
-from asgi_bench.reporting.charts.palette import Style
+from asgi_bench.reporting.charts.axes import doubling_x
+from asgi_bench.reporting.charts.lines import GAP, LEADER, NAME_LETTERS, EndLabel, label_ends
+from asgi_bench.reporting.charts.palette import Style, Styles
 from asgi_bench.reporting.charts.sheet import (
     INVALID,
     MARGIN,
@@ -28,7 +28,6 @@ from asgi_bench.reporting.wording import cell_name, shortened
 
 PANEL_HEIGHT = 340
 LEFT = 70
-NAME_LETTERS = 30
 
 
 class Point(NamedTuple):
@@ -45,7 +44,7 @@ class Climb(NamedTuple):
     style: Style
 
 
-def is_relative(group: Group) -> bool:
+def is_relative(group: Group[CellReport]) -> bool:
     """Whether the chart shows ratios to the reference: where every cell of it has one.
 
     Different worker counts are measured in different minutes. The reference is up beside each of
@@ -54,7 +53,7 @@ def is_relative(group: Group) -> bool:
     return all(cell.throughput_ratio is not None for cell in _measured(group))
 
 
-def draw_scaling(words: Words, group: Group, styles: Styles) -> Figure | None:
+def draw_scaling(words: Words, group: Group[CellReport], styles: Styles) -> Figure | None:
     """A line for each server and variant with several worker counts; None without any."""
     climbs = _climbs(group, styles)
     if not climbs:
@@ -73,12 +72,12 @@ def draw_scaling(words: Words, group: Group, styles: Styles) -> Figure | None:
     return figure
 
 
-def _measured(group: Group) -> list[CellReport]:
+def _measured(group: Group[CellReport]) -> list[CellReport]:
     """The cells with a throughput."""
     return [cell for cell in group.cells if cell.throughput_rps.value is not None]
 
 
-def _climbs(group: Group, styles: Styles) -> list[Climb]:
+def _climbs(group: Group[CellReport], styles: Styles) -> list[Climb]:
     """What was measured at more than one worker count."""
     found: dict[tuple[str, str], list[Point]] = {}
     relative = is_relative(group)
@@ -97,15 +96,10 @@ def _climbs(group: Group, styles: Styles) -> list[Climb]:
 def _prepare(axes: Axes, shown: Sequence[Point]) -> None:
     """Scales and ticks: worker counts double, so each doubling gets the same room."""
     counts = sorted({point.cell.workers for point in shown})
-    axes.set_xscale("log", base=2)
-    axes.set_xlim(counts[0] / 2**0.15, counts[-1] * 2**0.05)
-    axes.set_xticks(counts, [str(count) for count in counts])
-    axes.set_xticks([], minor=True)
+    doubling_x(axes, counts)
     axes.set_ylim(0, max(point.estimate.upper or _height(point) for point in shown) * 1.06)
     axes.yaxis.set_major_formatter(lambda value, _: numbers.compact_tick(value))
-    axes.tick_params(labelsize=points(SMALL_SIZE), length=points(4))
     axes.set_xlabel("worker processes", fontsize=points(TEXT_SIZE))
-    axes.grid()
 
 
 def _draw_climb(axes: Axes, climb: Climb) -> None:

@@ -72,10 +72,14 @@ SETTINGS: dict[Any, Any] = {
 
 
 class Panel(NamedTuple):
-    """One part of a chart: its heading (may be empty) and its height in pixels."""
+    """One part of a chart: its heading (may be empty), its height and the room above, in pixels.
+
+    The heading stands in that room, right above the panel.
+    """
 
     heading: str
     height: float
+    above: float = 0.0
 
 
 class Margins(NamedTuple):
@@ -130,7 +134,8 @@ def open_sheet(
     top = height - header
     width = WIDTH - margins.left - margins.right
     for panel in panels:
-        _write_heading(figure, panel.heading, top / height)
+        lowered = max(panel.above - HEADING_HEIGHT, 0.0)
+        _write_heading(figure, panel.heading, (top - lowered) / height)
         top -= _panel_height(panel) - AXIS_HEIGHT
         box = (margins.left / WIDTH, top / height, width / WIDTH, panel.height / height)
         axes.append(figure.add_axes(box))
@@ -140,7 +145,8 @@ def open_sheet(
 
 def _panel_height(panel: Panel) -> float:
     """What a panel takes with its heading and its axis."""
-    return (HEADING_HEIGHT if panel.heading else 0) + panel.height + AXIS_HEIGHT
+    heading = HEADING_HEIGHT if panel.heading else 0
+    return max(heading, panel.above) + panel.height + AXIS_HEIGHT
 
 
 def _write_heading(figure: Figure, heading: str, top: float) -> None:

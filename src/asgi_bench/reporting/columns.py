@@ -1,0 +1,165 @@
+"""The columns of every table: what a closed loop shows, what an open one, and what a sweep."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+from asgi_bench.analysis.document import CellReport, SweepReport
+from asgi_bench.model import ClosedLoop, Load, OpenLoop, RateSweep
+from asgi_bench.reporting import numbers
+from asgi_bench.reporting.wording import (
+    OVERLOADED,
+    latency_words,
+    load_kind,
+    objective_words,
+    plain,
+    verdict_word,
+)
+
+# As many p99 of a load curve as have room: the last ones below the server's own throughput.
+SHOWN_SHARES = 5
+
+
+class Column(NamedTuple):
+    """A column's title, its unit, the text it has of a cell, and how that is aligned."""
+
+    title: str
+    unit: str
+    text: Callable[[Any], str]
+    align: Literal["left", "right"] = "right"
+
+
+def columns_of(load: Load) -> tuple[Column, ...]:
+    """The columns of a table of cells under a load: first their place, last their verdict."""
+    if isinstance(load, ClosedLoop):
+        return (*_IDENTITY, *_CLOSED, *_VERDICT)
+    if isinstance(load, RateSweep):
+        shares = [share for share in sorted(load.shares) if share < 1][-SHOWN_SHARES:]
+        curve = (
+            Column("p99 at" if share == shares[0] else "", _share(share), partial(_p99_at, share))
+            for share in shares
+        )
+        found = _SWEEP if load.objective is not None else _SWEEP[1:]
+        return (*_IDENTITY, *found, *curve, *_VERDICT)
+    return (*_IDENTITY, *_OPEN, *_VERDICT)
+
+
+def column_notes(loads: Iterable[Load], reference: str | None) -> tuple[str, ...]:
+    """What the columns mean under these loads, for under the tables."""
+    kinds = {type(load): load for load in loads}
+    notes = ["w: worker processes. ±: 95% interval over rounds with fresh processes."]
+    for load in kinds.values():
+        loop = f"{load_kind(load).capitalize()}. " if len(kinds) > 1 else ""
+        notes.append(loop + " ".join(_sentences(load, reference)))
+    if not kinds.keys() <= {RateSweep}:
+        notes.append("CPU: time of the server's process tree per request, over all requests.")
+    return tuple(notes)
+
+
+def _sentences(load: Load, reference: str | None) -> Iterator[str]:
+    """What the columns of one kind of load mean."""
+    times = latency_words(load)
+    if isinstance(load, ClosedLoop):
+        yield f"p50, p99: {times}."
+        if reference is not None:
+            yield f"Ratio: throughput over that of {plain(reference)} in the same rounds."
+    elif isinstance(load, OpenLoop):
+        yield "Ranked by p50. Kept: requests sent before the schedule's end, of those due."
+        yield f"p50, p99, p99.9: {times}; service: from the sending."
+        yield "Lag: the p99 of what the load generator itself was late."
+    else:
+        if load.objective is not None:
+            yield f"Highest: the highest rate that kept {objective_words(load.objective)}."
+        yield "Saturated: answers while more was offered than the server could take."
+        yield f"p99: {times}, in ms, at shares of each server's own throughput."
+
+
+def _ratio(cell: CellReport) -> str:
+    """The throughput ratio; the reference's own is 1, and no estimate."""
+    ratio = cell.throughput_ratio
+    if ratio is not None and ratio.reference == cell.cell:
+        return "1"
+    return numbers.with_interval(numbers.times(ratio.value if ratio else None), ratio)
+
+
+def _throughput(cell: CellReport) -> str:
+    estimate = cell.throughput_rps
+    return numbers.with_interval(numbers.rate(estimate.value), estimate)
+
+
+def _cpu(cell: CellReport) -> str:
+    cost = cell.server_cpu_s_per_request
+    return numbers.with_interval(numbers.microseconds(cost.value), cost)
+
+
+def _errors(cell: CellReport | SweepReport) -> str:
+    """Wrong answers in percent of all answers under load; nothing where nothing was loaded."""
+    if cell.outcome != "ok":
+        return numbers.MISSING
+    answers = cell.requests + cell.errors.total
+    return numbers.percent(cell.errors.total / answers if answers else 0.0)
+
+
+def _kept(cell: CellReport) -> str:
+    """The share of the due requests that were sent in time: four digits tell 99.95 from 100."""
+    ratio = cell.rate_ratio
+    return numbers.MISSING if ratio is None else numbers.significant(ratio * 100, 4, 2)
+
+
+def _highest(cell: SweepReport) -> str:
+    """The highest rate that kept the objective; a lower bound is marked."""
+    estimate = cell.highest_rate_rps
+    if estimate.value is None:
+        return numbers.MISSING
+    bound = "≥" if cell.highest_rate_is_least else ""
+    return bound + numbers.with_interval(numbers.rate(estimate.value), estimate)
+
+
+def _p99_at(share: float, cell: SweepReport) -> str:
+    """The p99 at one share of the cell's own throughput."""
+    for point in cell.points:
+        if point.share == share:
+            return (
+                OVERLOADED[:4]
+                if point.overloaded
+                else numbers.milliseconds(point.response_time_s.p99)
+            )
+    return numbers.MISSING
+
+
+def _share(share: float) -> str:
+    return f"{numbers.percent(share)}%"
+
+
+_IDENTITY = (
+    Column("#", "", lambda cell: numbers.MISSING),
+    Column("server", "", lambda cell: plain(cell.server), "left"),
+    Column("variant", "", lambda cell: plain(cell.variant), "left"),
+    Column("w", "", lambda cell: str(cell.workers)),
+)
+_VERDICT = (
+    Column("err", "%", _errors),
+    Column("validity", "", verdict_word, "left"),
+)
+_CLOSED = (
+    Column("requests", "per s", _throughput),
+    Column("ratio to", "reference", _ratio),
+    Column("p50", "ms", lambda cell: numbers.milliseconds(cell.response_time_s.p50)),
+    Column("p99", "ms", lambda cell: numbers.milliseconds(cell.response_time_s.p99)),
+    Column("CPU", "µs/request", _cpu),
+    Column("PSS", "MiB", lambda cell: numbers.mebibytes(cell.server_pss_bytes)),
+)
+_OPEN = (
+    Column("offered", "per s", lambda cell: numbers.rate(cell.offered_rps)),
+    Column("kept", "%", _kept),
+    Column("p50", "ms", lambda cell: numbers.milliseconds(cell.response_time_s.p50)),
+    Column("p99", "ms", lambda cell: numbers.milliseconds(cell.response_time_s.p99)),
+    Column("p99.9", "ms", lambda cell: numbers.milliseconds(cell.response_time_s.p999)),
+    Column("service", "p50 ms", lambda cell: numbers.milliseconds(cell.service_time_s.p50)),
+    Column("lag", "µs", lambda cell: numbers.microseconds(cell.generator_lag_s.p99)),
+    Column("CPU", "µs", lambda cell: numbers.microseconds(cell.server_cpu_s_per_request.value)),
+)
+_SWEEP = (
+    Column("highest", "per s", _highest),
+    Column("saturated", "per s", lambda cell: numbers.rate(cell.saturation_rps.value)),
+)

@@ -1,0 +1,62 @@
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from asgi_bench.analysis.summary import summarize
+from asgi_bench.model import ClosedLoop, OpenLoop, Run, Trial
+from asgi_bench.reporting.charts.concurrency import draw_concurrency
+from asgi_bench.reporting.charts.palette import assign_styles
+from asgi_bench.reporting.charts.sheet import INVALID, sheet_settings
+from tests.reporting.charts.sheets import is_within_sheet, words
+from tests.synthetic_run import planned_cells, synthetic_run, with_errors
+
+LOADS = (ClosedLoop(64), ClosedLoop(1), ClosedLoop(1024))
+
+
+def chart_of(run: Run) -> Figure | None:
+    """The chart of all cells of a run."""
+    report = summarize(run)
+    with sheet_settings():
+        return draw_concurrency(words(report), report.cells, assign_styles(report.cells))
+
+
+def test_a_line_a_server_over_all_counts() -> None:
+    """Each server's name stands at its line's end, each count at the axis, in rising order."""
+    figure = chart_of(synthetic_run(planned_cells(LOADS, worker_counts=(1,)), rounds=3))
+    assert figure is not None
+    shown = [text.get_text() for text in figure.findobj(Text)]
+    for text in ("granian", "hypercorn trio", "1", "64", "1024", "connections"):
+        assert text in shown
+    (axes,) = figure.axes
+    assert axes.get_xticks().tolist() == [1, 64, 1024]
+
+
+def test_a_panel_for_each_worker_count() -> None:
+    """Other worker counts are measured in other minutes, so they have their own panel."""
+    figure = chart_of(synthetic_run(planned_cells(LOADS), rounds=1))
+    assert figure is not None
+    assert len(figure.axes) == 2
+
+
+def test_one_connection_count_needs_no_chart() -> None:
+    """A line needs two points, and open loops give none."""
+    loads = (ClosedLoop(64), OpenLoop(500))
+    assert chart_of(synthetic_run(planned_cells(loads, worker_counts=(1,))[:4], rounds=1)) is None
+
+
+def test_invalid_point_is_a_gray_cross() -> None:
+    """Where one count can't be believed the line goes on, with that point marked."""
+
+    def spoil(trial: Trial) -> Trial:
+        return with_errors(trial, 0.1) if trial.cell.endswith("c1024") else trial
+
+    figure = chart_of(synthetic_run(planned_cells(LOADS)[:3], rounds=3, edit=spoil))
+    assert figure is not None
+    crosses = [line for line in figure.axes[0].lines if line.get_marker() == "X"]
+    assert [line.get_color() for line in crosses] == [INVALID]
+
+
+def test_no_text_leaves_the_sheet() -> None:
+    """Every letter lies within the picture."""
+    figure = chart_of(synthetic_run(planned_cells(LOADS), rounds=3))
+    assert figure is not None
+    assert is_within_sheet(figure)
