@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,12 +62,15 @@ class Finished(NamedTuple):
         return [trial for trial in self.run.trials if trial.cell.startswith(f"{server}/")]
 
 
-def calibrated(folder: Path) -> None:
-    """Store a calibration where a run in this folder looks for one, to spare it the 5 s."""
+def _calibrate(args: Sequence[str], folder: Path) -> None:
+    """Store a calibration where a run of these arguments looks for one, to spare it the 5 s."""
+    parent = folder / (args[args.index("-o") + 1] if "-o" in args else "results")
+    if args[0] != "run" or parent.is_file():
+        return
     known = msgspec.structs.replace(
         quick_calibration(_fingerprint()), tool_version=asgi_bench.__version__
     )
-    write_calibration(folder / "results", known)
+    write_calibration(parent, known)
 
 
 @functools.cache
@@ -77,7 +80,7 @@ def _fingerprint() -> str:
 
 def command(*args: str, folder: Path, env: Mapping[str, str] | None = None) -> Finished:
     """Run the installed command in a folder; measuring ones wait until the machine is free."""
-    calibrated(folder)
+    _calibrate(args, folder)
 
     def once() -> Finished:
         done = subprocess.run(
@@ -95,7 +98,7 @@ def command(*args: str, folder: Path, env: Mapping[str, str] | None = None) -> F
 
 def in_process(*args: str, folder: Path) -> Finished:
     """As `command`, without the second that a new process takes for its imports."""
-    calibrated(folder)
+    _calibrate(args, folder)
 
     def once() -> Finished:
         stdout, stderr = io.StringIO(), io.StringIO()
@@ -116,7 +119,7 @@ class Background:
     """A run in the background, in a process group of its own as a shell would start it."""
 
     def __init__(self, *args: str, folder: Path) -> None:
-        calibrated(folder)
+        _calibrate(args, folder)
         self.folder = folder
         self._mark = uuid.uuid4().hex
         self._stdout = (folder / f"{self._mark}.out").open("w+")

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from asgi_bench.measurement.interruption import Interrupted, orderly_interruption
+from asgi_bench.measurement.interruption import (
+    Interrupted,
+    orderly_interruption,
+    uninterrupted,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +35,24 @@ def test_a_signal_becomes_one_exception_with_the_code_a_shell_expects(
     assert ended == ["all of it"]
     after = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     assert after == before
+
+
+def test_a_step_that_must_be_complete_is_completed_first() -> None:
+    """A signal inside `uninterrupted` interrupts as soon as the outermost of them is left."""
+    done: list[str] = []
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        with orderly_interruption():
+            with uninterrupted():
+                with uninterrupted():
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    done.append("inner")
+                os.kill(os.getpid(), signal.SIGINT)
+                done.append("outer")
+            done.append("after")
+    assert done == ["inner", "outer"]
+    with orderly_interruption(), uninterrupted():
+        done.append("again")
+    assert done[-1] == "again"
 
 
 def test_without_a_signal_nothing_happens() -> None:

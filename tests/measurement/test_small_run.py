@@ -251,7 +251,7 @@ def test_charts_were_drawn_and_named(finished: Finished) -> None:
 def test_where_the_time_went_is_stored(finished: Finished) -> None:
     """`phases.json` has the seconds of each phase, those under load among them."""
     phases_s = json.loads((finished.run_folder / "phases.json").read_text())
-    assert set(phases_s) == {"prepare", "start", "open", "load", "stop"}
+    assert set(phases_s) >= {"prepare", "start", "open", "load", "stop"}
     assert all(duration_s >= 0 for duration_s in phases_s.values())
     trials = ROUNDS * (2 * len(SERVER_NAMES) + 1)
     assert phases_s["load"] > trials * 0.3 * 0.5

@@ -1,0 +1,117 @@
+"""What `run` prints, stores and exits with; its flags: test_run_flags."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from asgi_bench.analysis.summary import summarize
+from asgi_bench.cli import run as module
+from asgi_bench.cli.run import exit_code
+from asgi_bench.errors import ExitCode
+from tests.command_line import FAULTY_SERVERS, TINY, Finished, command, in_process
+from tests.synthetic_run import synthetic_run, troubled_run
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_failed_cell_fails_the_run(strict: bool) -> None:
+    """Exit code 1, which counts for more than invalid cells do."""
+    assert exit_code(summarize(troubled_run()), strict=strict) is ExitCode.FAILED
+
+
+@pytest.mark.parametrize(("strict", "code"), [(False, ExitCode.OK), (True, ExitCode.INVALID)])
+def test_an_invalid_cell_fails_a_strict_run_alone(strict: bool, code: ExitCode) -> None:
+    """Exit code 5 with --strict; else every cell was measured, and that is 0."""
+    stored = troubled_run()
+    report = summarize(stored)
+    # The same without its failed cell; skipped ones stay.
+    cells = tuple(cell for cell in report.cells if cell.outcome != "failed")
+    without = type(report)(run=report.run, cells=cells, comparisons=report.comparisons)
+    assert any(cell.validity == "invalid" for cell in cells)
+    assert exit_code(without, strict=strict) is code
+
+
+def test_a_run_without_findings_passes_strictly() -> None:
+    """Exit code 0."""
+    assert exit_code(summarize(synthetic_run()), strict=True) is ExitCode.OK
+
+
+@pytest.fixture(scope="module")
+def skipped(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A run of which nothing can be measured."""
+    return in_process(
+        "run", "--runners", str(FAULTY_SERVERS), "-s", "absent", "-w", "1", "--rounds", "2",
+        folder=tmp_path_factory.mktemp("skipped"),
+    )  # fmt: skip
+
+
+def test_where_all_is_skipped_the_run_says_so_and_passes(skipped: Finished) -> None:
+    """Every cell is ok or skipped: exit code 0, a row with the reason, a readable folder."""
+    assert skipped.code == 0, skipped.stderr
+    assert skipped.run.trials == ()
+    assert "pip install 'no-such-package>=1'" in skipped.stdout
+    (cell,) = summarize(skipped.run).cells
+    assert (cell.outcome, cell.requests, cell.throughput_rps.value) == ("skipped", 0, None)
+
+
+def test_a_fault_of_usage_makes_no_folder(tmp_path: Path) -> None:
+    """Exit code 2 and one line, before anything is started or stored."""
+    finished = in_process("run", *TINY, "--duration", "1", folder=tmp_path)
+    assert finished.code == 2
+    assert finished.stderr.startswith("asgi-bench: --duration: '1' needs a number and a unit")
+    assert finished.stdout == ""
+    assert not list(tmp_path.rglob("run.json"))
+
+
+def test_a_folder_that_cant_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    """The run ends before it measures, and names the folder."""
+    (tmp_path / "taken").write_text("a file")
+    finished = in_process("run", *TINY, "-o", "taken", folder=tmp_path)
+    assert finished.code == 1
+    line = finished.stderr.splitlines()[-1]
+    assert line.startswith("asgi-bench: taken/")
+    assert "can't be stored: Not a directory" in line
+    assert finished.stdout == ""
+
+
+def _made(folder: Path) -> Callable[..., None]:
+    """A `carry_out` that has made that folder and measured nothing."""
+
+    def carry_out(*args: object, folder_made: Callable[[Path], None], **more: object) -> None:
+        folder.mkdir(parents=True)
+        folder_made(folder)
+
+    return carry_out
+
+
+def test_a_signal_while_the_charts_are_drawn_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was measured is stored already, and its folder is still named last."""
+
+    def end(folder: Path) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(module, "carry_out", _made(tmp_path / "results" / "run"))
+    monkeypatch.setattr(module, "busy_warning", lambda: None)
+    monkeypatch.setattr(module, "show", end)
+    finished = in_process("run", *TINY, folder=tmp_path)
+    assert finished.code == 143
+    assert finished.stderr == "asgi-bench: interrupted by SIGTERM\n"
+    assert finished.run_folder == tmp_path / "results" / "run"
+
+
+def test_settings_for_locust_are_not_for_us(tmp_path: Path) -> None:
+    """A project's own locust.conf and LOCUST_ variables change nothing in a run."""
+    (tmp_path / "locust.conf").write_text("run-time = 1s\nusers = 5\ntags = nothing\n")
+    finished = command(
+        *("run", *TINY, "--rounds", "1", "--duration", "1500ms", "-c", "4"),
+        folder=tmp_path,
+        env={"LOCUST_RUN_TIME": "1s", "LOCUST_HEADLESS": "false"},
+    )
+    assert finished.code == 0, finished.stderr
+    (trial,) = finished.run.trials
+    assert trial.outcome == "ok"
+    assert trial.duration_s > 1.0
