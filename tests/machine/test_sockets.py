@@ -171,6 +171,27 @@ def test_a_strangers_connection_is_told(listener: socket.socket) -> None:
             child.kill()
 
 
+def test_a_torn_reading_of_the_table_counts_each_connection_once(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that come twice, or not at all at first, change nothing."""
+    port = port_of(listener)
+    with (
+        socket.create_connection(("127.0.0.1", port)) as one,
+        socket.create_connection(("127.0.0.1", port)) as other,
+        listener.accept()[0],
+        listener.accept()[0],
+    ):
+        ports = [port_of(one), port_of(other)]
+        rows = sockets.tcp_rows()
+        without = [row for row in rows if row.remote_port != port_of(other)]
+        for readings in ([rows + rows], [without, rows], [without, without, rows]):
+            left = iter(readings)
+            monkeypatch.setattr(sockets, "tcp_rows", lambda left=left: next(left))
+            found = sockets.connection_owners(port, ports, [os.getpid()])
+            assert found == sockets.ConnectionOwners({os.getpid(): 2})
+
+
 def test_a_strangers_listener_beside_ours_has_no_owner(listener: socket.socket) -> None:
     """By SO_REUSEPORT a stranger may listen on our very port: its socket is none of ours."""
     port = port_of(listener)

@@ -12,6 +12,7 @@ import msgspec
 from asgi_bench.machine.processes import PROC, process_table
 
 _TABLES = ("net/tcp", "net/tcp6")
+_READINGS = 3
 _ESTABLISHED, _CLOSE_WAIT, _LISTEN = 0x01, 0x08, 0x0A
 _SOCKET_LINK = re.compile(r"socket:\[(\d+)\]")
 _EVENTPOLL_LINK = "anon_inode:[eventpoll]"
@@ -177,6 +178,26 @@ def parse_watched(fdinfo: str, inodes: Mapping[int, int]) -> set[int]:
     }
 
 
+def _server_ends(local_port: int, client_ports: Collection[int]) -> list[int]:
+    """The inodes of the server's ends of these connections, each once; 0 where not accepted.
+
+    The kernel hands its table out in pieces. While other sockets come and go a row may come
+    twice (of 16 connections 17 were seen) or not at all, so what is missing is looked for again.
+    """
+    ends: dict[int, int] = {}
+    for _ in range(_READINGS):
+        ends.update(
+            (row.remote_port, row.inode)
+            for row in tcp_rows()
+            if row.local_port == local_port
+            and row.remote_port in client_ports
+            and row.state in (_ESTABLISHED, _CLOSE_WAIT)
+        )
+        if len(ends) == len(client_ports):
+            break
+    return list(ends.values())
+
+
 def connection_owners(
     local_port: int, client_ports: Collection[int], pids: Iterable[int]
 ) -> ConnectionOwners:
@@ -185,14 +206,7 @@ def connection_owners(
     A socket that several of the processes hold counts for the first of them by number: a child
     that inherited it came later.
     """
-    clients = set(client_ports)
-    ends = [
-        row.inode
-        for row in tcp_rows()
-        if row.local_port == local_port
-        and row.remote_port in clients
-        and row.state in (_ESTABLISHED, _CLOSE_WAIT)
-    ]
+    ends = _server_ends(local_port, set(client_ports))
     trees = tuple(sorted(pids))
     held = owners({inode for inode in ends if inode}, trees)
     by_pid: dict[int, int] = {}
