@@ -39,7 +39,12 @@ def main() -> None:
     if not workers:
         Server(listener, asked).serve()
     listener.close()
-    signal.signal(signal.SIGTERM, lambda *_: [os.kill(pid, signal.SIGTERM) for pid in workers])
+
+    def end(*_: object) -> None:
+        for pid in workers:
+            os.kill(pid, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
     for pid in workers:
         os.waitpid(pid, 0)
 

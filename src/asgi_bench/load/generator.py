@@ -204,4 +204,6 @@ class LoadProcess:
 
     def _epitaph(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()
-        return f"the load process died: {lines[-1] if lines else 'it left no word'}"
+        code = self._process.poll()
+        how = f"with exit code {code}" if code is None or code >= 0 else f"by signal {-code}"
+        return f"the load process died {how}: {lines[-1] if lines else 'it left no word'}"

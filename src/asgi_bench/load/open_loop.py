@@ -159,8 +159,11 @@ def _follow(
             if event == EPOLLIN:
                 try:
                     data = read(fd, READ_BYTES)
+                except BlockingIOError:
+                    continue
                 except OSError:
-                    data = b""
+                    connections.lose(fd)
+                    continue
                 now = clock_ns()
                 if data == good and fd not in partial:
                     response_ns.append(now - intended_ns[fd])
@@ -175,13 +178,15 @@ def _follow(
                 began = sent_ns.get(fd, 0)
                 taken = connections.receive(fd, event)
                 now = clock_ns()
-            if taken is Taken.WAITING:
-                continue
+            if fd not in busy:
+                # Answered, or newly open: what waits for it was not the generator's doing so far.
+                free_since_ns[fd] = now
             if taken is Taken.CORRECT:
                 good = connections.good or None
                 response_ns.append(now - intended_ns[fd])
                 service_ns.append(now - began)
-            free_since_ns[fd] = last = now
+            if taken in (Taken.CORRECT, Taken.WRONG):
+                last = now
         now = clock_ns()
     connections.correct += fast
     connections.errors["timeout"] += unsent

@@ -86,7 +86,8 @@ class Recorder:
         end_s = time.perf_counter()
         load_cpu_s = time.process_time() - load_before
         server_after = cpu_s_by_process(command.pids)
-        self._recording.add(self._latencies_ns)
+        if not command.is_step:
+            self._recording.add(self._latencies_ns)
         requests, errors = self._correct - correct, self._error_counts - errors
         return Loaded(
             begin_s=begin_s,

@@ -48,6 +48,8 @@ class Session:
         self._connections.refresh()
         warmup = run_closed_loop(self._connections, warmup_s, _breathe)
         self._unfed_ns += ramp.latencies_ns + warmup.latencies_ns
+        # One that was closed in the warm-up is just being opened anew.
+        self._connections.refresh()
         return Opened(
             throughput_rps=warmup.requests / max(warmup.duration_s, 1e-9),
             client_ports=tuple(self._connections.local_ports),
@@ -98,7 +100,7 @@ class Session:
             reconnects=connections.reconnects,
             sent_total=connections.sent,
             errors_total=connections.error_counts,
-            response_bytes=len(connections.good) or None,
+            response_bytes=connections.response_bytes or None,
         )
         # Slices make no reference cycles: collecting between trials is enough.
         gc.collect()
@@ -120,7 +122,7 @@ class Session:
             requests=connections.correct - self._fed_correct,
             errors=msgspec.structs.asdict(errors - self._fed_errors),
             latencies_ns=self._unfed_ns,
-            response_bytes=len(connections.good),
+            response_bytes=connections.response_bytes,
         )
         self._fed_errors, self._fed_correct = errors, connections.correct
         self._unfed_ns = []

@@ -65,7 +65,9 @@ class StockLoader:
             process.greet()
             process.cpus = spread(process.pids, self._plan.load_cpus)
             item.begin(process.cpus)
-            process.ask(Load(key, WARMUP_S, ()), Loaded, WARMUP_S + GRACE_S)
+            # Of a step nothing is kept in the cell's histogram.
+            warmup = Load(key, WARMUP_S, (), is_step=True)
+            process.ask(warmup, Loaded, WARMUP_S + GRACE_S)
             command = Load(key, self._plan.duration_s, pids)
             loaded = process.ask(command, Loaded, self._plan.duration_s + GRACE_S)
             item.draft.note(interleaved=False)

@@ -58,7 +58,8 @@ def _lines(report: Report) -> Iterator[dict[str, Any]]:
         yield dict(_flat(msgspec.to_builtins(cell)))
     for sweep in report.sweeps:
         facts = msgspec.to_builtins(sweep)
-        for point in facts.pop(POINTS) or ({},):
+        points: list[dict[str, Any]] = facts.pop(POINTS) or [{}]
+        for point in points:
             yield dict(_flat({**facts, **point}))
 
 

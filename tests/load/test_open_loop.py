@@ -1,0 +1,123 @@
+"""Open-loop load against servers whose answers are known beforehand."""
+
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from asgi_bench.analysis.sweeps import is_overloaded, rate_ratio
+from asgi_bench.load.arrivals import arrival_offsets_ns
+from asgi_bench.load.connections import Connections
+from asgi_bench.load.open_loop import OpenStretch, run_open_loop
+from asgi_bench.model import OpenFigures
+from tests.known_answers import Behaviour, KnownAnswers
+from tests.load.loading import go_on, opened, target_at
+
+
+def follow(
+    connections: Connections, rate_rps: float, duration_s: float, seed: int = 1
+) -> OpenStretch:
+    """Follow a Poisson schedule on open connections."""
+    offsets_ns = arrival_offsets_ns(rate_rps, duration_s, seed, "poisson")
+    return run_open_loop(connections, offsets_ns, duration_s, go_on)
+
+
+def figures(stretch: OpenStretch) -> OpenFigures:
+    """The figures of a stretch as they are stored."""
+    return OpenFigures(
+        due=stretch.due,
+        sent_in_time=stretch.sent_in_time,
+        unsent=stretch.unsent,
+        outstanding=stretch.outstanding,
+        in_flight_max=stretch.in_flight_max,
+        spin_s=stretch.spin_s,
+    )
+
+
+def test_every_request_due_is_sent_and_answered(known: KnownAnswers) -> None:
+    """What the schedule holds, the client sends and the server counts are one number."""
+    known.behave(Behaviour())
+    with closing(opened(target_at(known.port))) as connections:
+        stretch = follow(connections, 500, 0.6)
+        assert stretch.due == stretch.sent == stretch.requests == connections.sent
+    assert stretch.unsent == 0
+    assert known.counts().requests == stretch.due
+    assert len(stretch.response_ns) == len(stretch.lag_ns) == stretch.due
+
+
+def test_response_time_counts_from_the_intended_moment(known: KnownAnswers) -> None:
+    """No response time is shorter than its service time, and the lag explains the difference."""
+    known.behave(Behaviour(delay_s=0.005))
+    with closing(opened(target_at(known.port, connections=32))) as connections:
+        stretch = follow(connections, 300, 0.6)
+    assert all(r >= s for r, s in zip(stretch.response_ns, stretch.service_ns, strict=True))
+    assert min(stretch.service_ns) >= 5_000_000
+    waited_ns = sum(stretch.response_ns) - sum(stretch.service_ns)
+    assert waited_ns >= sum(stretch.lag_ns) * 0.999
+
+
+def test_a_stall_is_charged_for_all_that_was_due_meanwhile(known: KnownAnswers) -> None:
+    """Of requests that come evenly, a share of (stall - x) / period waits longer than x."""
+    stall_s, period_s = 0.1, 0.5
+    known.behave(Behaviour(stall_s=stall_s, stall_period_s=period_s))
+    with closing(opened(target_at(known.port, connections=256))) as connections:
+        stretch = follow(connections, 500, 4 * period_s)
+    late_s = 0.05
+    share = float(np.mean(np.array(stretch.response_ns) > late_s * 1e9))
+    assert share == pytest.approx((stall_s - late_s) / period_s, rel=0.35)
+    assert not is_overloaded(figures(stretch))
+
+
+def test_requests_wait_for_a_free_connection_with_their_intended_time(known: KnownAnswers) -> None:
+    """One connection to a server that takes 20 ms serves 50 a second: the rest queues."""
+    known.behave(Behaviour(delay_s=0.02))
+    with closing(opened(target_at(known.port, connections=1))) as connections:
+        stretch = follow(connections, 150, 0.5)
+    assert stretch.in_flight_max == 1
+    assert stretch.requests == stretch.due
+    assert max(stretch.response_ns) > 10 * max(min(stretch.service_ns), 1)
+    assert is_overloaded(figures(stretch))
+    kept = rate_ratio([figures(stretch)])
+    assert kept is not None and kept < 0.9
+    # Waiting for the server's connection is no lag of the generator.
+    assert float(np.median(stretch.lag_ns)) < 20_000_000
+
+
+def test_what_never_finds_a_connection_is_a_time_out(known: KnownAnswers) -> None:
+    """Requests that are still waiting when the time-out has passed are given up and counted."""
+    known.behave(Behaviour(script=("silent",)))
+    with closing(opened(target_at(known.port, connections=1, timeout_s=0.3))) as connections:
+        stretch = follow(connections, 100, 0.3)
+        errors = connections.errors
+    assert stretch.requests == 0
+    assert stretch.unsent > 0
+    assert errors["timeout"] == stretch.due
+    assert stretch.sent + stretch.unsent == stretch.due
+
+
+@pytest.mark.parametrize("kind", ["status", "body"])
+def test_wrong_answers_have_no_latency(known: KnownAnswers, kind: str) -> None:
+    """Wrong answers are counted by kind and stay out of the histograms."""
+    known.behave(Behaviour(script=("plain", kind)))
+    with closing(opened(target_at(known.port))) as connections:
+        stretch = follow(connections, 400, 0.4)
+        assert connections.errors[kind] == connections.sent - stretch.requests > 0
+    assert len(stretch.response_ns) == stretch.requests
+
+
+def test_resets_are_errors_and_the_schedule_goes_on(known: KnownAnswers) -> None:
+    """A connection that is reset is opened anew, and what is due goes on being sent."""
+    known.behave(Behaviour(script=("plain", "plain", "reset")))
+    with closing(opened(target_at(known.port))) as connections:
+        stretch = follow(connections, 300, 0.5)
+        assert connections.errors["reset"] > 0
+        assert stretch.requests + connections.errors["reset"] == stretch.due
+        assert connections.reconnects == connections.errors["reset"]
+
+
+def test_little_explains_what_was_in_flight(known: KnownAnswers) -> None:
+    """Outstanding requests over time are the sum of the response times."""
+    known.behave(Behaviour(delay_s=0.005))
+    with closing(opened(target_at(known.port, connections=64))) as connections:
+        stretch = follow(connections, 500, 0.6)
+    assert stretch.accounted_share == pytest.approx(1, abs=0.1)
