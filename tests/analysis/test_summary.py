@@ -292,6 +292,12 @@ def test_broken_histogram_names_the_cell() -> None:
         edited(lambda trial: replace(trial, service_time_hdr="nonsense"))
 
 
+def test_histogram_broken_for_the_rules_names_the_cell() -> None:
+    """So is one that the rules stumble over first."""
+    with pytest.raises(BenchError, match=r"daphne/default/w1/hello/c64, round 0: a histogram is"):
+        edited(lambda trial: replace(trial, response_time_hdr="nonsense"))
+
+
 def test_trials_of_unplanned_cells_are_left_out() -> None:
     """A line of a cell that the plan doesn't know has no row to go to."""
     run = synthetic_run(planned_cells()[:1], rounds=3)

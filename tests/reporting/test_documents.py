@@ -1,19 +1,20 @@
 import csv
 import io
 import re
+from typing import get_args
 
 import msgspec
 import pytest
 
 from asgi_bench.analysis.document import CellReport, Report
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.model import OpenLoop
+from asgi_bench.model import Client, OpenLoop
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import columns_of
 from asgi_bench.reporting.delimited import cell_columns
 from asgi_bench.reporting.documents import render_report
-from asgi_bench.reporting.groups import AnyGroup, report_groups
-from asgi_bench.reporting.rows import Row, section_rows
+from asgi_bench.reporting.groups import AnyGroup, group_cells, report_groups
+from asgi_bench.reporting.rows import CLIENT_WORDS, Row, caption, section_rows
 from asgi_bench.reporting.wording import findings
 from tests.synthetic_run import (
     CLOSED_64,
@@ -207,6 +208,17 @@ def test_stock_client_is_named() -> None:
     stock = replace(report, cells=cells)
     for text in (render_report(stock, "text"), render_report(stock, "markdown")):
         assert "FastHttpUser, not interleaved" in text
+
+
+def test_every_client_has_its_words() -> None:
+    """What a caption says of a client is there for all of them, and one from elsewhere is named."""
+    report = summarize(synthetic_run(planned_cells()[:1], rounds=1))
+    assert CLIENT_WORDS.keys() == set(get_args(Client))
+    for client in (*get_args(Client), "wrk\x1b[0m"):
+        cells = (replace(report.cells[0], client=client),)
+        (group,) = group_cells(cells)
+        expected = CLIENT_WORDS.get(client, "sent by wrk")
+        assert caption(group).endswith(expected)
 
 
 @pytest.mark.parametrize("format", ["text", "json", "markdown", "csv"])

@@ -1,7 +1,7 @@
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.model import ClosedLoop, OpenLoop
-from asgi_bench.reporting.groups import group_cells
-from tests.synthetic_run import planned_cells, synthetic_run, troubled_run
+from asgi_bench.model import ClosedLoop, Objective, OpenLoop, RateSweep
+from asgi_bench.reporting.groups import group_cells, report_groups
+from tests.synthetic_run import OPEN_AND_SWEEP, planned_cells, synthetic_run, troubled_run
 
 
 def test_order_within_a_section() -> None:
@@ -13,7 +13,7 @@ def test_order_within_a_section() -> None:
     assert {cell.validity for cell in first.ranked} == {"valid", "suspect"}
     assert {cell.validity for cell in first.invalid} == {"invalid"}
     assert [cell.outcome for cell in first.absent] == ["failed", "skipped"]
-    assert first.cells == (*first.ranked, *first.invalid, *first.absent)
+    assert first.cells == (*first.ranked, *first.unranked, *first.invalid, *first.absent)
     assert first.cells[0].throughput_rps.value != max(
         cell.throughput_rps.value or 0 for cell in first.cells
     )
@@ -35,3 +35,47 @@ def test_loads_and_worker_counts_are_kept_apart() -> None:
     for group in groups:
         assert [section.workers for section in group.sections] == [1, 2]
         assert [len(section.cells) for section in group.sections] == [11, 6]
+
+
+def test_open_loops_are_ranked_by_response_time() -> None:
+    """All have the same rate, so the quickest median is first; the overloaded have no place."""
+    (group,) = group_cells(summarize(synthetic_run(planned_cells((OpenLoop(3000),)))).cells)
+    first = group.sections[0]
+    times = [cell.response_time_s.p50 or 0 for cell in first.ranked]
+    assert times == sorted(times)
+    assert first.ranked[0].server == "granian"
+    assert [cell.variant for cell in first.unranked] == ["trio"]
+    assert all(cell.overloaded for cell in first.unranked)
+    assert first.cells == (*first.ranked, *first.unranked)
+
+
+def test_sweeps_are_ranked_by_the_highest_rate() -> None:
+    """With an objective by what kept it, without by what was answered at saturation."""
+    for load in (OPEN_AND_SWEEP[-1], RateSweep((0.5, 1.2))):
+        report = summarize(synthetic_run(planned_cells((load,), worker_counts=(1,)), rounds=3))
+        (group,) = group_cells(report.sweeps)
+        (section,) = group.sections
+        rates = [
+            (sweep.highest_rate_rps if sweep.objective else sweep.saturation_rps).value or 0
+            for sweep in section.ranked
+        ]
+        assert rates == sorted(rates, reverse=True)
+        assert len(rates) == 11
+
+
+def test_sweep_that_kept_nothing_has_no_place() -> None:
+    """An objective that no rate keeps ranks nobody."""
+    load = RateSweep((0.5, 0.9), Objective(0.99, 1e-5), search_steps=1)
+    report = summarize(synthetic_run(planned_cells((load,), worker_counts=(1,)), rounds=3))
+    (group,) = group_cells(report.sweeps)
+    assert group.sections[0].ranked == ()
+    assert len(group.sections[0].unranked) == 11
+
+
+def test_all_groups_of_a_report() -> None:
+    """Cells first, then sweeps: nothing that was planned is left out."""
+    report = summarize(synthetic_run(planned_cells((ClosedLoop(64), *OPEN_AND_SWEEP)), rounds=1))
+    groups = report_groups(report)
+    names = ["hello-c64", "hello-r3000", "hello-r50pct", "hello-sweep"]
+    assert [group.name for group in groups] == names
+    assert sum(len(group.cells) for group in groups) == len(report.everything)

@@ -7,13 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.model import ClosedLoop, Load, OpenLoop, RateSweep, Trial
+from asgi_bench.model import ClosedLoop, Load, Objective, OpenLoop, RateSweep, Trial
 from asgi_bench.reporting.wording import (
     LEVELS,
     findings,
     latency_words,
+    load_kind,
     load_words,
     machine_words,
+    objective_words,
+    offered_words,
     plain,
     shortened,
     workers_words,
@@ -108,6 +111,24 @@ def test_same_finding_on_many_cells_is_one_line() -> None:
     assert few.subject.startswith("11 cells, from ")
 
 
+@pytest.mark.parametrize(("cells", "lines"), [(3, 3), (4, 1)])
+def test_many_findings_of_one_kind_are_told_by_one(cells: int, lines: int) -> None:
+    """Up to three different ones are each told; of more, one stands for all that it names."""
+
+    def wait(trial: Trial) -> Trial:
+        waits_s = 0.3 + 0.1 * names.index(trial.cell)
+        pieces = tuple(msgspec.structs.replace(p, load_wait_s=waits_s) for p in trial.slices)
+        return msgspec.structs.replace(trial, slices=pieces)
+
+    planned = planned_cells(worker_counts=(1,))[:cells]
+    names = [each.cell.key for each in planned]
+    found = findings(summarize(synthetic_run(planned, rounds=3, edit=wait)))
+    waited = [finding for finding in found if "waited for a CPU" in finding.text]
+    assert len(waited) == lines
+    assert [cell for finding in waited for cell in finding.cells] == names
+    assert waited[0].text.startswith("for instance ") == (lines == 1)
+
+
 def test_notes_of_one_kind_are_one_line_with_an_example() -> None:
     """Servers that no one kept busy are told in one line, not each with its own percentage."""
 
@@ -119,6 +140,23 @@ def test_notes_of_one_kind_are_one_line_with_an_example() -> None:
     (note,) = findings(summarize(run))
     assert (note.level, len(note.cells)) == ("note", 11)
     assert note.text.startswith("for instance in all 3 rounds, the worst: neither side was busy")
+
+
+def test_objective_in_words() -> None:
+    """As it was given: the percentile and the time."""
+    assert objective_words(Objective(0.99, 0.01)) == "p99 ≤ 10 ms"
+    assert objective_words(Objective(0.999, 250e-6)) == "p99.9 ≤ 0.25 ms"
+
+
+def test_kinds_of_load_in_words() -> None:
+    """Each kind has a word of its own, and its rate or count."""
+    loads = (ClosedLoop(8), OpenLoop(500), RateSweep((0.2, 0.9)))
+    assert [load_kind(load) for load in loads] == ["closed loop", "open loop", "sweep"]
+    assert [offered_words(load) for load in loads] == [
+        "8 connections",
+        "500 requests/s",
+        "sweep from 20% to 90% of each server's own throughput",
+    ]
 
 
 def test_sound_run_has_no_findings() -> None:

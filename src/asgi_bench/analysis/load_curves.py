@@ -10,7 +10,8 @@ from asgi_bench.analysis.document import Interval, Percentiles, SweepPoint, Swee
 from asgi_bench.analysis.intervals import log_interval
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.sweeps import Bracket, bracket, is_overloaded, open_figures, rate_ratio
-from asgi_bench.model import Plan, RateSweep, Reason, Slice, Trial
+from asgi_bench.errors import BenchError
+from asgi_bench.model import Objective, Plan, RateSweep, Reason, Slice, Trial
 
 
 def sweep_report(sample: Sample, plan: Plan) -> SweepReport:
@@ -22,7 +23,7 @@ def sweep_report(sample: Sample, plan: Plan) -> SweepReport:
     if not isinstance(load, RateSweep):
         raise TypeError(f"{sample.planned.cell.key} is no sweep")
     used = sample.estimating
-    brackets = [bracket(t.slices, load.objective) for t in used] if load.objective else []
+    brackets = _brackets(sample, load.objective)
     facts = cell_facts(sample, plan)
     facts = msgspec.structs.replace(
         facts, validity_reasons=(*facts.validity_reasons, *_unkept(brackets))
@@ -41,6 +42,16 @@ def sweep_report(sample: Sample, plan: Plan) -> SweepReport:
         ),
         saturation_rps=_saturation_rps(points, steps),
     )
+
+
+def _brackets(sample: Sample, objective: Objective | None) -> list[Bracket]:
+    """Where the objective broke in each round; nothing without one."""
+    if objective is None:
+        return []
+    try:
+        return [bracket(trial.slices, objective) for trial in sample.estimating]
+    except BenchError as error:
+        raise BenchError(f"{sample.planned.cell.key}: a histogram is {error}") from None
 
 
 def _steps(trials: Iterable[Trial], load: RateSweep) -> dict[float, list[Slice]]:

@@ -1,10 +1,11 @@
-"""Was the load what it should have been? Rules on the generator's timing and on disturbance.
+"""Was the load what it should have been? Rules on the generator's timing and the connections.
 
 They rest on what each slice tells beside its counts; a trial stored without it passes them.
 """
 
 from collections.abc import Sequence
 
+from asgi_bench.analysis.disturbance_validity import disturbance_findings
 from asgi_bench.analysis.percentiles import Histogram, merge_histograms, quantile_s
 from asgi_bench.analysis.sweeps import (
     is_overloaded,
@@ -32,9 +33,6 @@ LEAST_RATE_RATIO = 0.99
 LEAST_ACCOUNTED_SHARE = 0.98
 # Open loop: how far requests in flight may be from rate x mean response time.
 MOST_LITTLE_DEVIATION = 0.05
-MOST_STEAL_SHARE = 0.05
-MOST_WAIT_SHARE = 0.2
-MOST_NEIGHBOUR_SHARE = 0.05
 # Nagle's algorithm holds a second segment back until the first is acknowledged, and a delayed
 # acknowledgement comes after 40 ms on Linux (TCP_DELACK_MIN).
 NAGLE_BAND_S = (0.038, 0.048)
@@ -48,9 +46,7 @@ def load_findings(trial: Trial, cell: Cell) -> tuple[Reason, ...]:
     response = _response(trial, cell)
     found = [
         _accounted(trial.slices, cell),
-        _stolen(trial.slices),
-        _waited(trial.slices, cell, trial),
-        _neighbours(trial.slices),
+        *disturbance_findings(trial, cell),
         _nagle(response, trial),
         _uneven(trial, cell),
     ]
@@ -99,53 +95,6 @@ def _accounted(slices: Sequence[Slice], cell: Cell) -> Reason | None:
         limit=1 + MOST_LITTLE_DEVIATION,
         text=f"requests in flight were {share:.2f} times rate x mean response time (Little's law "
         "says 1): some response times are missing or wrong",
-    )
-
-
-def _stolen(slices: Sequence[Slice]) -> Reason | None:
-    share = _share_of_wall(slices, [piece.steal_s for piece in slices])
-    if share is None or share <= MOST_STEAL_SHARE:
-        return None
-    return Reason(
-        code="steal",
-        level="suspect",
-        value=share,
-        limit=MOST_STEAL_SHARE,
-        text=f"the hypervisor gave {share:.0%} of the CPU time in use to others; measure when the "
-        "host is quieter, or with more rounds",
-    )
-
-
-def _waited(slices: Sequence[Slice], cell: Cell, trial: Trial) -> Reason | None:
-    """Threads that were ready and had no CPU; an oversubscribed cell waits for itself."""
-    load = _ratio([s.load_wait_s for s in slices], [s.load_cpu_s for s in slices])
-    server = _ratio([s.server_wait_s for s in slices], [s.server_cpu_s for s in slices])
-    if trial.server_cpus and cell.workers > len(trial.server_cpus):
-        server = None
-    for side, share in (("load generator", load), ("server", server)):
-        if share is not None and share > MOST_WAIT_SHARE:
-            return Reason(
-                code="cpu-contention",
-                level="suspect",
-                value=share,
-                limit=MOST_WAIT_SHARE,
-                text=f"the {side} waited for a CPU {share:.0%} of the time it was ready to run: "
-                "something else uses its CPUs; stop it and measure again",
-            )
-    return None
-
-
-def _neighbours(slices: Sequence[Slice]) -> Reason | None:
-    share = _share_of_wall(slices, [piece.neighbour_cpu_s for piece in slices])
-    if share is None or share <= MOST_NEIGHBOUR_SHARE:
-        return None
-    return Reason(
-        code="busy-neighbour",
-        level="suspect",
-        value=share,
-        limit=MOST_NEIGHBOUR_SHARE,
-        text=f"the other servers, which should have idled, used {share:.0%} of a CPU; measure this "
-        "one alone, or leave the one out that doesn't idle",
     )
 
 
@@ -245,20 +194,6 @@ def _rate(trial: Trial, response: Histogram | None) -> Reason | None:
         text="the rate is more than the server can take: requests piled up until the end, "
         f"{kept:.0%} of them were sent in time; there are no percentiles of a growing queue",
     )
-
-
-def _share_of_wall(slices: Sequence[Slice], spent_s: Sequence[float | None]) -> float | None:
-    return _ratio(spent_s, [piece.duration_s for piece in slices], is_added=False)
-
-
-def _ratio(
-    parts: Sequence[float | None], wholes: Sequence[float], *, is_added: bool = True
-) -> float | None:
-    """Sum over sum; with `is_added` the whole is the part and the other together."""
-    known = [(part, whole) for part, whole in zip(parts, wholes, strict=True) if part is not None]
-    part_s = sum(part for part, _ in known)
-    whole_s = sum(whole for _, whole in known) + (part_s if is_added else 0.0)
-    return part_s / whole_s if whole_s > 0 else None
 
 
 def _time(seconds: float) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from asgi_bench.analysis.cell_validity import Verdict, is_usable, judge_cell
 from asgi_bench.analysis.validity import RULES_VERSION, judge_trial_of
+from asgi_bench.errors import BenchError
 from asgi_bench.model import Cell, Plan, PlannedCell, Run, RunHeader, Trial
 
 
@@ -103,4 +104,7 @@ def _judged(trial: Trial, cell: Cell, header: RunHeader) -> Trial:
     """A stored verdict stands, unless older rules gave it."""
     if trial.rules_version >= RULES_VERSION:
         return trial
-    return judge_trial_of(trial, cell, header.plan, header.calibration)
+    try:
+        return judge_trial_of(trial, cell, header.plan, header.calibration)
+    except BenchError as error:
+        raise BenchError(f"{cell.key}, round {trial.round}: a histogram is {error}") from None

@@ -13,7 +13,7 @@ from asgi_bench.analysis.load_validity import load_findings
 from asgi_bench.calibration import Calibration
 from asgi_bench.model import Cell, ClosedLoop, Plan, Reason, Trial, ValidityLevel
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 
 # One wrong answer in a thousand: a server may drop a request under load, not make a habit of it.
 MAX_ERROR_SHARE = 0.001

@@ -93,10 +93,12 @@ def parse_objective(text: str, name: str = "--slo") -> Objective:
     """Return the objective in `p99=10ms`; `name` is what to blame.
 
     Raises:
-        UsageError: no percentile below 100, or no duration.
+        UsageError: no percentile between 0 and 100, or no duration.
     """
     percentile, equals, limit = text.partition("=")
     match = _PERCENTILE.fullmatch(percentile.strip())
-    if not equals or match is None:
+    if not equals or match is None or not float(match[1]):
         raise UsageError(f"{name}: {text!r} must be a percentile and a time, as in p99=10ms")
-    return Objective(float(match[1]) / 100, parse_duration(limit.strip(), name))
+    # 99.9 / 100 is not 0.999.
+    quantile = round(float(match[1]) / 100, 12)
+    return Objective(quantile, parse_duration(limit.strip(), name))

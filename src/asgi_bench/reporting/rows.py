@@ -42,7 +42,7 @@ def caption(group: AnyGroup) -> str:
         plain(group.scenario),
         load_words(group.load),
         rounds_words(group),
-        *(CLIENT_WORDS[client] for client in sorted(clients)),
+        *(CLIENT_WORDS.get(client, f"sent by {plain(client)}") for client in sorted(clients)),
     ]
     return " · ".join(part for part in parts if part)
 

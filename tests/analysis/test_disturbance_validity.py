@@ -1,0 +1,87 @@
+import msgspec
+import pytest
+
+from asgi_bench.analysis.disturbance_validity import disturbance_findings
+from asgi_bench.model import Cell, Reason, Slice, Trial
+from tests.synthetic_run import CLOSED_64, make_trial
+
+replace = msgspec.structs.replace
+CELL = Cell("uvicorn", "default", 1, "hello", CLOSED_64)
+# 2 s under load in four slices, on one server CPU and one load CPU.
+TRIAL = make_trial(CELL, 0, 0)
+
+
+def found(trial: Trial, cell: Cell = CELL) -> dict[str, Reason]:
+    """The findings on a trial by code."""
+    findings = disturbance_findings(trial, cell)
+    return {reason.code: reason for reason in findings if reason is not None}
+
+
+def with_slices(**fields: float | None) -> Trial:
+    """The trial with these fields in each of its slices."""
+    pieces = tuple(replace(piece, **fields) for piece in TRIAL.slices)
+    return replace(TRIAL, slices=pieces)
+
+
+def test_undisturbed_trial_has_no_findings() -> None:
+    """Neither where nothing disturbed it nor where nothing is known of that."""
+    assert found(TRIAL) == {}
+    quiet = with_slices(steal_s=0.0, load_wait_s=0.0, server_wait_s=0.0, neighbour_cpu_s=0.0)
+    assert found(quiet) == {}
+
+
+@pytest.mark.parametrize(("stolen_s", "is_found"), [(0.0499, False), (0.0501, True)])
+def test_steal_is_a_share_of_all_cpus_in_use(stolen_s: float, is_found: bool) -> None:
+    """Of half a second on two CPUs 50 ms are the 5 % that a host may take."""
+    finding = found(with_slices(steal_s=stolen_s)).get("steal")
+    assert (finding is not None) == is_found
+    if finding is not None:
+        assert finding.level == "suspect"
+        assert finding.value == pytest.approx(stolen_s)
+        assert finding.limit == 0.05
+
+
+@pytest.mark.parametrize("side", ["load", "server"])
+@pytest.mark.parametrize(("share", "is_found"), [(0.199, False), (0.201, True)])
+def test_wait_is_a_share_of_the_time_a_side_was_ready(
+    side: str, share: float, is_found: bool
+) -> None:
+    """Ready is running or waiting: a fifth of it spent waiting is suspect, for either side."""
+
+    def wait_s(piece: Slice) -> float:
+        cpu_s = piece.load_cpu_s if side == "load" else piece.server_cpu_s
+        return cpu_s * share / (1 - share)
+
+    pieces = tuple(replace(p, **{f"{side}_wait_s": wait_s(p)}) for p in TRIAL.slices)
+    finding = found(replace(TRIAL, slices=pieces)).get("cpu-contention")
+    assert (finding is not None) == is_found
+    if finding is not None:
+        assert finding.value == pytest.approx(share)
+        assert ("load generator" if side == "load" else "server") in finding.text
+
+
+def test_oversubscribed_server_waits_for_itself() -> None:
+    """More workers than CPUs wait for one another; that is a property, not a disturbance."""
+    cell = replace(CELL, workers=2)
+    waiting = with_slices(server_wait_s=1.0)
+    assert "cpu-contention" in found(waiting)
+    assert "cpu-contention" not in found(waiting, cell)
+    assert "cpu-contention" in found(with_slices(load_wait_s=1.0), cell)
+
+
+@pytest.mark.parametrize(("used_s", "is_found"), [(0.0249, False), (0.0251, True)])
+def test_neighbours_should_idle(used_s: float, is_found: bool) -> None:
+    """Of half a second 25 ms are the 5 % of a CPU that all other servers may use together."""
+    finding = found(with_slices(neighbour_cpu_s=used_s)).get("busy-neighbour")
+    assert (finding is not None) == is_found
+
+
+def test_slices_weigh_by_their_length() -> None:
+    """One bad slice of four counts a quarter; a slice that doesn't know is left out."""
+    first, second, *rest = TRIAL.slices
+    bad = replace(first, neighbour_cpu_s=0.09)
+    rest = [replace(piece, neighbour_cpu_s=0.0) for piece in rest]
+    quiet = replace(TRIAL, slices=(bad, replace(second, neighbour_cpu_s=0.0), *rest))
+    unknown = replace(TRIAL, slices=(bad, second, *rest))
+    assert found(quiet) == {}
+    assert found(unknown)["busy-neighbour"].value == pytest.approx(0.09 / 1.5)

@@ -1,0 +1,266 @@
+import msgspec
+import numpy as np
+import pytest
+from hdrh.histogram import HdrHistogram
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgi_bench.analysis.load_validity import load_findings
+from asgi_bench.model import Cell, ClosedLoop, Load, OpenLoop, RateSweep, Reason, Trial
+from tests.synthetic_run import CLOSED_64, make_trial
+
+replace = msgspec.structs.replace
+OPEN_500 = OpenLoop(500)
+SWEEP = RateSweep((0.25, 0.5, 1.1))
+
+
+def cell_under(load: Load, workers: int = 1) -> Cell:
+    """A cell of the reference server."""
+    return Cell("uvicorn", "default", workers, "hello", load)
+
+
+def sound(load: Load) -> Trial:
+    """A sound trial under a load."""
+    return make_trial(cell_under(load), 0, 0)
+
+
+def found(trial: Trial, load: Load = OPEN_500, workers: int = 1) -> dict[str, Reason]:
+    """The findings on a trial by code."""
+    return {reason.code: reason for reason in load_findings(trial, cell_under(load, workers))}
+
+
+def blob(times_s: dict[float, int]) -> str:
+    """A histogram of so many samples of each time."""
+    histogram = HdrHistogram(1_000, 60_000_000_000, 3)
+    for time_s, count in times_s.items():
+        histogram.record_value(int(time_s * 1e9), count)
+    return str(histogram.encode().decode("ascii"))
+
+
+@pytest.mark.parametrize("load", [CLOSED_64, OPEN_500, SWEEP])
+def test_sound_trial_has_no_findings(load: Load) -> None:
+    """Under every load: what is as it should be is not talked about."""
+    assert found(sound(load), load) == {}
+
+
+@pytest.mark.parametrize("load", [CLOSED_64, OPEN_500, SWEEP])
+def test_trial_without_slices_has_no_findings(load: Load) -> None:
+    """Rules that rest on what isn't known find nothing, and don't fail."""
+    bare = Trial(cell="x", round=0, block=0, started_at="", outcome="ok")
+    assert found(bare, load) == {}
+
+
+def accounted(load: Load, share: float) -> Trial:
+    """A trial whose response times explain that share of the time."""
+    trial = sound(load)
+    pieces = tuple(replace(piece, accounted_share=share) for piece in trial.slices)
+    return replace(trial, slices=pieces)
+
+
+@pytest.mark.parametrize(("share", "is_found"), [(0.9801, False), (0.9799, True), (1.5, False)])
+def test_closed_loop_has_to_explain_its_time(share: float, is_found: bool) -> None:
+    """Below 98 % the connections waited for the generator; more than all there can't be."""
+    finding = found(accounted(CLOSED_64, share), CLOSED_64).get("unaccounted-time")
+    assert (finding is not None) == is_found
+    if finding is not None:
+        assert (finding.level, finding.value, finding.limit) == ("suspect", share, 0.98)
+
+
+@pytest.mark.parametrize(
+    ("share", "is_found"), [(0.949, True), (0.951, False), (1.049, False), (1.051, True)]
+)
+@pytest.mark.parametrize("load", [OPEN_500, SWEEP])
+def test_open_loop_obeys_littles_law(load: Load, share: float, is_found: bool) -> None:
+    """Requests in flight are rate times mean response time within 5 %, to either side."""
+    finding = found(accounted(load, share), load).get("little")
+    assert (finding is not None) == is_found
+    if finding is not None:
+        assert finding.level == "suspect"
+        assert finding.value == pytest.approx(share)
+
+
+def nagled(share: float, time_s: float, cpu_share: float) -> Trial:
+    """A trial of which that share of the answers took so long, the server so busy."""
+    slow = round(10_000 * share)
+    trial = sound(CLOSED_64)
+    return replace(
+        trial,
+        response_time_hdr=blob({0.001: 10_000 - slow, time_s: slow}),
+        server_cpu_s=cpu_share * trial.duration_s,
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "time_s", "cpu_share", "is_found"),
+    [
+        (0.26, 0.041, 0.1, True),
+        (0.24, 0.041, 0.1, False),
+        (0.26, 0.0385, 0.1, True),
+        (0.26, 0.0475, 0.1, True),
+        (0.9, 0.036, 0.1, False),
+        (0.9, 0.05, 0.1, False),
+        (0.26, 0.041, 0.51, False),
+        (0.26, 0.041, 0.49, True),
+    ],
+)
+def test_nagle_is_a_plateau_while_the_server_idles(
+    share: float, time_s: float, cpu_share: float, is_found: bool
+) -> None:
+    """A quarter of the answers at 38 to 48 ms with an idle CPU: named, but no fault of the run."""
+    finding = found(nagled(share, time_s, cpu_share), CLOSED_64).get("nagle")
+    assert (finding is not None) == is_found
+    if finding is not None:
+        assert finding.level == "valid"
+        assert "TCP_NODELAY" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("counts", "workers", "is_found"),
+    [
+        ((32, 32), 2, False),
+        ((48, 16), 2, False),
+        ((49, 15), 2, True),
+        ((64,), 2, True),
+        ((64,), 1, False),
+        ((24, 16, 14, 10), 4, False),
+        ((25, 15, 14, 10), 4, True),
+        ((), 2, False),
+        ((0, 0), 2, False),
+        ((1, 0), 2, False),
+    ],
+)
+def test_connections_spread_over_workers(
+    counts: tuple[int, ...], workers: int, is_found: bool
+) -> None:
+    """The busiest may hold 1.5 times its share; with fewer connections than workers none can."""
+    trial = replace(
+        sound(CLOSED_64),
+        connections_by_process={str(pid): count for pid, count in enumerate(counts)},
+    )
+    finding = found(trial, CLOSED_64, workers).get("uneven-connections")
+    assert (finding is not None) == is_found
+    if finding is not None:
+        assert finding.level == "valid"
+
+
+def lagging(load: Load, lag_s: dict[float, int], response_s: float) -> Trial:
+    """A trial of these generator lags, its answers all after the same time."""
+    responses = blob({response_s: sum(lag_s.values())})
+    trial = replace(sound(load), generator_lag_hdr=blob(lag_s), response_time_hdr=responses)
+    if not isinstance(load, RateSweep):
+        return trial
+    steps = tuple(replace(step, response_time_hdr=responses) for step in trial.slices)
+    return replace(trial, slices=steps)
+
+
+@pytest.mark.parametrize("load", [OPEN_500, SWEEP])
+@pytest.mark.parametrize(
+    ("late_s", "response_s", "level"),
+    [
+        (140e-6, 0.0001, None),  # what a virtual CPU adds anyway
+        (0.00095, 0.002, None),  # less than half of the median response time
+        (0.00105, 0.002, "suspect"),
+        (0.1, 0.001, "suspect"),
+    ],
+)
+def test_late_tail_of_the_generator(
+    load: Load, late_s: float, response_s: float, level: str | None
+) -> None:
+    """One in fifty requests sent so late: the reported tail is partly the generator's own."""
+    trial = lagging(load, {20e-6: 9800, late_s: 200}, response_s)
+    finding = found(trial, load).get("generator-lag")
+    assert (finding.level if finding else None) == level
+
+
+def test_generator_that_is_late_in_general_is_invalid() -> None:
+    """Where the median lag is half of the median response time, nothing is the server's."""
+    for late_s, level in ((0.00095, "suspect"), (0.00105, "invalid")):
+        trial = lagging(OPEN_500, {late_s: 9000, 0.01: 1000}, 0.002)
+        assert found(trial)["generator-lag"].level == level
+
+
+def test_lag_of_a_closed_loop_is_not_judged() -> None:
+    """In a closed loop nothing is due at a time, so nothing can be late."""
+    assert found(lagging(CLOSED_64, {0.1: 1000}, 0.001), CLOSED_64) == {}
+
+
+def kept(share: float, lag_s: float, *, overloaded: bool = False) -> Trial:
+    """An open-loop trial of which that share was sent in time, late by so much in the median."""
+    load = OpenLoop(50_000) if overloaded else OPEN_500
+    trial = sound(load)
+    (piece,) = trial.slices
+    assert piece.open_loop is not None
+    due = 10_000 if not overloaded else piece.open_loop.due
+    figures = replace(piece.open_loop, due=due, sent_in_time=round(share * due))
+    return replace(
+        trial,
+        slices=(replace(piece, open_loop=figures),),
+        generator_lag_hdr=blob({lag_s: 1000}),
+        response_time_hdr=blob({0.1: 1000}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "lag_s", "is_found"),
+    [
+        (0.9901, 0.002, False),
+        (0.9899, 0.002, True),
+        (0.9899, 0.00014, False),  # waiting for connections, which is the server's doing
+        (0.5, 0.00014, False),
+        (0.5, 0.00016, True),
+    ],
+)
+def test_rate_that_the_generator_did_not_keep(share: float, lag_s: float, is_found: bool) -> None:
+    """Below 99 % sent in time is the generator's fault only where its own lag explains it."""
+    finding = found(kept(share, lag_s)).get("rate-not-kept")
+    assert (finding is not None) == is_found
+    if finding is not None:
+        assert (finding.level, finding.limit) == ("invalid", 0.99)
+        assert "--load-processes" in finding.text
+
+
+def test_overload_is_the_servers_unless_the_generator_was_late() -> None:
+    """A growing queue is a finding about the server, or an invalid trial where lag explains it."""
+    server = found(kept(0.7, 20e-6, overloaded=True))
+    assert server["overloaded"].level == "valid"
+    assert server["overloaded"].value == pytest.approx(0.7, rel=1e-3)
+    assert "70%" in server["overloaded"].text
+    assert "rate-not-kept" not in server
+    generator = found(kept(0.7, 0.06, overloaded=True))
+    assert generator["rate-not-kept"].level == "invalid"
+    assert "overloaded" not in generator
+
+
+def test_a_sweep_is_meant_to_overload() -> None:
+    """Past saturation is where a sweep goes: no finding, and those steps' times don't count."""
+    trial = sound(SWEEP)
+    assert max(step.offered_rps or 0 for step in trial.slices) > 20_000
+    assert found(trial, SWEEP) == {}
+
+
+@given(
+    share=st.floats(0.9, 1.1),
+    steal=st.floats(0, 0.5),
+    lag_s=st.floats(1e-6, 0.5),
+    outstanding=st.lists(st.integers(0, 10_000), min_size=4, max_size=4),
+)
+def test_findings_are_well_formed(
+    share: float, steal: float, lag_s: float, outstanding: list[int]
+) -> None:
+    """Whatever a trial holds: no code twice, figures that are finite, words in each."""
+    trial = accounted(OPEN_500, share)
+    (piece,) = trial.slices
+    assert piece.open_loop is not None
+    figures = replace(piece.open_loop, outstanding=tuple(outstanding))
+    trial = replace(
+        trial,
+        slices=(replace(piece, steal_s=steal, open_loop=figures),),
+        generator_lag_hdr=blob({lag_s: 1000}),
+    )
+    findings = load_findings(trial, cell_under(OPEN_500))
+    assert len({finding.code for finding in findings}) == len(findings)
+    for finding in findings:
+        assert finding.value is not None
+        assert np.isfinite(finding.value)
+        assert finding.text[0].islower()
+        assert ClosedLoop.__name__ not in finding.text
