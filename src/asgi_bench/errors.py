@@ -15,9 +15,14 @@ class ExitCode(IntEnum):
 
 
 class BenchError(Exception):
-    """A fault with one clear line for the user; anything else is a bug and keeps its traceback."""
+    """A fault with one clear line for the user; anything else is a bug and keeps its traceback.
+
+    `account` is what a server or the user's own code said about it, of any length: it is shown
+    once, before the line.
+    """
 
     exit_code: int = ExitCode.FAILED
+    account: str = ""
 
 
 class UsageError(BenchError):

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asgi_bench.definitions.folders import shipped_apps
+from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.definitions.plan import build_plan
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.definitions.servers import Server, Variant
@@ -283,3 +285,38 @@ def test_each_block_holds_one_worker_count_and_the_reference(
     for block in numbers:
         members = [planned.cell.key for planned in measured if block in planned.blocks]
         assert any(key.startswith(f"{plan.reference}/") for key in members)
+
+
+def test_a_proof_is_the_same_command_with_another_app() -> None:
+    """It differs in app and folder alone; a server that takes no app can't prove anything."""
+    plan = _plan(Selection(workers=(4,), server_args=("--more",)))
+    planned = _find(plan, "uvicorn/h11/w4/hello/c64")
+    assert planned.proof_command == tuple(
+        "probe:app" if word == "hello:app" else word for word in planned.command
+    )
+    assert _find(plan, "daphne/default/w4/hello/c64").proof_command == ()
+
+
+def test_what_a_variant_states_is_held_against_it_unless_flags_are_added() -> None:
+    """Flags of the user's own may mean another loop: then nothing is stated."""
+    stated = Variant("fast", proves={"loop": "uvloop.*"})
+    servers = {"uvicorn": _server("uvicorn", stated)}
+    (planned,) = _plan(Selection(workers=(1,)), servers=servers).cells
+    assert planned.proves == {"loop": "uvloop.*"}
+    (planned,) = _plan(Selection(workers=(1,), server_args=("-x",)), servers=servers).cells
+    assert planned.proves == {}
+
+
+def test_another_interpreter_is_told() -> None:
+    """The plan names it only where it isn't the one that runs asgi-bench."""
+    assert _plan().python is None
+    assert _plan(Selection(python="/py")).python == "/py"
+
+
+def test_an_app_of_the_users_comes_from_its_own_folder() -> None:
+    """A factory's module is found behind it, and told which factory to call."""
+    own = OwnApp("shop:make", Path("/shop"), is_factory=True)
+    plan = _plan(Selection(own_app=own, env={"PYTHONPATH": "/mine"}))
+    env = _find(plan, "uvicorn/default/w1/hello/c64").env
+    assert env["PYTHONPATH"] == f"/shop:{shipped_apps()}/factory:/mine"
+    assert env["ASGI_BENCH_FACTORY"] == "shop:make"

@@ -115,6 +115,11 @@ def test_all_keys_arrive(tmp_path: Path) -> None:
         ('command = ["s"]\nvariants.a.args = [1]', "[variants.a]: args[0]: expected str, got int"),
         ('command = ["s"]\nvariants.a.args = ["{x}"]', "[variants.a]: args: unknown placeholder"),
         ('command = ["s"]\nvariants.a.requires = [""]', "[variants.a]: requires: ''"),
+        (
+            'command = ["s"]\nvariants.a.proves = { lop = "x" }',
+            "[variants.a]: proves: unknown key 'lop'; allowed: loop, parser, protocol, transport",
+        ),
+        ('command = ["s"]\nvariants.a.proves = { loop = 1 }', "proves: expected str, got int"),
         ('command = ["s"]\nvariants."a/b".args = []', "[variants.a/b]: the name 'a/b' may hold"),
     ],
 )

@@ -99,6 +99,14 @@ def test_every_shipped_variant_is_planned(plan: Plan) -> None:
     assert all(planned.server_version for planned in plan.cells)
 
 
+def test_every_shipped_variant_states_what_must_run(plan: Plan) -> None:
+    """Its loop, and its parser or the protocol that is its own parser: proofs are held to them."""
+    for planned in plan.cells:
+        assert planned.proof_command, planned.cell.key
+        assert "loop" in planned.proves, planned.cell.key
+        assert {"parser", "protocol"} & planned.proves.keys(), planned.cell.key
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_connection_carries_any_number_of_requests(
     servers: dict[str, ServerProcess],

@@ -54,9 +54,11 @@ def _before_any_verb(
 
 
 def main() -> None:
-    """Run the command line; a fault the user can mend is one line on stderr."""
+    """Run the command line; a fault the user can mend is one line on stderr, the last."""
     try:
         app()
     except BenchError as fault:
+        if fault.account:
+            print(fault.account.rstrip(), file=sys.stderr)
         print(f"asgi-bench: {fault}", file=sys.stderr)
         sys.exit(fault.exit_code)

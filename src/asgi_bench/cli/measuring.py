@@ -5,7 +5,6 @@ import sys
 
 import msgspec
 
-from asgi_bench.definitions.app_import import AppFault
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import BenchError
@@ -27,19 +26,11 @@ def require_linux() -> None:
 
 
 def planned(selection: Selection) -> Plan:
-    """Return the plan of a selection on this machine's CPUs; raises UsageError.
-
-    Why an app can't be imported is shown here, once: no server has to tell it again.
-    """
+    """Return the plan of a selection on this machine's CPUs; raises UsageError."""
     split = split_cpus(selection.server_cpus or None, selection.load_cpus or None)
-    split_selection = msgspec.structs.replace(
-        selection, server_cpus=split.server_cpus, load_cpus=split.load_cpus
+    return load_plan(
+        msgspec.structs.replace(selection, server_cpus=split.server_cpus, load_cpus=split.load_cpus)
     )
-    try:
-        return load_plan(split_selection)
-    except AppFault as fault:
-        print(fault.traceback, end="", file=sys.stderr)
-        raise
 
 
 def dry_run_text(plan: Plan) -> str:

@@ -20,11 +20,11 @@ POLL_S = 0.01
 
 
 class AppFault(UsageError):
-    """The app can't be imported; `traceback` is Python's own account of it, where there is one."""
+    """The app can't be imported; its `account` is Python's traceback, where there is one."""
 
     def __init__(self, text: str, traceback: str = "") -> None:
         super().__init__(text)
-        self.traceback = traceback
+        self.account = traceback
 
 
 def style_of(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float) -> str:

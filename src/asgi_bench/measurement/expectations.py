@@ -40,7 +40,7 @@ def settle_expectations(plan: Plan, folder: Path, announce: Callable[[str], None
     scenarios = []
     for scenario in plan.scenarios:
         is_open = scenario.expect_status == 0
-        known = _learn(plan, scenario, folder, announce) if is_open else scenario
+        known = _learn(plan, scenario, folder) if is_open else scenario
         known = msgspec.structs.replace(known, compared=parts_compared(known))
         if is_open or scenario.expect_pattern is not None:
             announce(_in_words(known))
@@ -48,29 +48,32 @@ def settle_expectations(plan: Plan, folder: Path, announce: Callable[[str], None
     return msgspec.structs.replace(plan, scenarios=tuple(scenarios))
 
 
-def _learn(
-    plan: Plan, scenario: Scenario, folder: Path, announce: Callable[[str], None]
-) -> Scenario:
-    faults = []
+def _learn(plan: Plan, scenario: Scenario, folder: Path) -> Scenario:
+    first_fault: BenchError | None = None
     for number, planned in enumerate(_teachers(plan, scenario)):
-        log = folder / f"{scenario.name}-{number}.log"
+        logs = [folder / f"{scenario.name}-{number}-{start}.log" for start in range(STARTS)]
+        log = logs[0]
         try:
-            answers = _answers(plan, planned, scenario, log)
+            answers = _answers(plan, planned, scenario, logs)
         except ServerFault as fault:
-            line = last_log_line(log)
-            reason = f"{fault.reason}: {line}" if line else fault.reason
-            faults.append((f"{planned.cell.process_key}: {reason}", log))
+            first_fault = first_fault or _no_server(planned, fault, log)
             continue
         try:
             return learned(scenario, answers)
-        except UsageError:
-            _tell_log(log, announce)
+        except UsageError as fault:
+            fault.account = _last_lines(log)
             raise
-    if not faults:
-        return scenario  # Nothing will be measured: every cell is skipped with its reason.
-    reason, log = faults[0]
-    _tell_log(log, announce)
-    raise BenchError(f"no server could serve the app; {reason}")
+    if first_fault is not None:
+        raise first_fault
+    return scenario  # Nothing will be measured: every cell is skipped with its reason.
+
+
+def _no_server(planned: PlannedCell, fault: ServerFault, log: Path) -> BenchError:
+    line = last_log_line(log)
+    reason = f"{fault.reason}: {line}" if line else fault.reason
+    told = BenchError(f"no server could serve the app; {planned.cell.process_key}: {reason}")
+    told.account = _last_lines(log)
+    return told
 
 
 def _teachers(plan: Plan, scenario: Scenario) -> list[PlannedCell]:
@@ -88,12 +91,14 @@ def _teachers(plan: Plan, scenario: Scenario) -> list[PlannedCell]:
     return list(by_server.values())[:SERVERS_TRIED]
 
 
-def _answers(plan: Plan, planned: PlannedCell, scenario: Scenario, log: Path) -> list[Answer]:
-    """Start a server twice and ask each several times; raises ServerFault."""
+def _answers(
+    plan: Plan, planned: PlannedCell, scenario: Scenario, logs: list[Path]
+) -> list[Answer]:
+    """Start a server once for each log and ask each several times; raises ServerFault."""
     chance = random.SystemRandom()
     with ExitStack() as stack:
         processes = []
-        for _ in range(STARTS):
+        for log in logs:
             process = ServerProcess(planned, port=free_port(chance), log_path=log)
             with uninterrupted():
                 processes.append(stack.enter_context(process))
@@ -110,10 +115,9 @@ def _answers(plan: Plan, planned: PlannedCell, scenario: Scenario, log: Path) ->
         return answers
 
 
-def _tell_log(log: Path, announce: Callable[[str], None]) -> None:
+def _last_lines(log: Path) -> str:
     lines = log.read_text(errors="replace").rstrip().splitlines() if log.is_file() else []
-    if lines:
-        announce("\n".join(lines[-TOLD_LOG_LINES:]))
+    return "\n".join(lines[-TOLD_LOG_LINES:])
 
 
 def _in_words(scenario: Scenario) -> str:

@@ -110,7 +110,7 @@ class Probe:
             self._end("wrong", text, ErrorCounts(body=1))
         else:
             self._answers += 1
-            if self._answers == REQUESTS:
+            if self._answers == REQUESTS or (response.will_close and not wish.expect_status):
                 self._end("right", "")
             elif response.will_close:
                 self._end("wrong", "closes the connection after an answer, expected keep-alive")

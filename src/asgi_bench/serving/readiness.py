@@ -146,6 +146,8 @@ class Candidate:
         """Who answered? The connection stays open: the next one may go to another worker."""
         port = probe.client_port
         if port is None:
+            # An answer that isn't known yet may close its connection: an error's often does.
+            self._verified |= self._scenario.expect_status == 0
             return
         owners = sockets.connection_owners(self._process.port, (port,), pids)
         if owners.strangers:

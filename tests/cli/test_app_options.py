@@ -1,0 +1,148 @@
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from asgi_bench.cli.options import take_project_defaults, with_selection
+from asgi_bench.definitions.own_app import OwnApp
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.errors import UsageError
+
+
+def _ask(*args: str, project: Path | None = None) -> Selection:
+    """Run a verb that takes the flags, and return what reached it."""
+    seen: list[Selection] = []
+    app = typer.Typer(pretty_exceptions_enable=False)
+
+    @app.callback()
+    def before(context: typer.Context) -> None:
+        if project is not None:
+            take_project_defaults(context, project)
+
+    @app.command()
+    @with_selection
+    def verb(selection: Selection) -> None:
+        seen.append(selection)
+
+    result = CliRunner().invoke(app, ["verb", *args])
+    if result.exception is not None:
+        raise result.exception
+    (one,) = seen
+    return one
+
+
+def test_without_an_app_there_is_none() -> None:
+    """The scenarios are measured, by the interpreter that runs asgi-bench."""
+    assert _ask() == Selection()
+    assert (Selection().own_app, Selection().python) == (None, sys.executable)
+
+
+def test_an_app_alone_has_defaults() -> None:
+    """It's imported from the current folder and asked for `/`; the rest is found out."""
+    assert _ask("app:app") == Selection(own_app=OwnApp("app:app", Path.cwd()))
+    assert _ask("--rounds", "2", "app:app", "-s", "uvicorn").own_app == _ask("app:app").own_app
+
+
+@pytest.mark.parametrize(
+    ("args", "field", "value"),
+    [
+        (("--app-dir", "tests"), "app_dir", Path.cwd() / "tests"),
+        (("--app-dir", "tests/../apps"), "app_dir", Path.cwd() / "apps"),
+        (("--factory",), "is_factory", True),
+        (("--path", "/a?b=1"), "path", "/a?b=1"),
+        (("--method", "put"), "method", "PUT"),
+        (("--header", "A: 1", "--header", "B:2"), "headers", {"A": "1", "B": "2"}),
+        (("--body", "ä"), "body", "ä".encode()),
+        (("--body", "@constraints.txt"), "body", Path("constraints.txt").read_bytes()),
+        (("--expect-status", "404"), "expect_status", 404),
+        (("--expect-body", "^a|b$"), "expect_pattern", "^a|b$"),
+    ],
+)
+def test_each_flag_has_its_own_effect(args: tuple[str, ...], field: str, value: Any) -> None:
+    """A flag sets its field, and no other."""
+    own, plain = _ask("app:app", *args).own_app, _ask("app:app").own_app
+    changed = [
+        name for name in OwnApp.__struct_fields__ if getattr(own, name) != getattr(plain, name)
+    ]
+    assert changed == [field]
+    assert getattr(own, field) == value
+
+
+def test_the_interpreter_is_kept_as_it_is_named(tmp_path: Path) -> None:
+    """A link isn't followed, for it is a virtual environment's own; a bare name is looked up."""
+    (tmp_path / "bin").mkdir()
+    link = tmp_path / "bin" / "python"
+    link.symlink_to(sys.executable)
+    assert _ask("--python", str(link)).python == str(link)
+    assert _ask("--python", f"{tmp_path}/bin/../bin/python").python == str(link)
+    assert _ask("--python", "sh").python == shutil.which("sh")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--path", "/x"), "--path is about an app of your own: name it, as in `run app:app`"),
+        (("--app-dir", "."), "--app-dir is about"),
+        (("--method", "GET"), "--method is about"),
+        (("--header", "A:1"), "--header is about"),
+        (("--body", "x"), "--body is about"),
+        (("--expect-status", "200"), "--expect-status is about"),
+        (("--expect-body", "x"), "--expect-body is about"),
+        (("--factory",), "--factory is about"),
+        (("app:app", "--scenario", "hello"), "--scenario chooses among the shipped ones"),
+        (("app:app", "--expect-body", "("), "--expect-body: '(' is no regular expression"),
+        (("app:app", "--app-dir", "/nowhere"), "--app-dir: /nowhere is no folder"),
+        (("app",), "APP: 'app' must be module:attribute"),
+        (("--python", "/no/python"), "--python: '/no/python' is no program that can be run"),
+        (("--python", "no-such-python"), "--python: 'no-such-python' is no program"),
+    ],
+)
+def test_a_wrong_value_names_its_flag(args: tuple[str, ...], words: str) -> None:
+    """One line says which flag can't be read or says something about nothing."""
+    with pytest.raises(UsageError) as caught:
+        _ask(*args)
+    assert str(caught.value).startswith(words)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_project_describes_its_app_once(tmp_path: Path) -> None:
+    """Each flag may stand in pyproject.toml, its paths relative to that file; flags win."""
+    (tmp_path / "pyproject.toml").write_text(
+        """
+        [tool.asgi-bench]
+        app = "shop.asgi:make"
+        app-dir = "src"
+        path = "/items"
+        method = "POST"
+        header = ["Accept: text/html", "Host: shop"]
+        body = "@order.json"
+        expect-status = 201
+        expect-body = "total"
+        factory = true
+        python = "venv/bin/python"
+        """
+    )
+    (tmp_path / "src").mkdir()
+    (tmp_path / "order.json").write_text("{}")
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "venv" / "bin" / "python").symlink_to(sys.executable)
+    selection = _ask(project=tmp_path)
+    assert selection.python == str(tmp_path / "venv" / "bin" / "python")
+    assert selection.own_app == OwnApp(
+        "shop.asgi:make",
+        tmp_path / "src",
+        is_factory=True,
+        method="POST",
+        path="/items",
+        headers={"Accept": "text/html", "Host": "shop"},
+        body=b"{}",
+        expect_status=201,
+        expect_pattern="total",
+    )
+    other = _ask("other:app", "--path", "/x", project=tmp_path).own_app
+    assert other is not None
+    assert (other.target, other.path, other.method) == ("other:app", "/x", "POST")

@@ -1,0 +1,88 @@
+import random
+from collections.abc import Callable
+
+import pytest
+
+from asgi_bench.errors import UsageError
+from asgi_bench.machine.ports import free_port
+from asgi_bench.model import Scenario
+from asgi_bench.serving.expectation import Answer, answer_of, learned, parts_compared
+from asgi_bench.serving.faults import ServerFault
+from asgi_bench.serving.process import ServerProcess
+from asgi_bench.serving.readiness import wait_until_ready
+
+OWN = Scenario(name="app", app="app:app", expect_status=0)
+
+
+def _answers(*bodies: bytes, status: int = 200) -> list[Answer]:
+    return [Answer(status, body) for body in bodies]
+
+
+def test_what_all_answers_have_in_common_is_expected() -> None:
+    """The status, and the body where it is always the same, as text where it is text."""
+    same = learned(OWN, _answers(b"x", b"x", b"x", status=201))
+    assert (same.expect_status, same.expect_body, same.expect_bytes) == (201, "x", None)
+    assert parts_compared(same) == ("status", "framing", "body")
+    binary = learned(OWN, _answers(b"\xff", b"\xff"))
+    assert (binary.expect_body, binary.expect_bytes) == (None, b"\xff")
+    assert binary.accepts(b"\xff")
+    assert not binary.accepts(b"\xfe")
+    empty = learned(OWN, _answers(b"", b"", status=204))
+    assert empty.accepts(b"")
+    assert not empty.accepts(b"x")
+
+
+def test_bodies_that_differ_are_not_compared() -> None:
+    """Then status and framing decide alone, and that is told."""
+    other = learned(OWN, _answers(b"x", b"x", b"y"))
+    assert (other.expect_status, other.expected_content) == (200, None)
+    assert other.accepts(b"anything")
+    assert parts_compared(other) == ("status", "framing")
+
+
+def test_a_pattern_takes_the_place_of_the_body() -> None:
+    """What the user says about the body counts, even if all bodies are the same."""
+    stated = learned(
+        Scenario(name="a", app="a:b", expect_status=0, expect_pattern="^x+$"), _answers(b"xx")
+    )
+    assert (stated.expect_status, stated.expected_content) == (200, None)
+    assert stated.accepts(b"xxx")
+    assert not stated.accepts(b"xxy")
+    assert parts_compared(stated) == ("status", "framing", "pattern")
+
+
+def test_no_single_good_status_is_the_users_to_mend() -> None:
+    """An error status or two different ones can't be taken as right without a word."""
+    with pytest.raises(UsageError, match=r"^APP: GET / is answered with status 404; .*status 404"):
+        learned(OWN, _answers(b"", status=404))
+    with pytest.raises(UsageError, match="answered with 200 and 500: --expect-status says"):
+        learned(OWN, [Answer(200, b""), Answer(500, b""), Answer(200, b"")])
+
+
+def test_shipped_scenarios_say_what_they_compare() -> None:
+    """An expected body is compared as it stands; without one it isn't."""
+    hello = Scenario(name="hello", app="hello:app", expect_body="Hello, world!")
+    assert parts_compared(hello) == ("status", "framing", "body")
+    assert parts_compared(Scenario(name="a", app="a:b")) == ("status", "framing")
+    assert Scenario(name="a", app="a:b", method="HEAD", expect_body="x").accepts(b"")
+
+
+def test_an_answer_is_taken_whole(make_server: Callable[..., ServerProcess]) -> None:
+    """Status and body as the server sent them; a server that isn't ready says so."""
+    server = make_server()
+    server.start()
+    wait_until_ready(server, Scenario(name="any", app="", expect_status=0), 1, 20)
+    assert answer_of(server.port, OWN, 5) == Answer(200, b"Hello, world!")
+    with pytest.raises(ServerFault, match="a request got no whole answer: "):
+        answer_of(free_port(random.Random()), OWN, 5)
+
+
+def test_any_status_makes_a_server_ready_whose_status_is_not_known(
+    make_server: Callable[..., ServerProcess],
+) -> None:
+    """Readiness then asks for a whole answer alone: what is right is found out next."""
+    server = make_server("status")
+    server.start()
+    with pytest.raises(ServerFault, match="answered status 500, expected 200"):
+        wait_until_ready(server, Scenario(name="hello", app=""), 1, 20)
+    assert wait_until_ready(server, OWN, 1, 20).errors.total == 0

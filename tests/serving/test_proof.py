@@ -1,0 +1,108 @@
+import random
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from asgi_bench.machine.ports import free_port
+from asgi_bench.model import Cell, ClosedLoop, PlannedCell, Scenario
+from asgi_bench.serving.faults import ServerFault
+from asgi_bench.serving.process import ServerProcess
+from asgi_bench.serving.proof import PROBE_SCENARIO, Told, ask_workers, proof_of
+from asgi_bench.serving.readiness import wait_until_ready
+
+APPS = Path(__file__).resolve().parents[2] / "apps"
+TOLD = Told(
+    pid=7,
+    loop="uvloop.Loop",
+    protocol="uvicorn.protocols.http.httptools_impl.HttpToolsProtocol",
+    parser="httptools.parser.parser.HttpRequestParser",
+    transport="uvloop.loop.TCPTransport",
+    http_version="1.1",
+    asgi_version="3.0",
+    asgi_spec_version="2.3",
+    tcp_nodelay=True,
+    python="CPython 3.11.7",
+    packages={"uvicorn": "0.54.0"},
+)
+
+
+def _but(**changes: object) -> Told:
+    return msgspec.structs.replace(TOLD, **changes)
+
+
+def test_what_is_stated_and_runs_is_proven() -> None:
+    """Every part is passed on, and patterns that match leave no fault."""
+    proof = proof_of("uvicorn/default/w2", [TOLD, _but(pid=3)], {"loop": "uvloop.*"})
+    assert (proof.setting, proof.fault, proof.unproven) == ("uvicorn/default/w2", None, None)
+    assert (proof.loop, proof.parser, proof.worker_pids) == (TOLD.loop, TOLD.parser, (3, 7))
+    assert (proof.packages, proof.tcp_nodelay) == ({"uvicorn": "0.54.0"}, True)
+
+
+@pytest.mark.parametrize(
+    ("told", "fault"),
+    [
+        ([_but(loop="asyncio.X")], "its loop is asyncio.X, and the variant states uvloop.*"),
+        ([_but(parser=None)], "its parser is not to be found, and the variant states httptools.*"),
+        ([TOLD, _but(pid=8, loop="x")], "its loop is x, and the variant states uvloop.*"),
+        ([TOLD, TOLD], None),
+    ],
+)
+def test_what_differs_in_any_worker_is_a_fault(told: list[Told], fault: str | None) -> None:
+    """It names the part, what runs, and what the variant states, each once."""
+    proves = {"loop": "uvloop.*", "parser": "httptools.*"}
+    assert proof_of("a/b/w1", [*told, *told], proves).fault == fault
+
+
+@pytest.mark.parametrize(
+    ("options", "nodelay"),
+    [((True, True), True), ((True, False), False), ((True, None), None)],
+)
+def test_one_socket_that_delays_is_enough(
+    options: tuple[bool | None, ...], nodelay: bool | None
+) -> None:
+    """The option is told as set only where it is on every connection."""
+    assert proof_of("a/b/w1", [_but(tcp_nodelay=on) for on in options], {}).tcp_nodelay is nodelay
+
+
+@pytest.fixture(scope="module")
+def uvicorn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """uvicorn with two workers on h11 and asyncio, serving the probe app."""
+    command = (
+        *(sys.executable, "-m", "uvicorn", "probe:app", "--port", "{port}", "--workers", "2"),
+        *("--loop", "asyncio", "--http", "h11", "--log-level", "error"),
+    )
+    cell = Cell("uvicorn", "h11-asyncio", 2, "probe", ClosedLoop(1))
+    planned = PlannedCell(cell, command=command, working_dir=str(APPS))
+    log = tmp_path_factory.mktemp("proof") / "log"
+    with ServerProcess(planned, port=free_port(random.Random()), log_path=log) as server:
+        wait_until_ready(server, PROBE_SCENARIO, 2, 30)
+        yield server
+
+
+def test_the_probe_app_tells_what_runs(uvicorn: ServerProcess) -> None:
+    """Loop, parser, protocol and socket of each worker, as that command line asks for them."""
+    told = ask_workers(uvicorn.port, 2, 10)
+    proof = proof_of("uvicorn/h11-asyncio/w2", told, {"loop": "asyncio.*", "parser": "h11.*"})
+    assert proof.fault is None
+    assert proof.protocol == "uvicorn.protocols.http.h11_impl.H11Protocol"
+    assert proof.http_version == "1.1"
+    assert set(proof.worker_pids) <= set(uvicorn.pids)
+    assert {"uvicorn", "h11"} <= proof.packages.keys()
+    # uvicorn issue 3149: with workers asyncio is handed sockets it does not set the option on.
+    assert proof.tcp_nodelay is False
+
+
+def test_something_else_than_the_probe_app_is_a_fault(
+    make_server: Callable[..., ServerProcess], scenario: Scenario
+) -> None:
+    """An answer that isn't the probe's proves nothing, nor does none at all."""
+    server = make_server()
+    server.start()
+    wait_until_ready(server, scenario, 1, 20)
+    with pytest.raises(ServerFault, match="status 200 from something else than the app"):
+        ask_workers(server.port, 1, 5)
+    with pytest.raises(ServerFault, match="gave no answer: ConnectionRefusedError"):
+        ask_workers(free_port(random.Random()), 1, 5)
