@@ -123,6 +123,7 @@ def interpreter_of(python: str | None) -> str:
     """
     if python is None:
         return sys.executable
+    # Path.resolve would follow links.
     path = os.path.abspath(python) if os.sep in python else shutil.which(python)  # noqa: PTH100
     if path is None or shutil.which(path) is None:
         raise UsageError(f"--python: {python!r} is no program that can be run")
@@ -139,4 +140,4 @@ def _refuse_without_app(given: Mapping[str, Any]) -> None:
 def _folder(app_dir: Path) -> Path:
     if not app_dir.is_dir():
         raise UsageError(f"--app-dir: {app_dir} is no folder")
-    return Path(os.path.abspath(app_dir))  # noqa: PTH100
+    return Path(os.path.abspath(app_dir))  # noqa: PTH100  (links are kept, as a shell does)

@@ -59,7 +59,7 @@ class Installation:
 
     def check_interpreter(self) -> None:
         """Raise UsageError where the interpreter doesn't run, before that looks like a fault."""
-        self._interpreter  # noqa: B018
+        self._interpreter  # noqa: B018  (it is asked there)
 
     @property
     def versions(self) -> dict[str, str]:

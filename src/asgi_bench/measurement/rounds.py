@@ -46,9 +46,8 @@ def measure(
         else:
             loader = StockLoader(plan, writer, watch)
         reasons = _refuse_misnamed(plan, writer, watch)
-        if reasons and fail_fast:
-            return watch
-        cells = [planned for planned in cells if planned.cell.key not in reasons]
+        right = [planned for planned in cells if planned.cell.key not in reasons]
+        cells = [] if reasons and fail_fast else right
         for round, block, members in rounds_and_blocks(plan, cells):
             measured = measure_block(plan, members, loader, writer, watch, round=round, block=block)
             for trial in measured:
