@@ -1,7 +1,5 @@
 """The order of a load process's commands, told by a stand-in for one; real ones: test_small_run."""
 
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -9,18 +7,16 @@ import pytest
 from asgi_bench.load.generator import LoadFault
 from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened
 from asgi_bench.measurement.block import LoadedCell
-from asgi_bench.measurement.draft import TrialDraft
 from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.sliced import SliceLoader
-from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.measurement.watch import Watch
-from asgi_bench.model import Cell, ClosedLoop, ErrorCounts, Scenario
+from asgi_bench.model import ErrorCounts
+from tests.measurement.stand_ins import DURATION_S, loaded_cell
 from tests.synthetic_run import plan_of
 
 # Requests per second in the warm-up: slices of 20 ms, of 102 ms and of 1 s.
 SPEEDS = {"quick": 100_000.0, "medium": 10_000.0, "slow": 100.0}
 CONNECTIONS = 64
-DURATION_S = 2.0
 
 
 class StandIn:
@@ -74,26 +70,14 @@ class StandIn:
 
 def loaded_by(stand: StandIn, *, seed: int = 7, round: int = 0, block: int = 0) -> list[LoadedCell]:
     """Load one block with a stand-in."""
-    cells = [loaded_cell(name, round, block) for name in SPEEDS]
+    cells = [
+        loaded_cell(name, connections=CONNECTIONS, round=round, block=block) for name in SPEEDS
+    ]
     plan = plan_of((), seed=seed)
     assert plan.duration_s == DURATION_S
     loader = SliceLoader(plan, cast(LoadStand, stand), Watch(lambda event: None, 1.0))
     loader.load(cells, round=round, block=block)
     return cells
-
-
-def loaded_cell(name: str, round: int, block: int) -> LoadedCell:
-    """A cell whose server has no processes to look at."""
-    cell = Cell(name, "default", 1, "hello", ClosedLoop(CONNECTIONS))
-    server = SimpleNamespace(
-        process=SimpleNamespace(port=1, pids=()),
-        scenario=Scenario(name="hello", app="hello:app"),
-        cells=(cell,),
-        pids=(),
-        pids_gone=0,
-    )
-    draft = TrialDraft(cell, round=round, block=block, epoch_s=0.0, log=Path("log"))
-    return LoadedCell(cell, cast(StandingServer, server), draft, DURATION_S)
 
 
 def order_of(**place: int) -> list[str]:

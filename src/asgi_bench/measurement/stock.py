@@ -47,6 +47,7 @@ class StockLoader:
                 item.draft.fail(str(fault))
 
     def _load(self, item: LoadedCell, round: int) -> None:
+        item.draft.note(interleaved=False)
         key, pids = item.cell.key, item.server.pids
         port, users = item.server.process.port, item.cell.load.connections
         arguments = stock_arguments(HOST, port, users, self._plan.locustfile)
@@ -70,7 +71,6 @@ class StockLoader:
             process.ask(warmup, Loaded, WARMUP_S + GRACE_S)
             command = Load(key, self._plan.duration_s, pids)
             loaded = process.ask(command, Loaded, self._plan.duration_s + GRACE_S)
-            item.draft.note(interleaved=False)
             item.draft.add(loaded)
             item.end()
             item.draft.close(process.ask(Close(key), Closed, GRACE_S))

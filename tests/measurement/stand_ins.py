@@ -1,0 +1,27 @@
+"""Stand-ins for servers under load: what a loader touches of them, without any process."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+from asgi_bench.measurement.block import LoadedCell
+from asgi_bench.measurement.draft import TrialDraft
+from asgi_bench.measurement.standing import StandingServer
+from asgi_bench.model import Cell, ClosedLoop, Scenario
+
+# As a plan without other wishes has it.
+DURATION_S = 2.0
+
+
+def loaded_cell(name: str, *, connections: int = 64, round: int = 0, block: int = 0) -> LoadedCell:
+    """A cell that is ready for its load, of a server that has no processes to look at."""
+    cell = Cell(name, "default", 1, "hello", ClosedLoop(connections))
+    server = SimpleNamespace(
+        process=SimpleNamespace(port=1, pids=()),
+        scenario=Scenario(name="hello", app="hello:app"),
+        cells=(cell,),
+        pids=(),
+        pids_gone=0,
+    )
+    draft = TrialDraft(cell, round=round, block=block, epoch_s=0.0, log=Path("log"))
+    return LoadedCell(cell, cast(StandingServer, server), draft, DURATION_S)

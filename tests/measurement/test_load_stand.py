@@ -1,0 +1,80 @@
+"""When a load process is started, replaced and ended, told by stand-ins; real ones: tests/cli."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asgi_bench.measurement import load_stand
+from asgi_bench.measurement.load_stand import LoadStand
+from tests.synthetic_run import plan_of
+
+
+class StandIn:
+    """A load process that lives until it is told otherwise."""
+
+    made: list["StandIn"]
+
+    def __init__(self, arguments: list[str], *, log: Path, table: Path, web_ui: bool) -> None:
+        self.files = (log.name, table.name)
+        self.pids: tuple[int, ...] = ()
+        self.cpus: tuple[int, ...] = ()
+        self.is_alive = False
+        self.made.append(self)
+
+    def __enter__(self) -> "StandIn":
+        self.is_alive = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_alive = False
+
+    def greet(self) -> None:
+        """Have a pid."""
+        self.pids = (4242,)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[StandIn]:
+    """Every load process that was started, in order."""
+    StandIn.made = []
+    monkeypatch.setattr(load_stand, "LoadProcess", StandIn)
+    monkeypatch.setattr(load_stand, "move", lambda pids, cpus: tuple(cpus))
+    return StandIn.made
+
+
+def test_one_process_serves_all_blocks_and_ends_with_the_run(
+    made: list[StandIn], tmp_path: Path
+) -> None:
+    """It starts when asked to get ready, and is on its CPUs when it is first used."""
+    with LoadStand(tmp_path, plan_of(())) as stand:
+        assert made == []
+        stand.prepare()
+        assert len(made) == 1
+        first: Any = stand.current()
+        assert first is made[0]
+        assert stand.current() is first
+        assert first.cpus == (1,)
+        assert first.is_alive
+    assert [process.is_alive for process in made] == [False]
+
+
+@pytest.mark.parametrize("how", ["it died", "it was given up"])
+def test_another_process_takes_over(how: str, made: list[StandIn], tmp_path: Path) -> None:
+    """With a log and a table of its own, and the first is ended."""
+    with LoadStand(tmp_path, plan_of(())) as stand:
+        first: Any = stand.current()
+        if how == "it died":
+            first.is_alive = False
+        else:
+            stand.discard()
+            assert not first.is_alive
+        second: Any = stand.current()
+        assert second is not first
+        assert second.pids
+        assert stand.current() is second
+    assert not second.is_alive
+    assert [process.files for process in made] == [
+        ("locust.log", "locust_stats.csv"),
+        ("locust-1.log", "locust-1_stats.csv"),
+    ]
