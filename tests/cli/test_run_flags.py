@@ -4,10 +4,12 @@ import json
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.model import ClosedLoop
 from tests.command_line import FAULTY_SERVERS, SERVERS, Finished, in_process, told
 
@@ -295,3 +297,31 @@ def test_a_glob_that_matches_nothing_lists_what_there_is(
     (line,) = finished.stderr.splitlines()
     assert "'nothing*' matches nothing" in line
     assert known in line
+
+
+def test_wait_outlasts_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --wait a run says that the machine is taken, and begins once it is free."""
+    held, was_said = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with measuring_lock(900.0):
+            held.set()
+            was_said.wait(60.0)
+
+    def say(text: str) -> None:
+        if "waiting up to 900 s" in text:
+            was_said.set()
+
+    monkeypatch.setattr("asgi_bench.cli.run.say", say)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(900.0)
+    run = in_process(
+        *("run", *RUNNERS, "-s", "tiny", "--variant", "default", "-w", "1"),
+        *("--rounds", "1", "--duration", "50ms", "--wait", "15m"),
+        folder=tmp_path,
+    )
+    holder.join()
+    assert run.code == 0, run.stderr
+    assert was_said.is_set()

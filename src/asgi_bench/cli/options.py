@@ -92,6 +92,14 @@ DryRun = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Exit with 5 if a cell's measurement is invalid.")
 ]
+Wait = Annotated[
+    str | None,
+    typer.Option(
+        "--wait",
+        metavar="TIME",
+        help="Where another run measures on this machine: wait so long for its end.",
+    ),
+]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop after the first failed trial.")]
 
 DEFAULT_OUTPUT = Path("results")

@@ -15,10 +15,12 @@ from asgi_bench.cli.options import (
     Label,
     Output,
     Strict,
+    Wait,
     with_selection,
 )
 from asgi_bench.cli.progress import RunProgress
 from asgi_bench.cli.report import print_report
+from asgi_bench.definitions.quantities import parse_duration
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import ExitCode
 from asgi_bench.load.generator import WEB_PAGE
@@ -37,6 +39,7 @@ def run(
     dry_run: DryRun = False,
     strict: Strict = False,
     fail_fast: FailFast = False,
+    wait: Wait = None,
 ) -> None:
     """Measure servers under load and print a ranked table, the charts and the run folder."""
     require_linux()
@@ -49,7 +52,8 @@ def run(
         say(f"warning: {warning}")
     if plan.web_ui:
         say(f"Locust's live page: {WEB_PAGE}")
-    order = Order(plan, output, label, tuple(sys.argv[1:]), fail_fast)
+    wait_s = 0.0 if wait is None else parse_duration(wait, "--wait")
+    order = Order(plan, output, label, tuple(sys.argv[1:]), fail_fast, wait_s)
     folders: list[Path] = []
     try:
         with RunProgress(plan) as progress:

@@ -57,6 +57,7 @@ class ProjectDefaults(msgspec.Struct, frozen=True, rename="kebab"):
     expect_body: str | None = None
     factory: bool | None = None
     strict: bool | None = None
+    wait: str | None = None
     fail_fast: bool | None = None
 
 
@@ -70,6 +71,7 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "duration": parse_duration,
     "timeout": parse_duration,
     "startup-timeout": parse_duration,
+    "wait": parse_duration,
 }
 
 
