@@ -7,15 +7,17 @@ from typing import cast
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.draft import TrialDraft
 from asgi_bench.measurement.standing import StandingServer
-from asgi_bench.model import Cell, ClosedLoop, Scenario
+from asgi_bench.model import Cell, ClosedLoop, Load, Scenario
 
 # As a plan without other wishes has it.
 DURATION_S = 2.0
 
 
-def loaded_cell(name: str, *, connections: int = 64, round: int = 0, block: int = 0) -> LoadedCell:
+def loaded_cell(
+    name: str, *, load: Load | None = None, round: int = 0, block: int = 0
+) -> LoadedCell:
     """A cell that is ready for its load, of a server that has no processes to look at."""
-    cell = Cell(name, "default", 1, "hello", ClosedLoop(connections))
+    cell = Cell(name, "default", 1, "hello", load or ClosedLoop(64))
     server = SimpleNamespace(
         process=SimpleNamespace(port=1, pids=()),
         scenario=Scenario(name="hello", app="hello:app"),

@@ -1,5 +1,6 @@
 """The order of a load process's commands, told by a stand-in for one; real ones: test_small_run."""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import pytest
@@ -10,7 +11,7 @@ from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.sliced import SliceLoader
 from asgi_bench.measurement.watch import Watch
-from asgi_bench.model import ErrorCounts
+from asgi_bench.model import ErrorCounts, OpenLoop
 from tests.measurement.stand_ins import DURATION_S, loaded_cell
 from tests.synthetic_run import plan_of
 
@@ -24,7 +25,8 @@ class StandIn:
 
     cpus = (1,)
 
-    def __init__(self, fails_at: int | None = None) -> None:
+    def __init__(self, fails_at: int | None = None, speeds: Mapping[str, float] = SPEEDS) -> None:
+        self.speeds = speeds
         self.commands: list[Open | Load | Close] = []
         self.discarded = 0
         self._fails_at = fails_at
@@ -42,7 +44,7 @@ class StandIn:
         self.commands.append(command)
         match command:
             case Open(target=target):
-                return Opened(SPEEDS[target.name.partition("/")[0]], ())
+                return Opened(self.speeds[target.name.partition("/")[0]], ())
             case Load(duration_s=duration_s):
                 if len(self.loads) == self._fails_at:
                     raise LoadFault("the load process died")
@@ -70,9 +72,7 @@ class StandIn:
 
 def loaded_by(stand: StandIn, *, seed: int = 7, round: int = 0, block: int = 0) -> list[LoadedCell]:
     """Load one block with a stand-in."""
-    cells = [
-        loaded_cell(name, connections=CONNECTIONS, round=round, block=block) for name in SPEEDS
-    ]
+    cells = [loaded_cell(name, round=round, block=block) for name in SPEEDS]
     plan = plan_of((), seed=seed)
     assert plan.duration_s == DURATION_S
     loader = SliceLoader(plan, cast(LoadStand, stand), Watch(lambda event: None, 1.0))
@@ -131,3 +131,28 @@ def test_a_load_process_that_fails_is_given_up() -> None:
     assert stand.discarded == 1
     assert len(stand.loads) == 5
     assert not isinstance(stand.commands[-1], Close)
+
+
+def test_a_share_of_an_unknown_rate_fails_its_own_cell_alone() -> None:
+    """A server that answers nothing has no throughput to offer a half of; others go on."""
+    stand = StandIn(speeds={"quick": 1000.0, "dead": 0.0})
+    loader = SliceLoader(plan_of(()), cast(LoadStand, stand), Watch(lambda event: None, 1.0))
+
+    def loaded(round: int) -> list[LoadedCell]:
+        stand.commands.clear()
+        half = OpenLoop(None, rate_share=0.5)
+        cells = [loaded_cell(name, load=half, round=round) for name in ("quick", "dead")]
+        loader.load(cells, round=round, block=0)
+        return cells
+
+    quick, dead = (item.draft.finish() for item in loaded(0))
+    assert [load.rate_rps for load in stand.loads] == [500.0]
+    assert (quick.outcome, quick.offered_rps) == ("ok", 500.0)
+    assert (dead.outcome, dead.slices) == ("failed", ())
+    assert dead.reason is not None
+    assert dead.reason.startswith("no right answer came in the warm-up")
+    assert sum(isinstance(command, Close) for command in stand.commands) == 2
+    # Once it answers it has one, and keeps it; the other keeps that of its first round.
+    stand.speeds = {"quick": 2000.0, "dead": 100.0}
+    loaded(1)
+    assert sorted(load.rate_rps or 0 for load in stand.loads) == [50.0, 500.0]

@@ -15,6 +15,7 @@ from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.schedule import SHORTEST_SLICE_S, schedule, slice_duration_s
 from asgi_bench.measurement.watch import Watch
 from asgi_bench.model import ClosedLoop, OpenLoop, Plan, RateSweep
+from asgi_bench.model import Load as AnyLoad
 
 # Beside the ramp, which is load already; Python servers have nothing more to warm up.
 WARMUP_S = 0.1
@@ -54,8 +55,9 @@ class SliceLoader:
             self._watch.enter(round, block, "open")
             lengths_s = {item.cell.key: self._open(item, process) for item in cells}
             self._watch.enter(round, block, "load")
-            self._follow(cells, lengths_s, chance, process)
-            self._search(cells, chance, process)
+            able = [item for item in cells if not item.draft.has_failed]
+            self._follow(able, lengths_s, chance, process)
+            self._search(able, chance, process)
             # Connections go before servers do: a server waits for the ones that are open.
             self._watch.enter(round, block, "stop")
             for item in cells:
@@ -79,7 +81,7 @@ class SliceLoader:
             for key, item in by_key.items()
             if isinstance(load := item.cell.load, RateSweep)
         }
-        for piece in schedule(lengths_s, durations_s, chance):
+        for piece in schedule({key: lengths_s[key] for key in by_key}, durations_s, chance):
             item = by_key[piece.cell]
             rate_rps = self._rates_rps.get(piece.cell)
             if piece.cell in shares:
@@ -114,10 +116,7 @@ class SliceLoader:
             timeout_s=self._plan.request_timeout_s,
         )
         load = item.cell.load
-        is_relative = isinstance(load, RateSweep) or (
-            isinstance(load, OpenLoop) and load.rate_share is not None
-        )
-        warmup_s = SHARE_WARMUP_S if is_relative else WARMUP_S
+        warmup_s = SHARE_WARMUP_S if is_relative(load) else WARMUP_S
         ramp_s = connections * OPENING_S
         timeout_s = ramp_s + warmup_s + self._plan.request_timeout_s * 2 + GRACE_S
         opened = process.ask(Open(target, warmup_s), Opened, timeout_s)
@@ -136,8 +135,12 @@ class SliceLoader:
     def _settle_rate(self, item: LoadedCell, throughput_rps: float) -> None:
         """Fix what a cell's rates come to: shares are of what it reached when first warmed up."""
         key, load = item.cell.key, item.cell.load
-        ceiling_rps = self._ceilings_rps.setdefault(key, throughput_rps)
-        if isinstance(load, OpenLoop):
+        if throughput_rps > 0:
+            self._ceilings_rps.setdefault(key, throughput_rps)
+        ceiling_rps = self._ceilings_rps.get(key, 0.0)
+        if is_relative(load) and not ceiling_rps:
+            item.draft.fail("no right answer came in the warm-up, so no share of a rate is known")
+        elif isinstance(load, OpenLoop):
             share = load.rate_share
             self._rates_rps[key] = load.rate_rps or ceiling_rps * (share or 1.0)
             item.draft.note(offered_rps=self._rates_rps[key])
@@ -180,3 +183,10 @@ def scheduled_s(item: LoadedCell) -> float:
     """Return a cell's time under load in a schedule; what a search adds comes after it."""
     load = item.cell.load
     return item.duration_s * (len(load.shares) if isinstance(load, RateSweep) else 1)
+
+
+def is_relative(load: AnyLoad) -> bool:
+    """Whether rates are shares of what the cell itself reaches."""
+    return isinstance(load, RateSweep) or (
+        isinstance(load, OpenLoop) and load.rate_share is not None
+    )
