@@ -86,3 +86,19 @@ def test_any_status_makes_a_server_ready_whose_status_is_not_known(
     with pytest.raises(ServerFault, match="answered status 500, expected 200"):
         wait_until_ready(server, Scenario(name="hello", app=""), 1, 20)
     assert wait_until_ready(server, OWN, 1, 20).errors.total == 0
+
+
+@pytest.mark.parametrize(("pattern", "is_right"), [("^Hello, w", True), ("^hello", False)])
+def test_a_server_is_held_to_the_pattern_before_it_is_ready(
+    make_server: Callable[..., ServerProcess], pattern: str, is_right: bool
+) -> None:
+    """The first answers are checked as those under load are."""
+    server = make_server()
+    server.start()
+    stated = Scenario(name="app", app="", expect_pattern=pattern)
+    if is_right:
+        assert wait_until_ready(server, stated, 1, 20).errors.total == 0
+    else:
+        words = r"answered body 'Hello, world!' \(13 bytes\), expected a match of '\^hello'"
+        with pytest.raises(ServerFault, match=words):
+            wait_until_ready(server, stated, 1, 20)

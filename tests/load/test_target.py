@@ -1,0 +1,44 @@
+import pytest
+
+from asgi_bench.load.target import Target, scenario_target
+from asgi_bench.load.wire.http1 import Response
+from asgi_bench.model import Scenario
+
+
+def _target(**facts: object) -> Target:
+    scenario = Scenario(name="app", app="app:app", **facts)  # type: ignore[arg-type]
+    return scenario_target(
+        scenario, name="a", host="127.0.0.1", port=80, connections=1, timeout_s=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "status", "body", "fault"),
+    [
+        ({}, 200, b"anything", None),
+        ({}, 404, b"anything", "status"),
+        ({"expect_status": 404}, 404, b"", None),
+        ({"expect_body": "x"}, 200, b"x", None),
+        ({"expect_body": "x"}, 200, b"xx", "body"),
+        ({"expect_body": "x", "method": "HEAD"}, 200, b"", None),
+        ({"expect_bytes": b"\xff"}, 200, b"\xff", None),
+        ({"expect_bytes": b"\xff"}, 200, b"\xfe", "body"),
+        ({"expect_pattern": r"^\d+$"}, 200, b"123", None),
+        ({"expect_pattern": r"^\d+$"}, 200, b"12a", "body"),
+        ({"expect_pattern": r"\d"}, 200, b"a1\xff", None),
+        ({"expect_pattern": "ä"}, 200, "bär".encode(), None),
+        ({"expect_pattern": "x"}, 500, b"x", "status"),
+    ],
+)
+def test_an_answer_is_held_to_what_its_scenario_expects(
+    facts: dict[str, object], status: int, body: bytes, fault: str | None
+) -> None:
+    """The status first, then the one right body, or a match in a body read as UTF-8."""
+    response = Response(status=status, body=body, size=1, closes=False)
+    assert _target(**facts).fault_of(response) == fault
+
+
+def test_a_binary_body_is_sent_as_it_is() -> None:
+    """What isn't text travels beside the text, and takes its place in the request."""
+    request = _target(method="POST", body_bytes=b"\xff\x00").request
+    assert request.endswith(b"Content-Length: 2\r\n\r\n\xff\x00")
