@@ -2,11 +2,17 @@
 
 import zlib
 from collections.abc import Iterable
-from typing import NamedTuple
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from hdrh.codec import HdrCookieException, HdrHistogramSettingsException, HdrLengthException
+from hdrh.codec import (
+    HdrCookieException,
+    HdrHistogramEncoder,
+    HdrHistogramSettingsException,
+    HdrLengthException,
+)
 from hdrh.histogram import HdrHistogram
 
 from asgi_bench.analysis.document import Percentiles
@@ -32,11 +38,22 @@ DECODE_ERRORS = (
 )
 
 
+Counts: TypeAlias = npt.NDArray[np.int64]
+
+
+class _Geometry(NamedTuple):
+    """What a histogram can tell apart, as its header states it."""
+
+    lowest_ns: int
+    highest_ns: int
+    digits: int
+
+
 class Histogram(NamedTuple):
     """Counts by value: ascending upper bucket edges in nanoseconds, and how many fell below."""
 
-    values_ns: npt.NDArray[np.int64]
-    counts: npt.NDArray[np.int64]
+    values_ns: Counts
+    counts: Counts
 
     @property
     def total(self) -> int:
@@ -56,15 +73,21 @@ def merge_histograms(blobs: Iterable[str | None]) -> Histogram | None:
 
     Raises BenchError for text that is no HDR V2 histogram.
     """
-    parts = [_decode(blob) for blob in blobs if blob is not None]
-    if not parts:
+    sums: dict[_Geometry, Counts] = {}
+    for blob in blobs:
+        if blob is not None:
+            _add(blob, sums)
+    parts = [(_edges_ns(geometry), counts) for geometry, counts in sums.items()]
+    nonzero = [(edges[counts > 0], counts[counts > 0]) for edges, counts in parts]
+    if not nonzero:
         return None
-    values = np.concatenate([part.values_ns for part in parts])
-    counts = np.concatenate([part.counts for part in parts])
+    if len(nonzero) == 1:
+        return Histogram(*nonzero[0])
+    values = np.concatenate([edges for edges, _ in nonzero])
     merged_values, places = np.unique(values, return_inverse=True)
     merged_counts = np.zeros(len(merged_values), dtype=np.int64)
-    np.add.at(merged_counts, places, counts)
-    return Histogram(merged_values, merged_counts) if len(merged_values) else None
+    np.add.at(merged_counts, places, np.concatenate([counts for _, counts in nonzero]))
+    return Histogram(merged_values, merged_counts)
 
 
 def quantile_s(histogram: Histogram, quantile: float) -> float | None:
@@ -108,23 +131,39 @@ def tail_curve(histogram: Histogram | None) -> TailCurve | None:
     return TailCurve(tail, histogram.values_ns[places].astype(np.float64) * NANOSECOND_S)
 
 
-def _decode(blob: str) -> Histogram:
-    """The non-empty buckets of one histogram."""
+def _add(blob: str, sums: dict[_Geometry, Counts]) -> None:
+    """Add one histogram's counts to the sums of its geometry.
+
+    hdrh's own histogram object is left out: making one takes three times as long as decoding.
+    """
     try:
-        histogram = HdrHistogram.decode(blob)
+        payload = HdrHistogramEncoder.decode(blob)
+        head = payload.payload
+        geometry = _Geometry(
+            head.lowest_trackable_value, head.highest_trackable_value, head.significant_figures
+        )
+        length = len(_edges_ns(geometry))
+        found = payload.init_counts(length)
     except DECODE_ERRORS as error:
         raise BenchError(f"not an HDR V2 histogram in base64: {error}") from None
-    counts = np.frombuffer(histogram.counts, dtype=np.uint64).astype(np.int64)
-    places = np.nonzero(counts)[0]
-    return Histogram(_upper_edges(histogram, places), counts[places])
+    if not found["total"]:
+        return
+    used = slice(found["min_nonzero_index"], found["max_nonzero_index"] + 1)
+    counts = np.frombuffer(payload.get_counts(), dtype=np.uint64)
+    sums.setdefault(geometry, np.zeros(length, dtype=np.int64))[used] += counts[used].astype(
+        np.int64
+    )
 
 
-def _upper_edges(histogram: HdrHistogram, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+@lru_cache(maxsize=8)
+def _edges_ns(geometry: _Geometry) -> Counts:
     """The highest value each counter stands for: hdrh's arithmetic, for all counters at once."""
+    histogram = HdrHistogram(*geometry)
+    places = np.arange(histogram.counts_len, dtype=np.int64)
     half_count = int(histogram.sub_bucket_half_count)
     buckets = (places >> histogram.sub_bucket_half_count_magnitude) - 1
     sub_buckets = (places & (half_count - 1)) + half_count
     sub_buckets = np.where(buckets < 0, sub_buckets - half_count, sub_buckets)
     shifts = np.maximum(buckets, 0) + histogram.unit_magnitude
-    edges: npt.NDArray[np.int64] = ((sub_buckets + 1) << shifts) - 1
+    edges: Counts = ((sub_buckets + 1) << shifts) - 1
     return edges

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,7 +16,14 @@ from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_r
 from asgi_bench.analysis.validity import load_busy_s, load_cpu_share, sent_in_slices
 from asgi_bench.model import OpenLoop, Plan, RateSweep, Run, RunHeader, Trial
 
-HISTOGRAMS = ("response_time_hdr", "service_time_hdr", "generator_lag_hdr")
+LAG = "generator_lag_hdr"
+
+
+class Survey(NamedTuple):
+    """A run's report, and the response times behind it, merged, by the key of the cell."""
+
+    report: Report
+    response_times: Mapping[str, Histogram]
 
 
 def summarize(run: Run) -> Report:
@@ -23,26 +31,33 @@ def summarize(run: Run) -> Report:
 
     Raises BenchError for a stored histogram that can't be read.
     """
+    return survey(run).report
+
+
+def survey(run: Run) -> Survey:
+    """The report with what it rests on, for who draws it; raises as `summarize`."""
     samples = sample_cells(run)
     plan = run.header.plan
     sweeps = [s for s in samples.values() if isinstance(s.planned.cell.load, RateSweep)]
     others = [s for s in samples.values() if not isinstance(s.planned.cell.load, RateSweep)]
-    return Report(
+    times = {s.planned.cell.key: _histogram(s, "response_time_hdr") for s in others}
+    report = Report(
         run=_run_facts(run.header),
-        cells=tuple(_cell(sample, samples, plan) for sample in others),
+        cells=tuple(_cell(s, samples, plan, times[s.planned.cell.key]) for s in others),
         sweeps=tuple(sweep_report(sample, plan) for sample in sweeps),
     )
+    return Survey(report, {key: found for key, found in times.items() if found is not None})
 
 
-def merged_histogram(sample: Sample, field: str) -> Histogram | None:
-    """One of a cell's `HISTOGRAMS`, merged over the trials its estimates rest on.
+def _histogram(sample: Sample, field: str) -> Histogram | None:
+    """One of a cell's histograms, merged over the trials its estimates rest on.
 
     Latencies of an overloaded trial only tell how long its schedule was, so they are left out; and
     a cell that was overloaded has none. Raises BenchError for text that is no histogram, naming
     cell and field.
     """
     trials: Sequence[Trial] = sample.estimating
-    if field != "generator_lag_hdr":
+    if field != LAG:
         trials = [] if _overloaded(sample) else [t for t in trials if not is_trial_overloaded(t)]
     blobs = (getattr(trial, field) for trial in trials)
     return merged(sample.planned.cell.key, field, blobs)
@@ -61,13 +76,12 @@ def _run_facts(header: RunHeader) -> RunFacts:
     )
 
 
-def _cell(sample: Sample, samples: Mapping[str, Sample], plan: Plan) -> CellReport:
+def _cell(
+    sample: Sample, samples: Mapping[str, Sample], plan: Plan, response_times: Histogram | None
+) -> CellReport:
     """One cell's entry."""
     used = sample.estimating
     figures = [each for trial in used for each in open_figures(trial.slices)]
-    response, service, lag = (
-        percentiles_s(merged_histogram(sample, field)) for field in HISTOGRAMS
-    )
     return CellReport(
         **msgspec.structs.asdict(cell_facts(sample, plan)),
         throughput_rps=interval_over(trial.throughput_rps for trial in used),
@@ -76,9 +90,9 @@ def _cell(sample: Sample, samples: Mapping[str, Sample], plan: Plan) -> CellRepo
         server_pss_bytes=_pss_bytes(used),
         load_cpu_s_per_request=interval_over(map(_load_cpu_s_per_request, used)).value,
         load_cpu_share=_load_share(used, plan),
-        response_time_s=response,
-        service_time_s=service,
-        generator_lag_s=lag,
+        response_time_s=percentiles_s(response_times),
+        service_time_s=percentiles_s(_histogram(sample, "service_time_hdr")),
+        generator_lag_s=percentiles_s(_histogram(sample, LAG)),
         offered_rps=_offered_rps(sample),
         rate_ratio=rate_ratio(figures),
         overloaded=_overloaded(sample),

@@ -26,8 +26,8 @@ def test_a_line_a_server_over_all_counts() -> None:
     shown = [text.get_text() for text in figure.findobj(Text)]
     for text in ("granian", "hypercorn trio", "1", "64", "1024", "connections"):
         assert text in shown
-    (axes,) = figure.axes
-    assert axes.get_xticks().tolist() == [1, 64, 1024]
+    counts = [text for text in shown if text in ("1", "64", "1024")]
+    assert counts == ["1", "64", "1024"]
 
 
 def test_a_panel_for_each_worker_count() -> None:

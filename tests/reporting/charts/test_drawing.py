@@ -9,8 +9,7 @@ import msgspec
 import pytest
 
 from asgi_bench.analysis.percentiles import TailCurve, tail_curve
-from asgi_bench.analysis.samples import sample_cells
-from asgi_bench.analysis.summary import merged_histogram, summarize
+from asgi_bench.analysis.summary import summarize, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ClosedLoop, Run
 from asgi_bench.reporting.charts import draw_charts
@@ -50,10 +49,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def curves_of(run: Run) -> dict[str, TailCurve]:
     """The latency curves of a run's cells."""
-    found = {
-        key: tail_curve(merged_histogram(sample, "response_time_hdr"))
-        for key, sample in sample_cells(run).items()
-    }
+    found = {key: tail_curve(times) for key, times in survey(run).response_times.items()}
     return {key: curve for key, curve in found.items() if curve is not None}
 
 

@@ -1,20 +1,20 @@
 """Charts of one figure a cell: a bar each, the best on top, its value beside it."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from asgi_bench.analysis.document import CellReport, Interval
-from asgi_bench.reporting.charts.palette import Style, Styles
+from asgi_bench.reporting.charts.axes import name_x, put_rows, put_x_ticks, round_ticks, write
+from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.sheet import (
     FAINT_INK,
     INK,
     INVALID,
     MARGIN,
     SMALL_SIZE,
-    TEXT_SIZE,
     WIDTH,
     Margins,
     Panel,
@@ -63,7 +63,7 @@ def draw_bars(words: Words, group: Group[CellReport], measure: Measure, styles: 
     limit = _limit(cells, measure, WIDTH - left - MARGIN)
     for axes, (_, members) in zip(drawn, parts, strict=True):
         _draw_panel(axes, members, measure, styles, limit)
-    drawn[-1].set_xlabel(measure.axis, fontsize=points(TEXT_SIZE))
+    name_x(drawn[-1], measure.axis)
     return figure
 
 
@@ -124,48 +124,73 @@ def _draw_panel(
 ) -> None:
     """The bars of one worker count."""
     axes.set_xlim(0, limit)
-    axes.set_ylim(len(cells) - 0.5, -0.5)
-    axes.set_yticks(range(len(cells)), [_name(cell) for cell in cells])
-    axes.tick_params(axis="y", length=0, labelsize=points(TEXT_SIZE), pad=points(GAP))
-    axes.tick_params(axis="x", labelsize=points(SMALL_SIZE), length=points(4))
-    axes.xaxis.set_major_formatter(lambda value, _: measure.tick(value))
-    axes.grid(axis="x")
-    width = axes.get_position().width * WIDTH
-    for place, cell in enumerate(cells):
-        if cell.outcome == "ok":
-            _draw_bar(axes, place, cell, measure, styles[cell.server, cell.variant])
-        room = width * (1 - _end(cell, measure) / limit) - GAP
-        axes.annotate(
-            fitted(_label(cell, measure), SMALL_SIZE, room),
-            (_end(cell, measure), place),
-            xytext=(points(GAP), 0),
-            textcoords="offset points",
-            va="center_baseline",
-            fontsize=points(SMALL_SIZE),
-            color=INK if cell.outcome == "ok" else FAINT_INK,
-            style="normal" if cell.outcome == "ok" else "italic",
-        )
+    ticks = round_ticks(limit)
+    put_x_ticks(axes, ticks, [measure.tick(place) for place in ticks])
+    put_rows(axes, [_name(cell) for cell in cells])
+    shown = [place for place, cell in enumerate(cells) if cell.outcome == "ok"]
+    sound = [place for place in shown if cells[place].validity != "invalid"]
+    fills = [styles[cells[place].server, cells[place].variant].fill for place in sound]
+    _draw_bars(axes, cells, sound, measure, color=fills)
+    _draw_bars(
+        axes,
+        cells,
+        [place for place in shown if place not in sound],
+        measure,
+        color="white",
+        edgecolor=INVALID,
+        hatch="////",
+    )
+    _draw_whiskers(axes, cells, shown, measure)
+    _write_labels(axes, cells, measure, limit)
 
 
-def _draw_bar(axes: Axes, place: int, cell: CellReport, measure: Measure, style: Style) -> None:
-    """One bar with its interval; hatched where it can't be believed."""
-    estimate = measure.figure(cell)
-    if estimate.value is None:
-        return
-    value = estimate.value / measure.unit
-    if cell.validity == "invalid":
-        axes.barh(place, value, BAR_SHARE, color="white", edgecolor=INVALID, hatch="////")
-    else:
-        axes.barh(place, value, BAR_SHARE, color=style.fill)
-    if estimate.lower is not None and estimate.upper is not None:
-        below = value - estimate.lower / measure.unit
-        above = estimate.upper / measure.unit - value
+def _draw_bars(
+    axes: Axes, cells: Sequence[CellReport], places: Sequence[int], measure: Measure, **look: Any
+) -> None:
+    """The bars of some cells, all at once: matplotlib takes long for each call."""
+    if places:
+        values = [(measure.figure(cells[place]).value or 0.0) / measure.unit for place in places]
+        axes.barh(list(places), values, BAR_SHARE, **look)
+
+
+def _draw_whiskers(
+    axes: Axes, cells: Sequence[CellReport], places: Sequence[int], measure: Measure
+) -> None:
+    """The intervals, where there are any."""
+    estimates = [(place, measure.figure(cells[place])) for place in places]
+    known = [
+        (place, each.value / measure.unit, each.lower / measure.unit, each.upper / measure.unit)
+        for place, each in estimates
+        if each.value is not None and each.lower is not None and each.upper is not None
+    ]
+    if known:
         axes.errorbar(
-            value,
-            place,
-            xerr=[[below], [above]],
+            [value for _, value, _, _ in known],
+            [place for place, *_ in known],
+            xerr=(
+                [value - lower for _, value, lower, _ in known],
+                [upper - value for _, value, _, upper in known],
+            ),
+            linestyle="none",
             color=INK,
             elinewidth=1.3,
             capsize=points(4),
             capthick=1.3,
+        )
+
+
+def _write_labels(axes: Axes, cells: Sequence[CellReport], measure: Measure, limit: float) -> None:
+    """Each cell's figure right of its bar, or why it has none."""
+    width = axes.get_position().width * WIDTH
+    for place, cell in enumerate(cells):
+        end = _end(cell, measure)
+        write(
+            axes,
+            end + GAP * limit / width,
+            place,
+            fitted(_label(cell, measure), SMALL_SIZE, width * (1 - end / limit) - GAP),
+            axes.transData,
+            va="center_baseline",
+            color=INK if cell.outcome == "ok" else FAINT_INK,
+            style="normal" if cell.outcome == "ok" else "italic",
         )

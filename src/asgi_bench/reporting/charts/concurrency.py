@@ -9,23 +9,14 @@ from matplotlib.figure import Figure
 from asgi_bench.analysis.document import CellReport
 from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.charts.axes import doubling_x, log_y
-from asgi_bench.reporting.charts.lines import (
-    GAP,
-    LEADER,
-    EndLabel,
-    Look,
-    draw_line,
-    label_ends,
-    line_name,
-    look_of,
-)
+from asgi_bench.reporting.charts.axes import doubling_x, log_y, name_x, name_y
+from asgi_bench.reporting.charts.end_labels import GAP, LEADER, EndLabel, label_ends
+from asgi_bench.reporting.charts.lines import Look, draw_line, draw_whiskers, line_name, look_of
 from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.sheet import (
     INVALID,
     MARGIN,
     SMALL_SIZE,
-    TEXT_SIZE,
     Margins,
     Panel,
     Words,
@@ -79,8 +70,8 @@ def draw_concurrency(words: Words, cells: Sequence[CellReport], styles: Styles) 
         for place, course in enumerate(courses):
             _draw_course(axes, course, aside=2 ** (DODGE * (place - (len(courses) - 1) / 2)))
         label_ends(axes, [_end_label(course) for course in courses])
-        axes.set_ylabel("correct answers per second", fontsize=points(TEXT_SIZE))
-    drawn[-1].set_xlabel("connections", fontsize=points(TEXT_SIZE))
+        name_y(axes, "correct answers per second")
+    name_x(drawn[-1], "connections")
     return figure
 
 
@@ -99,7 +90,7 @@ def _courses(cells: Sequence[CellReport], workers: int, styles: Styles) -> list[
 
 def _weakest(cells: Sequence[CellReport]) -> CellReport:
     """A cell that can't be believed only where none can; a single one has its own marker."""
-    return min(cells, key=lambda cell: cell.validity == "invalid")
+    return min(cells, key=lambda cell: not _is_sound(cell))
 
 
 def _draw_course(axes: Axes, course: Course, aside: float) -> None:
@@ -107,20 +98,19 @@ def _draw_course(axes: Axes, course: Course, aside: float) -> None:
     look = course.look
     across = [_connections(cell) * aside for cell in course.cells]
     draw_line(axes, across, [_throughput(cell) for cell in course.cells], look)
-    for place, cell in zip(across, course.cells, strict=True):
-        estimate, height = cell.throughput_rps, _throughput(cell)
-        is_invalid = cell.validity == "invalid"
-        axes.errorbar(
-            place,
-            height,
-            yerr=[[height - (estimate.lower or height)], [(estimate.upper or height) - height]],
-            color=INVALID if is_invalid else look.color,
-            marker="X" if is_invalid else "none",
-            markersize=points(9),
-            elinewidth=1.2,
-            capsize=points(3),
-            clip_on=False,
-        )
+    sound = [(x, cell) for x, cell in zip(across, course.cells, strict=True) if _is_sound(cell)]
+    others = [(x, c) for x, c in zip(across, course.cells, strict=True) if not _is_sound(c)]
+    for members, color in ((sound, look.color), (others, INVALID)):
+        estimates = [cell.throughput_rps for _, cell in members]
+        draw_whiskers(axes, [x for x, _ in members], estimates, color)
+    axes.plot(
+        [x for x, _ in others],
+        [_throughput(cell) for _, cell in others],
+        linestyle="none",
+        color=INVALID,
+        marker="X",
+        markersize=points(9),
+    )
 
 
 def _end_label(course: Course) -> EndLabel:
@@ -138,6 +128,11 @@ def _end_label(course: Course) -> EndLabel:
 def _is_shown(cell: CellReport) -> bool:
     """Whether a cell is a point of this chart."""
     return isinstance(cell.load, ClosedLoop) and cell.throughput_rps.value is not None
+
+
+def _is_sound(cell: CellReport) -> bool:
+    """Whether a point can be believed."""
+    return cell.validity != "invalid"
 
 
 def _workers(cells: Sequence[CellReport]) -> list[int]:

@@ -7,8 +7,7 @@ from matplotlib.figure import Figure
 
 from asgi_bench.analysis.document import CellReport, Report, SweepReport
 from asgi_bench.analysis.percentiles import TailCurve, tail_curve
-from asgi_bench.analysis.samples import sample_cells
-from asgi_bench.analysis.summary import merged_histogram, summarize
+from asgi_bench.analysis.summary import survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ClosedLoop, Run
 from asgi_bench.reporting.charts.bars import draw_bars
@@ -47,8 +46,12 @@ def draw_charts(run: Run, folder: Path) -> list[Path]:
     Names are `<chart>-<scenario>-<load>.svg` and `.png`; the same run gives the same SVG. Raises
     BenchError where the folder can't be written or a histogram can't be read.
     """
-    report = summarize(run)
-    curves = _curves(run)
+    report, response_times = survey(run)
+    curves = {
+        key: curve
+        for key, histogram in response_times.items()
+        if (curve := tail_curve(histogram)) is not None
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with sheet_settings():
@@ -75,15 +78,6 @@ def _figures(report: Report, curves: Mapping[str, TailCurve]) -> Iterator[Named]
         yield _concurrency(report, [g for g in groups if g.scenario == scenario], styles)
     for sweeps in group_cells(report.sweeps):
         yield from _sweep_figures(report, sweeps, styles)
-
-
-def _curves(run: Run) -> dict[str, TailCurve]:
-    """The response time curve of every cell that has one, by key."""
-    curves = {
-        key: tail_curve(merged_histogram(sample, "response_time_hdr"))
-        for key, sample in sample_cells(run).items()
-    }
-    return {key: curve for key, curve in curves.items() if curve is not None}
 
 
 def _closed_figures(

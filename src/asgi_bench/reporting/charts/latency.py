@@ -10,26 +10,17 @@ from matplotlib.figure import Figure
 from asgi_bench.analysis.document import CellReport
 from asgi_bench.analysis.percentiles import TailCurve
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.charts.axes import log_y
-from asgi_bench.reporting.charts.lines import (
-    GAP,
-    LEADER,
-    EndLabel,
-    draw_line,
-    label_ends,
-    line_name,
-    look_of,
-)
+from asgi_bench.reporting.charts.axes import log_y, name_x, put_x_ticks
+from asgi_bench.reporting.charts.end_labels import GAP, LEADER, EndLabel, label_ends
+from asgi_bench.reporting.charts.lines import draw_line, line_name, look_of
 from asgi_bench.reporting.charts.palette import Style, Styles
 from asgi_bench.reporting.charts.sheet import (
     MARGIN,
     SMALL_SIZE,
-    TEXT_SIZE,
     Margins,
     Panel,
     Words,
     open_sheet,
-    points,
     text_width,
 )
 from asgi_bench.reporting.groups import Group
@@ -83,7 +74,7 @@ def draw_latency(
     ]
     for axes, (_, lines) in zip(drawn, parts, strict=True):
         _draw_panel(axes, lines, float(times.min()), float(times.max()), tails)
-    drawn[-1].set_xlabel("percentile of requests", fontsize=points(TEXT_SIZE))
+    name_x(drawn[-1], "percentile of requests")
     return figure
 
 
@@ -98,8 +89,7 @@ def _draw_panel(
     log_y(axes, fastest_s / 1.25, slowest_s * 1.25, numbers.milliseconds_tick, "ms")
     axes.set_xscale("log")
     axes.set_xlim(tails[0], tails[-1])
-    axes.set_xticks(tails, PERCENTILE_NAMES[: len(tails)])
-    axes.set_xticks([], minor=True)
+    put_x_ticks(axes, tails, PERCENTILE_NAMES[: len(tails)])
     for line in lines:
         _draw_line(axes, line)
     label_ends(axes, [_end_label(line) for line in lines])

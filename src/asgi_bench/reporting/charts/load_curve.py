@@ -9,19 +9,16 @@ from matplotlib.figure import Figure
 from asgi_bench.analysis.document import Percentiles, SweepPoint, SweepReport
 from asgi_bench.model import Objective
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.charts.axes import log_x, log_y
-from asgi_bench.reporting.charts.lines import (
+from asgi_bench.reporting.charts.axes import log_x, log_y, name_x
+from asgi_bench.reporting.charts.end_labels import (
     GAP,
     LEADER,
     EndLabel,
-    Look,
-    draw_line,
     label_ends,
     label_tops,
-    line_name,
-    look_of,
     tops_height,
 )
+from asgi_bench.reporting.charts.lines import Look, draw_line, line_name, look_of
 from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.sheet import (
     FAINT_INK,
@@ -29,7 +26,6 @@ from asgi_bench.reporting.charts.sheet import (
     INVALID,
     MARGIN,
     SMALL_SIZE,
-    TEXT_SIZE,
     Margins,
     Panel,
     Words,
@@ -91,7 +87,7 @@ def draw_load_curve(words: Words, section: Section[SweepReport], styles: Styles)
     _draw_times(middle, curves, lambda times: times.p50, None)
     _draw_answers(below, curves)
     label_tops(above, [_top(curve, tail_s, above) for curve in curves])
-    below.set_xlabel("offered rate, requests per second", fontsize=points(TEXT_SIZE))
+    name_x(below, "offered rate, requests per second")
     return figure
 
 

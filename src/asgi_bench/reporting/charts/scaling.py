@@ -8,14 +8,14 @@ from matplotlib.figure import Figure
 
 from asgi_bench.analysis.document import CellReport, Interval
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.charts.axes import doubling_x
-from asgi_bench.reporting.charts.lines import GAP, LEADER, NAME_LETTERS, EndLabel, label_ends
+from asgi_bench.reporting.charts.axes import doubling_x, linear_y, name_x, name_y
+from asgi_bench.reporting.charts.end_labels import GAP, LEADER, EndLabel, label_ends
+from asgi_bench.reporting.charts.lines import NAME_LETTERS, draw_whiskers
 from asgi_bench.reporting.charts.palette import Style, Styles
 from asgi_bench.reporting.charts.sheet import (
     INVALID,
     MARGIN,
     SMALL_SIZE,
-    TEXT_SIZE,
     Margins,
     Panel,
     Words,
@@ -63,9 +63,9 @@ def draw_scaling(words: Words, group: Group[CellReport], styles: Styles) -> Figu
     figure, (axes,) = open_sheet(words, [Panel("", PANEL_HEIGHT)], Margins(LEFT, right))
     _prepare(axes, [point for climb in climbs for point in climb.points])
     if is_relative(group):
-        axes.set_ylabel("throughput, reference = 1", fontsize=points(TEXT_SIZE))
+        name_y(axes, "throughput, reference = 1")
     else:
-        axes.set_ylabel("correct answers per second", fontsize=points(TEXT_SIZE))
+        name_y(axes, "correct answers per second")
     for climb in climbs:
         _draw_climb(axes, climb)
     label_ends(axes, [_end_label(climb) for climb in climbs])
@@ -97,9 +97,9 @@ def _prepare(axes: Axes, shown: Sequence[Point]) -> None:
     """Scales and ticks: worker counts double, so each doubling gets the same room."""
     counts = sorted({point.cell.workers for point in shown})
     doubling_x(axes, counts)
-    axes.set_ylim(0, max(point.estimate.upper or _height(point) for point in shown) * 1.06)
-    axes.yaxis.set_major_formatter(lambda value, _: numbers.compact_tick(value))
-    axes.set_xlabel("worker processes", fontsize=points(TEXT_SIZE))
+    highest = max(point.estimate.upper or _height(point) for point in shown)
+    linear_y(axes, highest * 1.06, numbers.compact_tick)
+    name_x(axes, "worker processes")
 
 
 def _draw_climb(axes: Axes, climb: Climb) -> None:
@@ -111,23 +111,36 @@ def _draw_climb(axes: Axes, climb: Climb) -> None:
         linestyle=climb.style.dash,
         linewidth=1.8,
     )
-    for point in climb.points:
-        estimate, height = point.estimate, _height(point)
-        is_invalid = point.cell.validity == "invalid"
-        color = INVALID if is_invalid else climb.style.color
-        axes.errorbar(
-            point.cell.workers,
-            height,
-            yerr=[[height - (estimate.lower or height)], [(estimate.upper or height) - height]],
-            color=color,
-            marker="X" if is_invalid else climb.style.marker,
-            markersize=points(9),
-            markerfacecolor="white" if point.cell.oversubscribed else color,
-            markeredgecolor=color,
-            elinewidth=1.2,
-            capsize=points(4),
-            clip_on=False,
-        )
+    for is_invalid in (False, True):
+        for is_hollow in (False, True):
+            members = [
+                point
+                for point in climb.points
+                if (point.cell.validity == "invalid") == is_invalid
+                and point.cell.oversubscribed == is_hollow
+            ]
+            _draw_points(axes, members, climb.style, is_invalid=is_invalid, is_hollow=is_hollow)
+
+
+def _draw_points(
+    axes: Axes, members: Sequence[Point], style: Style, *, is_invalid: bool, is_hollow: bool
+) -> None:
+    """Points that look alike, with their intervals."""
+    if not members:
+        return
+    color = INVALID if is_invalid else style.color
+    across = [point.cell.workers for point in members]
+    draw_whiskers(axes, across, [point.estimate for point in members], color)
+    axes.plot(
+        across,
+        [_height(point) for point in members],
+        linestyle="none",
+        marker="X" if is_invalid else style.marker,
+        markersize=points(9),
+        markerfacecolor="white" if is_hollow else color,
+        markeredgecolor=color,
+        clip_on=False,
+    )
 
 
 def _height(point: Point) -> float:
