@@ -204,6 +204,10 @@ class LoadProcess:
 
     def _epitaph(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()
-        code = self._process.poll()
-        how = f"with exit code {code}" if code is None or code >= 0 else f"by signal {-code}"
+        try:
+            # Its end of the socket closes a moment before it can be waited for.
+            code = self._process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            return "the load process closed its connection and lives on"
+        how = f"with exit code {code}" if code >= 0 else f"by signal {-code}"
         return f"the load process died {how}: {lines[-1] if lines else 'it left no word'}"
