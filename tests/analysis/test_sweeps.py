@@ -65,8 +65,10 @@ def test_what_was_never_sent_is_overload() -> None:
 
 
 def test_few_requests_need_a_clear_growth() -> None:
-    """Of 20 due, four more outstanding than before are chance."""
+    """Of 20 due, four more outstanding than before are chance; so are 15 where 40 always are."""
     assert not is_overloaded(figures(1, 2, 4, 6, due=20))
+    assert not is_overloaded(figures(38, 40, 48, 55, due=100))
+    assert is_overloaded(figures(20, 40, 60, 80, due=100))
 
 
 def test_slice_without_quarters_is_not_judged() -> None:
@@ -110,6 +112,9 @@ def test_objective_is_kept_at_its_edge() -> None:
     assert keeps(replace(step, response_time_hdr=late[10]), P99_20_MS)
     assert not keeps(replace(step, response_time_hdr=late[11]), P99_20_MS)
     assert keeps(replace(step, response_time_hdr=late[11]), Objective(0.989, 0.02))
+    # In floating point 1000 * (1 - 0.9) is a little less than 100.
+    tenth = replace(step, response_time_hdr=late_histogram(900, 100))
+    assert keeps(tenth, Objective(0.9, 0.02))
 
 
 def late_histogram(fast: int, slow: int) -> str:
