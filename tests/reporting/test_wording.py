@@ -45,6 +45,7 @@ def test_colours_of_a_log_line_vanish_whole() -> None:
     ("load", "words"),
     [
         (ClosedLoop(64), "closed loop, 64 connections"),
+        (ClosedLoop(1), "closed loop, 1 connection"),
         (OpenLoop(500), "open loop, 500 requests/s, Poisson, up to 256 connections"),
         (
             OpenLoop(None, rate_share=0.5, arrivals="constant", connections=8),

@@ -63,7 +63,7 @@ def load_kind(load: Load) -> str:
 def load_words(load: Load) -> str:
     """How requests are offered: `closed loop, 64 connections`."""
     if isinstance(load, ClosedLoop):
-        return f"closed loop, {load.connections} connections"
+        return f"closed loop, {offered_words(load)}"
     arrivals = "Poisson" if load.arrivals == "poisson" else "evenly spaced"
     return f"open loop, {offered_words(load)}, {arrivals}, up to {load.connections} connections"
 
@@ -74,7 +74,7 @@ def offered_words(load: Load) -> str:
         low, high = (numbers.percent(share) for share in (min(load.shares), max(load.shares)))
         return f"sweep from {low}% to {high}% of each server's own throughput"
     if isinstance(load, ClosedLoop):
-        return f"{load.connections} connections"
+        return f"{load.connections} connection{'' if load.connections == 1 else 's'}"
     if load.rate_share is not None:
         return f"{numbers.percent(load.rate_share)}% of each server's own throughput"
     return f"{numbers.rate(load.rate_rps)} requests/s"
