@@ -1,9 +1,9 @@
-"""Each flag of `run` is seen in what a run did, not only in what it was asked for."""
+"""Each flag of `run` is seen in what a run did, not only in what it was asked for.
 
-import json
+`--client` in test_run_clients; what measures nothing in test_dry_run.
+"""
+
 import os
-import shutil
-import sys
 import threading
 from pathlib import Path
 
@@ -25,27 +25,9 @@ def flagged(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     apart = ("--server-cpus", "1", "--load-cpus", "0") if os.cpu_count() == 2 else ()
     return in_process(
         *("run", *RUNNERS, "-s", "tin*", "--variant", "slow", "-w", "2", "--scenario", "hel*"),
-        *(
-            "-c",
-            "4,6",
-            "--rounds",
-            "2",
-            "--duration",
-            "100ms",
-            "--seed",
-            "7",
-            "--label",
-            "the word",
-        ),
-        *(
-            "-o",
-            "elsewhere/runs",
-            "--server-args",
-            "--extra 'two words'",
-            "--env",
-            "TINY_COLOUR=red",
-        ),
-        *("--env", "TINY_SIZE=a=b", *apart),
+        *("-c", "4,6", "--rounds", "2", "--duration", "100ms", "--seed", "7"),
+        *("--label", "the word", "-o", "elsewhere/runs", "--server-args", "--extra 'two words'"),
+        *("--env", "TINY_COLOUR=red", "--env", "TINY_SIZE=a=b", *apart),
         folder=tmp_path_factory.mktemp("flagged"),
     )
 
@@ -184,119 +166,6 @@ def test_the_first_failed_trial_ends_the_run(fail_fast: Finished) -> None:
     assert {trial.round for trial in fail_fast.run.trials} == {0}
     (other,) = fail_fast.trials("single")
     assert other.outcome == "ok"
-
-
-@pytest.fixture(scope="module", params=["fasthttp", "http"])
-def stock(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, Finished]:
-    """A run by one of Locust's own clients: of a fast server, and of one that falls silent."""
-    folder = tmp_path_factory.mktemp(request.param)
-    runners, server = SERVERS, "tiny"
-    if shutil.which("nginx"):
-        runners, server = shutil.copytree(SERVERS / "nginx", folder / "runners"), "nginx"
-    finished = in_process(
-        *("run", "--runners", str(runners), "--runners", str(FAULTY_SERVERS), "-s", server),
-        *("-s", "silent", "--variant", "default", "-w", "1", "--client", request.param),
-        *("--rounds", "1", "--duration", "1s", "-c", "8", "--timeout", "700ms"),
-        folder=folder,
-    )
-    assert finished.code == 0, finished.stderr
-    return server, finished
-
-
-def test_locusts_own_clients_load_one_cell_after_another(stock: tuple[str, Finished]) -> None:
-    """--client: one slice a trial, not interleaved, and they are far from the server's limit."""
-    server, finished = stock
-    (trial,) = finished.trials(server)
-    (piece,) = trial.slices
-    assert trial.interleaved is False
-    assert trial.errors.total == 0
-    assert trial.requests == piece.requests > 0
-    assert trial.sent_total > trial.requests
-    assert piece.duration_s >= 1.0
-    assert trial.server_cpu_s < 0.5 * trial.load_cpu_s
-    # Where others leave the generator its CPU, it is the limit; else nobody can tell.
-    bound = {"generator-bound", "concurrency-bound"} & {r.code for r in trial.validity_reasons}
-    is_busy = trial.load_cpu_s >= 0.9 * trial.duration_s
-    assert bound == {"generator-bound" if is_busy else "concurrency-bound"}
-    assert trial.validity == "invalid" or not is_busy
-    name = {"fasthttp": "FastHttpUser", "http": "HttpUser"}[finished.run.header.plan.client]
-    assert f"sent by Locust's {name}" in finished.stdout
-
-
-def test_locusts_own_clients_wait_no_longer_either(stock: tuple[str, Finished]) -> None:
-    """--timeout 700ms: given up within the second of the load, as with our own user."""
-    (trial,) = stock[1].trials("silent")
-    assert trial.errors.timeout > 0
-    assert trial.errors.total == trial.errors.timeout
-    assert trial.requests == 0
-
-
-def test_a_dry_run_tells_all_and_starts_nothing(tmp_path: Path) -> None:
-    """--dry-run: each cell with its argv, what is skipped, how long it takes; no folder."""
-    finished = in_process(
-        *("run", *RUNNERS, "-s", "tiny", "-s", "single", "-w", "1,2", "--rounds", "3"),
-        *("--duration", "10s", "--seed", "99", "--server-args", "--extra 'two words'", "--dry-run"),
-        folder=tmp_path,
-    )
-    assert finished.code == 0
-    *cells, last = finished.stdout.splitlines()
-    script = str(SERVERS / "server.py")
-    argv = f"{sys.executable} -I -S {script} '{{port}}'"
-    assert f"single/default/w1/hello/c64: {argv} --extra 'two words'" in cells
-    assert f"tiny/default/w2/hello/c64: {argv} --workers 2 --extra 'two words'" in cells
-    assert "single/default/w2/hello/c64: skipped: takes no worker count" in cells
-    assert len(cells) == 6
-    # Three cells with 1 worker, two with 2, and the reference beside them.
-    assert last.startswith("3 rounds of 6 trials of 10 s: about 3.")
-    assert "seed 99" in last
-    assert not list(tmp_path.rglob("run.json"))
-    assert not list(tmp_path.rglob("*.log"))
-
-
-def test_a_project_sets_the_defaults(tmp_path: Path) -> None:
-    """`[tool.asgi-bench]` of a folder above counts as flags do; the command line wins."""
-    (tmp_path / "pyproject.toml").write_text(
-        f"""
-        [tool.asgi-bench]
-        runners = {json.dumps(str(SERVERS))}
-        server = "tiny"
-        variant = "slow"
-        workers = 2
-        connections = [3, 5]
-        rounds = 7
-        duration = "3s"
-        seed = 11
-        server-args = "--extra"
-        """
-    )
-    below = tmp_path / "src" / "package"
-    below.mkdir(parents=True)
-    finished = in_process("run", "--dry-run", "--seed", "12", "-w", "1", folder=below)
-    *cells, last = finished.stdout.splitlines()
-    assert [line.split(":")[0] for line in cells] == [
-        "tiny/slow/w1/hello/c3",
-        "tiny/slow/w1/hello/c5",
-    ]
-    assert all(line.endswith(" --extra") for line in cells)
-    assert last.startswith("7 rounds of 2 trials of 3 s:")
-    assert "seed 12" in last
-
-
-@pytest.mark.parametrize(
-    ("flag", "known"), [("-s", "tiny"), ("--variant", "slow"), ("--scenario", "hello")]
-)
-def test_a_glob_that_matches_nothing_lists_what_there_is(
-    flag: str, known: str, tmp_path: Path
-) -> None:
-    """Exit code 2 and one line with the names."""
-    finished = in_process("run", *RUNNERS, flag, "nothing*", folder=tmp_path)
-    assert finished.code == 2
-    assert finished.stdout == ""
-    (line,) = finished.stderr.splitlines()
-    assert "'nothing*' matches nothing" in line
-    assert known in line
 
 
 def test_wait_outlasts_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Locust's own clients, one cell after another, told by stand-ins; real ones: test_run_flags."""
+"""Locust's own clients, one cell after another, told by stand-ins; real ones: test_run_clients."""
 
 from pathlib import Path
 from types import SimpleNamespace

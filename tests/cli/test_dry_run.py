@@ -1,0 +1,77 @@
+"""What `run` tells without measuring: its plan, a project's defaults, globs that match nothing."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import SERVERS, in_process
+
+RUNNERS = ("--runners", str(SERVERS))
+
+
+def test_a_dry_run_tells_all_and_starts_nothing(tmp_path: Path) -> None:
+    """--dry-run: each cell with its argv, what is skipped, how long it takes; no folder."""
+    finished = in_process(
+        *("run", *RUNNERS, "-s", "tiny", "-s", "single", "-w", "1,2", "--rounds", "3"),
+        *("--duration", "10s", "--seed", "99", "--server-args", "--extra 'two words'", "--dry-run"),
+        folder=tmp_path,
+    )
+    assert finished.code == 0
+    *cells, last = finished.stdout.splitlines()
+    script = str(SERVERS / "server.py")
+    argv = f"{sys.executable} -I -S {script} '{{port}}'"
+    assert f"single/default/w1/hello/c64: {argv} --extra 'two words'" in cells
+    assert f"tiny/default/w2/hello/c64: {argv} --workers 2 --extra 'two words'" in cells
+    assert "single/default/w2/hello/c64: skipped: takes no worker count" in cells
+    assert len(cells) == 6
+    # Three cells with 1 worker, two with 2, and the reference beside them.
+    assert last.startswith("3 rounds of 6 trials of 10 s: about 3.")
+    assert "seed 99" in last
+    assert not list(tmp_path.rglob("run.json"))
+    assert not list(tmp_path.rglob("*.log"))
+
+
+def test_a_project_sets_the_defaults(tmp_path: Path) -> None:
+    """`[tool.asgi-bench]` of a folder above counts as flags do; the command line wins."""
+    (tmp_path / "pyproject.toml").write_text(
+        f"""
+        [tool.asgi-bench]
+        runners = {json.dumps(str(SERVERS))}
+        server = "tiny"
+        variant = "slow"
+        workers = 2
+        connections = [3, 5]
+        rounds = 7
+        duration = "3s"
+        seed = 11
+        server-args = "--extra"
+        """
+    )
+    below = tmp_path / "src" / "package"
+    below.mkdir(parents=True)
+    finished = in_process("run", "--dry-run", "--seed", "12", "-w", "1", folder=below)
+    *cells, last = finished.stdout.splitlines()
+    assert [line.split(":")[0] for line in cells] == [
+        "tiny/slow/w1/hello/c3",
+        "tiny/slow/w1/hello/c5",
+    ]
+    assert all(line.endswith(" --extra") for line in cells)
+    assert last.startswith("7 rounds of 2 trials of 3 s:")
+    assert "seed 12" in last
+
+
+@pytest.mark.parametrize(
+    ("flag", "known"), [("-s", "tiny"), ("--variant", "slow"), ("--scenario", "hello")]
+)
+def test_a_glob_that_matches_nothing_lists_what_there_is(
+    flag: str, known: str, tmp_path: Path
+) -> None:
+    """Exit code 2 and one line with the names."""
+    finished = in_process("run", *RUNNERS, flag, "nothing*", folder=tmp_path)
+    assert finished.code == 2
+    assert finished.stdout == ""
+    (line,) = finished.stderr.splitlines()
+    assert "'nothing*' matches nothing" in line
+    assert known in line
