@@ -14,7 +14,11 @@ DURATION_S = 2.0
 
 
 def loaded_cell(
-    name: str, *, load: Load | None = None, round: int = 0, block: int = 0
+    name: str,
+    *,
+    load: Load | None = None,
+    round: int = 0,
+    block: int = 0,
 ) -> LoadedCell:
     """A cell that is ready for its load, of a server that has no processes to look at."""
     cell = Cell(name, "default", 1, "hello", load or ClosedLoop(64))

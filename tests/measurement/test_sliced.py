@@ -1,12 +1,15 @@
 """The order of a load process's commands, told by a stand-in for one; real ones: test_small_run."""
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from asgi_bench.load.generator import LoadFault
 from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened
+from asgi_bench.measurement import sliced
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.sliced import SliceLoader
@@ -156,3 +159,32 @@ def test_a_share_of_an_unknown_rate_fails_its_own_cell_alone() -> None:
     stand.speeds = {"quick": 2000.0, "dead": 100.0}
     loaded(1)
     assert sorted(load.rate_rps or 0 for load in stand.loads) == [50.0, 500.0]
+
+
+def test_a_server_that_answers_nothing_is_given_up_for_its_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After two seconds without a right answer: what is left of its slices would take minutes."""
+    clock = SimpleNamespace(now_s=0.0, silent_until=0)
+    monkeypatch.setattr(sliced, "time", SimpleNamespace(perf_counter=lambda: clock.now_s))
+    stand = StandIn()
+
+    def ask(command: Open | Load | Close, expected: type, timeout_s: float) -> Any:
+        """As the stand-in, but that the quick server falls silent for its slices 11 to 20."""
+        reply = StandIn.ask(stand, command, expected, timeout_s)
+        if isinstance(command, Load) and command.name.startswith("quick/"):
+            clock.now_s += 0.7
+            if 10 < stand.order.count("quick") <= clock.silent_until:
+                return msgspec.structs.replace(reply, requests=0)
+        return reply
+
+    monkeypatch.setattr(stand, "ask", ask)
+    loader = SliceLoader(plan_of(()), cast(LoadStand, stand), Watch(lambda event: None, 1.0))
+    # Two fruitless slices take 1.4 s, three are more than two seconds.
+    for round, (silent_until, quick_slices) in enumerate([(20, 13), (12, 100)]):
+        clock.silent_until = silent_until
+        stand.commands.clear()
+        loader.load([loaded_cell("quick"), loaded_cell("medium")], round=round, block=0)
+        assert stand.order.count("quick") == quick_slices
+        assert stand.order.count("medium") == 20
+        assert sum(isinstance(command, Close) for command in stand.commands) == 2

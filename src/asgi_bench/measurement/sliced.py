@@ -1,6 +1,7 @@
 """The main road of load: all cells of a block in short slices, in seeded random order."""
 
 import random
+import time
 from collections.abc import Mapping, Sequence
 
 from asgi_bench.analysis.sweeps import bracket, next_rate_rps
@@ -23,6 +24,9 @@ WARMUP_S = 0.1
 SHARE_WARMUP_S = 1.0
 # Opening a connection takes 2 ms; on a machine that is busy elsewhere some times that.
 OPENING_S = 0.02
+# A server that gave no right answer for this long has no more load in its round: each slice on a
+# dead one waits a second for its connections, on a silent one for the time-out of its requests.
+PATIENCE_S = 2.0
 # Beyond its own length a command may take the time-out of its last request, and this.
 GRACE_S = 20.0
 
@@ -45,12 +49,14 @@ class SliceLoader:
         self._pids: set[int] = set()
         self._ceilings_rps: dict[str, float] = {}
         self._rates_rps: dict[str, float] = {}
+        self._fruitless_s: dict[str, float] = {}
 
     def load(self, cells: Sequence[LoadedCell], *, round: int, block: int) -> None:
         """Open every cell's connections, interleave the slices, close; raises LoadFault."""
         chance = random.Random(f"{self._plan.seed}/slices/{round}/{block}")
         try:
             process = self._stand.current()
+            self._fruitless_s.clear()
             self._pids = {pid for item in cells for pid in item.server.pids}
             self._watch.enter(round, block, "open")
             lengths_s = {item.cell.key: self._open(item, process) for item in cells}
@@ -154,6 +160,9 @@ class SliceLoader:
         process: LoadProcess,
     ) -> None:
         load = item.cell.load
+        if self._fruitless_s.get(item.cell.key, 0.0) > PATIENCE_S:
+            self._watch.loaded(item.cell.key, duration_s, 0.0)
+            return
         command = Load(
             item.cell.key,
             duration_s,
@@ -165,11 +174,18 @@ class SliceLoader:
         )
         timeout_s = duration_s + self._plan.request_timeout_s * 2 + GRACE_S
         meter = DisturbanceMeter(item.server.pids, self._neighbours(item), self._cpus)
+        began_s = time.perf_counter()
         loaded = process.ask(command, Loaded, timeout_s)
+        self._note_fruit(item, loaded, time.perf_counter() - began_s)
         offered_rps = rate_rps if command.is_step else None
         item.draft.add(loaded, offered_rps=offered_rps, disturbance=meter.read())
         elapsed_s = max(loaded.end_s - loaded.begin_s, 1e-9)
         self._watch.loaded(item.cell.key, duration_s, loaded.requests / elapsed_s)
+
+    def _note_fruit(self, item: LoadedCell, loaded: Loaded, took_s: float) -> None:
+        """Add up how long there was no right answer: it may be all that is left of a server."""
+        before_s = self._fruitless_s.get(item.cell.key, 0.0)
+        self._fruitless_s[item.cell.key] = 0.0 if loaded.requests else before_s + took_s
 
     def _neighbours(self, item: LoadedCell) -> list[int]:
         return [pid for pid in self._pids if pid not in item.server.pids]
