@@ -18,7 +18,7 @@ from asgi_bench.load.originals import EPOLLET, EPOLLIN
 from asgi_bench.load.timer import Timer
 
 # A timer on a shared virtual CPU wakes late by up to about this much; the rest is spent spinning.
-SPIN_NS = 50_000
+SPIN_NS = 200_000
 # The schedule begins this long after it was laid out, so that its first request isn't late.
 LEAD_NS = 1_000_000
 QUARTERS = 4
