@@ -1,8 +1,9 @@
 """A run from its plan to its stored trials: round by round, block by block, judged and kept."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from typing import TypeAlias
 
 from asgi_bench.analysis.validity import judge_trial
 from asgi_bench.calibration import Calibration
@@ -14,8 +15,12 @@ from asgi_bench.measurement.schedule import SHORTEST_SLICE_S, load_duration_s
 from asgi_bench.measurement.sliced import SliceLoader
 from asgi_bench.measurement.stock import StockLoader
 from asgi_bench.measurement.watch import Watch
-from asgi_bench.model import Plan, PlannedCell
+from asgi_bench.model import Plan, PlannedCell, Trial
 from asgi_bench.store.runs import RunWriter
+
+# Asked after each complete round but the last, with how many there were and all judged trials so
+# far: whether that is enough. A rule that looks more often than it planned for finds too much.
+Enough: TypeAlias = Callable[[int, Sequence[Trial]], bool]
 
 
 def measure(
@@ -25,9 +30,11 @@ def measure(
     *,
     calibration: Calibration | None = None,
     fail_fast: bool = False,
+    enough: Enough | None = None,
 ) -> Watch:
     """Carry out a plan; every trial is stored as soon as its block has ended.
 
+    The plan's rounds are the most there will be: `enough` may end the run after any of them.
     Servers are fresh in each round. Whatever interrupts it, no process is left and the stored
     trials stand.
     """
@@ -48,12 +55,17 @@ def measure(
         reasons = _refuse_misnamed(plan, writer, watch)
         right = [planned for planned in cells if planned.cell.key not in reasons]
         cells = [] if reasons and fail_fast else right
+        trials: list[Trial] = []
         for round, block, members in rounds_and_blocks(plan, cells):
+            is_new_round = bool(trials) and trials[-1].round < round
+            if enough is not None and is_new_round and enough(round, trials):
+                break
             measured = measure_block(plan, members, loader, writer, watch, round=round, block=block)
             for trial in measured:
                 judged = judge_trial(trial, plan, calibration)
                 writer.append(judged)
                 watch.tell(TrialDone(judged))
+                trials.append(judged)
             if fail_fast and any(trial.outcome == "failed" for trial in measured):
                 break
     watch.leave()

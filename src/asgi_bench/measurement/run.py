@@ -17,7 +17,7 @@ from asgi_bench.measurement.calibration import calibration_for
 from asgi_bench.measurement.events import Observer
 from asgi_bench.measurement.expectations import settle_expectations
 from asgi_bench.measurement.interruption import orderly_interruption
-from asgi_bench.measurement.rounds import measure
+from asgi_bench.measurement.rounds import Enough, measure
 from asgi_bench.model import Plan, RunHeader
 from asgi_bench.store.folders import run_id
 from asgi_bench.store.runs import RunWriter
@@ -40,8 +40,11 @@ def carry_out(
     *,
     announce: Callable[[str], None],
     folder_made: Callable[[Path], None],
+    enough: Enough | None = None,
 ) -> None:
     """Measure a plan into a new run folder; `folder_made` is told it as soon as it exists.
+
+    With `enough` the plan's rounds are the most there will be.
 
     Raises BenchError where another run holds the machine, Interrupted on a signal. Whatever was
     stored until then stands.
@@ -72,7 +75,12 @@ def carry_out(
         with RunWriter(order.parent, header) as writer:
             folder_made(writer.folder)
             watch = measure(
-                plan, writer, observer, calibration=calibration, fail_fast=order.fail_fast
+                plan,
+                writer,
+                observer,
+                calibration=calibration,
+                fail_fast=order.fail_fast,
+                enough=enough,
             )
             writer.write_phases({"ask": asked_s, **watch.phases_s})
 
