@@ -221,13 +221,9 @@ def _module_path(folders: Sequence[str], inherited: str) -> str:
     return os.pathsep.join([*folders, inherited] if inherited else folders)
 
 
-def _prefix(cell: Cell) -> str:
-    return f"{cell.server}/{cell.variant}/w{cell.workers}"
-
-
 def _reference(planned: Sequence[PlannedCell]) -> str | None:
     """The prefix of the cells all others are compared with: uvicorn where it's measured."""
-    measured = [_prefix(one.cell) for one in planned if one.skip_reason is None]
+    measured = [one.cell.setting for one in planned if one.skip_reason is None]
     if REFERENCE in measured:
         return REFERENCE
     return measured[0] if measured else None
@@ -243,7 +239,7 @@ def _in_blocks(planned: Sequence[PlannedCell], reference: str | None) -> tuple[P
 
     def blocks(one: PlannedCell) -> tuple[int, ...]:
         own = block_of.get(one.cell.workers, 0)
-        if one.skip_reason is not None or _prefix(one.cell) != reference:
+        if one.skip_reason is not None or one.cell.setting != reference:
             return (own,)
         return (own, *(block for block in block_of.values() if block != own))
 

@@ -8,7 +8,7 @@ import msgspec
 from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.measurement.expectations import settle_expectations
 from asgi_bench.measurement.interruption import orderly_interruption
-from asgi_bench.measurement.proving import prove, setting_of
+from asgi_bench.measurement.proving import prove
 from asgi_bench.measurement.rounds import rounds_and_blocks
 from asgi_bench.measurement.standing import StandingServers
 from asgi_bench.model import Plan, Proof
@@ -70,7 +70,7 @@ def check_all(
                 standing.stop()
                 for server in standing.servers:
                     planned = server.cells[0]
-                    proof = proofs[setting_of(planned.cell)] if planned.proof_command else None
+                    proof = proofs[planned.cell.setting] if planned.proof_command else None
                     fault = server.fault or (proof.fault if proof else None)
                     note(Checked(planned.cell.process_key, fault=fault, proof=proof))
     return results

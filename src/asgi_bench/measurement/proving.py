@@ -11,16 +11,11 @@ import msgspec
 
 from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.measurement.standing import LogPath, StandingServer, StandingServers
-from asgi_bench.model import Cell, Plan, PlannedCell, Proof, Trial
+from asgi_bench.model import Plan, PlannedCell, Proof, Trial
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.proof import PROBE_SCENARIO, ask_workers, proof_of
 
 NO_APP = "its command serves no Python app"
-
-
-def setting_of(cell: Cell) -> str:
-    """What a proof is about: `uvicorn/default/w1`, whatever it serves and how it is loaded."""
-    return f"{cell.server}/{cell.variant}/w{cell.workers}"
 
 
 def prove(plan: Plan, log_path: LogPath) -> tuple[Proof, ...]:
@@ -31,7 +26,7 @@ def prove(plan: Plan, log_path: LogPath) -> tuple[Proof, ...]:
     settings: dict[str, PlannedCell] = {}
     for planned in plan.cells:
         if planned.skip_reason is None:
-            settings.setdefault(setting_of(planned.cell), planned)
+            settings.setdefault(planned.cell.setting, planned)
     probes = {name: _probe_cell(one) for name, one in settings.items() if one.proof_command}
     proofs = {name: Proof(name, unproven=NO_APP) for name in settings}
     proofs |= _ask(plan, list(probes.values()), log_path)
@@ -42,9 +37,9 @@ def refused(plan: Plan, proofs: Sequence[Proof]) -> dict[str, str]:
     """Return the cells that must not be measured, by key, each with the reason."""
     faults = {proof.setting: proof.fault for proof in proofs if proof.fault is not None}
     return {
-        planned.cell.key: f"not what its name says: {faults[setting_of(planned.cell)]}"
+        planned.cell.key: f"not what its name says: {faults[planned.cell.setting]}"
         for planned in plan.cells
-        if planned.skip_reason is None and setting_of(planned.cell) in faults
+        if planned.skip_reason is None and planned.cell.setting in faults
     }
 
 
@@ -92,7 +87,7 @@ def _ask(plan: Plan, cells: Sequence[PlannedCell], log_path: LogPath) -> dict[st
 
 def _proof(server: StandingServer, timeout_s: float) -> Proof:
     planned = server.cells[0]
-    setting = setting_of(planned.cell)
+    setting = planned.cell.setting
     if server.fault is not None:
         return Proof(setting, unproven=server.fault)
     try:

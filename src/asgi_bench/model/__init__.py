@@ -26,6 +26,7 @@ from asgi_bench.model.run import (
     Run,
     RunHeader,
 )
+from asgi_bench.model.sides import ROLES, Gate, Role, Side
 from asgi_bench.model.trial import (
     ErrorCounts,
     OpenFigures,
@@ -35,16 +36,32 @@ from asgi_bench.model.trial import (
     Trial,
     ValidityLevel,
 )
+from asgi_bench.model.verdict import (
+    VERDICT_VERSION,
+    AbReport,
+    CellVerdict,
+    Difference,
+    Effect,
+    GateMetric,
+    MetricVerdict,
+    Verdict,
+)
 
 __all__ = [
-    "SCHEMA_VERSION",
+    "AbReport",
     "Arrivals",
     "Cell",
+    "CellVerdict",
     "Client",
     "ClosedLoop",
+    "Difference",
+    "Effect",
     "ErrorCounts",
+    "Gate",
+    "GateMetric",
     "Load",
     "Machine",
+    "MetricVerdict",
     "Objective",
     "OpenFigures",
     "OpenLoop",
@@ -53,13 +70,19 @@ __all__ = [
     "Plan",
     "PlannedCell",
     "Proof",
+    "ROLES",
     "RateSweep",
     "Reason",
+    "Role",
     "Run",
     "RunHeader",
+    "SCHEMA_VERSION",
     "Scenario",
+    "Side",
     "Slice",
     "Trial",
+    "VERDICT_VERSION",
     "ValidityLevel",
+    "Verdict",
     "holds_match",
 ]

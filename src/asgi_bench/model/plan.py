@@ -5,6 +5,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from asgi_bench.model.sides import Gate, Role, Side
+
 Client: TypeAlias = Literal["fast", "fasthttp", "http", "locustfile"]
 Arrivals: TypeAlias = Literal["poisson", "constant"]
 # What an answer is checked for: `body` is all its bytes, `pattern` a match in it.
@@ -119,13 +121,17 @@ def holds_match(pattern: str, body: bytes) -> bool:
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """Server x variant x workers x scenario x load: one point of the matrix."""
+    """Server x variant x workers x scenario x load: one point of the matrix.
+
+    In an A/B each is there once for each side, `default@candidate` in its key.
+    """
 
     server: str
     variant: str
     workers: int
     scenario: str
     load: Load
+    side: Role | None = None
 
     @property
     def key(self) -> str:
@@ -135,7 +141,13 @@ class Cell(msgspec.Struct, frozen=True):
     @property
     def process_key(self) -> str:
         """What is started: cells that differ in load alone share one server process."""
-        return f"{self.server}/{self.variant}/w{self.workers}/{self.scenario}"
+        return f"{self.setting}/{self.scenario}"
+
+    @property
+    def setting(self) -> str:
+        """How the server is started, whatever it serves: `uvicorn/default/w1`."""
+        variant = self.variant if self.side is None else f"{self.variant}@{self.side}"
+        return f"{self.server}/{variant}/w{self.workers}"
 
 
 class PlannedCell(msgspec.Struct, frozen=True):
@@ -165,7 +177,8 @@ class PlannedCell(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """Everything a run was asked to do; with the seed it gives the same order again.
 
-    `python` is the servers' interpreter, None where it is the one that runs asgi-bench.
+    `python` is the servers' interpreter, None where it is the one that runs asgi-bench. An A/B
+    has `sides`, and the `gate` that it is judged by.
     """
 
     cells: tuple[PlannedCell, ...]
@@ -183,3 +196,5 @@ class Plan(msgspec.Struct, frozen=True):
     locustfile: str | None = None
     web_ui: bool = False
     python: str | None = None
+    sides: tuple[Side, ...] = ()
+    gate: Gate | None = None

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from asgi_bench.calibration import CALIBRATION_VERSION, Calibration
-from asgi_bench.model import SCHEMA_VERSION, Proof, RunHeader, Trial
+from asgi_bench.model import SCHEMA_VERSION, VERDICT_VERSION, AbReport, Proof, RunHeader, Trial
 
 SCHEMA_FOLDER = Path(__file__).parent / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -30,6 +30,9 @@ def store_schemas() -> dict[str, str]:
         ),
         "proof.json": json_schema(
             Proof, f"an entry of asgi-bench proofs.json, version {SCHEMA_VERSION}"
+        ),
+        "verdict.json": json_schema(
+            AbReport, f"asgi-bench verdict.json, version {VERDICT_VERSION}"
         ),
         "calibration.json": json_schema(
             Calibration, f"asgi-bench calibration, version {CALIBRATION_VERSION}"
