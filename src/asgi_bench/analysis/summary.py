@@ -86,7 +86,7 @@ def _cell(
         **msgspec.structs.asdict(cell_facts(sample, plan)),
         throughput_rps=interval_over(trial.throughput_rps for trial in used),
         throughput_ratio=_ratio(sample, samples, plan),
-        server_cpu_s_per_request=interval_over(map(_server_cpu_s_per_request, used)),
+        server_cpu_s_per_request=interval_over(map(server_cpu_s_per_request, used)),
         server_pss_bytes=_pss_bytes(used),
         load_cpu_s_per_request=interval_over(map(_load_cpu_s_per_request, used)).value,
         load_cpu_share=_load_share(used, plan),
@@ -130,7 +130,7 @@ def _ratio(sample: Sample, samples: Mapping[str, Sample], plan: Plan) -> Ratio |
     return Ratio(reference, estimate.value, estimate.lower, estimate.upper)
 
 
-def _server_cpu_s_per_request(trial: Trial) -> float | None:
+def server_cpu_s_per_request(trial: Trial) -> float | None:
     """CPU time of the server's process tree over all requests between the clock reads."""
     sent = sent_in_slices(trial)
     return trial.server_cpu_s / sent if sent else None

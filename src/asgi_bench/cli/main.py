@@ -9,6 +9,7 @@ import typer
 from asgi_bench import __version__
 from asgi_bench.cli.calibrate import calibrate_
 from asgi_bench.cli.check import check
+from asgi_bench.cli.export import export_
 from asgi_bench.cli.list_ import list_
 from asgi_bench.cli.options import take_project_defaults
 from asgi_bench.cli.plot import plot
@@ -32,6 +33,7 @@ app.command("run")(run)
 app.command("calibrate")(calibrate_)
 app.command("report")(report)
 app.command("plot")(plot)
+app.command("export")(export_)
 
 
 def _print_version(asked: bool) -> None:

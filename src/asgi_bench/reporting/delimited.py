@@ -35,7 +35,7 @@ def render_csv(report: Report) -> str:
     facts = (run.id, run.started_at, run.tool_version, run.machine.fingerprint)
     for line in _lines(report):
         fields = {**dict(zip(RUN_COLUMNS, facts, strict=True)), **line}
-        writer.writerow({column: _field(value) for column, value in fields.items()})
+        writer.writerow({column: field(value) for column, value in fields.items()})
     return out.getvalue()
 
 
@@ -95,7 +95,7 @@ def _flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield name, value
 
 
-def _field(value: Any) -> Any:
+def field(value: Any) -> Any:
     """A value as CSV holds it: booleans as JSON has them, text that stays text."""
     if isinstance(value, bool):
         return "true" if value else "false"

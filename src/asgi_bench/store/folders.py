@@ -14,6 +14,7 @@ LOGS_FOLDER = "logs"
 PHASES_FILE = "phases.json"
 PROOFS_FILE = "proofs.json"
 CHARTS_FOLDER = "charts"
+EXPORTS_FOLDER = "exports"
 
 # What every file system and every shell takes unquoted.
 UNSAFE = re.compile(r"[^A-Za-z0-9._+%=-]+")

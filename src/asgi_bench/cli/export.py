@@ -1,0 +1,59 @@
+"""`asgi-bench export`: a stored run in another tool's format."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asgi_bench.errors import BenchError
+from asgi_bench.reporting.exports.formats import FILES, ExportFormat, export
+from asgi_bench.reporting.exports.subject import Document, subject_of
+from asgi_bench.reporting.wording import plain
+from asgi_bench.store.folders import EXPORTS_FOLDER, find_run
+from asgi_bench.store.runs import read_run
+
+
+def export_(
+    format: Annotated[ExportFormat, typer.Option("--format", help="Whose format.")],
+    run: Annotated[
+        str | None, typer.Argument(help="A run folder or its id. Without it: the newest run.")
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to",
+            metavar="PATH",
+            help="The file to write, or for github-action-benchmark and hgrm, which are several "
+            "files, the folder. Else stdout; for those two RUN/exports/FORMAT.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="The folder that runs lie in.")
+    ] = Path("results"),
+) -> None:
+    """Write what a run found for other tools; cells that can't be believed are no numbers."""
+    folder = find_run(run, output)
+    stored = read_run(folder)
+    for damage in stored.damage:
+        print(f"warning: {plain(damage)}", file=sys.stderr)
+    documents = export(subject_of(stored), format)
+    if format in FILES:
+        target = folder / EXPORTS_FOLDER / format if to is None else to
+        for document in documents:
+            print(write_document(document, target / document.name))
+        print(target)
+    elif to is not None:
+        print(write_document(documents[0], to))
+    else:
+        sys.stdout.write(documents[0].text)
+
+
+def write_document(document: Document, path: Path) -> Path:
+    """Write one file, its folders made; return its path. Raises BenchError where it can't be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(document.text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise BenchError(f"{path}: can't be written: {error.strerror}") from None
+    return path

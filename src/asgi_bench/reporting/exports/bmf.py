@@ -1,0 +1,41 @@
+"""Bencher Metric Format: one object of benchmarks, each with its measures (bencher.dev/bmf.json).
+
+It has no units, so a measure's name states its own. `throughput` and `latency` are Bencher's
+built-in measures, in operations per second and nanoseconds.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from asgi_bench.analysis.percentiles import NANOSECOND_S
+from asgi_bench.reporting.exports.figures import P50, THROUGHPUT, Figure, cell_figures
+from asgi_bench.reporting.exports.subject import Document, Subject
+from asgi_bench.reporting.wording import plain, shortened
+
+# What Bencher takes of a benchmark's name.
+NAME_LENGTH = 1024
+# The name in Bencher, and what an SI value is multiplied with.
+BUILT_IN: Mapping[str, tuple[str, float]] = {
+    THROUGHPUT.name: ("throughput", 1.0),
+    P50.name: ("latency", 1 / NANOSECOND_S),
+}
+
+
+def bmf(subject: Subject) -> tuple[Document, ...]:
+    """`bmf.json`: the figures of all usable cells by their keys."""
+    benchmarks = {
+        shortened(plain(cell.cell), NAME_LENGTH): dict(map(_measure, figures))
+        for cell in subject.report.everything
+        if (figures := cell_figures(cell))
+    }
+    text = msgspec.json.format(msgspec.json.encode(benchmarks), indent=2).decode()
+    return (Document("bmf.json", text + "\n"),)
+
+
+def _measure(figure: Figure) -> tuple[str, dict[str, float]]:
+    """A measure's name, and its value with bounds where there are any."""
+    own_name = figure.metric.name.replace("_", "-")
+    name, factor = BUILT_IN.get(figure.metric.name, (own_name, 1.0))
+    parts = {"value": figure.value, "lower_value": figure.lower, "upper_value": figure.upper}
+    return name, {key: value * factor for key, value in parts.items() if value is not None}

@@ -1,0 +1,78 @@
+"""JUnit XML, which every CI shows: a test case a cell, that passes where it was measured validly.
+
+A failed cell is an error, an invalid one a failure, a skipped one skipped, each with its reason.
+"""
+
+import re
+from collections.abc import Mapping
+from xml.etree import ElementTree
+
+from asgi_bench.analysis.document import CellReport, SweepReport
+from asgi_bench.reporting import numbers
+from asgi_bench.reporting.exports.figures import cell_figures
+from asgi_bench.reporting.exports.subject import Document, Subject
+from asgi_bench.reporting.wording import plain
+
+DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+# What XML 1.0 can't hold even escaped, beside the control characters that `plain` replaces.
+NO_CHARACTER = re.compile("[\ufffe\uffff]")
+TAGS: Mapping[str, str] = {"failed": "error", "skipped": "skipped", "invalid": "failure"}
+
+
+def junit(subject: Subject) -> tuple[Document, ...]:
+    """`junit.xml`: one suite, a case for each cell."""
+    run = subject.report.run
+    loaded_s: dict[str, float] = {}
+    for trial in subject.run.trials:
+        loaded_s[trial.cell] = loaded_s.get(trial.cell, 0.0) + trial.duration_s
+    cases = [_case(cell, loaded_s.get(cell.cell, 0.0)) for cell in subject.report.everything]
+    counts = {
+        "tests": len(cases),
+        "errors": sum(case.find("error") is not None for case in cases),
+        "failures": sum(case.find("failure") is not None for case in cases),
+        "skipped": sum(case.find("skipped") is not None for case in cases),
+    }
+    total_s = f"{sum(loaded_s.values()):.3f}"
+    summary = {**{name: str(count) for name, count in counts.items()}, "time": total_s}
+    root = ElementTree.Element("testsuites", {"name": "asgi-bench", **summary})
+    about = {
+        "name": _text(run.id),
+        "timestamp": _text(run.started_at),
+        "hostname": _text(run.machine.hostname),
+    }
+    suite = ElementTree.SubElement(root, "testsuite", {**about, **summary})
+    suite.extend(cases)
+    ElementTree.indent(root)
+    return (Document("junit.xml", DECLARATION + ElementTree.tostring(root, "unicode") + "\n"),)
+
+
+def _case(cell: CellReport | SweepReport, loaded_s: float) -> ElementTree.Element:
+    """One cell: what went wrong with it, or its figures."""
+    names = {
+        "classname": _text(f"{cell.server}.{cell.variant}"),
+        "name": _text(cell.cell),
+        "time": f"{loaded_s:.3f}",
+    }
+    case = ElementTree.Element("testcase", names)
+    verdict = cell.outcome if cell.outcome != "ok" else cell.validity
+    reasons = [f"{reason.level}, {reason.code}: {reason.text}" for reason in cell.validity_reasons]
+    if verdict in TAGS:
+        message = cell.reason if cell.outcome != "ok" else "; ".join(reasons)
+        words = {"message": _text(message or "no reason was given")}
+        if verdict != "skipped":
+            words["type"] = verdict
+        ElementTree.SubElement(case, TAGS[verdict], words)
+    figures = [
+        f"{figure.metric.title}: "
+        f"{numbers.significant(figure.value * figure.metric.factor)} {figure.metric.shown_unit}"
+        for figure in cell_figures(cell)
+    ]
+    said = [*figures, *reasons]
+    if said:
+        ElementTree.SubElement(case, "system-out").text = "\n".join(map(_text, said))
+    return case
+
+
+def _text(text: str) -> str:
+    """Text that XML can hold."""
+    return NO_CHARACTER.sub(" ", plain(text))

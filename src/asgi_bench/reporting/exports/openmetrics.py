@@ -1,0 +1,103 @@
+"""OpenMetrics text, for node_exporter's textfile collector, a Pushgateway, or Grafana by either.
+
+Values have no time stamps, which the textfile collector refuses; when the run began is a metric.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from asgi_bench.analysis.document import CellReport, SweepReport
+from asgi_bench.reporting.exports.figures import METRICS, Figure, Metric, cell_figures
+from asgi_bench.reporting.exports.subject import Document, Subject, is_usable
+from asgi_bench.reporting.wording import plain
+
+PREFIX = "asgi_bench"
+# A second spelt as OpenMetrics wants its units.
+SECONDS = re.compile(r"_s(?=_|$)")
+BOUNDS: Mapping[str, str] = {"value": "", "lower": "_lower", "upper": "_upper"}
+ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+
+
+def openmetrics(subject: Subject) -> tuple[Document, ...]:
+    """`asgi-bench.prom`: a gauge for each metric and bound, a series for each usable cell."""
+    lines = [*_run_lines(subject), *_state_lines(subject)]
+    for metric in METRICS:
+        lines += _metric_lines(metric, subject)
+    return (Document("asgi-bench.prom", "\n".join([*lines, "# EOF"]) + "\n"),)
+
+
+def _run_lines(subject: Subject) -> Iterator[str]:
+    """Which run it was, and when."""
+    run = subject.report.run
+    yield f"# TYPE {PREFIX}_run info"
+    yield f"# HELP {PREFIX}_run The run that the figures are from."
+    facts = {
+        "run": run.id,
+        "tool_version": run.tool_version,
+        "machine": run.machine.fingerprint,
+        "reference": run.reference or "",
+    }
+    yield f"{PREFIX}_run_info{_labels(facts)} 1"
+    name = f"{PREFIX}_run_started_timestamp_seconds"
+    yield f"# TYPE {name} gauge"
+    yield f"# HELP {name} When the run began, in seconds since 1970."
+    yield f"{name} {datetime.fromisoformat(run.started_at).timestamp():.0f}"
+
+
+def _state_lines(subject: Subject) -> Iterator[str]:
+    """Whether each cell has figures, so that an alarm can tell a missing one from a bad one."""
+    name = f"{PREFIX}_cell_usable"
+    yield f"# TYPE {name} gauge"
+    yield f"# HELP {name} 1 where a cell's figures can be believed, else 0."
+    for cell in subject.report.everything:
+        verdict = {
+            "outcome": cell.outcome,
+            "validity": cell.validity,
+            "server_version": cell.server_version or "",
+        }
+        yield f"{name}{_labels({**_cell_labels(cell), **verdict})} {int(is_usable(cell))}"
+
+
+def _metric_lines(metric: Metric, subject: Subject) -> Iterator[str]:
+    """The gauges of one metric: the values, and the bounds of those that have any."""
+    found = [
+        (cell, figure)
+        for cell in subject.report.everything
+        for figure in cell_figures(cell)
+        if figure.metric == metric
+    ]
+    for bound, suffix in BOUNDS.items():
+        having = [(cell, figure) for cell, figure in found if getattr(figure, bound) is not None]
+        if having:
+            yield from _gauge_lines(metric, bound, suffix, having)
+
+
+def _gauge_lines(
+    metric: Metric, bound: str, suffix: str, found: list[tuple[CellReport | SweepReport, Figure]]
+) -> Iterator[str]:
+    """One gauge."""
+    name = f"{PREFIX}_{SECONDS.sub('_seconds', metric.name)}{suffix}"
+    about = metric.title.capitalize()
+    about = about if bound == "value" else f"{about}, {bound} 95 % bound"
+    yield f"# TYPE {name} gauge"
+    yield f"# HELP {name} {about}."
+    for cell, figure in found:
+        yield f"{name}{_labels(_cell_labels(cell))} {getattr(figure, bound)!r}"
+
+
+def _cell_labels(cell: CellReport | SweepReport) -> dict[str, str]:
+    """What tells one cell from another."""
+    return {
+        "server": cell.server,
+        "variant": cell.variant,
+        "workers": str(cell.workers),
+        "scenario": cell.scenario,
+        "load": cell.load.key,
+    }
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    """Labels in braces, their values escaped."""
+    parts = (f'{name}="{plain(value).translate(ESCAPES)}"' for name, value in labels.items())
+    return "{" + ",".join(parts) + "}"

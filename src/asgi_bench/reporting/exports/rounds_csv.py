@@ -1,0 +1,85 @@
+"""Every round as a line of CSV, for a spreadsheet, a data frame, or Apache Otava.
+
+`report --format csv` has a line a cell, with estimates; this has what they rest on.
+"""
+
+import csv
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+from asgi_bench.analysis.cell_validity import is_usable
+from asgi_bench.analysis.percentiles import merge_histograms, percentiles_s
+from asgi_bench.analysis.samples import Sample, sample_cells
+from asgi_bench.analysis.summary import server_cpu_s_per_request
+from asgi_bench.model import Trial
+from asgi_bench.reporting.delimited import field
+from asgi_bench.reporting.exports.subject import Document, Subject
+
+WHAT = (
+    *("run", "time", "cell", "server", "server_version", "variant", "workers", "scenario", "load"),
+    *("client", "round", "block", "outcome", "reason", "validity", "cell_validity"),
+)
+FIGURES = (
+    *("requests", "errors", "duration_s", "offered_rps", "throughput_rps"),
+    *("server_cpu_s_per_request", "server_pss_bytes", "response_time_p50_s", "response_time_p99_s"),
+)
+
+
+def rounds_csv(subject: Subject) -> tuple[Document, ...]:
+    """`rounds.csv`: a line for each trial of a cell's own block, and one for a cell without any.
+
+    What is failed, skipped or invalid has its line with the reason, and no figures.
+    """
+    out = StringIO()
+    writer = csv.DictWriter(out, (*WHAT, *FIGURES), restval="", lineterminator="\r\n")
+    writer.writeheader()
+    for sample in sample_cells(subject.run).values():
+        for line in _lines(sample, subject):
+            writer.writerow(
+                {name: field(value) for name, value in line.items() if value is not None}
+            )
+    return (Document("rounds.csv", out.getvalue()),)
+
+
+def _lines(sample: Sample, subject: Subject) -> Iterator[dict[str, Any]]:
+    """The lines of one cell."""
+    planned, verdict = sample.planned, sample.verdict
+    cell = planned.cell
+    facts = {
+        "run": subject.report.run.id,
+        "cell": cell.key,
+        "server": cell.server,
+        "server_version": planned.server_version,
+        "variant": cell.variant,
+        "workers": cell.workers,
+        "scenario": cell.scenario,
+        "load": cell.load.key,
+        "client": subject.run.header.plan.client,
+        "outcome": verdict.outcome,
+        "reason": verdict.reason,
+        "cell_validity": verdict.validity,
+    }
+    if not sample.own:
+        yield facts
+    for trial in sample.own:
+        told = {"time": trial.started_at, "round": trial.round, "block": trial.block}
+        verdict_of = {"outcome": trial.outcome, "reason": trial.reason, "validity": trial.validity}
+        sound = is_usable(trial) and verdict.outcome == "ok" and verdict.validity != "invalid"
+        yield {**facts, **told, **verdict_of, **(_figures(trial) if sound else {})}
+
+
+def _figures(trial: Trial) -> dict[str, Any]:
+    """The figures of a trial that can be believed."""
+    times = percentiles_s(merge_histograms([trial.response_time_hdr]))
+    return {
+        "requests": trial.requests,
+        "errors": trial.errors.total,
+        "duration_s": trial.duration_s,
+        "offered_rps": trial.offered_rps,
+        "throughput_rps": trial.throughput_rps,
+        "server_cpu_s_per_request": server_cpu_s_per_request(trial),
+        "server_pss_bytes": trial.server_pss_bytes,
+        "response_time_p50_s": times.p50,
+        "response_time_p99_s": times.p99,
+    }

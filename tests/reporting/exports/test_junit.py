@@ -1,0 +1,60 @@
+from xml.etree import ElementTree
+
+from junitparser import Error, Failure, JUnitXml, Skipped
+
+from asgi_bench.reporting.exports.junit import junit
+from asgi_bench.reporting.exports.subject import Subject
+from asgi_bench.reporting.wording import plain
+
+
+def test_junitparser_reads_a_case_for_each_cell(subject: Subject) -> None:
+    """Failed cells are errors, invalid ones failures, skipped ones skipped; others pass."""
+    (document,) = junit(subject)
+    (suite,) = JUnitXml.fromstring(document.text.encode())
+    kinds = {"failed": Error, "invalid": Failure, "skipped": Skipped}
+    cells = subject.report.everything
+    assert len(cells) == len(suite) == suite.tests
+    for case, cell in zip(suite, cells, strict=True):
+        verdict = cell.outcome if cell.outcome != "ok" else cell.validity
+        expected = [kinds[verdict]] if verdict in kinds else []
+        assert [type(result) for result in case.result] == expected
+    verdicts = [cell.outcome if cell.outcome != "ok" else cell.validity for cell in cells]
+    assert suite.errors == verdicts.count("failed") > 0
+    assert suite.failures == verdicts.count("invalid") > 0
+    assert suite.skipped == verdicts.count("skipped") > 0
+
+
+def test_reasons_are_the_messages(subject: Subject) -> None:
+    """What a failed cell's server said last stands in the message, as text."""
+    (document,) = junit(subject)
+    (suite,) = JUnitXml.fromstring(document.text.encode())
+    messages = [result.message for case in suite for result in case.result]
+    assert any("exited with 1: <OSError> & more" in message for message in messages)
+    assert any("errors: " in message for message in messages)
+    assert "not installed: pip install 'gunicorn'" in messages
+
+
+def test_structure_is_the_common_one(subject: Subject) -> None:
+    """Attributes that CI systems ask for are there, the counts of the root those of the suite."""
+    (document,) = junit(subject)
+    root = ElementTree.fromstring(document.text)
+    suite = root.find("testsuite")
+    assert suite is not None
+    for name in ("tests", "failures", "errors", "skipped", "time"):
+        assert root.get(name) == suite.get(name)
+    assert all(case.get("name") and case.get("classname") for case in suite)
+    assert all(float(case.get("time", "-1")) >= 0 for case in suite)
+
+
+def test_hostile_names_are_text(subject: Subject) -> None:
+    """Markup, control characters and what XML can't hold neither break nor add anything."""
+    (document,) = junit(subject)
+    root = ElementTree.fromstring(document.text)
+    names = [case.get("name", "") for case in root.iter("testcase")]
+    (hostile,) = (name for name in names if name.startswith("evil"))
+    assert "<b>&'" in hostile
+    assert hostile == " ".join(plain(hostile).split())
+    assert {element.tag for element in root.iter()} == {
+        *("testsuites", "testsuite", "testcase"),
+        *("system-out", "error", "failure", "skipped"),
+    }

@@ -1,0 +1,50 @@
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from asgi_bench.reporting.exports.figures import cell_figures
+from asgi_bench.reporting.exports.openmetrics import openmetrics
+from asgi_bench.reporting.exports.subject import Subject, is_usable
+from asgi_bench.reporting.wording import plain
+
+
+def samples(subject: Subject) -> dict[tuple[str, str, str], float]:
+    """Values by metric, server and load, as Prometheus's own parser reads them."""
+    (document,) = openmetrics(subject)
+    return {
+        (sample.name, sample.labels.get("server", ""), sample.labels.get("load", "")): sample.value
+        for family in text_string_to_metric_families(document.text)  # type: ignore[no-untyped-call]
+        for sample in family.samples
+    }
+
+
+def test_prometheus_reads_the_values(subject: Subject) -> None:
+    """Each figure of a usable cell is a sample with its value, times in seconds."""
+    found = samples(subject)
+    key = "uvicorn/default/w1/hello/c64"
+    (cell,) = (c for c in subject.report.cells if c.cell == key)
+    place = ("uvicorn", "c64")
+    assert found["asgi_bench_throughput_rps", *place] == cell.throughput_rps.value
+    assert found["asgi_bench_throughput_rps_lower", *place] == cell.throughput_rps.lower
+    cpu = found["asgi_bench_server_cpu_seconds_per_request", *place]
+    assert cpu == cell.server_cpu_s_per_request.value
+    assert found["asgi_bench_response_time_p99_seconds", *place] == cell.response_time_s.p99
+    assert found["asgi_bench_run_started_timestamp_seconds", "", ""] == 1795374000
+
+
+def test_unusable_cells_are_states_and_no_values(subject: Subject) -> None:
+    """An alarm sees that a cell is not usable; there is no figure it could take for one."""
+    found = samples(subject)
+    usable = [value for (name, *_), value in found.items() if name == "asgi_bench_cell_usable"]
+    assert usable == [float(is_usable(cell)) for cell in subject.report.everything]
+    values = [
+        name
+        for name, server, _ in found
+        if server in ("granian", "daphne", "gunicorn-asgi") and name != "asgi_bench_cell_usable"
+    ]
+    assert values == []
+
+
+def test_hostile_names_come_back_as_text(subject: Subject) -> None:
+    """Quotes, braces, backslashes and line breaks in a name break neither line nor label."""
+    (hostile,) = (c for c in subject.report.cells if c.server.startswith("evil"))
+    assert cell_figures(hostile)
+    assert ("asgi_bench_throughput_rps", plain(hostile.server), "c64") in samples(subject)

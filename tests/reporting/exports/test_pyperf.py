@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pyperf as reader
+import pytest
+
+from asgi_bench.errors import BenchError
+from asgi_bench.model import Run
+from asgi_bench.reporting.exports.pyperf import pyperf
+from asgi_bench.reporting.exports.subject import Subject, subject_of
+from tests.reporting.exports.conftest import ROUNDS
+from tests.synthetic_run import planned_cells, synthetic_run
+
+
+def test_pyperf_loads_a_benchmark_for_each_measure(
+    subject: Subject, exported_run: Run, tmp_path: Path
+) -> None:
+    """pyperf's own loader finds one value a round, in seconds, less being better."""
+    (document,) = pyperf(subject)
+    path = tmp_path / document.name
+    path.write_text(document.text)
+    suite = reader.BenchmarkSuite.load(str(path))
+    key = "uvicorn/default/w1/hello/c64"
+    answer = suite.get_benchmark(f"{key}: time per answer")
+    trials = [trial for trial in exported_run.trials if trial.cell == key]
+    assert answer.get_values() == pytest.approx([1 / (t.throughput_rps or 0) for t in trials])
+    assert answer.get_unit() == "second"
+    assert answer.get_nrun() == ROUNDS
+    names = suite.get_benchmark_names()
+    assert "uvicorn/default/w1/hello/r500: response time p50" in names
+    assert not any(name.startswith(("granian", "daphne", "gunicorn")) for name in names)
+    assert answer.get_dates() is not None
+    # Writing it again checks that no run's metadata is at odds with another's.
+    suite.dump(str(tmp_path / "again.json"))
+
+
+def test_nothing_usable_is_an_error() -> None:
+    """pyperf takes no empty suite, so none is written."""
+    with pytest.raises(BenchError, match="no cell has figures"):
+        pyperf(subject_of(synthetic_run(planned_cells()[:1], rounds=0)))
