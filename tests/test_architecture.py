@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     VOCABULARY: frozenset(),
     "machine": frozenset(),
     "definitions": frozenset(),
+    "sides": frozenset({"definitions"}),
     "store": frozenset(),
     "analysis": frozenset(),
     "load": frozenset({"machine"}),

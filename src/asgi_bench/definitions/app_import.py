@@ -1,22 +1,18 @@
 """Can the servers' interpreter import the user's app? Asked once, before any server is started."""
 
-import contextlib
 import json
-import os
-import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from asgi_bench.definitions.child_groups import await_group
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.errors import UsageError
 
 SCRIPT = Path(__file__).with_name("import_script.py")
 STYLES = ("asgi2", "asgi3")
-POLL_S = 0.01
 
 
 class AppFault(UsageError):
@@ -74,7 +70,7 @@ def _ask(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float) -> 
                 )
             except OSError as fault:
                 raise UsageError(f"{python}: can't be run: {fault.strerror}") from None
-        code = _await(process, timeout_s)
+        code = await_group(process, timeout_s)
         if code is None:
             raise AppFault(f"APP {own.target}: its import did not end within {timeout_s:g} s")
         if result.is_file():
@@ -83,20 +79,3 @@ def _ask(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float) -> 
         lines = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         last = f": {lines[-1]}" if lines else ""
         raise AppFault(f"APP {own.target}: its import ended Python with code {code}{last}")
-
-
-def _await(process: "subprocess.Popen[bytes]", timeout_s: float) -> int | None:
-    """Return the exit code, or None where it takes too long; nothing of the group is left."""
-    deadline_s = time.monotonic() + timeout_s
-    # Looked at without reaping: until then the group's number can't become another's.
-    look = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    has_ended = False
-    try:
-        while not has_ended and time.monotonic() < deadline_s:
-            has_ended = os.waitid(os.P_PID, process.pid, look) is not None
-            time.sleep(0 if has_ended else POLL_S)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        code = process.wait()
-    return code if has_ended else None

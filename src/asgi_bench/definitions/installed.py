@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
@@ -69,6 +70,18 @@ class Installation:
             UsageError: the interpreter doesn't run.
         """
         return {name: found.version for name, found in sorted(self._distributions.items())}
+
+    def sources_in(self, folder: Path) -> dict[str, Path]:
+        """Return the distributions that were installed from source folders within a folder.
+
+        Each with that folder, as pip has noted it (PEP 610), editable or not.
+        """
+        sources: dict[str, Path] = {}
+        for name, found in self._distributions.items():
+            source = _source_of(found)
+            if source is not None and source.is_relative_to(folder):
+                sources[name] = source
+        return sources
 
     def has_program(self, program: str, working_dir: str, env: Mapping[str, str]) -> bool:
         """Tell whether `program` can be started as a server is: in its folder, with its PATH."""
@@ -134,6 +147,18 @@ class Installation:
             if with_extra and not without:
                 brought.marker = None
                 yield str(brought)
+
+
+def _source_of(found: Distribution) -> Path | None:
+    """The folder that a distribution was installed from."""
+    try:
+        noted = json.loads(found.read_text("direct_url.json") or "{}")
+    except ValueError:
+        return None
+    parts = urlsplit(noted.get("url", ""))
+    if parts.scheme != "file" or "dir_info" not in noted:
+        return None
+    return Path(unquote(parts.path))
 
 
 def install_command(requirements: Iterable[str]) -> str:

@@ -58,7 +58,7 @@ class OwnApp(msgspec.Struct, frozen=True):
         return {FACTORY_VARIABLE: self.target} if self.is_factory else {}
 
 
-def parse_target(text: str) -> str:
+def parse_target(text: str, flag: str = "APP") -> str:
     """Return an APP as it is given to servers; raises UsageError for what is none."""
     module, colon, attribute = text.partition(":")
     names = [*module.split("."), *attribute.split(".")]
@@ -69,7 +69,8 @@ def parse_target(text: str) -> str:
     if is_file:
         hint = "; it is a module's name, not a file's: --app-dir names the folder"
     raise UsageError(
-        f"APP: {text!r} must be module:attribute, as in app:app or myproject.asgi:application{hint}"
+        f"{flag}: {text!r} must be module:attribute, as in app:app or "
+        f"myproject.asgi:application{hint}"
     )
 
 

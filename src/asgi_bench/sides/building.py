@@ -1,0 +1,156 @@
+"""The two sides of an A/B made ready, before anything is measured."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from asgi_bench.definitions.installed import Installation
+from asgi_bench.definitions.own_app import OwnApp, parse_target
+from asgi_bench.errors import UsageError
+from asgi_bench.model import Side
+from asgi_bench.sides.given import INSTALLED, Asked, Line, parse_environment
+from asgi_bench.sides.origins import check_origins
+from asgi_bench.sides.overlays import overlay
+from asgi_bench.sides.repositories import installed_from, lines_of
+from asgi_bench.sides.worktrees import commit_of, repository_of, worktree
+
+Announce = Callable[[str], None]
+
+
+@contextlib.contextmanager
+def built_sides(
+    baseline: Asked,
+    candidate: Asked,
+    *,
+    python: str,
+    own_app: OwnApp | None,
+    announce: Announce,
+) -> Iterator[tuple[Side, Side]]:
+    """The sides with their environments built and their commits checked out, until the end.
+
+    `python` is the interpreter of whoever isn't told another one, `own_app` the user's app on
+    both sides. `announce` is told what takes time.
+
+    Raises:
+        UsageError: a flag that can't be understood or would change nothing.
+        BenchError: an environment can't be built or a commit not be checked out.
+    """
+    with contextlib.ExitStack() as stack:
+        trees: dict[tuple[Path, str], Path] = {}
+
+        def tree_of(repository: Path, commit: str) -> Path:
+            if (repository, commit) not in trees:
+                opened = stack.enter_context(worktree(repository, commit))
+                trees[repository, commit] = opened
+            return trees[repository, commit]
+
+        first, second = (
+            _side(asked, python, own_app, tree_of, announce) for asked in (baseline, candidate)
+        )
+        yield first, second
+
+
+class _Source(msgspec.Struct, frozen=True):
+    """What a git ref gives a side: its commit, its worktree, and what to install from there."""
+
+    commit: str
+    tree: Path
+    app_dir: Path | None
+    lines: tuple[Line, ...]
+
+
+def _side(
+    asked: Asked,
+    python: str,
+    own_app: OwnApp | None,
+    tree_of: Callable[[Path, str], Path],
+    announce: Announce,
+) -> Side:
+    environment = parse_environment(asked.texts, asked.flag())
+    base = environment.python or python
+    app = None if asked.app is None else parse_target(asked.app, asked.flag("app"))
+    app_dir = _app_dir(asked, own_app)
+    source = None
+    if asked.ref is not None:
+        source = _source(asked, asked.ref, base, app_dir, tree_of)
+        app_dir = source.app_dir
+    lines = (*environment.lines, *(source.lines if source else ()))
+    side_python = base
+    if lines:
+        built = overlay(
+            base, lines, asked.flag() if environment.lines else asked.flag("ref"), announce
+        )
+        side_python = built.python
+        check_origins(
+            Path(side_python).parents[1],
+            app_dir=app_dir,
+            allowed=(source.tree,) if source else (),
+            environ=os.environ,
+            flag=asked.flag(),
+        )
+    moved = asked.app is not None or asked.app_dir is not None or source is not None
+    return Side(
+        role=asked.role,
+        python=side_python,
+        app=app,
+        app_dir=str(app_dir) if moved and app_dir is not None else None,
+        server_args=asked.server_args,
+        description=_description(asked),
+        commit=source.commit if source else None,
+        packages=Installation(side_python).versions,
+    )
+
+
+def _app_dir(asked: Asked, own_app: OwnApp | None) -> Path | None:
+    """The folder of the side's app; None where it is a shipped one."""
+    if asked.app_dir is not None:
+        if asked.app is None and own_app is None:
+            raise UsageError(
+                f"{asked.flag('app-dir')} is about an app of your own: name it as APP or by "
+                f"{asked.flag('app')}"
+            )
+        if not asked.app_dir.is_dir():
+            raise UsageError(f"{asked.flag('app-dir')}: {asked.app_dir} is no folder")
+        return Path(os.path.abspath(asked.app_dir))  # noqa: PTH100  (links are kept)
+    if own_app is not None:
+        return own_app.app_dir
+    return Path.cwd() if asked.app is not None else None
+
+
+def _source(
+    asked: Asked,
+    ref: str,
+    base: str,
+    app_dir: Path | None,
+    tree_of: Callable[[Path, str], Path],
+) -> _Source:
+    """Check a ref out; raises UsageError where that would change nothing."""
+    flag = asked.flag("ref")
+    repository = repository_of(app_dir or Path.cwd(), flag)
+    commit = commit_of(repository, ref, flag)
+    packages = installed_from(repository, Installation(base))
+    if app_dir is None and not packages:
+        raise UsageError(
+            f"{flag} would change nothing: no app of {repository} is measured, and {base} has "
+            "nothing installed from there"
+        )
+    tree = tree_of(repository, commit)
+    within = None
+    if app_dir is not None:
+        within = tree / app_dir.resolve().relative_to(repository.resolve())
+        if not within.is_dir():
+            raise UsageError(
+                f"{flag}: commit {commit[:12]} has no folder {within.relative_to(tree)}"
+            )
+    return _Source(commit, tree, within, lines_of(packages, tree, commit, flag))
+
+
+def _description(asked: Asked) -> str:
+    """The side as it was asked for, in a few words."""
+    parts = [" ".join(asked.texts), asked.ref, asked.app, " ".join(asked.server_args)]
+    if asked.app is None and asked.app_dir is not None:
+        parts.append(str(asked.app_dir))
+    return ", ".join(part for part in parts if part) or INSTALLED

@@ -1,0 +1,90 @@
+"""The user's cache folder: environments that were built, told apart by what went into them."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from asgi_bench.errors import BenchError
+
+# Kept so long after its last use; built again in seconds.
+KEPT_S = 30 * 86400.0
+KEY_LENGTH = 16
+
+
+def cache_folder() -> Path:
+    """The folder for what can be made again (XDG base directory specification).
+
+    Raises BenchError where it can't be made.
+    """
+    # A relative path there is to be ignored, says the specification.
+    named = Path(os.environ.get("XDG_CACHE_HOME") or "")
+    folder = (named if named.is_absolute() else Path.home() / ".cache") / "asgi-bench"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BenchError(f"{folder}: can't be made: {error.strerror}") from None
+    return folder
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file, waiting for whoever holds it; the kernel drops it with its process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def forget_unused(parent: Path, stamp: str, kept_s: float = KEPT_S) -> None:
+    """Remove folders whose file `stamp` was last touched too long ago."""
+    for found in parent.glob(f"*/{stamp}"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - found.stat().st_mtime > kept_s:
+                # First what says that it is complete: what is left of it is built anew.
+                found.unlink()
+                shutil.rmtree(found.parent, ignore_errors=True)
+
+
+def content_digest(path: Path) -> str:
+    """A hash of a file, or of all files in a folder that belong to it.
+
+    Left out are what Python and git put there, and virtual environments. Links count by where
+    they lead, files also by whether they can be run.
+    """
+    digest = hashlib.sha256()
+    for name, found in _contents(path):
+        if found.is_symlink():
+            kind, content = "link", os.fsencode(found.readlink())
+        else:
+            kind = "program" if os.access(found, os.X_OK) else "file"
+            content = found.read_bytes()
+        digest.update(f"{kind} {name!r} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _contents(path: Path) -> Iterator[tuple[str, Path]]:
+    """The files by their names within a folder, in order."""
+    if path.is_file():
+        yield path.name, path
+        return
+    for folder, folders, names in os.walk(path):
+        here = Path(folder)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in ("__pycache__", ".git") and not (here / name / "pyvenv.cfg").is_file()
+        )
+        for name in sorted([*names, *(one for one in folders if (here / one).is_symlink())]):
+            found = here / name
+            # A worktree has a file of that name; sockets and the like hold nothing.
+            if name != ".git" and (found.is_symlink() or found.is_file()):
+                yield str(found.relative_to(path)), found

@@ -1,0 +1,213 @@
+"""Environments that differ from the user's own in what was asked for alone.
+
+An overlay is a virtual environment of the same interpreter: its own site-packages hold what was
+asked for, and behind them on the module path lies the user's environment, as it is. So all that
+isn't named is the same files on both sides, and nothing is installed into the user's own.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+
+import msgspec
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from asgi_bench.definitions.child_groups import await_group
+from asgi_bench.definitions.installed import Installation
+from asgi_bench.errors import BenchError
+from asgi_bench.sides.cache import (
+    KEY_LENGTH,
+    cache_folder,
+    content_digest,
+    forget_unused,
+    locked,
+)
+from asgi_bench.sides.given import Line
+
+ENVIRONMENTS_FOLDER = "environments"
+# Written last: an environment without it was not finished.
+COMPLETE_FILE = "asgi-bench.json"
+# Raised when environments are built otherwise than before.
+FORMAT = 1
+# Building a package from source may take minutes.
+BUILD_TIMEOUT_S = 1200.0
+SHOWN_LINES = 15
+# Tells the folders that hold an interpreter's packages, the user's own folder included.
+_ASK_SITE = """
+import json, os, site, sys
+folders = site.getsitepackages() + ([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])
+print(json.dumps([sys.version, [one for one in folders if os.path.isdir(one)]]))
+"""
+# Would send packages elsewhere than into the overlay, or hide what is there.
+_DROPPED = ("PIP_PREFIX", "PIP_ROOT", "PIP_TARGET", "PIP_USER", "PYTHONHOME", "PYTHONPATH")
+# Not isolated: it is a build that must see what the user's pip would see.
+_PIP_INSTALL = (
+    *("-m", "pip", "install", "--no-user", "--no-input", "--disable-pip-version-check"),
+    *("--no-warn-script-location", "--progress-bar", "off"),
+)
+# What ensurepip brings along where the user's environment has no pip.
+_TOOLS = ("pip", "setuptools")
+
+
+class Overlay(msgspec.Struct, frozen=True):
+    """A built environment: its interpreter, and the distributions in it with their versions."""
+
+    python: str
+    installed: dict[str, str]
+
+
+def overlay(
+    base: str, lines: Sequence[Line], flag: str, announce: Callable[[str], None]
+) -> Overlay:
+    """Return an environment with what `lines` name in front of that of the interpreter `base`.
+
+    It is taken from the cache where the same was built before: same interpreter, same packages,
+    same requirements with `==`, same content of wheels and folders. Otherwise it is built, and
+    `announce` is told so. Two processes at once build it once; an interrupted build starts over.
+
+    Raises:
+        BenchError: it can't be built; its account is the end of what pip said.
+        UsageError: `base` is no interpreter that runs.
+    """
+    parent = cache_folder() / ENVIRONMENTS_FOLDER
+    parent.mkdir(exist_ok=True)
+    site = _site_of(base)
+    folder = parent / _key(base, site, lines)
+    complete = folder / COMPLETE_FILE
+    with locked(parent / f"{folder.name}.lock"):
+        if not complete.is_file():
+            asked = ", ".join(line.text for line in lines)
+            announce(f"{flag}: building an environment with {asked}")
+            shutil.rmtree(folder, ignore_errors=True)
+            built = _build(base, site, folder, lines, flag)
+            _write(complete, built)
+        complete.touch()
+        found = msgspec.json.decode(complete.read_bytes(), type=Overlay)
+    forget_unused(parent, COMPLETE_FILE)
+    return found
+
+
+class _Site(msgspec.Struct, frozen=True):
+    """What an interpreter is, and the folders that hold its packages."""
+
+    version: str
+    folders: tuple[str, ...]
+
+
+def _site_of(python: str) -> _Site:
+    Installation(python).check_interpreter()
+    done = subprocess.run(
+        [python, "-c", _ASK_SITE], env=_environment(), capture_output=True, check=True
+    )
+    version, folders = json.loads(done.stdout)
+    return _Site(version, tuple(folders))
+
+
+def _key(base: str, site: _Site, lines: Sequence[Line]) -> str:
+    """The name of an environment: a hash of all that its content depends on."""
+    parts = [
+        FORMAT,
+        base,
+        site,
+        Installation(base).versions,
+        [(line, line.path and content_digest(Path(line.path))) for line in lines],
+        # What may mean something else tomorrow is built each time.
+        "" if all(line.is_fixed for line in lines) else secrets.token_hex(),
+    ]
+    return sha256(msgspec.json.encode(parts)).hexdigest()[:KEY_LENGTH]
+
+
+def _build(base: str, site: _Site, folder: Path, lines: Sequence[Line], flag: str) -> Overlay:
+    python = folder / "bin" / "python"
+    _run([base, "-m", "venv", "--without-pip", str(folder)], f"{flag}: no virtual environment")
+    (packages,) = folder.glob("lib/python*/site-packages")
+    # Not merely the path: the user's own .pth files, as of editable installs, count too.
+    joined = "; ".join(["import site", *(f"site.addsitedir({one!r})" for one in site.folders)])
+    (packages / "asgi_bench_user_environment.pth").write_text(f"{joined}\n", encoding="utf-8")
+    has_pip = subprocess.run([python, "-c", "import pip"], env=_environment(), capture_output=True)
+    if has_pip.returncode != 0:
+        _run([str(python), "-m", "ensurepip"], f"{flag}: no pip")
+    for line in lines:
+        _install(python, packages, line, flag)
+    if has_pip.returncode != 0:
+        _run([str(python), "-m", "pip", "uninstall", "--yes", *_TOOLS], f"{flag}: no pip")
+    return Overlay(str(python), _versions(packages))
+
+
+def _install(python: Path, packages: Path, line: Line, flag: str) -> None:
+    """Install one line, then whatever it needs that the user's environment doesn't have."""
+    what = f"{flag}: {line.text!r} can't be installed"
+    before = _versions(packages)
+    # A folder's version says nothing of its content; what merely is required stays.
+    force = ("--force-reinstall",) if line.must_replace else ()
+    _run([str(python), *_PIP_INSTALL, "--no-deps", *force, line.argument], what)
+    if line.with_needs:
+        added = _versions(packages).items() - before.items()
+        extras = _extras(line)
+        needing = [f"{name}{extras}=={version}" for name, version in added] or [line.argument]
+        _run([str(python), *_PIP_INSTALL, *needing], what)
+
+
+def _extras(line: Line) -> str:
+    if line.path is not None:
+        return line.extras
+    extras = sorted(Requirement(line.text).extras)
+    return f"[{','.join(extras)}]" if extras else ""
+
+
+def _versions(packages: Path) -> dict[str, str]:
+    found: list[Distribution] = list(distributions(path=[str(packages)]))
+    return {canonicalize_name(one.name): one.version for one in found}
+
+
+def _run(argv: Sequence[str], what: str) -> None:
+    """Run a step of a build; what it says is shown if it fails.
+
+    Raises:
+        BenchError: it failed or took too long.
+    """
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=_environment(),
+            # A group of its own: compilers that pip has started end with it.
+            process_group=0,
+        )
+        code = await_group(process, BUILD_TIMEOUT_S)
+        output.seek(0)
+        said = output.read().decode(errors="replace").strip().splitlines()
+    if code == 0:
+        return
+    fault = BenchError(f"{what}: {_reason(said, code)}")
+    fault.account = "\n".join(said[-SHOWN_LINES:])
+    raise fault
+
+
+def _reason(said: Sequence[str], code: int | None) -> str:
+    """The one line that tells most: pip's last error, or how the step ended."""
+    if code is None:
+        return f"it did not end within {BUILD_TIMEOUT_S:g} s"
+    errors = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")]
+    return errors[-1] if errors else f"it ended with code {code}"
+
+
+def _environment() -> Mapping[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _DROPPED}
+
+
+def _write(path: Path, built: Overlay) -> None:
+    """The whole file or none of it."""
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(msgspec.json.encode(built))
+    partial.replace(path)

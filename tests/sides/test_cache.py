@@ -1,0 +1,65 @@
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from asgi_bench.errors import BenchError
+from asgi_bench.sides.cache import cache_folder, content_digest, forget_unused
+
+
+def test_a_relative_cache_home_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the specification says; then it is .cache in the home folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "asgi-bench"
+
+
+def test_a_cache_that_can_not_be_made_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a fault of the user's machine: one line."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(BenchError, match="can't be made"):
+        cache_folder()
+
+
+def test_a_digest_follows_the_content(tmp_path: Path) -> None:
+    """Content, names, links and the right to be run change it; caches and git don't."""
+    folder = tmp_path / "one"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner" / "a.py").write_text("1")
+    seen = {content_digest(folder)}
+
+    def is_new() -> bool:
+        digest = content_digest(folder)
+        is_known = digest in seen
+        seen.add(digest)
+        return not is_known
+
+    (folder / "inner" / "__pycache__").mkdir()
+    (folder / "inner" / "__pycache__" / "a.pyc").write_text("1")
+    (folder / ".git").write_text("gitdir: elsewhere")
+    (folder / "env").mkdir()
+    (folder / "env" / "pyvenv.cfg").touch()
+    assert not is_new()
+    (folder / "inner" / "a.py").write_text("2")
+    assert is_new()
+    (folder / "inner" / "a.py").rename(folder / "inner" / "b.py")
+    assert is_new()
+    (folder / "inner" / "b.py").chmod(0o755)
+    assert is_new()
+    (folder / "link").symlink_to("inner")
+    assert is_new()
+
+
+def test_only_what_was_long_unused_is_forgotten(tmp_path: Path) -> None:
+    """An environment is removed by its stamp's age."""
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "stamp").touch()
+    then = time.time() - 100
+    os.utime(tmp_path / "old" / "stamp", (then, then))
+    forget_unused(tmp_path, "stamp", kept_s=50)
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]

@@ -1,0 +1,118 @@
+import subprocess
+import sys
+import threading
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from asgi_bench.errors import BenchError
+from asgi_bench.sides.given import Line, parse_environment
+from asgi_bench.sides.overlays import COMPLETE_FILE, Overlay, overlay
+from tests.sides.tiny_project import write_project
+
+
+def built(*texts: str, said: list[str] | None = None) -> Overlay:
+    """The environment that `--candidate` with these values gives."""
+    lines = parse_environment(texts, "--candidate").lines
+    return overlay(sys.executable, lines, "--candidate", (said if said is not None else []).append)
+
+
+def answer(python: str, code: str) -> str:
+    """What an interpreter prints."""
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_only_what_was_asked_for_differs(tmp_path: Path) -> None:
+    """A source folder's package comes first; all else is the user's environment, untouched."""
+    project = write_project(tmp_path / "project", version="2.5", needs=("msgspec",))
+    made = built(str(project))
+    assert made.installed == {"tiny-server": "2.5"}
+    assert answer(made.python, "import tiny_server; print(tiny_server.WORD)") == "one"
+    told = "import importlib.metadata as m, msgspec; print(m.version('msgspec'), msgspec.__file__)"
+    assert answer(made.python, told) == answer(sys.executable, told)
+    assert answer(made.python, told).startswith(version("msgspec"))
+    with pytest.raises(ModuleNotFoundError):
+        __import__("tiny_server")
+
+
+def test_the_cache_goes_by_content(tmp_path: Path) -> None:
+    """The same content is built once; other content of the same version is another environment."""
+    project = write_project(tmp_path / "project")
+    said: list[str] = []
+    first, again = built(str(project), said=said), built(str(project), said=said)
+    assert first == again
+    assert len(said) == 1
+    write_project(project, word="two")
+    changed = built(str(project), said=said)
+    assert len(said) == 2
+    assert changed.python != first.python
+    words = [
+        answer(one.python, "import tiny_server as t; print(t.WORD)") for one in (first, changed)
+    ]
+    assert words == ["one", "two"]
+
+
+@pytest.mark.slow
+def test_an_interrupted_build_starts_over(tmp_path: Path) -> None:
+    """What was left unfinished is not taken for an environment."""
+    project = write_project(tmp_path / "project")
+    made = built(str(project))
+    folder = Path(made.python).parents[1]
+    (folder / COMPLETE_FILE).unlink()
+    (folder / "bin" / "python").unlink()
+    assert built(str(project)) == made
+    assert answer(made.python, "import tiny_server as t; print(t.WORD)") == "one"
+
+
+@pytest.mark.slow
+def test_two_at_once_build_once(tmp_path: Path) -> None:
+    """The second waits for the first, and takes what it has built."""
+    project = write_project(tmp_path / "project")
+    said: list[str] = []
+    made: list[Overlay] = []
+    both = [
+        threading.Thread(target=lambda: made.append(built(str(project), said=said)))
+        for _ in range(2)
+    ]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert len(said) == 1
+    assert made[0] == made[1]
+
+
+def test_a_failed_build_is_one_line_with_what_pip_said(tmp_path: Path) -> None:
+    """The line names flag and requirement; the account before it is the end of pip's output."""
+    with pytest.raises(BenchError) as fault:
+        built("no-such-server==1.0")
+    assert str(fault.value).startswith(
+        "--candidate: 'no-such-server==1.0' can't be installed: No matching distribution found"
+    )
+    assert "no-such-server" in fault.value.account
+    project = write_project(tmp_path / "project", needs=("no-such-need",))
+    with pytest.raises(BenchError, match="No matching distribution found for no-such-need"):
+        built(str(project))
+
+
+@pytest.mark.slow
+def test_a_wheel_of_the_installed_version_counts(tmp_path: Path) -> None:
+    """A wheel is installed though the environment has that version of it: it may be patched."""
+    project = write_project(tmp_path / "project", version=version("sniffio"))
+    for name in ("pyproject.toml", "backend.py"):
+        text = (project / name).read_text()
+        text = text.replace("tiny-server", "sniffio").replace("tiny_server-", "sniffio-")
+        (project / name).write_text(text)
+    made = built(str(project))
+    assert made.installed == {"sniffio": version("sniffio")}
+
+
+@pytest.mark.slow
+def test_without_needs_nothing_else_is_installed(tmp_path: Path) -> None:
+    """A line without its needs leaves them to the user's environment."""
+    project = write_project(tmp_path / "project", needs=("no-such-need",))
+    line = Line("project", str(project), with_needs=False)
+    made = overlay(sys.executable, [line], "--candidate-ref", print)
+    assert made.installed == {"tiny-server": "1.0"}
