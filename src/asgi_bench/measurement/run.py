@@ -9,10 +9,12 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench import __version__
+from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.machine.fingerprint import describe_machine, installed_packages
 from asgi_bench.machine.limits import raise_descriptor_limit
 from asgi_bench.machine.lock import measuring_lock
+from asgi_bench.machine.repository import source_of
 from asgi_bench.measurement.calibration import calibration_for
 from asgi_bench.measurement.events import Observer
 from asgi_bench.measurement.expectations import settle_expectations
@@ -71,6 +73,7 @@ def carry_out(
             packages=installed_packages(),
             command_line=order.command_line,
             server_packages={} if plan.python is None else Installation(plan.python).versions,
+            source=source_of(app_folder(plan)),
         )
         with RunWriter(order.parent, header) as writer:
             folder_made(writer.folder)
@@ -83,6 +86,21 @@ def carry_out(
                 enough=enough,
             )
             writer.write_phases({"ask": asked_s, **watch.phases_s})
+
+
+def app_folder(plan: Plan) -> Path:
+    """Return the folder of the measured app: in an A/B the candidate's.
+
+    The shipped apps are nobody's own: who measures with them tracks the project that they stand
+    in, as where a server's developers do.
+    """
+    folders = [
+        Path(planned.working_dir)
+        for planned in plan.cells
+        if planned.working_dir and planned.cell.side in (None, "candidate")
+    ]
+    own = [folder for folder in folders if folder != shipped_apps()]
+    return own[0] if own else Path.cwd()
 
 
 def _most_connections(plan: Plan) -> int:

@@ -25,6 +25,7 @@ from asgi_bench.model.run import (
     Machine,
     Run,
     RunHeader,
+    Source,
 )
 from asgi_bench.model.sides import ROLES, Gate, Role, Side
 from asgi_bench.model.trial import (
@@ -48,6 +49,9 @@ from asgi_bench.model.verdict import (
 )
 
 __all__ = [
+    "ROLES",
+    "SCHEMA_VERSION",
+    "VERDICT_VERSION",
     "AbReport",
     "Arrivals",
     "Cell",
@@ -70,18 +74,16 @@ __all__ = [
     "Plan",
     "PlannedCell",
     "Proof",
-    "ROLES",
     "RateSweep",
     "Reason",
     "Role",
     "Run",
     "RunHeader",
-    "SCHEMA_VERSION",
     "Scenario",
     "Side",
     "Slice",
+    "Source",
     "Trial",
-    "VERDICT_VERSION",
     "ValidityLevel",
     "Verdict",
     "holds_match",

@@ -25,11 +25,24 @@ class Machine(msgspec.Struct, frozen=True):
     details: dict[str, str] = {}
 
 
+class Source(msgspec.Struct, frozen=True):
+    """The commit of the repository that the measured app lies in, as it was checked out.
+
+    `dirty`: tracked files differed from it. `branch` is None for a detached one.
+    """
+
+    commit: str
+    branch: str | None = None
+    dirty: bool = False
+    committed_at: str | None = None
+    subject: str = ""
+
+
 class RunHeader(msgspec.Struct, frozen=True):
     """`run.json`: what was planned, by which tool, on which machine, with which packages.
 
     `calibration` is the one that the run went by. `server_packages` are those of the servers'
-    interpreter where it is another one.
+    interpreter where it is another one. `source` is None where there is no git repository.
     """
 
     run_id: str
@@ -44,6 +57,7 @@ class RunHeader(msgspec.Struct, frozen=True):
     schema: str = "asgi-bench/run"
     schema_version: int = SCHEMA_VERSION
     server_packages: dict[str, str] = {}
+    source: Source | None = None
 
 
 class Run(msgspec.Struct, frozen=True):
