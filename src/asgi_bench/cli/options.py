@@ -1,6 +1,5 @@
 """The filters and knobs, the same in every verb that takes them."""
 
-import functools
 import inspect
 import shlex
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import msgspec
 import typer
 
 from asgi_bench.cli.app_options import Python, interpreter_of, own_app_of
+from asgi_bench.cli.flag_groups import with_group
 from asgi_bench.cli.load_options import (
     ArrivalsChoice,
     ClientChoice,
@@ -176,34 +176,18 @@ def selection_of(
 
 
 def with_selection(verb: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb all filters and knobs as flags; it takes them as its argument `selection`.
-
-    So the flags are the same everywhere, and a verb's signature holds what is its own.
-    """
+    """Give a verb all filters and knobs as flags; it takes them as its argument `selection`."""
     about_app = inspect.signature(own_app_of).parameters
     about_run = inspect.signature(selection_of).parameters
-    own = [
-        parameter
-        for name, parameter in inspect.signature(verb).parameters.items()
-        if name != "selection"
-    ]
 
-    @functools.wraps(verb)
-    def command(**values: Any) -> None:
+    def selection(**values: Any) -> Selection:
         own_app = own_app_of(**{name: values.pop(name) for name in about_app})
         if own_app is not None and values["scenario"]:
             raise UsageError("--scenario chooses among the shipped ones: leave it out with APP")
-        chosen = selection_of(**{name: values.pop(name) for name in about_run})
-        verb(selection=msgspec.structs.replace(chosen, own_app=own_app), **values)
+        return msgspec.structs.replace(selection_of(**values), own_app=own_app)
 
-    parameters = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in (*own, *about_run.values(), *about_app.values())
-    ]
-    # What typer reads the flags from.
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
-    return command
+    flags = (*about_run.values(), *about_app.values())
+    return with_group(verb, "selection", selection, flags)
 
 
 def take_project_defaults(context: typer.Context, folder: Path) -> None:

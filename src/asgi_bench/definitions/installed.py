@@ -71,6 +71,12 @@ class Installation:
         """
         return {name: found.version for name, found in sorted(self._distributions.items())}
 
+    @property
+    def python_version(self) -> str:
+        """The interpreter's own version: `CPython 3.11.7`. Raises UsageError as `versions`."""
+        markers = self._markers
+        return f"{markers['platform_python_implementation']} {markers['python_full_version']}"
+
     def sources_in(self, folder: Path) -> dict[str, Path]:
         """Return the distributions that were installed from source folders within a folder.
 

@@ -14,7 +14,7 @@ class Side(msgspec.Struct, frozen=True):
 
     `server_args` and `env` are added to those of every server. `description` is what the user
     gave (`uvicorn==0.50.0`, a git ref, a path), `commit` what a ref came to, `packages` the
-    versions that its interpreter has installed.
+    versions that its interpreter has installed, `python_version` its own (`CPython 3.11.7`).
     """
 
     role: Role
@@ -26,6 +26,7 @@ class Side(msgspec.Struct, frozen=True):
     description: str = ""
     commit: str | None = None
     packages: dict[str, str] = {}
+    python_version: str = ""
 
 
 class Gate(msgspec.Struct, frozen=True):

@@ -91,6 +91,7 @@ def _side(
             environ=os.environ,
             flag=asked.flag(),
         )
+    installation = Installation(side_python)
     moved = asked.app is not None or asked.app_dir is not None or source is not None
     return Side(
         role=asked.role,
@@ -100,7 +101,8 @@ def _side(
         server_args=asked.server_args,
         description=_description(asked),
         commit=source.commit if source else None,
-        packages=Installation(side_python).versions,
+        packages=installation.versions,
+        python_version=installation.python_version,
     )
 
 
