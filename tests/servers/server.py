@@ -2,9 +2,12 @@
 
     python -I -S server.py PORT [--workers N] [--delay-ms N] [--status N] [--body TEXT]
                                 [--exit-after N] [--silent-after N] [--tell-port]
+                                [--finish] [--deaf] [--idle-close S] [--respawn]
 
 Each process writes lines of JSON to its log: when it starts with what it was started with, and
-at SIGTERM with how many whole requests it has received. Other arguments are taken and told.
+at SIGTERM with how many whole requests it has received. At SIGTERM it drops what it has not
+answered, unless it is to finish: then it answers that, closing each connection after its answer.
+A worker that dies is replaced with --respawn alone. Other arguments are taken and told.
 """
 
 import argparse
@@ -17,6 +20,8 @@ import sys
 import time
 
 BODY = "Hello, world!"
+# How soon a server notices that it is to end, or that a connection has idled long enough.
+TICK_S = 0.01
 
 
 def main() -> None:
@@ -30,23 +35,31 @@ def main() -> None:
     listener.listen(512)
     told = {name: value for name, value in os.environ.items() if name.startswith("TINY_")}
     say(started=sys.argv[1:], port=asked.port, env=told)
-    workers = []
-    for _ in range(asked.workers if asked.workers > 1 else 0):
-        pid = os.fork()
-        if not pid:
-            Server(listener, asked).serve()
-        workers.append(pid)
-    if not workers:
+    if asked.workers == 1:
         Server(listener, asked).serve()
-    listener.close()
+    workers: set[int] = set()
 
     def end(*_: object) -> None:
+        asked.respawn = False
+        if asked.deaf:
+            return
         for pid in workers:
             os.kill(pid, signal.SIGTERM)
 
+    def start() -> None:
+        pid = os.fork()
+        if not pid:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            Server(listener, asked).serve()
+        workers.add(pid)
+
+    for _ in range(asked.workers):
+        start()
     signal.signal(signal.SIGTERM, end)
-    for pid in workers:
-        os.waitpid(pid, 0)
+    while workers:
+        workers.discard(os.wait()[0])
+        if asked.respawn:
+            start()
 
 
 def options() -> tuple[argparse.Namespace, list[str]]:
@@ -60,6 +73,10 @@ def options() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--exit-after", type=int, default=0)
     parser.add_argument("--silent-after", type=int, default=0)
     parser.add_argument("--tell-port", action="store_true")
+    parser.add_argument("--finish", action="store_true")
+    parser.add_argument("--deaf", action="store_true")
+    parser.add_argument("--idle-close", type=float, default=0)
+    parser.add_argument("--respawn", action="store_true")
     return parser.parse_known_args()
 
 
@@ -83,6 +100,8 @@ class Server:
         self._listener = listener
         self._asked = asked
         self._received = 0
+        self._is_ending = False
+        self._answered_s: dict[int, float] = {}
         body = asked.body.encode()
         head = f"HTTP/1.1 {asked.status} Some\r\ncontent-length: {len(body)}\r\n\r\n"
         self._answer = head.encode() + body
@@ -94,17 +113,26 @@ class Server:
         epoll = select.epoll()
         epoll.register(self._listener.fileno(), select.EPOLLIN)
         connections: dict[int, socket.socket] = {}
-        while True:
-            for fd, _ in epoll.poll():
+        grain_s = TICK_S if self._asked.idle_close or self._asked.finish else None
+        while not self._is_ending or connections:
+            if self._is_ending and self._listener.fileno() >= 0:
+                self._listener.close()
+            for fd, _ in epoll.poll(grain_s):
                 if fd == self._listener.fileno():
                     try:
                         connection, _ = self._listener.accept()
                     except BlockingIOError:  # another worker was faster
                         continue
                     connections[connection.fileno()] = connection
+                    self._answered_s.pop(connection.fileno(), None)
                     epoll.register(connection.fileno(), select.EPOLLIN)
-                elif not self._take(connections[fd]):
+                elif not self._take(connections[fd]) or self._is_ending:
                     connections.pop(fd).close()
+            if self._asked.idle_close:
+                limit_s = time.monotonic() - self._asked.idle_close
+                for fd in [fd for fd in connections if self._answered_s.get(fd, limit_s) < limit_s]:
+                    connections.pop(fd).close()
+        os._exit(0)
 
     def _take(self, connection: socket.socket) -> bool:
         """Answer what came; False where the connection is over. Requests here are one segment."""
@@ -120,13 +148,16 @@ class Server:
                 time.sleep(self._asked.delay_ms / 1000)
             if not 0 < self._asked.silent_after < self._received:
                 connection.sendall(self._answer)
+                self._answered_s[connection.fileno()] = time.monotonic()
         except ConnectionError:
             return False
         return True
 
     def _end(self, *_: object) -> None:
         say(received=self._received)
-        os._exit(0)
+        self._is_ending = True
+        if not self._asked.finish:
+            os._exit(0)
 
 
 if __name__ == "__main__":

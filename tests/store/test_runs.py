@@ -9,7 +9,9 @@ import pytest
 
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Run, Trial
+from asgi_bench.store.folders import BEHAVIOUR_FILE
 from asgi_bench.store.runs import RunWriter, read_run
+from tests.synthetic_behaviour import BEHAVIOURS
 from tests.synthetic_run import header_of, plan_of, planned_cells, store_run, synthetic_run
 
 CELLS = planned_cells()[:2]
@@ -185,3 +187,14 @@ def test_unknown_keys_of_a_trial_are_ignored(stored: Path) -> None:
     grown = msgspec.json.encode({**msgspec.json.decode(first), "later": 1})
     file.write_bytes(grown + b"\n" + b"".join(rest))
     assert read_run(stored).trials[0] == msgspec.json.decode(first, type=Trial)
+
+
+def test_behaviours_are_read_with_their_run(tmp_path: Path) -> None:
+    """A run where nobody asked for them has none; a damaged file is said in one line."""
+    with RunWriter(tmp_path, header_of(plan_of(()))) as writer:
+        assert read_run(writer.folder).behaviours == ()
+        writer.write_behaviours(BEHAVIOURS)
+        assert read_run(writer.folder).behaviours == BEHAVIOURS
+    (writer.folder / BEHAVIOUR_FILE).write_text('[{"setting": 1}]')
+    with pytest.raises(BenchError, match=BEHAVIOUR_FILE):
+        read_run(writer.folder)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from asgi_bench.model import AbReport, Proof, RunHeader, Trial
+from asgi_bench.model import AbReport, Behaviour, Proof, RunHeader, Trial
 from asgi_bench.store import schema
 from asgi_bench.store.schema import SCHEMA_FOLDER
 
@@ -61,7 +61,7 @@ def structs_in(kind: msgspec.inspect.Type) -> Iterator[type[msgspec.Struct]]:
 STORED = list(
     dict.fromkeys(
         struct
-        for root in (RunHeader, Trial, Proof, AbReport)
+        for root in (RunHeader, Trial, Proof, Behaviour, AbReport)
         for struct in structs_in(msgspec.inspect.type_info(root))
     )
 )

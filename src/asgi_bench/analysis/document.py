@@ -9,6 +9,7 @@ from typing import Generic, Literal, TypeVar
 import msgspec
 
 from asgi_bench.model import (
+    Behaviour,
     Client,
     ClosedLoop,
     Machine,
@@ -178,7 +179,10 @@ class RunFacts(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole document."""
+    """The whole document.
+
+    `behaviour` has an entry for each server setting where it was watched, else none.
+    """
 
     schema: Literal["asgi-bench/report"] = "asgi-bench/report"
     version: int = REPORT_VERSION
@@ -186,6 +190,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[CellReport, ...]
     comparisons: tuple[Comparison, ...] = ()
     sweeps: tuple[SweepReport, ...] = ()
+    behaviour: tuple[Behaviour, ...] = ()
 
     @property
     def everything(self) -> Sequence[CellReport | SweepReport]:

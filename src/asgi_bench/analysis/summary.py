@@ -45,6 +45,7 @@ def survey(run: Run) -> Survey:
         run=_run_facts(run.header),
         cells=tuple(_cell(s, samples, plan, times[s.planned.cell.key]) for s in others),
         sweeps=tuple(sweep_report(sample, plan) for sample in sweeps),
+        behaviour=run.behaviours,
     )
     return Survey(report, {key: found for key, found in times.items() if found is not None})
 

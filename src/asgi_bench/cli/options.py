@@ -100,6 +100,22 @@ Wait = Annotated[
         help="Where another run measures on this machine: wait so long for its end.",
     ),
 ]
+Behaviour = Annotated[
+    bool,
+    typer.Option(
+        "--behaviour",
+        help="After the rounds: stop each server under load, overload it, let it idle, kill a "
+        "worker; some 20 s each.",
+    ),
+]
+IdleWatch = Annotated[
+    str,
+    typer.Option(
+        "--idle-watch",
+        metavar="TIME",
+        help="With --behaviour: how long idle connections are watched.",
+    ),
+]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop after the first failed trial.")]
 
 DEFAULT_OUTPUT = Path("results")

@@ -11,10 +11,16 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from asgi_bench.measurement.events import Event, PhaseBegun, SliceDone, TrialDone
+from asgi_bench.measurement.events import BehaviourBegun, Event, PhaseBegun, SliceDone, TrialDone
 from asgi_bench.model import Plan
 
 REDRAW_EVERY_S = 0.5
+BEHAVIOURS = {
+    "stop": "stopped under load",
+    "overload": "under more load than it takes",
+    "restart": "a worker killed",
+    "idle": "idle connections",
+}
 WORDS = {
     "prove": "seeing what really runs",
     "start": "starting servers",
@@ -75,6 +81,8 @@ class RunProgress:
                     last=f"{event.cell} {event.throughput_rps:,.0f}/s",
                 )
                 self._draw()
+            case BehaviourBegun():
+                self._behave(event)
             case TrialDone(trial=trial) if trial.outcome == "failed":
                 self._say(f"{trial.cell}: failed: {trial.reason}")
 
@@ -85,6 +93,13 @@ class RunProgress:
         if event.phase == "start" and not self._console.is_terminal:
             left = self._time_left()
             self._say(f"round {event.round + 1} of {self._rounds}, block {event.block + 1} {left}")
+
+    def _behave(self, event: BehaviourBegun) -> None:
+        words = f"behaviour of {event.setting}: {BEHAVIOURS[event.part]}"
+        self._progress.update(self._task, description=words, left="", last="")
+        self._draw(force=True)
+        if not self._console.is_terminal:
+            self._say(words)
 
     def _time_left(self) -> str:
         elapsed_s = time.monotonic() - self._begun_s

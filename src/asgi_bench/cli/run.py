@@ -10,8 +10,10 @@ from asgi_bench.analysis.summary import summarize
 from asgi_bench.cli.measuring import dry_run_text, planned, require_linux
 from asgi_bench.cli.options import (
     DEFAULT_OUTPUT,
+    Behaviour,
     DryRun,
     FailFast,
+    IdleWatch,
     Label,
     Output,
     Strict,
@@ -22,7 +24,7 @@ from asgi_bench.cli.progress import RunProgress
 from asgi_bench.cli.report import print_report
 from asgi_bench.definitions.quantities import parse_duration
 from asgi_bench.definitions.selection import Selection
-from asgi_bench.errors import ExitCode
+from asgi_bench.errors import ExitCode, UsageError
 from asgi_bench.load.generator import WEB_PAGE
 from asgi_bench.machine.fingerprint import busy_warning
 from asgi_bench.measurement.interruption import orderly_interruption
@@ -40,6 +42,8 @@ def run(
     strict: Strict = False,
     fail_fast: FailFast = False,
     wait: Wait = None,
+    behaviour: Behaviour = False,
+    idle_watch: IdleWatch = "10s",
 ) -> None:
     """Measure servers under load and print a ranked table, the charts and the run folder."""
     require_linux()
@@ -53,7 +57,18 @@ def run(
     if plan.web_ui:
         say(f"Locust's live page: {WEB_PAGE}")
     wait_s = 0.0 if wait is None else parse_duration(wait, "--wait")
-    order = Order(plan, output, label, tuple(sys.argv[1:]), fail_fast, wait_s)
+    idle_watch_s = parse_duration(idle_watch, "--idle-watch")
+    if behaviour and plan.client != "fast":
+        raise UsageError("--behaviour needs the fast client: others can't tell what was lost")
+    order = Order(
+        plan,
+        output,
+        label,
+        tuple(sys.argv[1:]),
+        fail_fast,
+        wait_s,
+        idle_watch_s if behaviour else None,
+    )
     folders: list[Path] = []
     try:
         with RunProgress(plan) as progress:

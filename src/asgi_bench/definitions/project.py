@@ -59,6 +59,8 @@ class ProjectDefaults(msgspec.Struct, frozen=True, rename="kebab"):
     strict: bool | None = None
     wait: str | None = None
     fail_fast: bool | None = None
+    behaviour: bool | None = None
+    idle_watch: str | None = None
 
 
 _KEYS = {field.encode_name: field.name for field in msgspec.structs.fields(ProjectDefaults)}
@@ -72,6 +74,7 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "timeout": parse_duration,
     "startup-timeout": parse_duration,
     "wait": parse_duration,
+    "idle-watch": parse_duration,
 }
 
 

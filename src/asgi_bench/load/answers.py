@@ -1,6 +1,7 @@
 """One answer as it comes in: compared with a known one while equal to it, parsed from then on."""
 
 from collections.abc import Callable
+from enum import Enum, auto
 
 from asgi_bench.load.wire.http1 import Response, ResponseReader
 
@@ -9,6 +10,15 @@ READ_BYTES = 16 * 1024
 LARGE_READ_BYTES = 64 * 1024
 # A larger answer is parsed every time instead of being remembered.
 KNOWN_BYTES = 4 * 1024 * 1024
+
+
+class Taken(Enum):
+    """What became of the bytes or the event of a connection."""
+
+    WAITING = auto()
+    CORRECT = auto()
+    WRONG = auto()
+    LOST = auto()
 
 
 class Answer:
@@ -24,6 +34,11 @@ class Answer:
         self._reader: ResponseReader | None = None
         self._pieces: list[bytes] = []
         self.response: Response | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of it came."""
+        return bool(self._equal_bytes or self._pieces)
 
     @property
     def is_known(self) -> bool:

@@ -5,12 +5,11 @@ Everything that is not the hot path of a loop lives here: fragments, faults, rec
 
 from collections import deque
 from contextlib import suppress
-from enum import Enum, auto
 from os import read, write
 from time import perf_counter_ns as clock_ns
 from typing import Any
 
-from asgi_bench.load.answers import READ_BYTES, Answer
+from asgi_bench.load.answers import READ_BYTES, Answer, Taken
 from asgi_bench.load.openings import RETRY_NS, Openings
 from asgi_bench.load.originals import (
     EPOLLERR,
@@ -29,15 +28,8 @@ __all__ = ["READ_BYTES", "Connections", "Taken"]
 # Registered so that a close which arrives with the answer is seen before the next send.
 WATCHED = EPOLLIN | EPOLLRDHUP
 HUNG_UP = EPOLLERR | EPOLLHUP | EPOLLRDHUP
-
-
-class Taken(Enum):
-    """What became of the bytes or the event of a connection."""
-
-    WAITING = auto()
-    CORRECT = auto()
-    WRONG = auto()
-    LOST = auto()
+# Of more requests that failed in one stretch it is of no use to know when each did.
+MAX_LOSSES = 100_000
 
 
 class Connections:
@@ -49,6 +41,8 @@ class Connections:
     answer, and unasked bytes are always seen.
     Counters only grow; read them before and after to get a stretch's share. `sent` is `correct`
     and all errors but those nothing was asked for: refused connections and unasked bytes.
+    `losses` are the last requests that failed: when each was sent and failed, the kind of error,
+    and whether any of its answer had come.
     """
 
     def __init__(self, target: Target) -> None:
@@ -64,6 +58,7 @@ class Connections:
         self.correct = 0
         self.reconnects = 0
         self.unasked = 0
+        self.losses: deque[tuple[int, int, str, bool]] = deque(maxlen=MAX_LOSSES)
         self.errors = dict.fromkeys(ErrorCounts.__struct_fields__, 0)
         self._openings = Openings(target, self.epoll, self.errors)
         self._sockets: dict[int, Any] = {}
@@ -224,7 +219,7 @@ class Connections:
         if fault is None:
             self.correct += 1
         else:
-            self.errors[fault] += 1
+            self._note_loss(fd, fault, has_begun=True)
         # An answer to half a request leaves the other half unsent: the next would follow into it.
         is_spent = closes or fd in self._unsent
         self.rest(fd)
@@ -233,9 +228,14 @@ class Connections:
         return Taken.CORRECT if fault is None else Taken.WRONG
 
     def _fail(self, fd: int, kind: str) -> Taken:
-        self.errors[kind] += 1
+        answer = self.partial.get(fd)
+        self._note_loss(fd, kind, has_begun=answer is not None and answer.has_begun)
         self.reopen(fd)
         return Taken.LOST
+
+    def _note_loss(self, fd: int, kind: str, *, has_begun: bool) -> None:
+        self.errors[kind] += 1
+        self.losses.append((self.sent_ns[fd], clock_ns(), kind, has_begun))
 
     def _startle(self, fd: int, data: bytes) -> Taken:
         """Handle what an idle connection did of itself: it closed, or said what nobody asked."""

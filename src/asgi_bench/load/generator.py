@@ -142,12 +142,12 @@ class LoadProcess:
 
     def greet(self) -> None:
         """Wait until the process is ready for commands; raises LoadFault."""
-        self.pids = self._receive(Ready, START_TIMEOUT_S).pids
+        self.pids = self.reply(Ready, START_TIMEOUT_S).pids
 
     def ask(self, command: Command, expected: type[R], timeout_s: float) -> R:
         """Send a command and return its reply; raises LoadFault where none comes in time."""
         self.send(command)
-        return self._receive(expected, timeout_s)
+        return self.reply(expected, timeout_s)
 
     def send(self, command: Command) -> None:
         """Send a command without awaiting its reply."""
@@ -183,7 +183,8 @@ class LoadProcess:
         }
         return inherited | self._env
 
-    def _receive(self, expected: type[R], timeout_s: float) -> R:
+    def reply(self, expected: type[R], timeout_s: float) -> R:
+        """Return the reply to a command that was sent; raises LoadFault without one in time."""
         deadline = time.monotonic() + timeout_s
 
         def receive(size: int) -> bytes:

@@ -45,6 +45,13 @@ class Recording:
         return str(histogram.encode().decode("ascii"))
 
 
+def encoded(values_ns: list[int]) -> str | None:
+    """Return some latencies alone as such a blob."""
+    recording = Recording()
+    recording.add(values_ns)
+    return recording.encode()
+
+
 def _bucketed(values_ns: Nanoseconds) -> Nanoseconds:
     """Round each value down to the start of a bucket at least as fine as the histogram's.
 

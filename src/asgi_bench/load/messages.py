@@ -32,7 +32,9 @@ class Load(msgspec.Struct, frozen=True, tag=True):
 
     Closed loop, or open loop at `rate_rps` with arrivals drawn from `seed`. Several load processes
     are kept in step by `begin_at_s`, on the monotonic clock that they share. The step of a sweep
-    gets a histogram of its own.
+    gets a histogram of its own. `patience_s` after the schedule's end an open loop gives up what
+    found no free connection, instead of waiting for its time-out. With `tells_losses` every failed
+    request is told, not just counted.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     seed: int = 0
     begin_at_s: float | None = None
     is_step: bool = False
+    patience_s: float | None = None
+    tells_losses: bool = False
 
 
 class Close(msgspec.Struct, frozen=True, tag=True):
@@ -64,11 +68,24 @@ class Opened(msgspec.Struct, frozen=True, tag=True):
     client_ports: tuple[int, ...]
 
 
+class Loss(msgspec.Struct, frozen=True):
+    """A request that got no right answer: when it was sent and given up, on the monotonic clock.
+
+    `kind` is that of the error; `has_begun` whether any of its answer had come.
+    """
+
+    sent_s: float
+    lost_s: float
+    kind: str
+    has_begun: bool
+
+
 class Loaded(msgspec.Struct, frozen=True, tag=True):
     """One slice: `begin_s` and `end_s` on the monotonic clock, CPU clocks read at its edges.
 
     `server_clocks_s` holds what each server process' clock read before and after; one that was
     gone at the end is among `pids_lost`. `open_loop` is what an open loop tells beside that.
+    A step's histograms are its own.
     """
 
     begin_s: float
@@ -83,6 +100,8 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     response_time_hdr: str | None = None
     accounted_share: float | None = None
     load_wait_s: float = 0.0
+    service_time_hdr: str | None = None
+    losses: tuple[Loss, ...] = ()
 
 
 class Closed(msgspec.Struct, frozen=True, tag=True):

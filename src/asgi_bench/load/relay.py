@@ -152,6 +152,8 @@ def _merge_loaded(one: Loaded, other: Loaded) -> Loaded:
             default=None,
         ),
         load_wait_s=one.load_wait_s + other.load_wait_s,
+        service_time_hdr=merge_histograms(one.service_time_hdr, other.service_time_hdr),
+        losses=one.losses + other.losses,
     )
 
 

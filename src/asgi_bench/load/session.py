@@ -4,6 +4,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import gevent
 import msgspec
@@ -12,8 +13,8 @@ from locust.stats import RequestStats
 from asgi_bench.load.arrivals import arrival_offsets_ns
 from asgi_bench.load.closed_loop import Stretch, run_closed_loop
 from asgi_bench.load.connections import Connections
-from asgi_bench.load.histogram import Recording
-from asgi_bench.load.messages import Closed, Load, Loaded, Opened
+from asgi_bench.load.histogram import Recording, encoded
+from asgi_bench.load.messages import Closed, Load, Loaded, Loss, Opened
 from asgi_bench.load.open_loop import OpenStretch, run_open_loop
 from asgi_bench.load.statistics import feed
 from asgi_bench.load.target import Target
@@ -26,6 +27,10 @@ RAMP_S_PER_CONNECTION = 0.00125
 SETTLE_S = 0.0003
 # Locust's statistics are fed in blocks of at least this much load: the cost is per block.
 FEED_S = 0.25
+
+
+# Brings a stretch's times into histograms: of a step its response and service times alone.
+Record: TypeAlias = Callable[[], tuple[str | None, str | None]]
 
 
 class Session:
@@ -60,6 +65,7 @@ class Session:
         connections = self._connections
         connections.refresh()
         errors_before = connections.error_counts
+        connections.losses.clear()
         run = self._closed_slice if command.rate_rps is None else self._open_slice
         if command.begin_at_s is not None:
             time.sleep(max(0.0, command.begin_at_s - time.perf_counter()))
@@ -71,7 +77,7 @@ class Session:
         time.sleep(SETTLE_S)
         server_after = cpu_s_by_process(command.pids)
         load_wait_s = run_queue_wait_s(own_pids) - wait_before_s
-        step_hdr = record()
+        step_hdr, step_service_hdr = record()
         return Loaded(
             begin_s=stretch.begin_ns / 1e9,
             end_s=stretch.end_ns / 1e9,
@@ -85,6 +91,8 @@ class Session:
             response_time_hdr=step_hdr,
             accounted_share=stretch.accounted_share,
             load_wait_s=load_wait_s,
+            service_time_hdr=step_service_hdr,
+            losses=_losses(connections) if command.tells_losses else (),
         )
 
     def close(self) -> Closed:
@@ -128,32 +136,32 @@ class Session:
         self._unfed_ns = []
         self._fed_at = time.perf_counter()
 
-    def _closed_slice(self, command: Load) -> tuple[Stretch, Callable[[], str | None]]:
+    def _closed_slice(self, command: Load) -> tuple[Stretch, Record]:
         stretch = run_closed_loop(self._connections, command.duration_s, _breathe)
 
-        def record() -> str | None:
+        def record() -> tuple[None, None]:
             self._response.add(stretch.latencies_ns)
             self._unfed_ns += stretch.latencies_ns
-            return None
+            return None, None
 
         return stretch, record
 
-    def _open_slice(self, command: Load) -> tuple[OpenStretch, Callable[[], str | None]]:
+    def _open_slice(self, command: Load) -> tuple[OpenStretch, Record]:
         offsets_ns = arrival_offsets_ns(
             command.rate_rps or 0.0, command.duration_s, command.seed, command.arrivals
         )
-        stretch = run_open_loop(self._connections, offsets_ns, command.duration_s, _breathe)
+        stretch = run_open_loop(
+            self._connections, offsets_ns, command.duration_s, _breathe, command.patience_s
+        )
 
-        def record() -> str | None:
+        def record() -> tuple[str | None, str | None]:
             self._unfed_ns += stretch.response_ns
             self._lag.add(stretch.lag_ns)
             if command.is_step:
-                step = Recording()
-                step.add(stretch.response_ns)
-                return step.encode()
+                return encoded(stretch.response_ns), encoded(stretch.service_ns)
             self._response.add(stretch.response_ns)
             self._service.add(stretch.service_ns)
-            return None
+            return None, None
 
         return stretch, record
 
@@ -175,6 +183,13 @@ def _open_figures(stretch: Stretch | OpenStretch) -> OpenFigures | None:
         outstanding=stretch.outstanding,
         in_flight_max=stretch.in_flight_max,
         spin_s=stretch.spin_s,
+    )
+
+
+def _losses(connections: Connections) -> tuple[Loss, ...]:
+    return tuple(
+        Loss(sent_ns / 1e9, lost_ns / 1e9, kind, has_begun)
+        for sent_ns, lost_ns, kind, has_begun in connections.losses
     )
 
 

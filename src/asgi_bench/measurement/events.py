@@ -27,11 +27,18 @@ class SliceDone(msgspec.Struct, frozen=True):
     planned_s: float
 
 
+class BehaviourBegun(msgspec.Struct, frozen=True):
+    """A part of a server setting's behaviour is watched."""
+
+    setting: str
+    part: str
+
+
 class TrialDone(msgspec.Struct, frozen=True):
     """A trial was stored."""
 
     trial: Trial
 
 
-Event: TypeAlias = PhaseBegun | SliceDone | TrialDone
+Event: TypeAlias = PhaseBegun | SliceDone | TrialDone | BehaviourBegun
 Observer: TypeAlias = Callable[[Event], None]

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from asgi_bench.analysis.validity import judge_trial
 from asgi_bench.calibration import Calibration
+from asgi_bench.measurement.behaviours.stage import BehaviourStage
 from asgi_bench.measurement.block import Loader, measure_block
 from asgi_bench.measurement.events import Observer, TrialDone
 from asgi_bench.measurement.load_stand import LoadStand
@@ -31,11 +32,13 @@ def measure(
     calibration: Calibration | None = None,
     fail_fast: bool = False,
     enough: Enough | None = None,
+    idle_watch_s: float | None = None,
 ) -> Watch:
     """Carry out a plan; every trial is stored as soon as its block has ended.
 
     The plan's rounds are the most there will be: `enough` may end the run after any of them.
-    Servers are fresh in each round. Whatever interrupts it, no process is left and the stored
+    With `idle_watch_s` it is watched after them how the servers behave, idle connections for that
+    long. Servers are fresh in each round. Whatever interrupts it, no process is left and the stored
     trials stand.
     """
     cells = [planned for planned in plan.cells if planned.skip_reason is None]
@@ -45,6 +48,7 @@ def measure(
     watch = Watch(observer, plan.rounds * per_round_s)
     with ExitStack() as stack:
         loader: Loader
+        stand: LoadStand | None = None
         if plan.client == "fast":
             stand = stack.enter_context(LoadStand(writer.folder, plan))
             stand.prepare()
@@ -68,6 +72,8 @@ def measure(
                 trials.append(judged)
             if fail_fast and any(trial.outcome == "failed" for trial in measured):
                 break
+        if idle_watch_s is not None and stand is not None:
+            BehaviourStage(plan, stand, writer, watch, idle_watch_s).run(cells)
     watch.leave()
     return watch
 

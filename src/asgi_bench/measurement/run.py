@@ -15,6 +15,7 @@ from asgi_bench.machine.fingerprint import describe_machine, installed_packages
 from asgi_bench.machine.limits import raise_descriptor_limit
 from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.machine.repository import source_of
+from asgi_bench.measurement.behaviours.stage import MOST_CONNECTIONS
 from asgi_bench.measurement.calibration import calibration_for
 from asgi_bench.measurement.events import Observer
 from asgi_bench.measurement.expectations import settle_expectations
@@ -26,7 +27,10 @@ from asgi_bench.store.runs import RunWriter
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What to carry out, and where it goes: `parent` is the folder of all runs."""
+    """What to carry out, and where it goes: `parent` is the folder of all runs.
+
+    With `idle_watch_s` the servers' behaviour is watched too, idle connections for that long.
+    """
 
     plan: Plan
     parent: Path
@@ -34,6 +38,7 @@ class Order(msgspec.Struct, frozen=True):
     command_line: tuple[str, ...] = ()
     fail_fast: bool = False
     lock_wait_s: float = 0.0
+    idle_watch_s: float | None = None
 
 
 def carry_out(
@@ -52,7 +57,10 @@ def carry_out(
     stored until then stands.
     """
     with orderly_interruption(), measuring_lock(order.lock_wait_s, announce=announce):
-        raise_descriptor_limit(_most_connections(order.plan))
+        needed = _most_connections(order.plan)
+        if order.idle_watch_s is not None:
+            needed = max(needed, MOST_CONNECTIONS)
+        raise_descriptor_limit(needed)
         asked_s = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="asgi-bench-ask-") as logs:
             plan = settle_expectations(order.plan, Path(logs), announce)
@@ -84,6 +92,7 @@ def carry_out(
                 calibration=calibration,
                 fail_fast=order.fail_fast,
                 enough=enough,
+                idle_watch_s=order.idle_watch_s,
             )
             writer.write_phases({"ask": asked_s, **watch.phases_s})
 

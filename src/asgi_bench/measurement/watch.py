@@ -2,7 +2,14 @@
 
 import time
 
-from asgi_bench.measurement.events import Event, Observer, Phase, PhaseBegun, SliceDone
+from asgi_bench.measurement.events import (
+    BehaviourBegun,
+    Event,
+    Observer,
+    Phase,
+    PhaseBegun,
+    SliceDone,
+)
 
 
 class Watch:
@@ -21,6 +28,11 @@ class Watch:
         """A block of a round enters a phase."""
         self.leave(phase)
         self._observer(PhaseBegun(round, block, phase))
+
+    def enter_behaviour(self, setting: str, part: str) -> None:
+        """A part of a server setting's behaviour is watched."""
+        self.leave("behave")
+        self.tell(BehaviourBegun(setting, part))
 
     def leave(self, next_phase: str = "finish") -> None:
         """End the phase, so that its time is counted."""

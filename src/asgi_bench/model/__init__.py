@@ -4,6 +4,14 @@ Imports nothing of ours but its own parts. Files hold exactly these structs, in 
 in UTC.
 """
 
+from asgi_bench.model.behaviour import (
+    Behaviour,
+    GracefulStop,
+    IdleKeepAlive,
+    Losses,
+    Overload,
+    WorkerRestart,
+)
 from asgi_bench.model.plan import (
     Arrivals,
     Cell,
@@ -54,6 +62,7 @@ __all__ = [
     "VERDICT_VERSION",
     "AbReport",
     "Arrivals",
+    "Behaviour",
     "Cell",
     "CellVerdict",
     "Client",
@@ -63,13 +72,17 @@ __all__ = [
     "ErrorCounts",
     "Gate",
     "GateMetric",
+    "GracefulStop",
+    "IdleKeepAlive",
     "Load",
+    "Losses",
     "Machine",
     "MetricVerdict",
     "Objective",
     "OpenFigures",
     "OpenLoop",
     "Outcome",
+    "Overload",
     "Part",
     "Plan",
     "PlannedCell",
@@ -86,5 +99,6 @@ __all__ = [
     "Trial",
     "ValidityLevel",
     "Verdict",
+    "WorkerRestart",
     "holds_match",
 ]

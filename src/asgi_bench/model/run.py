@@ -3,6 +3,7 @@
 import msgspec
 
 from asgi_bench.calibration import Calibration
+from asgi_bench.model.behaviour import Behaviour
 from asgi_bench.model.plan import Plan
 from asgi_bench.model.trial import Trial
 
@@ -61,9 +62,13 @@ class RunHeader(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A stored run as read back: its header, its trials, and what was unreadable."""
+    """A stored run as read back: its header, its trials, and what was unreadable.
+
+    `behaviours` are there where it was asked for them.
+    """
 
     header: RunHeader
     trials: tuple[Trial, ...]
     folder: str
     damage: tuple[str, ...] = ()
+    behaviours: tuple[Behaviour, ...] = ()

@@ -1,7 +1,8 @@
 """The report as CSV: every figure of the JSON document in a column of its own.
 
 A cell is one line. A sweep has one for each point of its curve, in the columns of a cell under
-that rate, with what is said of the whole sweep repeated.
+that rate, with what is said of the whole sweep repeated. Behaviour has a line for each server
+setting, in columns of its own.
 """
 
 import csv
@@ -12,10 +13,14 @@ from typing import Any
 import msgspec
 
 from asgi_bench.analysis.document import CellReport, Report, SweepPoint, SweepReport
+from asgi_bench.model import Behaviour
 from asgi_bench.reporting.wording import plain
 
 # Of a sweep: each has a line.
 POINTS = "points"
+BEHAVIOUR = "behaviour"
+# What identifies a server setting stands in the columns of a cell.
+SETTING = ("setting", "server", "variant", "workers", "scenario")
 RUN_COLUMNS = ("run", "started_at", "tool_version", "machine")
 # A spreadsheet runs a field that begins with one of these (OWASP, "CSV injection").
 FORMULA_STARTS = ("=", "+", "-", "@")
@@ -42,12 +47,17 @@ def render_csv(report: Report) -> str:
 def cell_columns() -> tuple[str, ...]:
     """The columns of a cell, read from the document's types: null or not, they are there.
 
-    Those that only a sweep and its points have come last.
+    Those that only a sweep, its points or behaviour have come last.
     """
     names = [
         name
         for kind in (CellReport, SweepReport, SweepPoint)
         for name in _names(msgspec.inspect.type_info(kind))
+    ]
+    names += [
+        f"{BEHAVIOUR}.{name}"
+        for name in _names(msgspec.inspect.type_info(Behaviour))
+        if name not in SETTING
     ]
     return tuple(dict.fromkeys(name for name in names if name != POINTS))
 
@@ -61,6 +71,13 @@ def _lines(report: Report) -> Iterator[dict[str, Any]]:
         points: list[dict[str, Any]] = facts.pop(POINTS) or [{}]
         for point in points:
             yield dict(_flat({**facts, **point}))
+    for each in report.behaviour:
+        facts = msgspec.to_builtins(each)
+        setting, *others = SETTING
+        line = {"cell": facts.pop(setting), **{name: facts.pop(name) for name in others}}
+        reasons = facts.pop("missing")
+        facts["missing"] = "; ".join(f"{part}: {text}" for part, text in reasons.items()) or None
+        yield dict(_flat({**line, BEHAVIOUR: facts}))
 
 
 def _names(kind: msgspec.inspect.Type, prefix: str = "") -> Iterator[str]:

@@ -1,9 +1,12 @@
 """The report as Markdown: the same rows and findings, for a README or a pull request."""
 
 import re
+from collections.abc import Iterator, Sequence
 
 from asgi_bench.analysis.document import Report
-from asgi_bench.reporting.columns import column_notes, columns_of
+from asgi_bench.model import Behaviour
+from asgi_bench.reporting import behaviours
+from asgi_bench.reporting.columns import Column, column_notes, columns_of
 from asgi_bench.reporting.groups import AnyGroup, report_groups
 from asgi_bench.reporting.rows import caption, run_words, section_rows
 from asgi_bench.reporting.wording import findings, machine_words, plain
@@ -32,18 +35,37 @@ def render_markdown(report: Report) -> str:
             for finding in found
         ]
         parts.append("## Findings\n\n" + "\n".join(lines))
+    if report.behaviour:
+        parts += _behaviour_parts(report.behaviour)
     return "\n\n".join(parts) + "\n"
 
 
 def render_table(group: AnyGroup) -> str:
     """One group's table alone, as a README shows it."""
     columns = columns_of(group.load)
-    titles = (f"{column.title} {column.unit}".strip() for column in columns)
-    rules = ("---" if column.align == "left" else "---:" for column in columns)
-    lines = [_line(tuple(map(_escape, titles))), _line(tuple(rules))]
+    lines = _head(columns)
     for section in group.sections:
         lines += [_line(tuple(map(_escape, row.texts))) for row in section_rows(section, columns)]
     return "\n".join(lines)
+
+
+def _behaviour_parts(behaviour: Sequence[Behaviour]) -> Iterator[str]:
+    """A table of all settings, then each in words."""
+    columns = behaviours.COLUMNS
+    lines = _head(columns)
+    lines += [_line(tuple(_escape(c.text(each)) for c in columns)) for each in behaviour]
+    yield "## Behaviour\n\n" + "\n".join(lines)
+    yield _escape(" ".join(behaviours.NOTES))
+    for each in behaviour:
+        words = (f"- {_escape(sentence)}" for sentence in behaviours.sentences(each))
+        yield f"**{_escape(each.setting)}**\n\n" + "\n".join(words)
+
+
+def _head(columns: Sequence[Column]) -> list[str]:
+    """The first two lines of a table."""
+    titles = (f"{column.title} {column.unit}".strip() for column in columns)
+    rules = ("---" if column.align == "left" else "---:" for column in columns)
+    return [_line(tuple(map(_escape, titles))), _line(tuple(rules))]
 
 
 def _line(texts: tuple[str, ...]) -> str:

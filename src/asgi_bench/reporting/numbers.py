@@ -40,6 +40,11 @@ def rate(value: float | None) -> str:
     return significant(value)
 
 
+def seconds(value: float | None) -> str:
+    """A time in s, without the unit: to the hundredth, for what a poll found."""
+    return significant(value, 2, 2)
+
+
 def milliseconds(seconds: float | None) -> str:
     """A time in ms, without the unit."""
     return significant(None if seconds is None else seconds * 1e3)

@@ -10,7 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from asgi_bench.analysis.document import Report
-from asgi_bench.reporting.columns import column_notes, columns_of
+from asgi_bench.model import Behaviour
+from asgi_bench.reporting import behaviours
+from asgi_bench.reporting.columns import Column, column_notes, columns_of
 from asgi_bench.reporting.groups import AnyGroup, report_groups
 from asgi_bench.reporting.rows import Row, caption, run_words, section_rows
 from asgi_bench.reporting.wording import OVERLOADED, Finding, findings, machine_words, plain
@@ -58,12 +60,42 @@ def _print_report(console: Console, report: Report) -> None:
         for note in column_notes((group.load for group in groups), report.run.reference):
             console.print(Text(note, style="dim"))
     _print_findings(console, findings(report))
+    if report.behaviour:
+        _print_behaviour(console, report.behaviour)
+
+
+def _print_behaviour(console: Console, behaviour: Sequence[Behaviour]) -> None:
+    """A table of all settings, then each in words."""
+    console.print()
+    console.print(Text("Behaviour", style="bold"))
+    table = _empty_table(behaviours.COLUMNS)
+    for each in behaviour:
+        table.add_row(*(Text(column.text(each)) for column in behaviours.COLUMNS))
+    console.print(table)
+    console.print()
+    for note in behaviours.NOTES:
+        console.print(Text(note, style="dim"))
+    for each in behaviour:
+        console.print()
+        console.print(Text(plain(each.setting)))
+        for sentence in behaviours.sentences(each):
+            console.print(Padding(Text(sentence), (0, 0, 0, 1)))
 
 
 def _table(group: AnyGroup) -> Table:
     """One group's table, a rule between worker counts."""
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     columns = columns_of(group.load)
+    table = _empty_table(columns)
+    for section in group.sections:
+        for row in section_rows(section, columns):
+            table.add_row(*_texts(row), style=_row_style(row))
+        table.add_section()
+    return table
+
+
+def _empty_table(columns: Sequence[Column]) -> Table:
+    """A table with its columns and no rows."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for column in columns:
         title = Text(f"{column.title}\n{column.unit}" if column.unit else column.title)
         # Only names may be folded in a narrow terminal: half a number is a wrong number.
@@ -75,10 +107,6 @@ def _table(group: AnyGroup) -> Table:
             overflow="fold" if is_name else "ellipsis",
             vertical="bottom",
         )
-    for section in group.sections:
-        for row in section_rows(section, columns):
-            table.add_row(*_texts(row), style=_row_style(row))
-        table.add_section()
     return table
 
 

@@ -59,6 +59,12 @@ class Family:
         """SIGTERM to the group and to those outside it."""
         self._signal(signal.SIGTERM)
 
+    def terminate_roots(self) -> None:
+        """SIGTERM to the roots alone, as who supervises a container sends it."""
+        for pid in self.roots:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
     def kill(self, timeout_s: float) -> tuple[int, ...]:
         """SIGKILL everyone, again until none is left; returns who survived the time given."""
         deadline = time.monotonic() + timeout_s

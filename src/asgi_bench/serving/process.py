@@ -25,11 +25,15 @@ _KILL_TIMEOUT_S = 5.0
 
 
 class StopReport(msgspec.Struct, frozen=True):
-    """How a server ended: seconds from the request on, whether by force, and what went wrong."""
+    """How a server ended: seconds from the request on, whether by force, and what went wrong.
+
+    `exit_code` is that of the first process we started, negative the number of a signal.
+    """
 
     duration_s: float
     was_killed: bool
     fault: str | None = None
+    exit_code: int | None = None
 
 
 class ServerProcess:
@@ -154,11 +158,14 @@ class ServerProcess:
         self._family.roots.append(popen.pid)
         LIFELINE.protect(self._family.roots[0])
 
-    def request_stop(self) -> None:
-        """Ask all processes to end (SIGTERM); returns at once."""
+    def request_stop(self, *, roots_only: bool = False) -> None:
+        """Ask all processes to end (SIGTERM), or those alone that we started; returns at once."""
         if self._stop_requested_s is None and self.started_s is not None:
             self._stop_requested_s = time.monotonic()
-            self._family.terminate()
+            if roots_only:
+                self._family.terminate_roots()
+            else:
+                self._family.terminate()
 
     def poll_stop(self, table: ProcessTable | None = None) -> bool:
         """Whether no process of the server is left."""
@@ -217,7 +224,8 @@ class ServerProcess:
         fault = None
         if left:
             fault = f"port {self.port} is held by {describe_holder(left)} after the stop"
-        return StopReport(duration_s, was_killed, fault)
+        exit_code = self._popens[0].returncode if self._popens else None
+        return StopReport(duration_s, was_killed, fault, exit_code)
 
 
 def stop_all(processes: Sequence[ServerProcess], timeout_s: float) -> list[StopReport]:

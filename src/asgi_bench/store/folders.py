@@ -13,6 +13,7 @@ TRIALS_FILE = "trials.jsonl"
 LOGS_FOLDER = "logs"
 PHASES_FILE = "phases.json"
 PROOFS_FILE = "proofs.json"
+BEHAVIOUR_FILE = "behaviour.json"
 CHARTS_FOLDER = "charts"
 EXPORTS_FOLDER = "exports"
 

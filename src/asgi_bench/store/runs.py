@@ -4,13 +4,14 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Self, TypeVar
 
 import msgspec
 
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Proof, Run, RunHeader, Trial
+from asgi_bench.model import Behaviour, Proof, Run, RunHeader, Trial
 from asgi_bench.store.folders import (
+    BEHAVIOUR_FILE,
     HEADER_FILE,
     LOGS_FOLDER,
     PHASES_FILE,
@@ -24,6 +25,8 @@ from asgi_bench.store.migrations import (
     migrate_trial,
     migration_path,
 )
+
+EntryT = TypeVar("EntryT", Proof, Behaviour)
 
 _TRIAL_DECODER = msgspec.json.Decoder(Trial)
 # msgspec leaves bytes that are no UTF-8 to Python.
@@ -90,6 +93,11 @@ class RunWriter:
         content = msgspec.json.format(msgspec.json.encode(proofs), indent=2)
         _write_atomically(self.folder / PROOFS_FILE, content + b"\n")
 
+    def write_behaviours(self, behaviours: Sequence[Behaviour]) -> None:
+        """Store how the server settings behaved, as far as is known by now."""
+        content = msgspec.json.format(msgspec.json.encode(behaviours), indent=2)
+        _write_atomically(self.folder / BEHAVIOUR_FILE, content + b"\n")
+
     def log_path(self, cell_key: str, round: int, block: int = 0) -> Path:
         """Where a server's output of one round goes: `logs/<cell>/<round>.log`, its folder made.
 
@@ -110,7 +118,14 @@ def read_run(folder: Path) -> Run:
     header, path = _read_header(folder / HEADER_FILE)
     damage: list[str] = []
     trials = tuple(_read_trials(folder / TRIALS_FILE, path, damage))
-    return Run(header=header, trials=trials, folder=str(folder), damage=tuple(damage))
+    behaviours = _read_entries(folder / BEHAVIOUR_FILE, Behaviour)
+    return Run(
+        header=header,
+        trials=trials,
+        folder=str(folder),
+        damage=tuple(damage),
+        behaviours=behaviours,
+    )
 
 
 def read_proofs(folder: Path) -> tuple[Proof, ...]:
@@ -118,9 +133,13 @@ def read_proofs(folder: Path) -> tuple[Proof, ...]:
 
     Raises BenchError where the file can't be read.
     """
-    file = folder / PROOFS_FILE
+    return _read_entries(folder / PROOFS_FILE, Proof)
+
+
+def _read_entries(file: Path, kind: type[EntryT]) -> tuple[EntryT, ...]:
+    """The entries of a file that not every run has."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=tuple[Proof, ...])
+        return msgspec.json.decode(file.read_bytes(), type=tuple[kind, ...])  # type: ignore[valid-type]
     except FileNotFoundError:
         return ()
     except OSError as error:

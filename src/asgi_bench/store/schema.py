@@ -9,7 +9,15 @@ from typing import Any
 import msgspec
 
 from asgi_bench.calibration import CALIBRATION_VERSION, Calibration
-from asgi_bench.model import SCHEMA_VERSION, VERDICT_VERSION, AbReport, Proof, RunHeader, Trial
+from asgi_bench.model import (
+    SCHEMA_VERSION,
+    VERDICT_VERSION,
+    AbReport,
+    Behaviour,
+    Proof,
+    RunHeader,
+    Trial,
+)
 
 SCHEMA_FOLDER = Path(__file__).parent / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -33,6 +41,9 @@ def store_schemas() -> dict[str, str]:
         ),
         "verdict.json": json_schema(
             AbReport, f"asgi-bench verdict.json, version {VERDICT_VERSION}"
+        ),
+        "behaviour.json": json_schema(
+            Behaviour, f"an entry of asgi-bench behaviour.json, version {SCHEMA_VERSION}"
         ),
         "calibration.json": json_schema(
             Calibration, f"asgi-bench calibration, version {CALIBRATION_VERSION}"

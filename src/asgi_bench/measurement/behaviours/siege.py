@@ -1,0 +1,142 @@
+"""Closed-loop load that goes on while something happens to a server, with an account of it."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from asgi_bench.load.generator import LoadProcess
+from asgi_bench.load.messages import Close, Closed, Load, Loaded, Loss, Open, Opened
+from asgi_bench.load.target import scenario_target
+from asgi_bench.machine.ports import HOST
+from asgi_bench.measurement.sliced import GRACE_S, OPENING_S
+from asgi_bench.measurement.standing import StandingServer
+from asgi_bench.model import Losses
+
+# Load without a break would leave the load process out of reach until its end.
+SLICE_S = 0.2
+# Undisturbed load before anything happens: what is lost in it is not due to what follows.
+CALM_S = 0.6
+POLL_S = 0.02
+
+
+class Account(NamedTuple):
+    """What came of the requests of a siege.
+
+    `before` are the losses of the undisturbed load; the other figures begin with the slice in which
+    it happened. `in_flight_lost` of the `losses` had been sent before that moment. `over_s` is how
+    long after it `is_over` was true, None where it was not within the limit.
+    """
+
+    sent: int
+    answered: int
+    losses: Losses
+    in_flight_lost: int
+    before: Losses
+    over_s: float | None
+
+
+class Siege:
+    """A session of one load process on one server."""
+
+    def __init__(
+        self, process: LoadProcess, server: StandingServer, name: str, timeout_s: float
+    ) -> None:
+        self._process = process
+        self._server = server
+        self._name = name
+        self._timeout_s = timeout_s
+
+    def open(self, connections: int, warmup_s: float) -> Opened:
+        """Open connections under load; raises LoadFault, as all that follows."""
+        target = scenario_target(
+            self._server.scenario,
+            name=self._name,
+            host=HOST,
+            port=self._server.process.port,
+            connections=connections,
+            timeout_s=self._timeout_s,
+        )
+        limit_s = connections * OPENING_S + warmup_s + self._timeout_s * 2 + GRACE_S
+        return self._process.ask(Open(target, warmup_s), Opened, limit_s)
+
+    def load(
+        self,
+        duration_s: float,
+        *,
+        meanwhile: Callable[[], None] | None = None,
+        rate_rps: float | None = None,
+        seed: int = 0,
+        patience_s: float | None = None,
+    ) -> Loaded:
+        """Put load on the server, a closed loop without a rate; `meanwhile` runs beside it."""
+        command = Load(
+            self._name,
+            duration_s,
+            self._server.pids,
+            rate_rps=rate_rps,
+            seed=seed,
+            is_step=True,
+            patience_s=patience_s,
+            tells_losses=True,
+        )
+        self._process.send(command)
+        if meanwhile is not None:
+            meanwhile()
+        return self._process.reply(Loaded, duration_s + self._timeout_s * 2 + GRACE_S)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._process.ask(Close(self._name), Closed, GRACE_S)
+
+    def endure(
+        self, act: Callable[[], None], is_over: Callable[[], bool], limit_s: float
+    ) -> Account:
+        """Load the server, do something to it, and go on until that is over, at most so long."""
+        before = losses_of([self.load(CALM_S)])
+        acted_s = 0.0
+        over_s: float | None = None
+
+        def look_until(end_s: float) -> None:
+            nonlocal over_s
+            while over_s is None and time.perf_counter() < end_s:
+                if is_over():
+                    over_s = time.perf_counter() - acted_s
+                time.sleep(POLL_S)
+
+        def strike() -> None:
+            nonlocal acted_s
+            time.sleep(SLICE_S / 2)
+            acted_s = time.perf_counter()
+            act()
+            look_until(acted_s + SLICE_S / 2)
+
+        slices = [self.load(SLICE_S, meanwhile=strike)]
+        while over_s is None and time.perf_counter() - acted_s < limit_s:
+            slices.append(
+                self.load(SLICE_S, meanwhile=lambda: look_until(time.perf_counter() + SLICE_S))
+            )
+        return Account(
+            sent=sum(piece.sent for piece in slices),
+            answered=sum(piece.requests for piece in slices),
+            losses=losses_of(slices),
+            in_flight_lost=sum(loss.sent_s < acted_s for piece in slices for loss in piece.losses),
+            before=before,
+            over_s=over_s,
+        )
+
+
+def losses_of(slices: Iterable[Loaded]) -> Losses:
+    """Return what was lost in some stretches of load, by kind."""
+    slices = tuple(slices)
+    lost = [_as_losses(loss) for piece in slices for loss in piece.losses]
+    refused = sum(piece.errors.connect for piece in slices)
+    return sum(lost, start=Losses(refused=refused))
+
+
+def _as_losses(loss: Loss) -> Losses:
+    match loss.kind:
+        case "timeout":
+            return Losses(timeout=1)
+        case "reset":
+            return Losses(truncated=1) if loss.has_begun else Losses(reset=1)
+    return Losses(wrong=1)

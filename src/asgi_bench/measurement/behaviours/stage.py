@@ -1,0 +1,149 @@
+"""The stage of a run that watches how servers behave, each part in fresh processes."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from asgi_bench.load.generator import LoadFault
+from asgi_bench.measurement.behaviours.graceful_stop import watch_stop
+from asgi_bench.measurement.behaviours.idle_connections import watch_idle
+from asgi_bench.measurement.behaviours.overload import FLOOD_CONNECTIONS, watch_overload
+from asgi_bench.measurement.behaviours.siege import Siege
+from asgi_bench.measurement.behaviours.worker_restart import NotApplicable, watch_restart
+from asgi_bench.measurement.block import on_cpus
+from asgi_bench.measurement.load_stand import LoadStand
+from asgi_bench.measurement.standing import StandingServer, StandingServers
+from asgi_bench.measurement.watch import Watch
+from asgi_bench.model import Behaviour, ClosedLoop, Plan, PlannedCell
+from asgi_bench.serving.faults import ServerFault
+from asgi_bench.store.runs import RunWriter
+
+USUAL_CONNECTIONS = 64
+# What the generator holds at once beside a usual run's.
+MOST_CONNECTIONS = FLOOD_CONNECTIONS + USUAL_CONNECTIONS
+
+Part: TypeAlias = Literal["stop", "overload", "restart"]
+
+
+class BehaviourStage:
+    """Watches every server setting of a plan; what is known is stored after each part."""
+
+    def __init__(
+        self, plan: Plan, stand: LoadStand, writer: RunWriter, watch: Watch, idle_watch_s: float
+    ) -> None:
+        self._plan = plan
+        self._stand = stand
+        self._writer = writer
+        self._watch = watch
+        self._idle_watch_s = idle_watch_s
+        self._chance = random.Random(f"{plan.seed}/behaviours")
+        self._found: dict[str, Behaviour] = {}
+
+    def run(self, cells: Sequence[PlannedCell]) -> None:
+        """Watch the servers of some cells, one after another; idle connections side by side."""
+        settings: dict[str, PlannedCell] = {}
+        for planned in cells:
+            settings.setdefault(planned.cell.process_key, planned)
+        self._found = {key: _nothing_yet(planned) for key, planned in settings.items()}
+        for planned in settings.values():
+            connections = _connections(planned, cells)
+            self._measure(planned, "stop", watch_stop, connections)
+            self._measure(planned, "overload", self._overload, connections)
+            self._measure(planned, "restart", watch_restart, connections)
+        for block in sorted({planned.blocks[0] for planned in settings.values()}):
+            self._idle([one for one in settings.values() if one.blocks[0] == block])
+
+    def _measure(
+        self,
+        planned: PlannedCell,
+        part: Part,
+        measure: Callable[[Siege, StandingServer, int], msgspec.Struct],
+        connections: int,
+    ) -> None:
+        """Start a server anew and watch one part; what prevents it is kept as the reason."""
+        key = planned.cell.process_key
+        self._watch.enter_behaviour(key, part)
+        try:
+            with self._server(planned) as server:
+                siege = self._siege(server, part)
+                with on_cpus(self._plan.load_cpus):
+                    self._keep(key, part, measure(siege, server, connections))
+        except NotApplicable as reason:
+            self._miss(key, part, f"does not apply: {reason}")
+        except ServerFault as fault:
+            self._miss(key, part, fault.reason)
+        except LoadFault as fault:
+            self._stand.discard()
+            self._miss(key, part, str(fault))
+
+    def _overload(self, siege: Siege, server: StandingServer, connections: int) -> msgspec.Struct:
+        flood = self._siege(server, "flood")
+        found = watch_overload(siege, flood, server, connections, self._chance)
+        if found is None:
+            raise ServerFault("no right answer came, so its capacity is not known")
+        return found
+
+    def _idle(self, cells: Sequence[PlannedCell]) -> None:
+        """Watch idle connections to the servers of a block, which are up together."""
+        for planned in cells:
+            self._watch.enter_behaviour(planned.cell.process_key, "idle")
+        with StandingServers(self._plan, cells, self._log_path, round=0, block=0) as standing:
+            targets = {}
+            for server in standing.servers:
+                key = server.cells[0].cell.process_key
+                if server.fault is None:
+                    targets[key] = (server.process.port, server.scenario)
+                else:
+                    self._miss(key, "idle", server.fault)
+            timeout_s = self._plan.request_timeout_s
+            for key, found in watch_idle(targets, self._idle_watch_s, timeout_s).items():
+                if isinstance(found, ServerFault):
+                    self._miss(key, "idle", found.reason)
+                else:
+                    self._keep(key, "idle", found)
+            standing.stop()
+
+    @contextmanager
+    def _server(self, planned: PlannedCell) -> Iterator[StandingServer]:
+        """A fresh server, up inside the block; raises ServerFault where it isn't."""
+        alone = msgspec.structs.replace(planned, blocks=planned.blocks[:1])
+        with StandingServers(self._plan, [alone], self._log_path, round=0, block=0) as standing:
+            (server,) = standing.servers
+            if server.fault is not None:
+                raise ServerFault(server.fault)
+            yield server
+            standing.stop()
+
+    def _siege(self, server: StandingServer, name: str) -> Siege:
+        key = f"{server.cells[0].cell.process_key}/{name}"
+        return Siege(self._stand.current(), server, key, self._plan.request_timeout_s)
+
+    def _log_path(self, cell_key: str, round: int, block: int) -> Path:
+        """All parts of a setting write into one log, beside those of its first load."""
+        return self._writer.log_path(cell_key, round, block).with_name("behaviour.log")
+
+    def _keep(self, key: str, part: str, found: msgspec.Struct) -> None:
+        self._store(key, **{part: found})
+
+    def _miss(self, key: str, part: str, reason: str) -> None:
+        self._store(key, missing={**self._found[key].missing, part: reason})
+
+    def _store(self, key: str, **facts: object) -> None:
+        self._found[key] = msgspec.structs.replace(self._found[key], **facts)
+        self._writer.write_behaviours(tuple(self._found.values()))
+
+
+def _nothing_yet(planned: PlannedCell) -> Behaviour:
+    cell = planned.cell
+    return Behaviour(cell.process_key, cell.server, cell.variant, cell.workers, cell.scenario)
+
+
+def _connections(planned: PlannedCell, cells: Sequence[PlannedCell]) -> int:
+    """The connections of a setting's first closed loop, or as many as are usual."""
+    loads = [one.cell.load for one in cells if one.cell.process_key == planned.cell.process_key]
+    closed = [load.connections for load in loads if isinstance(load, ClosedLoop)]
+    return closed[0] if closed else USUAL_CONNECTIONS
