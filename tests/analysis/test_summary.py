@@ -4,7 +4,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from asgi_bench.analysis.document import CellReport, Percentiles, Report
+from asgi_bench.analysis.document import CellReport, Percentiles, Rank, Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.analysis.validity import RULES_VERSION
 from asgi_bench.errors import BenchError
@@ -177,10 +177,24 @@ def test_failed_and_skipped_cells_have_reasons_and_no_figures(troubled: Report) 
         assert cell.response_time_s == Percentiles()
 
 
-def test_what_later_issues_fill_is_null(healthy: Report) -> None:
-    """No rank and no comparison is invented before there are rules for them."""
-    assert healthy.comparisons == ()
-    assert {cell.rank for cell in healthy.cells} == {None}
+def test_few_rounds_claim_no_order(healthy: Report) -> None:
+    """Five rounds compare every pair, and claim nothing: any cell may hold any place."""
+    assert {each.distinguishable for each in healthy.comparisons} == {False}
+    assert {each.reason for each in healthy.comparisons} == {
+        "5 common rounds are too few: a claim needs 6"
+    }
+    ranks = {(cell.workers, cell.rank) for cell in healthy.cells}
+    assert ranks == {(1, Rank(1, 11)), (2, Rank(1, 6))}
+
+
+def test_cpu_ratio_is_to_the_same_reference(healthy: Report) -> None:
+    """The cost of a request over the reference's, in the same rounds: here 1 over the rate's."""
+    for cell in healthy.cells:
+        assert cell.throughput_ratio is not None
+        assert cell.server_cpu_ratio is not None
+        assert cell.server_cpu_ratio.reference == UVICORN
+        product = cell.server_cpu_ratio.value * cell.throughput_ratio.value
+        assert product == pytest.approx(1, rel=1e-3)
 
 
 @pytest.mark.parametrize("spoil", ["invalid", "failed"])
@@ -309,7 +323,8 @@ def test_trials_of_unplanned_cells_are_left_out() -> None:
 def test_document_has_the_keys_of_the_interface(healthy: Report) -> None:
     """The JSON document has exactly the promised keys, in their order."""
     document = msgspec.to_builtins(healthy)
-    assert list(document) == ["schema", "version", "run", "cells", "comparisons", "sweeps"]
+    keys = "schema version run cells comparisons sweeps behaviour latency_comparisons"
+    assert list(document) == keys.split()
     assert (document["schema"], document["version"]) == ("asgi-bench/report", 1)
     run_keys = "id label started_at tool_version machine seed reference"
     assert list(document["run"]) == run_keys.split()
@@ -318,7 +333,7 @@ def test_document_has_the_keys_of_the_interface(healthy: Report) -> None:
         validity_reasons oversubscribed rounds requests errors sent_total errors_total
         throughput_rps throughput_ratio server_cpu_s_per_request server_pss_bytes
         load_cpu_s_per_request load_cpu_share response_time_s service_time_s generator_lag_s
-        offered_rps rate_ratio overloaded in_flight_max rank
+        offered_rps rate_ratio overloaded in_flight_max rank server_cpu_ratio tied_with
     """
     cell = document["cells"][0]
     assert list(cell) == cell_keys.split()
@@ -327,6 +342,9 @@ def test_document_has_the_keys_of_the_interface(healthy: Report) -> None:
     assert list(cell["errors_total"]) == list(cell["errors"])
     assert list(cell["throughput_rps"]) == ["value", "lower", "upper"]
     assert list(cell["throughput_ratio"]) == ["reference", "value", "lower", "upper"]
+    comparison = document["comparisons"][0]
+    assert list(comparison)[:6] == ["a", "b", "metric", "ratio", "p_adjusted", "distinguishable"]
+    assert list(comparison["ratio"]) == ["value", "lower", "upper"]
     assert list(cell["response_time_s"]) == ["p50", "p90", "p99", "p999", "p9999", "max"]
 
 

@@ -12,6 +12,7 @@ from asgi_bench.analysis.summary import summarize
 from asgi_bench.cli.report import report
 from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.reporting.documents import render_report
+from asgi_bench.reporting.tables import WIDTH
 from tests.synthetic_run import planned_cells, store_run, synthetic_run, troubled_run
 
 
@@ -102,7 +103,7 @@ def test_unknown_format_is_refused_with_the_known_ones(folder: Path) -> None:
 
 def test_columns_set_the_width(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through a pipe the table has its full width, unless COLUMNS says otherwise."""
-    assert max(map(len, invoke(str(folder)).stdout.splitlines())) == 100
+    assert max(map(len, invoke(str(folder)).stdout.splitlines())) == WIDTH
     monkeypatch.setenv("COLUMNS", "80")
     assert max(map(len, invoke(str(folder)).stdout.splitlines())) == 80
 

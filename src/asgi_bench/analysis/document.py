@@ -4,7 +4,7 @@ All figures are SI. Whatever wasn't measured, or rests on too few samples or rou
 """
 
 from collections.abc import Sequence
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -23,6 +23,8 @@ from asgi_bench.model import (
 
 REPORT_VERSION = 1
 
+Metric: TypeAlias = Literal["throughput_rps", "server_cpu_s_per_request", "response_time_p50_s"]
+
 
 class Interval(msgspec.Struct, frozen=True):
     """An estimate over rounds with its 95 % bounds; the bounds are null under 3 rounds."""
@@ -33,7 +35,7 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 class Ratio(msgspec.Struct, frozen=True):
-    """A cell's throughput over the reference cell's, from pairs within the same round."""
+    """A cell's figure over the reference cell's, from pairs within the same round and block."""
 
     reference: str
     value: float
@@ -64,7 +66,11 @@ class Percentiles(msgspec.Struct, frozen=True):
 
 
 class Rank(msgspec.Struct, frozen=True):
-    """The places a cell may hold among those it was compared with."""
+    """The places a cell may hold among those it was compared with.
+
+    `best` is 1 + the number of cells that are distinguishably better, `worst` the number of cells
+    less those that are distinguishably worse: 1 to 3 is a tie over three places.
+    """
 
     best: int
     worst: int
@@ -108,6 +114,11 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
     a share of the cell's own; the share of the due requests that went out before their
     schedule's end; whether it was overloaded, that is in half of its rounds or more the queue grew
     until the end (it then has no response and service times); the most requests in flight at once.
+
+    It is ranked among the sound cells of its scenario, load and worker count, for these were
+    measured in the same minutes: by throughput, in an open loop by the rounds' median response
+    times. `tied_with` are those it can't be told apart from. Both are null where it is invalid or
+    lacks that figure.
     """
 
     throughput_rps: Interval
@@ -124,6 +135,8 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
     overloaded: bool | None = None
     in_flight_max: int | None = None
     rank: Rank | None = None
+    server_cpu_ratio: Ratio | None = None
+    tied_with: tuple[str, ...] | None = None
 
 
 class SweepPoint(msgspec.Struct, frozen=True):
@@ -156,14 +169,26 @@ class SweepReport(CellFacts[RateSweep], frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """Two cells on one metric: their ratio, and whether they can be told apart."""
+    """Two cells of one scenario, load and worker count on one metric: can they be told apart?
+
+    `ratio` is a to b with the 95 % interval of this pair alone, from `round_ratios`: a over b in
+    each round that both have. `p_adjusted` is Student's, on their logarithms, adjusted for all
+    pairs of these cells on this metric (Holm); it is 1 under 3 rounds. Below 0.05, and from 6
+    rounds on, the two are `distinguishable`; else `reason` says what is lacking. `trimmed` is the
+    ratio without the fifth of the rounds at either end (Yuen's interval), and `holds_trimmed`
+    whether it too lies wholly on that side of 1; null where there is no claim to hold.
+    """
 
     a: str
     b: str
-    metric: Literal["throughput_rps", "server_cpu_s_per_request"]
+    metric: Metric
     ratio: Interval
     p_adjusted: float
     distinguishable: bool
+    reason: str | None = None
+    round_ratios: tuple[float, ...] = ()
+    trimmed: Interval = Interval()
+    holds_trimmed: bool | None = None
 
 
 class RunFacts(msgspec.Struct, frozen=True):
@@ -181,7 +206,9 @@ class RunFacts(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The whole document.
 
-    `behaviour` has an entry for each server setting where it was watched, else none.
+    `comparisons` are on throughput and CPU time per request, `latency_comparisons` on the rounds'
+    median response times in open loops. `behaviour` has an entry for each server setting where it
+    was watched, else none.
     """
 
     schema: Literal["asgi-bench/report"] = "asgi-bench/report"
@@ -191,6 +218,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     comparisons: tuple[Comparison, ...] = ()
     sweeps: tuple[SweepReport, ...] = ()
     behaviour: tuple[Behaviour, ...] = ()
+    latency_comparisons: tuple[Comparison, ...] = ()
 
     @property
     def everything(self) -> Sequence[CellReport | SweepReport]:

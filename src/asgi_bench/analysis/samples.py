@@ -4,14 +4,15 @@ Blocks of one round run one after another, so only trials of one block were meas
 minutes. The reference cell takes part in every block; its own figures come from its first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from asgi_bench.analysis.cell_validity import Verdict, is_usable, judge_cell
+from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.analysis.validity import RULES_VERSION, judge_trial_of
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Cell, Plan, PlannedCell, Run, RunHeader, Trial
+from asgi_bench.model import Cell, OpenLoop, Plan, PlannedCell, Run, RunHeader, Trial
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -38,6 +39,13 @@ class Sample(msgspec.Struct, frozen=True):
             return ()
         return tuple(filter(is_usable, self.own)) or self.measured
 
+    @property
+    def overloaded(self) -> bool | None:
+        """Whether an open loop's queue grew until the end in half of its rounds or more."""
+        if not isinstance(self.planned.cell.load, OpenLoop) or not self.estimating:
+            return None
+        return 2 * sum(map(is_trial_overloaded, self.estimating)) >= len(self.estimating)
+
 
 def sample_cells(run: Run) -> dict[str, Sample]:
     """The samples of all planned cells by key, in the plan's order.
@@ -59,10 +67,13 @@ def reference_key(cell: Cell, reference: str | None) -> str | None:
     return f"{reference}/{cell.scenario}/{cell.load.key}" if reference else None
 
 
-def throughput_pairs(
-    sample: Sample, samples: Mapping[str, Sample], plan: Plan
+def reference_pairs(
+    sample: Sample,
+    samples: Mapping[str, Sample],
+    plan: Plan,
+    figure: Callable[[Trial], float | None],
 ) -> tuple[str, list[tuple[float, float]]] | None:
-    """The reference cell's key, and (own, reference's) throughput in requests/s of each round.
+    """The reference cell's key, and (own, reference's) figure of each round that has both.
 
     The pairs are of usable trials in the cell's own block. None without a reference cell, or
     where that one is failed or invalid in this block: what can't be believed is no reference.
@@ -75,12 +86,12 @@ def throughput_pairs(
     verdict = judge_cell(theirs, plan.rounds)
     if verdict.outcome != "ok" or verdict.validity == "invalid":
         return None
-    reference_rps = {t.round: t.throughput_rps for t in theirs if is_usable(t)}
+    reference = {trial.round: figure(trial) for trial in theirs if is_usable(trial)}
     pairs = []
     for trial in sample.estimating:
-        ours, reference = trial.throughput_rps, reference_rps.get(trial.round)
-        if ours and reference:
-            pairs.append((ours, reference))
+        ours, other = figure(trial), reference.get(trial.round)
+        if ours and other:
+            pairs.append((ours, other))
     return key, pairs
 
 

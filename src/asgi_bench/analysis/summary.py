@@ -1,6 +1,6 @@
 """A stored run into the report document: estimates, verdicts, nothing invented."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, median
 from typing import NamedTuple
 
@@ -10,8 +10,10 @@ from asgi_bench.analysis.cell_facts import cell_facts, interval_over, merged
 from asgi_bench.analysis.document import CellReport, Ratio, Report, RunFacts
 from asgi_bench.analysis.intervals import paired_ratio
 from asgi_bench.analysis.load_curves import sweep_report
+from asgi_bench.analysis.metrics import server_cpu_s_per_request
 from asgi_bench.analysis.percentiles import Histogram, percentiles_s
-from asgi_bench.analysis.samples import Sample, sample_cells, throughput_pairs
+from asgi_bench.analysis.ranking import Ranking, rank_cells
+from asgi_bench.analysis.samples import Sample, reference_pairs, sample_cells
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_ratio
 from asgi_bench.analysis.validity import load_busy_s, load_cpu_share, sent_in_slices
 from asgi_bench.model import OpenLoop, Plan, RateSweep, Run, RunHeader, Trial
@@ -41,11 +43,15 @@ def survey(run: Run) -> Survey:
     sweeps = [s for s in samples.values() if isinstance(s.planned.cell.load, RateSweep)]
     others = [s for s in samples.values() if not isinstance(s.planned.cell.load, RateSweep)]
     times = {s.planned.cell.key: _histogram(s, "response_time_hdr") for s in others}
+    ranking = rank_cells(others)
+    cells = (_cell(s, samples, plan, times[s.planned.cell.key]) for s in others)
     report = Report(
         run=_run_facts(run.header),
-        cells=tuple(_cell(s, samples, plan, times[s.planned.cell.key]) for s in others),
+        cells=tuple(_ranked(cell, ranking) for cell in cells),
+        comparisons=ranking.comparisons,
         sweeps=tuple(sweep_report(sample, plan) for sample in sweeps),
         behaviour=run.behaviours,
+        latency_comparisons=ranking.latency_comparisons,
     )
     return Survey(report, {key: found for key, found in times.items() if found is not None})
 
@@ -59,7 +65,7 @@ def _histogram(sample: Sample, field: str) -> Histogram | None:
     """
     trials: Sequence[Trial] = sample.estimating
     if field != LAG:
-        trials = [] if _overloaded(sample) else [t for t in trials if not is_trial_overloaded(t)]
+        trials = [] if sample.overloaded else [t for t in trials if not is_trial_overloaded(t)]
     blobs = (getattr(trial, field) for trial in trials)
     return merged(sample.planned.cell.key, field, blobs)
 
@@ -86,7 +92,7 @@ def _cell(
     return CellReport(
         **msgspec.structs.asdict(cell_facts(sample, plan)),
         throughput_rps=interval_over(trial.throughput_rps for trial in used),
-        throughput_ratio=_ratio(sample, samples, plan),
+        throughput_ratio=_ratio(sample, samples, plan, lambda trial: trial.throughput_rps),
         server_cpu_s_per_request=interval_over(map(server_cpu_s_per_request, used)),
         server_pss_bytes=_pss_bytes(used),
         load_cpu_s_per_request=interval_over(map(_load_cpu_s_per_request, used)).value,
@@ -96,9 +102,18 @@ def _cell(
         generator_lag_s=percentiles_s(_histogram(sample, LAG)),
         offered_rps=_offered_rps(sample),
         rate_ratio=rate_ratio(figures),
-        overloaded=_overloaded(sample),
+        overloaded=sample.overloaded,
         in_flight_max=max((each.in_flight_max for each in figures), default=None),
+        server_cpu_ratio=_ratio(sample, samples, plan, server_cpu_s_per_request),
     )
+
+
+def _ranked(cell: CellReport, ranking: Ranking) -> CellReport:
+    """The cell with its rank, where it has one."""
+    standing = ranking.standings.get(cell.cell)
+    if standing is None:
+        return cell
+    return msgspec.structs.replace(cell, rank=standing.rank, tied_with=standing.tied_with)
 
 
 def _offered_rps(sample: Sample) -> float | None:
@@ -112,16 +127,14 @@ def _offered_rps(sample: Sample) -> float | None:
     return median(rates_rps) if rates_rps else None
 
 
-def _overloaded(sample: Sample) -> bool | None:
-    """Whether the queue grew until the end in half of the rounds or more; of open loops alone."""
-    if not isinstance(sample.planned.cell.load, OpenLoop) or not sample.estimating:
-        return None
-    return 2 * sum(map(is_trial_overloaded, sample.estimating)) >= len(sample.estimating)
-
-
-def _ratio(sample: Sample, samples: Mapping[str, Sample], plan: Plan) -> Ratio | None:
-    """The cell's throughput over the reference's, where both were measured in one round."""
-    paired = throughput_pairs(sample, samples, plan)
+def _ratio(
+    sample: Sample,
+    samples: Mapping[str, Sample],
+    plan: Plan,
+    figure: Callable[[Trial], float | None],
+) -> Ratio | None:
+    """The cell's figure over the reference's, where both were measured in one round."""
+    paired = reference_pairs(sample, samples, plan, figure)
     if paired is None:
         return None
     reference, pairs = paired
@@ -131,14 +144,8 @@ def _ratio(sample: Sample, samples: Mapping[str, Sample], plan: Plan) -> Ratio |
     return Ratio(reference, estimate.value, estimate.lower, estimate.upper)
 
 
-def server_cpu_s_per_request(trial: Trial) -> float | None:
-    """CPU time of the server's process tree over all requests between the clock reads."""
-    sent = sent_in_slices(trial)
-    return trial.server_cpu_s / sent if sent else None
-
-
 def _load_cpu_s_per_request(trial: Trial) -> float | None:
-    """The same of the load generator, without what it spent waiting precisely."""
+    """CPU time of the load generator per request, without what it spent waiting precisely."""
     sent = sent_in_slices(trial)
     return load_busy_s(trial) / sent if sent else None
 

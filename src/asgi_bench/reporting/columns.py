@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
-from asgi_bench.analysis.document import CellReport, SweepReport
+from asgi_bench.analysis.document import CellReport, Ratio, SweepReport
 from asgi_bench.model import ClosedLoop, Load, OpenLoop, RateSweep
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.wording import (
@@ -47,7 +47,9 @@ def columns_of(load: Load) -> tuple[Column, ...]:
 def column_notes(loads: Iterable[Load], reference: str | None) -> tuple[str, ...]:
     """What the columns mean under these loads, for under the tables."""
     kinds = {type(load): load for load in loads}
-    notes = ["w: worker processes. ±: 95% interval over rounds with fresh processes."]
+    notes = [
+        "w: worker processes. ±: 95% interval over rounds with fresh processes, each by itself."
+    ]
     for load in kinds.values():
         loop = f"{load_kind(load).capitalize()}. " if len(kinds) > 1 else ""
         notes.append(loop + " ".join(_sentences(load, reference)))
@@ -62,7 +64,7 @@ def _sentences(load: Load, reference: str | None) -> Iterator[str]:
     if isinstance(load, ClosedLoop):
         yield f"p50, p99: {times}."
         if reference is not None:
-            yield f"Ratio: throughput over that of {plain(reference)} in the same rounds."
+            yield f"Ratio: over that of {plain(reference)} in the same rounds."
     elif isinstance(load, OpenLoop):
         yield "Ranked by p50. Kept: requests sent before the schedule's end, of those due."
         yield f"p50, p99, p99.9: {times}; service: from the sending."
@@ -74,22 +76,19 @@ def _sentences(load: Load, reference: str | None) -> Iterator[str]:
         yield f"p99: {times}, in ms, at shares of each server's own throughput."
 
 
-def _ratio(cell: CellReport) -> str:
-    """The throughput ratio; the reference's own is 1, and no estimate."""
-    ratio = cell.throughput_ratio
+def _ratio(cell: CellReport, ratio: Ratio | None) -> str:
+    """A ratio to the reference; its own is 1, and no estimate."""
     if ratio is not None and ratio.reference == cell.cell:
         return "1"
     return numbers.with_interval(numbers.times(ratio.value if ratio else None), ratio)
 
 
 def _throughput(cell: CellReport) -> str:
-    estimate = cell.throughput_rps
-    return numbers.with_interval(numbers.rate(estimate.value), estimate)
-
-
-def _cpu(cell: CellReport) -> str:
-    cost = cell.server_cpu_s_per_request
-    return numbers.with_interval(numbers.microseconds(cost.value), cost)
+    """Requests per second; how sure that is matters where there is no ratio, which is surer."""
+    text = numbers.rate(cell.throughput_rps.value)
+    if cell.throughput_ratio is not None:
+        return text
+    return numbers.with_interval(text, cell.throughput_rps)
 
 
 def _errors(cell: CellReport | SweepReport) -> str:
@@ -132,7 +131,7 @@ def _share(share: float) -> str:
 
 
 _IDENTITY = (
-    Column("#", "", lambda cell: numbers.MISSING),
+    Column("#", "", lambda cell: numbers.places(getattr(cell, "rank", None))),
     Column("server", "", lambda cell: plain(cell.server), "left"),
     Column("variant", "", lambda cell: plain(cell.variant), "left"),
     Column("w", "", lambda cell: str(cell.workers)),
@@ -141,12 +140,14 @@ _VERDICT = (
     Column("err", "%", _errors),
     Column("validity", "", verdict_word, "left"),
 )
+# Ratios first: they hold on this machine from run to run, the absolute figures beside them don't.
 _CLOSED = (
-    Column("requests", "per s", _throughput),
-    Column("ratio to", "reference", _ratio),
+    Column("throughput", "ratio", lambda cell: _ratio(cell, cell.throughput_ratio)),
+    Column("CPU", "ratio", lambda cell: _ratio(cell, cell.server_cpu_ratio)),
+    Column("req", "per s", _throughput),
+    Column("CPU", "µs", lambda cell: numbers.microseconds(cell.server_cpu_s_per_request.value)),
     Column("p50", "ms", lambda cell: numbers.milliseconds(cell.response_time_s.p50)),
     Column("p99", "ms", lambda cell: numbers.milliseconds(cell.response_time_s.p99)),
-    Column("CPU", "µs/request", _cpu),
     Column("PSS", "MiB", lambda cell: numbers.mebibytes(cell.server_pss_bytes)),
 )
 _OPEN = (

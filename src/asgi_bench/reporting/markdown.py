@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from asgi_bench.analysis.document import Report
 from asgi_bench.model import Behaviour
 from asgi_bench.reporting import behaviours
+from asgi_bench.reporting.claims import claim_notes
 from asgi_bench.reporting.columns import Column, column_notes, columns_of
 from asgi_bench.reporting.groups import AnyGroup, report_groups
 from asgi_bench.reporting.rows import caption, run_words, section_rows
@@ -26,7 +27,7 @@ def render_markdown(report: Report) -> str:
     ]
     if groups:
         notes = column_notes((group.load for group in groups), report.run.reference)
-        parts.append(_escape(" ".join(notes)))
+        parts.append(_escape(" ".join((*notes, *claim_notes(report)))))
     found = findings(report)
     if found:
         lines = [

@@ -2,9 +2,11 @@
 
 import math
 
-from asgi_bench.analysis.document import Interval, Ratio
+from asgi_bench.analysis.document import Interval, Rank, Ratio
+from asgi_bench.analysis.intervals import half_width
 
 MISSING = "–"  # noqa: RUF001 (an en dash is what stands for nothing in a table)
+UNTIL = "–"  # noqa: RUF001 (and for a range)
 DIGITS = 3
 MEBIBYTE = 2**20
 
@@ -101,21 +103,21 @@ def milliseconds_tick(seconds: float) -> str:
 
 
 def plus_minus(estimate: Interval | Ratio | None) -> str:
-    """The wider side of a 95 % interval, in percent of the estimate: `±2.1%`; empty without one.
-
-    Bounds on logarithms lie a factor above and below, so the upper side is the wider one.
-    """
-    if estimate is None or not estimate.value:
-        return ""
-    if estimate.lower is None or estimate.upper is None:
-        return ""
-    width = max(estimate.upper / estimate.value - 1, 1 - estimate.lower / estimate.value)
-    return f"±{significant(width * 100, 2)}%"
+    """The wider side of a 95 % interval, in percent of the estimate: `±2.1%`; empty without one."""
+    width = None if estimate is None else half_width(estimate)
+    return "" if width is None else f"±{significant(width * 100, 2)}%"
 
 
 def with_interval(text: str, estimate: Interval | Ratio | None) -> str:
     """A formatted estimate with its interval: `24,813 ±2.1%`."""
     return f"{text} {plus_minus(estimate)}".rstrip()
+
+
+def places(rank: Rank | None) -> str:
+    """The places a cell may hold: `2`, or `1–3` where others can't be told apart from it."""  # noqa: RUF002 (an en dash is what stands between the ends of a range)
+    if rank is None:
+        return MISSING
+    return str(rank.best) if rank.best == rank.worst else f"{rank.best}{UNTIL}{rank.worst}"
 
 
 def moment(timestamp: str) -> str:

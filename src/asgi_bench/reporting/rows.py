@@ -28,10 +28,14 @@ CLIENT_WORDS: Mapping[Client, str] = {
 
 
 def section_rows(section: Section[Any], columns: tuple[Column, ...]) -> Iterator[Row]:
-    """The rows of a section in order: only what is valid or suspect has a place."""
+    """The rows of a section in order: only what is valid or suspect has a place.
+
+    A sweep's is the place of its estimate, for sweeps are not compared with each other.
+    """
     place, *figures = columns
     for number, cell in enumerate(section.cells, start=1):
-        shown = str(number) if number <= len(section.ranked) else place.text(cell)
+        is_sweep = isinstance(cell, SweepReport) and number <= len(section.ranked)
+        shown = str(number) if is_sweep else place.text(cell)
         yield Row(cell, (shown, *(column.text(cell) for column in figures)))
 
 

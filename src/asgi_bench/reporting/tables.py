@@ -12,6 +12,7 @@ from rich.text import Text
 from asgi_bench.analysis.document import Report
 from asgi_bench.model import Behaviour
 from asgi_bench.reporting import behaviours
+from asgi_bench.reporting.claims import claim_notes
 from asgi_bench.reporting.columns import Column, column_notes, columns_of
 from asgi_bench.reporting.groups import AnyGroup, report_groups
 from asgi_bench.reporting.rows import Row, caption, run_words, section_rows
@@ -57,8 +58,9 @@ def _print_report(console: Console, report: Report) -> None:
         console.print(_table(group))
     if groups:
         console.print()
-        for note in column_notes((group.load for group in groups), report.run.reference):
-            console.print(Text(note, style="dim"))
+        notes = column_notes((group.load for group in groups), report.run.reference)
+        for note in (*notes, *claim_notes(report)):
+            console.print(Text(plain(note), style="dim"))
     _print_findings(console, findings(report))
     if report.behaviour:
         _print_behaviour(console, report.behaviour)

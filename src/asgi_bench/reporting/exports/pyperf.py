@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
+from asgi_bench.analysis.metrics import server_cpu_s_per_request
 from asgi_bench.analysis.percentiles import merge_histograms, quantile_s
 from asgi_bench.analysis.samples import Sample
-from asgi_bench.analysis.summary import server_cpu_s_per_request
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ClosedLoop, OpenLoop, Trial
 from asgi_bench.reporting.exports.subject import Document, Subject, usable_trials

@@ -9,9 +9,9 @@ from io import StringIO
 from typing import Any
 
 from asgi_bench.analysis.cell_validity import is_usable
+from asgi_bench.analysis.metrics import server_cpu_s_per_request
 from asgi_bench.analysis.percentiles import merge_histograms, percentiles_s
 from asgi_bench.analysis.samples import Sample, sample_cells
-from asgi_bench.analysis.summary import server_cpu_s_per_request
 from asgi_bench.model import Trial
 from asgi_bench.reporting.delimited import field
 from asgi_bench.reporting.exports.subject import Document, Subject

@@ -1,0 +1,156 @@
+"""Which cells can be told apart, and the places each may hold among its like.
+
+Compared are the sound cells of one scenario, load and worker count: they share a block, so each
+round measured them in the same minutes. The unit is the round; a claim needs six of them, and
+holds against the number of pairs that were looked at.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from asgi_bench.analysis.document import Comparison, Metric, Rank
+from asgi_bench.analysis.metrics import FIGURES, LESS_IS_BETTER, ranking_metric
+from asgi_bench.analysis.pairs import Pair, holm, pairs
+from asgi_bench.analysis.samples import Sample
+from asgi_bench.model import ClosedLoop, Load, RateSweep
+
+MIN_CLAIM_ROUNDS = 6
+SIGNIFICANCE = 0.05
+
+
+class Standing(NamedTuple):
+    """A cell's rank, and the cells that it can't be told apart from."""
+
+    rank: Rank
+    tied_with: tuple[str, ...]
+
+
+class Ranking(NamedTuple):
+    """The comparisons of a run as its report parts them, and where each ranked cell stands."""
+
+    comparisons: tuple[Comparison, ...]
+    latency_comparisons: tuple[Comparison, ...]
+    standings: Mapping[str, Standing]
+
+
+def rank_cells(samples: Iterable[Sample], *, looked: bool = False) -> Ranking:
+    """Compare and rank all cells that are no sweeps, by the cell's key.
+
+    Failed, invalid and overloaded ones take no part.
+
+    `looked` as in `log_interval`. Raises BenchError for a stored histogram that can't be read.
+    """
+    groups: dict[tuple[str, Load, int], list[Sample]] = {}
+    for sample in samples:
+        cell = sample.planned.cell
+        if _is_sound(sample) and not isinstance(cell.load, RateSweep):
+            groups.setdefault((cell.scenario, cell.load, cell.workers), []).append(sample)
+    comparisons: list[Comparison] = []
+    standings: dict[str, Standing] = {}
+    for (_, load, _), members in groups.items():
+        for metric in _metrics(load):
+            values = {s.planned.cell.key: _values(s, metric) for s in members}
+            values = {key: of_rounds for key, of_rounds in values.items() if of_rounds}
+            found = compare(values, metric, looked=looked)
+            comparisons += found
+            if metric == ranking_metric(load):
+                standings |= stand(list(values), found)
+    return Ranking(
+        comparisons=tuple(c for c in comparisons if c.metric != "response_time_p50_s"),
+        latency_comparisons=tuple(c for c in comparisons if c.metric == "response_time_p50_s"),
+        standings=standings,
+    )
+
+
+def compare(
+    values: Mapping[str, Mapping[int, float]], metric: Metric, *, looked: bool = False
+) -> list[Comparison]:
+    """Compare every two cells on a metric; `values` are positive, by cell and round."""
+    keys = list(values)
+    rounds = sorted({number for of_rounds in values.values() for number in of_rounds})
+    logs = np.full((len(rounds), len(keys)), np.nan)
+    for column, of_rounds in enumerate(values.values()):
+        for row, number in enumerate(rounds):
+            if number in of_rounds:
+                logs[row, column] = np.log(of_rounds[number])
+    found = pairs(logs, looked=looked)
+    adjusted = holm([pair.p for pair in found])
+    return [_comparison(keys, metric, pair, p) for pair, p in zip(found, adjusted, strict=True)]
+
+
+def stand(cells: Sequence[str], comparisons: Iterable[Comparison]) -> dict[str, Standing]:
+    """The standing of each cell, from their comparisons on the metric that ranks them."""
+    better: dict[str, int] = dict.fromkeys(cells, 0)
+    worse: dict[str, int] = dict.fromkeys(cells, 0)
+    told_apart: dict[str, set[str]] = {key: {key} for key in cells}
+    for comparison in comparisons:
+        if not comparison.distinguishable:
+            continue
+        a_leads = (comparison.ratio.value or 0.0) > 1
+        if comparison.metric in LESS_IS_BETTER:
+            a_leads = not a_leads
+        ahead, behind = (comparison.a, comparison.b) if a_leads else (comparison.b, comparison.a)
+        worse[ahead] += 1
+        better[behind] += 1
+        told_apart[ahead].add(behind)
+        told_apart[behind].add(ahead)
+    return {
+        key: Standing(
+            Rank(1 + better[key], len(cells) - worse[key]),
+            tuple(other for other in cells if other not in told_apart[key]),
+        )
+        for key in cells
+    }
+
+
+def _is_sound(sample: Sample) -> bool:
+    """Whether a cell's figures can be believed, and were measured under the load it names."""
+    verdict = sample.verdict
+    return verdict.outcome == "ok" and verdict.validity != "invalid" and not sample.overloaded
+
+
+def _metrics(load: Load) -> tuple[Metric, ...]:
+    """What cells under a load are compared on: an open loop sets the throughput itself."""
+    if isinstance(load, ClosedLoop):
+        return ("throughput_rps", "server_cpu_s_per_request")
+    return ("server_cpu_s_per_request", "response_time_p50_s")
+
+
+def _values(sample: Sample, metric: Metric) -> dict[int, float]:
+    """A cell's figure in each round that has one."""
+    figure = FIGURES[metric]
+    found = {trial.round: figure(trial) for trial in sample.estimating}
+    return {number: value for number, value in found.items() if value}
+
+
+def _comparison(keys: Sequence[str], metric: Metric, pair: Pair, p_adjusted: float) -> Comparison:
+    """What a pair says, in the document's words."""
+    rounds = len(pair.round_ratios)
+    reason = None
+    if rounds < MIN_CLAIM_ROUNDS:
+        common = "1 common round is" if rounds == 1 else f"{rounds} common rounds are"
+        reason = f"{common} too few: a claim needs {MIN_CLAIM_ROUNDS}"
+    elif p_adjusted >= SIGNIFICANCE:
+        reason = f"p {p_adjusted:.2g} is not below {SIGNIFICANCE:g}: chance would do as well"
+    return Comparison(
+        a=keys[pair.a],
+        b=keys[pair.b],
+        metric=metric,
+        ratio=pair.ratio,
+        p_adjusted=p_adjusted,
+        distinguishable=reason is None,
+        reason=reason,
+        round_ratios=pair.round_ratios,
+        trimmed=pair.trimmed,
+        holds_trimmed=_holds_trimmed(pair) if reason is None else None,
+    )
+
+
+def _holds_trimmed(pair: Pair) -> bool:
+    """Whether the trimmed interval too lies on the ratio's side of 1."""
+    value, lower, upper = pair.ratio.value, pair.trimmed.lower, pair.trimmed.upper
+    if value is None or lower is None or upper is None:
+        return False
+    return lower > 1 if value > 1 else upper < 1
