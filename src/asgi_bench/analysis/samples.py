@@ -97,21 +97,23 @@ def reference_pairs(
 
 def _sample(planned: PlannedCell, trials: Sequence[Trial], header: RunHeader) -> Sample:
     """Judge where it's due, and part the trials by block."""
-    judged = tuple(_judged(trial, planned.cell, header) for trial in trials)
+    everywhere = tuple(judged(trial, planned.cell, header) for trial in trials)
     own = tuple(
         sorted(
-            (trial for trial in judged if trial.block == planned.blocks[0]),
+            (trial for trial in everywhere if trial.block == planned.blocks[0]),
             key=lambda trial: trial.round,
         )
     )
     if planned.skip_reason is not None:
         verdict = Verdict("skipped", planned.skip_reason, "valid", ())
     else:
-        verdict = judge_cell(own, header.plan.rounds)
-    return Sample(planned=planned, own=own, everywhere=judged, verdict=verdict)
+        # An A/B ends when it has seen enough: the rounds it then hasn't had aren't missing.
+        rounds = header.plan.rounds if header.plan.gate is None else len(own)
+        verdict = judge_cell(own, rounds)
+    return Sample(planned=planned, own=own, everywhere=everywhere, verdict=verdict)
 
 
-def _judged(trial: Trial, cell: Cell, header: RunHeader) -> Trial:
+def judged(trial: Trial, cell: Cell, header: RunHeader) -> Trial:
     """A stored verdict stands, unless older rules gave it."""
     if trial.rules_version >= RULES_VERSION:
         return trial

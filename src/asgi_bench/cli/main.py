@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from asgi_bench import __version__
+from asgi_bench.cli.ab import ab
 from asgi_bench.cli.calibrate import calibrate_
 from asgi_bench.cli.check import check
 from asgi_bench.cli.export import export_
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command("list")(list_)
 app.command("check")(check)
 app.command("run")(run)
+app.command("ab")(ab)
 app.command("calibrate")(calibrate_)
 app.command("report")(report)
 app.command("plot")(plot)

@@ -27,9 +27,14 @@ def require_linux() -> None:
 
 def planned(selection: Selection) -> Plan:
     """Return the plan of a selection on this machine's CPUs; raises UsageError."""
+    return load_plan(on_this_machine(selection))
+
+
+def on_this_machine(selection: Selection) -> Selection:
+    """Return a selection with this machine's CPUs parted among servers and generator."""
     split = split_cpus(selection.server_cpus or None, selection.load_cpus or None)
-    return load_plan(
-        msgspec.structs.replace(selection, server_cpus=split.server_cpus, load_cpus=split.load_cpus)
+    return msgspec.structs.replace(
+        selection, server_cpus=split.server_cpus, load_cpus=split.load_cpus
     )
 
 

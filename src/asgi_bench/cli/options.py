@@ -2,7 +2,7 @@
 
 import inspect
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -191,10 +191,18 @@ def selection_of(
     )
 
 
-def with_selection(verb: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb all filters and knobs as flags; it takes them as its argument `selection`."""
+def with_selection(
+    verb: Callable[..., None], defaults: Mapping[str, Any] | None = None
+) -> Callable[..., None]:
+    """Give a verb all filters and knobs as flags; it takes them as its argument `selection`.
+
+    `defaults` are those of the verb's own, by name of the argument.
+    """
     about_app = inspect.signature(own_app_of).parameters
-    about_run = inspect.signature(selection_of).parameters
+    about_run = {
+        name: parameter.replace(default=(defaults or {}).get(name, parameter.default))
+        for name, parameter in inspect.signature(selection_of).parameters.items()
+    }
 
     def selection(**values: Any) -> Selection:
         own_app = own_app_of(**{name: values.pop(name) for name in about_app})

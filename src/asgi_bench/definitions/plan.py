@@ -44,6 +44,10 @@ def load_plan(selection: Selection) -> Plan:
     packages = Installation(selection.python)
     if own is None:
         scenarios, app_dir = load_scenarios(shipped_apps() / SCENARIOS_FILE), shipped_apps()
+        if selection.stand_in is not None:
+            app, app_dir = selection.stand_in
+            replace = msgspec.structs.replace
+            scenarios = {name: replace(one, app=app) for name, one in scenarios.items()}
     else:
         scenario, app_dir = _own_scenario(own, selection, packages), own.app_dir
         scenarios = {scenario.name: scenario}

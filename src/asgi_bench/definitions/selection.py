@@ -22,7 +22,8 @@ class Selection(msgspec.Struct, frozen=True):
     variant with 2 as well. `connections` None is 64, or 256 as the cap of an open loop. With
     `rates` there are open loops alone, unless `closed`; `common_rate_rps` adds one open loop to
     each server's `default` variant with 1 worker. `seed` None has one drawn. CPU sets are numbers
-    of CPUs, resolved. `own_app` takes the place of the scenarios; `python` is the servers'
+    of CPUs, resolved. `own_app` takes the place of the scenarios; `stand_in`, as module:attribute
+    and its folder, only that of their apps: it has to answer as they do. `python` is the servers'
     interpreter.
     """
 
@@ -53,6 +54,7 @@ class Selection(msgspec.Struct, frozen=True):
     env: dict[str, str] = {}
     python: str = sys.executable
     own_app: OwnApp | None = None
+    stand_in: tuple[str, Path] | None = None
 
 
 def matching(globs: Collection[str], names: Iterable[str], flag: str) -> list[str]:

@@ -4,11 +4,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from asgi_bench import __version__
+from asgi_bench.analysis.ab_report import is_settled
 from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.machine.fingerprint import describe_machine, installed_packages
@@ -20,7 +22,7 @@ from asgi_bench.measurement.calibration import calibration_for
 from asgi_bench.measurement.events import Observer
 from asgi_bench.measurement.expectations import settle_expectations
 from asgi_bench.measurement.interruption import orderly_interruption
-from asgi_bench.measurement.rounds import Enough, measure
+from asgi_bench.measurement.rounds import measure
 from asgi_bench.model import Plan, RunHeader
 from asgi_bench.store.folders import run_id
 from asgi_bench.store.runs import RunWriter
@@ -30,6 +32,7 @@ class Order(msgspec.Struct, frozen=True):
     """What to carry out, and where it goes: `parent` is the folder of all runs.
 
     With `idle_watch_s` the servers' behaviour is watched too, idle connections for that long.
+    `began_s` on the monotonic clock is when an A/B's budget began to run.
     """
 
     plan: Plan
@@ -39,6 +42,7 @@ class Order(msgspec.Struct, frozen=True):
     fail_fast: bool = False
     lock_wait_s: float = 0.0
     idle_watch_s: float | None = None
+    began_s: float | None = None
 
 
 def carry_out(
@@ -47,11 +51,10 @@ def carry_out(
     *,
     announce: Callable[[str], None],
     folder_made: Callable[[Path], None],
-    enough: Enough | None = None,
 ) -> None:
     """Measure a plan into a new run folder; `folder_made` is told it as soon as it exists.
 
-    With `enough` the plan's rounds are the most there will be.
+    Of an A/B the plan's rounds are the most there will be: it ends when nothing is open.
 
     Raises BenchError where another run holds the machine, Interrupted on a signal. Whatever was
     stored until then stands.
@@ -69,6 +72,8 @@ def carry_out(
         calibration = None
         if plan.client == "fast":
             calibration = calibration_for(order.parent, plan, machine, announce)
+        plan = _with_time_spent(plan, order.began_s)
+        enough = None if plan.gate is None else partial(is_settled, plan)
         started = datetime.now(UTC)
         header = RunHeader(
             run_id=run_id(started, order.label),
@@ -110,6 +115,15 @@ def app_folder(plan: Plan) -> Path:
     ]
     own = [folder for folder in folders if folder != shipped_apps()]
     return own[0] if own else Path.cwd()
+
+
+def _with_time_spent(plan: Plan, began_s: float | None) -> Plan:
+    """The plan of an A/B with what is gone of its budget: from here on the trials tell the time."""
+    if plan.gate is None:
+        return plan
+    spent_s = 0.0 if began_s is None else round(time.monotonic() - began_s, 3)
+    gate = msgspec.structs.replace(plan.gate, spent_s=spent_s)
+    return msgspec.structs.replace(plan, gate=gate)
 
 
 def _most_connections(plan: Plan) -> int:

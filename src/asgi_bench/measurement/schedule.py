@@ -1,11 +1,12 @@
 """The order of slices in a block: seeded, random, and spread evenly over its time."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import permutations
 
 import msgspec
 
-from asgi_bench.model import PlannedCell, RateSweep
+from asgi_bench.model import ROLES, Cell, PlannedCell, RateSweep
 
 # A slice shorter than 16 response times is mostly its own ramp and drain; 20 ms is the shortest
 # that keeps the command's own cost (0.2 ms) at 1 %; 1 s keeps slow servers interleaved at all.
@@ -38,6 +39,30 @@ def load_duration_s(planned: PlannedCell, duration_s: float) -> float:
     if isinstance(load, RateSweep):
         return each_s * (len(load.shares) + load.search_steps)
     return each_s
+
+
+def start_order(cells: Sequence[Cell], seed: int, round: int, block: int) -> list[Cell]:
+    """The order in which servers are started: random, for who starts first gets a calm machine.
+
+    The sides of an A/B go through all their orders, in every six rounds each once.
+    """
+    chance = random.Random(f"{seed}/ports/{round}/{block}")
+    shuffled = chance.sample(cells, len(cells))
+    orders = list(permutations(ROLES))
+    cycle, place = divmod(round, len(orders))
+    random.Random(f"{seed}/orders/{cycle}/{block}").shuffle(orders)
+    return sorted(shuffled, key=lambda cell: orders[place].index(cell.side) if cell.side else 0)
+
+
+def even_lengths_s(lengths_s: Mapping[Cell, float]) -> dict[str, float]:
+    """The length of each cell's slices by its key: that of the slowest for all sides of a cell.
+
+    So that they have as many slices, which stand in random order in each stretch of a block.
+    """
+    longest_s: dict[Cell, float] = {}
+    for cell, length_s in lengths_s.items():
+        longest_s[cell.sideless] = max(length_s, longest_s.get(cell.sideless, 0.0))
+    return {cell.key: longest_s[cell.sideless] for cell in lengths_s}
 
 
 def schedule(

@@ -13,7 +13,12 @@ from asgi_bench.machine.sockets import connection_owners
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.disturbance import DisturbanceMeter
 from asgi_bench.measurement.load_stand import LoadStand
-from asgi_bench.measurement.schedule import SHORTEST_SLICE_S, schedule, slice_duration_s
+from asgi_bench.measurement.schedule import (
+    SHORTEST_SLICE_S,
+    even_lengths_s,
+    schedule,
+    slice_duration_s,
+)
 from asgi_bench.measurement.watch import Watch
 from asgi_bench.model import ClosedLoop, OpenLoop, Plan, RateSweep
 from asgi_bench.model import Load as AnyLoad
@@ -59,7 +64,7 @@ class SliceLoader:
             self._fruitless_s.clear()
             self._pids = {pid for item in cells for pid in item.server.pids}
             self._watch.enter(round, block, "open")
-            lengths_s = {item.cell.key: self._open(item, process) for item in cells}
+            lengths_s = even_lengths_s({item.cell: self._open(item, process) for item in cells})
             self._watch.enter(round, block, "load")
             able = [item for item in cells if not item.draft.has_failed]
             self._follow(able, lengths_s, chance, process)

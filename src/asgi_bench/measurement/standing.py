@@ -8,9 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
+import msgspec
+
 from asgi_bench.machine.affinity import move
 from asgi_bench.machine.ports import free_port
 from asgi_bench.measurement.interruption import uninterrupted
+from asgi_bench.measurement.schedule import start_order
 from asgi_bench.model import ErrorCounts, Plan, PlannedCell, Scenario
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.logs import last_log_line
@@ -18,6 +21,7 @@ from asgi_bench.serving.process import ServerProcess, stop_all
 from asgi_bench.serving.readiness import Readiness, wait_for_all
 
 STOP_TIMEOUT_S = 5.0
+HASH_SEED = "PYTHONHASHSEED"
 
 # Where the output of a cell's server goes, by cell key, round and block.
 LogPath: TypeAlias = Callable[[str, int, int], Path]
@@ -76,6 +80,19 @@ class StandingServer:
         return len(set(self.pids) - set(self.process.pids))
 
 
+def with_shared_chance(planned: PlannedCell, seed: int, round: int, block: int) -> PlannedCell:
+    """A side of an A/B with the hash seed of its block: a common random number.
+
+    Which hash seed a process has decides how its dicts collide, and so a part of its speed. The
+    sides of a block share it, and each block draws another, so that no one seed decides.
+    """
+    if planned.cell.side is None or HASH_SEED in planned.env:
+        return planned
+    drawn = random.Random(f"{seed}/hash/{round}/{block}").randrange(2**32)
+    env = {**planned.env, HASH_SEED: f"{drawn:010}"}
+    return msgspec.structs.replace(planned, env=env)
+
+
 class StandingServers:
     """All servers of a block, up inside the `with` block and gone after it."""
 
@@ -125,14 +142,17 @@ class StandingServers:
         groups: dict[str, list[PlannedCell]] = {}
         for planned in self._cells:
             groups.setdefault(planned.cell.process_key, []).append(planned)
-        chance = random.Random(f"{self._plan.seed}/ports/{self._round}/{self._block}")
-        keys = sorted(groups)
-        # The order of starting is random too: who starts first gets the calmest machine.
-        chance.shuffle(keys)
-        for key in keys:
-            cells = groups[key]
-            log_path = self._log_path(cells[0].cell.key, self._round, self._block)
-            process = ServerProcess(cells[0], port=free_port(chance), log_path=log_path)
+        place = (self._plan.seed, self._round, self._block)
+        chance = random.Random("/".join(map(str, (place[0], "ports", *place[1:]))))
+        firsts = [groups[key][0].cell for key in sorted(groups)]
+        for first in start_order(firsts, *place):
+            cells = groups[first.process_key]
+            log_path = self._log_path(first.key, self._round, self._block)
+            process = ServerProcess(
+                with_shared_chance(cells[0], *place),
+                port=free_port(chance),
+                log_path=log_path,
+            )
             server = StandingServer(cells, scenarios[cells[0].cell.scenario], process)
             self.servers.append(server)
             with uninterrupted():

@@ -149,6 +149,11 @@ class Cell(msgspec.Struct, frozen=True):
         variant = self.variant if self.side is None else f"{self.variant}@{self.side}"
         return f"{self.server}/{variant}/w{self.workers}"
 
+    @property
+    def sideless(self) -> "Cell":
+        """The cell that all sides of an A/B measure."""
+        return msgspec.structs.replace(self, side=None)
+
 
 class PlannedCell(msgspec.Struct, frozen=True):
     """A cell with what starts its server.

@@ -9,8 +9,9 @@ from asgi_bench.model.trial import Reason
 
 VERDICT_VERSION = 1
 
-# As far as anything is wrong with them, from the worst on: what several cells come to.
-Verdict: TypeAlias = Literal["failed", "regression", "invalid", "undecided", "improvement", "pass"]
+# From the worst on: what several cells come to.
+Verdict: TypeAlias = Literal["regression", "failed", "invalid", "undecided", "improvement", "pass"]
+DifferenceKind: TypeAlias = Literal["package", "python", "app", "args", "env", "commit", "server"]
 GateMetric: TypeAlias = Literal[
     "throughput_rps", "server_cpu_s_per_request", "response_time_p50_s", "response_time_p99_s"
 ]
@@ -68,7 +69,7 @@ class Difference(msgspec.Struct, frozen=True):
     `kind` tells which of them, `name` which one of its kind.
     """
 
-    kind: Literal["package", "python", "app", "args", "env", "commit", "server"]
+    kind: DifferenceKind
     name: str
     baseline: str | None
     candidate: str | None

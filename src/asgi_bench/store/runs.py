@@ -9,7 +9,7 @@ from typing import IO, Any, Self, TypeVar
 import msgspec
 
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Behaviour, Proof, Run, RunHeader, Trial
+from asgi_bench.model import AbReport, Behaviour, Proof, Run, RunHeader, Trial
 from asgi_bench.store.folders import (
     BEHAVIOUR_FILE,
     HEADER_FILE,
@@ -17,6 +17,7 @@ from asgi_bench.store.folders import (
     PHASES_FILE,
     PROOFS_FILE,
     TRIALS_FILE,
+    VERDICT_FILE,
     safe_name,
 )
 from asgi_bench.store.migrations import (
@@ -146,6 +147,13 @@ def _read_entries(file: Path, kind: type[EntryT]) -> tuple[EntryT, ...]:
         raise BenchError(f"{file}: can't be read: {error.strerror}") from None
     except UNREADABLE as error:
         raise BenchError(f"{file}: {error}") from None
+
+
+def write_verdict(folder: Path, report: AbReport) -> Path:
+    """Store the verdict on an A/B in its run folder, whole, in place of an older one."""
+    file = folder / VERDICT_FILE
+    _write_atomically(file, msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+    return file
 
 
 class _Version(msgspec.Struct):

@@ -1,0 +1,126 @@
+"""What each block of an A/B says of each metric: the sides of one block against one another.
+
+Effects are natural logarithms of slowdowns: positive is worse, 0.03 is about 3 %.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from asgi_bench.analysis.cell_validity import is_usable
+from asgi_bench.analysis.percentiles import merge_histograms, quantile_s
+from asgi_bench.model import Cell, ClosedLoop, GateMetric, Role, Slice, Trial
+
+Floats = npt.NDArray[np.float64]
+
+# A stall of the machine within a slice of 20 ms is a tenth of it or more: on a shared virtual
+# machine the mean of a block's slices scattered twice as far as their interquartile mean.
+TRIMMED = 0.25
+QUANTILES: Mapping[GateMetric, float] = {
+    "response_time_p50_s": 0.5,
+    "response_time_p99_s": 0.99,
+}
+
+
+class BlockEffect(msgspec.Struct, frozen=True):
+    """One block on one metric: the logarithms of effects, and of both sides' own figures.
+
+    `effect` is the candidate against both baselines, `control` the second of them against the
+    first.
+    """
+
+    round: int
+    effect: float
+    control: float
+    baseline: float
+    candidate: float
+
+
+def gated_metrics(cell: Cell) -> tuple[GateMetric, ...]:
+    """What a verdict rests on: a closed loop's throughput, an open loop's median, and the CPU."""
+    speed: GateMetric = (
+        "throughput_rps" if isinstance(cell.load, ClosedLoop) else "response_time_p50_s"
+    )
+    return (speed, "server_cpu_s_per_request")
+
+
+def usable_blocks(trials: Sequence[Trial], cell: Cell) -> tuple[dict[int, dict[Role, Trial]], int]:
+    """A cell's blocks by round in which each side was measured and none is invalid; and the rest.
+
+    A block that lost one side is left out whole: what is left of it has nothing to compare with.
+    """
+    roles: tuple[Role, ...] = ("baseline", "control", "candidate")
+    keys = {msgspec.structs.replace(cell, side=role).key: role for role in roles}
+    rounds: dict[int, dict[Role, Trial]] = {}
+    for trial in trials:
+        if trial.cell in keys:
+            rounds.setdefault(trial.round, {})[keys[trial.cell]] = trial
+    usable = {
+        number: sides
+        for number, sides in sorted(rounds.items())
+        if len(sides) == len(keys) and all(map(is_usable, sides.values()))
+    }
+    return usable, len(rounds) - len(usable)
+
+
+def block_effects(
+    blocks: Mapping[int, Mapping[Role, Trial]], metric: GateMetric
+) -> tuple[BlockEffect, ...]:
+    """The effects in each block; blocks that can't tell this metric are left out."""
+    found = (_block_effect(number, sides, metric) for number, sides in blocks.items())
+    return tuple(effect for effect in found if effect is not None)
+
+
+def _block_effect(
+    number: int, sides: Mapping[Role, Trial], metric: GateMetric
+) -> BlockEffect | None:
+    logs = [_slice_logs(sides[role], metric) for role in ("baseline", "control", "candidate")]
+    # Slices of the sides stand in triples, near in time; one that was lost breaks its triple.
+    count = min(map(len, logs))
+    table: Floats = np.stack([log[:count] for log in logs])
+    table = table[:, np.isfinite(table).all(axis=0)]
+    if not table.shape[1]:
+        return None
+    baseline, control, candidate = table
+    sign = -1.0 if metric == "throughput_rps" else 1.0
+    # Trimmed for each pair of sides: the difference of two that are alike is symmetric, so that
+    # trimming can't shift it. That of one and the mean of two is not where slices have outliers.
+    pairs = trimmed_mean(candidate - baseline), trimmed_mean(candidate - control)
+    return BlockEffect(
+        round=number,
+        effect=sign * sum(pairs) / 2,
+        control=sign * trimmed_mean(control - baseline),
+        baseline=(trimmed_mean(baseline) + trimmed_mean(control)) / 2,
+        candidate=trimmed_mean(candidate),
+    )
+
+
+def trimmed_mean(values: Floats, share: float = TRIMMED) -> float:
+    """The mean without the given share of the values at either end; of few values the mean."""
+    cut = int(len(values) * share)
+    return float(np.sort(values)[cut : len(values) - cut].mean())
+
+
+def _slice_logs(trial: Trial, metric: GateMetric) -> Floats:
+    """The logarithm of the metric in each slice, NaN where it has none."""
+    if metric in QUANTILES:
+        histogram = merge_histograms([trial.response_time_hdr])
+        found_s = quantile_s(histogram, QUANTILES[metric]) if histogram else None
+        figures = [found_s or np.nan]
+    else:
+        figure = _throughput_rps if metric == "throughput_rps" else _server_cpu_s_per_request
+        figures = [figure(piece) for piece in trial.slices]
+    logs: Floats = np.log(np.array(figures, dtype=float))
+    return logs
+
+
+def _throughput_rps(piece: Slice) -> float:
+    is_measured = piece.requests > 0 and piece.duration_s > 0
+    return piece.requests / piece.duration_s if is_measured else np.nan
+
+
+def _server_cpu_s_per_request(piece: Slice) -> float:
+    is_measured = piece.sent > 0 and piece.server_cpu_s > 0
+    return piece.server_cpu_s / piece.sent if is_measured else np.nan

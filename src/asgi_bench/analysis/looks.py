@@ -1,0 +1,78 @@
+"""When an A/B looks at its data, and how much of its error it spends there.
+
+Who looks again and again and stops when it suits finds something in noise. So the looks are
+planned, as shares of the budget, and the probability of a false alarm is spent over them (Lan &
+DeMets, Biometrika 1983): at a share t of the budget alpha * t ** 3 in all (the power family of
+Kim & DeMets, 1987), at the end what is left. Each look has its part for itself, whatever the
+others found, so that their sum bounds the whole (Bonferroni): no assumption on how looks hang
+together is needed, and it costs a few per cent of an interval's width.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from asgi_bench.model import Gate
+
+SPENDING_POWER = 3
+# A t interval on fewer blocks is wider than any effect worth finding.
+FEWEST_BLOCKS = 6
+
+
+class Look(msgspec.Struct, frozen=True):
+    """A look after so many blocks: the `level` that is spent there, and whether it is the last."""
+
+    blocks: int
+    level: float
+    is_last: bool
+
+
+def looks_of(gate: Gate, ends_s: Sequence[float], most_blocks: int) -> tuple[Look, ...]:
+    """The looks that were due after blocks which ended at these times, since the run began.
+
+    Known from the blocks up to each look alone: the same while measuring and from stored trials.
+    """
+    looks: list[Look] = []
+    spent_level = 0.0
+    for blocks, end_s in enumerate(ends_s, start=1):
+        is_last = blocks >= most_blocks or not _fits_another(gate, ends_s[:blocks])
+        share = 1.0 if is_last else _share(gate, end_s, blocks, most_blocks)
+        planned = [1.0] if is_last else [one for one in gate.looks if one <= share]
+        level = spent_by(gate, max(planned, default=0.0)) - spent_level
+        if level > 0 and (is_last or blocks >= FEWEST_BLOCKS):
+            looks.append(Look(blocks, level, is_last))
+            spent_level += level
+    return tuple(looks)
+
+
+def look_at_end(gate: Gate, ends_s: Sequence[float], most_blocks: int) -> Look:
+    """The look that the verdict on all blocks rests on.
+
+    That of a run which was broken off between its looks spends what is due at that time.
+    """
+    looks = looks_of(gate, ends_s, most_blocks)
+    blocks = len(ends_s)
+    if looks and looks[-1].blocks == blocks:
+        return looks[-1]
+    share = min(1.0, _share(gate, ends_s[-1] if ends_s else 0.0, blocks, most_blocks))
+    level = spent_by(gate, share) - sum(look.level for look in looks)
+    return Look(blocks, max(level, 0.0), is_last=False)
+
+
+def spent_by(gate: Gate, share: float) -> float:
+    """The probability of a false alarm that may be spent until a share of the budget."""
+    return gate.alpha * share**SPENDING_POWER
+
+
+def elapsed_s(gate: Gate, end_s: float) -> float:
+    """The time since the command began, for a moment in seconds since the run began."""
+    return end_s + (gate.spent_s or 0.0)
+
+
+def _share(gate: Gate, end_s: float, blocks: int, most_blocks: int) -> float:
+    return max(elapsed_s(gate, end_s) / gate.budget_s, blocks / most_blocks)
+
+
+def _fits_another(gate: Gate, ends_s: Sequence[float]) -> bool:
+    """Whether another block as long as the mean of those so far ends within the budget."""
+    return elapsed_s(gate, ends_s[-1]) + ends_s[-1] / len(ends_s) <= gate.budget_s

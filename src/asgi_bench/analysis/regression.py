@@ -1,0 +1,165 @@
+"""The rule of an A/B: from the effects of blocks to verdicts on metrics and cells.
+
+The block is the unit, for its processes are fresh; within it nothing is independent. Over blocks
+Student's t is used, on logarithms. Several metrics and cells are tested at once, hence Holm's
+procedure; the level of each interval is the one at which Holm tested its effect, so that the
+interval leaves out 0 exactly where the effect is significant.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from math import exp, expm1, log, log1p
+
+import msgspec
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from asgi_bench.analysis.block_effects import BlockEffect
+from asgi_bench.model import Effect, Gate, GateMetric, MetricVerdict, Verdict
+
+# Raised when the rule changes: stored runs are then judged anew.
+RULE_VERSION = 1
+# The control is tested to void a run, not to find something: its interval leaves out 0 by chance
+# in one of a thousand runs, and must be as large as what matters besides.
+CONTROL_CONFIDENCE = 0.999
+POWER = 0.8
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """The mean of logarithms, one a block, with its standard error; None under 2 blocks."""
+
+    mean: float
+    standard_error: float | None
+    blocks: int
+
+    @property
+    def p(self) -> float:
+        """Two-sided, of the hypothesis that there is no effect."""
+        if self.standard_error is None:
+            return 1.0
+        if self.standard_error == 0:
+            return 0.0 if self.mean else 1.0
+        return 2 * float(stdtr(self.blocks - 1, -abs(self.mean) / self.standard_error))
+
+    def half_width(self, confidence: float) -> float | None:
+        """Half of the two-sided t interval."""
+        if self.standard_error is None or confidence >= 1:
+            return None
+        return float(stdtrit(self.blocks - 1, 0.5 + confidence / 2)) * self.standard_error
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """The estimate from one value a block. Raises ValueError without any."""
+    if not values:
+        raise ValueError("an estimate needs a block")
+    array = np.asarray(values, dtype=float)
+    error = float(array.std(ddof=1)) / len(array) ** 0.5 if len(array) > 1 else None
+    return Estimate(float(array.mean()), error, len(array))
+
+
+def effect_of(found: Estimate, confidence: float) -> Effect:
+    """An estimate on logarithms as a slowdown with its interval."""
+    half_width = found.half_width(confidence)
+    if half_width is None:
+        return Effect(expm1(found.mean))
+    # Beyond this an interval says nothing anyway, and exp would overflow.
+    lo, hi = (min(found.mean + sign * half_width, 700.0) for sign in (-1, 1))
+    return Effect(expm1(found.mean), expm1(lo), expm1(hi))
+
+
+def holm_levels(ps: Sequence[float], level: float) -> list[float]:
+    """The level at which Holm's procedure tests each hypothesis, all after its stop at its last.
+
+    A hypothesis is rejected exactly if its p is at most its level.
+    """
+    levels = [0.0] * len(ps)
+    is_stopped = False
+    current = 0.0
+    for rank, index in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        if not is_stopped:
+            current = level / (len(ps) - rank)
+        levels[index] = current
+        is_stopped = is_stopped or ps[index] > current
+    return levels
+
+
+def holm_adjusted(ps: Sequence[float]) -> list[float]:
+    """Holm's adjusted p values: at most a level exactly where the procedure rejects at it."""
+    order = sorted(range(len(ps)), key=lambda i: ps[i])
+    steps = (min(1.0, ps[index] * (len(ps) - rank)) for rank, index in enumerate(order))
+    adjusted = [0.0] * len(ps)
+    for index, value in zip(order, accumulate(steps, max), strict=True):
+        adjusted[index] = value
+    return adjusted
+
+
+def judge_effect(effect: Effect, min_change: float) -> Verdict:
+    """What an effect with its interval comes to, against the smallest change that matters."""
+    if effect.lo is None or effect.hi is None:
+        return "undecided"
+    if effect.lo > 0 and effect.d >= min_change:
+        return "regression"
+    if effect.hi < 0 and effect.d <= -min_change:
+        return "improvement"
+    return "pass" if effect.hi < min_change else "undecided"
+
+
+def control_moved(control: Effect | None, min_change: float) -> bool:
+    """Whether two processes of the same differ so much that nothing can be believed."""
+    if control is None or control.lo is None or control.hi is None:
+        return False
+    return (control.lo > 0 or control.hi < 0) and abs(control.d) >= min_change
+
+
+def judge_metrics(
+    metrics: Sequence[tuple[GateMetric, Sequence[BlockEffect]]], gate: Gate, level: float
+) -> list[MetricVerdict]:
+    """Judge all gated metrics of all cells together, at the level of one look.
+
+    Each with the effects of its blocks, of which there has to be one at least.
+    """
+    found = [estimate([block.effect for block in blocks]) for _, blocks in metrics]
+    ps = [one.p for one in found]
+    judged = []
+    for (metric, blocks), one, adjusted, own_level in zip(
+        metrics, found, holm_adjusted(ps), holm_levels(ps, level), strict=True
+    ):
+        shown = measured(metric, blocks, 1 - own_level)
+        judged.append(
+            msgspec.structs.replace(
+                shown,
+                verdict=judge_effect(shown.effect, gate.min_change),
+                # As if all of alpha were spent here: at most alpha where it is significant.
+                p_adjusted=min(1.0, adjusted * gate.alpha / level) if level else None,
+                detectable=detectable(one, 1 - own_level, gate.min_change),
+            )
+        )
+    return judged
+
+
+def measured(metric: GateMetric, blocks: Sequence[BlockEffect], confidence: float) -> MetricVerdict:
+    """The figures of a metric without a verdict on it."""
+    found = estimate([block.effect for block in blocks])
+    return MetricVerdict(
+        metric=metric,
+        verdict=None,
+        effect=effect_of(found, confidence),
+        blocks=len(blocks),
+        baseline=exp(float(np.mean([block.baseline for block in blocks]))),
+        candidate=exp(float(np.mean([block.candidate for block in blocks]))),
+        confidence=confidence,
+        standard_error=found.standard_error,
+        control=effect_of(estimate([block.control for block in blocks]), CONTROL_CONFIDENCE),
+    )
+
+
+def detectable(found: Estimate, confidence: float, min_change: float) -> float | None:
+    """The smallest slowdown that would have been called a regression four times in five.
+
+    It has to be found significant, and not below the smallest change that matters.
+    """
+    half_width = found.half_width(confidence)
+    if half_width is None or found.standard_error is None:
+        return None
+    margin = float(stdtrit(found.blocks - 1, POWER)) * found.standard_error
+    return expm1(min(max(half_width, log1p(min_change)) + margin, log(1e300)))

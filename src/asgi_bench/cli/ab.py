@@ -1,0 +1,133 @@
+"""`asgi-bench ab`: baseline against candidate, interleaved, one verdict."""
+
+import functools
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import typer
+
+from asgi_bench.analysis.ab_report import ab_report
+from asgi_bench.cli.ab_options import AA, Budget, FailOnUndecided, MinChange, gate_of
+from asgi_bench.cli.measuring import dry_run_text, on_this_machine, require_linux
+from asgi_bench.cli.options import (
+    DEFAULT_OUTPUT,
+    DryRun,
+    Label,
+    Output,
+    Wait,
+    with_selection,
+)
+from asgi_bench.cli.progress import RunProgress
+from asgi_bench.cli.run import say
+from asgi_bench.cli.side_options import AskedSides, with_sides
+from asgi_bench.definitions.ab_plan import load_ab_plan
+from asgi_bench.definitions.quantities import parse_duration
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.errors import ExitCode, UsageError
+from asgi_bench.machine.fingerprint import busy_warning
+from asgi_bench.measurement.run import Order, carry_out
+from asgi_bench.model import AbReport, Verdict
+from asgi_bench.sides.building import built_sides
+from asgi_bench.sides.given import Asked
+from asgi_bench.store.runs import read_run, write_verdict
+
+# A block costs 1.3 s for starting, opening and stopping three servers, whatever it measures;
+# with so much time under load for each side its slices tell as much as its starts (METHODOLOGY).
+BLOCK_DURATION = "600ms"
+# More than any budget has time for: it's the budget that ends an A/B.
+MOST_BLOCKS = 1000
+
+EXIT_CODES: dict[Verdict, ExitCode] = {
+    "regression": ExitCode.REGRESSION,
+    "failed": ExitCode.FAILED,
+    "invalid": ExitCode.INVALID,
+    "undecided": ExitCode.OK,
+    "improvement": ExitCode.OK,
+    "pass": ExitCode.OK,
+}
+
+
+@functools.partial(with_selection, defaults={"duration": BLOCK_DURATION, "rounds": MOST_BLOCKS})
+@with_sides
+def ab(
+    selection: Selection,
+    sides: AskedSides,
+    min_change: MinChange = "2%",
+    budget: Budget = "100s",
+    aa: AA = False,
+    fail_on_undecided: FailOnUndecided = False,
+    label: Label = None,
+    output: Output = DEFAULT_OUTPUT,
+    dry_run: DryRun = False,
+    wait: Wait = None,
+) -> None:
+    """Compare a candidate with its baseline in one run, and say whether it is slower."""
+    require_linux()
+    _check(selection, sides, aa=aa)
+    gate = gate_of(min_change, budget, is_aa=aa)
+    wait_s = 0.0 if wait is None else parse_duration(wait, "--wait")
+    asked = _with_itself(sides) if aa else sides
+    with built_sides(
+        asked.baseline,
+        asked.candidate,
+        python=selection.python,
+        own_app=selection.own_app,
+        announce=say,
+    ) as built:
+        # Environments are built once and then known: the budget is for what is measured.
+        began_s = time.monotonic()
+        plan = load_ab_plan(on_this_machine(selection), *built, gate)
+        if dry_run:
+            print(dry_run_text(plan))
+            return
+        warning = busy_warning()
+        if warning is not None:
+            say(f"warning: {warning}")
+        order = Order(plan, output, label, tuple(sys.argv[1:]), lock_wait_s=wait_s, began_s=began_s)
+        report = _measured(order)
+    print(report.text)
+    raise typer.Exit(exit_code(report, fail_on_undecided=fail_on_undecided))
+
+
+def _check(selection: Selection, sides: AskedSides, *, aa: bool) -> None:
+    """Raise UsageError for what an A/B can't do, or has nothing to compare for."""
+    if selection.sweep:
+        raise UsageError("--sweep: an A/B has no load curves; give --rate or --connections")
+    if selection.client != "fast":
+        raise UsageError("--client, --locustfile: an A/B needs slices, which only `fast` sends")
+    says_something = sides.candidate != Asked("candidate")
+    if aa and says_something:
+        raise UsageError("--aa compares the baseline with itself: leave --candidate… out")
+    if not aa and not says_something and sides.baseline == Asked("baseline"):
+        raise UsageError(
+            "baseline and candidate are the same: say what --candidate… is, or --aa to compare "
+            "the baseline with itself"
+        )
+
+
+def _with_itself(sides: AskedSides) -> AskedSides:
+    again = msgspec.structs.replace(sides.baseline, role="candidate")
+    return msgspec.structs.replace(sides, candidate=again)
+
+
+def _measured(order: Order) -> AbReport:
+    """Carry out an A/B and print its folder, also after a failure; return the verdict."""
+    folders: list[Path] = []
+    try:
+        with RunProgress(order.plan) as progress:
+            carry_out(order, progress.observe, announce=say, folder_made=folders.append)
+    finally:
+        for folder in folders:
+            print(folder)
+    report = ab_report(read_run(folders[0]))
+    write_verdict(folders[0], report)
+    return report
+
+
+def exit_code(report: AbReport, *, fail_on_undecided: bool) -> ExitCode:
+    """What a verdict exits with."""
+    if report.verdict == "undecided" and fail_on_undecided:
+        return ExitCode.UNDECIDED
+    return EXIT_CODES[report.verdict]

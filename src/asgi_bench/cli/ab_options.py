@@ -1,0 +1,46 @@
+"""The flags of `asgi-bench ab` beside its sides: the rule they are judged by."""
+
+from typing import Annotated
+
+import typer
+
+from asgi_bench.definitions.quantities import parse_duration
+from asgi_bench.errors import UsageError
+from asgi_bench.model import Gate
+
+MinChange = Annotated[
+    str, typer.Option("--min-change", metavar="SHARE", help="The smallest change that matters.")
+]
+Budget = Annotated[
+    str,
+    typer.Option(
+        "--budget",
+        metavar="TIME",
+        help="The longest it takes; it ends sooner where nothing is open.",
+    ),
+]
+AA = Annotated[bool, typer.Option("--aa", help="Compare the baseline with itself: it should pass.")]
+FailOnUndecided = Annotated[
+    bool, typer.Option("--fail-on-undecided", help="Exit with 4 where nothing was decided.")
+]
+
+
+def gate_of(min_change: str, budget: str, *, is_aa: bool) -> Gate:
+    """The rule that the flags ask for; raises UsageError."""
+    return Gate(
+        min_change=parse_share(min_change, "--min-change"),
+        budget_s=parse_duration(budget, "--budget"),
+        is_aa=is_aa,
+    )
+
+
+def parse_share(text: str, name: str) -> float:
+    """Return a share as in `2%` or `0.02`; raises UsageError for none between 0 and 1."""
+    number, percent, rest = text.strip().partition("%")
+    try:
+        share = float(number) / (100 if percent else 1)
+    except ValueError:
+        share = -1.0
+    if rest or not 0 < share < 1:
+        raise UsageError(f"{name}: {text!r} must be a share above 0, as in 2% or 0.02")
+    return share
