@@ -40,3 +40,11 @@ def test_the_vanished_use_nothing(gone_pid: int) -> None:
     assert memory.pss_bytes([gone_pid]) is None
     assert memory.pss_bytes([]) is None
     assert (memory.pss_bytes([gone_pid, os.getpid()]) or 0) > MIB
+
+
+def test_resident_size_counts_what_is_touched(gone_pid: int) -> None:
+    """What a process holds is in it; the vanished hold nothing."""
+    before = memory.resident_bytes([os.getpid(), gone_pid])
+    block = b"x" * (32 * MIB)
+    grown = memory.resident_bytes([os.getpid()]) - before
+    assert len(block) - MIB <= grown <= len(block) + 8 * MIB

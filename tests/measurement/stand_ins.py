@@ -6,6 +6,7 @@ from typing import cast
 
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.draft import TrialDraft
+from asgi_bench.measurement.peak import PeakMemory
 from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.model import Cell, ClosedLoop, Load, Scenario
 
@@ -27,7 +28,7 @@ def loaded_cell(
         scenario=Scenario(name="hello", app="hello:app"),
         cells=(cell,),
         pids=(),
-        pids_gone=0,
+        memory=PeakMemory(),
     )
     draft = TrialDraft(cell, round=round, block=block, epoch_s=0.0, log=Path("log"))
     return LoadedCell(cell, cast(StandingServer, server), draft, DURATION_S)

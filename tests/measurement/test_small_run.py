@@ -177,6 +177,22 @@ def test_a_trial_is_the_sum_of_its_slices(run: Run) -> None:
         assert trial.response_bytes > len("Hello, world!")
 
 
+def test_what_a_server_costs_is_read_in_every_trial(run: Run) -> None:
+    """Ticks agree with the exact clock, memory grows under load, and switches are counted."""
+    for trial in run.trials:
+        user_s, system_s = trial.server_user_s, trial.server_system_s
+        assert user_s is not None and system_s is not None
+        # Each reading of a process may be cut by a tick of each kind, and some idle in between.
+        assert trial.server_cpu_s * 0.7 - 0.1 < user_s + system_s < trial.server_cpu_s * 1.3 + 0.1
+        idle, loaded = trial.server_pss_idle_bytes, trial.server_pss_bytes
+        peak = trial.server_pss_peak_bytes
+        assert idle is not None and loaded is not None and peak is not None
+        assert 2**20 < idle <= peak and loaded <= peak
+        assert trial.voluntary_switches is not None and trial.voluntary_switches > 0
+        assert trial.involuntary_switches is not None and trial.involuntary_switches >= 0
+        assert trial.stop_s is not None and 0 < trial.stop_s < 5 and not trial.stop_forced
+
+
 def test_locusts_own_table_agrees(finished: Finished, run: Run) -> None:
     """What Locust counted is what we did, but for the probes that went before it."""
     counted = _locust_counts(finished.run_folder / "locust_stats.csv")

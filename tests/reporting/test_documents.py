@@ -11,6 +11,7 @@ from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import Client, OpenLoop
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import columns_of
+from asgi_bench.reporting.costs import cost_tables
 from asgi_bench.reporting.delimited import cell_columns
 from asgi_bench.reporting.documents import render_report
 from asgi_bench.reporting.groups import AnyGroup, group_cells, report_groups
@@ -83,12 +84,15 @@ def test_text_and_markdown_have_the_same_facts(which: str, request: pytest.Fixtu
     report: Report = request.getfixturevalue(which)
     text, markdown = render_report(report, "text"), render_report(report, "markdown")
     table = [markdown_cells(line) for line in markdown.splitlines() if line.startswith("|")]
+    groups = report_groups(report)
+    tables = [(columns_of(group.load), rows_of(group)) for group in groups]
+    for costs in cost_tables(groups):
+        tables.append((costs.columns, [r for s in costs.group.sections for r in costs.rows(s)]))
     expected = []
-    for group in report_groups(report):
-        columns = columns_of(group.load)
+    for columns, rows in tables:
         expected.append([f"{column.title} {column.unit}".strip() for column in columns])
         expected.append(["---" if c.align == "left" else "---:" for c in columns])
-        expected += [list(row.texts) for row in rows_of(group)]
+        expected += [list(row.texts) for row in rows]
     assert table == expected
     flat, shown = " ".join(text.split()), re.sub(r"\\(.)", r"\1", markdown)
     for finding in findings(report):

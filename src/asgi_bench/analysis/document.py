@@ -76,6 +76,30 @@ class Rank(msgspec.Struct, frozen=True):
     worst: int
 
 
+class Costs(msgspec.Struct, frozen=True):
+    """What a cell's server costs beside `server_cpu_s_per_request` and `server_pss_bytes`.
+
+    User and system time add up to `server_cpu_s_per_request`. `throughput_rps_per_core` is over
+    the CPUs that the server kept busy: requests per second of its CPU time. Memory is the median
+    of rounds: ready but not loaded yet, and the most seen between slices. Startup and stop are
+    side by side with the other servers of the block. Switches are of the server's threads, the
+    voluntary ones waits, the others losses of the CPU. `response_bytes` is head and body.
+    `machine_energy_j_per_request` is what all CPUs took, the load generator's share too.
+    """
+
+    server_user_s_per_request: Interval = Interval()
+    server_system_s_per_request: Interval = Interval()
+    throughput_rps_per_core: Interval = Interval()
+    server_pss_idle_bytes: int | None = None
+    server_pss_peak_bytes: int | None = None
+    startup_s: Interval = Interval()
+    stop_s: Interval = Interval()
+    voluntary_switches_per_request: float | None = None
+    involuntary_switches_per_request: float | None = None
+    response_bytes: int | None = None
+    machine_energy_j_per_request: Interval = Interval()
+
+
 LoadT = TypeVar("LoadT", bound=ClosedLoop | OpenLoop | RateSweep)
 
 
@@ -137,6 +161,7 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
     rank: Rank | None = None
     server_cpu_ratio: Ratio | None = None
     tied_with: tuple[str, ...] | None = None
+    costs: Costs = Costs()
 
 
 class SweepPoint(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from asgi_bench.analysis.cell_facts import cell_facts, interval_over, merged
+from asgi_bench.analysis.costs import costs_of
 from asgi_bench.analysis.document import CellReport, Ratio, Report, RunFacts
 from asgi_bench.analysis.intervals import paired_ratio
 from asgi_bench.analysis.load_curves import sweep_report
@@ -105,6 +106,7 @@ def _cell(
         overloaded=sample.overloaded,
         in_flight_max=max((each.in_flight_max for each in figures), default=None),
         server_cpu_ratio=_ratio(sample, samples, plan, server_cpu_s_per_request),
+        costs=costs_of(used),
     )
 
 

@@ -9,6 +9,7 @@ current as of that CPU's last scheduler tick: read it when the process is at res
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,10 @@ from pathlib import Path
 from asgi_bench.machine.processes import PROC, stat_fields
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_SWITCHES = re.compile(
+    rb"^voluntary_ctxt_switches:\s+(\d+)\nnonvoluntary_ctxt_switches:\s+(\d+)", re.M
+)
+_MOST_BYTES = 16 * 1024
 
 
 def process_cpu_s(pid: int) -> float:
@@ -108,22 +113,35 @@ def run_queue_wait_s(pids: Iterable[int]) -> float:
 
 def context_switches(pids: Iterable[int]) -> tuple[int, int]:
     """Voluntary and involuntary context switches of the live threads of these processes."""
-    counts = {"voluntary_ctxt_switches": 0, "nonvoluntary_ctxt_switches": 0}
+    voluntary = involuntary = 0
     for text in _task_files(pids, "status"):
-        for line in text.splitlines():
-            name, _, figure = line.partition(":")
-            if name in counts:
-                counts[name] += int(figure)
-    return counts["voluntary_ctxt_switches"], counts["nonvoluntary_ctxt_switches"]
+        found = _SWITCHES.search(text)
+        if found is not None:
+            voluntary += int(found[1])
+            involuntary += int(found[2])
+    return voluntary, involuntary
 
 
-def _task_files(pids: Iterable[int], name: str) -> list[str]:
-    """That file of every live thread; what vanishes while being read is left out."""
+def _task_files(pids: Iterable[int], name: str) -> list[bytes]:
+    """That file of every live thread; what vanishes while being read is left out.
+
+    Read between slices, so without pathlib, which takes twice as long as the kernel does.
+    """
     texts = []
     for pid in pids:
+        folder = f"{PROC}/{pid}/task"
         try:
-            for task in (PROC / str(pid) / "task").iterdir():
-                texts.append((task / name).read_text())
+            for task in os.listdir(folder):  # noqa: PTH208  (see above)
+                texts.append(_content(f"{folder}/{task}/{name}"))
         except (FileNotFoundError, ProcessLookupError):
             continue
     return texts
+
+
+def _content(path: str) -> bytes:
+    """A small file of the kernel's, which gives it whole at once."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(file, _MOST_BYTES)
+    finally:
+        os.close(file)

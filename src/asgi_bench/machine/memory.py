@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 
 from asgi_bench.machine.processes import PROC
 
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _PSS_LINE = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
 
 
@@ -30,3 +32,18 @@ def pss_bytes(pids: Iterable[int]) -> int | None:
         if found is not None:
             total_kb = (total_kb or 0) + int(found[1])
     return None if total_kb is None else total_kb * 1024
+
+
+def resident_bytes(pids: Iterable[int]) -> int:
+    """Resident set sizes of these processes added up, shared pages as often as they are shared.
+
+    Costs some 10 us a process and walks nothing: good for seeing that memory grew, not how much
+    there is. What is gone counts as 0.
+    """
+    pages = 0
+    for pid in pids:
+        try:
+            pages += int((PROC / str(pid) / "statm").read_bytes().split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return pages * _PAGE_BYTES

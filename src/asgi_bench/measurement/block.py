@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from asgi_bench.load.generator import LoadFault
-from asgi_bench.machine.clocks import user_system_s
-from asgi_bench.machine.memory import pss_bytes
 from asgi_bench.measurement.draft import TrialDraft
 from asgi_bench.measurement.standing import StandingServer, StandingServers
 from asgi_bench.measurement.watch import Watch
@@ -18,8 +16,8 @@ from asgi_bench.store.runs import RunWriter
 class LoadedCell:
     """One cell in a block: its server and its trial, from the first connection to the last.
 
-    `duration_s` is its time under load. A loader calls `begin` before a cell's first slice and
-    `end` after its last, while its connections are still open.
+    `duration_s` is its time under load. A loader calls `end` after a cell's last slice, while its
+    connections are still open.
     """
 
     def __init__(
@@ -29,24 +27,13 @@ class LoadedCell:
         self.duration_s = duration_s
         self.server = server
         self.draft = draft
-        self._split_before_s = (0.0, 0.0)
-
-    def begin(self, load_cpus: tuple[int, ...]) -> None:
-        """Read what is compared before and after."""
-        self.draft.note(load_cpus=load_cpus)
-        self._split_before_s = user_system_s(self.server.pids)
 
     def end(self) -> None:
         """Read what the load has left behind."""
-        user_s, system_s = user_system_s(self.server.pids)
-        before_user_s, before_system_s = self._split_before_s
-        # Where cells share a process, its ticks can't be told apart.
-        is_alone = len(self.server.cells) == 1
+        live = self.server.process.pids
         self.draft.note(
-            server_pss_bytes=pss_bytes(self.server.process.pids),
-            server_user_s=user_s - before_user_s if is_alone else None,
-            server_system_s=system_s - before_system_s if is_alone else None,
-            workers_lost=self.server.pids_gone,
+            server_pss_bytes=self.server.memory.read(live),
+            workers_lost=len(set(self.server.pids) - set(live)),
         )
 
 
@@ -134,6 +121,9 @@ def _finish(item: LoadedCell, epoch_s: float) -> Trial:
     item.draft.note(
         startup_s=server.startup_s,
         stop_s=server.stop_s,
+        stop_forced=server.stop_forced,
+        server_pss_idle_bytes=server.pss_idle_bytes,
+        server_pss_peak_bytes=server.memory.pss_bytes,
         server_cpus=server.cpus,
         server_life_s=server.life_s(epoch_s),
     )

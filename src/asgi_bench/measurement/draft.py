@@ -9,6 +9,7 @@ import msgspec
 
 from asgi_bench.load.messages import Closed, Loaded
 from asgi_bench.measurement.disturbance import Disturbance
+from asgi_bench.measurement.expense import Expense
 from asgi_bench.model import Cell, ErrorCounts, Slice, Trial
 
 
@@ -23,6 +24,7 @@ class TrialDraft:
         self._slices: list[Slice] = []
         self._errors = ErrorCounts()
         self._cpu_s: Counter[str] = Counter()
+        self._spent: Expense | None = None
         self._pids_lost: set[int] = set()
         self._is_closed = False
         self._trial = Trial(
@@ -85,6 +87,10 @@ class TrialDraft:
         )
         self._slices.append(piece)
 
+    def spend(self, expense: Expense) -> None:
+        """Take in what a slice cost beside its CPU time."""
+        self._spent = expense if self._spent is None else self._spent + expense
+
     def close(self, closed: Closed) -> None:
         """Take in the histograms, and add the totals to those of the probes before any load."""
         self._is_closed = True
@@ -108,6 +114,8 @@ class TrialDraft:
                 sent_total=self._trial.sent_total + sum(piece.sent for piece in slices),
                 errors_total=self._trial.errors_total + self._errors,
             )
+        if self._spent is not None:
+            self._note_spent(self._spent)
         return msgspec.structs.replace(
             self._trial,
             slices=tuple(slices),
@@ -117,4 +125,13 @@ class TrialDraft:
             load_cpu_s=sum(piece.load_cpu_s for piece in slices),
             cpu_s_by_process={pid: round(cpu_s, 9) for pid, cpu_s in self._cpu_s.items()},
             workers_lost=max(self._trial.workers_lost, len(self._pids_lost)),
+        )
+
+    def _note_spent(self, spent: Expense) -> None:
+        self.note(
+            server_user_s=round(spent.user_s, 6),
+            server_system_s=round(spent.system_s, 6),
+            voluntary_switches=spent.voluntary_switches,
+            involuntary_switches=spent.involuntary_switches,
+            machine_energy_j=spent.machine_energy_j,
         )

@@ -8,10 +8,12 @@ from asgi_bench.analysis.sweeps import bracket, next_rate_rps
 from asgi_bench.load.generator import LoadFault, LoadProcess
 from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened
 from asgi_bench.load.target import scenario_target
+from asgi_bench.machine.energy import EnergyMeter
 from asgi_bench.machine.ports import HOST
 from asgi_bench.machine.sockets import connection_owners
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.disturbance import DisturbanceMeter
+from asgi_bench.measurement.expense import ExpenseMeter
 from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.schedule import (
     SHORTEST_SLICE_S,
@@ -51,6 +53,7 @@ class SliceLoader:
         self._watch = watch
         self._shortest_slice_s = shortest_slice_s
         self._cpus = (*plan.server_cpus, *plan.load_cpus)
+        self._energy = EnergyMeter()
         self._pids: set[int] = set()
         self._ceilings_rps: dict[str, float] = {}
         self._rates_rps: dict[str, float] = {}
@@ -136,8 +139,8 @@ class SliceLoader:
         item.draft.note(
             connections_by_process={str(pid): n for pid, n in owners.by_pid.items()},
             strangers=owners.strangers,
+            load_cpus=process.cpus,
         )
-        item.begin(process.cpus)
         if isinstance(load, ClosedLoop):
             return slice_duration_s(connections, opened.throughput_rps, self._shortest_slice_s)
         # A schedule is followed whole: cut into slices it would never meet a long stall.
@@ -178,12 +181,15 @@ class SliceLoader:
             is_step=isinstance(load, RateSweep),
         )
         timeout_s = duration_s + self._plan.request_timeout_s * 2 + GRACE_S
-        meter = DisturbanceMeter(item.server.pids, self._neighbours(item), self._cpus)
+        disturbance = DisturbanceMeter(item.server.pids, self._neighbours(item), self._cpus)
+        expense = ExpenseMeter(item.server.pids, self._energy)
         began_s = time.perf_counter()
         loaded = process.ask(command, Loaded, timeout_s)
         self._note_fruit(item, loaded, time.perf_counter() - began_s)
         offered_rps = rate_rps if command.is_step else None
-        item.draft.add(loaded, offered_rps=offered_rps, disturbance=meter.read())
+        item.draft.spend(expense.read())
+        item.draft.add(loaded, offered_rps=offered_rps, disturbance=disturbance.read())
+        item.server.memory.look(item.server.pids)
         elapsed_s = max(loaded.end_s - loaded.begin_s, 1e-9)
         self._watch.loaded(item.cell.key, duration_s, loaded.requests / elapsed_s)
 

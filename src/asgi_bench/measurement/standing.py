@@ -13,6 +13,7 @@ import msgspec
 from asgi_bench.machine.affinity import move
 from asgi_bench.machine.ports import free_port
 from asgi_bench.measurement.interruption import uninterrupted
+from asgi_bench.measurement.peak import PeakMemory
 from asgi_bench.measurement.schedule import start_order
 from asgi_bench.model import ErrorCounts, Plan, PlannedCell, Scenario
 from asgi_bench.serving.faults import ServerFault
@@ -49,6 +50,9 @@ class StandingServer:
         self.started_s = time.perf_counter()
         self.stopped_s: float | None = None
         self.stop_s: float | None = None
+        self.stop_forced = False
+        self.memory = PeakMemory()
+        self.pss_idle_bytes: int | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -67,6 +71,7 @@ class StandingServer:
         self.probe_errors = readiness.errors
         self.pids = self.process.pids
         self.cpus = move(self.pids, cpus)
+        self.pss_idle_bytes = self.memory.read(self.pids)
 
     def life_s(self, epoch_s: float) -> tuple[float, float] | None:
         """When it was started and had stopped, in seconds since `epoch_s`."""
@@ -132,7 +137,10 @@ class StandingServers:
         """Stop all servers side by side; what goes wrong becomes the server's fault."""
         reports = stop_all([server.process for server in self.servers], STOP_TIMEOUT_S)
         for server, report in zip(self.servers, reports, strict=True):
-            server.stop_s = report.duration_s
+            if server.is_ready:
+                # One that had failed was ended by force already, or never stood.
+                server.stop_forced = report.was_killed
+                server.stop_s = None if report.was_killed else report.duration_s
             server.stopped_s = time.perf_counter()
             if report.fault is not None and server.is_ready:
                 server.fail(report.fault)

@@ -14,8 +14,10 @@ from asgi_bench.load.generator import (
     stock_environment,
 )
 from asgi_bench.load.messages import SCENARIO_VARIABLE, Close, Closed, Load, Loaded
+from asgi_bench.machine.energy import EnergyMeter
 from asgi_bench.machine.ports import HOST
 from asgi_bench.measurement.block import LoadedCell
+from asgi_bench.measurement.expense import ExpenseMeter
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.load_stand import spread
 from asgi_bench.measurement.sliced import GRACE_S, WARMUP_S
@@ -35,6 +37,7 @@ class StockLoader:
         self._plan = plan
         self._writer = writer
         self._watch = watch
+        self._energy = EnergyMeter()
 
     def load(self, cells: Sequence[LoadedCell], *, round: int, block: int) -> None:
         """Load one cell after another; where a cell's load process fails, its trial does."""
@@ -65,12 +68,14 @@ class StockLoader:
                 stack.enter_context(process)
             process.greet()
             process.cpus = spread(process.pids, self._plan.load_cpus)
-            item.begin(process.cpus)
+            item.draft.note(load_cpus=process.cpus)
             # Of a step nothing is kept in the cell's histogram.
             warmup = Load(key, WARMUP_S, (), is_step=True)
             process.ask(warmup, Loaded, WARMUP_S + GRACE_S)
             command = Load(key, self._plan.duration_s, pids)
+            expense = ExpenseMeter(pids, self._energy)
             loaded = process.ask(command, Loaded, self._plan.duration_s + GRACE_S)
+            item.draft.spend(expense.read())
             item.draft.add(loaded)
             item.end()
             item.draft.close(process.ask(Close(key), Closed, GRACE_S))

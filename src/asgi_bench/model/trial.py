@@ -105,7 +105,10 @@ class Trial(msgspec.Struct, frozen=True):
     ramp and the warm-up. Histograms are base64 HDR V2 in nanoseconds. `server_life_s` is when
     the server was started and had stopped, in seconds since the run began.
     `offered_rps` is the rate of an open loop. `cpu_s_by_process` and `connections_by_process`
-    are keyed by pid.
+    are keyed by pid. Context switches are those of the server's threads over the slices. Memory
+    is read idle (ready, nothing but probes sent), after the load, and at its peak between slices.
+    `machine_energy_j` is what all CPUs took during the slices, the generator's too. A server that
+    had to be killed has no `stop_s`.
     """
 
     cell: str
@@ -132,9 +135,15 @@ class Trial(msgspec.Struct, frozen=True):
     server_system_s: float | None = None
     load_cpu_s: float = 0.0
     server_pss_bytes: int | None = None
+    server_pss_idle_bytes: int | None = None
+    server_pss_peak_bytes: int | None = None
+    voluntary_switches: int | None = None
+    involuntary_switches: int | None = None
+    machine_energy_j: float | None = None
     server_life_s: tuple[float, float] | None = None
     startup_s: float | None = None
     stop_s: float | None = None
+    stop_forced: bool = False
     server_cpus: tuple[int, ...] = ()
     load_cpus: tuple[int, ...] = ()
     cpu_s_by_process: dict[str, float] = {}

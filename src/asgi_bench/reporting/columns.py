@@ -32,7 +32,7 @@ class Column(NamedTuple):
 def columns_of(load: Load) -> tuple[Column, ...]:
     """The columns of a table of cells under a load: first their place, last their verdict."""
     if isinstance(load, ClosedLoop):
-        return (*_IDENTITY, *_CLOSED, *_VERDICT)
+        return (*IDENTITY, *_CLOSED, *VERDICT)
     if isinstance(load, RateSweep):
         shares = [share for share in sorted(load.shares) if share < 1][-SHOWN_SHARES:]
         curve = (
@@ -40,8 +40,8 @@ def columns_of(load: Load) -> tuple[Column, ...]:
             for share in shares
         )
         found = _SWEEP if load.objective is not None else _SWEEP[1:]
-        return (*_IDENTITY, *found, *curve, *_VERDICT)
-    return (*_IDENTITY, *_OPEN, *_VERDICT)
+        return (*IDENTITY, *found, *curve, *VERDICT)
+    return (*IDENTITY, *_OPEN, *VERDICT)
 
 
 def column_notes(loads: Iterable[Load], reference: str | None) -> tuple[str, ...]:
@@ -130,13 +130,13 @@ def _share(share: float) -> str:
     return f"{numbers.percent(share)}%"
 
 
-_IDENTITY = (
+IDENTITY = (
     Column("#", "", lambda cell: numbers.places(getattr(cell, "rank", None))),
     Column("server", "", lambda cell: plain(cell.server), "left"),
     Column("variant", "", lambda cell: plain(cell.variant), "left"),
     Column("w", "", lambda cell: str(cell.workers)),
 )
-_VERDICT = (
+VERDICT = (
     Column("err", "%", _errors),
     Column("validity", "", verdict_word, "left"),
 )

@@ -1,15 +1,16 @@
 """The report as Markdown: the same rows and findings, for a README or a pull request."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from asgi_bench.analysis.document import Report
 from asgi_bench.model import Behaviour
 from asgi_bench.reporting import behaviours
 from asgi_bench.reporting.claims import claim_notes
 from asgi_bench.reporting.columns import Column, column_notes, columns_of
+from asgi_bench.reporting.costs import CostTable, cost_notes, cost_tables
 from asgi_bench.reporting.groups import AnyGroup, report_groups
-from asgi_bench.reporting.rows import caption, run_words, section_rows
+from asgi_bench.reporting.rows import Row, caption, run_words, section_rows
 from asgi_bench.reporting.wording import findings, machine_words, plain
 
 # Everything that Markdown or the HTML in it would read as more than a letter. A dot, a dash and
@@ -28,6 +29,10 @@ def render_markdown(report: Report) -> str:
     if groups:
         notes = column_notes((group.load for group in groups), report.run.reference)
         parts.append(_escape(" ".join((*notes, *claim_notes(report)))))
+    costs = cost_tables(groups)
+    parts += [f"## {_escape(table.caption)}\n\n{render_costs(table)}" for table in costs]
+    if costs:
+        parts.append(_escape(cost_notes(costs)))
     found = findings(report)
     if found:
         lines = [
@@ -44,9 +49,17 @@ def render_markdown(report: Report) -> str:
 def render_table(group: AnyGroup) -> str:
     """One group's table alone, as a README shows it."""
     columns = columns_of(group.load)
+    return _table(columns, [section_rows(section, columns) for section in group.sections])
+
+
+def render_costs(table: CostTable) -> str:
+    """One group's table of costs alone."""
+    return _table(table.columns, map(table.rows, table.group.sections))
+
+
+def _table(columns: Sequence[Column], sections: Iterable[Iterable[Row]]) -> str:
     lines = _head(columns)
-    for section in group.sections:
-        lines += [_line(tuple(map(_escape, row.texts))) for row in section_rows(section, columns)]
+    lines += [_line(tuple(map(_escape, row.texts))) for rows in sections for row in rows]
     return "\n".join(lines)
 
 

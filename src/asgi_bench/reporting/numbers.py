@@ -57,6 +57,16 @@ def microseconds(seconds: float | None) -> str:
     return significant(None if seconds is None else seconds * 1e6)
 
 
+def millijoules(energy_j: float | None) -> str:
+    """An energy in mJ, without the unit."""
+    return significant(None if energy_j is None else energy_j * 1e3)
+
+
+def share(value: float | None) -> str:
+    """A count per request, which may be far below 1: two digits, nothing below a thousandth."""
+    return significant(value, 2, 3)
+
+
 def mebibytes(size_bytes: float | None) -> str:
     """A size in MiB, without the unit: to the whole one from 10 on."""
     return significant(None if size_bytes is None else size_bytes / MEBIBYTE, 2)

@@ -1,6 +1,6 @@
 """The report as text for a terminal: ranked tables, then what to know beside the figures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import StringIO
 
 from rich import box
@@ -14,7 +14,8 @@ from asgi_bench.model import Behaviour
 from asgi_bench.reporting import behaviours
 from asgi_bench.reporting.claims import claim_notes
 from asgi_bench.reporting.columns import Column, column_notes, columns_of
-from asgi_bench.reporting.groups import AnyGroup, report_groups
+from asgi_bench.reporting.costs import CostTable, cost_notes, cost_tables
+from asgi_bench.reporting.groups import report_groups
 from asgi_bench.reporting.rows import Row, caption, run_words, section_rows
 from asgi_bench.reporting.wording import OVERLOADED, Finding, findings, machine_words, plain
 
@@ -55,15 +56,28 @@ def _print_report(console: Console, report: Report) -> None:
     for group in groups:
         console.print()
         console.print(Text(caption(group), style="bold"))
-        console.print(_table(group))
+        columns = columns_of(group.load)
+        console.print(_table(columns, [section_rows(s, columns) for s in group.sections]))
     if groups:
         console.print()
         notes = column_notes((group.load for group in groups), report.run.reference)
         for note in (*notes, *claim_notes(report)):
             console.print(Text(plain(note), style="dim"))
+    _print_costs(console, cost_tables(groups))
     _print_findings(console, findings(report))
     if report.behaviour:
         _print_behaviour(console, report.behaviour)
+
+
+def _print_costs(console: Console, tables: Sequence[CostTable]) -> None:
+    """A table for each group, then what the columns mean."""
+    for table in tables:
+        console.print()
+        console.print(Text(table.caption, style="bold"))
+        console.print(_table(table.columns, map(table.rows, table.group.sections)))
+    if tables:
+        console.print()
+        console.print(Text(cost_notes(tables), style="dim"))
 
 
 def _print_behaviour(console: Console, behaviour: Sequence[Behaviour]) -> None:
@@ -84,18 +98,17 @@ def _print_behaviour(console: Console, behaviour: Sequence[Behaviour]) -> None:
             console.print(Padding(Text(sentence), (0, 0, 0, 1)))
 
 
-def _table(group: AnyGroup) -> Table:
+def _table(columns: Iterable[Column], sections: Iterable[Iterable[Row]]) -> Table:
     """One group's table, a rule between worker counts."""
-    columns = columns_of(group.load)
     table = _empty_table(columns)
-    for section in group.sections:
-        for row in section_rows(section, columns):
+    for rows in sections:
+        for row in rows:
             table.add_row(*_texts(row), style=_row_style(row))
         table.add_section()
     return table
 
 
-def _empty_table(columns: Sequence[Column]) -> Table:
+def _empty_table(columns: Iterable[Column]) -> Table:
     """A table with its columns and no rows."""
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for column in columns:

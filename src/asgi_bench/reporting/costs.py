@@ -1,0 +1,91 @@
+"""The tables of what servers cost: their columns, their rows, and what they mean."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+from asgi_bench.analysis.document import CellReport
+from asgi_bench.model import ClosedLoop
+from asgi_bench.reporting import numbers
+from asgi_bench.reporting.columns import IDENTITY, VERDICT, Column
+from asgi_bench.reporting.groups import AnyGroup, Group, Section
+from asgi_bench.reporting.rows import Row, caption
+
+
+class CostTable(NamedTuple):
+    """A table of the costs of one group of cells."""
+
+    group: Group[CellReport]
+    columns: tuple[Column, ...]
+
+    @property
+    def caption(self) -> str:
+        """What it shows."""
+        return f"Costs · {caption(self.group)}"
+
+    def rows(self, section: Section[CellReport]) -> list[Row]:
+        """The rows of one worker count, in the order of the group's own table."""
+        return [
+            Row(cell, tuple(column.text(cell) for column in self.columns)) for cell in section.cells
+        ]
+
+
+def cost_tables(groups: Sequence[AnyGroup]) -> tuple[CostTable, ...]:
+    """A table for each group of cells with any costs; columns without a figure are left out.
+
+    What a process costs whatever its load stands with the closed loops alone, where there are
+    any: theirs are the same processes.
+    """
+    has_closed = any(isinstance(group.load, ClosedLoop) for group in groups)
+    tables = []
+    for group in groups:
+        cells = [cell for cell in group.cells if isinstance(cell, CellReport)]
+        columns: tuple[Column, ...] = _OF_LOAD
+        if isinstance(group.load, ClosedLoop):
+            columns = (*_OF_LOAD, *_OF_PROCESS)
+        elif not has_closed:
+            columns = (*_OF_LOAD, _LOADED, *_OF_PROCESS)
+        known = [
+            column
+            for column in columns
+            if any(column.text(cell) != numbers.MISSING for cell in cells)
+        ]
+        if known:
+            shown = (*IDENTITY[1:], *known, *VERDICT[1:])
+            tables.append(CostTable(cast(Group[CellReport], group), shown))
+    return tuple(tables)
+
+
+def cost_notes(tables: Sequence[CostTable]) -> str:
+    """What the columns mean, for under the tables."""
+    titles = {column.title for table in tables for column in table.columns}
+    return " ".join(text for title, text in _NOTES.items() if title in titles)
+
+
+_NOTES = {
+    "user": "User, sys: the CPU time of a request, parted.",
+    "req/s": "Per core: that the server kept busy.",
+    "waits": "Waits, lost: context switches for want of work, and of a CPU.",
+    "size": "Size: of an answer with its head.",
+    "mJ": "mJ: energy of all CPUs, the load generator's too.",
+    "idle": "Idle, peak: PSS before the load, and the most seen between slices.",
+    "start": "Start: to the first right answer; start and stop beside the block's other servers.",
+}
+_OF_LOAD = (
+    Column("user", "µs", lambda c: numbers.microseconds(c.costs.server_user_s_per_request.value)),
+    Column("sys", "µs", lambda c: numbers.microseconds(c.costs.server_system_s_per_request.value)),
+    Column("req/s", "/core", lambda c: numbers.rate(c.costs.throughput_rps_per_core.value)),
+    Column("waits", "/req.", lambda c: numbers.share(c.costs.voluntary_switches_per_request)),
+    Column("lost", "/req.", lambda c: numbers.share(c.costs.involuntary_switches_per_request)),
+    Column("size", "B", lambda c: numbers.count(c.costs.response_bytes)),
+    Column(
+        "mJ", "/req.", lambda c: numbers.millijoules(c.costs.machine_energy_j_per_request.value)
+    ),
+)
+# Beside the tables of closed loops, which have it.
+_LOADED = Column("loaded", "MiB", lambda c: numbers.mebibytes(c.server_pss_bytes))
+_OF_PROCESS = (
+    Column("idle", "MiB", lambda c: numbers.mebibytes(c.costs.server_pss_idle_bytes)),
+    Column("peak", "MiB", lambda c: numbers.mebibytes(c.costs.server_pss_peak_bytes)),
+    Column("start", "s", lambda c: numbers.significant(c.costs.startup_s.value, 2)),
+    Column("stop", "s", lambda c: numbers.significant(c.costs.stop_s.value, 2)),
+)
