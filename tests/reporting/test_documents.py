@@ -185,8 +185,10 @@ def test_hostile_text_stays_text() -> None:
     assert "[red]a[/red]" in text
     markdown = render_report(hostile, "markdown")
     tables = [line for line in markdown.splitlines() if line.startswith("|")]
+    (costs,) = cost_tables(report_groups(hostile))
     assert {len(re.split(r"(?<!\\)\|", line)) for line in tables} == {
-        len(columns_of(CLOSED_64)) + 2
+        len(columns_of(CLOSED_64)) + 2,
+        len(costs.columns) + 2,
     }
     assert not re.search(r"(?<!\\)<", markdown)
     assert not re.search(r"(?<!\\)`", markdown)
