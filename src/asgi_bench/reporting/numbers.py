@@ -82,6 +82,21 @@ def percent(share: float | None) -> str:
     return significant(None if share is None else share * 100, 2)
 
 
+def signed_percent(share: float | None) -> str:
+    """A change with its sign, in hundredths of a percent: `+3.12%`, `0.00%`."""
+    if share is None:
+        return MISSING
+    text = f"{share * 100:+,.2f}%"
+    return "0.00%" if text[1:] == "0.00%" else text
+
+
+def signed_range(lower: float | None, upper: float | None) -> str:
+    """The bounds of a change: `[+2.20%, +4.01%]`."""
+    if lower is None or upper is None:
+        return MISSING
+    return f"[{signed_percent(lower)}, {signed_percent(upper)}]"
+
+
 def count(value: int | None) -> str:
     """A whole number: `1,234,567`."""
     return MISSING if value is None else f"{value:,}"

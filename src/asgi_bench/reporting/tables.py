@@ -1,9 +1,7 @@
 """The report as text for a terminal: ranked tables, then what to know beside the figures."""
 
 from collections.abc import Iterable, Sequence
-from io import StringIO
 
-from rich import box
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -17,6 +15,7 @@ from asgi_bench.reporting.columns import Column, column_notes, columns_of
 from asgi_bench.reporting.costs import CostTable, cost_notes, cost_tables
 from asgi_bench.reporting.groups import report_groups
 from asgi_bench.reporting.rows import Row, caption, run_words, section_rows
+from asgi_bench.reporting.terminal import empty_table, printed
 from asgi_bench.reporting.wording import OVERLOADED, Finding, findings, machine_words, plain
 
 # What the widest shipped rows take; wider terminals leave it at that.
@@ -34,17 +33,7 @@ STYLES = {
 
 def render_text(report: Report, *, width: int = WIDTH, color: bool = False) -> str:
     """The report as lines of text, at most `width` columns wide where names allow."""
-    console = Console(
-        file=StringIO(),
-        width=width,
-        color_system="standard" if color else None,
-        no_color=False,  # who calls has asked the environment
-        highlight=False,
-        legacy_windows=False,
-    )
-    with console.capture() as capture:
-        _print_report(console, report)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    return printed(lambda console: _print_report(console, report), width=width, color=color)
 
 
 def _print_report(console: Console, report: Report) -> None:
@@ -84,7 +73,7 @@ def _print_behaviour(console: Console, behaviour: Sequence[Behaviour]) -> None:
     """A table of all settings, then each in words."""
     console.print()
     console.print(Text("Behaviour", style="bold"))
-    table = _empty_table(behaviours.COLUMNS)
+    table = empty_table(behaviours.COLUMNS)
     for each in behaviour:
         table.add_row(*(Text(column.text(each)) for column in behaviours.COLUMNS))
     console.print(table)
@@ -100,28 +89,11 @@ def _print_behaviour(console: Console, behaviour: Sequence[Behaviour]) -> None:
 
 def _table(columns: Iterable[Column], sections: Iterable[Iterable[Row]]) -> Table:
     """One group's table, a rule between worker counts."""
-    table = _empty_table(columns)
+    table = empty_table(columns)
     for rows in sections:
         for row in rows:
             table.add_row(*_texts(row), style=_row_style(row))
         table.add_section()
-    return table
-
-
-def _empty_table(columns: Iterable[Column]) -> Table:
-    """A table with its columns and no rows."""
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
-    for column in columns:
-        title = Text(f"{column.title}\n{column.unit}" if column.unit else column.title)
-        # Only names may be folded in a narrow terminal: half a number is a wrong number.
-        is_name = column.align == "left"
-        table.add_column(
-            title,
-            justify=column.align,
-            no_wrap=not is_name,
-            overflow="fold" if is_name else "ellipsis",
-            vertical="bottom",
-        )
     return table
 
 

@@ -1,0 +1,1 @@
+"""An A/B as text and as Markdown: one screen, the verdict first."""

@@ -1,0 +1,168 @@
+"""What an A/B's table holds, the same as text and as Markdown."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from asgi_bench.model import (
+    AbReport,
+    CellVerdict,
+    Difference,
+    Effect,
+    GateMetric,
+    MetricVerdict,
+    Side,
+)
+from asgi_bench.reporting import numbers
+from asgi_bench.reporting.columns import Column
+from asgi_bench.reporting.wording import plain
+
+# From the worst on, as the whole run is judged; what isn't gated comes last.
+VERDICTS = ("regression", "failed", "invalid", "undecided", "improvement", "pass")
+SHOWN_ONLY = "not gated"
+METRIC_NAMES: dict[GateMetric, str] = {
+    "throughput_rps": "throughput",
+    "server_cpu_s_per_request": "CPU per request",
+    "response_time_p50_s": "p50",
+    "response_time_p99_s": "p99",
+}
+COMMIT_LETTERS = 12
+
+
+class AbRow(NamedTuple):
+    """One metric of one cell, or a cell of which nothing was measured."""
+
+    cell: CellVerdict
+    metric: MetricVerdict | None
+
+    @property
+    def verdict(self) -> str:
+        """The word in the last column: a cell that is failed or invalid is so in each metric."""
+        if self.metric is None or self.cell.verdict in ("failed", "invalid"):
+            return self.cell.verdict
+        return self.metric.verdict or SHOWN_ONLY
+
+
+def _name(row: AbRow) -> str:
+    return plain(row.cell.cell)
+
+
+def _of_metric(text: Callable[[MetricVerdict], str]) -> Callable[[AbRow], str]:
+    """A text of a row's metric, where there is one."""
+    return lambda row: numbers.MISSING if row.metric is None else text(row.metric)
+
+
+def _change(effect: Effect | None) -> str:
+    return numbers.signed_percent(None if effect is None else effect.d)
+
+
+def _range(effect: Effect | None) -> str:
+    return numbers.MISSING if effect is None else numbers.signed_range(effect.lo, effect.hi)
+
+
+def _control(metric: MetricVerdict) -> str:
+    control = metric.control
+    return numbers.MISSING if control is None else f"{_change(control)} {_range(control)}"
+
+
+def _figure(metric: GateMetric, value: float) -> str:
+    if metric == "throughput_rps":
+        return f"{numbers.rate(value)}/s"
+    if metric == "server_cpu_s_per_request":
+        return f"{numbers.microseconds(value)} µs"
+    return f"{numbers.milliseconds(value)} ms"
+
+
+def _percent(share: float | None) -> str:
+    return numbers.MISSING if share is None else f"{numbers.percent(share)}%"
+
+
+_IDENTITY = (
+    Column("cell", "", _name, "left"),
+    Column("metric", "", _of_metric(lambda one: METRIC_NAMES[one.metric]), "left"),
+)
+COLUMNS = (
+    *_IDENTITY,
+    Column("slowdown", "", _of_metric(lambda one: _change(one.effect))),
+    Column("interval", "", _of_metric(lambda one: _range(one.effect))),
+    Column("verdict", "", lambda row: row.verdict, "left"),
+)
+DETAILS = (
+    *_IDENTITY,
+    Column("baseline", "", _of_metric(lambda one: _figure(one.metric, one.baseline))),
+    Column("candidate", "", _of_metric(lambda one: _figure(one.metric, one.candidate))),
+    Column("blocks", "", _of_metric(lambda one: numbers.count(one.blocks))),
+    Column("left", "out", lambda row: numbers.count(row.cell.blocks_left_out)),
+    Column("std.", "error", _of_metric(lambda one: _percent(one.standard_error))),
+    Column("would", "see", _of_metric(lambda one: _percent(one.detectable))),
+    Column("control", "", _of_metric(_control)),
+    Column("p", "", _of_metric(lambda one: numbers.significant(one.p_adjusted, 2, 4))),
+)
+
+
+def ab_rows(report: AbReport) -> tuple[AbRow, ...]:
+    """All rows, the worst first; of the same verdict in the report's order."""
+    return tuple(sorted(_rows(report), key=lambda row: _place(row.verdict)))
+
+
+def _rows(report: AbReport) -> Iterator[AbRow]:
+    for cell in report.cells:
+        yield from [AbRow(cell, metric) for metric in cell.metrics] or [AbRow(cell, None)]
+
+
+def _place(verdict: str) -> int:
+    return VERDICTS.index(verdict) if verdict in VERDICTS else len(VERDICTS)
+
+
+def side_words(side: Side) -> str:
+    """A side as it was asked for, with the commit that this came to."""
+    words = plain(side.description)
+    if side.commit is None or side.commit.startswith(words):
+        return words
+    return f"{words} ({side.commit[:COMMIT_LETTERS]})"
+
+
+def difference_words(found: Difference) -> str:
+    """One difference: `uvicorn 0.50.0 → 0.51.0`, `h11 none → 0.16.0`."""
+    old, new = (_value(found, value) for value in (found.baseline, found.candidate))
+    name = "" if found.name == found.kind else f" {plain(found.name)}"
+    kind = "" if found.kind == "package" else found.kind
+    return f"{kind}{name} {old} → {new}".strip()
+
+
+def _value(found: Difference, value: str | None) -> str:
+    if value is None:
+        return "none"
+    text = plain(value)
+    return text[:COMMIT_LETTERS] if found.kind == "commit" else text or "empty"
+
+
+def reasons(report: AbReport) -> tuple[str, ...]:
+    """Why cells are failed or invalid, each reason once, with the cell it is about."""
+    found = [
+        f"{plain(cell.cell)}: {plain(reason.text)}"
+        for cell in report.cells
+        for reason in cell.reasons
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def notes(report: AbReport) -> tuple[str, ...]:
+    """What the columns mean, and the rule."""
+    least = numbers.tick(report.min_change * 100)
+    return (
+        "Slowdown: what the candidate costs more than the baseline; below 0 it is the faster one.",
+        f"Regression: significant, and {least}% or more. Pass: {least}% or more is ruled out.",
+        "Intervals are over blocks of fresh processes, as wide as all metrics, cells and looks "
+        "together ask for. Would see: the slowdown that so many blocks call a regression four "
+        "times in five. Control: a second process of the baseline against the first.",
+    )
+
+
+def effort_words(report: AbReport) -> str:
+    """How much was measured."""
+    blocks = f"{report.blocks} block{'' if report.blocks == 1 else 's'}"
+    return (
+        f"{blocks} of fresh processes in {report.duration_s:.0f} s "
+        f"of a budget of {report.budget_s:.0f} s, judged at {report.looks_taken} of "
+        f"{report.looks} planned looks"
+    )
