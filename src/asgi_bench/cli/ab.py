@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from asgi_bench.analysis.ab_report import ab_report
-from asgi_bench.cli.ab_options import AA, Budget, FailOnUndecided, MinChange, gate_of
+from asgi_bench.cli.ab_options import AA, Budget, FailOnUndecided, MinChange, Summary, gate_of
 from asgi_bench.cli.measuring import dry_run_text, on_this_machine, require_linux
 from asgi_bench.cli.options import (
     DEFAULT_OUTPUT,
@@ -20,15 +20,17 @@ from asgi_bench.cli.options import (
     with_selection,
 )
 from asgi_bench.cli.progress import RunProgress
+from asgi_bench.cli.report import print_ab
 from asgi_bench.cli.run import say
 from asgi_bench.cli.side_options import AskedSides, with_sides
 from asgi_bench.definitions.ab_plan import load_ab_plan
 from asgi_bench.definitions.quantities import parse_duration
 from asgi_bench.definitions.selection import Selection
-from asgi_bench.errors import ExitCode, UsageError
+from asgi_bench.errors import BenchError, ExitCode, UsageError
 from asgi_bench.machine.fingerprint import busy_warning
 from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.model import AbReport, Verdict
+from asgi_bench.reporting.documents import render_ab
 from asgi_bench.sides.building import built_sides
 from asgi_bench.sides.given import Asked
 from asgi_bench.store.runs import read_run, write_verdict
@@ -58,6 +60,7 @@ def ab(
     budget: Budget = "100s",
     aa: AA = False,
     fail_on_undecided: FailOnUndecided = False,
+    summary: Summary = None,
     label: Label = None,
     output: Output = DEFAULT_OUTPUT,
     dry_run: DryRun = False,
@@ -87,6 +90,8 @@ def ab(
             say(f"warning: {warning}")
         order = Order(plan, output, label, tuple(sys.argv[1:]), lock_wait_s=wait_s, began_s=began_s)
         report = _measured(order)
+    if summary is not None:
+        _write_summary(summary, report)
     print(report.text)
     raise typer.Exit(exit_code(report, fail_on_undecided=fail_on_undecided))
 
@@ -113,17 +118,25 @@ def _with_itself(sides: AskedSides) -> AskedSides:
 
 
 def _measured(order: Order) -> AbReport:
-    """Carry out an A/B and print its folder, also after a failure; return the verdict."""
+    """Carry out an A/B and print it and its folder, that also after a failure."""
     folders: list[Path] = []
     try:
         with RunProgress(order.plan) as progress:
             carry_out(order, progress.observe, announce=say, folder_made=folders.append)
+        report = ab_report(read_run(folders[0]))
+        write_verdict(folders[0], report)
+        print_ab(report, "text")
     finally:
         for folder in folders:
             print(folder)
-    report = ab_report(read_run(folders[0]))
-    write_verdict(folders[0], report)
     return report
+
+
+def _write_summary(path: Path, report: AbReport) -> None:
+    try:
+        path.write_text(render_ab(report, "markdown"), encoding="utf-8")
+    except OSError as fault:
+        raise BenchError(f"--summary: {path}: can't be written: {fault.strerror}") from None
 
 
 def exit_code(report: AbReport, *, fail_on_undecided: bool) -> ExitCode:

@@ -1,5 +1,6 @@
 """The flags of `asgi-bench ab` beside its sides: the rule they are judged by."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,15 @@ Budget = Annotated[
 AA = Annotated[bool, typer.Option("--aa", help="Compare the baseline with itself: it should pass.")]
 FailOnUndecided = Annotated[
     bool, typer.Option("--fail-on-undecided", help="Exit with 4 where nothing was decided.")
+]
+Summary = Annotated[
+    Path | None,
+    typer.Option(
+        "--summary",
+        metavar="FILE",
+        dir_okay=False,
+        help="Write the verdict as Markdown on one screen, as for $GITHUB_STEP_SUMMARY.",
+    ),
 ]
 
 

@@ -4,13 +4,15 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from asgi_bench.analysis.ab_report import ab_report
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.reporting.documents import Format, render_report
+from asgi_bench.model import AbReport
+from asgi_bench.reporting.documents import Format, render_ab, render_report
 from asgi_bench.reporting.tables import WIDTH
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import find_run
@@ -32,7 +34,16 @@ def report(
     stored = read_run(find_run(run, output))
     for damage in stored.damage:
         print(f"warning: {plain(damage)}", file=sys.stderr)
-    print_report(summarize(stored), format)
+    if stored.header.plan.gate is not None and format in ("text", "markdown"):
+        # The other formats have the cells of both sides; the verdict lies in `verdict.json`.
+        print_ab(ab_report(stored), format)
+    else:
+        print_report(summarize(stored), format)
+
+
+def print_ab(document: AbReport, format: Literal["text", "markdown"]) -> None:
+    """Print the verdict on an A/B to stdout, with what it rests on."""
+    sys.stdout.write(render_ab(document, format, width=_terminal_width(), color=_takes_color()))
 
 
 def print_report(document: Report, format: Format) -> None:

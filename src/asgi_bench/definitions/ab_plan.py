@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from asgi_bench.definitions.app_import import AppFault
 from asgi_bench.definitions.plan import draw_seed, load_plan
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import BenchError
@@ -28,11 +29,11 @@ def load_ab_plan(selection: Selection, baseline: Side, candidate: Side, gate: Ga
 
     Raises:
         UsageError: as `load_plan`.
-        BenchError: a cell can be measured on one side alone, or none on any.
+        BenchError: a cell can be measured on one side alone, or none on any; or the app can't be
+            imported on a side that is not the plain baseline.
     """
     chosen = _with_defaults(selection)
-    of_baseline = load_plan(_on_side(chosen, baseline))
-    of_candidate = load_plan(_on_side(chosen, candidate))
+    of_baseline, of_candidate = (_plan_of(chosen, side) for side in (baseline, candidate))
     pairs = _measurable(of_baseline.cells, of_candidate.cells)
     cells: list[PlannedCell] = []
     for ours, theirs in pairs:
@@ -45,6 +46,21 @@ def load_ab_plan(selection: Selection, baseline: Side, candidate: Side, gate: Ga
         sides=(baseline, msgspec.structs.replace(baseline, role="control"), candidate),
         gate=gate,
     )
+
+
+def _plan_of(selection: Selection, side: Side) -> Plan:
+    """The plan of one side.
+
+    An app that the plain baseline can't import was named wrongly; on any other side it's broken.
+    """
+    try:
+        return load_plan(_on_side(selection, side))
+    except AppFault as fault:
+        if side.role == "baseline" and side.commit is None:
+            raise
+        told = BenchError(f"{side.role} ({side.description}): {fault}")
+        told.account = fault.account
+        raise told from None
 
 
 def _with_defaults(selection: Selection) -> Selection:

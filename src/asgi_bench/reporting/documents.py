@@ -5,6 +5,9 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from asgi_bench.analysis.document import Report
+from asgi_bench.model import AbReport
+from asgi_bench.reporting.ab.markdown import render_ab_markdown
+from asgi_bench.reporting.ab.text import render_ab_text
 from asgi_bench.reporting.delimited import render_csv
 from asgi_bench.reporting.markdown import render_markdown
 from asgi_bench.reporting.tables import WIDTH, render_text
@@ -25,6 +28,19 @@ def render_report(
             return render_markdown(report)
         case "csv":
             return render_csv(report)
+
+
+def render_ab(
+    report: AbReport,
+    format: Literal["text", "markdown"],
+    *,
+    width: int = WIDTH,
+    color: bool = False,
+) -> str:
+    """A judged A/B in a format; `width` in columns and `color` are the terminal's, for text."""
+    if format == "text":
+        return render_ab_text(report, width=width, color=color)
+    return render_ab_markdown(report)
 
 
 def render_json(report: Report) -> str:

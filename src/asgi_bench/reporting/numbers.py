@@ -82,6 +82,13 @@ def percent(share: float | None) -> str:
     return significant(None if share is None else share * 100, 2)
 
 
+def probability(value: float | None) -> str:
+    """A probability: `0.41`, `0.0071`, `< 0.0001`."""
+    if value is not None and value < 1e-4:
+        return "< 0.0001"
+    return significant(value, 2, most_decimals=4)
+
+
 def signed_percent(share: float | None) -> str:
     """A change with its sign, in hundredths of a percent: `+3.12%`, `0.00%`."""
     if share is None:

@@ -95,7 +95,7 @@ DETAILS = (
     Column("std.", "error", _of_metric(lambda one: _percent(one.standard_error))),
     Column("would", "see", _of_metric(lambda one: _percent(one.detectable))),
     Column("control", "", _of_metric(_control)),
-    Column("p", "", _of_metric(lambda one: numbers.significant(one.p_adjusted, 2, 4))),
+    Column("p", "", _of_metric(lambda one: numbers.probability(one.p_adjusted))),
 )
 
 
@@ -124,9 +124,8 @@ def side_words(side: Side) -> str:
 def difference_words(found: Difference) -> str:
     """One difference: `uvicorn 0.50.0 → 0.51.0`, `h11 none → 0.16.0`."""
     old, new = (_value(found, value) for value in (found.baseline, found.candidate))
-    name = "" if found.name == found.kind else f" {plain(found.name)}"
-    kind = "" if found.kind == "package" else found.kind
-    return f"{kind}{name} {old} → {new}".strip()
+    kind = {"env": "variable ", "server": "server "}.get(found.kind, "")
+    return f"{kind}{plain(found.name)} {old} → {new}"
 
 
 def _value(found: Difference, value: str | None) -> str:

@@ -44,21 +44,23 @@ def render_ab_text(report: AbReport, *, width: int = WIDTH, color: bool = False)
 def _print(console: Console, report: AbReport) -> None:
     rows = ab_rows(report)
     console.print(Text(plain(report.run), style="bold"))
+    console.print(Text(plain(report.text), style=STYLES[report.verdict]))
+    console.print(Text(f"What to do next: {advice(report)}"))
+    console.print()
     console.print(Text(f"baseline  {side_words(report.baseline)}"))
     console.print(Text(f"candidate {side_words(report.candidate)}"))
     console.print()
     if rows:
         console.print(_table(COLUMNS, rows))
         console.print()
-        console.print(_table(DETAILS, rows))
+        # One cell's name stands above already; several are folded.
+        names = len({row.cell.cell for row in rows}) > 1
+        console.print(_table(DETAILS if names else DETAILS[1:], rows))
         console.print()
     for note in (*notes(report), effort_words(report)):
         console.print(Text(note, style="dim"))
     _print_list(console, "Findings", reasons(report))
     _print_list(console, "What differs", [difference_words(one) for one in report.differences])
-    console.print()
-    console.print(Text(plain(report.text), style=f"bold {STYLES[report.verdict]}"))
-    console.print(Text(advice(report)))
 
 
 def _print_list(console: Console, title: str, lines: Sequence[str]) -> None:

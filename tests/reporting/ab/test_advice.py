@@ -1,0 +1,49 @@
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgi_bench.model import Verdict
+from asgi_bench.reporting.ab.advice import advice
+from tests.synthetic_ab import ab_report, cell
+
+
+def undecided(d: float, half: float) -> str:
+    """What is said of one open effect; the budget was 100 s and 2 % matters."""
+    return advice(ab_report("undecided", [cell("undecided", d=d, half=half)]))
+
+
+@pytest.mark.parametrize(
+    ("d", "half", "told"),
+    [
+        # Nothing, or as much as 3 %: half as wide leaves out 2 %.
+        (0.0, 0.03, "about --budget 230s would decide"),
+        (0.01, 0.02, "about --budget 400s would decide"),
+        # A slowdown of 3 %, or nothing.
+        (0.03, 0.04, "about --budget 180s would decide"),
+        (0.019, 0.01, "time alone would take too long"),
+    ],
+)
+def test_an_open_verdict_says_how_long_it_would_take(d: float, half: float, told: str) -> None:
+    """The interval shrinks with the root of the time; where that takes too long, it is said."""
+    text = undecided(d, half)
+    assert told in text
+    assert "this is not a pass" in text
+
+
+@given(st.floats(-0.5, 0.5), st.floats(1e-6, 1))
+def test_more_time_is_never_less(d: float, half: float) -> None:
+    """What an open verdict advises is at least the budget that was not enough."""
+    is_open = d + half >= 0.02 and not (d >= 0.02 and d - half > 0)
+    told = undecided(d, half).partition("--budget ")[2].partition("s ")[0]
+    if is_open and told:
+        assert int(told) >= 100
+
+
+@pytest.mark.parametrize("verdict", get_args(Verdict))
+def test_each_verdict_has_advice(verdict: Verdict) -> None:
+    """None leaves its reader alone, and an A/A that fires is called a false alarm."""
+    assert advice(ab_report(verdict)).endswith(".")
+    is_alarm = verdict in ("regression", "improvement")
+    assert ("false alarm" in advice(ab_report(verdict, is_aa=True))) == is_alarm
