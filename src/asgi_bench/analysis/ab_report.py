@@ -1,6 +1,6 @@
 """A whole A/B, judged from its plan and its trials alone: while it runs, and from its folder."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -19,6 +19,8 @@ from asgi_bench.analysis.regression import (
     control_moved,
     judge_metrics,
     measured,
+    verdict_on,
+    worst,
 )
 from asgi_bench.analysis.samples import judged
 from asgi_bench.analysis.side_differences import side_differences
@@ -35,14 +37,8 @@ from asgi_bench.model import (
     Reason,
     Run,
     Trial,
-    Verdict,
 )
 
-# From the worst on: a regression that was found stands, whatever else went wrong.
-ORDER: tuple[Verdict, ...] = (
-    *("regression", "failed", "invalid", "undecided"),
-    *("improvement", "pass"),
-)
 # What leaves nothing open: a run that comes to it has no need of further blocks.
 SETTLED = frozenset(("regression", "improvement", "pass"))
 
@@ -136,7 +132,7 @@ def _cell(
 ) -> CellVerdict:
     """One cell: failed and invalid by the rules of validity, invalid by its control, or judged."""
     reasons: list[Reason] = []
-    verdict = worst(one.verdict for one in metrics if one.verdict is not None)
+    verdict = verdict_on(metrics, gate)
     for role in ROLES:
         key = msgspec.structs.replace(cell, side=role).key
         own = [trial for trial in trials if trial.cell == key]
@@ -148,10 +144,9 @@ def _cell(
         elif found.validity == "invalid":
             reasons += [_of(role, one) for one in found.validity_reasons if one.level == "invalid"]
             verdict = verdict if verdict == "failed" else "invalid"
-    for one in metrics:
-        if control_moved(one.control, gate.min_change):
-            reasons.append(control_reason(one, gate))
-            verdict = verdict if verdict == "failed" else "invalid"
+    reasons += [
+        control_reason(one, gate) for one in metrics if control_moved(one.control, gate.min_change)
+    ]
     return CellVerdict(cell.key, verdict, blocks, left_out, tuple(metrics), tuple(reasons))
 
 
@@ -170,11 +165,6 @@ def _with_p99(verdict: CellVerdict, cell: Cell, trials: Sequence[Trial]) -> Cell
         return verdict
     shown = measured("response_time_p99_s", effects, CONFIDENCE)
     return msgspec.structs.replace(verdict, metrics=(*verdict.metrics, shown))
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of several; without any nothing is decided."""
-    return min(verdicts, key=ORDER.index, default="undecided")
 
 
 def round_ends_s(trials: Sequence[Trial], rounds: int) -> list[float]:

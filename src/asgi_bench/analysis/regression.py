@@ -6,7 +6,7 @@ procedure; the level of each interval is the one at which Holm tested its effect
 interval leaves out 0 exactly where the effect is significant.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from math import exp, expm1, log, log1p
 
@@ -23,6 +23,11 @@ RULE_VERSION = 1
 # in one of a thousand runs, and must be as large as what matters besides.
 CONTROL_CONFIDENCE = 0.999
 POWER = 0.8
+# From the worst on: a regression that was found stands, whatever else went wrong.
+ORDER: tuple[Verdict, ...] = (
+    *("regression", "failed", "invalid", "undecided"),
+    *("improvement", "pass"),
+)
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -109,6 +114,18 @@ def control_moved(control: Effect | None, min_change: float) -> bool:
     if control is None or control.lo is None or control.hi is None:
         return False
     return (control.lo > 0 or control.hi < 0) and abs(control.d) >= min_change
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The worst of several; without any nothing is decided."""
+    return min(verdicts, key=ORDER.index, default="undecided")
+
+
+def verdict_on(metrics: Sequence[MetricVerdict], gate: Gate) -> Verdict:
+    """What the gated metrics of a cell come to: either may fire, unless the control moved."""
+    if any(control_moved(one.control, gate.min_change) for one in metrics):
+        return "invalid"
+    return worst(one.verdict for one in metrics if one.verdict is not None)
 
 
 def judge_metrics(

@@ -1,0 +1,227 @@
+"""What is kept of each repetition of an A/B: its slices as columns, and all that judging takes."""
+
+import gzip
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from asgi_bench.model import (
+    ROLES,
+    Cell,
+    ClosedLoop,
+    ErrorCounts,
+    Gate,
+    Machine,
+    Outcome,
+    Plan,
+    PlannedCell,
+    Role,
+    Run,
+    RunHeader,
+    Slice,
+    Trial,
+    ValidityLevel,
+)
+
+# What is injected: nothing, or 3 % or 5 % more CPU time of the whole request.
+Kind: TypeAlias = Literal["aa", "slow3", "slow5"]
+SHARES: dict[Kind, float] = {"aa": 0.0, "slow3": 0.03, "slow5": 0.05}
+RECORD_VERSION = 1
+SUFFIX = ".json.gz"
+
+
+class Columns(msgspec.Struct, frozen=True):
+    """A trial's slices, a column each: whole microseconds and counts."""
+
+    start_us: tuple[int, ...]
+    duration_us: tuple[int, ...]
+    requests: tuple[int, ...]
+    sent: tuple[int, ...]
+    cpu_us: tuple[int, ...]
+
+
+class RecordedTrial(msgspec.Struct, frozen=True):
+    """One side in one block; `end_s` is when its server had stopped."""
+
+    block: int
+    side: Role
+    outcome: Outcome
+    validity: ValidityLevel
+    end_s: float
+    slices: Columns
+    reason: str | None = None
+    codes: tuple[str, ...] = ()
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One repetition, measured to the end of its budget: what the rule stops at can be replayed.
+
+    `turns` of an empty loop were injected into the candidate's app.
+    """
+
+    kind: Kind
+    number: int
+    turns: int
+    cell: Cell
+    gate: Gate
+    started_at: str
+    seed: int
+    tool_version: str
+    server_version: str | None
+    machine: Machine
+    duration_s: float
+    phases_s: dict[str, float]
+    trials: tuple[RecordedTrial, ...]
+    version: int = RECORD_VERSION
+
+
+def record_of(run: Run, kind: Kind, number: int, turns: int, phases_s: dict[str, float]) -> Record:
+    """Return what is kept of a stored A/B of one cell."""
+    header = run.header
+    planned = header.plan.cells[0]
+    assert header.plan.gate is not None
+    sides = {one.cell.key: one.cell.side for one in header.plan.cells}
+    return Record(
+        kind=kind,
+        number=number,
+        turns=turns,
+        cell=planned.cell.sideless,
+        gate=header.plan.gate,
+        started_at=header.started_at,
+        seed=header.plan.seed,
+        tool_version=header.tool_version,
+        server_version=planned.server_version,
+        machine=header.machine,
+        duration_s=header.plan.duration_s,
+        phases_s=phases_s,
+        trials=tuple(
+            _recorded(trial, side)
+            for trial in run.trials
+            if (side := sides[trial.cell]) is not None
+        ),
+    )
+
+
+def run_of(record: Record, gate: Gate) -> Run:
+    """Return a record as the run it came from, as far as judging goes, to be judged by a gate."""
+    cells = {side: msgspec.structs.replace(record.cell, side=side) for side in ROLES}
+    rounds = 1 + max((trial.block for trial in record.trials), default=0)
+    plan = Plan(
+        cells=tuple(PlannedCell(cell) for cell in cells.values()),
+        scenarios=(),
+        # It was the budget that ended it, not a number of rounds.
+        rounds=10 * rounds,
+        duration_s=record.duration_s,
+        seed=record.seed,
+        reference=None,
+        gate=msgspec.structs.replace(
+            gate, budget_s=record.gate.budget_s, spent_s=record.gate.spent_s
+        ),
+    )
+    header = RunHeader(
+        run_id=f"{record.kind}-{record.number:02}",
+        label=None,
+        started_at=record.started_at,
+        tool_version=record.tool_version,
+        plan=plan,
+        machine=record.machine,
+    )
+    trials = tuple(_trial(trial, cells[trial.side].key) for trial in record.trials)
+    return Run(header, trials, folder="")
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """Store a record, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{record.kind}-{record.number:02}{SUFFIX}"
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(gzip.compress(msgspec.json.encode(record), mtime=0))
+    partial.replace(path)
+    return path
+
+
+def read_records(folder: Path) -> list[Record]:
+    """Return the records of a folder in the order they were measured in."""
+    found = [
+        msgspec.json.decode(gzip.decompress(path.read_bytes()), type=Record)
+        for path in sorted(folder.glob(f"*{SUFFIX}"))
+    ]
+    return sorted(found, key=lambda record: record.started_at)
+
+
+def next_kind(done: Sequence[Record], wanted: dict[Kind, int]) -> tuple[Kind, int] | None:
+    """Return which repetition is next and its number, so that any prefix is balanced."""
+    numbers = {kind: {one.number for one in done if one.kind == kind} for kind in wanted}
+    left = {kind: len(numbers[kind]) / n for kind, n in wanted.items() if len(numbers[kind]) < n}
+    if not left:
+        return None
+    kind = min(left, key=lambda one: left[one])
+    return kind, next(n for n in range(1, wanted[kind] + 1) if n not in numbers[kind])
+
+
+def _recorded(trial: Trial, side: Role) -> RecordedTrial:
+    life_s = trial.server_life_s
+    return RecordedTrial(
+        block=trial.round,
+        side=side,
+        outcome=trial.outcome,
+        validity=trial.validity,
+        end_s=round(life_s[1], 3) if life_s else 0.0,
+        slices=Columns(
+            start_us=_us(piece.start_s for piece in trial.slices),
+            duration_us=_us(piece.duration_s for piece in trial.slices),
+            requests=tuple(piece.requests for piece in trial.slices),
+            sent=tuple(piece.sent for piece in trial.slices),
+            cpu_us=_us(piece.server_cpu_s for piece in trial.slices),
+        ),
+        reason=trial.reason,
+        codes=tuple(reason.code for reason in trial.validity_reasons),
+    )
+
+
+def _us(values_s: Iterable[float]) -> tuple[int, ...]:
+    return tuple(round(value_s * 1e6) for value_s in values_s)
+
+
+def _trial(recorded: RecordedTrial, key: str) -> Trial:
+    columns = recorded.slices
+    pieces = tuple(
+        Slice(
+            start_s=start / 1e6,
+            end_s=(start + duration) / 1e6,
+            duration_s=duration / 1e6,
+            requests=requests,
+            sent=sent,
+            errors=sent - requests,
+            server_cpu_s=cpu / 1e6,
+            load_cpu_s=0.0,
+        )
+        for start, duration, requests, sent, cpu in zip(
+            columns.start_us,
+            columns.duration_us,
+            columns.requests,
+            columns.sent,
+            columns.cpu_us,
+            strict=True,
+        )
+    )
+    return Trial(
+        cell=key,
+        round=recorded.block,
+        block=0,
+        started_at="",
+        outcome=recorded.outcome,
+        reason=recorded.reason,
+        slices=pieces,
+        requests=sum(columns.requests),
+        errors=ErrorCounts(),
+        server_life_s=(0.0, recorded.end_s),
+        validity=recorded.validity,
+    )
+
+
+def cell_of(server: str) -> Cell:
+    """Return what is measured of a server."""
+    return Cell(server, "default", 1, "hello", ClosedLoop(64))

@@ -1,0 +1,92 @@
+"""One repetition: an A/B of the app `busy:app` with and without turns of its loop."""
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from math import expm1
+from pathlib import Path
+
+from asgi_bench.analysis.block_effects import block_effects, usable_blocks
+from asgi_bench.cli.measuring import on_this_machine
+from asgi_bench.definitions.ab_plan import load_ab_plan
+from asgi_bench.definitions.folders import shipped_apps
+from asgi_bench.definitions.installed import Installation
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.measurement.run import Order, carry_out
+from asgi_bench.model import Gate, Role, Run, Side
+from asgi_bench.store.folders import PHASES_FILE
+from asgi_bench.store.runs import read_run
+from gate.records import SHARES, Kind, Record, record_of
+
+APP = "busy:app"
+TURNS_VARIABLE = "ASGI_BENCH_BUSY_TURNS"
+# Long against the noise, short against the request.
+PROBE_TURNS = {"uvicorn": 400, "granian": 300, "hypercorn": 3000}
+LEAST_PROBE_SHARE = 0.05
+PROBE_BUDGET_S = 45.0
+MOST_BLOCKS = 1000
+LOCK_WAIT_S = 600.0
+
+
+def measure(
+    kind: Kind, number: int, *, server: str, turns_of_all: float, budget_s: float, duration_s: float
+) -> Record:
+    """Measure one repetition to the end of its budget; `turns_of_all` double a request's CPU."""
+    turns = round(SHARES[kind] * turns_of_all)
+    run, phases_s = _measured(server, turns, budget_s, duration_s)
+    return record_of(run, kind, number, turns, phases_s)
+
+
+def find_turns(server: str, duration_s: float) -> float:
+    """Return how many turns would double the CPU time of a request, from an A/B with a few."""
+    turns = PROBE_TURNS.get(server, 400)
+    run, _ = _measured(server, turns, PROBE_BUDGET_S, duration_s)
+    cell = run.header.plan.cells[0].cell.sideless
+    blocks, _ = usable_blocks(run.trials, cell)
+    effects = block_effects(blocks, "server_cpu_s_per_request")
+    share = expm1(sum(block.effect for block in effects) / len(effects))
+    if share < LEAST_PROBE_SHARE:
+        raise SystemExit(f"bench-gate: {turns} turns make {server} slower by {share:.2%} only")
+    return turns / share
+
+
+def _measured(
+    server: str, turns: int, budget_s: float, duration_s: float
+) -> tuple[Run, dict[str, float]]:
+    # Kept, for the calibration in it; the runs are not.
+    parent = Path(tempfile.gettempdir()) / "asgi-bench-gate"
+    began_s = time.monotonic()
+    selection = on_this_machine(
+        Selection(servers=(server,), rounds=MOST_BLOCKS, duration_s=duration_s)
+    )
+    # One look, at the end of the budget: earlier ones are replayed from the record.
+    gate = Gate(looks=(1.0,), budget_s=budget_s, is_aa=turns == 0)
+    plan = load_ab_plan(selection, _side("baseline", 0), _side("candidate", turns), gate)
+    folders: list[Path] = []
+    order = Order(plan, parent, lock_wait_s=LOCK_WAIT_S, began_s=began_s)
+    try:
+        carry_out(order, lambda event: None, announce=_say, folder_made=folders.append)
+        phases_s = json.loads((folders[0] / PHASES_FILE).read_text())
+        return read_run(folders[0]), phases_s
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _side(role: Role, turns: int) -> Side:
+    return Side(
+        role=role,
+        python=sys.executable,
+        app=APP,
+        app_dir=str(shipped_apps()),
+        # As many characters on both sides.
+        env={TURNS_VARIABLE: f"{turns:06}"},
+        description=f"{turns} turns",
+        packages=Installation(sys.executable).versions,
+    )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
