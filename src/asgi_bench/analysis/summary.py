@@ -23,10 +23,14 @@ LAG = "generator_lag_hdr"
 
 
 class Survey(NamedTuple):
-    """A run's report, and the response times behind it, merged, by the key of the cell."""
+    """A run's report, and what it rests on by the key of the cell.
+
+    That is the response times, merged, of those that have any, and the judged trials.
+    """
 
     report: Report
     response_times: Mapping[str, Histogram]
+    samples: Mapping[str, Sample]
 
 
 def summarize(run: Run) -> Report:
@@ -54,7 +58,8 @@ def survey(run: Run) -> Survey:
         behaviour=run.behaviours,
         latency_comparisons=ranking.latency_comparisons,
     )
-    return Survey(report, {key: found for key, found in times.items() if found is not None})
+    known = {key: found for key, found in times.items() if found is not None}
+    return Survey(report, known, samples)
 
 
 def _histogram(sample: Sample, field: str) -> Histogram | None:

@@ -1,10 +1,10 @@
-"""`asgi-bench report`: a stored run as text, JSON, Markdown or CSV."""
+"""`asgi-bench report`: a stored run as text, JSON, Markdown, CSV or a page."""
 
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
@@ -18,13 +18,20 @@ from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import find_run
 from asgi_bench.store.runs import read_run
 
+AnyFormat: TypeAlias = Literal["text", "json", "markdown", "csv", "html"]
+
 
 def report(
     run: Annotated[
         str | None, typer.Argument(help="A run folder or its id. Without it: the newest run.")
     ] = None,
     format: Annotated[
-        Format, typer.Option("--format", help="How to print it; every format has the same facts.")
+        AnyFormat,
+        typer.Option(
+            "--format",
+            help="How to print it; every format has the same facts. html is written as a page "
+            "into the run's folder.",
+        ),
     ] = "text",
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="The folder that runs lie in.")
@@ -34,7 +41,12 @@ def report(
     stored = read_run(find_run(run, output))
     for damage in stored.damage:
         print(f"warning: {plain(damage)}", file=sys.stderr)
-    if stored.header.plan.gate is not None and format in ("text", "markdown"):
+    if format == "html":
+        # The page draws with matplotlib, which takes most of a second to import.
+        from asgi_bench.reporting.page import write_page
+
+        print(write_page(stored))
+    elif stored.header.plan.gate is not None and format in ("text", "markdown"):
         # The other formats have the cells of both sides; the verdict lies in `verdict.json`.
         print_ab(ab_report(stored), format)
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from asgi_bench.analysis.document import Report
-from asgi_bench.analysis.summary import summarize
+from asgi_bench.analysis.summary import survey
 from asgi_bench.cli.measuring import dry_run_text, planned, require_linux
 from asgi_bench.cli.options import (
     DEFAULT_OUTPUT,
@@ -45,7 +45,7 @@ def run(
     behaviour: Behaviour = False,
     idle_watch: IdleWatch = "10s",
 ) -> None:
-    """Measure servers under load and print a ranked table, the charts and the run folder."""
+    """Measure servers under load; print a ranked table, the charts, the page, the run folder."""
     require_linux()
     plan = planned(selection)
     if dry_run:
@@ -83,16 +83,20 @@ def run(
 
 
 def show(folder: Path) -> Report:
-    """Print a run's table and draw its charts, both from its stored files."""
-    from asgi_bench.reporting.charts import draw_charts
+    """Print a run's table, draw its charts and write its page, all from its stored files."""
+    from asgi_bench.reporting.charts import draw
+    from asgi_bench.reporting.page import write_page
 
     stored = read_run(folder)
-    report = summarize(stored)
-    print_report(report, "text")
-    for chart in draw_charts(stored, folder / CHARTS_FOLDER):
-        if chart.suffix == ".png":
-            print(chart)
-    return report
+    found = survey(stored)
+    print_report(found.report, "text")
+    drawings = draw(found, folder / CHARTS_FOLDER)
+    for drawing in drawings:
+        for chart in drawing.files:
+            if chart.suffix == ".png":
+                print(chart)
+    print(write_page(stored, found, drawings))
+    return found.report
 
 
 def exit_code(report: Report, *, strict: bool) -> ExitCode:

@@ -17,6 +17,7 @@ PROOFS_FILE = "proofs.json"
 BEHAVIOUR_FILE = "behaviour.json"
 CHARTS_FOLDER = "charts"
 EXPORTS_FOLDER = "exports"
+PAGE_FILE = "report.html"
 
 # What every file system and every shell takes unquoted.
 UNSAFE = re.compile(r"[^A-Za-z0-9._+%=-]+")

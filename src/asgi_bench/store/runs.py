@@ -27,8 +27,7 @@ from asgi_bench.store.migrations import (
     migration_path,
 )
 
-EntryT = TypeVar("EntryT", Proof, Behaviour)
-
+T = TypeVar("T")
 _TRIAL_DECODER = msgspec.json.Decoder(Trial)
 # msgspec leaves bytes that are no UTF-8 to Python.
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
@@ -119,7 +118,7 @@ def read_run(folder: Path) -> Run:
     header, path = _read_header(folder / HEADER_FILE)
     damage: list[str] = []
     trials = tuple(_read_trials(folder / TRIALS_FILE, path, damage))
-    behaviours = _read_entries(folder / BEHAVIOUR_FILE, Behaviour)
+    behaviours = _read_beside(folder / BEHAVIOUR_FILE, tuple[Behaviour, ...], ())
     return Run(
         header=header,
         trials=trials,
@@ -134,15 +133,23 @@ def read_proofs(folder: Path) -> tuple[Proof, ...]:
 
     Raises BenchError where the file can't be read.
     """
-    return _read_entries(folder / PROOFS_FILE, Proof)
+    return _read_beside(folder / PROOFS_FILE, tuple[Proof, ...], ())
 
 
-def _read_entries(file: Path, kind: type[EntryT]) -> tuple[EntryT, ...]:
-    """The entries of a file that not every run has."""
+def read_phases(folder: Path) -> dict[str, float]:
+    """Read the seconds that each phase took; nothing where the run has none, as after a kill.
+
+    Raises BenchError where the file can't be read.
+    """
+    return _read_beside(folder / PHASES_FILE, dict[str, float], {})
+
+
+def _read_beside(file: Path, kind: type[T], default: T) -> T:
+    """A file that a run may have or not."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=tuple[kind, ...])  # type: ignore[valid-type]
+        return msgspec.json.decode(file.read_bytes(), type=kind)
     except FileNotFoundError:
-        return ()
+        return default
     except OSError as error:
         raise BenchError(f"{file}: can't be read: {error.strerror}") from None
     except UNREADABLE as error:

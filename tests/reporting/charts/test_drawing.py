@@ -23,6 +23,7 @@ from asgi_bench.reporting.charts.sheet import (
     fitted,
     save_sheet,
     sheet_settings,
+    svg_of,
     text_width,
 )
 from asgi_bench.reporting.groups import group_cells
@@ -60,7 +61,7 @@ def throughput_chart(run: Run, folder: Path) -> Path:
     with sheet_settings():
         styles = assign_styles(report.cells)
         figure = draw_bars(words(report), group, MEASURES[0].measure, styles)
-        return save_sheet(figure, folder / "throughput")[0]
+        return save_sheet(figure, folder / "throughput", svg_of(figure))[0]
 
 
 def test_every_chart_as_svg_and_png(troubled: dict[str, Path]) -> None:

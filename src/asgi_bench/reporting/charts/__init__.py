@@ -3,6 +3,6 @@
 matplotlib takes most of a second to import, so only what draws imports this package.
 """
 
-from asgi_bench.reporting.charts.drawing import draw_charts
+from asgi_bench.reporting.charts.drawing import Drawing, draw, draw_charts
 
-__all__ = ["draw_charts"]
+__all__ = ["Drawing", "draw", "draw_charts"]

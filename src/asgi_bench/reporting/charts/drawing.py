@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
 from asgi_bench.analysis.document import CellReport, Report, SweepReport
 from asgi_bench.analysis.percentiles import TailCurve, tail_curve
-from asgi_bench.analysis.summary import survey
+from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ClosedLoop, Run
 from asgi_bench.reporting.charts.bars import draw_bars
@@ -24,7 +25,14 @@ from asgi_bench.reporting.charts.notes import (
 )
 from asgi_bench.reporting.charts.palette import Styles, assign_styles
 from asgi_bench.reporting.charts.scaling import draw_scaling
-from asgi_bench.reporting.charts.sheet import SEPARATOR, Words, save_sheet, sheet_settings
+from asgi_bench.reporting.charts.sheet import (
+    SEPARATOR,
+    Words,
+    save_sheet,
+    sheet_settings,
+    svg_of,
+    words_heights,
+)
 from asgi_bench.reporting.groups import AnyGroup, Group, group_cells
 from asgi_bench.reporting.rows import rounds_words, run_words
 from asgi_bench.reporting.wording import (
@@ -37,7 +45,30 @@ from asgi_bench.reporting.wording import (
 )
 from asgi_bench.store.folders import safe_name
 
-Named = tuple[str, Figure | None]
+
+class Drawing(NamedTuple):
+    """A drawn chart: what it is about, the name of its files, and the files, if any were written.
+
+    `heights` are what its words take above and below its panels, in pixels of its SVG.
+    """
+
+    topic: str
+    name: str
+    scenario: str
+    words: Words
+    heights: tuple[float, float]
+    svg: str
+    files: tuple[Path, ...]
+
+
+class Sheet(NamedTuple):
+    """A chart before it is written; no figure where there is nothing to draw."""
+
+    topic: str
+    group: str
+    scenario: str
+    words: Words
+    figure: Figure | None
 
 
 def draw_charts(run: Run, folder: Path) -> list[Path]:
@@ -46,27 +77,43 @@ def draw_charts(run: Run, folder: Path) -> list[Path]:
     Names are `<chart>-<scenario>-<load>.svg` and `.png`; the same run gives the same SVG. Raises
     BenchError where the folder can't be written or a histogram can't be read.
     """
-    report, response_times = survey(run)
+    return [file for drawing in draw(survey(run), folder) for file in drawing.files]
+
+
+def draw(found: Survey, folder: Path | None = None) -> tuple[Drawing, ...]:
+    """Draw every chart of a surveyed run; with a folder, into files there too.
+
+    Raises as `draw_charts`.
+    """
     curves = {
         key: curve
-        for key, histogram in response_times.items()
+        for key, histogram in found.response_times.items()
         if (curve := tail_curve(histogram)) is not None
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
         with sheet_settings():
-            return [
-                file
-                for name, figure in _figures(report, curves)
-                if figure is not None
-                for file in save_sheet(figure, folder / name)
-            ]
+            return tuple(
+                _drawing(sheet, sheet.figure, folder)
+                for sheet in _sheets(found.report, curves)
+                if sheet.figure is not None
+            )
     except OSError as error:
         raise BenchError(f"{folder}: the charts can't be written: {error.strerror}") from None
 
 
-def _figures(report: Report, curves: Mapping[str, TailCurve]) -> Iterator[Named]:
-    """Every chart by the name of its files; None where there is nothing to draw."""
+def _drawing(sheet: Sheet, figure: Figure, folder: Path | None) -> Drawing:
+    """A sheet as SVG, and in its files."""
+    name = f"{sheet.topic}-{sheet.group}"
+    svg = svg_of(figure)
+    files = () if folder is None else save_sheet(figure, folder / name, svg)
+    heights = words_heights(sheet.words)
+    return Drawing(sheet.topic, name, sheet.scenario, sheet.words, heights, svg, files)
+
+
+def _sheets(report: Report, curves: Mapping[str, TailCurve]) -> Iterator[Sheet]:
+    """Every chart of a report."""
     styles = assign_styles(report.everything)
     groups = group_cells(report.cells)
     for group in groups:
@@ -82,32 +129,32 @@ def _figures(report: Report, curves: Mapping[str, TailCurve]) -> Iterator[Named]
 
 def _closed_figures(
     report: Report, group: Group[CellReport], curves: Mapping[str, TailCurve], styles: Styles
-) -> Iterator[Named]:
+) -> Iterator[Sheet]:
     """The charts of one scenario at saturation."""
     for name, title, note, measure in MEASURES:
         words = _words(report, group, title, bar_notes(report, group, measure, note))
-        yield f"{name}-{group.name}", draw_bars(words, group, measure, styles)
+        yield _sheet(name, group, words, draw_bars(words, group, measure, styles))
     words = _words(report, group, "Response time at saturation", latency_notes(group, curves))
-    yield f"latency-{group.name}", draw_latency(words, group, curves, styles)
+    yield _sheet("latency", group, words, draw_latency(words, group, curves, styles))
     words = _words(report, group, "Throughput by worker count", scaling_notes(report, group))
-    yield f"workers-{group.name}", draw_scaling(words, group, styles)
+    yield _sheet("workers", group, words, draw_scaling(words, group, styles))
 
 
 def _open_figures(
     report: Report, group: Group[CellReport], curves: Mapping[str, TailCurve], styles: Styles
-) -> Iterator[Named]:
+) -> Iterator[Sheet]:
     """The charts of one scenario at an offered rate: what is answered is what was offered."""
     offered = offered_words(group.load)
     words = _words(report, group, f"Response time at {offered}", latency_notes(group, curves))
-    yield f"latency-{group.name}", draw_latency(words, group, curves, styles)
+    yield _sheet("latency", group, words, draw_latency(words, group, curves, styles))
     for name, title, note, measure in MEASURES:
         if measure.depends_on_rate:
             notes = bar_notes(report, group, measure, note)
             words = _words(report, group, f"{title} at {offered}", notes)
-            yield f"{name}-{group.name}", draw_bars(words, group, measure, styles)
+            yield _sheet(name, group, words, draw_bars(words, group, measure, styles))
 
 
-def _concurrency(report: Report, groups: list[Group[CellReport]], styles: Styles) -> Named:
+def _concurrency(report: Report, groups: list[Group[CellReport]], styles: Styles) -> Sheet:
     """The chart over all connection counts of one scenario."""
     closed = [group for group in groups if isinstance(group.load, ClosedLoop)]
     scenario = groups[0].scenario
@@ -119,16 +166,23 @@ def _concurrency(report: Report, groups: list[Group[CellReport]], styles: Styles
         concurrency_notes(cells),
         load=f"closed loop, {counts_words(connection_counts(cells))} connections",
     )
-    return f"concurrency-{safe_name(scenario)}", draw_concurrency(words, cells, styles)
+    figure = draw_concurrency(words, cells, styles)
+    return Sheet("concurrency", safe_name(scenario), scenario, words, figure)
 
 
-def _sweep_figures(report: Report, group: Group[SweepReport], styles: Styles) -> Iterator[Named]:
+def _sweep_figures(report: Report, group: Group[SweepReport], styles: Styles) -> Iterator[Sheet]:
     """The load curves of one scenario, on a sheet for each worker count."""
     for section in group.sections:
         alone = group._replace(sections=(section,))
         words = _words(report, alone, "Load curve", curve_notes(section))
         suffix = f"-w{section.workers}" if len(group.sections) > 1 else ""
-        yield f"curve-{group.name}{suffix}", draw_load_curve(words, section, styles)
+        sheet = _sheet("curve", group, words, draw_load_curve(words, section, styles))
+        yield sheet._replace(group=f"{sheet.group}{suffix}")
+
+
+def _sheet(topic: str, group: AnyGroup, words: Words, figure: Figure | None) -> Sheet:
+    """The chart of a group."""
+    return Sheet(topic, group.name, group.scenario, words, figure)
 
 
 def _words(

@@ -54,15 +54,15 @@ def assign_styles(cells: Iterable[CellReport | SweepReport]) -> Styles:
             hue = HUES[place % len(HUES)]
             styles[server, variant] = Style(
                 color=hue,
-                ink=_mixed(hue, 0.0, SHADE),
-                fill=_mixed(hue, 1.0, TINTS[rank % len(TINTS)]),
+                ink=mixed(hue, 0.0, SHADE),
+                fill=mixed(hue, 1.0, TINTS[rank % len(TINTS)]),
                 dash=DASHES[rank % len(DASHES)],
                 marker=MARKERS[(place + place // len(HUES)) % len(MARKERS)],
             )
     return styles
 
 
-def _mixed(color: str, gray: float, share: float) -> tuple[float, float, float]:
+def mixed(color: str, gray: float, share: float) -> tuple[float, float, float]:
     """A colour mixed with so much of a gray, from 0 for black to 1 for white."""
     red, green, blue = (part + (gray - part) * share for part in to_rgb(color))
     return red, green, blue

@@ -6,6 +6,7 @@ Sizes are in CSS pixels of the SVG, which is as wide as a README shows images.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +49,8 @@ AXIS_HEIGHT = 48
 MARGIN = 14
 
 SEPARATOR = " · "
+# How the ids of title, facts, notes and footer begin in the SVG.
+WORDS_ID = "words-"
 
 SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: searchable, and read aloud
@@ -124,17 +127,15 @@ def open_sheet(
     words: Words, panels: Sequence[Panel], margins: Margins
 ) -> tuple[Figure, list[Axes]]:
     """A figure with one panel under another."""
-    above = [*_joined(words.facts, TEXT_SIZE), *_joined(words.notes, TEXT_SIZE)]
-    below = _joined(words.footer, SMALL_SIZE)
-    header = HEADER_HEIGHT + len(above) * TEXT_SIZE * LINE_HEIGHT
-    footer = FOOTER_HEIGHT + len(below) * SMALL_SIZE * LINE_HEIGHT
+    above, below = _above(words), _joined(words.footer, SMALL_SIZE)
+    header, footer = words_heights(words)
     height = header + sum(map(_panel_height, panels)) + footer
     figure = Figure(figsize=(WIDTH / PIXELS_PER_INCH, height / PIXELS_PER_INCH))
     FigureCanvasAgg(figure)
     _write_title(figure, words.title, height)
     top = height - MARGIN - TITLE_SIZE * LINE_HEIGHT
-    _write_lines(figure, above, TEXT_SIZE, top, height)
-    _write_lines(figure, below, SMALL_SIZE, footer - FOOTER_HEIGHT / 2, height)
+    _write_lines(figure, above, TEXT_SIZE, top, height, "above")
+    _write_lines(figure, below, SMALL_SIZE, footer - FOOTER_HEIGHT / 2, height, "below")
     axes = []
     top = height - header
     width = WIDTH - margins.left - margins.right
@@ -146,6 +147,20 @@ def open_sheet(
         axes.append(figure.add_axes(box))
         top -= AXIS_HEIGHT
     return figure, axes
+
+
+def words_heights(words: Words) -> tuple[float, float]:
+    """What the words take above and below the panels, in pixels; to be asked within
+    `sheet_settings`.
+    """
+    header = HEADER_HEIGHT + len(_above(words)) * TEXT_SIZE * LINE_HEIGHT
+    footer = FOOTER_HEIGHT + len(_joined(words.footer, SMALL_SIZE)) * SMALL_SIZE * LINE_HEIGHT
+    return header, footer
+
+
+def _above(words: Words) -> list[str]:
+    """The lines under the title."""
+    return [*_joined(words.facts, TEXT_SIZE), *_joined(words.notes, TEXT_SIZE)]
 
 
 def _panel_height(panel: Panel) -> float:
@@ -182,15 +197,22 @@ def fitted(text: str, size: float, room: float) -> str:
     return shortened(text, fewest)
 
 
-def save_sheet(figure: Figure, stem: Path) -> list[Path]:
-    """Write the figure as SVG and, at twice the size for dense screens, as PNG."""
+def svg_of(figure: Figure) -> str:
+    """The figure as the text of an SVG file."""
+    text = StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": "asgi-bench"})
+    return text.getvalue()
+
+
+def save_sheet(figure: Figure, stem: Path, svg_text: str) -> tuple[Path, Path]:
+    """Write the figure's SVG and, at twice the size for dense screens, a PNG."""
     svg, png = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.png")
-    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": "asgi-bench"})
+    svg.write_text(svg_text, encoding="utf-8")
     figure.set_dpi(PIXELS_PER_INCH * PNG_SCALE)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
     _save_png(np.asarray(canvas.buffer_rgba()), png)  # type: ignore[no-untyped-call]
-    return [svg, png]
+    return svg, png
 
 
 def _save_png(pixels: npt.NDArray[np.uint8], path: Path) -> None:
@@ -234,6 +256,7 @@ def _write_title(figure: Figure, title: str, height: float) -> None:
         MARGIN / WIDTH,
         1 - MARGIN / height,
         fitted(title, TITLE_SIZE * BOLD_WIDTH, WIDTH - 2 * MARGIN),
+        gid=f"{WORDS_ID}title",
         fontsize=points(TITLE_SIZE),
         fontweight="bold",
         va="top",
@@ -241,7 +264,7 @@ def _write_title(figure: Figure, title: str, height: float) -> None:
 
 
 def _write_lines(
-    figure: Figure, lines: Sequence[str], size: float, top: float, height: float
+    figure: Figure, lines: Sequence[str], size: float, top: float, height: float, place: str
 ) -> None:
     """Lines of faint text from a place down; places count in pixels from the bottom."""
     for number, text in enumerate(lines):
@@ -249,6 +272,7 @@ def _write_lines(
             MARGIN / WIDTH,
             (top - number * size * LINE_HEIGHT) / height,
             text,
+            gid=f"{WORDS_ID}{place}-{number}",
             fontsize=points(size),
             color=FAINT_INK,
             va="top",
