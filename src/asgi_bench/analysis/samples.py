@@ -72,8 +72,8 @@ def reference_pairs(
     samples: Mapping[str, Sample],
     plan: Plan,
     figure: Callable[[Trial], float | None],
-) -> tuple[str, list[tuple[float, float]]] | None:
-    """The reference cell's key, and (own, reference's) figure of each round that has both.
+) -> tuple[str, dict[int, tuple[float, float]]] | None:
+    """The reference cell's key, and (own, reference's) figure by the rounds that have both.
 
     The pairs are of usable trials in the cell's own block. None without a reference cell, or
     where that one is failed or invalid in this block: what can't be believed is no reference.
@@ -87,11 +87,11 @@ def reference_pairs(
     if verdict.outcome != "ok" or verdict.validity == "invalid":
         return None
     reference = {trial.round: figure(trial) for trial in theirs if is_usable(trial)}
-    pairs = []
+    pairs = {}
     for trial in sample.estimating:
         ours, other = figure(trial), reference.get(trial.round)
         if ours and other:
-            pairs.append((ours, other))
+            pairs[trial.round] = (ours, other)
     return key, pairs
 
 

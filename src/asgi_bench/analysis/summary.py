@@ -145,7 +145,7 @@ def _ratio(
     if paired is None:
         return None
     reference, pairs = paired
-    estimate = paired_ratio(pairs)
+    estimate = paired_ratio(pairs.values())
     if estimate.value is None:
         return None
     return Ratio(reference, estimate.value, estimate.lower, estimate.upper)

@@ -11,7 +11,7 @@ from typing import Any
 from asgi_bench.analysis.cell_validity import is_usable
 from asgi_bench.analysis.metrics import server_cpu_s_per_request
 from asgi_bench.analysis.percentiles import merge_histograms, percentiles_s
-from asgi_bench.analysis.samples import Sample, sample_cells
+from asgi_bench.analysis.samples import Sample
 from asgi_bench.model import Trial
 from asgi_bench.reporting.delimited import field
 from asgi_bench.reporting.exports.subject import Document, Subject
@@ -34,7 +34,7 @@ def rounds_csv(subject: Subject) -> tuple[Document, ...]:
     out = StringIO()
     writer = csv.DictWriter(out, (*WHAT, *FIGURES), restval="", lineterminator="\r\n")
     writer.writeheader()
-    for sample in sample_cells(subject.run).values():
+    for sample in subject.samples.values():
         for line in _lines(sample, subject):
             writer.writerow(
                 {name: field(value) for name, value in line.items() if value is not None}

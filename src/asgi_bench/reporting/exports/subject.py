@@ -5,17 +5,18 @@ from typing import NamedTuple
 
 from asgi_bench.analysis.document import CellReport, Report, SweepReport
 from asgi_bench.analysis.percentiles import Histogram
-from asgi_bench.analysis.samples import Sample, sample_cells
+from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import survey
 from asgi_bench.model import Run, Trial
 
 
 class Subject(NamedTuple):
-    """A run as read, its report, and the response times behind that by the key of the cell."""
+    """A run as read, its report, and what that rests on by the key of the cell, as in `Survey`."""
 
     run: Run
     report: Report
     response_times: Mapping[str, Histogram]
+    samples: Mapping[str, Sample]
 
 
 class Document(NamedTuple):
@@ -38,6 +39,6 @@ def is_usable(cell: CellReport | SweepReport) -> bool:
 def usable_trials(subject: Subject) -> Iterator[tuple[Sample, tuple[Trial, ...]]]:
     """Each usable cell with the trials its estimates rest on, one a round."""
     usable = {cell.cell for cell in subject.report.everything if is_usable(cell)}
-    for key, sample in sample_cells(subject.run).items():
+    for key, sample in subject.samples.items():
         if key in usable:
             yield sample, sample.estimating

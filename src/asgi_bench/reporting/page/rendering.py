@@ -8,7 +8,6 @@ from pathlib import Path
 from string import Template
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError
@@ -52,7 +51,7 @@ def render_page(run: Run, found: Survey, drawings: Iterable[Drawing] | None = No
         f"base-uri 'none'; form-action 'none'"
     )
     template = _environment().get_template("page.html")
-    return template.render(page=page, policy=policy, style=Markup(style), script=Markup(script))
+    return template.render(page=page, policy=policy, style=style, script=script)
 
 
 def _figures(drawings: Iterable[Drawing]) -> tuple[tuple[Figure, ...], tuple[str, ...]]:
@@ -76,7 +75,7 @@ def _figures(drawings: Iterable[Drawing]) -> tuple[tuple[Figure, ...], tuple[str
                 scenario=plain(drawing.scenario),
                 title=plain(words.title),
                 notes=plain(f"{facts}. {notes[:1].upper()}{notes[1:]}." if notes else f"{facts}."),
-                markup=Markup(markup),
+                markup=markup,
             )
         )
     return tuple(figures), tuple(left_out)

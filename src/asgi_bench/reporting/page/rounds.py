@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from asgi_bench.analysis.document import CellReport, Report
-from asgi_bench.analysis.samples import Sample, throughput_pairs
+from asgi_bench.analysis.metrics import FIGURES
+from asgi_bench.analysis.samples import Sample, reference_pairs
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.model import ClosedLoop, Plan
 from asgi_bench.reporting import numbers
@@ -56,10 +57,10 @@ def round_tables(
 
 def _ratios(sample: Sample, samples: Mapping[str, Sample], plan: Plan) -> dict[int, float]:
     """One cell's ratio by round."""
-    found = throughput_pairs(sample, samples, plan)
+    found = reference_pairs(sample, samples, plan, FIGURES["throughput_rps"])
     if found is None or found[0] == sample.planned.cell.key:
         return {}
-    return {number: ours / theirs for number, (ours, theirs) in enumerate(found[1])}
+    return {number: ours / theirs for number, (ours, theirs) in found[1].items()}
 
 
 def _table(

@@ -1,10 +1,12 @@
 """What a run found, in words: a sentence with its proof for each scenario, load, worker count."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from asgi_bench.analysis.document import CellReport, Report, SweepReport
-from asgi_bench.model import ClosedLoop, Load
+from asgi_bench.analysis.document import CellReport, Comparison, Interval, Report, SweepReport
+from asgi_bench.analysis.metrics import ranking_metric
+from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS
+from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.groups import AnyGroup, Section, report_groups
 from asgi_bench.reporting.wording import (
@@ -17,7 +19,9 @@ from asgi_bench.reporting.wording import (
 )
 
 # More names than these are counted, not listed.
-NAMED = 4
+NAMED = 3
+
+Pairs = Mapping[tuple[str, str], Comparison]
 
 
 class Verdict(NamedTuple):
@@ -36,114 +40,146 @@ class Trust(NamedTuple):
 
 
 def verdicts(report: Report) -> tuple[Verdict, ...]:
-    """One verdict for each scenario, load and worker count, in the order of the tables."""
-    return tuple(
-        _verdict(group, section) for group in report_groups(report) for section in group.sections
-    )
+    """One verdict for each scenario, load and worker count; first the one a reader came for.
 
-
-def headline(report: Report) -> Verdict:
-    """The verdict a reader came for: the first one on throughput, or else the first."""
-    groups = report_groups(report)
-    closed = [group for group in groups if isinstance(group.load, ClosedLoop)]
-    for group in (*closed, *groups):
-        for section in group.sections:
-            if section.ranked:
-                return _verdict(group, section)
-    return Verdict("Nothing was measured that could be ranked", "", "")
+    That is the first on throughput that ranks any server, or else the first that does.
+    """
+    parts = [(group, section) for group in report_groups(report) for section in group.sections]
+    parts.sort(key=lambda part: (not part[1].ranked, not isinstance(part[0].load, ClosedLoop)))
+    return tuple(_verdict(report, group, section) for group, section in parts)
 
 
 def trust(report: Report) -> Trust:
     """How many cells are valid, and what became of the others."""
     cells = report.everything
+    if not cells:
+        return Trust("failed", "Nothing was planned.")
+    measured = [cell for cell in cells if cell.outcome == "ok"]
     counts = {
         "failed": sum(cell.outcome == "failed" for cell in cells),
-        "invalid": sum(cell.outcome == "ok" and cell.validity == "invalid" for cell in cells),
-        "suspect": sum(cell.outcome == "ok" and cell.validity == "suspect" for cell in cells),
+        "invalid": sum(cell.validity == "invalid" for cell in measured),
+        "suspect": sum(cell.validity == "suspect" for cell in measured),
         "skipped": sum(cell.outcome == "skipped" for cell in cells),
     }
-    valid = len(cells) - sum(counts.values())
     others = [f"{count} {word}" for word, count in counts.items() if count]
-    worst = next((word for word, count in counts.items() if count), "valid")
-    if not cells:
-        return Trust("failed", "No cell was planned.")
     if not others:
-        return Trust("valid", f"All {len(cells)} measurements are valid.")
-    return Trust(worst, f"{valid} of {len(cells)} measurements are valid, {_listed(others)}.")
+        return Trust("valid", f"All {len(cells)} cells are valid.")
+    valid = len(cells) - sum(counts.values())
+    worst = next(word for word, count in counts.items() if count)
+    return Trust(worst, f"{valid} of {len(cells)} cells are valid, {_listed(others)}.")
 
 
-def _verdict(group: AnyGroup, section: Section[CellReport] | Section[SweepReport]) -> Verdict:
+def _verdict(
+    report: Report, group: AnyGroup, section: Section[CellReport] | Section[SweepReport]
+) -> Verdict:
     """The verdict of one section."""
-    where = f"{plain(group.scenario)}, {load_words(group.load)}, {workers_words([section.workers])}"
-    if not section.ranked:
-        return Verdict("Nothing can be ranked", where, "No measurement is valid or suspect.")
-    best = section.ranked[0]
-    if isinstance(best, SweepReport):
-        return Verdict(_sweep_sentence(best), where, _sweep_proof(section.ranked))
-    if not isinstance(group.load, ClosedLoop):
-        return Verdict(_open_sentence(best, group.load), where, _open_proof(section.ranked))
-    ranked = [cell for cell in section.ranked if isinstance(cell, CellReport)]
-    return Verdict(_closed_sentence(ranked), where, ". ".join(_closed_proof(ranked)) + ".")
+    where = ", ".join(
+        (plain(group.scenario), load_words(group.load), workers_words([section.workers]))
+    )
+    sweeps = [cell for cell in section.ranked if isinstance(cell, SweepReport)]
+    if sweeps:
+        return Verdict(_sweep_sentence(sweeps[0]), where, _sweep_proof(sweeps))
+    cells = [cell for cell in section.ranked if isinstance(cell, CellReport)]
+    if not cells:
+        return Verdict("Nothing can be ranked", where, "No cell is valid or suspect.")
+    metric = ranking_metric(cells[0].load)
+    everything = (*report.comparisons, *report.latency_comparisons)
+    pairs = {(each.a, each.b): each for each in everything if each.metric == metric}
+    return Verdict(_sentence(cells), where, f"{'. '.join(_proof(cells, pairs))}.")
 
 
-def _closed_sentence(ranked: Sequence[CellReport]) -> str:
-    """Who is fastest: one, or several that can't be told apart."""
-    if len(ranked) == 1:
-        return f"{cell_name(ranked[0])} was measured alone"
-    if ranked[0].rank is None:
-        return f"{cell_name(ranked[0])} came first, but that is not proven"
-    leaders = [cell for cell in ranked if cell.rank is not None and cell.rank.best == 1]
-    if len(leaders) == 1:
-        return f"{cell_name(leaders[0])} is the fastest"
+def _sentence(cells: Sequence[CellReport]) -> str:
+    """Who is first: one, or several that can't be told apart."""
+    first = cells[0]
+    does = "is the fastest" if isinstance(first.load, ClosedLoop) else _answers_soonest(first)
+    if len(cells) == 1:
+        return f"{cell_name(first)} stands alone: there is nothing to compare it with"
+    if max(cell.rounds for cell in cells) < MIN_CLAIM_ROUNDS:
+        return f"{cell_name(first)} came first, which is not proven"
+    leaders = _leaders(cells)
+    if leaders == [first]:
+        return f"{cell_name(first)} {does}"
     if len(leaders) > NAMED:
-        return f"{len(leaders)} of {len(ranked)} servers share the first place"
+        return f"{len(leaders)} of {len(cells)} settings share the first place"
     return f"{_listed([cell_name(cell) for cell in leaders])} share the first place"
 
 
-def _closed_proof(ranked: Sequence[CellReport]) -> Iterator[str]:
-    """The figures behind who is fastest, and who follows."""
-    first, *others = ranked
+def _answers_soonest(cell: CellReport) -> str:
+    return f"answers soonest at {offered_words(cell.load)}"
+
+
+def _leaders(cells: Sequence[CellReport]) -> list[CellReport]:
+    """Those that none is proven to be ahead of."""
+    return [cell for cell in cells if cell.rank is not None and cell.rank.best == 1]
+
+
+def _proof(cells: Sequence[CellReport], pairs: Pairs) -> Iterator[str]:
+    """The figures behind it, and who follows."""
+    first, *others = cells
     yield f"{cell_name(first)}: {_figure(first)}"
-    if first.rank is None and others:
-        rounds = f"{first.rounds} round{'' if first.rounds == 1 else 's'}"
-        yield f"{rounds} are too few, or the differences too small, to call it faster than others"
-    leaders = [cell for cell in ranked if cell.rank is not None and cell.rank.best == 1]
-    if len(leaders) > 1:
-        yield "What shares a place can't be told apart in this run"
-    followers = [cell for cell in others if cell not in leaders]
-    if followers:
-        yield f"Next is {cell_name(followers[0])}: {_figure(followers[0])}"
+    if not others:
+        return
+    rounds = first.rounds
+    if max(cell.rounds for cell in cells) < MIN_CLAIM_ROUNDS:
+        measured = f"{rounds} round{'' if rounds == 1 else 's'}"
+        yield f"It takes {MIN_CLAIM_ROUNDS} rounds to claim an order, and this run has {measured}"
+    leaders = _leaders(cells)
+    if len(leaders) > 1 and rounds >= MIN_CLAIM_ROUNDS:
+        yield from _tie(leaders, pairs)
+    followers = [cell for cell in others if cell not in leaders] or others
+    if followers != others or first in leaders[:1]:
+        yield _next(first, followers[0], pairs)
+
+
+def _tie(leaders: Sequence[CellReport], pairs: Pairs) -> Iterator[str]:
+    """Between which bounds two that can't be told apart lie."""
+    first, second, *_ = leaders
+    ratio = _ratio(first, second, pairs)
+    yield "Those that share a place can't be told apart in this run"
+    if ratio is not None:
+        yield f"{cell_name(first)} to {cell_name(second)}: {_bounded(ratio)}"
+
+
+def _next(first: CellReport, follower: CellReport, pairs: Pairs) -> str:
+    """The best of those behind, and how far."""
+    text = f"Next is {cell_name(follower)}: {_figure(follower)}"
+    ratio = _ratio(follower, first, pairs)
+    if ratio is None:
+        return text
+    return f"{text}, {_bounded(ratio)} of {cell_name(first)}'s"
 
 
 def _figure(cell: CellReport) -> str:
-    """The ratio with its bounds where there is one, and the throughput."""
-    throughput = f"{numbers.rate(cell.throughput_rps.value)} requests/s"
+    """What ranks it, and the ratio to the reference where it has one."""
+    if not isinstance(cell.load, ClosedLoop):
+        times = cell.response_time_s
+        return f"p50 {numbers.milliseconds(times.p50)} ms, p99 {numbers.milliseconds(times.p99)} ms"
+    text = f"{numbers.rate(cell.throughput_rps.value)} requests/s"
     ratio = cell.throughput_ratio
     if ratio is None or ratio.reference == cell.cell:
-        return throughput
+        return text
     reference = plain("/".join(ratio.reference.split("/")[:3]))
-    bounds = (
-        f" (95% interval {numbers.times(ratio.lower)} to {numbers.times(ratio.upper)})"
-        if ratio.lower is not None and ratio.upper is not None
-        else ""
-    )
-    return f"{numbers.factor(ratio.value)} {reference}{bounds}, {throughput}"
+    return f"{text}, {numbers.factor(ratio.value)} the reference {reference}"
 
 
-def _open_sentence(best: CellReport, load: Load) -> str:
-    """Who answers soonest at an offered rate: said of the figures, not as a proof."""
-    return f"{cell_name(best)} had the shortest median response time at {offered_words(load)}"
+def _ratio(a: CellReport, b: CellReport, pairs: Pairs) -> Interval | None:
+    """The ratio of a to b with its bounds, from their comparison."""
+    found = pairs.get((a.cell, b.cell))
+    if found is not None:
+        return found.ratio
+    found = pairs.get((b.cell, a.cell))
+    if found is None or not found.ratio.value:
+        return None
+    value, lower, upper = found.ratio.value, found.ratio.lower, found.ratio.upper
+    return Interval(1 / value, None if not upper else 1 / upper, None if not lower else 1 / lower)
 
 
-def _open_proof(ranked: Sequence[CellReport | SweepReport]) -> str:
-    """The times of the first ones."""
-    times = [
-        f"{cell_name(cell)} p50 {numbers.milliseconds(cell.response_time_s.p50)} ms, "
-        f"p99 {numbers.milliseconds(cell.response_time_s.p99)} ms"
-        for cell in ranked[:NAMED]
-        if isinstance(cell, CellReport)
-    ]
-    return "; ".join(times) + "."
+def _bounded(ratio: Interval) -> str:
+    """A ratio with its bounds in words."""
+    text = numbers.times(ratio.value)
+    if ratio.lower is None or ratio.upper is None:
+        return text
+    return f"{text} (95% interval {numbers.times(ratio.lower)} to {numbers.times(ratio.upper)})"
 
 
 def _sweep_sentence(best: SweepReport) -> str:
@@ -153,15 +189,15 @@ def _sweep_sentence(best: SweepReport) -> str:
     return f"{cell_name(best)} answered most when offered more than it could take"
 
 
-def _sweep_proof(ranked: Sequence[CellReport | SweepReport]) -> str:
-    """The rates of the first ones."""
+def _sweep_proof(ranked: Iterable[SweepReport]) -> str:
+    """The rates of the first ones, with their intervals."""
     rates = []
-    for cell in ranked[:NAMED]:
-        if isinstance(cell, SweepReport):
-            estimate = cell.highest_rate_rps if cell.objective else cell.saturation_rps
-            bound = "at least " if cell.objective and cell.highest_rate_is_least else ""
-            rates.append(f"{cell_name(cell)} {bound}{numbers.rate(estimate.value)} requests/s")
-    return "; ".join(rates) + "."
+    for sweep in list(ranked)[: NAMED + 1]:
+        estimate = sweep.highest_rate_rps if sweep.objective else sweep.saturation_rps
+        bound = "at least " if sweep.objective and sweep.highest_rate_is_least else ""
+        rate = numbers.with_interval(f"{numbers.rate(estimate.value)} requests/s", estimate)
+        rates.append(f"{cell_name(sweep)} {bound}{rate}")
+    return f"{'; '.join(rates)}."
 
 
 def _listed(names: Sequence[str]) -> str:
