@@ -8,7 +8,7 @@ from asgi_bench.analysis.validity import (
     server_busy_share,
     worst_level,
 )
-from asgi_bench.model import Cell, ErrorCounts, OpenLoop, Plan, PlannedCell, Trial
+from asgi_bench.model import Cell, ErrorCounts, Load, OpenLoop, Plan, PlannedCell, RateSweep, Trial
 from tests.synthetic_run import CLOSED_64, make_trial, plan_of
 
 replace = msgspec.structs.replace
@@ -105,6 +105,69 @@ def test_which_side_was_the_limit(
     spent = replace(trial, server_cpu_s=server_share * wall_s, load_cpu_s=load_share * wall_s)
     judged = judge_trial(spent, plan)
     assert (judged.validity, codes(judged)) == (level, expected)
+
+
+@pytest.mark.parametrize(("wait_share", "code"), [(0.29, "concurrency"), (0.31, "generator")])
+def test_a_generator_that_waits_for_its_cpu_is_at_its_limit(wait_share: float, code: str) -> None:
+    """On a machine busy elsewhere it uses less than a CPU: what it waited for one counts too."""
+    plan, trial = plan_and_trial()
+    wall_s = trial.duration_s
+    slices = tuple(
+        replace(piece, load_wait_s=wait_share * piece.duration_s) for piece in trial.slices
+    )
+    # A wait that the rule on contention finds as well.
+    spent = replace(trial, slices=slices, server_cpu_s=0.1 * wall_s, load_cpu_s=0.6 * wall_s)
+    assert codes(judge_trial(spent, plan))[0] == f"{code}-bound"
+
+
+def overloaded(load: Load, server_share: float, load_share: float, spin_share: float) -> Trial:
+    """A judged trial of a load with overload, in which both sides were so busy."""
+    cell = Cell("uvicorn", "default", 1, "hello", load)
+    plan = plan_of((PlannedCell(cell),))
+    trial = make_trial(cell, 0, 0)
+    slices = tuple(
+        replace(
+            piece,
+            server_cpu_s=server_share * piece.duration_s,
+            load_cpu_s=(load_share + spin_share) * piece.duration_s,
+            load_wait_s=0.0,
+            open_loop=replace(piece.open_loop, spin_s=spin_share * piece.duration_s),
+        )
+        for piece in trial.slices
+        if piece.open_loop is not None
+    )
+    return judge_trial(replace(trial, slices=slices), plan)
+
+
+OVERLOAD = OpenLoop(rate_rps=50_000)
+SWEEP = RateSweep((0.25, 0.5, 1.1))
+
+
+@pytest.mark.parametrize(
+    ("server_share", "load_share", "spin_share", "is_found"),
+    [
+        (0.89, 0.90, 0.0, True),
+        (0.90, 0.95, 0.0, False),
+        (0.50, 0.89, 0.0, False),
+        (0.50, 0.50, 0.5, False),
+    ],
+)
+def test_requests_that_pile_up_at_the_generator(
+    server_share: float, load_share: float, spin_share: float, is_found: bool
+) -> None:
+    """A queue that grows is the server's only if it was busy, or the generator was not."""
+    trial = overloaded(OVERLOAD, server_share, load_share, spin_share)
+    assert codes(trial) == ["generator-bound" if is_found else "overloaded"]
+    assert trial.validity == ("invalid" if is_found else "valid")
+    swept = overloaded(SWEEP, server_share, load_share, spin_share)
+    assert codes(swept) == (["generator-bound"] if is_found else [])
+    assert swept.validity == ("suspect" if is_found else "valid")
+
+
+def test_a_rate_that_was_taken_has_no_limit() -> None:
+    """A busy generator beside an idle server, and all answered: nothing was the limit."""
+    trial = overloaded(OpenLoop(rate_rps=500), 0.1, 0.95, 0.0)
+    assert codes(trial) == []
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ import typer
 from typer.testing import CliRunner
 
 from asgi_bench.cli.options import Strict, take_project_defaults, with_selection
+from asgi_bench.definitions.loads import OfferedRate
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import UsageError
+from asgi_bench.model import Objective
 
 
 def _ask(*args: str, folder: Path | None = None) -> tuple[Selection, bool]:
@@ -58,6 +60,13 @@ def test_without_flags_the_documented_defaults_hold() -> None:
         (("--startup-timeout", "1m"), "startup_timeout_s", 60.0),
         (("--runners", "a", "--runners", "b"), "runner_folders", (Path("a"), Path("b"))),
         (("--client", "fasthttp"), "client", "fasthttp"),
+        (("-r", "500,50%"), "rates", (OfferedRate(500), OfferedRate(share=0.5))),
+        (("--arrivals", "constant"), "arrivals", "constant"),
+        (("--closed",), "closed", True),
+        (("--common-rate", "500"), "common_rate_rps", 500.0),
+        (("--sweep",), "sweep", True),
+        (("--load-processes", "2"), "load_processes", 2),
+        (("--web-ui",), "web_ui", True),
         (("--server-cpus", "0,2-3"), "server_cpus", (0, 2, 3)),
         (("--load-cpus", "1"), "load_cpus", (1,)),
         (("--server-args", "--a 'b c'"), "server_args", ("--a", "b c")),
@@ -89,6 +98,15 @@ def test_each_flag_has_its_own_effect(args: tuple[str, ...], field: str, value: 
         (("--server-args", "'"), "--server-args: "),
         (("--env", "A"), "--env: 'A' must be NAME=VALUE"),
         (("--env", "=A"), "--env: '=A' must be NAME=VALUE"),
+        (("-r", "0"), "--rate: '0' must be requests per second"),
+        (("--slo", "p99=10ms"), "--slo is searched for along a load curve: add --sweep"),
+        (("--sweep", "--slo", "99"), "--slo: '99' must be a percentile and a time"),
+        (("--client", "http", "-r", "5"), "--rate, --common-rate and --sweep need the fast"),
+        (("--client", "http", "--load-processes", "2"), "--load-processes: only the fast client"),
+        (("--locustfile", __file__, "--sweep"), "--rate, --common-rate and --sweep need the fast"),
+        (("--locustfile", __file__, "--client", "http"), "--locustfile, --client: give one of"),
+        (("-c", "2,64", "--load-processes", "3"), "--load-processes: 3 need a connection each, "),
+        (("--load-processes", "65"), "--load-processes: 65 need a connection each, "),
     ],
 )
 def test_a_wrong_value_names_its_flag(args: tuple[str, ...], words: str) -> None:
@@ -97,6 +115,14 @@ def test_a_wrong_value_names_its_flag(args: tuple[str, ...], words: str) -> None
         _ask(*args)
     assert str(caught.value).startswith(words)
     assert "\n" not in str(caught.value)
+
+
+def test_a_sweep_has_its_objective_and_a_locustfile_its_path() -> None:
+    """--slo goes with --sweep; --locustfile is kept as a whole path, and is a client of its own."""
+    selection, _ = _ask("--sweep", "--slo", "p99=10ms")
+    assert (selection.sweep, selection.objective) == (True, Objective(0.99, 0.01))
+    selection, _ = _ask("--locustfile", __file__)
+    assert (selection.client, selection.locustfile) == ("locustfile", str(Path(__file__).resolve()))
 
 
 @pytest.mark.parametrize("args", [("--rounds", "0"), ("--client", "wrk"), ("--seed", "-1")])

@@ -8,7 +8,7 @@ A `script` names the kind of each answer in turn (`kinds.KINDS`), so shares are 
 """
 
 from tests.known_answers.behaviour import Behaviour, Counts
-from tests.known_answers.kinds import BODY, KINDS, LARGE_BODY, SLOW_S
+from tests.known_answers.kinds import BODY, KINDS, LARGE_BODY, SLOW_S, TIMELY
 from tests.known_answers.process import KnownAnswers, expected_errors, unused_port
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "KINDS",
     "LARGE_BODY",
     "SLOW_S",
+    "TIMELY",
     "Behaviour",
     "Counts",
     "KnownAnswers",

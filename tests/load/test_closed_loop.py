@@ -15,19 +15,13 @@ from tests.known_answers import (
     KINDS,
     LARGE_BODY,
     SLOW_S,
+    TIMELY,
     Behaviour,
     KnownAnswers,
     expected_errors,
     unused_port,
 )
 from tests.load.loading import go_on, load, opened, tally, target_at
-
-# Kinds that speak or end in the middle of the next request make its fate a matter of timing;
-# test_connections looks at them on connections that stay idle.
-UNTIMELY = {"idle-close", "idle-reset", "afterthought", "again"}
-TIMELY = sorted(
-    name for name in KINDS if name not in UNTIMELY and not name.startswith(("large", "slow"))
-)
 
 
 @pytest.mark.parametrize("kind", TIMELY)

@@ -79,7 +79,7 @@ def test_slices_count_what_the_server_counts(
 
 
 def test_a_command_that_can_not_be_carried_out_is_told(
-    known: KnownAnswers, slices: LoadProcess
+    known: KnownAnswers, slices: LoadProcess, log: Path
 ) -> None:
     """A slice on a target that was never opened is a fault, and the process serves on."""
     with pytest.raises(LoadFault, match="the load process failed: Load: KeyError"):
@@ -89,6 +89,7 @@ def test_a_command_that_can_not_be_carried_out_is_told(
     with pytest.raises(LoadFault, match="answered Closed out of turn"):
         slices.ask(Close("/"), Loaded, TIMEOUT_S)
     assert server.counts().connections == 2
+    assert "Traceback" not in log.read_text()
 
 
 def test_a_load_process_that_hangs_or_is_killed_is_a_fault(slices: LoadProcess, log: Path) -> None:

@@ -10,7 +10,7 @@ from asgi_bench.load.arrivals import arrival_offsets_ns
 from asgi_bench.load.connections import Connections
 from asgi_bench.load.open_loop import OpenStretch, run_open_loop
 from asgi_bench.model import OpenFigures
-from tests.known_answers import Behaviour, KnownAnswers
+from tests.known_answers import KINDS, TIMELY, Behaviour, KnownAnswers, expected_errors
 from tests.load.loading import go_on, opened, target_at
 
 
@@ -56,18 +56,6 @@ def test_response_time_counts_from_the_intended_moment(known: KnownAnswers) -> N
     assert waited_ns >= sum(stretch.lag_ns) * 0.999
 
 
-def test_a_stall_is_charged_for_all_that_was_due_meanwhile(known: KnownAnswers) -> None:
-    """Of requests that come evenly, a share of (stall - x) / period waits longer than x."""
-    stall_s, period_s = 0.1, 0.5
-    known.behave(Behaviour(stall_s=stall_s, stall_period_s=period_s))
-    with closing(opened(target_at(known.port, connections=256))) as connections:
-        stretch = follow(connections, 500, 4 * period_s)
-    late_s = 0.05
-    share = float(np.mean(np.array(stretch.response_ns) > late_s * 1e9))
-    assert share == pytest.approx((stall_s - late_s) / period_s, rel=0.35)
-    assert not is_overloaded(figures(stretch))
-
-
 def test_requests_wait_for_a_free_connection_with_their_intended_time(known: KnownAnswers) -> None:
     """One connection to a server that takes 20 ms serves 50 a second: the rest queues."""
     known.behave(Behaviour(delay_s=0.02))
@@ -93,6 +81,43 @@ def test_what_never_finds_a_connection_is_a_time_out(known: KnownAnswers) -> Non
     assert stretch.unsent > 0
     assert errors["timeout"] == stretch.due
     assert stretch.sent + stretch.unsent == stretch.due
+
+
+@pytest.mark.parametrize("kind", TIMELY)
+def test_counts_equal_the_servers_own(known: KnownAnswers, kind: str) -> None:
+    """Of every kind of answer, what was due, sent and went wrong is what the server says."""
+    server = known.behave(Behaviour(script=("plain", "plain", kind)))
+    timeout_s = 0.5 if KINDS[kind].error == "timeout" else 5.0
+    # More connections than requests go wrong: none waits for one until it is given up.
+    with closing(opened(target_at(server.port, connections=64, timeout_s=timeout_s))) as client:
+        stretch = follow(client, 1000, 0.1)
+    counts = server.counts()
+    errors = expected_errors(counts)
+    assert counts.kinds[kind] > 20
+    assert client.sent == stretch.sent == counts.requests
+    assert {kind: n for kind, n in client.errors.items() if n} == errors
+    assert stretch.requests == counts.requests - sum(errors.values())
+    assert (stretch.due, stretch.unsent) == (stretch.sent, 0)
+    assert len(stretch.response_ns) == len(stretch.service_ns) == stretch.requests
+    assert len(stretch.lag_ns) == stretch.sent
+    assert counts.connections == 64 + client.reconnects
+    assert client.unasked == 0
+
+
+def test_counts_equal_the_servers_own_when_all_goes_wrong_at_once(known: KnownAnswers) -> None:
+    """A server that does everything in turn, over fewer connections than it spoils."""
+    server = known.behave(Behaviour(script=TIMELY))
+    with closing(opened(target_at(server.port, connections=8, timeout_s=0.4))) as client:
+        stretch = follow(client, 400, 0.8)
+        given_up = stretch.unsent
+    counts = server.counts()
+    errors = expected_errors(counts)
+    errors["timeout"] += given_up
+    assert client.sent == counts.requests
+    assert {kind: n for kind, n in client.errors.items() if n} == errors
+    assert stretch.due == counts.requests + given_up
+    assert stretch.requests + sum(errors.values()) == stretch.due
+    assert counts.connections == 8 + client.reconnects
 
 
 @pytest.mark.parametrize("kind", ["status", "body"])

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from tests.known_answers import Behaviour, KnownAnswers, expected_errors
 from tests.load.locust_runs import run_locust
 
+ROOT = Path(__file__).parents[2]
 LOCUSTFILE = """
 from pathlib import Path
 
@@ -85,3 +87,22 @@ def test_another_scheme_is_refused_by_name(tmp_path: Path) -> None:
     """What FastUser does not speak it says, with the flag that named it."""
     run = run_locust(tmp_path, LOCUSTFILE, "https://127.0.0.1:1", run_time="1s")
     assert "--host https://127.0.0.1:1: FastUser takes http://HOST[:PORT] alone" in run.output
+
+
+def readme_example() -> str:
+    """The locustfile that the README shows."""
+    text = (ROOT / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(# hello_locust\.py\n.*?)```", text, re.DOTALL)
+    assert isinstance(example, str)
+    return example
+
+
+def test_the_example_of_the_readme_runs_as_it_stands(known: KnownAnswers, tmp_path: Path) -> None:
+    """By plain `locust -f`: no failures, 64 connections, and every request is the server's."""
+    server = known.behave(Behaviour())
+    run = run_locust(tmp_path, readme_example(), server.address, run_time="1s")
+    counts = server.counts()
+    assert run.exit_code == 0, run.output
+    assert (run.rows["/"].failures, run.failures) == (0, {})
+    assert run.rows["/"].requests == counts.requests > 64
+    assert counts.connections == 64

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from asgi_bench.analysis.document import CellFacts, ErrorTotals, Interval, Percentiles
+from asgi_bench.analysis.document import CellFacts, ErrorTotals, Interval
 from asgi_bench.analysis.intervals import log_interval
-from asgi_bench.analysis.percentiles import Histogram, merge_histograms, percentiles_s
+from asgi_bench.analysis.percentiles import Histogram, merge_histograms
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ErrorCounts, Plan
@@ -55,11 +55,6 @@ def merged(cell: str, what: str, blobs: Iterable[str | None]) -> Histogram | Non
         return merge_histograms(blobs)
     except BenchError as error:
         raise BenchError(f"{cell}: {what} is {error}") from None
-
-
-def merged_percentiles(cell: str, what: str, blobs: Iterable[str | None]) -> Percentiles:
-    """The percentiles of `merged`; all null without samples."""
-    return percentiles_s(merged(cell, what, blobs))
 
 
 def _error_totals(counts: Iterable[ErrorCounts]) -> ErrorTotals:

@@ -167,7 +167,8 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
 class SweepPoint(msgspec.Struct, frozen=True):
     """A load curve at one offered rate, which is a share of the cell's own throughput.
 
-    The keys mean what they mean in a cell of an open loop.
+    The keys mean what they mean in a cell of an open loop; `samples` are the response times that
+    the percentiles rest on.
     """
 
     share: float
@@ -176,6 +177,7 @@ class SweepPoint(msgspec.Struct, frozen=True):
     response_time_s: Percentiles
     rate_ratio: float | None
     overloaded: bool
+    samples: int = 0
 
 
 class SweepReport(CellFacts[RateSweep], frozen=True):

@@ -5,9 +5,11 @@ from statistics import fmean, median
 
 import msgspec
 
-from asgi_bench.analysis.cell_facts import cell_facts, interval_over, merged_percentiles
-from asgi_bench.analysis.document import Interval, Percentiles, SweepPoint, SweepReport
+from asgi_bench.analysis.cell_facts import cell_facts, interval_over, merged
+from asgi_bench.analysis.document import Interval, SweepPoint, SweepReport
 from asgi_bench.analysis.intervals import log_interval
+from asgi_bench.analysis.percentiles import percentiles_s
+from asgi_bench.analysis.sample_sizes import unshown_points
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.sweeps import Bracket, bracket, is_overloaded, open_figures, rate_ratio
 from asgi_bench.errors import BenchError
@@ -24,14 +26,13 @@ def sweep_report(sample: Sample, plan: Plan) -> SweepReport:
         raise TypeError(f"{sample.planned.cell.key} is no sweep")
     used = sample.estimating
     brackets = _brackets(sample, load.objective)
-    facts = cell_facts(sample, plan)
-    facts = msgspec.structs.replace(
-        facts, validity_reasons=(*facts.validity_reasons, *_unkept(brackets))
-    )
     steps = _steps(used, load)
     points = tuple(
         _point(sample.planned.cell.key, share, members) for share, members in steps.items()
     )
+    facts = cell_facts(sample, plan)
+    own = (*_unkept(brackets), *unshown_points(points))
+    facts = msgspec.structs.replace(facts, validity_reasons=(*facts.validity_reasons, *own))
     return SweepReport(
         **msgspec.structs.asdict(facts),
         points=points,
@@ -75,18 +76,19 @@ def _point(cell: str, share: float, steps: Sequence[Slice]) -> SweepPoint:
     figures = open_figures(steps)
     taken = [step for step in steps if not _is_step_overloaded(step)]
     overloaded = 2 * len(taken) <= len(steps)
-    response = Percentiles()
+    response = None
     if not overloaded:
         blobs = (step.response_time_hdr for step in taken)
-        response = merged_percentiles(cell, "a slice's response_time_hdr", blobs)
+        response = merged(cell, "a slice's response_time_hdr", blobs)
     rates_rps = [step.offered_rps for step in steps if step.offered_rps is not None]
     return SweepPoint(
         share=share,
         offered_rps=median(rates_rps) if rates_rps else None,
         throughput_rps=interval_over(map(_throughput_rps, steps)),
-        response_time_s=response,
+        response_time_s=percentiles_s(response),
         rate_ratio=rate_ratio(figures),
         overloaded=overloaded,
+        samples=0 if response is None else response.total,
     )
 
 

@@ -14,6 +14,7 @@ from asgi_bench.analysis.load_curves import sweep_report
 from asgi_bench.analysis.metrics import server_cpu_s_per_request
 from asgi_bench.analysis.percentiles import Histogram, percentiles_s
 from asgi_bench.analysis.ranking import Ranking, rank_cells
+from asgi_bench.analysis.sample_sizes import unshown_percentiles
 from asgi_bench.analysis.samples import Sample, reference_pairs, sample_cells
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_ratio
 from asgi_bench.analysis.validity import load_busy_s, load_cpu_share, sent_in_slices
@@ -95,8 +96,11 @@ def _cell(
     """One cell's entry."""
     used = sample.estimating
     figures = [each for trial in used for each in open_figures(trial.slices)]
+    facts = cell_facts(sample, plan)
+    few = unshown_percentiles(response_times, facts.load)
+    facts = msgspec.structs.replace(facts, validity_reasons=(*facts.validity_reasons, *few))
     return CellReport(
-        **msgspec.structs.asdict(cell_facts(sample, plan)),
+        **msgspec.structs.asdict(facts),
         throughput_rps=interval_over(trial.throughput_rps for trial in used),
         throughput_ratio=_ratio(sample, samples, plan, lambda trial: trial.throughput_rps),
         server_cpu_s_per_request=interval_over(map(server_cpu_s_per_request, used)),

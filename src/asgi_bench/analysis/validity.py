@@ -10,10 +10,11 @@ import msgspec
 
 from asgi_bench.analysis.ceiling import near_ceiling
 from asgi_bench.analysis.load_validity import load_findings
+from asgi_bench.analysis.sweeps import is_overloaded
 from asgi_bench.calibration import Calibration
-from asgi_bench.model import Cell, ClosedLoop, Plan, Reason, Trial, ValidityLevel
+from asgi_bench.model import Cell, ClosedLoop, Plan, RateSweep, Reason, Trial, ValidityLevel
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 
 # One wrong answer in a thousand: a server may drop a request under load, not make a habit of it.
 MAX_ERROR_SHARE = 0.001
@@ -79,6 +80,16 @@ def load_busy_s(trial: Trial) -> float:
     return max(trial.load_cpu_s - spun_s, 0.0)
 
 
+def load_occupied_share(trial: Trial, plan: Plan) -> float | None:
+    """As `load_cpu_share`, with the time it was ready to run and waited for a CPU.
+
+    On a machine that is busy elsewhere a generator at its limit uses less than a CPU.
+    """
+    waited_s = sum(piece.load_wait_s or 0.0 for piece in trial.slices)
+    share, wall_s = load_cpu_share(trial, plan), trial.duration_s
+    return None if share is None else share + waited_s / (wall_s * _load_capacity_cpus(trial, plan))
+
+
 def _load_capacity_cpus(trial: Trial, plan: Plan) -> int:
     """A load process sends from one thread, so it can use one CPU, however many it may run on."""
     load_cpus = len(trial.load_cpus or plan.load_cpus)
@@ -96,7 +107,12 @@ def _findings(
         _stranger(trial),
         _limit(trial, cell, plan, calibration) if isinstance(cell.load, ClosedLoop) else None,
     )
-    return (*(reason for reason in found if reason is not None), *load_findings(trial, cell))
+    of_load = load_findings(trial, cell)
+    generator = _open_limit(trial, cell, plan)
+    if generator is not None:
+        # Requests piled up, and not at the server.
+        of_load = (generator, *(reason for reason in of_load if reason.code != "overloaded"))
+    return (*(reason for reason in found if reason is not None), *of_load)
 
 
 def _errors(trial: Trial) -> Reason | None:
@@ -160,6 +176,38 @@ def _stranger(trial: Trial) -> Reason | None:
     )
 
 
+def _open_limit(trial: Trial, cell: Cell, plan: Plan) -> Reason | None:
+    """Where a schedule was more than could be done: whether it was the generator that couldn't."""
+    beyond = tuple(
+        s for s in trial.slices if s.open_loop is not None and is_overloaded(s.open_loop)
+    )
+    trial = msgspec.structs.replace(
+        trial,
+        slices=beyond,
+        server_cpu_s=sum(piece.server_cpu_s for piece in beyond),
+        load_cpu_s=sum(piece.load_cpu_s for piece in beyond),
+    )
+    server_share = server_busy_share(
+        trial, cell.workers, len(trial.server_cpus or plan.server_cpus)
+    )
+    load_share = load_occupied_share(trial, plan)
+    if server_share is None or load_share is None:
+        return None
+    if server_share >= BUSY_SHARE or load_share < BUSY_SHARE:
+        return None
+    is_sweep = isinstance(cell.load, RateSweep)
+    what = "at the highest rates the load" if is_sweep else "the load"
+    return Reason(
+        code="generator-bound",
+        level="suspect" if is_sweep else "invalid",
+        value=server_share,
+        limit=BUSY_SHARE,
+        text=f"{what} generator was the limit: requests piled up while it used its CPU, or waited "
+        f"for it, {load_share:.0%} of the time and the server only {server_share:.0%} of what it "
+        f"may; measure with more --load-processes, or give the server fewer --server-cpus",
+    )
+
+
 def _limit(trial: Trial, cell: Cell, plan: Plan, calibration: Calibration | None) -> Reason | None:
     """Which side of a closed loop was the limit: a figure of the server has the server at it."""
     server_cpus = len(trial.server_cpus or plan.server_cpus)
@@ -180,7 +228,7 @@ def _limit(trial: Trial, cell: Cell, plan: Plan, calibration: Calibration | None
 
 def _busy(trial: Trial, cell: Cell, plan: Plan, server_share: float | None) -> Reason | None:
     """Who was busy: the server, the generator or neither."""
-    load_share = load_cpu_share(trial, plan)
+    load_share = load_occupied_share(trial, plan)
     if server_share is None or load_share is None or server_share >= BUSY_SHARE:
         return None
     if load_share >= BUSY_SHARE:
@@ -189,9 +237,10 @@ def _busy(trial: Trial, cell: Cell, plan: Plan, server_share: float | None) -> R
             level="invalid",
             value=server_share,
             limit=BUSY_SHARE,
-            text=f"the load generator was the limit: it used {load_share:.0%} of its CPU while the "
-            f"server used only {server_share:.0%} of what it may, so the server can do more than "
-            f"is shown; measure with fewer workers or fewer --server-cpus",
+            text=f"the load generator was the limit: it used its CPU, or waited for it, "
+            f"{load_share:.0%} of the time, and the server only {server_share:.0%} of what it may, "
+            f"so the server can do more than is shown; measure with fewer workers or fewer "
+            f"--server-cpus",
         )
     return Reason(
         code="concurrency-bound",

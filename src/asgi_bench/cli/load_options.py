@@ -1,10 +1,13 @@
 """The flags that say how servers are loaded: connections, rates, rounds, and by which client."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from asgi_bench.definitions.loads import DEFAULT_CONNECTIONS
+from asgi_bench.errors import UsageError
 from asgi_bench.model import Arrivals
 
 Connections = Annotated[
@@ -75,3 +78,27 @@ Locustfile = Annotated[
 WebUi = Annotated[
     bool, typer.Option("--web-ui", help="Open Locust's own live page during the run.")
 ]
+
+
+def check_load_processes(processes: int, connections: Sequence[int] | None) -> None:
+    """Raise UsageError where a load process would be without a connection to send on."""
+    fewest = min(connections or (DEFAULT_CONNECTIONS,))
+    if processes > fewest:
+        raise UsageError(
+            f"--load-processes: {processes} need a connection each, and --connections gives "
+            f"{fewest}"
+        )
+
+
+def check_other_client(
+    client: str, locustfile: Path | None, *, load_processes: int, has_open_loops: bool
+) -> None:
+    """Raise UsageError for what only our own user does, and for two other clients at once."""
+    if has_open_loops:
+        raise UsageError(
+            "--rate, --common-rate and --sweep need the fast client: others are closed loops"
+        )
+    if load_processes > 1:
+        raise UsageError("--load-processes: only the fast client shares its load among several")
+    if locustfile is not None and client != "fast":
+        raise UsageError("--locustfile, --client: give one of them; a file brings its own users")

@@ -26,6 +26,8 @@ from asgi_bench.cli.load_options import (
     Slo,
     Sweep,
     WebUi,
+    check_load_processes,
+    check_other_client,
 )
 from asgi_bench.definitions.loads import parse_objective, parse_rates
 from asgi_bench.definitions.project import project_defaults
@@ -157,16 +159,22 @@ def selection_of(
     offered = () if rate is None else parse_rates(rate, "--rate")
     if slo is not None and not sweep:
         raise UsageError("--slo is searched for along a load curve: add --sweep")
-    if (offered or common_rate or sweep) and (client != "fast" or locustfile is not None):
-        raise UsageError(
-            "--rate, --common-rate and --sweep need the fast client: others are closed loops"
+    counts = None if connections is None else parse_counts(connections, "--connections")
+    if client == "fast" and locustfile is None:
+        check_load_processes(load_processes, counts)
+    else:
+        check_other_client(
+            client,
+            locustfile,
+            load_processes=load_processes,
+            has_open_loops=bool(offered or common_rate or sweep),
         )
     return Selection(
         servers=tuple(server or ()),
         variants=tuple(variant or ()),
         workers=None if workers is None else parse_counts(workers, "--workers"),
         scenarios=tuple(scenario or DEFAULT_SCENARIOS),
-        connections=None if connections is None else parse_counts(connections, "--connections"),
+        connections=counts,
         rates=offered,
         arrivals=arrivals,
         closed=closed,

@@ -32,8 +32,9 @@ from asgi_bench.model import Client, Scenario
 
 HERE = Path(__file__).parent
 # Locust's own default, so that people find it where they know it.
-WEB_PAGE = "http://127.0.0.1:8089"
-WEB_ARGUMENTS = ("--autostart", "--web-host", "127.0.0.1", "--web-port", "8089")
+WEB_PORT = 8089
+WEB_PAGE = f"http://127.0.0.1:{WEB_PORT}"
+WEB_ARGUMENTS = ("--autostart", "--web-host", "127.0.0.1", "--web-port", str(WEB_PORT))
 START_TIMEOUT_S = 60.0
 QUIT_TIMEOUT_S = 10.0
 

@@ -19,7 +19,7 @@ from asgi_bench.load.histogram import Recording
 from asgi_bench.load.messages import Close, Closed, Failed, Load, Loaded, Quit, Ready
 from asgi_bench.load.relay import leave
 from asgi_bench.load.session import paired
-from asgi_bench.machine.clocks import cpu_s_by_process
+from asgi_bench.machine.clocks import cpu_s_by_process, run_queue_wait_s
 from asgi_bench.model import ErrorCounts
 
 STOP_TIMEOUT_S = 6.0
@@ -80,6 +80,8 @@ class Recorder:
     def _load(self, command: Load) -> Loaded:
         self._latencies_ns.clear()
         correct, errors = self._correct, self._error_counts
+        own_pids = (os.getpid(),)
+        wait_before_s = run_queue_wait_s(own_pids)
         server_before, load_before = cpu_s_by_process(command.pids), time.process_time()
         begin_s = time.perf_counter()
         gevent.sleep(command.duration_s)
@@ -98,6 +100,7 @@ class Recorder:
             server_clocks_s=paired(server_before, server_after),
             load_cpu_s=load_cpu_s,
             pids_lost=tuple(pid for pid in command.pids if pid not in server_after),
+            load_wait_s=run_queue_wait_s(own_pids) - wait_before_s,
         )
 
     def _close(self) -> Closed:

@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
 
+import gevent
 import msgspec
 from gevent.queue import Empty, Queue
 from hdrh.histogram import HdrHistogram
@@ -83,10 +84,17 @@ class Relay:
 
 
 def leave(environment: Any) -> None:
-    """End Locust by its own quit; its web page, where it is open, would stay up otherwise."""
-    environment.runner.quit()
-    if environment.web_ui is not None:
-        environment.web_ui.stop()
+    """Begin to end Locust by its own quit; its web page, where it is open, would stay up otherwise.
+
+    In a greenlet of its own: to quit is to kill the users, and it may be one of them that asks.
+    """
+
+    def end() -> None:
+        environment.runner.quit()
+        if environment.web_ui is not None:
+            environment.web_ui.stop()
+
+    gevent.spawn(end)
 
 
 def share_of(command: Command, index: int, workers: int) -> Command:

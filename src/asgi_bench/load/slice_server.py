@@ -47,7 +47,7 @@ class SliceServer(User):
         except (KeyError, OSError) as fault:
             self.channel.send(Failed(f"{type(command).__name__}: {fault!r}"))
         # After the reply: the harness works meanwhile.
-        if isinstance(command, Load):
+        if isinstance(command, Load) and command.name in self._sessions:
             self._sessions[command.name].feed_when_due()
 
     def _carry_out(self, command: Command) -> Reply:
@@ -66,14 +66,14 @@ class SliceServer(User):
         if isinstance(self.channel, WorkerChannel):
             self.channel.flush_statistics()
             self.channel.send(Ready(()))
-            gevent.sleep(STAY_S)
-            return
-        if command.table is not None:
-            write_table(self.environment, Path(command.table))
-        leave(self.environment)
+        else:
+            if command.table is not None:
+                write_table(self.environment, Path(command.table))
+            leave(self.environment)
+        gevent.sleep(STAY_S)
 
 
-# A worker that has acknowledged its last report waits to be ended by the master.
+# Who has acknowledged its last report waits to be ended by Locust.
 STAY_S = 60.0
 
 

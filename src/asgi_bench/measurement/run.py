@@ -13,10 +13,13 @@ from asgi_bench import __version__
 from asgi_bench.analysis.ab_report import is_settled
 from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.definitions.installed import Installation
+from asgi_bench.errors import BenchError
+from asgi_bench.load.generator import WEB_PORT
 from asgi_bench.machine.fingerprint import describe_machine, installed_packages
 from asgi_bench.machine.limits import raise_descriptor_limit
 from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.machine.repository import source_of
+from asgi_bench.machine.sockets import listening_inodes
 from asgi_bench.measurement.behaviours.stage import MOST_CONNECTIONS
 from asgi_bench.measurement.calibration import calibration_for
 from asgi_bench.measurement.events import Observer
@@ -56,10 +59,11 @@ def carry_out(
 
     Of an A/B the plan's rounds are the most there will be: it ends when nothing is open.
 
-    Raises BenchError where another run holds the machine, Interrupted on a signal. Whatever was
-    stored until then stands.
+    Raises BenchError where another run holds the machine or another program the port of Locust's
+    page, Interrupted on a signal. Whatever was stored until then stands.
     """
     with orderly_interruption(), measuring_lock(order.lock_wait_s, announce=announce):
+        _check_page(order.plan)
         needed = _most_connections(order.plan)
         if order.idle_watch_s is not None:
             needed = max(needed, MOST_CONNECTIONS)
@@ -124,6 +128,15 @@ def _with_time_spent(plan: Plan, began_s: float | None) -> Plan:
     spent_s = 0.0 if began_s is None else round(time.monotonic() - began_s, 3)
     gate = msgspec.structs.replace(plan.gate, spent_s=spent_s)
     return msgspec.structs.replace(plan, gate=gate)
+
+
+def _check_page(plan: Plan) -> None:
+    """Raise BenchError where Locust's page was asked for and its port is taken."""
+    if plan.web_ui and listening_inodes(WEB_PORT):
+        raise BenchError(
+            f"--web-ui: port {WEB_PORT}, where Locust's page would be, is taken by another "
+            f"program: stop that, or leave --web-ui out"
+        )
 
 
 def _most_connections(plan: Plan) -> int:

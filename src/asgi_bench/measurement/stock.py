@@ -17,6 +17,7 @@ from asgi_bench.load.messages import SCENARIO_VARIABLE, Close, Closed, Load, Loa
 from asgi_bench.machine.energy import EnergyMeter
 from asgi_bench.machine.ports import HOST
 from asgi_bench.measurement.block import LoadedCell
+from asgi_bench.measurement.disturbance import DisturbanceMeter
 from asgi_bench.measurement.expense import ExpenseMeter
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.load_stand import spread
@@ -43,13 +44,14 @@ class StockLoader:
         """Load one cell after another; where a cell's load process fails, its trial does."""
         chance = random.Random(f"{self._plan.seed}/slices/{round}/{block}")
         self._watch.enter(round, block, "load")
+        pids = {pid for item in cells for pid in item.server.pids}
         for item in chance.sample(cells, len(cells)):
             try:
-                self._load(item, round)
+                self._load(item, round, sorted(pids.difference(item.server.pids)))
             except LoadFault as fault:
                 item.draft.fail(str(fault))
 
-    def _load(self, item: LoadedCell, round: int) -> None:
+    def _load(self, item: LoadedCell, round: int, neighbour_pids: Sequence[int]) -> None:
         item.draft.note(interleaved=False)
         key, pids = item.cell.key, item.server.pids
         port, users = item.server.process.port, item.cell.load.connections
@@ -73,10 +75,12 @@ class StockLoader:
             warmup = Load(key, WARMUP_S, (), is_step=True)
             process.ask(warmup, Loaded, WARMUP_S + GRACE_S)
             command = Load(key, self._plan.duration_s, pids)
+            cpus = (*self._plan.server_cpus, *self._plan.load_cpus)
+            meter = DisturbanceMeter(pids, neighbour_pids, cpus)
             expense = ExpenseMeter(pids, self._energy)
             loaded = process.ask(command, Loaded, self._plan.duration_s + GRACE_S)
             item.draft.spend(expense.read())
-            item.draft.add(loaded)
+            item.draft.add(loaded, disturbance=meter.read())
             item.end()
             item.draft.close(process.ask(Close(key), Closed, GRACE_S))
         elapsed_s = loaded.end_s - loaded.begin_s

@@ -1,0 +1,121 @@
+"""Several load processes as one: what they are given adds up, and so does what they report."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgi_bench.analysis.percentiles import merge_histograms as read_histograms
+from asgi_bench.load.histogram import Recording
+from asgi_bench.load.messages import Close, Closed, Failed, Load, Loaded, Open, Opened, Ready
+from asgi_bench.load.relay import merge, merge_histograms, share_of
+from asgi_bench.model import ErrorCounts, OpenFigures
+from tests.load.loading import target_at
+
+times_ns = st.lists(st.integers(1, 59_000_000_000), max_size=40)
+
+
+def encoded(values_ns: list[int]) -> str | None:
+    """A histogram as a load process hands it over."""
+    recording = Recording()
+    recording.add(values_ns)
+    return recording.encode()
+
+
+@given(st.lists(times_ns, min_size=1, max_size=4))
+def test_histograms_add_up_without_loss(parts: list[list[int]]) -> None:
+    """What several processes recorded is, bucket for bucket, what one would have."""
+    merged = None
+    for part in parts:
+        merged = merge_histograms(merged, encoded(part))
+    whole = encoded([value for part in parts for value in part])
+    ours, theirs = read_histograms([merged]), read_histograms([whole])
+    if theirs is None:
+        assert ours is None
+        return
+    assert ours is not None
+    assert ours.values_ns.tolist() == theirs.values_ns.tolist()
+    assert ours.counts.tolist() == theirs.counts.tolist()
+
+
+@given(connections=st.integers(0, 3000), workers=st.integers(1, 9))
+def test_connections_are_dealt_out_evenly(connections: int, workers: int) -> None:
+    """All of them, and to no worker more than one more than to another."""
+    whole = Open(target_at(1, connections=connections), 0.5)
+    shares = [share_of(whole, index, workers) for index in range(workers)]
+    counts = [share.target.connections for share in shares if isinstance(share, Open)]
+    assert sum(counts) == connections
+    assert max(counts) - min(counts) <= 1
+
+
+def test_a_rate_is_shared_by_independent_schedules() -> None:
+    """Rates add up, and no two workers of any two slices draw from one seed."""
+    loads = [
+        share_of(Load("/", 1.0, (), rate_rps=300.0, seed=seed, begin_at_s=5.0), index, 3)
+        for seed in (1, 2)
+        for index in range(3)
+    ]
+    assert all(isinstance(load, Load) for load in loads)
+    shares = [load for load in loads if isinstance(load, Load)]
+    assert [load.rate_rps for load in shares] == [pytest.approx(100)] * 6
+    assert len({load.seed for load in shares}) == 6
+    assert {load.begin_at_s for load in shares} == {5.0}
+    closed = Load("/", 1.0, (), seed=1)
+    assert share_of(closed, 1, 3) == closed
+    assert share_of(Close("/"), 1, 3) == Close("/")
+
+
+ONE = Loaded(
+    begin_s=10.0,
+    end_s=11.0,
+    requests=90,
+    sent=100,
+    errors=ErrorCounts(status=10),
+    server_clocks_s={7: (1.0, 1.4), 8: (2.0, 2.1)},
+    load_cpu_s=0.5,
+    pids_lost=(9,),
+    open_loop=OpenFigures(100, 99, 0, (1, 2, 3, 4), 5, 0.25),
+    accounted_share=0.97,
+    load_wait_s=0.01,
+)
+OTHER = Loaded(
+    begin_s=10.001,
+    end_s=11.2,
+    requests=50,
+    sent=50,
+    errors=ErrorCounts(),
+    server_clocks_s={7: (1.01, 1.5), 8: (2.0, 2.05)},
+    load_cpu_s=0.4,
+    open_loop=OpenFigures(51, 50, 1, (0, 1, 0, 1), 2, 0.5),
+    accounted_share=0.99,
+    load_wait_s=0.02,
+)
+
+
+def test_a_slice_of_several_is_one_slice() -> None:
+    """From the first send of any to the last answer of any; counts and CPU time add up."""
+    merged = merge([ONE, OTHER])
+    assert isinstance(merged, Loaded)
+    assert (merged.begin_s, merged.end_s) == (10.0, 11.2)
+    assert (merged.requests, merged.sent, merged.errors) == (140, 150, ErrorCounts(status=10))
+    assert merged.server_clocks_s == {7: (1.0, 1.5), 8: (2.0, 2.1)}
+    assert merged.load_cpu_s == pytest.approx(0.9)
+    assert merged.load_wait_s == pytest.approx(0.03)
+    assert merged.pids_lost == (9,)
+    assert merged.open_loop == OpenFigures(151, 149, 1, (1, 3, 3, 5), 7, 0.75)
+    # One process's shortfall is not made up for by another's.
+    assert merged.accounted_share == 0.97
+
+
+def test_the_rest_adds_up_too() -> None:
+    """Greetings, ramps and totals of all."""
+    assert merge([Ready((1,)), Ready((2,))]) == Ready((1, 2))
+    assert merge([Opened(5.0, (1,)), Opened(6.0, (2,))]) == Opened(11.0, (1, 2))
+    one = Closed(encoded([10]), 1, 2, 30, ErrorCounts(reset=1), 150)
+    other = Closed(None, 1, 0, 12, ErrorCounts(body=1), None)
+    assert merge([one, other]) == Closed(encoded([10]), 2, 2, 42, ErrorCounts(body=1, reset=1), 150)
+
+
+def test_one_that_failed_stands_for_all() -> None:
+    """A slice that a process could not carry out is no slice."""
+    assert merge([ONE, Failed("no"), OTHER]) == Failed("no")
+    assert merge([ONE, Ready((1,))]) == Failed("load processes answered Loaded and Ready")
