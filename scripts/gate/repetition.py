@@ -9,6 +9,7 @@ from math import expm1
 from pathlib import Path
 
 from asgi_bench.analysis.block_effects import block_effects, usable_blocks
+from asgi_bench.analysis.regression import estimate_of
 from asgi_bench.cli.measuring import on_this_machine
 from asgi_bench.definitions.ab_plan import load_ab_plan
 from asgi_bench.definitions.folders import shipped_apps
@@ -46,7 +47,7 @@ def find_turns(server: str, duration_s: float) -> float:
     cell = run.header.plan.cells[0].cell.sideless
     blocks, _ = usable_blocks(run.trials, cell)
     effects = block_effects(blocks, "server_cpu_s_per_request")
-    share = expm1(sum(block.effect for block in effects) / len(effects))
+    share = expm1(estimate_of(effects).mean)
     if share < LEAST_PROBE_SHARE:
         raise SystemExit(f"bench-gate: {turns} turns make {server} slower by {share:.2%} only")
     return turns / share

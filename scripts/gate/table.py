@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from asgi_bench.analysis.ab_report import judge_cells, round_ends_s
 from asgi_bench.analysis.block_effects import block_effects, usable_blocks
 from asgi_bench.analysis.looks import looks_of
-from asgi_bench.analysis.regression import estimate
+from asgi_bench.analysis.regression import estimate_of
 from asgi_bench.model import Gate, GateMetric, MetricVerdict, Run, Verdict
 from gate.records import SHARES, Kind, Record, run_of
 
@@ -117,10 +117,10 @@ _WORDS: Mapping[GateMetric, str] = {
 
 def _pooled(records: Sequence[Record], metric: GateMetric) -> str:
     effects = [
-        block.effect
+        block
         for record in records
         for run in (run_of(record, record.gate),)
         for block in block_effects(usable_blocks(run.trials, record.cell)[0], metric)
     ]
-    found = estimate(effects)
+    found = estimate_of(effects)
     return f"{expm1(found.mean):+.2%} ± {1.96 * (found.standard_error or 0):.2%}"

@@ -27,12 +27,12 @@ QUANTILES: Mapping[GateMetric, float] = {
 class BlockEffect(msgspec.Struct, frozen=True):
     """One block on one metric: the logarithms of effects, and of both sides' own figures.
 
-    `effect` is the candidate against both baselines, `control` the second of them against the
-    first.
+    `pairs` are the candidate against the baseline and against the control; `control` is the
+    control against the baseline.
     """
 
     round: int
-    effect: float
+    pairs: tuple[float, float]
     control: float
     baseline: float
     candidate: float
@@ -77,7 +77,16 @@ def _block_effect(
     number: int, sides: Mapping[Role, Trial], metric: GateMetric
 ) -> BlockEffect | None:
     logs = [_slice_logs(sides[role], metric) for role in ("baseline", "control", "candidate")]
-    # Slices of the sides stand in triples, near in time; one that was lost breaks its triple.
+    return effect_of_slices(number, logs, metric)
+
+
+def effect_of_slices(number: int, logs: Sequence[Floats], metric: GateMetric) -> BlockEffect | None:
+    """The effect in a block from the logarithms of a metric in the slices of its three sides.
+
+    The k-th slices of all sides stand near one another in time: what slows down the machine for
+    longer than that drops out of their differences. One that was lost (NaN) breaks its triple.
+    None where no triple is whole.
+    """
     count = min(map(len, logs))
     table: Floats = np.stack([log[:count] for log in logs])
     table = table[:, np.isfinite(table).all(axis=0)]
@@ -87,10 +96,12 @@ def _block_effect(
     sign = -1.0 if metric == "throughput_rps" else 1.0
     # Trimmed for each pair of sides: the difference of two that are alike is symmetric, so that
     # trimming can't shift it. That of one and the mean of two is not where slices have outliers.
-    pairs = trimmed_mean(candidate - baseline), trimmed_mean(candidate - control)
     return BlockEffect(
         round=number,
-        effect=sign * sum(pairs) / 2,
+        pairs=(
+            sign * trimmed_mean(candidate - baseline),
+            sign * trimmed_mean(candidate - control),
+        ),
         control=sign * trimmed_mean(control - baseline),
         baseline=(trimmed_mean(baseline) + trimmed_mean(control)) / 2,
         candidate=trimmed_mean(candidate),

@@ -23,6 +23,8 @@ RULE_VERSION = 1
 # in one of a thousand runs, and must be as large as what matters besides.
 CONTROL_CONFIDENCE = 0.999
 POWER = 0.8
+# Of the blocks at either end: what a disturbed machine makes of one in ten changes nothing.
+TRIMMED_BLOCKS = 0.1
 # From the worst on: a regression that was found stands, whatever else went wrong.
 ORDER: tuple[Verdict, ...] = (
     *("regression", "failed", "invalid", "undecided"),
@@ -31,11 +33,11 @@ ORDER: tuple[Verdict, ...] = (
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """The mean of logarithms, one a block, with its standard error; None under 2 blocks."""
+    """A mean of logarithms with its standard error (None where there are too few) and `df`."""
 
     mean: float
     standard_error: float | None
-    blocks: int
+    df: int
 
     @property
     def p(self) -> float:
@@ -44,22 +46,42 @@ class Estimate(msgspec.Struct, frozen=True):
             return 1.0
         if self.standard_error == 0:
             return 0.0 if self.mean else 1.0
-        return 2 * float(stdtr(self.blocks - 1, -abs(self.mean) / self.standard_error))
+        return 2 * float(stdtr(self.df, -abs(self.mean) / self.standard_error))
 
     def half_width(self, confidence: float) -> float | None:
         """Half of the two-sided t interval."""
         if self.standard_error is None or confidence >= 1:
             return None
-        return float(stdtrit(self.blocks - 1, 0.5 + confidence / 2)) * self.standard_error
+        return float(stdtrit(self.df, 0.5 + confidence / 2)) * self.standard_error
 
 
-def estimate(values: Sequence[float]) -> Estimate:
-    """The estimate from one value a block. Raises ValueError without any."""
-    if not values:
+def estimate(*series: Sequence[float], trimmed: float = TRIMMED_BLOCKS) -> Estimate:
+    """The mean over blocks of the mean of some series, one value a block in each; all trimmed.
+
+    The trimmed mean and its standard error from the winsorised values, on as many degrees of
+    freedom as values are left (Yuen, Biometrika 1974): a block in which the machine was somewhere
+    else doesn't widen the interval. Each series is trimmed for itself, for the difference of two
+    that are alike is symmetric; the mean of several need not be. Raises ValueError without values.
+    """
+    table = np.asarray(series, dtype=float)
+    count = table.shape[1]
+    if not count:
         raise ValueError("an estimate needs a block")
-    array = np.asarray(values, dtype=float)
-    error = float(array.std(ddof=1)) / len(array) ** 0.5 if len(array) > 1 else None
-    return Estimate(float(array.mean()), error, len(array))
+    cut = int(count * trimmed)
+    ordered = np.sort(table, axis=1)
+    kept = count - 2 * cut
+    mean = float(ordered[:, cut : count - cut].mean())
+    if kept < 2:
+        return Estimate(mean, None, 0)
+    low, high = ordered[:, cut, np.newaxis], ordered[:, count - cut - 1, np.newaxis]
+    winsorised = np.clip(table, low, high).mean(axis=0)
+    squares = float(((winsorised - winsorised.mean()) ** 2).sum())
+    return Estimate(mean, (squares / (kept * (kept - 1))) ** 0.5, kept - 1)
+
+
+def estimate_of(blocks: Sequence[BlockEffect]) -> Estimate:
+    """The candidate against both baselines, over blocks."""
+    return estimate(*zip(*(block.pairs for block in blocks), strict=True))
 
 
 def effect_of(found: Estimate, confidence: float) -> Effect:
@@ -135,7 +157,7 @@ def judge_metrics(
 
     Each with the effects of its blocks, of which there has to be one at least.
     """
-    found = [estimate([block.effect for block in blocks]) for _, blocks in metrics]
+    found = [estimate_of(blocks) for _, blocks in metrics]
     ps = [one.p for one in found]
     judged = []
     for (metric, blocks), one, adjusted, own_level in zip(
@@ -156,7 +178,7 @@ def judge_metrics(
 
 def measured(metric: GateMetric, blocks: Sequence[BlockEffect], confidence: float) -> MetricVerdict:
     """The figures of a metric without a verdict on it."""
-    found = estimate([block.effect for block in blocks])
+    found = estimate_of(blocks)
     return MetricVerdict(
         metric=metric,
         verdict=None,
@@ -178,5 +200,5 @@ def detectable(found: Estimate, confidence: float, min_change: float) -> float |
     half_width = found.half_width(confidence)
     if half_width is None or found.standard_error is None:
         return None
-    margin = float(stdtrit(found.blocks - 1, POWER)) * found.standard_error
+    margin = float(stdtrit(found.df, POWER)) * found.standard_error
     return expm1(min(max(half_width, log1p(min_change)) + margin, log(1e300)))

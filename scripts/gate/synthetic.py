@@ -1,0 +1,173 @@
+"""Synthetic A/Bs in which everything goes wrong that does on shared machines, but for the truth.
+
+Each case makes the slices of one block: logarithms of how slow the sides were, an array each. What
+is put in beside noise is the candidate's true effect.
+"""
+
+from collections.abc import Callable, Mapping
+from math import log1p
+
+import msgspec
+import numpy as np
+
+from asgi_bench.analysis.block_effects import BlockEffect, Floats, effect_of_slices
+from asgi_bench.analysis.looks import Look
+from asgi_bench.analysis.regression import judge_metrics, verdict_on
+from asgi_bench.model import Gate, GateMetric, Verdict
+
+Random = np.random.Generator
+# Slices of three sides in the order they were sent: rows are triples, columns sides.
+Case = Callable[[Random, int], Floats]
+
+SLICES = 24
+BLOCKS = 28
+START_SD = 0.01
+SLICE_SD = 0.03
+SIDES = 3
+
+
+def calm(chance: Random, count: int) -> Floats:
+    """Normal noise between starts and between slices."""
+    return chance.normal(0, SLICE_SD, (count, SIDES)) + chance.normal(0, START_SD, SIDES)
+
+
+def drift(chance: Random, count: int) -> Floats:
+    """A machine that becomes slower or faster by a third over the block, in waves besides."""
+    times = _times(chance, count)
+    slope = chance.uniform(-0.3, 0.3)
+    waves = 0.1 * np.sin(times * chance.uniform(0.1, 1.0) + chance.uniform(0, 7))
+    moved: Floats = calm(chance, count) + slope * times / times.max() + waves
+    return moved
+
+
+def bimodal(chance: Random, count: int) -> Floats:
+    """One start in six is slower by 5 %, and slices are fast or slow by 8 %."""
+    starts = 0.05 * (chance.random(SIDES) < 1 / 6)
+    slices = 0.08 * (chance.random((count, SIDES)) < 0.3)
+    mixed: Floats = calm(chance, count) + starts + slices
+    return mixed
+
+
+def outliers(chance: Random, count: int) -> Floats:
+    """One slice in ten meets a stall, and one side in thirty is disturbed for its whole block."""
+    stalls = chance.exponential(0.4, (count, SIDES)) * (chance.random((count, SIDES)) < 0.1)
+    disturbed = chance.exponential(0.1, SIDES) * (chance.random(SIDES) < 1 / 30)
+    hit: Floats = calm(chance, count) + stalls + disturbed
+    return hit
+
+
+def autocorrelated(chance: Random, count: int) -> Floats:
+    """The machine's speed wanders: each slice is 0.95 of the one before, and 3 % anew."""
+    steps = chance.normal(0, 0.03, count * SIDES)
+    path = np.zeros(count * SIDES)
+    path[0] = chance.normal(0, 0.1)
+    for index in range(1, len(path)):
+        path[index] = 0.95 * path[index - 1] + steps[index]
+    wandered: Floats = calm(chance, count) + path[_times(chance, count).astype(int)]
+    return wandered
+
+
+def heavy_tails(chance: Random, count: int) -> Floats:
+    """Slices and starts whose noise has no variance worth the name (Student's t, 2 degrees)."""
+    slices = SLICE_SD * chance.standard_t(2, (count, SIDES))
+    heavy: Floats = slices + START_SD * chance.standard_t(2, SIDES)
+    return heavy
+
+
+def lost(chance: Random, count: int) -> Floats:
+    """One slice in ten is lost, and now and then all of a side."""
+    table = calm(chance, count)
+    table[chance.random(table.shape) < 0.1] = np.nan
+    if chance.random() < 0.05:
+        table[:, chance.integers(SIDES)] = np.nan
+    return table
+
+
+def unequal(chance: Random, count: int) -> Floats:
+    """The sides have different numbers of slices."""
+    table = outliers(chance, count)
+    for side in range(SIDES):
+        table[count - chance.integers(count // 2) :, side] = np.nan
+    return table
+
+
+CASES: Mapping[str, Case] = {
+    "calm": calm,
+    "drift": drift,
+    "bimodal": bimodal,
+    "outliers": outliers,
+    "autocorrelated": autocorrelated,
+    "heavy tails": heavy_tails,
+    "lost slices": lost,
+    "unequal counts": unequal,
+}
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How many of so many synthetic runs came to each verdict."""
+
+    runs: int
+    verdicts: dict[Verdict, int]
+
+    def count(self, *verdicts: Verdict) -> int:
+        """How many came to any of these."""
+        return sum(self.verdicts.get(verdict, 0) for verdict in verdicts)
+
+
+def simulate(case: Case, effect: float, gate: Gate, runs: int, seed: int) -> Outcome:
+    """Judge so many runs, each look by look, of a candidate that is slower by `effect`."""
+    verdicts: dict[Verdict, int] = {}
+    for run in range(runs):
+        chance = np.random.default_rng((seed, run))
+        blocks = [_block(case, chance, number, effect) for number in range(BLOCKS)]
+        verdict = _verdict(blocks, gate)
+        verdicts[verdict] = verdicts.get(verdict, 0) + 1
+    return Outcome(runs, verdicts)
+
+
+def looks(gate: Gate) -> list[Look]:
+    """The looks of a run whose blocks all take as long."""
+    spent = 0.0
+    found = []
+    for share in gate.looks:
+        level = gate.alpha * share**3
+        found.append(Look(round(BLOCKS * share), level - spent, share >= 1))
+        spent = level
+    return found
+
+
+METRICS: tuple[GateMetric, ...] = ("throughput_rps", "server_cpu_s_per_request")
+
+
+def _block(
+    case: Case, chance: Random, number: int, effect: float
+) -> dict[GateMetric, BlockEffect | None]:
+    """Both metrics of a block; the CPU shares half of what happens to the throughput."""
+    slowness = case(chance, SLICES) + np.array([0, 0, log1p(effect)])
+    cpu = 0.5 * (slowness + case(chance, SLICES) + np.array([0, 0, log1p(effect)]))
+    return {
+        "throughput_rps": effect_of_slices(number, list(-slowness.T), "throughput_rps"),
+        "server_cpu_s_per_request": effect_of_slices(
+            number, list(cpu.T), "server_cpu_s_per_request"
+        ),
+    }
+
+
+def _verdict(blocks: list[dict[GateMetric, BlockEffect | None]], gate: Gate) -> Verdict:
+    verdict: Verdict = "undecided"
+    for look in looks(gate):
+        metrics = [
+            (metric, [found for block in blocks[: look.blocks] if (found := block[metric])])
+            for metric in METRICS
+        ]
+        verdict = verdict_on(judge_metrics(metrics, gate, look.level), gate)
+        if verdict in ("regression", "improvement", "pass"):
+            break
+    return verdict
+
+
+def _times(chance: Random, count: int) -> Floats:
+    """When each slice was sent: the sides of a triple one after another, in random order."""
+    order = np.stack([chance.permutation(SIDES) for _ in range(count)])
+    times: Floats = np.arange(count)[:, np.newaxis] * SIDES + order.astype(float)
+    return times
