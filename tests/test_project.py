@@ -230,7 +230,8 @@ def test_a_folder_of_one_machine_is_found(text: str, home: str) -> None:
 
 def test_scripts_can_be_run() -> None:
     """Each script has its interpreter in the first line and the right to be executed."""
-    scripts = [path for path in project_files() if path.parent in (ROOT / "scripts", ROOT / ".ci")]
+    folders = (ROOT / "scripts", ROOT / "scripts" / "action", ROOT / ".ci")
+    scripts = [path for path in project_files() if path.parent in folders]
     assert {"lint", "run"} <= {path.name for path in scripts}
     for path in scripts:
         assert path.read_text().startswith("#!/usr/bin/env "), path

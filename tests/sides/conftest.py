@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.repositories import without_settings
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -11,13 +13,5 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    for name in (
-        "GIT_AUTHOR_NAME",
-        "GIT_COMMITTER_NAME",
-        "GIT_AUTHOR_EMAIL",
-        "GIT_COMMITTER_EMAIL",
-    ):
-        monkeypatch.setenv(name, "nobody")
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    without_settings(monkeypatch)
     return tmp_path / "cache" / "asgi-bench"

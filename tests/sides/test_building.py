@@ -11,7 +11,7 @@ from asgi_bench.model import Side
 from asgi_bench.sides.building import built_sides
 from asgi_bench.sides.given import Asked, Line
 from asgi_bench.sides.overlays import overlay
-from tests.sides.repositories import commit, git, make_repository
+from tests.repositories import commit, git, make_repository
 from tests.sides.test_overlays import answer
 from tests.sides.tiny_project import write_project
 

@@ -6,7 +6,7 @@ import pytest
 
 from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.sides.worktrees import commit_of, repository_of, worktree
-from tests.sides.repositories import commit, git, make_repository
+from tests.repositories import commit, git, make_repository
 
 
 def test_a_commit_is_a_folder_for_a_while(tmp_path: Path, cache: Path) -> None:

@@ -3,6 +3,8 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 
 def git(repository: Path, *arguments: str) -> str:
     """What git prints, without the last line's end."""
@@ -23,3 +25,12 @@ def commit(repository: Path, message: str) -> str:
     git(repository, "add", "--all")
     git(repository, "commit", "--quiet", "--allow-empty", "--message", message)
     return git(repository, "rev-parse", "HEAD")
+
+
+def without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git takes no settings of whoever runs the tests; what it commits is nobody's."""
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "nobody")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "nobody@example.org")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")

@@ -1,0 +1,55 @@
+"""A job that uses the action: its steps' scripts, run as the runner does."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = ROOT / "scripts" / "action"
+
+
+class Step(NamedTuple):
+    """A step that has ended."""
+
+    code: int
+    said: str
+    outputs: Mapping[str, str]
+    summary: str
+
+
+def run_step(name: str, workspace: Path, temp: Path, **env: str) -> Step:
+    """Run a script in a workspace; it sees the runner's variables and those given here."""
+    output, summary = temp / f"{name}-output", temp / f"{name}-summary"
+    for path in (output, summary):
+        path.write_text("")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GITHUB_")}
+    done = subprocess.run(
+        [str(STEPS / name)],
+        cwd=workspace,
+        env={
+            **kept,
+            "RUNNER_TEMP": str(temp),
+            "GITHUB_ACTION_PATH": str(ROOT),
+            "GITHUB_OUTPUT": str(output),
+            "GITHUB_STEP_SUMMARY": str(summary),
+            **env,
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+    )
+    lines = output.read_text().splitlines()
+    outputs = dict(line.split("=", 1) for line in lines)
+    return Step(done.returncode, done.stdout, outputs, summary.read_text())
+
+
+def shell() -> str:
+    """The shell that steps are run by."""
+    found = shutil.which("bash")
+    assert found is not None
+    return found

@@ -1,0 +1,215 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from asgi_bench.errors import ExitCode
+from tests.action.job import Step, run_step
+from tests.command_line import COMMAND, LOCK_PATIENCE_S
+from tests.repositories import commit, git, make_repository
+
+# Stands in for the command: notes what it was told, and leaves a run with a verdict.
+STAND_IN = """#!{python}
+import json, os, sys
+from pathlib import Path
+Path({told!r}).write_text(json.dumps(sys.argv[1:]))
+output = Path(sys.argv[sys.argv.index("-o") + 1])
+print("measuring", file=sys.stderr)
+cells = json.loads(os.environ["CELLS"])
+if cells:
+    (output / "run").mkdir()
+    (output / "run" / "run.json").write_text("")
+    told = dict(verdict=cells[0], cells=[dict(verdict=one) for one in cells])
+    (output / "run" / "verdict.json").write_text(json.dumps(told))
+    Path(sys.argv[sys.argv.index("--summary") + 1]).write_text("the summary")
+else:
+    print("\\x1b[31masgi-bench: <b>no</b> `such` app")
+sys.exit(int(os.environ["CODE"]))
+"""
+APP = """
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        raise NotImplementedError
+    for _ in range({loops}):
+        pass
+    headers = [(b"content-length", b"2")]
+    await send({{"type": "http.response.start", "status": 200, "headers": headers}})
+    await send({{"type": "http.response.body", "body": b"ok"}})
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Path:
+    """A command that measures nothing."""
+    path = tmp_path / "command"
+    path.write_text(STAND_IN.format(python=sys.executable, told=str(tmp_path / "told")))
+    path.chmod(0o755)
+    return path
+
+
+def measured(stand_in: Path, cells: list[str], code: int = 0, **env: str) -> Step:
+    """The step, with a command that comes to these verdicts."""
+    temp = stand_in.parent
+    given = {"ASGI_BENCH": str(stand_in), "CELLS": json.dumps(cells), "CODE": str(code), **env}
+    return run_step("measure", temp, temp, **given)
+
+
+def told(stand_in: Path) -> list[str]:
+    """The arguments that the command was given."""
+    found = json.loads((stand_in.parent / "told").read_text())
+    assert isinstance(found, list)
+    return found
+
+
+def test_the_outputs_tell_what_came_out(stand_in: Path) -> None:
+    """Verdict, exit code, counts and paths are handed on, the summary is shown."""
+    step = measured(stand_in, ["regression", "regression", "undecided", "improvement"], 3)
+    assert step.code == 0
+    paths = {name: Path(step.outputs[name]) for name in step.outputs if name.endswith("-path")}
+    assert {name: step.outputs[name] for name in step.outputs if name not in paths} == {
+        "verdict": "regression",
+        "exit-code": "3",
+        "regressed-count": "2",
+        "improved-count": "1",
+        "undecided-count": "1",
+    }
+    assert paths["results-path"] == paths["output-path"] / "run"
+    assert paths["summary-path"].read_text() == step.summary == "the summary"
+
+
+def test_inputs_are_arguments_and_never_a_script(stand_in: Path) -> None:
+    """Whatever they hold, each becomes one argument; flags are split as a shell would quote."""
+    hostile = "$(touch pwned); `touch pwned` \"'"
+    step = measured(
+        stand_in,
+        ["pass"],
+        APP="--help",
+        APP_DIR=hostile,
+        BASELINE=hostile,
+        BASE_COMMIT="a" * 40,
+        HEAD_COMMIT="b" * 40,
+        FLAGS="-s 'gran*' --path /$(touch pwned)",
+        MIN_CHANGE="5%",
+    )
+    assert step.code == 0
+    given = told(stand_in)
+    assert given[5:] == [
+        f"--app-dir={hostile}",
+        f"--baseline-ref={'a' * 40}",
+        f"--candidate-ref={'b' * 40}",
+        f"--baseline={hostile}",
+        "--min-change=5%",
+        *("-s", "gran*", "--path", "/$(touch", "pwned)"),
+        *("--", "--help"),
+    ]
+    assert not list(stand_in.parent.rglob("pwned"))
+
+
+def test_an_aa_has_no_candidate(stand_in: Path) -> None:
+    """The baseline is compared with itself."""
+    both = {"BASE_COMMIT": "a" * 40, "HEAD_COMMIT": "b" * 40, "CANDIDATE": "x", "AA": "true"}
+    measured(stand_in, ["pass"], **both)
+    assert told(stand_in)[5:] == [f"--baseline-ref={'a' * 40}", "--aa"]
+
+
+def test_a_failure_has_a_summary_too(stand_in: Path) -> None:
+    """What was said last stands in it as text; the verdict is `failed` and no run is named."""
+    step = measured(stand_in, [], 1)
+    assert step.code == 0
+    assert (step.outputs["verdict"], step.outputs["exit-code"]) == ("failed", "1")
+    assert step.outputs["results-path"] == ""
+    assert "> **failed**: nothing could be compared" in step.summary
+    assert "    asgi-bench: <b>no</b> `such` app\n" in step.summary
+
+
+def test_the_summary_can_be_left_out(stand_in: Path) -> None:
+    """Then it is only a file."""
+    step = measured(stand_in, ["pass"], STEP_SUMMARY="false")
+    assert step.summary == ""
+    assert Path(step.outputs["summary-path"]).read_text() == "the summary"
+
+
+@pytest.mark.parametrize(
+    ("ref", "number"),
+    [("refs/pull/12/merge", "12\n"), ("refs/heads/main", None), ("refs/pull/1;x/merge", None)],
+)
+def test_the_pull_request_is_kept_with_the_run(
+    stand_in: Path, ref: str, number: str | None
+) -> None:
+    """Whoever posts the summary needs the number; a job without one leaves none."""
+    step = measured(stand_in, ["pass"], GITHUB_REF=ref)
+    path = Path(step.outputs["output-path"], "pull-request")
+    assert (path.read_text() if path.exists() else None) == number
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A repository whose app became slow, then broken, on branches of their own."""
+    folder = make_repository(tmp_path / "workspace")
+    (folder / "src").mkdir()
+    texts = {
+        "main": APP.format(loops=0),
+        "equal": f"# the same\n{APP.format(loops=0)}",
+        "slow": APP.format(loops=40_000),
+        "broken": "import nowhere\n",
+    }
+    for branch, text in texts.items():
+        if branch != "main":
+            git(folder, "switch", "--quiet", "--create", branch, "main")
+        (folder / "src" / "shop.py").write_text(text)
+        commit(folder, branch)
+    return folder
+
+
+def compared(workspace: Path, branch: str) -> tuple[Step, int]:
+    """The action's steps on a branch, and the code that ends the job."""
+    git(workspace, "switch", "--quiet", branch)
+    temp = workspace.parent
+    tip = git(workspace, "rev-parse", "main")
+    refs = run_step("refs", workspace, temp, BASE_REF="", HEAD_REF="HEAD", PULL_REQUEST_BASE=tip)
+    step = run_step(
+        "measure",
+        workspace,
+        temp,
+        ASGI_BENCH=str(COMMAND),
+        BASE_COMMIT=refs.outputs["base"],
+        HEAD_COMMIT=refs.outputs["head"],
+        APP="shop:app",
+        APP_DIR="src",
+        SERVERS_PYTHON=sys.executable,
+        # A tenth of the usual time on a busy machine: only what is large can be seen.
+        MIN_CHANGE="50%",
+        BUDGET="25s",
+        FLAGS=f"-c 8 --wait {LOCK_PATIENCE_S:.0f}s",
+    )
+    judge = {"VERDICT": step.outputs["verdict"], "EXIT_CODE": step.outputs["exit-code"]}
+    ended = run_step("judge", workspace, temp, FAIL_ON="regression", **judge)
+    return step, ended.code
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("branch", "verdict", "code"),
+    [("slow", "regression", ExitCode.REGRESSION), ("equal", "pass", ExitCode.OK)],
+)
+def test_a_commit_is_judged(workspace: Path, branch: str, verdict: str, code: int) -> None:
+    """A slow commit fails the job as a regression, an equal one passes; both are in the summary."""
+    step, ended = compared(workspace, branch)
+    assert step.outputs["verdict"] == verdict, step.said
+    assert (step.outputs["exit-code"], ended) == (str(int(code)), code)
+    assert f"> **{verdict}**: " in step.summary
+    told = json.loads(Path(step.outputs["results-path"], "verdict.json").read_text())
+    assert told["candidate"]["commit"] == git(workspace, "rev-parse", branch)
+    assert told["baseline"]["commit"] == git(workspace, "rev-parse", "main")
+    assert step.outputs["regressed-count"] == str(int(verdict == "regression"))
+    assert git(workspace, "worktree", "list").count("\n") == 0
+
+
+@pytest.mark.slow
+def test_a_broken_commit_fails_clearly(workspace: Path) -> None:
+    """An app that can't be imported ends with 1; the summary has the traceback and the side."""
+    step, ended = compared(workspace, "broken")
+    assert (step.outputs["verdict"], step.outputs["exit-code"], ended) == ("failed", "1", 1)
+    assert "No module named 'nowhere'" in step.summary
+    assert "asgi-bench: candidate (" in step.summary
