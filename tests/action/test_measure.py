@@ -108,8 +108,8 @@ def test_inputs_are_arguments_and_never_a_script(stand_in: Path) -> None:
 
 def test_an_aa_has_no_candidate(stand_in: Path) -> None:
     """The baseline is compared with itself."""
-    both = {"BASE_COMMIT": "a" * 40, "HEAD_COMMIT": "b" * 40, "CANDIDATE": "x", "AA": "true"}
-    measured(stand_in, ["pass"], **both)
+    commits = {"BASE_COMMIT": "a" * 40, "HEAD_COMMIT": "b" * 40}
+    measured(stand_in, ["pass"], 0, **commits, CANDIDATE="x", AA="true")
     assert told(stand_in)[5:] == [f"--baseline-ref={'a' * 40}", "--aa"]
 
 
