@@ -65,7 +65,7 @@ class Finished(NamedTuple):
 def _calibrate(args: Sequence[str], folder: Path) -> None:
     """Store a calibration where a run of these arguments looks for one, to spare it the 5 s."""
     parent = folder / (args[args.index("-o") + 1] if "-o" in args else "results")
-    if args[0] != "run" or parent.is_file():
+    if args[0] not in ("run", "ab") or parent.is_file():
         return
     known = msgspec.structs.replace(
         quick_calibration(_fingerprint()), tool_version=asgi_bench.__version__

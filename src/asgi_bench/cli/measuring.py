@@ -49,10 +49,14 @@ def dry_run_text(plan: Plan) -> str:
         else:
             lines.append(f"{planned.cell.key}: {shlex.join(planned.command)}")
     trials = sum(len(members) for _, _, members in rounds_and_blocks(once, measured))
-    total_s = plan.rounds * trials * (plan.duration_s + OVERHEAD_S_PER_TRIAL)
+    each_s = trials * (plan.duration_s + OVERHEAD_S_PER_TRIAL)
+    extent = f"{plan.rounds} rounds of {trials} trials of {plan.duration_s:g} s"
+    time = f"about {plan.rounds * each_s / 60:.1f} minutes"
+    if plan.gate is not None:
+        extent = f"blocks of {trials} trials of {plan.duration_s:g} s"
+        time = f"at most {min(plan.gate.budget_s, plan.rounds * each_s) / 60:.1f} minutes"
     lines.append(
-        f"{plan.rounds} rounds of {trials} trials of {plan.duration_s:g} s: about "
-        f"{total_s / 60:.1f} minutes; seed {plan.seed}; servers on CPU "
+        f"{extent}: {time}; seed {plan.seed}; servers on CPU "
         f"{format_cpus(plan.server_cpus)}, load on CPU {format_cpus(plan.load_cpus)}"
     )
     return "\n".join(lines)

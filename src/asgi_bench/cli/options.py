@@ -121,6 +121,8 @@ IdleWatch = Annotated[
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop after the first failed trial.")]
 
 DEFAULT_OUTPUT = Path("results")
+# A project sets them for its runs; how an A/B divides its time is the rule's, not the project's.
+NO_DEFAULTS = frozenset((("ab", "rounds"), ("ab", "duration")))
 
 
 def selection_of(
@@ -234,7 +236,7 @@ def take_project_defaults(context: typer.Context, folder: Path) -> None:
         name: {
             parameter.name: defaults[parameter.name]
             for parameter in command.params
-            if parameter.name in defaults
+            if parameter.name in defaults and (name, parameter.name) not in NO_DEFAULTS
         }
         for name, command in commands.items()
     }

@@ -31,10 +31,14 @@ WORDS = {
 
 
 class RunProgress:
-    """Draws what `observe` is told; plain lines, one a block, where stderr is no terminal."""
+    """Draws what `observe` is told; plain lines, one a block, where stderr is no terminal.
+
+    An A/B is over when it has seen enough: what can be told of it is how long that takes at most.
+    """
 
     def __init__(self, plan: Plan, console: Console | None = None) -> None:
         self._rounds = plan.rounds
+        self._gate = plan.gate
         self._console = console or Console(stderr=True)
         self._begun_s = time.monotonic()
         self._drawn_s = 0.0
@@ -72,7 +76,7 @@ class RunProgress:
             case PhaseBegun():
                 self._enter(event)
             case SliceDone():
-                self._share = event.loaded_s / event.planned_s if event.planned_s else 1.0
+                self._share = self._share_of(event)
                 self._progress.update(
                     self._task,
                     completed=self._share,
@@ -87,12 +91,15 @@ class RunProgress:
                 self._say(f"{trial.cell}: failed: {trial.reason}")
 
     def _enter(self, event: PhaseBegun) -> None:
-        self._where = f"round {event.round + 1}/{self._rounds}: {WORDS[event.phase]}"
+        number = event.round + 1
+        where = f"block {number}" if self._gate else f"round {number}/{self._rounds}"
+        self._where = f"{where}: {WORDS[event.phase]}"
         self._progress.update(self._task, description=self._where, left=self._time_left())
         self._draw(force=True)
         if event.phase == "start" and not self._console.is_terminal:
-            left = self._time_left()
-            self._say(f"round {event.round + 1} of {self._rounds}, block {event.block + 1} {left}")
+            if not self._gate:
+                where = f"round {number} of {self._rounds}, block {event.block + 1}"
+            self._say(f"{where} {self._time_left()}")
 
     def _behave(self, event: BehaviourBegun) -> None:
         words = f"behaviour of {event.setting}: {BEHAVIOURS[event.part]}"
@@ -101,12 +108,18 @@ class RunProgress:
         if not self._console.is_terminal:
             self._say(words)
 
+    def _share_of(self, event: SliceDone) -> float:
+        if self._gate:
+            return min(1.0, (time.monotonic() - self._begun_s) / self._gate.budget_s)
+        return event.loaded_s / event.planned_s if event.planned_s else 1.0
+
     def _time_left(self) -> str:
         elapsed_s = time.monotonic() - self._begun_s
         if self._share < 0.02:
             return ""
         left_s = elapsed_s * (1 - self._share) / self._share
-        return f"{int(left_s) // 60}:{int(left_s) % 60:02d} left"
+        left = f"{int(left_s) // 60}:{int(left_s) % 60:02d} left"
+        return f"at most {left}" if self._gate else left
 
     def _say(self, text: str) -> None:
         self._console.print(text.rstrip(), markup=False, highlight=False, soft_wrap=True)

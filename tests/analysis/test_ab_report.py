@@ -1,0 +1,153 @@
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from asgi_bench.analysis.ab_report import ab_report, is_settled
+from asgi_bench.errors import BenchError
+from asgi_bench.model import AbReport, Cell, ClosedLoop, Gate, Role, Run, Trial, Verdict
+from asgi_bench.store.runs import read_run
+from tests.synthetic_run import store_run, synthetic_run
+from tests.synthetic_sides import CELL, ab_run
+
+OTHER = Cell("granian", "default", 1, "hello", ClosedLoop(64))
+
+
+def first_rounds(run: Run, rounds: int) -> Run:
+    """The run as it was after so many rounds."""
+    trials = tuple(trial for trial in run.trials if trial.round < rounds)
+    return msgspec.structs.replace(run, trials=trials)
+
+
+@pytest.mark.parametrize(
+    ("effect", "verdict"),
+    [(0.05, "regression"), (-0.05, "improvement"), (0.0, "pass")],
+)
+def test_a_run_is_judged_by_its_effect(effect: float, verdict: Verdict) -> None:
+    """A 5 % slowdown is a regression, a speed-up an improvement, an A/A passes; in words too."""
+    report = ab_report(ab_run(effect))
+    assert report.verdict == verdict
+    assert report.text.startswith(f"{verdict}: {CELL.key}: ")
+    assert "28 blocks" in report.text
+    assert "\n" not in report.text
+
+
+def test_a_stored_run_is_judged_the_same_from_its_folder(tmp_path: Path) -> None:
+    """The verdict needs nothing but the run's files, and comes out the same each time."""
+    run = ab_run(0.05)
+    again = ab_report(read_run(store_run(run, tmp_path)))
+    assert msgspec.structs.replace(again, run="") == msgspec.structs.replace(ab_report(run), run="")
+    assert msgspec.json.decode(msgspec.json.encode(again), type=AbReport) == again
+
+
+def test_measuring_stops_at_a_planned_look_and_only_there() -> None:
+    """A clear run ends at half of its budget: neither before, nor between looks."""
+    run = ab_run(0.05)
+    plan = run.header.plan
+    settled = [n for n in range(1, 29) if is_settled(plan, n, first_rounds(run, n).trials)]
+    assert settled == [15, 28]
+
+
+def test_what_is_open_is_measured_to_the_end_of_the_budget() -> None:
+    """A change as large as what matters stays open until no other block fits."""
+    run = ab_run(0.019)
+    plan = run.header.plan
+    settled = [n for n in range(1, 29) if is_settled(plan, n, first_rounds(run, n).trials)]
+    assert settled == [28]
+    assert ab_report(run).verdict == "undecided"
+
+
+def test_a_control_that_moves_voids_the_run() -> None:
+    """Two processes of the same that differ by 4 % make it invalid, with the reason in words."""
+    report = ab_report(ab_run(0.05, control=0.04))
+    assert report.verdict == "invalid"
+    (cell,) = report.cells
+    assert {reason.code for reason in cell.reasons} == {"control-moved"}
+    assert "two processes of the baseline differ" in report.text
+
+
+def test_a_candidate_that_does_not_start_fails() -> None:
+    """A failed side is no regression: the verdict says which side, and why."""
+
+    def fail(trial: Trial, role: Role) -> Trial:
+        if role != "candidate":
+            return trial
+        return msgspec.structs.replace(
+            trial, outcome="failed", reason="exited with 1", slices=(), requests=0
+        )
+
+    report = ab_report(ab_run(0.0, blocks=6, edit=fail))
+    assert report.verdict == "failed"
+    assert "candidate: in all 6 rounds: exited with 1" in report.text
+    assert report.cells[0].blocks == 0
+
+
+def test_invalid_trials_make_the_cell_invalid() -> None:
+    """Where most blocks can't be believed, neither can what is left of them."""
+
+    def spoil(trial: Trial, role: Role) -> Trial:
+        if role == "candidate" and trial.round % 2:
+            return msgspec.structs.replace(trial, validity="invalid")
+        return trial
+
+    report = ab_report(ab_run(0.05, edit=spoil))
+    assert report.verdict == "invalid"
+    assert report.cells[0].blocks_left_out == 14
+
+
+def test_the_worst_cell_decides_for_all() -> None:
+    """With several cells Holm goes over all of them, and a single regression is the verdict."""
+
+    def slow(trial: Trial, role: Role) -> Trial:
+        if role == "candidate" and trial.cell.startswith("granian"):
+            slices = [
+                msgspec.structs.replace(piece, duration_s=piece.duration_s * 1.08)
+                for piece in trial.slices
+            ]
+            return msgspec.structs.replace(trial, slices=tuple(slices))
+        return trial
+
+    report = ab_report(ab_run(0.0, cells=(CELL, OTHER), edit=slow))
+    verdicts = {cell.cell: cell.verdict for cell in report.cells}
+    assert verdicts == {CELL.key: "pass", OTHER.key: "regression"}
+    assert report.verdict == "regression"
+    assert OTHER.key in report.text
+
+
+def test_more_tests_widen_intervals() -> None:
+    """Each interval pays for all that are looked at: more cells, less is significant."""
+    one, two = (
+        ab_report(ab_run(0.0, cells=cells)).cells[0].metrics[0].confidence
+        for cells in ((CELL,), (CELL, OTHER))
+    )
+    assert one is not None and two is not None and one < two
+
+
+def test_a_run_without_a_finished_block_is_undecided() -> None:
+    """A run that was broken off at once has a verdict too: that there is none."""
+    report = ab_report(ab_run(0.0, blocks=0))
+    assert report.verdict in ("undecided", "failed")
+    assert report.text
+
+
+def test_a_run_without_sides_is_refused() -> None:
+    """An ordinary run has nothing to compare, and it is said so."""
+    with pytest.raises(BenchError, match="is no A/B"):
+        ab_report(synthetic_run())
+
+
+@pytest.mark.parametrize("blocks", range(1, 8))
+def test_few_blocks_are_judged_without_a_fault(blocks: int) -> None:
+    """From the first block on there is a figure, and an interval as soon as there can be."""
+    report = ab_report(ab_run(0.05, blocks=blocks, gate=Gate(budget_s=3.5 * blocks + 0.1)))
+    (cell,) = report.cells
+    assert cell.metrics[0].effect.d == pytest.approx(0.05, abs=0.03)
+    assert (cell.metrics[0].effect.lo is None) == (blocks < 2)
+
+
+def test_the_rule_is_a_function_of_stored_data() -> None:
+    """While measuring and from the stored trials the same question has the same answer."""
+    run = ab_run(0.03)
+    ask = partial(is_settled, run.header.plan)
+    assert ask(14, first_rounds(run, 14).trials) == ask(14, run.trials[: 14 * 3])

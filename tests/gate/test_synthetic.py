@@ -1,0 +1,48 @@
+import pytest
+from scipy.stats import binom
+
+from asgi_bench.model import Gate
+from gate.synthetic import CASES, simulate
+
+GATE = Gate()
+# Calls everything a change that is significant: what it calls one in an A/A is an error.
+SIGNIFICANCE = Gate(min_change=1e-9)
+RUNS = 60
+SLOW_RUNS = 2000
+
+
+def most(runs: int, probability: float) -> int:
+    """The most hits that chance brings about but in one of ten thousand tests."""
+    return int(binom.ppf(0.9999, runs, probability))
+
+
+def check(case: str, runs: int) -> None:
+    """Hold a case to its error rates."""
+    made = CASES[case]
+    same = simulate(made, 0.0, SIGNIFICANCE, runs, seed=1)
+    assert same.count("regression", "improvement") <= most(runs, SIGNIFICANCE.alpha)
+    assert same.count("invalid") == 0 or same.count("invalid") <= most(runs, 0.002)
+    aa = simulate(made, 0.0, GATE, runs, seed=2)
+    assert aa.count("regression") <= most(runs, 0.01)
+    at_limit = simulate(made, GATE.min_change, GATE, runs, seed=3)
+    assert at_limit.count("pass") <= most(runs, GATE.alpha)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_error_rates_are_nominal(case: str) -> None:
+    """An A/A is significant in 5 % at most, a slowdown that matters passes in 5 % at most."""
+    check(case, RUNS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_error_rates_are_nominal_in_many_runs(case: str) -> None:
+    """The same in 2,000 runs a case."""
+    check(case, SLOW_RUNS)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_slowdown_of_5_percent_is_found(case: str) -> None:
+    """What goes wrong on shared machines hides no real regression."""
+    found = simulate(CASES[case], 0.05, GATE, 20, seed=4)
+    assert found.count("regression") >= 18
