@@ -11,9 +11,12 @@ from asgi_bench.measurement.schedule import (
     LONGEST_SLICE_S,
     SHORTEST_SLICE_S,
     ScheduledSlice,
+    even_lengths_s,
     schedule,
     slice_duration_s,
+    start_order,
 )
+from asgi_bench.model import ROLES, Cell, ClosedLoop
 
 LENGTHS_S = st.dictionaries(
     st.text("abcdef/", min_size=1, max_size=6),
@@ -119,3 +122,33 @@ def test_a_slice_lasts_16_response_times_within_its_limits(
 def test_a_cell_that_answered_nothing_gets_the_longest_slices() -> None:
     """Without a rate there is no response time to go by."""
     assert slice_duration_s(64, 0.0) == 1.0
+
+
+def sides_of(server: str) -> list[Cell]:
+    """A cell once for each side."""
+    return [Cell(server, "default", 1, "hello", ClosedLoop(64), role) for role in ROLES]
+
+
+@given(SEEDS, st.integers(0, 5))
+def test_sides_go_through_all_their_orders_of_starting(seed: int, cycle: int) -> None:
+    """In every six rounds each order of the three sides comes once, for all servers alike."""
+    cells = [*sides_of("a"), *sides_of("b")]
+    orders = []
+    for round in range(6 * cycle, 6 * cycle + 6):
+        ordered = start_order(cells, seed, round, 0)
+        assert sorted(cell.key for cell in ordered) == sorted(cell.key for cell in cells)
+        by_server = [
+            tuple(cell.side for cell in ordered if cell.server == name) for name in ("a", "b")
+        ]
+        assert by_server[0] == by_server[1]
+        orders.append(by_server[0])
+    assert len(set(orders)) == 6
+
+
+def test_sides_have_as_many_slices_as_the_slowest() -> None:
+    """All sides of a cell get the slices of the slowest of them; other cells keep their own."""
+    sides, other = sides_of("a"), Cell("b", "default", 1, "hello", ClosedLoop(64))
+    lengths_s = dict(zip(sides, (0.02, 0.03, 0.05), strict=True)) | {other: 0.4}
+    even = even_lengths_s(lengths_s)
+    assert {even[cell.key] for cell in sides} == {0.05}
+    assert even[other.key] == 0.4

@@ -1,0 +1,185 @@
+"""What `ab` measures, prints, stores and exits with."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from asgi_bench.analysis.ab_report import ab_report
+from asgi_bench.cli.ab import exit_code
+from asgi_bench.errors import ExitCode
+from asgi_bench.model import AbReport, Verdict
+from asgi_bench.store.runs import read_run
+from tests.command_line import FAULTY_SERVERS, TINY, Finished, in_process
+from tests.synthetic_ab import ab_report as report_of
+
+# Some blocks of short load, as many as it takes for a look.
+QUICK = ("-c", "4", "--duration", "60ms", "--rounds", "6", "--budget", "60s")
+
+
+def folder_and_verdict(finished: Finished) -> tuple[Path, AbReport]:
+    """The run's folder and its stored verdict; the folder's line comes before the verdict's."""
+    *_, folder, line = finished.stdout.splitlines()
+    stored = msgspec.json.decode(
+        (finished.folder / folder / "verdict.json").read_bytes(), type=AbReport
+    )
+    assert line == stored.text
+    return finished.folder / folder, stored
+
+
+@pytest.fixture(scope="module")
+def slower(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A candidate that waits 4 ms before each answer, where its baseline waits 1 ms."""
+    return in_process(
+        *("ab", *TINY, *QUICK, "--seed", "7"),
+        *("--baseline-args", "--delay-ms 1", "--candidate-args", "--delay-ms 4"),
+        folder=tmp_path_factory.mktemp("slower"),
+    )
+
+
+def test_a_grossly_slower_candidate_is_a_regression(slower: Finished) -> None:
+    """Exit code 3; the last line is the verdict's, the line before it the folder."""
+    assert slower.code == 3, slower.stderr
+    _, report = folder_and_verdict(slower)
+    assert report.text.startswith("regression: tiny/default/w1/hello/c4: throughput is ")
+    assert report.verdict == "regression"
+    assert [(one.kind, one.candidate) for one in report.differences] == [("args", "--delay-ms 4")]
+
+
+def test_a_stored_ab_is_judged_again_from_its_folder(slower: Finished) -> None:
+    """The verdict is that of the trials: deleted, it is made again as it was."""
+    folder, report = folder_and_verdict(slower)
+    assert ab_report(read_run(folder)) == report
+
+
+def test_all_sides_are_fresh_side_by_side_in_each_block(slower: Finished) -> None:
+    """Each block has three processes of one hash seed, started in another order each time."""
+    folder, report = folder_and_verdict(slower)
+    run = read_run(folder)
+    assert len(run.trials) == 3 * report.blocks == 18
+    assert len({trial.cell for trial in run.trials}) == 3
+    orders = set()
+    for block in range(report.blocks):
+        lives = {
+            trial.cell: trial.server_life_s
+            for trial in run.trials
+            if trial.round == block and trial.server_life_s
+        }
+        orders.add(tuple(sorted(lives, key=lambda cell: lives[cell])))
+        assert max(start for start, _ in lives.values()) < min(end for _, end in lives.values())
+    assert len(orders) == 6
+    counts = {len(trial.slices) for trial in run.trials if trial.round == 0}
+    assert len(counts) == 1
+
+
+def test_an_aa_raises_no_alarm(tmp_path: Path) -> None:
+    """The baseline against itself is no regression and exits with 0, decided or not."""
+    finished = in_process(
+        *("ab", *TINY, *QUICK, "--aa", "--min-change", "30%", "--baseline-args", "--delay-ms 1"),
+        folder=tmp_path,
+    )
+    _, report = folder_and_verdict(finished)
+    # Some blocks of 60 ms on a shared machine may not be enough for more.
+    assert report.verdict in ("pass", "undecided", "invalid")
+    assert finished.code == {"pass": 0, "undecided": 0, "invalid": 5}[report.verdict]
+    assert report.is_aa
+    assert report.differences == ()
+
+
+def test_a_candidate_that_fails_is_no_regression(tmp_path: Path) -> None:
+    """A side that answers wrongly fails the A/B: exit code 1, and the line says which."""
+    finished = in_process(
+        *("ab", *TINY, "-c", "4", "--duration", "60ms", "--rounds", "1"),
+        *("--candidate-args", "--status 500"),
+        folder=tmp_path,
+    )
+    assert finished.code == 1
+    _, report = folder_and_verdict(finished)
+    assert report.verdict == "failed"
+    assert "candidate: " in report.text
+    assert "500" in report.text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code"),
+    [
+        ("regression", ExitCode.REGRESSION),
+        ("failed", ExitCode.FAILED),
+        ("invalid", ExitCode.INVALID),
+        ("undecided", ExitCode.OK),
+        ("improvement", ExitCode.OK),
+        ("pass", ExitCode.OK),
+    ],
+)
+def test_exit_codes(verdict: Verdict, code: ExitCode) -> None:
+    """Each verdict has its code; only --fail-on-undecided changes one."""
+    assert exit_code(report_of(verdict), fail_on_undecided=False) is code
+    strict = exit_code(report_of(verdict), fail_on_undecided=True)
+    assert strict is (ExitCode.UNDECIDED if verdict == "undecided" else code)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ((), "baseline and candidate are the same"),
+        (("--aa", "--candidate-args", "-x"), "leave --candidate… out"),
+        (("--aa", "--min-change", "0"), "--min-change"),
+        (("--aa", "--min-change", "2x"), "--min-change"),
+        (("--aa", "--budget", "100"), "--budget"),
+        (("--aa", "--sweep"), "--sweep"),
+        (("--aa", "--client", "http"), "--client"),
+    ],
+)
+def test_faults_of_usage_are_told_before_anything_starts(
+    flags: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    """Exit code 2 and one line that names the flag; no folder is made."""
+    finished = in_process("ab", *TINY, *flags, folder=tmp_path)
+    assert finished.code == 2
+    assert told in finished.stderr.splitlines()[-1]
+    assert not list(tmp_path.rglob("run.json"))
+
+
+def test_a_server_that_is_not_installed_is_told(tmp_path: Path) -> None:
+    """What can be measured on no side is a fault in one line, not a verdict."""
+    finished = in_process(
+        "ab", "--aa", "--runners", str(FAULTY_SERVERS), "-s", "absent", folder=tmp_path
+    )
+    assert finished.code == 1
+    assert "no-such-package" in finished.stderr.splitlines()[-1]
+
+
+def test_a_dry_run_shows_the_sides(tmp_path: Path) -> None:
+    """--dry-run: each side's command, and how long it takes at most."""
+    finished = in_process("ab", *TINY, "--aa", "--budget", "2m", "--dry-run", folder=tmp_path)
+    assert finished.code == 0
+    *cells, last = finished.stdout.splitlines()
+    assert [line.split("/")[1] for line in cells] == [
+        "default@baseline",
+        "default@control",
+        "default@candidate",
+    ]
+    assert "at most 2.0 minutes" in last
+
+
+def test_a_projects_rounds_and_durations_are_its_runs(tmp_path: Path) -> None:
+    """Defaults of a project choose what is compared; the time within an A/B is the rule's."""
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.asgi-bench]\nrounds = 3\nduration = "5s"\nconnections = 8\n'
+    )
+    finished = in_process("ab", *TINY, "--aa", "--dry-run", folder=tmp_path)
+    assert "/c8: " in finished.stdout
+    assert "blocks of 3 trials of 0.6 s" in finished.stdout
+
+
+def test_the_verdict_is_stored_as_its_schema_says(slower: Finished) -> None:
+    """`verdict.json` has the keys that the interface names, in SI."""
+    folder, _ = folder_and_verdict(slower)
+    document = json.loads((folder / "verdict.json").read_text())
+    assert document["schema"] == "asgi-bench/verdict"
+    (cell,) = document["cells"]
+    gated = [metric["metric"] for metric in cell["metrics"] if metric["verdict"] is not None]
+    assert gated == ["throughput_rps", "server_cpu_s_per_request"]
+    # Blocks as short as these have no p99.
+    assert {metric["metric"] for metric in cell["metrics"]} <= {*gated, "response_time_p99_s"}

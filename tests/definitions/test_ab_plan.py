@@ -1,0 +1,117 @@
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from asgi_bench.definitions.ab_plan import PADDING, load_ab_plan
+from asgi_bench.definitions.own_app import OwnApp
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.errors import BenchError
+from asgi_bench.model import Gate, Plan, PlannedCell, Role, Side
+
+SERVERS = Path(__file__).parents[1] / "servers"
+TINY = Selection(servers=("tiny",), runner_folders=(SERVERS,), seed=5)
+BASELINE = Side("baseline", sys.executable)
+CANDIDATE = Side("candidate", sys.executable, server_args=("--delay-ms", "2"))
+
+
+def plan(selection: Selection = TINY, candidate: Side = CANDIDATE) -> Plan:
+    """The plan of an A/B."""
+    return load_ab_plan(selection, BASELINE, candidate, Gate())
+
+
+def by_side(found: Plan) -> dict[Role | None, PlannedCell]:
+    """The cells of a plan of one, by side."""
+    return {planned.cell.side: planned for planned in found.cells}
+
+
+def test_a_cell_is_there_once_for_each_side() -> None:
+    """One cell unless told otherwise, three processes; only the candidate's flags differ."""
+    found = plan()
+    assert [planned.cell.key for planned in found.cells] == [
+        "tiny/default@baseline/w1/hello/c64",
+        "tiny/default@control/w1/hello/c64",
+        "tiny/default@candidate/w1/hello/c64",
+    ]
+    sides = by_side(found)
+    assert sides["control"].command == sides["baseline"].command
+    assert sides["candidate"].command == (*sides["baseline"].command, "--delay-ms", "2")
+    assert {planned.blocks for planned in found.cells} == {(0,)}
+
+
+def test_the_default_is_uvicorn_with_one_worker() -> None:
+    """Without filters an A/B has the one cell that the interface names."""
+    found = plan(Selection(), Side("candidate", sys.executable, env={"A": "1"}))
+    assert {planned.cell.sideless.key for planned in found.cells} == {
+        "uvicorn/default/w1/hello/c64"
+    }
+    assert found.reference == "uvicorn/default@baseline/w1"
+    assert by_side(found)["candidate"].env["A"] == "1"
+
+
+def test_the_plan_knows_its_sides_and_its_rule() -> None:
+    """What judging takes is stored: three sides, the control as the baseline, the gate."""
+    found = plan()
+    assert [side.role for side in found.sides] == ["baseline", "control", "candidate"]
+    assert found.sides[1] == msgspec.structs.replace(BASELINE, role="control")
+    assert found.gate == Gate()
+
+
+def test_filters_and_knobs_count_on_both_sides() -> None:
+    """Several workers and loads give as many cells, each with all sides in its block."""
+    found = plan(
+        msgspec.structs.replace(TINY, workers=(1, 2), connections=(4, 8), server_args=("-x",))
+    )
+    assert len({planned.cell.sideless for planned in found.cells}) == 4
+    assert len(found.cells) == 12
+    assert all("-x" in planned.command for planned in found.cells)
+    assert {planned.cell.workers: planned.blocks for planned in found.cells} == {1: (0,), 2: (1,)}
+
+
+def test_argv_and_environment_are_as_long_on_every_side() -> None:
+    """Padding evens out what would shift a process' stack."""
+
+    def size(planned: PlannedCell) -> int:
+        words = (*planned.command, *planned.env.values(), planned.working_dir)
+        return sum(len(os.fsencode(word)) for word in (*words, planned.command[0]))
+
+    longer = Side("candidate", sys.executable, env={"TINY_PAD": "abc"})
+    for found in (plan(), plan(candidate=longer)):
+        sizes = {size(planned) + sum(len(name) for name in planned.env) for planned in found.cells}
+        assert len(sizes) == 1
+        assert all(PADDING in planned.env for planned in found.cells)
+
+
+def test_another_app_takes_the_place_of_the_scenarios(tmp_path: Path) -> None:
+    """A side's app is served from its folder under the scenario's request and answer."""
+    candidate = Side("candidate", sys.executable, app="slow:app", app_dir=str(tmp_path))
+    sides = by_side(plan(Selection(), candidate))
+    assert "slow:app" in sides["candidate"].command
+    assert sides["candidate"].env["PYTHONPATH"].split(os.pathsep)[0] == str(tmp_path)
+    assert "hello:app" in sides["baseline"].command
+
+
+def test_two_versions_of_ones_own_app_bear_one_name(tmp_path: Path) -> None:
+    """Cells pair by name, so apps of different modules share that of the baseline's."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder, name in ((old, "shop"), (new, "newshop")):
+        folder.mkdir()
+        (folder / f"{name}.py").write_text("async def app(scope, receive, send): ...\n")
+    own = OwnApp("shop:app", old)
+    candidate = Side("candidate", sys.executable, app="newshop:app", app_dir=str(new))
+    found = plan(Selection(own_app=own), candidate)
+    assert {planned.cell.scenario for planned in found.cells} == {"shop"}
+    assert "newshop:app" in by_side(found)["candidate"].command
+    assert by_side(found)["candidate"].working_dir == str(new)
+
+
+def test_what_one_side_lacks_is_told(tmp_path: Path) -> None:
+    """A server that only the baseline has can't be compared, and the fault names the side."""
+    (tmp_path / "half.toml").write_text(
+        'command = ["{python}", "{port}"]\nrequires = ["no-such-package>=1"]\n[variants.default]\n'
+    )
+    nowhere = Selection(servers=("half",), runner_folders=(tmp_path,))
+    with pytest.raises(BenchError, match="nothing can be measured: half/default/w1"):
+        plan(nowhere)
