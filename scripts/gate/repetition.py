@@ -23,8 +23,8 @@ from gate.records import SHARES, Kind, Record, record_of
 
 APP = "busy:app"
 TURNS_VARIABLE = "ASGI_BENCH_BUSY_TURNS"
-# Long against the noise, short against the request.
-PROBE_TURNS = {"uvicorn": 400, "granian": 300, "hypercorn": 3000}
+# About a fifth of the request: far above the noise, and not so far that nothing is the same.
+PROBE_TURNS = {"uvicorn": 600, "granian": 500, "hypercorn": 4000}
 LEAST_PROBE_SHARE = 0.05
 PROBE_BUDGET_S = 45.0
 MOST_BLOCKS = 1000
@@ -42,7 +42,7 @@ def measure(
 
 def find_turns(server: str, duration_s: float) -> float:
     """Return how many turns would double the CPU time of a request, from an A/B with a few."""
-    turns = PROBE_TURNS.get(server, 400)
+    turns = PROBE_TURNS.get(server, 600)
     run, _ = _measured(server, turns, PROBE_BUDGET_S, duration_s)
     cell = run.header.plan.cells[0].cell.sideless
     blocks, _ = usable_blocks(run.trials, cell)

@@ -1,5 +1,6 @@
 import math
 from itertools import pairwise
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -211,7 +212,7 @@ def test_the_worst_of_several_comes_first() -> None:
     assert worst(["pass", "undecided", "invalid"]) == "invalid"
     assert worst(["improvement", "pass", "undecided"]) == "undecided"
     assert worst([]) == "undecided"
-    assert set(ORDER) == set(Verdict.__args__)
+    assert set(ORDER) == set(get_args(Verdict))
 
 
 def test_a_huge_effect_has_finite_bounds() -> None:
