@@ -36,7 +36,7 @@ from tests.synthetic_run import (
     troubled_run,
 )
 
-CHARTS = {"throughput", "latency", "cpu", "memory", "workers"}
+CHARTS = {"throughput", "latency", "cpu", "memory", "workers", "strip"}
 # One server of each speed.
 FEW = {("granian", "default"), ("hypercorn", "trio"), ("uvicorn", "default")}
 

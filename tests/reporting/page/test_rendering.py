@@ -16,6 +16,7 @@ from asgi_bench.reporting.groups import report_groups
 from asgi_bench.reporting.page import render_page, write_page
 from asgi_bench.reporting.rows import caption, section_rows
 from asgi_bench.reporting.wording import findings
+from tests.reporting.page.hostile import hostile_run
 from tests.synthetic_run import (
     CLOSED_64,
     OPEN_AND_SWEEP,
@@ -26,7 +27,6 @@ from tests.synthetic_run import (
 )
 
 replace = msgspec.structs.replace
-HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\x1b[31m&amp;\u202egnp.exe"
 BUILD_S = 2.0
 PAGE_BYTES = 2_000_000
 
@@ -106,31 +106,7 @@ def test_policy_allows_the_page_own_style_and_script_alone(troubled: str) -> Non
 
 def test_hostile_text_stays_text() -> None:
     """Names, labels, commands and reasons from outside are letters, however they look."""
-    clean = synthetic_run(planned_cells()[:2], rounds=1)
-    header = clean.header
-    cells = tuple(
-        replace(
-            planned,
-            cell=replace(planned.cell, variant=HOSTILE),
-            command=(HOSTILE,),
-            env={HOSTILE: HOSTILE},
-            server_version=HOSTILE,
-            skip_reason=HOSTILE,
-        )
-        for planned in header.plan.cells
-    )
-    scenarios = (
-        replace(header.plan.scenarios[0], headers={HOSTILE: HOSTILE}, description=HOSTILE),
-    )
-    hostile = replace(
-        header,
-        label=HOSTILE,
-        plan=replace(header.plan, cells=cells, scenarios=scenarios),
-        machine=replace(header.machine, cpu_model=HOSTILE, details={HOSTILE: HOSTILE}),
-        packages={HOSTILE: HOSTILE},
-        command_line=(HOSTILE,),
-    )
-    page = page_of(replace(clean, header=hostile, trials=(), damage=(HOSTILE,)))
+    page = page_of(hostile_run())
     assert "<img" not in page
     assert page.count("<script>") == 1
     assert "\x1b" not in page

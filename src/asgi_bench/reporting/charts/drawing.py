@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from asgi_bench.analysis.document import CellReport, Report, SweepReport
 from asgi_bench.analysis.percentiles import TailCurve, tail_curve
+from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ClosedLoop, Run
@@ -22,6 +23,7 @@ from asgi_bench.reporting.charts.notes import (
     curve_notes,
     latency_notes,
     scaling_notes,
+    strip_notes,
 )
 from asgi_bench.reporting.charts.palette import Styles, assign_styles
 from asgi_bench.reporting.charts.scaling import draw_scaling
@@ -33,6 +35,7 @@ from asgi_bench.reporting.charts.sheet import (
     svg_of,
     words_heights,
 )
+from asgi_bench.reporting.charts.strip import draw_strip, slices_of
 from asgi_bench.reporting.groups import AnyGroup, Group, group_cells
 from asgi_bench.reporting.rows import rounds_words, run_words
 from asgi_bench.reporting.wording import (
@@ -96,7 +99,7 @@ def draw(found: Survey, folder: Path | None = None) -> tuple[Drawing, ...]:
         with sheet_settings():
             return tuple(
                 _drawing(sheet, sheet.figure, folder)
-                for sheet in _sheets(found.report, curves)
+                for sheet in _sheets(found.report, curves, found.samples)
                 if sheet.figure is not None
             )
     except OSError as error:
@@ -112,13 +115,17 @@ def _drawing(sheet: Sheet, figure: Figure, folder: Path | None) -> Drawing:
     return Drawing(sheet.topic, name, sheet.scenario, sheet.words, heights, svg, files)
 
 
-def _sheets(report: Report, curves: Mapping[str, TailCurve]) -> Iterator[Sheet]:
+def _sheets(
+    report: Report, curves: Mapping[str, TailCurve], samples: Mapping[str, Sample]
+) -> Iterator[Sheet]:
     """Every chart of a report."""
     styles = assign_styles(report.everything)
     groups = group_cells(report.cells)
     for group in groups:
         if isinstance(group.load, ClosedLoop):
             yield from _closed_figures(report, group, curves, styles)
+            words = _words(report, group, "Slices", strip_notes(slices_of(group, samples)))
+            yield _sheet("strip", group, words, draw_strip(words, group, samples, styles))
         else:
             yield from _open_figures(report, group, curves, styles)
     for scenario in dict.fromkeys(group.scenario for group in groups):

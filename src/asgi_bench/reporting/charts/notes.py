@@ -6,6 +6,7 @@ from asgi_bench.analysis.document import CellReport, Interval, Report, SweepRepo
 from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting.charts.bars import Measure
 from asgi_bench.reporting.charts.scaling import is_relative
+from asgi_bench.reporting.charts.strip import SHOWN_DEVIATION, pooled
 from asgi_bench.reporting.groups import Group, Section
 from asgi_bench.reporting.wording import (
     OVERLOADED,
@@ -101,6 +102,17 @@ def scaling_notes(report: Report, group: Group[CellReport]) -> Iterator[str]:
         yield "hollow: more workers than server CPUs"
     if any(section.invalid for section in group.sections):
         yield "gray cross: invalid"
+
+
+def strip_notes(slices: int) -> Iterator[str]:
+    """For the strip chart."""
+    together = pooled(slices)
+    yield "a dot a slice" if together == 1 else f"a dot {together} slices"
+    yield "a line a round, high where faster than the cell's own mean"
+    yield f"a row shows ±{SHOWN_DEVIATION:.0%}"
+    yield "right: standard deviation of the dots"
+    yield "a dip in all rows is the machine's, in one row the server's"
+    yield "gray: invalid"
 
 
 def _has_whiskers(group: Group[CellReport], figure: Callable[[CellReport], Interval]) -> bool:
