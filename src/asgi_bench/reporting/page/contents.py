@@ -4,14 +4,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from asgi_bench.analysis.ab_report import ab_report
+from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.model import Behaviour, Proof, Run
 from asgi_bench.reporting import behaviours
+from asgi_bench.reporting.ab.advice import advice
 from asgi_bench.reporting.claims import claim_notes
 from asgi_bench.reporting.columns import Column, column_notes
-from asgi_bench.reporting.groups import report_groups
+from asgi_bench.reporting.costs import cost_notes, cost_tables
+from asgi_bench.reporting.groups import group_cells, report_groups
+from asgi_bench.reporting.page.boards import (
+    Board,
+    choices,
+    cost_board,
+    latency_board,
+    ranking_board,
+)
 from asgi_bench.reporting.page.circumstances import Circumstances, circumstances_of
-from asgi_bench.reporting.page.ranking import Board, board_of, choices
 from asgi_bench.reporting.page.raw_files import RawFile, raw_files
 from asgi_bench.reporting.page.rounds import RoundTable, round_ratios, round_tables
 from asgi_bench.reporting.page.settings import Request, Setting, requests_of, settings_of
@@ -19,12 +29,16 @@ from asgi_bench.reporting.page.verdict import Trust, Verdict, trust, verdicts
 from asgi_bench.reporting.rows import run_words
 from asgi_bench.reporting.wording import Finding, findings, machine_words, plain
 
-# Sections that hold charts alone: anchor, name, what their charts are about.
-CHART_SECTIONS = (
+# Sections of tables and charts: anchor, name, what their charts are about.
+SECTIONS = (
     ("latency", "Latency", ("latency",)),
     ("load-curve", "Load curve", ("curve",)),
     ("workers", "Workers", ("workers",)),
     ("costs", "Costs", ("cpu", "memory")),
+)
+LATENCY_NOTE = (
+    "A percentile without ten samples beyond it is left out. Service: from the sending, not from "
+    "the intended moment."
 )
 NOTHING = Verdict("Nothing was measured that could be ranked", "", "")
 
@@ -38,6 +52,16 @@ class Figure(NamedTuple):
     title: str
     notes: str
     markup: str
+
+
+class Part(NamedTuple):
+    """A section of tables and charts, with what the tables' columns mean."""
+
+    anchor: str
+    name: str
+    boards: tuple[Board, ...]
+    notes: tuple[str, ...]
+    figures: tuple[Figure, ...]
 
 
 class Watch(NamedTuple):
@@ -64,9 +88,12 @@ class Page(NamedTuple):
     filters: tuple[tuple[str, str, tuple[str, ...]], ...]
     notes: tuple[str, ...]
     findings: tuple[Finding, ...]
-    behaviour: tuple[Watch, ...]
     figures: tuple[Figure, ...]
     left_out: tuple[str, ...]
+    parts: tuple[Part, ...]
+    behaviour: tuple[Watch, ...]
+    behaviour_columns: tuple[Column, ...]
+    behaviour_notes: tuple[str, ...]
     rounds: tuple[RoundTable, ...]
     settings: tuple[Setting, ...]
     requests: tuple[Request, ...]
@@ -74,17 +101,12 @@ class Page(NamedTuple):
     files: tuple[RawFile, ...]
 
     @property
-    def chart_sections(self) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
-        """The sections of charts that have any."""
-        return tuple(each for each in CHART_SECTIONS if self.figures_of(*each[2]))
-
-    @property
     def contents(self) -> Iterator[tuple[str, str]]:
         """Anchor and name of every section, in order."""
         yield "ranking", "Ranking"
         if self.findings:
             yield "findings", "What to know"
-        yield from ((anchor, name) for anchor, name, _ in self.chart_sections)
+        yield from ((part.anchor, part.name) for part in self.parts)
         if self.behaviour:
             yield "behaviour", "Behaviour"
         if self.rounds:
@@ -93,16 +115,6 @@ class Page(NamedTuple):
         yield "environment", "Environment"
         if self.files:
             yield "files", "Raw data"
-
-    @property
-    def behaviour_columns(self) -> tuple[Column, ...]:
-        """The columns of the table of behaviour."""
-        return behaviours.COLUMNS
-
-    @property
-    def behaviour_notes(self) -> tuple[str, ...]:
-        """What they mean."""
-        return behaviours.NOTES
 
     def figures_of(self, *topics: str) -> tuple[Figure, ...]:
         """The charts about these, in their order."""
@@ -121,8 +133,9 @@ def page_of(
     report = survey.report
     ratios = round_ratios(survey, run.header.plan)
     groups = report_groups(report)
-    boards = tuple(board_of(group) for group in groups)
-    said, *others = verdicts(report) or (NOTHING,)
+    boards = tuple(map(ranking_board, groups))
+    said, *others = (*_ab_verdict(run), *verdicts(report)) or (NOTHING,)
+    notes = column_notes((group.load for group in groups), report.run.reference)
     return Page(
         title=f"{said.sentence} · {plain(report.run.id)}",
         run_id=plain(report.run.id),
@@ -135,20 +148,41 @@ def page_of(
         damage=tuple(map(plain, run.damage)),
         boards=boards,
         filters=tuple(choice for choice in choices(boards) if len(choice[2]) > 1),
-        notes=(
-            *column_notes((group.load for group in groups), report.run.reference),
-            *map(plain, claim_notes(report)),
-        ),
+        notes=(*notes, *map(plain, claim_notes(report))),
         findings=findings(report),
-        behaviour=tuple(map(_watch, report.behaviour)),
         figures=figures,
         left_out=left_out,
+        parts=tuple(_parts(report, figures)),
+        behaviour=tuple(map(_watch, report.behaviour)),
+        behaviour_columns=behaviours.COLUMNS,
+        behaviour_notes=behaviours.NOTES,
         rounds=round_tables(report, ratios, run.header.plan.rounds),
         settings=settings_of(run, proofs),
         requests=requests_of(run.header.plan.scenarios),
         circumstances=circumstances_of(run, phases_s),
         files=raw_files(Path(run.folder)) if run.folder else (),
     )
+
+
+def _parts(report: Report, figures: Sequence[Figure]) -> Iterator[Part]:
+    """The sections of tables and charts that have any."""
+    costs = cost_tables(report_groups(report))
+    tables: dict[str, tuple[tuple[Board, ...], str]] = {
+        "latency": (tuple(map(latency_board, group_cells(report.cells))), LATENCY_NOTE),
+        "costs": (tuple(map(cost_board, costs)), cost_notes(costs)),
+    }
+    for anchor, name, topics in SECTIONS:
+        shown = tuple(figure for figure in figures if figure.topic in topics)
+        boards, note = tables.get(anchor, ((), ""))
+        if shown or boards:
+            yield Part(anchor, name, boards, (note,) if boards else (), shown)
+
+
+def _ab_verdict(run: Run) -> Iterator[Verdict]:
+    """The verdict on an A/B, which stands first on its page, and what to do next."""
+    if run.header.plan.gate is not None:
+        found = ab_report(run)
+        yield Verdict(found.verdict.capitalize(), plain(found.text), advice(found))
 
 
 def _watch(behaviour: Behaviour) -> Watch:

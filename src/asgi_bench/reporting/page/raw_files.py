@@ -5,7 +5,6 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import (
     CHARTS_FOLDER,
     HEADER_FILE,
@@ -40,16 +39,6 @@ def raw_files(folder: Path) -> tuple[RawFile, ...]:
         RawFile(address(path, folder), name, holds, _size(path))
         for name, holds in KNOWN
         if (path := folder / name).exists()
-    )
-
-
-def log_links(folder: Path, logs: tuple[str, ...]) -> tuple[RawFile, ...]:
-    """Links to servers' logs that lie in the folder; a stored path that leaves it has none."""
-    root = folder.resolve()
-    return tuple(
-        RawFile(address(path, folder), plain(log), "", _size(path))
-        for log in logs
-        if (path := folder / log).is_file() and path.resolve().is_relative_to(root)
     )
 
 

@@ -8,18 +8,23 @@ from asgi_bench.model import PlannedCell, Proof, Run, Scenario
 from asgi_bench.reporting.wording import plain
 
 
-class Setting(NamedTuple):
-    """A server, variant and worker count: version, argv as a shell takes it, what really ran."""
+class Start(NamedTuple):
+    """How a setting is started with one worker count: argv as a shell takes it, or why not."""
 
-    key: str
-    server: str
     workers: int
-    version: str
     command: str
+    skipped: str
+
+
+class Setting(NamedTuple):
+    """A server and variant: its version, its commands, its variables, what really ran."""
+
+    name: str
+    server: str
+    version: str
+    starts: tuple[Start, ...]
     env: tuple[str, ...]
-    working_dir: str
-    proof: str
-    note: str
+    proofs: tuple[str, ...]
 
 
 class Request(NamedTuple):
@@ -33,15 +38,13 @@ class Request(NamedTuple):
 
 
 def settings_of(run: Run, proofs: Sequence[Proof]) -> tuple[Setting, ...]:
-    """Each server setting of the plan once, in its order."""
+    """Each server and variant of the plan once, in its order."""
     by_setting = {proof.setting: proof for proof in proofs}
-    found: dict[str, Setting] = {}
+    found: dict[tuple[str, str], dict[int, PlannedCell]] = {}
     for planned in run.header.plan.cells:
         cell = planned.cell
-        key = f"{cell.server}/{cell.variant}/w{cell.workers}"
-        if key not in found:
-            found[key] = _setting(key, planned, by_setting)
-    return tuple(found.values())
+        found.setdefault((cell.server, cell.variant), {}).setdefault(cell.workers, planned)
+    return tuple(_setting(by_workers, by_setting) for by_workers in found.values())
 
 
 def requests_of(scenarios: Sequence[Scenario]) -> tuple[Request, ...]:
@@ -58,20 +61,30 @@ def requests_of(scenarios: Sequence[Scenario]) -> tuple[Request, ...]:
     )
 
 
-def _setting(key: str, planned: PlannedCell, proofs: Mapping[str, Proof]) -> Setting:
-    """One setting."""
-    proof = proofs.get(key)
+def _setting(by_workers: Mapping[int, PlannedCell], proofs: Mapping[str, Proof]) -> Setting:
+    """One setting; what is the same for all worker counts is said once."""
+    members = by_workers.values()
+    cell = next(iter(members)).cell
+    keys = [f"{cell.server}/{cell.variant}/w{workers}" for workers in by_workers]
+    versions = (planned.server_version or "version unknown" for planned in members)
+    env = (f"{name}={value}" for planned in members for name, value in planned.env.items())
+    seen = ("; ".join(_proven(proofs[key])) for key in keys if key in proofs)
     return Setting(
-        key=plain(key),
-        server=plain(planned.cell.server),
-        workers=planned.cell.workers,
-        version=plain(planned.server_version or "version unknown"),
-        command=plain(shlex.join(planned.command)),
-        env=tuple(plain(f"{name}={value}") for name, value in planned.env.items()),
-        working_dir=plain(planned.working_dir),
-        proof="" if proof is None else "; ".join(_proven(proof)),
-        note=plain(planned.skip_reason or ""),
+        name=plain(f"{cell.server} {cell.variant}"),
+        server=plain(cell.server),
+        version=", ".join(_once(versions)),
+        starts=tuple(
+            Start(workers, plain(shlex.join(planned.command)), plain(planned.skip_reason or ""))
+            for workers, planned in by_workers.items()
+        ),
+        env=_once(env),
+        proofs=_once(seen),
     )
+
+
+def _once(texts: Iterator[str]) -> tuple[str, ...]:
+    """The texts, each once, fit to be shown."""
+    return tuple(dict.fromkeys(map(plain, texts)))
 
 
 def _proven(proof: Proof) -> Iterator[str]:
@@ -85,12 +98,12 @@ def _proven(proof: Proof) -> Iterator[str]:
         ("ASGI", proof.asgi_version),
     ):
         if value is not None:
-            yield f"{name} {plain(value)}"
+            yield f"{name} {value}"
     if proof.tcp_nodelay is not None:
         yield f"TCP_NODELAY {'on' if proof.tcp_nodelay else 'off'}"
     for fault in (proof.fault, proof.unproven):
         if fault is not None:
-            yield plain(fault)
+            yield fault
 
 
 def _request(scenario: Scenario) -> str:

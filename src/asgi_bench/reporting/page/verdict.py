@@ -142,11 +142,11 @@ def _tie(leaders: Sequence[CellReport], pairs: Pairs) -> Iterator[str]:
 
 def _next(first: CellReport, follower: CellReport, pairs: Pairs) -> str:
     """The best of those behind, and how far."""
-    text = f"Next is {cell_name(follower)}: {_figure(follower)}"
     ratio = _ratio(follower, first, pairs)
     if ratio is None:
-        return text
-    return f"{text}, {_bounded(ratio)} of {cell_name(first)}'s"
+        return f"Next is {cell_name(follower)}: {_figure(follower)}"
+    of_that = " times that" if (ratio.value or 0.0) > 1 else " of that"
+    return f"Next is {cell_name(follower)} with {_bounded(ratio, of_that)}"
 
 
 def _figure(cell: CellReport) -> str:
@@ -159,7 +159,7 @@ def _figure(cell: CellReport) -> str:
     if ratio is None or ratio.reference == cell.cell:
         return text
     reference = plain("/".join(ratio.reference.split("/")[:3]))
-    return f"{text}, {numbers.factor(ratio.value)} the reference {reference}"
+    return f"{text}, {numbers.factor(ratio.value)} of {reference}"
 
 
 def _ratio(a: CellReport, b: CellReport, pairs: Pairs) -> Interval | None:
@@ -174,9 +174,9 @@ def _ratio(a: CellReport, b: CellReport, pairs: Pairs) -> Interval | None:
     return Interval(1 / value, None if not upper else 1 / upper, None if not lower else 1 / lower)
 
 
-def _bounded(ratio: Interval) -> str:
+def _bounded(ratio: Interval, unit: str = "") -> str:
     """A ratio with its bounds in words."""
-    text = numbers.times(ratio.value)
+    text = f"{numbers.times(ratio.value)}{unit}"
     if ratio.lower is None or ratio.upper is None:
         return text
     return f"{text} (95% interval {numbers.times(ratio.lower)} to {numbers.times(ratio.upper)})"

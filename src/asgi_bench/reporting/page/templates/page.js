@@ -29,6 +29,7 @@ function sort(table, header) {
       ? lacks(a) - lacks(b)
       : compare(text(a), text(b), isText) * (descends ? -1 : 1));
   body.append(...rows);
+  for (const row of rows) row.classList.remove("part");
   const name = header.textContent.trim().replace(/\s+/g, " ");
   status.textContent = `Sorted by ${name}, ${descends ? "descending" : "ascending"}.`;
 }
@@ -53,7 +54,7 @@ function filter() {
   const wanted = [...form.elements].filter((field) => field.name && field.value);
   const fits = (element) => wanted.every(
     ({ name, value }) => !(name in element.dataset) || element.dataset[name] === value);
-  for (const element of document.querySelectorAll("figure[data-scenario], article[data-server]")) {
+  for (const element of document.querySelectorAll("figure[data-scenario], article[data-server], .start[data-workers]")) {
     show(element, fits(element));
   }
   let [shown, all] = [0, 0];
@@ -62,7 +63,7 @@ function filter() {
     for (const row of rows) show(row, fits(row));
     const left = rows.filter(fits).length;
     show(table.parentElement, left > 0);
-    if (table.classList.contains("board")) [shown, all] = [shown + left, all + rows.length];
+    if (table.classList.contains("ranking")) [shown, all] = [shown + left, all + rows.length];
   }
   status.textContent = wanted.length ? `${shown} of ${all} rows are shown.` : "All rows are shown.";
 }
