@@ -114,35 +114,6 @@ def test_nagle_is_a_plateau_while_the_server_idles(
         assert "TCP_NODELAY" in finding.text
 
 
-@pytest.mark.parametrize(
-    ("counts", "workers", "is_found"),
-    [
-        ((32, 32), 2, False),
-        ((48, 16), 2, False),
-        ((49, 15), 2, True),
-        ((64,), 2, True),
-        ((64,), 1, False),
-        ((24, 16, 14, 10), 4, False),
-        ((25, 15, 14, 10), 4, True),
-        ((), 2, False),
-        ((0, 0), 2, False),
-        ((1, 0), 2, False),
-    ],
-)
-def test_connections_spread_over_workers(
-    counts: tuple[int, ...], workers: int, is_found: bool
-) -> None:
-    """The busiest may hold 1.5 times its share; with fewer connections than workers none can."""
-    trial = replace(
-        sound(CLOSED_64),
-        connections_by_process={str(pid): count for pid, count in enumerate(counts)},
-    )
-    finding = found(trial, CLOSED_64, workers).get("uneven-connections")
-    assert (finding is not None) == is_found
-    if finding is not None:
-        assert finding.level == "valid"
-
-
 def lagging(load: Load, lag_s: dict[float, int], response_s: float) -> Trial:
     """A trial of these generator lags, its answers all after the same time."""
     responses = blob({response_s: sum(lag_s.values())})

@@ -13,6 +13,7 @@ from asgi_bench.analysis.sweeps import (
     open_figures,
     rate_ratio,
 )
+from asgi_bench.analysis.worker_validity import worker_findings
 from asgi_bench.model import (
     Cell,
     ClosedLoop,
@@ -37,8 +38,6 @@ MOST_LITTLE_DEVIATION = 0.05
 # acknowledgement comes after 40 ms on Linux (TCP_DELACK_MIN).
 NAGLE_BAND_S = (0.038, 0.048)
 NAGLE_SHARE = 0.25
-# Connections per worker: the busiest may have this many times the mean.
-MOST_CONNECTIONS_SHARE = 1.5
 
 
 def load_findings(trial: Trial, cell: Cell) -> tuple[Reason, ...]:
@@ -48,7 +47,7 @@ def load_findings(trial: Trial, cell: Cell) -> tuple[Reason, ...]:
         _accounted(trial.slices, cell),
         *disturbance_findings(trial, cell),
         _nagle(response, trial),
-        _uneven(trial, cell),
+        *worker_findings(trial, cell),
     ]
     if not isinstance(cell.load, ClosedLoop):
         found.append(_lag(trial, response))
@@ -116,24 +115,6 @@ def _nagle(response: Histogram | None, trial: Trial) -> Reason | None:
         text=f"{share:.0%} of the answers took 38 to 48 ms while the server's CPU idled: Nagle's "
         "algorithm against delayed acknowledgements, as where TCP_NODELAY is not set on the "
         "server's connections",
-    )
-
-
-def _uneven(trial: Trial, cell: Cell) -> Reason | None:
-    """How the connections fell to the workers: it stays so for as long as they live."""
-    counts = list(trial.connections_by_process.values())
-    if cell.workers < 2 or sum(counts) < cell.workers:
-        return None
-    share = max(counts) * cell.workers / sum(counts)
-    if share <= MOST_CONNECTIONS_SHARE:
-        return None
-    return Reason(
-        code="uneven-connections",
-        level="valid",
-        value=share,
-        limit=MOST_CONNECTIONS_SHARE,
-        text=f"one worker held {max(counts)} of {sum(counts)} connections, {share:.1f} times its "
-        f"share among {cell.workers}: the others had less to do",
     )
 
 

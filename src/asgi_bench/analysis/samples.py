@@ -81,18 +81,29 @@ def reference_pairs(
     key = reference_key(sample.planned.cell, plan.reference)
     if key is None or key not in samples:
         return None
-    block = sample.planned.blocks[0]
-    theirs = [trial for trial in samples[key].everywhere if trial.block == block]
-    verdict = judge_cell(theirs, plan.rounds)
-    if verdict.outcome != "ok" or verdict.validity == "invalid":
+    reference = figures_in_block(samples[key], sample.planned.blocks[0], plan, figure)
+    if not reference:
         return None
-    reference = {trial.round: figure(trial) for trial in theirs if is_usable(trial)}
     pairs = {}
     for trial in sample.estimating:
         ours, other = figure(trial), reference.get(trial.round)
         if ours and other:
             pairs[trial.round] = (ours, other)
     return key, pairs
+
+
+def figures_in_block(
+    sample: Sample, block: int, plan: Plan, figure: Callable[[Trial], float | None]
+) -> dict[int, float]:
+    """A cell's figure by round, of its usable trials in a block.
+
+    None where it is failed or invalid in that block, or has no place there.
+    """
+    trials = [trial for trial in sample.everywhere if trial.block == block]
+    verdict = judge_cell(trials, plan.rounds)
+    if verdict.outcome != "ok" or verdict.validity == "invalid":
+        return {}
+    return {t.round: value for t in trials if is_usable(t) and (value := figure(t))}
 
 
 def _sample(planned: PlannedCell, trials: Sequence[Trial], header: RunHeader) -> Sample:

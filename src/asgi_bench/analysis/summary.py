@@ -16,6 +16,7 @@ from asgi_bench.analysis.percentiles import Histogram, percentiles_s
 from asgi_bench.analysis.ranking import Ranking, rank_cells
 from asgi_bench.analysis.sample_sizes import unshown_percentiles
 from asgi_bench.analysis.samples import Sample, reference_pairs, sample_cells
+from asgi_bench.analysis.scaling import scaling_of
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_ratio
 from asgi_bench.analysis.validity import load_busy_s, load_cpu_share, sent_in_slices
 from asgi_bench.model import OpenLoop, Plan, RateSweep, Run, RunHeader, Trial
@@ -58,6 +59,7 @@ def survey(run: Run) -> Survey:
         sweeps=tuple(sweep_report(sample, plan) for sample in sweeps),
         behaviour=run.behaviours,
         latency_comparisons=ranking.latency_comparisons,
+        scaling=scaling_of(samples, plan),
     )
     known = {key: found for key, found in times.items() if found is not None}
     return Survey(report, known, samples)

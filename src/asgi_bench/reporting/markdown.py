@@ -7,10 +7,11 @@ from asgi_bench.model import Behaviour
 from asgi_bench.reporting import behaviours
 from asgi_bench.reporting.claims import claim_notes
 from asgi_bench.reporting.columns import Column, column_notes, columns_of
-from asgi_bench.reporting.costs import CostTable, cost_notes, cost_tables
+from asgi_bench.reporting.costs import cost_notes, cost_tables
 from asgi_bench.reporting.groups import AnyGroup, report_groups
 from asgi_bench.reporting.markdown_text import escape, table_head, table_line
 from asgi_bench.reporting.rows import Row, caption, run_words, section_rows
+from asgi_bench.reporting.scaling import scaling_notes, scaling_tables
 from asgi_bench.reporting.wording import findings, machine_words
 
 
@@ -26,9 +27,17 @@ def render_markdown(report: Report) -> str:
         notes = column_notes((group.load for group in groups), report.run.reference)
         parts.append(escape(" ".join((*notes, *claim_notes(report)))))
     costs = cost_tables(groups)
-    parts += [f"## {escape(table.caption)}\n\n{render_costs(table)}" for table in costs]
+    for costly in costs:
+        table = _table(costly.columns, map(costly.rows, costly.group.sections))
+        parts.append(f"## {escape(costly.caption)}\n\n{table}")
     if costs:
         parts.append(escape(cost_notes(costs)))
+    scaling = scaling_tables(report)
+    for workers in scaling:
+        table = _table(workers.columns, workers.sections())
+        parts.append(f"## {escape(workers.caption)}\n\n{table}")
+    if scaling:
+        parts.append(escape(scaling_notes(scaling, report.run.reference)))
     found = findings(report)
     if found:
         lines = [
@@ -46,11 +55,6 @@ def render_table(group: AnyGroup) -> str:
     """One group's table alone, as a README shows it."""
     columns = columns_of(group.load)
     return _table(columns, [section_rows(section, columns) for section in group.sections])
-
-
-def render_costs(table: CostTable) -> str:
-    """One group's table of costs alone."""
-    return _table(table.columns, map(table.rows, table.group.sections))
 
 
 def _table(columns: Sequence[Column], sections: Iterable[Iterable[Row]]) -> str:

@@ -15,6 +15,7 @@ from asgi_bench.reporting.columns import Column, column_notes, columns_of
 from asgi_bench.reporting.costs import CostTable, cost_notes, cost_tables
 from asgi_bench.reporting.groups import report_groups
 from asgi_bench.reporting.rows import Row, caption, run_words, section_rows
+from asgi_bench.reporting.scaling import scaling_notes, scaling_tables
 from asgi_bench.reporting.terminal import empty_table, printed
 from asgi_bench.reporting.wording import OVERLOADED, Finding, findings, machine_words, plain
 
@@ -53,6 +54,7 @@ def _print_report(console: Console, report: Report) -> None:
         for note in (*notes, *claim_notes(report)):
             console.print(Text(plain(note), style="dim"))
     _print_costs(console, cost_tables(groups))
+    _print_scaling(console, report)
     _print_findings(console, findings(report))
     if report.behaviour:
         _print_behaviour(console, report.behaviour)
@@ -67,6 +69,18 @@ def _print_costs(console: Console, tables: Sequence[CostTable]) -> None:
     if tables:
         console.print()
         console.print(Text(cost_notes(tables), style="dim"))
+
+
+def _print_scaling(console: Console, report: Report) -> None:
+    """The same of what more workers gain and cost."""
+    tables = scaling_tables(report)
+    for table in tables:
+        console.print()
+        console.print(Text(table.caption, style="bold"))
+        console.print(_table(table.columns, table.sections()))
+    if tables:
+        console.print()
+        console.print(Text(scaling_notes(tables, report.run.reference), style="dim"))
 
 
 def _print_behaviour(console: Console, behaviour: Sequence[Behaviour]) -> None:

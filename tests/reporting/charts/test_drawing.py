@@ -178,12 +178,13 @@ def test_no_text_leaves_the_sheet() -> None:
     report = summarize(run)
     (group,) = group_cells(report.cells)
     styles = assign_styles(report.cells)
+    points = {point.cell: point for scaling in report.scaling for point in scaling.points}
     with sheet_settings():
         figures = [draw_bars(words(report), group, chart.measure, styles) for chart in MEASURES]
         for figure in (
             *figures,
             draw_latency(words(report), group, curves_of(run), styles),
-            draw_scaling(words(report), group, styles),
+            draw_scaling(words(report), group, styles, points),
         ):
             assert figure is not None
             assert is_within_sheet(figure)

@@ -144,7 +144,8 @@ def _closed_figures(
     words = _words(report, group, "Response time at saturation", latency_notes(group, curves))
     yield _sheet("latency", group, words, draw_latency(words, group, curves, styles))
     words = _words(report, group, "Throughput by worker count", scaling_notes(report, group))
-    yield _sheet("workers", group, words, draw_scaling(words, group, styles))
+    points = {point.cell: point for scaling in report.scaling for point in scaling.points}
+    yield _sheet("workers", group, words, draw_scaling(words, group, styles, points))
 
 
 def _open_figures(

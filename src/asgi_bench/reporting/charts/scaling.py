@@ -1,12 +1,12 @@
 """The chart of throughput by worker count, where a server was measured with several."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from asgi_bench.analysis.document import CellReport, Interval
+from asgi_bench.analysis.document import CellReport, Interval, ScalingPoint
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.axes import doubling_x, linear_y, name_x, name_y
 from asgi_bench.reporting.charts.end_labels import GAP, LEADER, EndLabel, label_ends
@@ -53,12 +53,17 @@ def is_relative(group: Group[CellReport]) -> bool:
     return all(cell.throughput_ratio is not None for cell in _measured(group))
 
 
-def draw_scaling(words: Words, group: Group[CellReport], styles: Styles) -> Figure | None:
-    """A line for each server and variant with several worker counts; None without any."""
+def draw_scaling(
+    words: Words, group: Group[CellReport], styles: Styles, points: Mapping[str, ScalingPoint]
+) -> Figure | None:
+    """A line for each server and variant with several worker counts; None without any.
+
+    `points` are what the report says of the cells against the fewest workers, by key.
+    """
     climbs = _climbs(group, styles)
     if not climbs:
         return None
-    names = [_name(climb) for climb in climbs]
+    names = [_name(climb, points) for climb in climbs]
     right = LEADER + GAP + MARGIN + max(text_width(name, SMALL_SIZE) for name in names)
     figure, (axes,) = open_sheet(words, [Panel("", PANEL_HEIGHT)], Margins(LEFT, right))
     _prepare(axes, [point for climb in climbs for point in climb.points])
@@ -68,7 +73,7 @@ def draw_scaling(words: Words, group: Group[CellReport], styles: Styles) -> Figu
         name_y(axes, "correct answers per second")
     for climb in climbs:
         _draw_climb(axes, climb)
-    label_ends(axes, [_end_label(climb) for climb in climbs])
+    label_ends(axes, [_end_label(*named) for named in zip(climbs, names, strict=True)])
     return figure
 
 
@@ -148,7 +153,7 @@ def _height(point: Point) -> float:
     return point.estimate.value or 0.0
 
 
-def _name(climb: Climb) -> str:
+def _name(climb: Climb, points: Mapping[str, ScalingPoint]) -> str:
     """The label at a line's end: the name, and the speed-up over the fewest workers.
 
     What can't be believed gives no speed-up.
@@ -157,14 +162,15 @@ def _name(climb: Climb) -> str:
     name = shortened(cell_name(last.cell), NAME_LETTERS)
     if "invalid" in (first.cell.validity, last.cell.validity):
         return f"{name} (invalid)"
-    return f"{name} {numbers.factor(_height(last) / _height(first), 2)}"
+    point = points.get(last.cell.cell)
+    return f"{name} {numbers.factor(point.speedup.value if point else None, 2)}"
 
 
-def _end_label(climb: Climb) -> EndLabel:
+def _end_label(climb: Climb, name: str) -> EndLabel:
     """The label of one line."""
     last = climb.points[-1]
     return EndLabel(
-        _name(climb),
+        name,
         x=last.cell.workers,
         y=_height(last),
         color=climb.style.color,

@@ -1,0 +1,64 @@
+"""Did the workers share the load, and did they end when asked? Findings, not faults."""
+
+from asgi_bench.model import Cell, Reason, Trial
+
+# The busiest worker may have so many times an equal share of connections, or of CPU time.
+MOST_SHARE = 1.5
+# Below this a worker hardly ran: which of them had more says nothing.
+LEAST_CPU_S = 0.05
+
+
+def worker_findings(trial: Trial, cell: Cell) -> tuple[Reason, ...]:
+    """Every finding on a server's processes."""
+    found = (_uneven_connections(trial, cell) or _uneven_cpu(trial, cell), _stop(trial))
+    return tuple(reason for reason in found if reason is not None)
+
+
+def _uneven_connections(trial: Trial, cell: Cell) -> Reason | None:
+    """How the connections fell to the workers: it stays so for as long as they live."""
+    counts = list(trial.connections_by_process.values())
+    if cell.workers < 2 or sum(counts) < cell.workers:
+        return None
+    share = max(counts) * cell.workers / sum(counts)
+    if share <= MOST_SHARE:
+        return None
+    return Reason(
+        code="uneven-connections",
+        level="valid",
+        value=share,
+        limit=MOST_SHARE,
+        text=f"one worker held {max(counts)} of {sum(counts)} connections, {share:.1f} times its "
+        f"share among {cell.workers}: the others had less to do",
+    )
+
+
+def _uneven_cpu(trial: Trial, cell: Cell) -> Reason | None:
+    """How the work fell to the workers, where the connections don't tell already."""
+    times_s = list(trial.cpu_s_by_process.values())
+    if cell.workers < 2 or sum(times_s) < LEAST_CPU_S * cell.workers:
+        return None
+    share = max(times_s) * cell.workers / sum(times_s)
+    if share <= MOST_SHARE:
+        return None
+    return Reason(
+        code="uneven-cpu",
+        level="valid",
+        value=share,
+        limit=MOST_SHARE,
+        text=f"one process did {max(times_s) / sum(times_s):.0%} of the server's work, "
+        f"{share:.1f} times a worker's share among {cell.workers}: the others had less to do, "
+        "or it does what they can't share",
+    )
+
+
+def _stop(trial: Trial) -> Reason | None:
+    """A server that goes on after SIGTERM, with every connection closed."""
+    if not trial.stop_forced:
+        return None
+    return Reason(
+        code="stop-forced",
+        level="valid",
+        value=None,
+        limit=None,
+        text="the server did not end in time when it was asked to (SIGTERM), and was killed",
+    )

@@ -1,0 +1,90 @@
+import msgspec
+import pytest
+
+from asgi_bench.analysis.validity import judge_trial_of
+from asgi_bench.analysis.worker_validity import worker_findings
+from asgi_bench.model import Cell, Reason, Trial
+from tests.synthetic_run import CLOSED_64, make_trial, plan_of
+
+replace = msgspec.structs.replace
+BARE = Trial(cell="x", round=0, block=0, started_at="", outcome="ok")
+
+
+def cell_with(workers: int) -> Cell:
+    """A cell of the reference server."""
+    return Cell("uvicorn", "default", workers, "hello", CLOSED_64)
+
+
+def found(trial: Trial, workers: int = 2) -> dict[str, Reason]:
+    """The findings on a trial by code."""
+    return {reason.code: reason for reason in worker_findings(trial, cell_with(workers))}
+
+
+@pytest.mark.parametrize(
+    ("counts", "workers", "is_found"),
+    [
+        ((32, 32), 2, False),
+        ((48, 16), 2, False),
+        ((49, 15), 2, True),
+        ((64,), 2, True),
+        ((64,), 1, False),
+        ((24, 16, 14, 10), 4, False),
+        ((25, 15, 14, 10), 4, True),
+        ((), 2, False),
+        ((0, 0), 2, False),
+        ((1, 0), 2, False),
+    ],
+)
+def test_connections_spread_over_workers(
+    counts: tuple[int, ...], workers: int, is_found: bool
+) -> None:
+    """The busiest may hold 1.5 times its share; with fewer connections than workers none can."""
+    trial = replace(
+        BARE,
+        connections_by_process={str(pid): count for pid, count in enumerate(counts)},
+    )
+    finding = found(trial, workers).get("uneven-connections")
+    assert (finding is not None) == is_found
+    if finding is not None:
+        assert finding.level == "valid"
+
+
+@pytest.mark.parametrize(
+    ("times_s", "workers", "is_found"),
+    [
+        ((1.0, 1.0), 2, False),
+        ((0.001, 1.49, 0.51), 2, False),  # a master beside two workers
+        ((0.001, 1.51, 0.49), 2, True),
+        ((2.0,), 2, True),
+        ((2.0,), 1, False),
+        ((0.7, 0.4, 0.45, 0.45), 4, False),
+        ((0.9, 0.4, 0.35, 0.35), 4, True),
+        ((), 2, False),
+        ((0.06, 0.001), 2, False),  # too little to tell
+    ],
+)
+def test_work_spread_over_workers(times_s: tuple[float, ...], workers: int, is_found: bool) -> None:
+    """The busiest process may use 1.5 times a worker's share of the CPU time."""
+    clocks = {str(pid): time_s for pid, time_s in enumerate(times_s)}
+    finding = found(replace(BARE, cpu_s_by_process=clocks), workers).get("uneven-cpu")
+    assert (finding is not None) == is_found
+    if finding is not None:
+        assert finding.level == "valid"
+
+
+def test_uneven_connections_explain_uneven_work() -> None:
+    """One finding for one cause."""
+    trial = replace(
+        BARE,
+        cpu_s_by_process={"1": 1.9, "2": 0.1},
+        connections_by_process={"1": 60, "2": 4},
+    )
+    assert set(found(trial)) == {"uneven-connections"}
+
+
+def test_a_server_that_had_to_be_killed_is_told() -> None:
+    """It is a finding on the server, whatever its workers did; the figures stay good."""
+    trial = replace(make_trial(cell_with(1), 0, 0), stop_s=None, stop_forced=True)
+    judged = judge_trial_of(trial, cell_with(1), plan_of(()))
+    assert [reason.code for reason in judged.validity_reasons] == ["stop-forced"]
+    assert judged.validity == "valid"
