@@ -16,6 +16,7 @@ from asgi_bench.reporting.delimited import cell_columns
 from asgi_bench.reporting.documents import render_report
 from asgi_bench.reporting.groups import AnyGroup, group_cells, report_groups
 from asgi_bench.reporting.rows import CLIENT_WORDS, Row, caption, section_rows
+from asgi_bench.reporting.scaling import scaling_tables
 from asgi_bench.reporting.tables import WIDTH
 from asgi_bench.reporting.wording import findings
 from tests.synthetic_run import (
@@ -88,6 +89,8 @@ def test_text_and_markdown_have_the_same_facts(which: str, request: pytest.Fixtu
     tables = [(columns_of(group.load), rows_of(group)) for group in groups]
     for costs in cost_tables(groups):
         tables.append((costs.columns, [r for s in costs.group.sections for r in costs.rows(s)]))
+    for workers in scaling_tables(report):
+        tables.append((workers.columns, [row for rows in workers.sections() for row in rows]))
     expected = []
     for columns, rows in tables:
         expected.append([f"{column.title} {column.unit}".strip() for column in columns])
@@ -186,9 +189,11 @@ def test_hostile_text_stays_text() -> None:
     markdown = render_report(hostile, "markdown")
     tables = [line for line in markdown.splitlines() if line.startswith("|")]
     (costs,) = cost_tables(report_groups(hostile))
+    (workers,) = scaling_tables(hostile)
     assert {len(re.split(r"(?<!\\)\|", line)) for line in tables} == {
         len(columns_of(CLOSED_64)) + 2,
         len(costs.columns) + 2,
+        len(workers.columns) + 2,
     }
     assert not re.search(r"(?<!\\)<", markdown)
     assert not re.search(r"(?<!\\)`", markdown)

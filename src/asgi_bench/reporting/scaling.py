@@ -33,7 +33,7 @@ class ScalingTable(NamedTuple):
         """The rows of each setting, by rising worker count."""
         columns = self.columns
         for scaling in self.members:
-            cells = [self.cells[point.cell] for point in scaling.points]
+            cells = [self.cells[p.cell] for p in scaling.points if p.cell in self.cells]
             yield [Row(cell, tuple(column.text(cell) for column in columns)) for cell in cells]
 
     def _column(self, figure: "_Figure") -> Column:
