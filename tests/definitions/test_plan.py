@@ -157,6 +157,15 @@ def test_else_the_first_that_is_measured(
     assert plan.reference == reference
 
 
+def test_the_reference_joins_no_block_without_its_scenario_and_load() -> None:
+    """A common rate for single workers alone has nothing to be compared with beside two."""
+    plan = _plan(Selection(workers=(), common_rate_rps=500))
+    assert _blocks(plan)["uvicorn/default/w1/hello/c64"] == (0, 1)
+    rated = {key: blocks for key, blocks in _blocks(plan).items() if key.endswith("/r500")}
+    assert rated["uvicorn/default/w1/hello/r500"] == (0,)
+    assert set(rated.values()) == {(0,)}
+
+
 def test_a_count_of_which_nothing_is_measured_has_no_block() -> None:
     """A block of the reference alone would cost time and compare nothing."""
     plan = _plan(Selection(servers=("nginx", "uvicorn"), variants=("default",), workers=(1, 2, 3)))

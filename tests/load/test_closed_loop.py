@@ -253,11 +253,12 @@ def test_a_breath_that_says_no_ends_the_stretch(known: KnownAnswers) -> None:
     assert stretch.duration_s < 10
 
 
-def test_a_ramp_opens_every_connection_under_load(known: KnownAnswers) -> None:
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_a_ramp_opens_every_connection_under_load(known: KnownAnswers, at_once: int) -> None:
     """A ramp ends with all connections open, of which the earlier ones had work before."""
     server = known.behave(Behaviour())
     with closing(Connections(target_at(server.port, connections=30))) as connections:
-        stretch = run_closed_loop(connections, 0.001, go_on, ramp=30)
+        stretch = run_closed_loop(connections, 0.001, go_on, ramp=30, at_once=at_once)
         connections.refresh()
         assert len(connections.idle) == len(set(connections.local_ports)) == 30
     counts = server.counts()

@@ -143,3 +143,14 @@ def test_a_sleeper_switches_voluntarily() -> None:
         time.sleep(0.001)
     after, _ = clocks.context_switches([os.getpid()])
     assert after - before >= 20
+
+
+def test_own_age_counts_from_the_start_of_the_process() -> None:
+    """Python's start and the imports before the first line are in it."""
+    script = (
+        "import time; begun = time.monotonic(); from asgi_bench.machine.clocks import own_age_s; "
+        "print(own_age_s() - (time.monotonic() - begun))"
+    )
+    before_s = float(subprocess.check_output([sys.executable, "-c", script]))
+    assert 0 < before_s < 30
+    assert clocks.own_age_s() > before_s

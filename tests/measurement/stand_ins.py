@@ -18,11 +18,12 @@ def loaded_cell(
     name: str,
     *,
     load: Load | None = None,
+    workers: int = 1,
     round: int = 0,
     block: int = 0,
 ) -> LoadedCell:
     """A cell that is ready for its load, of a server that has no processes to look at."""
-    cell = Cell(name, "default", 1, "hello", load or ClosedLoop(64))
+    cell = Cell(name, "default", workers, "hello", load or ClosedLoop(64))
     server = SimpleNamespace(
         process=SimpleNamespace(port=1, pids=()),
         scenario=Scenario(name="hello", app="hello:app"),

@@ -12,9 +12,9 @@ from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened
 from asgi_bench.measurement import sliced
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.load_stand import LoadStand
-from asgi_bench.measurement.sliced import SliceLoader
+from asgi_bench.measurement.sliced import AT_ONCE, SHARE_WARMUP_S, WARMUP_S, SliceLoader
 from asgi_bench.measurement.watch import Watch
-from asgi_bench.model import ErrorCounts, OpenLoop
+from asgi_bench.model import ClosedLoop, ErrorCounts, OpenLoop
 from tests.measurement.stand_ins import DURATION_S, loaded_cell
 from tests.synthetic_run import plan_of
 
@@ -88,6 +88,37 @@ def order_of(**place: int) -> list[str]:
     stand = StandIn()
     loaded_by(stand, **place)
     return stand.order
+
+
+def test_a_server_is_warmed_up_once() -> None:
+    """Its closed loops open first, in a warm-up that its open ones at a given rate then spare."""
+    cells = [
+        loaded_cell("quick", load=OpenLoop(500)),
+        loaded_cell("quick", load=OpenLoop(None, rate_share=0.5)),
+        loaded_cell("quick", load=ClosedLoop(8)),
+        loaded_cell("slow", load=OpenLoop(500)),
+    ]
+    stand = StandIn()
+    loader = SliceLoader(plan_of(()), cast(LoadStand, stand), Watch(lambda event: None, 1.0))
+    loader.load(cells, round=0, block=0)
+    opened = [command for command in stand.commands if isinstance(command, Open)]
+    warmups_s = {command.target.name: command.warmup_s for command in opened}
+    assert opened[0].target.name == "quick/default/w1/hello/c8"
+    assert warmups_s == {
+        "quick/default/w1/hello/c8": WARMUP_S,
+        "quick/default/w1/hello/r500": 0.0,
+        "quick/default/w1/hello/r50%": SHARE_WARMUP_S,
+        "slow/default/w1/hello/r500": WARMUP_S,
+    }
+
+
+@pytest.mark.parametrize(("workers", "at_once"), [(1, AT_ONCE), (2, 1)])
+def test_connections_come_one_by_one_where_workers_share_them(workers: int, at_once: int) -> None:
+    """A burst goes to the worker that wakes first; a single one gets them all anyway."""
+    stand = StandIn()
+    loader = SliceLoader(plan_of(()), cast(LoadStand, stand), Watch(lambda event: None, 1.0))
+    loader.load([loaded_cell("quick", workers=workers)], round=0, block=0)
+    assert [command.at_once for command in stand.commands if isinstance(command, Open)] == [at_once]
 
 
 def test_all_connections_open_before_any_slice_and_close_after_all() -> None:

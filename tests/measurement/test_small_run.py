@@ -264,13 +264,15 @@ def test_charts_were_drawn_and_named(finished: Finished) -> None:
         assert drawn.with_suffix(".svg").is_file()
 
 
-def test_where_the_time_went_is_stored(finished: Finished) -> None:
-    """`phases.json` has the seconds of each phase, those under load among them."""
+def test_where_the_time_went_is_stored_and_said(finished: Finished, run: Run) -> None:
+    """`phases.json` has the seconds of each phase, and stderr what share of the whole it was."""
     phases_s = json.loads((finished.run_folder / "phases.json").read_text())
-    assert set(phases_s) >= {"prepare", "start", "open", "load", "stop"}
+    assert set(phases_s) >= {"prepare", "start", "open", "load", "between", "stop", "report"}
     assert all(duration_s >= 0 for duration_s in phases_s.values())
-    trials = ROUNDS * (2 * len(SERVER_NAMES) + 1)
-    assert phases_s["load"] > trials * 0.3 * 0.5
+    # Only time within slices is measuring.
+    in_slices_s = sum(trial.duration_s for trial in run.trials)
+    assert phases_s["load"] == pytest.approx(in_slices_s, abs=0.01)
+    assert f"{sum(phases_s.values()):.0f} s: under load" in finished.stderr
 
 
 def test_the_run_says_how_it_came_about(finished: Finished, run: Run) -> None:

@@ -1,6 +1,7 @@
 """`asgi-bench run`: measure, store, and show what was found."""
 
 import sys
+import time
 from pathlib import Path
 
 import typer
@@ -26,11 +27,13 @@ from asgi_bench.definitions.quantities import parse_duration
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import ExitCode, UsageError
 from asgi_bench.load.generator import WEB_PAGE
+from asgi_bench.machine.clocks import own_age_s
 from asgi_bench.machine.fingerprint import busy_warning
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.measurement.run import Order, carry_out
+from asgi_bench.reporting.phases import phases_words
 from asgi_bench.store.folders import CHARTS_FOLDER
-from asgi_bench.store.runs import read_run
+from asgi_bench.store.runs import add_phases, read_run
 
 
 @with_selection
@@ -70,11 +73,15 @@ def run(
         idle_watch_s if behaviour else None,
     )
     folders: list[Path] = []
+    prepared_s = own_age_s()
     try:
         with RunProgress(plan) as progress:
             carry_out(order, progress.observe, announce=say, folder_made=folders.append)
         with orderly_interruption():
+            shown_s = time.monotonic()
             report = show(folders[0])
+            shown_s = time.monotonic() - shown_s
+            say(phases_words(add_phases(folders[0], {"prepare": prepared_s, "report": shown_s})))
     finally:
         # Whatever happened: what was stored until then stands, and the last line says where.
         for folder in folders:

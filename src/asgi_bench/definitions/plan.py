@@ -236,15 +236,21 @@ def _reference(planned: Sequence[PlannedCell]) -> str | None:
 def _in_blocks(planned: Sequence[PlannedCell], reference: str | None) -> tuple[PlannedCell, ...]:
     """Put each worker count into a block of its own, and the reference into all of them.
 
-    A count of which nothing can be measured has no block: only the reference would be in it.
+    Where there is nothing else under its scenario and load it is left out: it would take time and
+    compare nothing. A count of which nothing can be measured has no block.
     """
-    measured = sorted({one.cell.workers for one in planned if one.skip_reason is None})
-    block_of = {workers: block for block, workers in enumerate(measured)}
+    measured = [one.cell for one in planned if one.skip_reason is None]
+    block_of = {
+        workers: block for block, workers in enumerate(sorted({c.workers for c in measured}))
+    }
+    loads = {(block_of[cell.workers], cell.scenario, cell.load.key) for cell in measured}
 
     def blocks(one: PlannedCell) -> tuple[int, ...]:
         own = block_of.get(one.cell.workers, 0)
         if one.skip_reason is not None or one.cell.setting != reference:
             return (own,)
-        return (own, *(block for block in block_of.values() if block != own))
+        kind = (one.cell.scenario, one.cell.load.key)
+        others = (block for block in block_of.values() if block != own)
+        return (own, *(block for block in others if (block, *kind) in loads))
 
     return tuple(msgspec.structs.replace(one, blocks=blocks(one)) for one in planned)

@@ -47,13 +47,15 @@ def run_closed_loop(
     breathe: Callable[[], bool],
     *,
     ramp: int = 0,
+    at_once: int = 1,
     poll_s: float = POLL_S,
 ) -> Stretch:
     """Load every connection for `seconds`, then await what is still out.
 
-    With `ramp`, so many connections are opened one by one while the earlier ones carry load: an
-    idle shared listener would give a burst of them to one worker. `breathe` gives other greenlets
-    a turn and says whether to go on; with `poll_s` 0 it is also what waits for the next event.
+    With `ramp`, so many connections are opened, `at_once` of them each millisecond, while the
+    earlier ones carry load: an idle shared listener would give a burst of them to one worker.
+    `breathe` gives other greenlets a turn and says whether to go on; with `poll_s` 0 it is also
+    what waits for the next event.
     """
     poll, take = connections.epoll.poll, connections.take
     partial, sent_ns = connections.partial, connections.sent_ns
@@ -77,11 +79,12 @@ def run_closed_loop(
             connections.sweep(now)
             next_sweep = now + SWEEP_NS
             if ramp:
-                connections.connect()
-                ramp -= 1
+                for _ in range(min(at_once, ramp)):
+                    connections.connect()
+                ramp = max(0, ramp - at_once)
                 next_sweep = now + RAMP_NS
                 # A machine that was busy elsewhere, even past the end, gets the time to open them.
-                end = max(end, now + RAMP_NS * (ramp + 2))
+                end = max(end, now + RAMP_NS * (ramp // at_once + 2))
         if now >= next_breath:
             if not breathe():
                 end, ramp = now, 0

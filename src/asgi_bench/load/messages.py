@@ -21,10 +21,11 @@ _LENGTH = struct.Struct("!I")
 
 
 class Open(msgspec.Struct, frozen=True, tag=True):
-    """Open a target's connections one by one under load, then warm up for `warmup_s`."""
+    """Open a target's connections under load, a few at once, then warm up for `warmup_s`."""
 
     target: Target
     warmup_s: float
+    at_once: int = 1
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):

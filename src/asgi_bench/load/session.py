@@ -45,11 +45,11 @@ class Session:
         self._unfed_ns: list[int] = []
         self._fed_at = time.perf_counter()
 
-    def open(self, warmup_s: float) -> Opened:
-        """Open the connections one by one under load, then load them all for `warmup_s`."""
+    def open(self, warmup_s: float, at_once: int = 1) -> Opened:
+        """Open the connections, a few at once, under load; then load them all for `warmup_s`."""
         wanted = self._connections.target.connections
-        ramp_s = wanted * RAMP_S_PER_CONNECTION
-        ramp = run_closed_loop(self._connections, ramp_s, _breathe, ramp=wanted)
+        ramp_s = wanted * RAMP_S_PER_CONNECTION / at_once
+        ramp = run_closed_loop(self._connections, ramp_s, _breathe, ramp=wanted, at_once=at_once)
         self._connections.refresh()
         warmup = run_closed_loop(self._connections, warmup_s, _breathe)
         self._unfed_ns += ramp.latencies_ns + warmup.latencies_ns

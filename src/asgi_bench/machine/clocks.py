@@ -90,6 +90,13 @@ def user_system_s(pids: Iterable[int]) -> tuple[float, float]:
     return user / _TICKS_PER_S, system / _TICKS_PER_S
 
 
+def own_age_s() -> float:
+    """Wall time since this process was started, Python's own start and imports included."""
+    fields = stat_fields(os.getpid())
+    assert fields is not None
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / _TICKS_PER_S
+
+
 def steal_s(cpus: Iterable[int], stat: Path = PROC / "stat") -> float:
     """Seconds that the hypervisor ran others while these CPUs had work; grain 10 ms, per CPU."""
     wanted = {f"cpu{cpu}" for cpu in cpus}

@@ -68,14 +68,15 @@ def carry_out(
         if order.idle_watch_s is not None:
             needed = max(needed, MOST_CONNECTIONS)
         raise_descriptor_limit(needed)
-        asked_s = time.perf_counter()
+        began_s = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="asgi-bench-ask-") as logs:
             plan = settle_expectations(order.plan, Path(logs), announce)
-        asked_s = time.perf_counter() - asked_s
+        asked_s = time.perf_counter() - began_s
         machine = describe_machine()
         calibration = None
         if plan.client == "fast":
             calibration = calibration_for(order.parent, plan, machine, announce)
+        calibrated_s = time.perf_counter() - began_s - asked_s
         plan = _with_time_spent(plan, order.began_s)
         enough = None if plan.gate is None else partial(is_settled, plan)
         started = datetime.now(UTC)
@@ -103,7 +104,9 @@ def carry_out(
                 enough=enough,
                 idle_watch_s=order.idle_watch_s,
             )
-            writer.write_phases({"ask": asked_s, **watch.phases_s})
+            phases_s = {"ask": asked_s, "calibrate": calibrated_s, **watch.phases_s}
+            phases_s["prepare"] += watch.epoch_s - began_s - asked_s - calibrated_s
+            writer.write_phases(phases_s)
 
 
 def app_folder(plan: Plan) -> Path:

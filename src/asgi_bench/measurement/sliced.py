@@ -29,6 +29,9 @@ from asgi_bench.model import Load as AnyLoad
 WARMUP_S = 0.1
 # What a share of the rate is a share of is measured in the warm-up, so that has to be longer.
 SHARE_WARMUP_S = 1.0
+# Several workers share a listener, and an idle one gives a burst to whoever wakes first: there
+# connections come one by one. A single worker gets them all anyway.
+AT_ONCE = 8
 # Opening a connection takes 2 ms; on a machine that is busy elsewhere some times that.
 OPENING_S = 0.02
 # A server that gave no right answer for this long has no more load in its round: each slice on a
@@ -67,7 +70,10 @@ class SliceLoader:
             self._fruitless_s.clear()
             self._pids = {pid for item in cells for pid in item.server.pids}
             self._watch.enter(round, block, "open")
-            lengths_s = even_lengths_s({item.cell: self._open(item, process) for item in cells})
+            warm: set[str] = set()
+            lengths_s = even_lengths_s(
+                {item.cell: self._open(item, process, warm) for item in _cold_first(cells)}
+            )
             self._watch.enter(round, block, "load")
             able = [item for item in cells if not item.draft.has_failed]
             self._follow(able, lengths_s, chance, process)
@@ -117,8 +123,11 @@ class SliceLoader:
                 if step < load.search_steps and rate_rps is not None:
                     self._load(item, item.duration_s, rate_rps, chance, process)
 
-    def _open(self, item: LoadedCell, process: LoadProcess) -> float:
-        """Open a cell's connections and return how long its slices have to be, in seconds."""
+    def _open(self, item: LoadedCell, process: LoadProcess, warm: set[str]) -> float:
+        """Open a cell's connections and return how long its slices have to be, in seconds.
+
+        `warm` are the servers that other cells of theirs have warmed up already.
+        """
         connections = item.cell.load.connections
         port = item.server.process.port
         target = scenario_target(
@@ -131,9 +140,14 @@ class SliceLoader:
         )
         load = item.cell.load
         warmup_s = SHARE_WARMUP_S if is_relative(load) else WARMUP_S
+        if item.cell.process_key in warm and isinstance(load, OpenLoop) and not is_relative(load):
+            # The warm-up would tell nothing either: the rate is given, a schedule has no slices.
+            warmup_s = 0.0
+        warm.add(item.cell.process_key)
+        at_once = 1 if item.cell.workers > 1 else AT_ONCE
         ramp_s = connections * OPENING_S
         timeout_s = ramp_s + warmup_s + self._plan.request_timeout_s * 2 + GRACE_S
-        opened = process.ask(Open(target, warmup_s), Opened, timeout_s)
+        opened = process.ask(Open(target, warmup_s, at_once), Opened, timeout_s)
         self._settle_rate(item, opened.throughput_rps)
         owners = connection_owners(port, opened.client_ports, item.server.process.pids)
         item.draft.note(
@@ -169,7 +183,7 @@ class SliceLoader:
     ) -> None:
         load = item.cell.load
         if self._fruitless_s.get(item.cell.key, 0.0) > PATIENCE_S:
-            self._watch.loaded(item.cell.key, duration_s, 0.0)
+            self._watch.loaded(item.cell.key, duration_s, 0.0, 0.0)
             return
         command = Load(
             item.cell.key,
@@ -191,7 +205,7 @@ class SliceLoader:
         item.draft.add(loaded, offered_rps=offered_rps, disturbance=disturbance.read())
         item.server.memory.look(item.server.pids)
         elapsed_s = max(loaded.end_s - loaded.begin_s, 1e-9)
-        self._watch.loaded(item.cell.key, duration_s, loaded.requests / elapsed_s)
+        self._watch.loaded(item.cell.key, duration_s, loaded.requests / elapsed_s, elapsed_s)
 
     def _note_fruit(self, item: LoadedCell, loaded: Loaded, took_s: float) -> None:
         """Add up how long there was no right answer: it may be all that is left of a server."""
@@ -204,6 +218,11 @@ class SliceLoader:
     def _close(self, item: LoadedCell, process: LoadProcess) -> None:
         item.end()
         item.draft.close(process.ask(Close(item.cell.key), Closed, GRACE_S))
+
+
+def _cold_first(cells: Sequence[LoadedCell]) -> list[LoadedCell]:
+    """Closed loops before open ones: they have to warm their server up, who has not may follow."""
+    return sorted(cells, key=lambda item: not isinstance(item.cell.load, ClosedLoop))
 
 
 def scheduled_s(item: LoadedCell) -> float:

@@ -84,7 +84,7 @@ class StockLoader:
             item.end()
             item.draft.close(process.ask(Close(key), Closed, GRACE_S))
         elapsed_s = loaded.end_s - loaded.begin_s
-        self._watch.loaded(key, self._plan.duration_s, loaded.requests / elapsed_s)
+        self._watch.loaded(key, self._plan.duration_s, loaded.requests / elapsed_s, elapsed_s)
 
     def _environment(self, scenario: Scenario) -> dict[str, str]:
         """Tell the load process its scenario, by a file where it's long: Linux bounds variables."""

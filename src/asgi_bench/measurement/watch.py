@@ -13,7 +13,10 @@ from asgi_bench.measurement.events import (
 
 
 class Watch:
-    """Tells the observer what happens and keeps the time; seconds on the monotonic clock."""
+    """Tells the observer what happens and keeps the time; seconds on the monotonic clock.
+
+    Only the time within slices counts as `load`; what lies between them is `between`.
+    """
 
     def __init__(self, observer: Observer, planned_s: float) -> None:
         self.epoch_s = time.perf_counter()
@@ -21,6 +24,7 @@ class Watch:
         self._observer = observer
         self._planned_s = planned_s
         self._loaded_s = 0.0
+        self._in_slices_s = 0.0
         self._phase: str = "prepare"
         self._phase_since_s = self.epoch_s
 
@@ -37,16 +41,27 @@ class Watch:
     def leave(self, next_phase: str = "finish") -> None:
         """End the phase, so that its time is counted."""
         now_s = time.perf_counter()
-        self.phases_s[self._phase] = (
-            self.phases_s.get(self._phase, 0.0) + now_s - self._phase_since_s
-        )
+        took_s = now_s - self._phase_since_s
+        if self._phase == "load":
+            in_slices_s = min(self._in_slices_s, took_s)
+            self._add("load", in_slices_s)
+            self._add("between", took_s - in_slices_s)
+        else:
+            self._add(self._phase, took_s)
+        self._in_slices_s = 0.0
         self._phase, self._phase_since_s = next_phase, now_s
 
-    def loaded(self, cell: str, duration_s: float, throughput_rps: float) -> None:
-        """A slice was measured."""
+    def loaded(
+        self, cell: str, duration_s: float, throughput_rps: float, measured_s: float
+    ) -> None:
+        """A slice of so much planned load was measured, from its first send to its last answer."""
         self._loaded_s += duration_s
+        self._in_slices_s += measured_s
         self.tell(SliceDone(cell, throughput_rps, self._loaded_s, self._planned_s))
 
     def tell(self, event: Event) -> None:
         """Pass an event on."""
         self._observer(event)
+
+    def _add(self, phase: str, duration_s: float) -> None:
+        self.phases_s[phase] = self.phases_s.get(phase, 0.0) + duration_s

@@ -85,8 +85,7 @@ class RunWriter:
 
     def write_phases(self, phases_s: Mapping[str, float]) -> None:
         """Store how long each phase of the run took in all, in seconds."""
-        content = msgspec.json.encode({phase: round(s, 3) for phase, s in phases_s.items()})
-        _write_atomically(self.folder / PHASES_FILE, content + b"\n")
+        _write_phases(self.folder, phases_s)
 
     def write_proofs(self, proofs: Sequence[Proof]) -> None:
         """Store what really ran under each server setting."""
@@ -134,6 +133,15 @@ def read_proofs(folder: Path) -> tuple[Proof, ...]:
     Raises BenchError where the file can't be read.
     """
     return _read_beside(folder / PROOFS_FILE, tuple[Proof, ...], ())
+
+
+def add_phases(folder: Path, more_s: Mapping[str, float]) -> dict[str, float]:
+    """Add time to the phases of a finished run, and return them all; raises as `read_phases`."""
+    phases_s = read_phases(folder)
+    for phase, duration_s in more_s.items():
+        phases_s[phase] = phases_s.get(phase, 0.0) + duration_s
+    _write_phases(folder, phases_s)
+    return phases_s
 
 
 def read_phases(folder: Path) -> dict[str, float]:
@@ -255,3 +263,8 @@ def _write_fully(file: IO[bytes], content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[file.write(view) :]
+
+
+def _write_phases(folder: Path, phases_s: Mapping[str, float]) -> None:
+    content = msgspec.json.encode({phase: round(s, 3) for phase, s in phases_s.items()})
+    _write_atomically(folder / PHASES_FILE, content + b"\n")

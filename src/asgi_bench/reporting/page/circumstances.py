@@ -7,6 +7,7 @@ from typing import NamedTuple
 from asgi_bench.model import Run
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.calibrations import calibration_text
+from asgi_bench.reporting.phases import phases_words
 from asgi_bench.reporting.wording import plain
 
 
@@ -73,8 +74,7 @@ def _run_facts(run: Run, phases_s: Mapping[str, float]) -> Iterator[Fact]:
     if plan.python is not None:
         yield Fact("Python of the servers", plain(plan.python))
     if phases_s:
-        parts = [f"{plain(name)} {seconds:.0f} s" for name, seconds in phases_s.items()]
-        yield Fact("time spent", ", ".join(parts))
+        yield Fact("time spent", plain(phases_words(phases_s)))
 
 
 def _sorted(packages: Mapping[str, str]) -> tuple[Fact, ...]:
