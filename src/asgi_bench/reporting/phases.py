@@ -15,7 +15,7 @@ WORDS: Mapping[str, str] = {
     "start": "starting servers",
     "open": "opening and warming up",
     "stop": "stopping",
-    "behaviour": "watching behaviour",
+    "behave": "watching behaviour",
     "finish": "finishing",
     "report": "report and charts",
 }

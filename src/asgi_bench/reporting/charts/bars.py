@@ -34,10 +34,15 @@ NAME_LETTERS = 34
 # However long its label, the longest bar keeps this share of the panel.
 LEAST_BAR_SHARE = 0.3
 SLACK = 2
+# How far a part is darkened: paler would look like another variant of the server.
+SHADE = 0.3
 
 
 class Measure(NamedTuple):
-    """What a chart's bars show: a figure in SI, and the axis's unit in SI, named in its title."""
+    """What a chart's bars show: a figure in SI, and the axis's unit in SI, named in its title.
+
+    `whiskers` says what the figure's bounds are. A `part` of the figure is shaded.
+    """
 
     figure: Callable[[CellReport], Interval]
     label: Callable[[CellReport], str]
@@ -48,6 +53,9 @@ class Measure(NamedTuple):
     shows_ratio: bool = False
     # Whether it says something of an open loop, whose throughput is the offered rate.
     depends_on_rate: bool = False
+    whiskers: str = "95% interval over rounds"
+    part: Callable[[CellReport], float | None] | None = None
+    part_name: str = ""
 
 
 def draw_bars(words: Words, group: Group[CellReport], measure: Measure, styles: Styles) -> Figure:
@@ -140,6 +148,7 @@ def _draw_panel(
         edgecolor=INVALID,
         hatch="////",
     )
+    _draw_parts(axes, cells, sound, measure)
     _draw_whiskers(axes, cells, shown, measure)
     _write_labels(axes, cells, measure, limit)
 
@@ -151,6 +160,23 @@ def _draw_bars(
     if places:
         values = [(measure.figure(cells[place]).value or 0.0) / measure.unit for place in places]
         axes.barh(list(places), values, BAR_SHARE, **look)
+
+
+def _draw_parts(
+    axes: Axes, cells: Sequence[CellReport], places: Sequence[int], measure: Measure
+) -> None:
+    """The part of each bar that is told apart, from the left, where it is known."""
+    if measure.part is None:
+        return
+    parts = [(place, part) for place in places if (part := measure.part(cells[place]))]
+    if parts:
+        axes.barh(
+            [place for place, _ in parts],
+            [part / measure.unit for _, part in parts],
+            BAR_SHARE,
+            color=INK,
+            alpha=SHADE,
+        )
 
 
 def _draw_whiskers(

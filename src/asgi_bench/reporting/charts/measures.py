@@ -34,8 +34,12 @@ def _cpu_label(cell: CellReport) -> str:
 
 
 def _memory(cell: CellReport) -> Interval:
-    """Memory as an estimate without bounds; a failed cell has none."""
-    return Interval(value=cell.server_pss_bytes)
+    """Memory after the load, from idle to its peak; a failed cell has none."""
+    loaded, idle = cell.server_pss_bytes, cell.costs.server_pss_idle_bytes
+    peak = cell.costs.server_pss_peak_bytes
+    if loaded is None or idle is None or peak is None:
+        return Interval(value=loaded)
+    return Interval(loaded, min(idle, loaded), max(peak, loaded))
 
 
 MEASURES = (
@@ -65,6 +69,8 @@ MEASURES = (
             axis="µs of CPU time per request (less is better)",
             more_is_better=False,
             depends_on_rate=True,
+            part=lambda cell: cell.costs.server_system_s_per_request.value,
+            part_name="shaded: system time",
         ),
     ),
     Chart(
@@ -78,6 +84,7 @@ MEASURES = (
             tick=numbers.tick,
             axis="MiB (less is better)",
             more_is_better=False,
+            whiskers="from ready without load to the peak between slices",
         ),
     ),
 )

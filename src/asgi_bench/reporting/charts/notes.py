@@ -27,8 +27,10 @@ def bar_notes(
     yield note
     if measure.shows_ratio and any(cell.throughput_ratio for cell in group.cells):
         yield f"{FACTOR}: ratio to {plain(report.run.reference or '')} in the same rounds"
+    if measure.part is not None and any(map(measure.part, group.cells)):
+        yield measure.part_name
     if _has_whiskers(group, measure.figure):
-        yield WHISKERS
+        yield f"whiskers: {measure.whiskers}"
     if any(section.invalid for section in group.sections):
         yield "hatched: invalid"
 
