@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
+from asgi_bench.analysis.document import Costs
 from asgi_bench.analysis.percentiles import TailCurve, tail_curve
 from asgi_bench.analysis.summary import summarize, survey
 from asgi_bench.errors import BenchError
@@ -16,6 +17,7 @@ from asgi_bench.reporting.charts import draw_charts
 from asgi_bench.reporting.charts.bars import draw_bars
 from asgi_bench.reporting.charts.latency import draw_latency
 from asgi_bench.reporting.charts.measures import MEASURES
+from asgi_bench.reporting.charts.notes import bar_notes
 from asgi_bench.reporting.charts.palette import DASHES, HUES, assign_styles
 from asgi_bench.reporting.charts.scaling import draw_scaling
 from asgi_bench.reporting.charts.sheet import (
@@ -162,7 +164,7 @@ def test_few_rounds_are_drawn_without_intervals(tmp_path: Path, rounds: int) -> 
     files = draw_charts(synthetic_run(planned_cells()[:1], rounds=rounds), tmp_path)
     assert {file.name.split("-")[0] for file in files} >= {"throughput", "cpu", "memory"}
     shown = [text for file in files if file.suffix == ".svg" for text in texts(file)]
-    assert not any("whiskers" in text for text in shown)
+    assert not any("interval" in text for text in shown)
 
 
 def test_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
@@ -170,6 +172,30 @@ def test_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "charts").write_text("")
     with pytest.raises(BenchError, match="charts can't be written"):
         draw_charts(synthetic_run(planned_cells()[:1], rounds=1), tmp_path / "charts")
+
+
+def test_system_time_and_the_span_of_memory_are_shown_where_they_are_known() -> None:
+    """Each bar of CPU time has its part shaded; without the figures neither is spoken of."""
+    report = summarize(synthetic_run(rounds=3))
+    bare = msgspec.structs.replace(
+        report, cells=tuple(msgspec.structs.replace(cell, costs=Costs()) for cell in report.cells)
+    )
+    notes = {}
+    for which, shown in (("known", report), ("bare", bare)):
+        (group,) = group_cells(shown.cells)
+        with sheet_settings():
+            for chart in MEASURES:
+                figure = draw_bars(words(shown), group, chart.measure, assign_styles(shown.cells))
+                drawn = [patch for axes in figure.axes for patch in axes.patches]
+                notes[which, chart.name] = (
+                    len(drawn),
+                    " ".join(bar_notes(shown, group, chart.measure, "")),
+                )
+    cells = len(report.cells)
+    assert notes["known", "cpu"][0] == 2 * cells and "system time" in notes["known", "cpu"][1]
+    assert notes["bare", "cpu"][0] == cells and "system time" not in notes["bare", "cpu"][1]
+    assert "without load to the peak" in notes["known", "memory"][1]
+    assert "whiskers" not in notes["bare", "memory"][1]
 
 
 def test_no_text_leaves_the_sheet() -> None:
