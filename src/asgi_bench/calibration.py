@@ -112,7 +112,9 @@ class LengthEffect(msgspec.Struct, frozen=True):
 class SliceLengths(msgspec.Struct, frozen=True):
     """Whether short slices change the ratio of `server` to `reference`.
 
-    `shortest_slice_s` is the shortest length that, with all longer ones, isn't `different`.
+    All lengths had their slices in each of the `segments`; before each slice one of the
+    `neighbours`, which were up as well, had one. `shortest_slice_s` is the shortest length that,
+    with all longer ones, isn't `different`.
     """
 
     server: str
@@ -122,6 +124,7 @@ class SliceLengths(msgspec.Struct, frozen=True):
     tolerance: float
     lengths: tuple[LengthEffect, ...]
     shortest_slice_s: float
+    neighbours: tuple[str, ...] = ()
 
 
 class Calibration(msgspec.Struct, frozen=True):

@@ -1,10 +1,13 @@
 """Locust's own master and workers as one load process, on servers that count what they receive."""
 
 import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 from asgi_bench.analysis.percentiles import merge_histograms
@@ -15,7 +18,7 @@ from tests.known_answers import Behaviour, KnownAnswers, expected_errors
 from tests.load.loading import target_at
 from tests.load.locust_runs import read_table
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 30.0
 DELAY_S = 0.1
 
 
@@ -103,3 +106,33 @@ def test_the_last_report_is_acknowledged(
     assert (row.requests, row.failures) == (counts.requests, sum(errors.values()))
     assert not any(Path(f"/proc/{pid}").exists() for pid in two.pids)
     assert "Traceback" not in (folder / "load.log").read_text()
+
+
+@pytest.mark.parametrize("victim", ["master", pytest.param("worker", marks=pytest.mark.slow)])
+def test_nothing_is_left_where_one_was_killed(tmp_path: Path, victim: str) -> None:
+    """The next command is a fault, and all the others end with the block."""
+    with LoadProcess(slice_arguments(2), log=tmp_path / "load.log") as process:
+        process.greet()
+        pids = process.pids
+        pid = pids[0] if victim == "worker" else parent_of(pids[0])
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(LoadFault):
+            process.ask(Close("/"), Closed, 2.0)
+    assert not process.is_alive
+    deadline = time.monotonic() + TIMEOUT_S
+    while any(map(is_running, pids)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def parent_of(pid: int) -> int:
+    """The process that started another."""
+    return int(psutil.Process(pid).ppid())
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, and it doesn't merely await that someone notes its end."""
+    try:
+        return str(psutil.Process(pid).status()) != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -74,8 +74,11 @@ def shorten(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def calibrated() -> Iterator[Calibrated]:
-    """A small full calibration, with two variants of a server that is up at once."""
-    plan, machine, steps = plan_of("tiny"), describe_machine(), list[Step]()
+    """A small full calibration, with two variants of a server that is up at once, and another."""
+    plan, machine, steps = plan_of("tiny", "single"), describe_machine(), list[Step]()
+    # The two of one server first: they are compared.
+    cells = sorted(plan.cells, key=lambda planned: planned.cell.server, reverse=True)
+    plan = msgspec.structs.replace(plan, cells=tuple(cells))
     with pytest.MonkeyPatch.context() as patch:
         shorten(patch)
         yield Calibrated(
@@ -136,6 +139,7 @@ def test_lengths_compare_the_first_two_servers(calibrated: Calibrated) -> None:
     found = calibrated.found.slice_lengths
     assert found is not None
     assert (found.server, found.reference) == ("tiny/slow", "tiny/default")
+    assert found.neighbours == ("single/default",)
     assert (found.segments, found.connections) == (3, 64)
     assert [effect.slice_s for effect in found.lengths] == list(LENGTHS_S)
     for effect in found.lengths:

@@ -12,14 +12,14 @@ def test_extent_follows_the_budget() -> None:
     long = extent_within(300)
     assert long.aa_blocks == long.length_segments > 3 * FULL.aa_blocks
     assert msgspec.structs.replace(long, aa_blocks=8, length_segments=8) == FULL
-    assert extent_within(80) == FULL
+    assert extent_within(96) == FULL
 
 
 def test_too_small_a_budget_is_a_mistake() -> None:
     """Under three blocks there are no intervals: the line says how much it takes, which will do."""
-    with pytest.raises(UsageError, match=r"^--budget: .* at least 45s, and 44s were given"):
-        extent_within(44)
-    assert extent_within(45).aa_blocks == 3
+    with pytest.raises(UsageError, match=r"^--budget: .* at least 54s, and 53s were given"):
+        extent_within(53)
+    assert extent_within(54).aa_blocks == 3
 
 
 def test_quick_leaves_room_for_its_start() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -173,6 +174,9 @@ class LoadProcess:
                 break
             except subprocess.TimeoutExpired:
                 continue
+        with suppress(ProcessLookupError):
+            # Workers whose master was killed would wait a minute for it; its group holds no others.
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._control.close()
 
     def _environment(self) -> dict[str, str]:

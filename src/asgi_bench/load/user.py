@@ -28,9 +28,14 @@ class FastUser(User):
     """Closed-loop load on `connections` keep-alive connections from a single Locust user.
 
     Subclass it in a locustfile, set what to request and what to expect, and start it with
-    `locust -f FILE --host http://127.0.0.1:8000 -u 1`. Every answer is checked for status,
-    framing and (with `expect_body`) content; faults appear as Locust failures by kind: status,
-    body, connect, reset, timeout. Plain HTTP/1.1 only.
+    `locust -f FILE --host http://127.0.0.1:8000 -u 1`; each further user has as many connections
+    of its own. `method`, `path`, `headers` and `body` (bytes) are the request; it is sent again on
+    a connection as soon as its answer is whole. An answer is right with the status
+    `expect_status`, sound framing and, where it is given, exactly the bytes of `expect_body`;
+    anything else is a Locust failure by its kind: status, body, connect, reset, or timeout after
+    `timeout_s` seconds. Nothing is retried. Plain HTTP/1.1 only.
+
+    Raises UsageError when it starts for a host that isn't `http://HOST[:PORT]`.
     """
 
     abstract = True

@@ -58,8 +58,8 @@ def calibrate(
     """Measure this machine and the generator; the caller holds the measuring lock.
 
     Of the plan's cells the first that can be measured is the server that noise is measured on,
-    and the second the one that is compared with it; without any the null server serves. `notes`
-    are kept, with what could not be measured.
+    and the second the one that is compared with it, while the others are up as they are in a run;
+    without any the null server serves. `notes` are kept, with what could not be measured.
 
     Raises BenchError where the null server or the load process can't be measured.
     """
@@ -73,7 +73,9 @@ def calibrate(
         web_ui=False,
     )
     found_notes = list(notes)
-    raise_descriptor_limit(sum(extent.ceiling_connections) + CONNECTIONS)
+    raise_descriptor_limit(
+        max(sum(extent.ceiling_connections), len(plan.cells) * CONNECTIONS) + CONNECTIONS
+    )
     with tempfile.TemporaryDirectory(prefix="asgi-bench-calibrate-") as name:
         folder = Path(name)
         with LoadStand(folder, plan) as stand:
@@ -160,7 +162,7 @@ def _noise(bench: CalibrationBench, extent: Extent, notes: list[str]) -> _Noise:
     first = cells[0] if cells else NULL_SERVER
     try:
         if extent.noise_slices or extent.length_segments:
-            _measure_pair(bench, [first, *cells[1:2]], extent, found)
+            _measure_pair(bench, cells or [first], extent, found)
         if extent.length_segments and len(cells) < 2:
             notes.append("whether short slices change ratios: it takes two real servers to see")
         if extent.aa_blocks:
@@ -180,6 +182,7 @@ def _measure_pair(
         if extent.noise_slices:
             found.slice_noise = measure_noise(bench, reference, extent.noise_slices)
         if others and extent.length_segments:
+            server, *neighbours = others
             found.slice_lengths = measure_lengths(
-                bench, others[0], reference, extent.length_segments
+                bench, server, reference, neighbours, extent.length_segments
             )

@@ -138,6 +138,11 @@ class CalibrationBench:
         self._tell(Step(self._stage, self._loaded_s, self._planned_s))
         return loaded
 
+    def visit(self, name: str, duration_s: float) -> None:
+        """Load a session for its effect on others alone: nothing is learnt from its answers."""
+        command = Load(name, duration_s, ())
+        self._stand.current().ask(command, Loaded, self._timeout_s(duration_s))
+
     def close(self, name: str) -> Closed:
         """End a session and return its histograms."""
         self._sessions.remove(name)

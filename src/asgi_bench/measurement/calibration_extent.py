@@ -13,8 +13,8 @@ from asgi_bench.measurement.schedule import SHORTEST_SLICE_S
 
 # What a full calibration takes beside its repetitions, and for one block and one segment
 # (measured on a quiet machine of 2 CPUs).
-FIXED_S = 25.0
-REPETITION_S = 6.5
+FIXED_S = 28.0
+REPETITION_S = 8.5
 # Under three there are no intervals.
 FEWEST_REPETITIONS = 3
 

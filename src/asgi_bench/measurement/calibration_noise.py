@@ -1,7 +1,7 @@
 """How noisy slices are on this machine, measured on real servers as a run measures them."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import log
 
 import msgspec
@@ -47,20 +47,30 @@ def measure_noise(bench: CalibrationBench, server: StandingServer, slices: int) 
 
 
 def measure_lengths(
-    bench: CalibrationBench, server: StandingServer, reference: StandingServer, segments: int
+    bench: CalibrationBench,
+    server: StandingServer,
+    reference: StandingServer,
+    neighbours: Sequence[StandingServer],
+    segments: int,
 ) -> SliceLengths:
-    """The ratio of two servers in slices of each length, all lengths in each segment of time."""
+    """The ratio of two servers in slices of each length, all lengths in each segment of time.
+
+    Before each slice one of the neighbours has one, as in a run: what a short slice may cost is to
+    begin with caches that others have filled.
+    """
     bench.enter("whether short slices change ratios")
     sides = {"server": server, "reference": reference}
-    for side, standing in sides.items():
-        bench.open(side, standing)
+    others = {f"neighbour-{number}": each for number, each in enumerate(neighbours)}
+    sessions = {**sides, **others}
+    for name, standing in sessions.items():
+        bench.open(name, standing)
     chance = random.Random(f"{bench.plan.seed}/calibration/lengths")
     ratios: dict[float, list[float]] = {length_s: [] for length_s in LENGTHS_S}
     for _ in range(segments):
-        for length_s, ratio in _segment(bench, chance, tuple(sides)).items():
+        for length_s, ratio in _segment(bench, chance, tuple(sides), tuple(others)).items():
             ratios[length_s].append(ratio)
-    for side in sides:
-        bench.close(side)
+    for name in sessions:
+        bench.close(name)
     effects = length_effects(ratios)
     return SliceLengths(
         server=_name(server.cells[0]),
@@ -70,6 +80,7 @@ def measure_lengths(
         tolerance=LENGTH_TOLERANCE,
         lengths=effects,
         shortest_slice_s=shortest_length_s(effects),
+        neighbours=tuple(_name(each.cells[0]) for each in neighbours),
     )
 
 
@@ -96,15 +107,24 @@ def measure_aa(bench: CalibrationBench, planned: PlannedCell, blocks: int) -> AA
 
 
 def _segment(
-    bench: CalibrationBench, chance: random.Random, sides: tuple[str, ...]
+    bench: CalibrationBench,
+    chance: random.Random,
+    sides: tuple[str, ...],
+    neighbours: tuple[str, ...],
 ) -> dict[float, float]:
-    """The ratio of the first side to the second at each length, in one segment of time."""
-    places = {f"{side}/{length_s}": (side, length_s) for side in sides for length_s in LENGTHS_S}
-    pieces: dict[tuple[str, float], list[Loaded]] = {place: [] for place in places.values()}
-    lengths_s = {key: length_s for key, (_, length_s) in places.items()}
-    for piece in schedule(lengths_s, dict.fromkeys(places, max(LENGTHS_S)), chance):
-        side, length_s = places[piece.cell]
-        pieces[side, length_s].append(bench.load(side, piece.duration_s))
+    """The ratio of the first side to the second at each length, in one segment of time.
+
+    Both sides' slices of a length come in pairs, in random order: what moves a whole pair cancels.
+    """
+    places = {str(length_s): length_s for length_s in LENGTHS_S}
+    pieces: dict[tuple[str, float], list[Loaded]] = {
+        (side, length_s): [] for side in sides for length_s in LENGTHS_S
+    }
+    for piece in schedule(places, dict.fromkeys(places, max(LENGTHS_S)), chance):
+        for side in chance.sample(sides, len(sides)):
+            if neighbours:
+                bench.visit(chance.choice(neighbours), SHORTEST_SLICE_S)
+            pieces[side, places[piece.cell]].append(bench.load(side, piece.duration_s))
     ours, theirs = sides
     return {
         length_s: _together_rps(pieces[ours, length_s]) / _together_rps(pieces[theirs, length_s])

@@ -141,7 +141,7 @@ def _lengths(found: SliceLengths) -> str:
     longest_s = max(effect.slice_s for effect in found.lengths)
     lines = [
         f"Slices: {found.server} to {found.reference} over {found.connections} connections, "
-        f"{found.segments} segments"
+        f"{found.segments} segments, {len(found.neighbours)} other servers up and loaded in turn"
     ]
     lines += [
         f"  {milliseconds(effect.slice_s):>4} ms: {factor(effect.ratio)} "
