@@ -69,6 +69,17 @@ def test_oversubscribed_server_waits_for_itself() -> None:
     assert "cpu-contention" in found(with_slices(load_wait_s=1.0), cell)
 
 
+@pytest.mark.parametrize(
+    ("others_s", "is_found"), [(None, True), (-0.01, False), (0.0249, False), (0.0251, True)]
+)
+def test_a_server_of_many_threads_waits_for_itself(others_s: float | None, is_found: bool) -> None:
+    """Its wait is a disturbance where others used 5 % of its CPU, or nobody knows of others."""
+    trial = with_slices(server_wait_s=1.0, other_cpu_s=others_s)
+    assert ("cpu-contention" in found(trial)) == is_found
+    # What the generator waits for is never itself: it has one thread.
+    assert "cpu-contention" in found(with_slices(load_wait_s=1.0, other_cpu_s=others_s))
+
+
 @pytest.mark.parametrize(("used_s", "is_found"), [(0.0249, False), (0.0251, True)])
 def test_neighbours_should_idle(used_s: float, is_found: bool) -> None:
     """Of half a second 25 ms are the 5 % of a CPU that all other servers may use together."""

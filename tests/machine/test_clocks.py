@@ -97,6 +97,15 @@ def test_steal_sums_only_the_cpus_asked_for(tmp_path: Path) -> None:
     assert clocks.steal_s([0, 10], stat) == pytest.approx(150 * tick_s)
 
 
+def test_busy_is_all_that_a_cpu_ran(tmp_path: Path) -> None:
+    """Programs, kernel and interrupts; neither idling, nor guests, which are in the first."""
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 20 300 4000 50000 600 7000 8 1 20\n")
+    tick_s = 1 / os.sysconf("SC_CLK_TCK")
+    assert clocks.busy_s([0], stat) == pytest.approx((1 + 20 + 300 + 600 + 7000) * tick_s)
+    assert clocks.busy_s([1], stat) == 0
+
+
 def test_steal_of_this_machine_is_readable() -> None:
     """The real file must be understood."""
     assert clocks.steal_s(os.sched_getaffinity(0)) >= 0

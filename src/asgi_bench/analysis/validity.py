@@ -14,7 +14,7 @@ from asgi_bench.analysis.sweeps import is_overloaded
 from asgi_bench.calibration import Calibration
 from asgi_bench.model import Cell, ClosedLoop, Plan, RateSweep, Reason, Trial, ValidityLevel
 
-RULES_VERSION = 4
+RULES_VERSION = 5
 
 # One wrong answer in a thousand: a server may drop a request under load, not make a habit of it.
 MAX_ERROR_SHARE = 0.001

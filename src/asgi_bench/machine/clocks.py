@@ -99,14 +99,24 @@ def own_age_s() -> float:
 
 def steal_s(cpus: Iterable[int], stat: Path = PROC / "stat") -> float:
     """Seconds that the hypervisor ran others while these CPUs had work; grain 10 ms, per CPU."""
+    return _ticks(cpus, (7,), stat) / _TICKS_PER_S
+
+
+def busy_s(cpus: Iterable[int], stat: Path = PROC / "stat") -> float:
+    """Seconds that these CPUs ran anything: programs, the kernel, interrupts; grain 10 ms each."""
+    return _ticks(cpus, (0, 1, 2, 5, 6), stat) / _TICKS_PER_S
+
+
+def _ticks(cpus: Iterable[int], places: tuple[int, ...], stat: Path) -> int:
+    """The sum of some of the columns of /proc/stat, over some of its CPUs."""
     wanted = {f"cpu{cpu}" for cpu in cpus}
     ticks = 0
     with stat.open() as lines:
         for line in lines:
             name, *fields = line.split()
             if name in wanted:
-                ticks += int(fields[7])
-    return ticks / _TICKS_PER_S
+                ticks += sum(int(fields[place]) for place in places)
+    return ticks
 
 
 def run_queue_wait_s(pids: Iterable[int]) -> float:

@@ -84,6 +84,7 @@ class TrialDraft:
             server_wait_s=disturbance.server_wait_s if disturbance else None,
             steal_s=disturbance.steal_s if disturbance else None,
             neighbour_cpu_s=disturbance.neighbour_cpu_s if disturbance else None,
+            other_cpu_s=disturbance.other_cpu_s if disturbance else None,
         )
         self._slices.append(piece)
 

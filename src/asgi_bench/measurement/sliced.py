@@ -55,7 +55,6 @@ class SliceLoader:
         self._stand = stand
         self._watch = watch
         self._shortest_slice_s = shortest_slice_s
-        self._cpus = (*plan.server_cpus, *plan.load_cpus)
         self._energy = EnergyMeter()
         self._pids: set[int] = set()
         self._ceilings_rps: dict[str, float] = {}
@@ -195,7 +194,12 @@ class SliceLoader:
             is_step=isinstance(load, RateSweep),
         )
         timeout_s = duration_s + self._plan.request_timeout_s * 2 + GRACE_S
-        disturbance = DisturbanceMeter(item.server.pids, self._neighbours(item), self._cpus)
+        disturbance = DisturbanceMeter(
+            item.server.pids,
+            self._neighbours(item),
+            server_cpus=self._plan.server_cpus,
+            load_cpus=self._plan.load_cpus,
+        )
         expense = ExpenseMeter(item.server.pids, self._energy)
         began_s = time.perf_counter()
         loaded = process.ask(command, Loaded, timeout_s)

@@ -75,8 +75,12 @@ class StockLoader:
             warmup = Load(key, WARMUP_S, (), is_step=True)
             process.ask(warmup, Loaded, WARMUP_S + GRACE_S)
             command = Load(key, self._plan.duration_s, pids)
-            cpus = (*self._plan.server_cpus, *self._plan.load_cpus)
-            meter = DisturbanceMeter(pids, neighbour_pids, cpus)
+            meter = DisturbanceMeter(
+                pids,
+                neighbour_pids,
+                server_cpus=self._plan.server_cpus,
+                load_cpus=self._plan.load_cpus,
+            )
             expense = ExpenseMeter(pids, self._energy)
             loaded = process.ask(command, Loaded, self._plan.duration_s + GRACE_S)
             item.draft.spend(expense.read())

@@ -66,8 +66,9 @@ class Slice(msgspec.Struct, frozen=True):
     of a sweep has a rate and a histogram of its own. `accounted_share` is the sum of response
     times over the time that connections were (closed loop) or requests should have been (open
     loop, Little's law) in flight: 1 if nothing is missing. The rest tells of disturbance: threads
-    that waited for a CPU, time the hypervisor stole from the CPUs in use, and the CPU time of the
-    other servers of the block, which should idle.
+    that waited for a CPU, time the hypervisor stole from the CPUs in use, the CPU time of the other
+    servers of the block, which should idle, and what anything but the server used of its CPUs (in
+    steps of 10 ms: in one slice it may be below 0).
     """
 
     start_s: float
@@ -86,6 +87,7 @@ class Slice(msgspec.Struct, frozen=True):
     server_wait_s: float | None = None
     steal_s: float | None = None
     neighbour_cpu_s: float | None = None
+    other_cpu_s: float | None = None
 
 
 class Reason(msgspec.Struct, frozen=True):
