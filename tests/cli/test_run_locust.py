@@ -99,7 +99,8 @@ def requests_shown() -> int:
     return sum(row["num_requests"] for row in stats if row["name"] == "Aggregated")
 
 
-@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
 def test_the_live_page_counts_along(tmp_path: Path, processes: int) -> None:
     """--web-ui: during the run Locust's page is there, its counts rise, and it ends with it."""
     # Locust renews what the page shows every 2 s.

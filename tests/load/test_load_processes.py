@@ -133,6 +133,6 @@ def parent_of(pid: int) -> int:
 def is_running(pid: int) -> bool:
     """Whether there is such a process, and it doesn't merely await that someone notes its end."""
     try:
-        return str(psutil.Process(pid).status()) != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

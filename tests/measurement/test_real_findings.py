@@ -13,6 +13,8 @@ from asgi_bench.machine.affinity import split_cpus
 from asgi_bench.model import Reason
 from tests.command_line import SERVERS, TINY, Finished, in_process
 
+pytestmark = pytest.mark.slow
+
 PECULIAR = SERVERS / "peculiar"
 ATTEMPTS = 3
 
