@@ -17,12 +17,12 @@ from tests.load.loading import go_on, opened, target_at
 
 RATE_RPS = 500.0
 QUANTILES = (0.5, 0.8, 0.9, 0.95, 0.99)
-# Three digits of a histogram, and an answer's own way there and back on a machine in use: what is
-# answered after a stall goes out, and comes in, as one burst.
+# Three digits of a histogram, and an answer's own way there and back: what is answered after a
+# stall goes out, and comes in, as one burst. What a machine in use adds is measured each time.
 DIGITS = 1e-3
 WAY_NS = 3_000_000
-# A machine that stands still for a while shifts any tail: once in three it must not.
-ATTEMPTS = 3
+# A machine that stands still for a while shifts any tail: once in so many it must not.
+ATTEMPTS = 6
 
 Nanoseconds = npt.NDArray[np.float64]
 
@@ -45,7 +45,7 @@ def exact(values_ns: Nanoseconds) -> Nanoseconds:
     return np.sort(values_ns)[ranks]
 
 
-def once_in_three(agrees: Callable[[], str]) -> None:
+def once(agrees: Callable[[], str]) -> None:
     """Demand that what is measured agrees; it says what doesn't."""
     found = [agrees()]
     while found[-1] and len(found) < ATTEMPTS:
@@ -53,9 +53,18 @@ def once_in_three(agrees: Callable[[], str]) -> None:
     assert not found[-1], "\n".join(found)
 
 
-def differences(ours: Nanoseconds, truth: Nanoseconds, way_ns: float = WAY_NS) -> str:
-    """Where our quantiles are below the truth, or above it by more than digits and way."""
-    is_right = (ours >= truth * (1 - DIGITS)) & (ours <= truth * (1 + DIGITS) + way_ns)
+def bias_ns(known: KnownAnswers) -> Nanoseconds:
+    """The same quantiles of a server that answers at once: what is not the server's in them."""
+    server = known.behave(Behaviour())
+    with closing(opened(target_at(server.port, connections=64))) as connections:
+        offsets_ns = arrival_offsets_ns(RATE_RPS, 0.4, 4, "poisson")
+        return recorded(follow(connections, offsets_ns, 0.4).response_ns)
+
+
+def differences(ours: Nanoseconds, truth: Nanoseconds, bias_ns: Nanoseconds) -> str:
+    """Where our quantiles are below the truth, or above it by more than digits, way and bias."""
+    most = truth * (1 + DIGITS) + WAY_NS + 2 * bias_ns
+    is_right = (ours >= truth * (1 - DIGITS)) & (ours <= most)
     return "" if is_right.all() else f"{ours / 1e6} ms, and {truth / 1e6} ms are right"
 
 
@@ -70,17 +79,18 @@ def test_a_fixed_delay_is_the_distribution(known: KnownAnswers) -> None:
     """At every percentile the response time is the delay, as the server itself clocked it."""
 
     def agrees() -> str:
+        bias = bias_ns(known)
         server = known.behave(Behaviour(delay_s=0.02))
         with closing(opened(target_at(server.port, connections=64))) as connections:
             offsets_ns = arrival_offsets_ns(RATE_RPS, 0.6, 5, "poisson")
             stretch = follow(connections, offsets_ns, 0.6)
         truth = exact(np.array(server.counts().delays_ns, dtype=float))
         assert truth[0] >= 20_000_000
-        return differences(recorded(stretch.response_ns), truth) or differences(
-            recorded(stretch.service_ns), truth
+        return differences(recorded(stretch.response_ns), truth, bias) or differences(
+            recorded(stretch.service_ns), truth, bias
         )
 
-    once_in_three(agrees)
+    once(agrees)
 
 
 STALL = Behaviour(stall_s=0.1, stall_period_s=0.4)
@@ -96,6 +106,7 @@ def test_a_stall_is_the_tail_it_is_by_arithmetic(known: KnownAnswers) -> None:
     """Each request that was due in a stall waited for its end, and so says every percentile."""
 
     def agrees() -> str:
+        bias = bias_ns(known)
         server = known.behave(STALL)
         with closing(opened(target_at(server.port, connections=256))) as connections:
             offsets_ns = arrival_offsets_ns(RATE_RPS, 1.6, 6, "poisson")
@@ -103,9 +114,9 @@ def test_a_stall_is_the_tail_it_is_by_arithmetic(known: KnownAnswers) -> None:
         truth = exact(waits_ns((offsets_ns + stretch.begin_ns).astype(float), server.origin_ns))
         # A quarter of the time is stalled: the median isn't, and the tail nearly whole.
         assert truth[0] == 0 and truth[-1] > 80_000_000
-        return differences(recorded(stretch.response_ns), truth)
+        return differences(recorded(stretch.response_ns), truth, bias)
 
-    once_in_three(agrees)
+    once(agrees)
 
 
 def test_a_closed_loop_hides_the_same_tail(known: KnownAnswers) -> None:
@@ -119,4 +130,4 @@ def test_a_closed_loop_hides_the_same_tail(known: KnownAnswers) -> None:
         assert max(stretch.latencies_ns) > 40_000_000
         return "" if p99_ns < 20_000_000 else f"p99 is {p99_ns / 1e6} ms"
 
-    once_in_three(agrees)
+    once(agrees)
