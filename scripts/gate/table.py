@@ -1,7 +1,7 @@
 """The table of repetitions: what the rule makes of them, and how sure its rates are."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import expm1
 from statistics import median
 
@@ -16,6 +16,10 @@ from asgi_bench.model import Gate, GateMetric, MetricVerdict, Run, Verdict
 from gate.records import SHARES, Kind, Record, run_of
 
 GATED: tuple[GateMetric, ...] = ("throughput_rps", "server_cpu_s_per_request")
+WORDS: dict[GateMetric, str] = {
+    "throughput_rps": "throughput",
+    "server_cpu_s_per_request": "CPU per request",
+}
 NAMES: dict[Kind, str] = {"aa": "A/A", "slow3": "3 % slower", "slow5": "5 % slower"}
 CONFIDENCE = 0.95
 
@@ -102,17 +106,11 @@ def _injected(records: Sequence[Record]) -> list[str]:
         mine = [record for record in records if record.kind == kind]
         if not mine:
             continue
-        found = [f"{word} {_pooled(mine, metric)}" for metric, word in _WORDS.items()]
+        found = [f"{word} {_pooled(mine, metric)}" for metric, word in WORDS.items()]
         lines.append(
             f"{name}: meant {SHARES[kind]:.0%}, pooled over all blocks {', '.join(found)}."
         )
     return ["  \n".join(lines)]
-
-
-_WORDS: Mapping[GateMetric, str] = {
-    "throughput_rps": "throughput",
-    "server_cpu_s_per_request": "CPU per request",
-}
 
 
 def _pooled(records: Sequence[Record], metric: GateMetric) -> str:

@@ -7,7 +7,6 @@ interval leaves out 0 exactly where the effect is significant.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
 from math import exp, expm1, log, log1p
 
 import msgspec
@@ -15,9 +14,10 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from asgi_bench.analysis.block_effects import BlockEffect
+from asgi_bench.analysis.pairs import holm
 from asgi_bench.model import Effect, Gate, GateMetric, MetricVerdict, Verdict
 
-# Raised when the rule changes: stored runs are then judged anew.
+# Stored with each verdict; raised when the rule changes.
 RULE_VERSION = 1
 # The control is tested to void a run, not to find something: its interval leaves out 0 by chance
 # in one of a thousand runs, and must be as large as what matters besides.
@@ -111,16 +111,6 @@ def holm_levels(ps: Sequence[float], level: float) -> list[float]:
     return levels
 
 
-def holm_adjusted(ps: Sequence[float]) -> list[float]:
-    """Holm's adjusted p values: at most a level exactly where the procedure rejects at it."""
-    order = sorted(range(len(ps)), key=lambda i: ps[i])
-    steps = (min(1.0, ps[index] * (len(ps) - rank)) for rank, index in enumerate(order))
-    adjusted = [0.0] * len(ps)
-    for index, value in zip(order, accumulate(steps, max), strict=True):
-        adjusted[index] = value
-    return adjusted
-
-
 def judge_effect(effect: Effect, min_change: float) -> Verdict:
     """What an effect with its interval comes to, against the smallest change that matters."""
     if effect.lo is None or effect.hi is None:
@@ -162,7 +152,7 @@ def judge_metrics(
     ps = [one.p for one in found]
     judged = []
     for (metric, blocks), one, adjusted, own_level in zip(
-        metrics, found, holm_adjusted(ps), holm_levels(ps, level), strict=True
+        metrics, found, holm(ps), holm_levels(ps, level), strict=True
     ):
         shown = measured(metric, blocks, 1 - own_level)
         judged.append(

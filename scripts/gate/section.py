@@ -1,0 +1,52 @@
+"""The section of METHODOLOGY.md on what an A/B catches: made of the records alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from asgi_bench.model import Gate
+from gate.records import Record, read_records
+from gate.replay import pseudo_aas
+from gate.spread import spread_lines
+from gate.table import bounds, table
+
+PSEUDO_RUNS = 10_000
+PSEUDO_SEED = 1
+
+
+def section(folder: Path) -> str:
+    """The section on all servers with records, uvicorn first: machine, table, pseudo A/As."""
+    names = sorted((path.name for path in folder.glob("*/")), key=lambda name: name != "uvicorn")
+    recorded = {name: read_records(folder / name) for name in names}
+    parts = [_of_server(name, records) for name, records in recorded.items() if records]
+    return "\n\n".join(parts) or "Nothing has been recorded yet."
+
+
+def pseudo_line(records: Sequence[Record]) -> str:
+    """What pseudo A/As of the blocks of all A/As come to, in a sentence."""
+    aas = [record for record in records if record.kind == "aa"]
+    if not aas:
+        return "Without an A/A there are no pseudo A/As."
+    found = pseudo_aas(aas, Gate(), PSEUDO_RUNS, PSEUDO_SEED)
+    alarms = found.verdicts.get("regression", 0)
+    others = ", ".join(f"{count:,} {word}" for word, count in sorted(found.verdicts.items()))
+    return (
+        f"{found.runs:,} pseudo A/As of the {found.pool} blocks of A/As, drawn with replacement "
+        f"over all repetitions, sides relabelled: {alarms} false alarms, "
+        f"{alarms / found.runs:.2%} (at most {bounds(alarms, found.runs)[1]:.2%}, 95 %); in all "
+        f"{others}."
+    )
+
+
+def _of_server(name: str, records: Sequence[Record]) -> str:
+    first, last = records[0], records[-1]
+    machines = sorted({record.machine.fingerprint for record in records})
+    facts = first.machine
+    days = " to ".join(dict.fromkeys((first.started_at[:10], last.started_at[:10])))
+    about = (
+        f"**{name} {first.server_version}**, 1 worker, 64 connections, budget "
+        f"{first.gate.budget_s:g} s, smallest change {Gate().min_change:.0%}: {days} on "
+        f"{facts.cpu_model}, {facts.cpu_count} CPUs, {facts.os}, {facts.python}, fingerprint "
+        f"{', '.join(machines)}."
+    )
+    spread = " ".join(spread_lines(records))
+    return "\n".join([about, "", *table(records, Gate()), "", pseudo_line(records), "", spread])
