@@ -42,7 +42,8 @@ def test_a_grossly_slower_candidate_is_a_regression(slower: Finished) -> None:
     """Exit code 3; the last line is the verdict's, the line before it the folder."""
     assert slower.code == 3, slower.stderr
     _, report = folder_and_verdict(slower)
-    assert report.text.startswith("regression: tiny/default/w1/hello/c4: throughput is ")
+    assert report.text.startswith("regression: tiny/default/w1/hello/c4: ")
+    assert " slower in throughput (" in report.text
     assert report.verdict == "regression"
     assert [(one.kind, one.candidate) for one in report.differences] == [("args", "--delay-ms 4")]
 

@@ -4,6 +4,13 @@ from collections.abc import Sequence
 
 from asgi_bench.model import AbReport, CellVerdict, Gate, GateMetric, MetricVerdict, Reason
 
+# What is worse, what is better, and in what.
+WORDS: dict[GateMetric, tuple[str, str, str]] = {
+    "throughput_rps": ("slower", "faster", "in throughput"),
+    "server_cpu_s_per_request": ("more", "less", "CPU per request"),
+    "response_time_p50_s": ("longer", "shorter", "median response time"),
+    "response_time_p99_s": ("longer", "shorter", "p99"),
+}
 METRICS: dict[GateMetric, str] = {
     "throughput_rps": "throughput",
     "server_cpu_s_per_request": "CPU per request",
@@ -13,7 +20,7 @@ METRICS: dict[GateMetric, str] = {
 
 
 def verdict_line(report: AbReport) -> str:
-    """`pass: uvicorn/…: throughput +0.1 % slower [-0.4 %, +0.6 %] …`, the verdict's word first."""
+    """`pass: uvicorn/…: 0.10 % slower in throughput (…), …`, the verdict's word first."""
     cells = [cell for cell in report.cells if cell.verdict == report.verdict]
     if not cells:
         return f"{report.verdict}: nothing was measured"
@@ -42,30 +49,33 @@ def _telling(cell: CellVerdict) -> MetricVerdict | None:
 
 
 def effect_words(one: MetricVerdict) -> str:
-    """`throughput is 3.1 % worse [+2.2 %, +4.0 %]`."""
-    name, effect = METRICS[one.metric], one.effect
-    word = "worse" if effect.d > 0 else "better"
-    text = f"{name} is {abs(effect.d):.2%} {word}".replace("%", " %")
+    """`3.12 % slower in throughput (2.20 % to 4.03 %)`, or `(1.19 % faster to 0.61 % slower)`."""
+    effect, (worse, better, where) = one.effect, WORDS[one.metric]
+    text = f"{percent(effect.d)} {worse if effect.d > 0 else better} {where}"
     if effect.lo is None or effect.hi is None:
         return f"{text}, with too few blocks for an interval"
-    return f"{text} [{signed(effect.lo)}, {signed(effect.hi)}]"
+    # Both from the better end on, in the words of the effect.
+    ends = (effect.lo, effect.hi) if effect.d > 0 else (effect.hi, effect.lo)
+    if effect.lo > 0 or effect.hi < 0:
+        return f"{text} ({percent(ends[0])} to {percent(ends[1])})"
+    return f"{text} ({percent(effect.lo)} {better} to {percent(effect.hi)} {worse})"
 
 
-def signed(share: float) -> str:
-    """A share with its sign, as in `+2.20 %`."""
-    return f"{share:+.2%}".replace("%", " %")
+def percent(share: float) -> str:
+    """The size of a share, as in `2.20 %`."""
+    return f"{abs(share) * 100:.2f} %"
 
 
 def _against(one: MetricVerdict, report: AbReport) -> str:
     """What the smallest change that matters has to do with it."""
-    least = f"{report.min_change:.3g}" if report.min_change == 0 else _plain(report.min_change)
+    least = _plain(report.min_change)
     match one.verdict:
         case "pass":
             return f", less than the {least} that matters"
         case "undecided":
-            return f": it may be {least} or more, or nothing"
+            return f": neither a change of {least} nor its absence is shown"
         case _:
-            return f", {least} or more matters"
+            return f"; {least} or more matters"
 
 
 def _plain(share: float) -> str:
@@ -81,9 +91,10 @@ def _effort(report: AbReport) -> str:
         for one in cell.metrics
         if one.detectable is not None
     ]
+    effort = f"{blocks} in {report.duration_s:.0f} s"
     if not seen:
-        return f"{blocks} in {report.duration_s:.0f} s"
-    return f"{blocks} in {report.duration_s:.0f} s, which see a slowdown of {_rounded(max(seen))}"
+        return effort
+    return f"{effort}, which would have shown a slowdown of {_rounded(max(seen))}"
 
 
 def _rounded(share: float) -> str:
@@ -98,7 +109,7 @@ def control_reason(one: MetricVerdict, gate: Gate) -> Reason:
         level="invalid",
         value=one.control.d,
         limit=gate.min_change,
-        text=f"two processes of the baseline differ by {signed(one.control.d)} in "
+        text=f"two processes of the baseline differ by {percent(one.control.d)} in "
         f"{METRICS[one.metric]}, so the machine tells apart what is the same: measure again, "
         "with nothing else running",
     )
