@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from asgi_bench.analysis.block_effects import BlockEffect, Floats, effect_of_slices
-from asgi_bench.analysis.looks import Look
+from asgi_bench.analysis.looks import Look, spent_by
 from asgi_bench.analysis.regression import judge_metrics, verdict_on
 from asgi_bench.model import Gate, GateMetric, Verdict
 
@@ -130,7 +130,7 @@ def looks(gate: Gate) -> list[Look]:
     spent = 0.0
     found = []
     for share in gate.looks:
-        level = gate.alpha * share**3
+        level = spent_by(gate, share)
         found.append(Look(round(BLOCKS * share), level - spent, share >= 1))
         spent = level
     return found

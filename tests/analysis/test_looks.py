@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.looks import FEWEST_BLOCKS, look_at_end, looks_of
+from asgi_bench.analysis.looks import FEWEST_BLOCKS, look_at_end, looks_of, spent_by
 from asgi_bench.model import Gate
 
 DURATIONS_S = st.lists(st.floats(0.5, 20), min_size=1, max_size=60)
@@ -71,3 +71,9 @@ def test_a_run_that_was_broken_off_spends_what_was_due() -> None:
 def test_without_blocks_there_is_nothing_to_spend() -> None:
     """A run that ended before its first block has no look of any level."""
     assert look_at_end(Gate(), [], 1000).level == 0
+
+
+def test_little_is_spent_early() -> None:
+    """At half of the budget an eighth of alpha is spent: the last look has nearly all of it."""
+    assert spent_by(Gate(alpha=0.04), 0.5) == pytest.approx(0.005)
+    assert spent_by(Gate(alpha=0.04), 1.0) == pytest.approx(0.04)

@@ -55,7 +55,7 @@ def test_a_stored_ab_is_judged_again_from_its_folder(slower: Finished) -> None:
 
 
 def test_all_sides_are_fresh_side_by_side_in_each_block(slower: Finished) -> None:
-    """Each block has three processes of one hash seed, started in another order each time."""
+    """Each block has three processes at once, started in another order each time."""
     folder, report = folder_and_verdict(slower)
     run = read_run(folder)
     assert len(run.trials) == 3 * report.blocks == 18
