@@ -326,7 +326,7 @@ def test_document_has_the_keys_of_the_interface(healthy: Report) -> None:
     keys = "schema version run cells comparisons sweeps behaviour latency_comparisons scaling"
     assert list(document) == keys.split()
     assert (document["schema"], document["version"]) == ("asgi-bench/report", 1)
-    run_keys = "id label started_at tool_version machine seed reference"
+    run_keys = "id label started_at tool_version machine seed reference goal reached"
     assert list(document["run"]) == run_keys.split()
     cell_keys = """
         cell server server_version variant workers scenario load client outcome reason validity

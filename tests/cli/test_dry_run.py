@@ -63,6 +63,35 @@ def test_a_project_sets_the_defaults(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--budget", "2m"), "as many as fit into 2.0 minutes, about 13; seed"),
+        (("--precision", "2%"), "until every throughput ratio is within ±2%, about 2.3 minutes"),
+        (("--budget", "20s", "--precision", "2%"), "within ±2%, and as many as fit into 0.3"),
+    ],
+)
+def test_a_goal_is_told(flags: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    """--budget and --precision: the planned looks, what ends the run, and how long it takes."""
+    finished = in_process(
+        *("run", *RUNNERS, "-s", "tiny", "-s", "single", "-w", "1", *flags, "--dry-run"),
+        folder=tmp_path,
+    )
+    last = finished.stdout.splitlines()[-1]
+    assert last.startswith("6, 9, 13 or 18 rounds of 3 trials of 2 s: ")
+    assert words in last
+
+
+def test_precision_needs_a_ratio(tmp_path: Path) -> None:
+    """One server alone has nothing to be compared with: exit code 2, and what to do."""
+    finished = in_process(
+        *("run", *RUNNERS, "-s", "single", "-w", "1", "--precision", "2%", "--dry-run"),
+        folder=tmp_path,
+    )
+    assert finished.code == 2
+    assert "measure another server beside it" in finished.stderr
+
+
+@pytest.mark.parametrize(
     ("flag", "known"), [("-s", "tiny"), ("--variant", "slow"), ("--scenario", "hello")]
 )
 def test_a_glob_that_matches_nothing_lists_what_there_is(

@@ -35,11 +35,11 @@ def _ask(*args: str, folder: Path | None = None) -> tuple[Selection, bool]:
 
 
 def test_without_flags_the_documented_defaults_hold() -> None:
-    """No flag is the default selection: 5 rounds, 2 s per cell and round, 5 s per request."""
+    """No flag is the default selection: 6 rounds, 2 s per cell and round, 5 s per request."""
     selection, strict = _ask()
     assert selection == Selection()
     assert strict is False
-    assert (selection.connections, selection.rounds, selection.duration_s) == (None, 5, 2.0)
+    assert (selection.connections, selection.rounds, selection.duration_s) == (None, None, 2.0)
     assert (selection.request_timeout_s, selection.workers) == (5.0, None)
 
 

@@ -11,7 +11,7 @@ from asgi_bench.definitions.plan import build_plan
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.definitions.servers import Server, Variant
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Plan, PlannedCell, Scenario
+from asgi_bench.model import Goal, Plan, PlannedCell, Scenario
 
 SCENARIOS = {
     "hello": Scenario(name="hello", app="hello:app"),
@@ -271,6 +271,52 @@ def test_the_knobs_arrive_in_the_plan() -> None:
     assert (plan.request_timeout_s, plan.startup_timeout_s, plan.client) == (1.5, 9.0, "http")
     assert (plan.server_cpus, plan.load_cpus) == ((0,), (1, 2))
     assert plan.scenarios == (SCENARIOS["hello"],)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "goal", "planned"),
+    [
+        (None, None, 6),
+        (40, None, 40),
+        (None, Goal(budget_s=300), 18),
+        (9, Goal(precision=0.02), 9),
+    ],
+)
+def test_rounds_with_a_goal_are_the_most(
+    rounds: int | None, goal: Goal | None, planned: int
+) -> None:
+    """Six rounds can tell servers apart; a goal may take 18, or what --rounds allows."""
+    plan = _plan(Selection(rounds=rounds, goal=goal))
+    assert (plan.rounds, plan.goal) == (planned, goal)
+
+
+def test_more_rounds_than_looks_are_refused_with_a_goal() -> None:
+    """What would never be reached is no plan."""
+    with pytest.raises(UsageError, match=r"--rounds: 19 .* 18 at the latest"):
+        _plan(Selection(rounds=19, goal=Goal(precision=0.02)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "reference"),
+    [
+        (None, "uvicorn/default/w1"),
+        ("daphne/default", "daphne/default/w1"),
+        ("daphne/default/w2", "daphne/default/w2"),
+    ],
+)
+def test_reference_is_in_every_block(asked: str | None, reference: str) -> None:
+    """Without workers the fewest; it takes part in all blocks, so that all have a ratio to it."""
+    plan = _plan(Selection(reference=asked, workers=(1, 2)))
+    assert plan.reference == reference
+    for planned in plan.cells:
+        if planned.skip_reason is None:
+            assert (len(planned.blocks) == 2) == planned.cell.key.startswith(f"{reference}/")
+
+
+def test_unknown_reference_lists_what_is_measured() -> None:
+    """A reference that isn't measured is refused, with the names there are."""
+    with pytest.raises(UsageError, match=r"--reference 'x' is not measured; .*uvicorn/default/w1"):
+        _plan(Selection(reference="x"))
 
 
 def test_a_seed_is_drawn_where_none_is_given() -> None:

@@ -25,6 +25,9 @@ def test_values_come_as_a_command_line_would_give_them(tmp_path: Path) -> None:
         rounds = 3
         duration = "500ms"
         startup-timeout = "1m"
+        budget = "5m"
+        precision = "2%"
+        reference = "granian/default"
         runners = ["bench/runners", "/abs"]
         output = "bench/results"
         client = "http"
@@ -40,6 +43,9 @@ def test_values_come_as_a_command_line_would_give_them(tmp_path: Path) -> None:
         "rounds": 3,
         "duration": "500ms",
         "startup_timeout": "1m",
+        "budget": "5m",
+        "precision": "2%",
+        "reference": "granian/default",
         "runners": [f"{tmp_path}/bench/runners", "/abs"],
         "output": f"{tmp_path}/bench/results",
         "client": "http",
@@ -69,6 +75,7 @@ def test_the_nearest_file_upwards_counts(tmp_path: Path) -> None:
         ("[tool.asgi-bench]\nrounds = '3'", "rounds: expected int | null, got str"),
         ("[tool.asgi-bench]\nduration = '2'", "duration: '2' needs a number and a unit"),
         ("[tool.asgi-bench]\nworkers = [1, 0]", "workers: '1,0' must be whole numbers from 1 on"),
+        ("[tool.asgi-bench]\nprecision = '2'", "precision: '2' must be a share above 0"),
         ("[tool.asgi-bench]\nclient = 'wrk'", "client: invalid enum value 'wrk'"),
         ("[tool.asgi-bench]\nenv = ['A=1']", "env: expected object | null, got array"),
         ("[tool]\nasgi-bench = 1", "expected a table"),

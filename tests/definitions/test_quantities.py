@@ -7,6 +7,7 @@ from asgi_bench.definitions.quantities import (
     SECONDS,
     parse_counts,
     parse_duration,
+    parse_share,
     parse_size,
 )
 from asgi_bench.errors import UsageError
@@ -45,6 +46,19 @@ def test_a_wrong_size_is_refused(text: str) -> None:
     """An unknown unit, no unit, or half a byte is an error that names the flag."""
     with pytest.raises(UsageError, match=r"^--body-size: "):
         parse_size(text, "--body-size")
+
+
+@pytest.mark.parametrize(("text", "share"), [("2%", 0.02), ("0.5 %", 0.005), ("0.03", 0.03)])
+def test_shares_are_percent_or_plain(text: str, share: float) -> None:
+    """`2%` is 0.02, and so is that."""
+    assert parse_share(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["2", "0", "100%", "-1%", "%", "2%%", "nan", ""])
+def test_a_wrong_share_is_refused(text: str) -> None:
+    """None, all or more of something is no precision; the error names the flag."""
+    with pytest.raises(UsageError, match=r"^--precision: .* as in 2%"):
+        parse_share(text, "--precision")
 
 
 @given(st.text(max_size=12))

@@ -2,32 +2,32 @@ import msgspec
 import pytest
 
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.reporting.claims import claim_notes
+from asgi_bench.reporting.claims import surety_notes
 from asgi_bench.reporting.documents import Format, render_report
 from tests.synthetic_run import planned_cells, synthetic_run
 
 
 def test_few_rounds_say_that_no_order_is_claimed() -> None:
     """Under 6 rounds the table's order is that of estimates, and is called so."""
-    (note,) = claim_notes(summarize(synthetic_run(planned_cells(worker_counts=(1,)))))
+    *_, note = surety_notes(summarize(synthetic_run(planned_cells(worker_counts=(1,)))))
     assert "no order is claimed: that takes 6 rounds, and this run has 5" in note
 
 
 def test_sensitivity_is_stated() -> None:
     """Claims that hang on single rounds are counted and named; else all are said to hold."""
     report = summarize(synthetic_run(planned_cells(worker_counts=(1,)), rounds=8))
-    _, sensitivity = claim_notes(report)
+    *_, sensitivity = surety_notes(report)
     assert "all hold" in sensitivity
     first, *others = report.comparisons
     fallen = msgspec.structs.replace(first, holds_trimmed=False)
-    _, sensitivity = claim_notes(msgspec.structs.replace(report, comparisons=(fallen, *others)))
+    *_, sensitivity = surety_notes(msgspec.structs.replace(report, comparisons=(fallen, *others)))
     assert " 1 rest on single rounds" in sensitivity
     assert f"{first.a} to {first.b}" in sensitivity
 
 
 def test_single_cells_claim_nothing() -> None:
     """Where there is nothing to compare there is nothing to say."""
-    assert list(claim_notes(summarize(synthetic_run(planned_cells()[:1], rounds=8)))) == []
+    assert list(surety_notes(summarize(synthetic_run(planned_cells()[:1], rounds=8)))) == []
 
 
 @pytest.mark.parametrize("format", ["text", "markdown"])

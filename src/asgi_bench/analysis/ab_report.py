@@ -14,6 +14,7 @@ from asgi_bench.analysis.block_effects import (
 from asgi_bench.analysis.cell_validity import judge_cell
 from asgi_bench.analysis.intervals import CONFIDENCE
 from asgi_bench.analysis.looks import Look, look_at_end, looks_of
+from asgi_bench.analysis.pacing import round_ends_s
 from asgi_bench.analysis.regression import (
     RULE_VERSION,
     control_moved,
@@ -165,19 +166,6 @@ def _with_p99(verdict: CellVerdict, cell: Cell, trials: Sequence[Trial]) -> Cell
         return verdict
     shown = measured("response_time_p99_s", effects, CONFIDENCE)
     return msgspec.structs.replace(verdict, metrics=(*verdict.metrics, shown))
-
-
-def round_ends_s(trials: Sequence[Trial], rounds: int) -> list[float]:
-    """When the servers of each round had stopped, in seconds since the run began."""
-    ends_s = [0.0] * rounds
-    for trial in trials:
-        end_s = max(
-            trial.server_life_s[1] if trial.server_life_s else 0.0,
-            max((piece.end_s for piece in trial.slices), default=0.0),
-        )
-        ends_s[trial.round] = max(ends_s[trial.round], end_s)
-    # A round in which everything failed has no times of its own.
-    return [max(ends_s[: index + 1]) for index in range(rounds)]
 
 
 def gate_of(plan: Plan) -> Gate:

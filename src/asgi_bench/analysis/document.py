@@ -12,6 +12,7 @@ from asgi_bench.model import (
     Behaviour,
     Client,
     ClosedLoop,
+    Goal,
     Machine,
     Objective,
     OpenLoop,
@@ -253,8 +254,21 @@ class Scaling(msgspec.Struct, frozen=True):
     points: tuple[ScalingPoint, ...]
 
 
+class Reached(msgspec.Struct, frozen=True):
+    """What a run came to: complete or begun rounds, its time, and the surety of its ratios.
+
+    The half-widths are those of the throughput ratios of sound closed loops to the reference, as
+    shares (0.02 is ±2 %): the median one and the widest. Null without ratios that have bounds.
+    """
+
+    rounds: int
+    duration_s: float
+    half_width_median: float | None
+    half_width_max: float | None
+
+
 class RunFacts(msgspec.Struct, frozen=True):
-    """The run the report is about."""
+    """The run the report is about; `goal` is what it was to reach, if it was asked for one."""
 
     id: str
     label: str | None
@@ -263,6 +277,8 @@ class RunFacts(msgspec.Struct, frozen=True):
     machine: Machine
     seed: int
     reference: str | None
+    goal: Goal | None = None
+    reached: Reached | None = None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

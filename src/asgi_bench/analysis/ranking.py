@@ -45,7 +45,7 @@ def rank_cells(samples: Iterable[Sample], *, looked: bool = False) -> Ranking:
     groups: dict[tuple[str, Load, int], list[Sample]] = {}
     for sample in samples:
         cell = sample.planned.cell
-        if _is_sound(sample) and not isinstance(cell.load, RateSweep):
+        if sample.is_sound and not sample.overloaded and not isinstance(cell.load, RateSweep):
             groups.setdefault((cell.scenario, cell.load, cell.workers), []).append(sample)
     comparisons: list[Comparison] = []
     standings: dict[str, Standing] = {}
@@ -103,12 +103,6 @@ def stand(cells: Sequence[str], comparisons: Iterable[Comparison]) -> dict[str, 
         )
         for key in cells
     }
-
-
-def _is_sound(sample: Sample) -> bool:
-    """Whether a cell's figures can be believed, and were measured under the load it names."""
-    verdict = sample.verdict
-    return verdict.outcome == "ok" and verdict.validity != "invalid" and not sample.overloaded
 
 
 def _metrics(load: Load) -> tuple[Metric, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from asgi_bench.analysis.cell_validity import Verdict, is_usable, judge_cell
+from asgi_bench.analysis.pacing import due_rounds
 from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.analysis.validity import RULES_VERSION, judge_trial_of
 from asgi_bench.errors import BenchError
@@ -40,6 +41,11 @@ class Sample(msgspec.Struct, frozen=True):
         return tuple(filter(is_usable, self.own)) or self.measured
 
     @property
+    def is_sound(self) -> bool:
+        """Whether the cell's figures can be believed."""
+        return self.verdict.outcome == "ok" and self.verdict.validity != "invalid"
+
+    @property
     def overloaded(self) -> bool | None:
         """Whether an open loop's queue grew until the end in half of its rounds or more."""
         if not isinstance(self.planned.cell.load, OpenLoop) or not self.estimating:
@@ -52,12 +58,22 @@ def sample_cells(run: Run) -> dict[str, Sample]:
 
     Trials of cells that the plan doesn't know are left out.
     """
-    by_cell: dict[str, list[Trial]] = {}
-    for trial in run.trials:
-        by_cell.setdefault(trial.cell, []).append(trial)
-    plan = run.header.plan
+    header = run.header
+    cells = {planned.cell.key: planned.cell for planned in header.plan.cells}
+    known = [
+        judged(trial, cells[trial.cell], header) for trial in run.trials if trial.cell in cells
+    ]
+    return samples_of(header.plan, known)
+
+
+def samples_of(plan: Plan, trials: Sequence[Trial]) -> dict[str, Sample]:
+    """The same from judged trials, of a run that may still go on."""
+    by_cell: dict[str, list[Trial]] = {planned.cell.key: [] for planned in plan.cells}
+    for trial in trials:
+        by_cell[trial.cell].append(trial)
+    rounds = due_rounds(plan, trials)
     return {
-        planned.cell.key: _sample(planned, by_cell.get(planned.cell.key, ()), run.header)
+        planned.cell.key: _sample(planned, by_cell[planned.cell.key], plan, rounds)
         for planned in plan.cells
     }
 
@@ -106,12 +122,11 @@ def figures_in_block(
     return {t.round: value for t in trials if is_usable(t) and (value := figure(t))}
 
 
-def _sample(planned: PlannedCell, trials: Sequence[Trial], header: RunHeader) -> Sample:
-    """Judge where it's due, and part the trials by block."""
-    everywhere = tuple(judged(trial, planned.cell, header) for trial in trials)
+def _sample(planned: PlannedCell, trials: Sequence[Trial], plan: Plan, rounds: int) -> Sample:
+    """Part a cell's trials by block, and judge the cell by its own, of so many due rounds."""
     own = tuple(
         sorted(
-            (trial for trial in everywhere if trial.block == planned.blocks[0]),
+            (trial for trial in trials if trial.block == planned.blocks[0]),
             key=lambda trial: trial.round,
         )
     )
@@ -119,9 +134,8 @@ def _sample(planned: PlannedCell, trials: Sequence[Trial], header: RunHeader) ->
         verdict = Verdict("skipped", planned.skip_reason, "valid", ())
     else:
         # An A/B ends when it has seen enough: the rounds it then hasn't had aren't missing.
-        rounds = header.plan.rounds if header.plan.gate is None else len(own)
-        verdict = judge_cell(own, rounds)
-    return Sample(planned=planned, own=own, everywhere=everywhere, verdict=verdict)
+        verdict = judge_cell(own, rounds if plan.gate is None else len(own))
+    return Sample(planned=planned, own=own, everywhere=tuple(trials), verdict=verdict)
 
 
 def judged(trial: Trial, cell: Cell, header: RunHeader) -> Trial:

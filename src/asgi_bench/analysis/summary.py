@@ -17,6 +17,7 @@ from asgi_bench.analysis.ranking import Ranking, rank_cells
 from asgi_bench.analysis.sample_sizes import unshown_percentiles
 from asgi_bench.analysis.samples import Sample, reference_pairs, sample_cells
 from asgi_bench.analysis.scaling import scaling_of
+from asgi_bench.analysis.stopping import is_looked, reached
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_ratio
 from asgi_bench.analysis.validity import load_busy_s, load_cpu_share, sent_in_slices
 from asgi_bench.model import OpenLoop, Plan, RateSweep, Run, RunHeader, Trial
@@ -50,10 +51,10 @@ def survey(run: Run) -> Survey:
     sweeps = [s for s in samples.values() if isinstance(s.planned.cell.load, RateSweep)]
     others = [s for s in samples.values() if not isinstance(s.planned.cell.load, RateSweep)]
     times = {s.planned.cell.key: _histogram(s, "response_time_hdr") for s in others}
-    ranking = rank_cells(others)
+    ranking = rank_cells(others, looked=is_looked(plan))
     cells = (_cell(s, samples, plan, times[s.planned.cell.key]) for s in others)
     report = Report(
-        run=_run_facts(run.header),
+        run=_run_facts(run.header, samples),
         cells=tuple(_ranked(cell, ranking) for cell in cells),
         comparisons=ranking.comparisons,
         sweeps=tuple(sweep_report(sample, plan) for sample in sweeps),
@@ -79,7 +80,7 @@ def _histogram(sample: Sample, field: str) -> Histogram | None:
     return merged(sample.planned.cell.key, field, blobs)
 
 
-def _run_facts(header: RunHeader) -> RunFacts:
+def _run_facts(header: RunHeader, samples: Mapping[str, Sample]) -> RunFacts:
     """The run's own part of the document."""
     return RunFacts(
         id=header.run_id,
@@ -89,6 +90,8 @@ def _run_facts(header: RunHeader) -> RunFacts:
         machine=header.machine,
         seed=header.plan.seed,
         reference=header.plan.reference,
+        goal=header.plan.goal,
+        reached=reached(header.plan, samples),
     )
 
 
@@ -151,7 +154,7 @@ def _ratio(
     if paired is None:
         return None
     reference, pairs = paired
-    estimate = paired_ratio(pairs.values())
+    estimate = paired_ratio(pairs.values(), looked=is_looked(plan))
     if estimate.value is None:
         return None
     return Ratio(reference, estimate.value, estimate.lower, estimate.upper)

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from asgi_bench.definitions.quantities import parse_duration
-from asgi_bench.errors import UsageError
+from asgi_bench.definitions.quantities import parse_duration, parse_share
 from asgi_bench.model import Gate
 
 MinChange = Annotated[
@@ -42,15 +41,3 @@ def gate_of(min_change: str, budget: str, *, is_aa: bool) -> Gate:
         budget_s=parse_duration(budget, "--budget"),
         is_aa=is_aa,
     )
-
-
-def parse_share(text: str, name: str) -> float:
-    """Return a share as in `2%` or `0.02`; raises UsageError for none between 0 and 1."""
-    number, percent, rest = text.strip().partition("%")
-    try:
-        share = float(number) / (100 if percent else 1)
-    except ValueError:
-        share = -1.0
-    if rest or not 0 < share < 1:
-        raise UsageError(f"{name}: {text!r} must be a share above 0, as in 2% or 0.02")
-    return share

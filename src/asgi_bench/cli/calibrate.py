@@ -39,7 +39,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; the path goes 
 
 def calibrate_(
     quick: Quick = False,
-    budget: Budget = None,
+    within: Budget = None,
     as_json: AsJson = False,
     output: Output = DEFAULT_OUTPUT,
     server_cpus: ServerCpus = None,
@@ -48,7 +48,7 @@ def calibrate_(
 ) -> None:
     """Measure this machine and the load generator; runs in the same folder go by it."""
     require_linux()
-    extent = _extent(quick, budget)
+    extent = _extent(quick, within)
     plan = _plan(server_cpus, load_cpus, seed)
     warning = busy_warning()
     if warning is not None:

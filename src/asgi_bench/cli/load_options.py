@@ -51,7 +51,10 @@ CommonRate = Annotated[
         help="Besides, load each server's default variant with 1 worker at this rate.",
     ),
 ]
-Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Rounds of fresh processes.")]
+Rounds = Annotated[
+    int | None,
+    typer.Option("--rounds", min=1, metavar="N", help="Rounds of fresh processes. Else 6."),
+]
 Duration = Annotated[
     str, typer.Option("--duration", metavar="TIME", help="Measured time per cell and round.")
 ]

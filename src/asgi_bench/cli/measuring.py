@@ -10,6 +10,7 @@ from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import BenchError
 from asgi_bench.machine.affinity import format_cpus, split_cpus
 from asgi_bench.measurement.rounds import rounds_and_blocks
+from asgi_bench.measurement.schedule import load_duration_s
 from asgi_bench.model import Plan
 
 # Beside its slices a trial costs this much for starting, opening and stopping (measured).
@@ -48,15 +49,41 @@ def dry_run_text(plan: Plan) -> str:
             lines.append(f"{planned.cell.key}: skipped: {planned.skip_reason}")
         else:
             lines.append(f"{planned.cell.key}: {shlex.join(planned.command)}")
-    trials = sum(len(members) for _, _, members in rounds_and_blocks(once, measured))
-    each_s = trials * (plan.duration_s + OVERHEAD_S_PER_TRIAL)
-    extent = f"{plan.rounds} rounds of {trials} trials of {plan.duration_s:g} s"
-    time = f"about {plan.rounds * each_s / 60:.1f} minutes"
-    if plan.gate is not None:
-        extent = f"blocks of {trials} trials of {plan.duration_s:g} s"
-        time = f"at most {min(plan.gate.budget_s, plan.rounds * each_s) / 60:.1f} minutes"
+    members = [one for _, _, block in rounds_and_blocks(once, measured) for one in block]
+    round_s = sum(load_duration_s(one, plan.duration_s) + OVERHEAD_S_PER_TRIAL for one in members)
     lines.append(
-        f"{extent}: {time}; seed {plan.seed}; servers on CPU "
+        f"{_rounds_words(plan)} of {len(members)} trials of {plan.duration_s:g} s: "
+        f"{_time_words(plan, round_s)}; seed {plan.seed}; servers on CPU "
         f"{format_cpus(plan.server_cpus)}, load on CPU {format_cpus(plan.load_cpus)}"
     )
     return "\n".join(lines)
+
+
+def _rounds_words(plan: Plan) -> str:
+    """How many rounds there will be, or may be."""
+    if plan.gate is not None:
+        return "blocks"
+    if plan.goal is None:
+        return f"{plan.rounds} rounds"
+    stops = [str(look) for look in plan.goal.looks if look < plan.rounds]
+    return f"{', '.join(stops)} or {plan.rounds} rounds" if stops else f"{plan.rounds} rounds"
+
+
+def _time_words(plan: Plan, round_s: float) -> str:
+    """How long that takes, and what ends it."""
+    total_s = plan.rounds * round_s
+    longest = f"about {total_s / 60:.1f} minutes"
+    goal = plan.goal
+    if plan.gate is not None:
+        return f"at most {min(plan.gate.budget_s, total_s) / 60:.1f} minutes"
+    if goal is None:
+        return longest
+    precise = ""
+    if goal.precision is not None:
+        precise = f"until every throughput ratio is within ±{goal.precision * 100:g}%"
+    if goal.budget_s is None:
+        return f"{precise}, {longest} at most"
+    fit = min(int(goal.budget_s / round_s + 0.5), plan.rounds) if round_s else plan.rounds
+    fit = max((look for look in (*goal.looks, plan.rounds) if look <= fit), default=max(fit, 1))
+    in_time = f"as many as fit into {goal.budget_s / 60:.1f} minutes, about {fit}"
+    return f"{precise}, and {in_time} at most" if precise else in_time

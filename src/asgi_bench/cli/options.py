@@ -137,7 +137,7 @@ def selection_of(
     common_rate: CommonRate = None,
     sweep: Sweep = False,
     slo: Slo = None,
-    rounds: Rounds = 5,
+    rounds: Rounds = None,
     duration: Duration = "2s",
     seed: Seed = None,
     timeout: RequestTimeout = "5s",

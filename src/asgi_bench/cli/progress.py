@@ -39,6 +39,9 @@ class RunProgress:
     def __init__(self, plan: Plan, console: Console | None = None) -> None:
         self._rounds = plan.rounds
         self._gate = plan.gate
+        self._most = "at most " if plan.goal else ""
+        ends = plan.gate or plan.goal
+        self._budget_s = ends.budget_s if ends else None
         self._console = console or Console(stderr=True)
         self._begun_s = time.monotonic()
         self._drawn_s = 0.0
@@ -76,7 +79,7 @@ class RunProgress:
             case PhaseBegun():
                 self._enter(event)
             case SliceDone():
-                self._share = self._share_of(event)
+                self._share = self._done(event)
                 self._progress.update(
                     self._task,
                     completed=self._share,
@@ -98,7 +101,8 @@ class RunProgress:
         self._draw(force=True)
         if event.phase == "start" and not self._console.is_terminal:
             if not self._gate:
-                where = f"round {number} of {self._rounds}, block {event.block + 1}"
+                rounds = f"{self._most}{self._rounds}"
+                where = f"round {number} of {rounds}, block {event.block + 1}"
             self._say(f"{where} {self._time_left()}")
 
     def _behave(self, event: BehaviourBegun) -> None:
@@ -108,10 +112,12 @@ class RunProgress:
         if not self._console.is_terminal:
             self._say(words)
 
-    def _share_of(self, event: SliceDone) -> float:
-        if self._gate:
-            return min(1.0, (time.monotonic() - self._begun_s) / self._gate.budget_s)
-        return event.loaded_s / event.planned_s if event.planned_s else 1.0
+    def _done(self, event: SliceDone) -> float:
+        """The share of the run that is over: of its load, or of its time where that ends it."""
+        share = event.loaded_s / event.planned_s if event.planned_s else 1.0
+        if self._budget_s is None:
+            return share
+        return min(max(share, (time.monotonic() - self._begun_s) / self._budget_s), 1.0)
 
     def _time_left(self) -> str:
         elapsed_s = time.monotonic() - self._begun_s

@@ -4,10 +4,12 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import typer
 
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import survey
+from asgi_bench.cli.goal_options import Budget, Precision, Reference, check_goal, goal_of
 from asgi_bench.cli.measuring import dry_run_text, planned, require_linux
 from asgi_bench.cli.options import (
     DEFAULT_OUTPUT,
@@ -39,6 +41,9 @@ from asgi_bench.store.runs import add_phases, read_run
 @with_selection
 def run(
     selection: Selection,
+    reference: Reference = None,
+    budget: Budget = None,
+    precision: Precision = None,
     label: Label = None,
     output: Output = DEFAULT_OUTPUT,
     dry_run: DryRun = False,
@@ -50,7 +55,10 @@ def run(
 ) -> None:
     """Measure servers under load; print a ranked table, the charts, the page, the run folder."""
     require_linux()
-    plan = planned(selection)
+    began_s = time.monotonic()
+    goal = goal_of(budget, precision)
+    plan = planned(msgspec.structs.replace(selection, goal=goal, reference=reference))
+    check_goal(plan)
     if dry_run:
         print(dry_run_text(plan))
         return
@@ -71,6 +79,7 @@ def run(
         fail_fast,
         wait_s,
         idle_watch_s if behaviour else None,
+        began_s,
     )
     folders: list[Path] = []
     prepared_s = own_age_s()

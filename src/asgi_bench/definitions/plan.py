@@ -3,7 +3,7 @@
 import os
 import random
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -18,12 +18,15 @@ from asgi_bench.definitions.own_app import OwnApp, scenario_of
 from asgi_bench.definitions.scenarios import load_scenarios
 from asgi_bench.definitions.selection import Selection, matching
 from asgi_bench.definitions.servers import Server, Variant, fill, load_servers
+from asgi_bench.errors import UsageError
 from asgi_bench.model import Cell, Load, OpenLoop, Plan, PlannedCell, Scenario
 
 # Loopback alone: a network would be measured along with the server.
 HOST = "127.0.0.1"
 REFERENCE = "uvicorn/default/w1"
-# Five rounds of it at 500/s are samples enough for p99, and `make bench` keeps its 5 minutes.
+# The fewest that can tell two servers apart.
+DEFAULT_ROUNDS = 6
+# Six rounds of it at 500/s are samples enough for p99, and `make bench` keeps its 5 minutes.
 COMMON_RATE_S = 1.0
 SCENARIOS_FILE = "scenarios.toml"
 # Tells from inside what really runs.
@@ -102,11 +105,11 @@ def build_plan(
         for server, variant, workers in _server_settings(selection, servers)
         for scenario, (load, duration_s) in product(chosen, _loads(selection, variant, workers))
     ]
-    reference = _reference(planned)
+    reference = _reference(planned, selection.reference)
     return Plan(
         cells=_in_blocks(planned, reference),
         scenarios=tuple(chosen),
-        rounds=selection.rounds,
+        rounds=_rounds(selection),
         duration_s=selection.duration_s,
         seed=draw_seed() if selection.seed is None else selection.seed,
         reference=reference,
@@ -119,7 +122,21 @@ def build_plan(
         locustfile=selection.locustfile,
         web_ui=selection.web_ui,
         python=None if selection.python == sys.executable else selection.python,
+        goal=selection.goal,
     )
+
+
+def setting_named(name: str, settings: Iterable[str], flag: str = "--reference") -> str:
+    """Return the setting of that name: `uvicorn/default/w1`, or without workers the fewest.
+
+    Raises:
+        UsageError: none of them has it; the text lists them all.
+    """
+    known = list(dict.fromkeys(settings))
+    for setting in known:
+        if name in (setting, setting.rpartition("/w")[0]):
+            return setting
+    raise UsageError(f"{flag} {name!r} is not measured; there are: {', '.join(known)}")
 
 
 def draw_seed() -> int:
@@ -225,9 +242,25 @@ def _module_path(folders: Sequence[str], inherited: str) -> str:
     return os.pathsep.join([*folders, inherited] if inherited else folders)
 
 
-def _reference(planned: Sequence[PlannedCell]) -> str | None:
-    """The prefix of the cells all others are compared with: uvicorn where it's measured."""
+def _rounds(selection: Selection) -> int:
+    """As many rounds as were asked for; with a goal the most there will be."""
+    goal = selection.goal
+    if goal is None:
+        return selection.rounds or DEFAULT_ROUNDS
+    most = goal.looks[-1]
+    if selection.rounds is not None and selection.rounds > most:
+        raise UsageError(
+            f"--rounds: {selection.rounds} with --budget or --precision is the most rounds, and "
+            f"these end after {most} at the latest"
+        )
+    return selection.rounds or most
+
+
+def _reference(planned: Sequence[PlannedCell], asked: str | None) -> str | None:
+    """The setting all others are compared with: as asked, else uvicorn where it's measured."""
     measured = [one.cell.setting for one in planned if one.skip_reason is None]
+    if asked is not None:
+        return setting_named(asked, measured)
     if REFERENCE in measured:
         return REFERENCE
     return measured[0] if measured else None

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from asgi_bench.definitions.loads import parse_objective, parse_rates
-from asgi_bench.definitions.quantities import parse_counts, parse_duration
+from asgi_bench.definitions.quantities import parse_counts, parse_duration, parse_share
 from asgi_bench.definitions.strict import check_keys, convert, read_toml
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Arrivals
@@ -31,6 +31,9 @@ class ProjectDefaults(msgspec.Struct, frozen=True, rename="kebab"):
     sweep: bool | None = None
     slo: str | None = None
     rounds: int | None = None
+    budget: str | None = None
+    precision: str | None = None
+    reference: str | None = None
     duration: str | None = None
     seed: int | None = None
     timeout: str | None = None
@@ -71,6 +74,8 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "rate": parse_rates,
     "slo": parse_objective,
     "duration": parse_duration,
+    "budget": parse_duration,
+    "precision": parse_share,
     "timeout": parse_duration,
     "startup-timeout": parse_duration,
     "wait": parse_duration,

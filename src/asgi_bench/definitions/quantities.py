@@ -1,4 +1,4 @@
-"""Durations, sizes and counts as users write them."""
+"""Durations, sizes, shares and counts as users write them."""
 
 import math
 import re
@@ -42,6 +42,22 @@ def parse_size(text: str, name: str = "size") -> int:
     if not size_bytes.is_integer():
         raise UsageError(f"{name}: {text!r} is not a whole number of bytes")
     return int(size_bytes)
+
+
+def parse_share(text: str, name: str = "share") -> float:
+    """Return the share in `2%` or `0.02`; `name` is the flag or key to blame.
+
+    Raises:
+        UsageError: none between 0 and 1.
+    """
+    number, percent, rest = text.strip().partition("%")
+    try:
+        share = float(number) / (100 if percent else 1)
+    except ValueError:
+        share = -1.0
+    if rest or not 0 < share < 1:
+        raise UsageError(f"{name}: {text!r} must be a share above 0, as in 2% or 0.02")
+    return share
 
 
 def _parse(text: str, units: dict[str, float] | dict[str, int], name: str, example: str) -> float:

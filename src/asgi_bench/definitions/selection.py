@@ -10,7 +10,7 @@ import msgspec
 from asgi_bench.definitions.loads import OfferedRate
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Arrivals, Client, Objective
+from asgi_bench.model import Arrivals, Client, Goal, Objective
 
 DEFAULT_SCENARIOS = ("hello",)
 
@@ -24,7 +24,8 @@ class Selection(msgspec.Struct, frozen=True):
     each server's `default` variant with 1 worker. `seed` None has one drawn. CPU sets are numbers
     of CPUs, resolved. `own_app` takes the place of the scenarios; `stand_in`, as module:attribute
     and its folder, only that of their apps: it has to answer as they do. `python` is the servers'
-    interpreter.
+    interpreter. `rounds` None is 6, or with a `goal` as many as it may look at; `reference` is
+    server/variant, with or without workers, None uvicorn's where that is measured.
     """
 
     servers: tuple[str, ...] = ()
@@ -38,7 +39,7 @@ class Selection(msgspec.Struct, frozen=True):
     common_rate_rps: float | None = None
     sweep: bool = False
     objective: Objective | None = None
-    rounds: int = 5
+    rounds: int | None = None
     duration_s: float = 2.0
     seed: int | None = None
     request_timeout_s: float = 5.0
@@ -55,6 +56,8 @@ class Selection(msgspec.Struct, frozen=True):
     python: str = sys.executable
     own_app: OwnApp | None = None
     stand_in: tuple[str, Path] | None = None
+    goal: Goal | None = None
+    reference: str | None = None
 
 
 def matching(globs: Collection[str], names: Iterable[str], flag: str) -> list[str]:

@@ -11,6 +11,7 @@ import msgspec
 
 from asgi_bench import __version__
 from asgi_bench.analysis.ab_report import is_settled
+from asgi_bench.analysis.stopping import is_enough
 from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.errors import BenchError
@@ -25,7 +26,7 @@ from asgi_bench.measurement.calibration import calibration_for
 from asgi_bench.measurement.events import Observer
 from asgi_bench.measurement.expectations import settle_expectations
 from asgi_bench.measurement.interruption import orderly_interruption
-from asgi_bench.measurement.rounds import measure
+from asgi_bench.measurement.rounds import Enough, measure
 from asgi_bench.model import Plan, RunHeader
 from asgi_bench.store.folders import run_id
 from asgi_bench.store.runs import RunWriter
@@ -35,7 +36,7 @@ class Order(msgspec.Struct, frozen=True):
     """What to carry out, and where it goes: `parent` is the folder of all runs.
 
     With `idle_watch_s` the servers' behaviour is watched too, idle connections for that long.
-    `began_s` on the monotonic clock is when an A/B's budget began to run.
+    `began_s` on the monotonic clock is when a budget began to run.
     """
 
     plan: Plan
@@ -57,7 +58,8 @@ def carry_out(
 ) -> None:
     """Measure a plan into a new run folder; `folder_made` is told it as soon as it exists.
 
-    Of an A/B the plan's rounds are the most there will be: it ends when nothing is open.
+    Of an A/B, and of a run with a goal, the plan's rounds are the most there will be: the one ends
+    when nothing is open, the other when it is reached.
 
     Raises BenchError where another run holds the machine or another program the port of Locust's
     page, Interrupted on a signal. Whatever was stored until then stands.
@@ -78,7 +80,7 @@ def carry_out(
             calibration = calibration_for(order.parent, plan, machine, announce)
         calibrated_s = time.perf_counter() - began_s - asked_s
         plan = _with_time_spent(plan, order.began_s)
-        enough = None if plan.gate is None else partial(is_settled, plan)
+        enough = _ending(plan)
         started = datetime.now(UTC)
         header = RunHeader(
             run_id=run_id(started, order.label),
@@ -125,12 +127,21 @@ def app_folder(plan: Plan) -> Path:
 
 
 def _with_time_spent(plan: Plan, began_s: float | None) -> Plan:
-    """The plan of an A/B with what is gone of its budget: from here on the trials tell the time."""
-    if plan.gate is None:
-        return plan
+    """The plan with what is gone of its budget: from here on the trials tell the time."""
     spent_s = 0.0 if began_s is None else round(time.monotonic() - began_s, 3)
-    gate = msgspec.structs.replace(plan.gate, spent_s=spent_s)
-    return msgspec.structs.replace(plan, gate=gate)
+    replace = msgspec.structs.replace
+    return replace(
+        plan,
+        gate=plan.gate and replace(plan.gate, spent_s=spent_s),
+        goal=plan.goal and replace(plan.goal, spent_s=spent_s),
+    )
+
+
+def _ending(plan: Plan) -> Enough | None:
+    """What may end a run before its last round."""
+    if plan.gate is not None:
+        return partial(is_settled, plan)
+    return None if plan.goal is None else partial(is_enough, plan)
 
 
 def _check_page(plan: Plan) -> None:

@@ -12,6 +12,7 @@ from asgi_bench.model.behaviour import (
     Overload,
     WorkerRestart,
 )
+from asgi_bench.model.goal import Goal
 from asgi_bench.model.plan import (
     Arrivals,
     Cell,
@@ -74,6 +75,7 @@ __all__ = [
     "ErrorCounts",
     "Gate",
     "GateMetric",
+    "Goal",
     "GracefulStop",
     "IdleKeepAlive",
     "Load",

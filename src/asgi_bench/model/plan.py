@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from asgi_bench.model.goal import Goal
 from asgi_bench.model.sides import Gate, Role, Side
 
 Client: TypeAlias = Literal["fast", "fasthttp", "http", "locustfile"]
@@ -183,7 +184,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Everything a run was asked to do; with the seed it gives the same order again.
 
     `python` is the servers' interpreter, None where it is the one that runs asgi-bench. An A/B
-    has `sides`, and the `gate` that it is judged by.
+    has `sides`, and the `gate` that it is judged by. With a `goal` the rounds are the most there
+    will be.
     """
 
     cells: tuple[PlannedCell, ...]
@@ -203,3 +205,4 @@ class Plan(msgspec.Struct, frozen=True):
     python: str | None = None
     sides: tuple[Side, ...] = ()
     gate: Gate | None = None
+    goal: Goal | None = None

@@ -2,14 +2,47 @@
 
 from collections.abc import Iterator, Sequence
 
-from asgi_bench.analysis.document import Comparison, Report
+from asgi_bench.analysis.document import Comparison, Report, RunFacts
 from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS, SIGNIFICANCE
+from asgi_bench.reporting import numbers
 
 SHOWN_CLAIMS = 3
 
 
-def claim_notes(report: Report) -> Iterator[str]:
-    """How places came about, for under the tables; nothing where no cells were compared."""
+def surety_notes(report: Report) -> Iterator[str]:
+    """How sure ratios and places are: what was asked for, what was reached."""
+    yield from _reached(report.run)
+    yield from _places(report)
+
+
+def _reached(run: RunFacts) -> Iterator[str]:
+    """The run's goal, if it had one, and the half-widths of its throughput ratios."""
+    reached, goal = run.reached, run.goal
+    if reached is None:
+        return
+    if goal is not None:
+        asked = []
+        if goal.precision is not None:
+            asked.append(f"±{numbers.percent(goal.precision)}%")
+        if goal.budget_s is not None:
+            asked.append(f"at most {numbers.clock(goal.budget_s)}")
+        rounds = f"{reached.rounds} round{'' if reached.rounds == 1 else 's'}"
+        yield (
+            f"Asked for: {' in '.join(asked)}. Reached: {rounds} in "
+            f"{numbers.clock(reached.duration_s)}."
+        )
+    if reached.half_width_median is not None:
+        widened = ""
+        if goal is not None and goal.precision is not None:
+            widened = " Intervals are wider by what stopping at a planned look costs."
+        yield (
+            f"Throughput ratios are known to ±{numbers.percent(reached.half_width_median)}% in the "
+            f"median, to ±{numbers.percent(reached.half_width_max)}% at worst.{widened}"
+        )
+
+
+def _places(report: Report) -> Iterator[str]:
+    """How places came about; nothing where no cells were compared."""
     everything = (*report.comparisons, *report.latency_comparisons)
     if not everything:
         return

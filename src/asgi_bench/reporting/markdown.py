@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from asgi_bench.analysis.document import Report
 from asgi_bench.model import Behaviour
 from asgi_bench.reporting import behaviours
-from asgi_bench.reporting.claims import claim_notes
+from asgi_bench.reporting.claims import surety_notes
 from asgi_bench.reporting.columns import Column, column_notes, columns_of
 from asgi_bench.reporting.costs import cost_notes, cost_tables
 from asgi_bench.reporting.groups import AnyGroup, report_groups
@@ -25,7 +25,7 @@ def render_markdown(report: Report) -> str:
     ]
     if groups:
         notes = column_notes((group.load for group in groups), report.run.reference)
-        parts.append(escape(" ".join((*notes, *claim_notes(report)))))
+        parts.append(escape(" ".join((*notes, *surety_notes(report)))))
     costs = cost_tables(groups)
     for costly in costs:
         table = _table(costly.columns, map(costly.rows, costly.group.sections))

@@ -145,6 +145,12 @@ def with_interval(text: str, estimate: Interval | Ratio | None) -> str:
     return f"{text} {plus_minus(estimate)}".rstrip()
 
 
+def clock(seconds: float) -> str:
+    """A stretch of time: `48 s`, `4 min 48 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def places(rank: Rank | None) -> str:
     """The places a cell may hold: `2`, or `1–3` where others can't be told apart from it."""  # noqa: RUF002 (an en dash is what stands between the ends of a range)
     if rank is None:

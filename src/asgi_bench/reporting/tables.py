@@ -10,7 +10,7 @@ from rich.text import Text
 from asgi_bench.analysis.document import Report
 from asgi_bench.model import Behaviour
 from asgi_bench.reporting import behaviours
-from asgi_bench.reporting.claims import claim_notes
+from asgi_bench.reporting.claims import surety_notes
 from asgi_bench.reporting.columns import Column, column_notes, columns_of
 from asgi_bench.reporting.costs import CostTable, cost_notes, cost_tables
 from asgi_bench.reporting.groups import report_groups
@@ -51,7 +51,7 @@ def _print_report(console: Console, report: Report) -> None:
     if groups:
         console.print()
         notes = column_notes((group.load for group in groups), report.run.reference)
-        for note in (*notes, *claim_notes(report)):
+        for note in (*notes, *surety_notes(report)):
             console.print(Text(plain(note), style="dim"))
     _print_costs(console, cost_tables(groups))
     _print_scaling(console, report)

@@ -10,7 +10,7 @@ from asgi_bench.analysis.summary import Survey
 from asgi_bench.model import Behaviour, Proof, Run
 from asgi_bench.reporting import behaviours
 from asgi_bench.reporting.ab.advice import advice
-from asgi_bench.reporting.claims import claim_notes
+from asgi_bench.reporting.claims import surety_notes
 from asgi_bench.reporting.columns import Column, column_notes
 from asgi_bench.reporting.costs import cost_notes, cost_tables
 from asgi_bench.reporting.groups import group_cells, report_groups
@@ -148,7 +148,7 @@ def page_of(
         damage=tuple(map(plain, run.damage)),
         boards=boards,
         filters=tuple(choice for choice in choices(boards) if len(choice[2]) > 1),
-        notes=(*notes, *map(plain, claim_notes(report))),
+        notes=(*notes, *map(plain, surety_notes(report))),
         findings=findings(report),
         figures=figures,
         left_out=left_out,
@@ -156,7 +156,7 @@ def page_of(
         behaviour=tuple(map(_watch, report.behaviour)),
         behaviour_columns=behaviours.COLUMNS,
         behaviour_notes=behaviours.NOTES,
-        rounds=round_tables(report, ratios, run.header.plan.rounds),
+        rounds=round_tables(report, ratios, report.run.reached.rounds if report.run.reached else 0),
         settings=settings_of(run, proofs),
         requests=requests_of(run.header.plan.scenarios),
         circumstances=circumstances_of(run, phases_s),

@@ -1,0 +1,59 @@
+"""How many rounds a run takes that decides it itself, as far as its clock tells."""
+
+from collections.abc import Sequence
+
+from asgi_bench.model import Goal, Plan, Trial
+
+
+def round_ends_s(trials: Sequence[Trial], rounds: int) -> list[float]:
+    """When the servers of each round had stopped, in seconds since the run began."""
+    ends_s = [0.0] * rounds
+    for trial in trials:
+        end_s = max(
+            trial.server_life_s[1] if trial.server_life_s else 0.0,
+            max((piece.end_s for piece in trial.slices), default=0.0),
+        )
+        ends_s[trial.round] = max(ends_s[trial.round], end_s)
+    # A round in which everything failed has no times of its own.
+    return [max(ends_s[: index + 1]) for index in range(rounds)]
+
+
+def is_look(goal: Goal, rounds: int) -> bool:
+    """Whether the results are looked at after so many rounds."""
+    return rounds in goal.looks
+
+
+def is_time_up(plan: Plan, goal: Goal, ends_s: Sequence[float]) -> bool:
+    """Whether the budget has no room for what would come next; never without one.
+
+    At a look that is all rounds until the next look, for they are added together or not at all;
+    between looks, and before the first, it is one round. What would end within half a round of
+    the budget's end is begun, so that it is overrun by less than a round. Only the clock decides
+    here, so no estimate is biased by it.
+    """
+    rounds = len(ends_s)
+    if goal.budget_s is None or not rounds:
+        return False
+    steps = next_stop(plan, goal, rounds) - rounds if is_look(goal, rounds) else 1
+    # The first round's end holds what came before it.
+    round_s = (ends_s[-1] - ends_s[0]) / (rounds - 1) if rounds > 1 else ends_s[0]
+    return goal.spent_s + ends_s[-1] + (steps - 0.5) * round_s > goal.budget_s
+
+
+def next_stop(plan: Plan, goal: Goal, rounds: int) -> int:
+    """The number of rounds at which a run may end next: a look, or the plan's last round."""
+    return min((look for look in goal.looks if rounds < look < plan.rounds), default=plan.rounds)
+
+
+def due_rounds(plan: Plan, trials: Sequence[Trial]) -> int:
+    """The rounds that a stored run should have: fewer than that means it was cut short.
+
+    One with a goal ends when it has reached it: the rounds it then hasn't had aren't missing.
+    """
+    goal = plan.goal
+    rounds = 1 + max((trial.round for trial in trials), default=-1)
+    if goal is None:
+        return plan.rounds
+    if is_look(goal, rounds) or is_time_up(plan, goal, round_ends_s(trials, rounds)):
+        return rounds
+    return next_stop(plan, goal, rounds)
