@@ -33,6 +33,17 @@ Reference = Annotated[
     ),
 ]
 
+# Of verbs that read; the argument has another name, so that a project's default, which may not be
+# in the run at hand, does not reach it.
+OtherReference = Annotated[
+    str | None,
+    typer.Option(
+        "--reference",
+        metavar="SERVER/VARIANT",
+        help="What ratios refer to. Else what they referred to when it was measured.",
+    ),
+]
+
 
 def goal_of(budget: str | None, precision: str | None) -> Goal | None:
     """Return the goal that the flags set, or None; raises UsageError."""

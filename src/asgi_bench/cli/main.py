@@ -14,6 +14,7 @@ from asgi_bench.cli.export import export_
 from asgi_bench.cli.list_ import list_
 from asgi_bench.cli.options import take_project_defaults
 from asgi_bench.cli.plot import plot
+from asgi_bench.cli.recommend import recommend
 from asgi_bench.cli.report import report
 from asgi_bench.cli.run import run
 from asgi_bench.errors import BenchError, ExitCode
@@ -35,6 +36,7 @@ app.command("ab")(ab)
 app.command("calibrate")(calibrate_)
 app.command("report")(report)
 app.command("plot")(plot)
+app.command("recommend")(recommend)
 app.command("export")(export_)
 
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from asgi_bench.analysis.references import with_reference
+from asgi_bench.cli.goal_options import OtherReference
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import CHARTS_FOLDER, find_run
 from asgi_bench.store.runs import read_run
@@ -15,6 +17,7 @@ def plot(
     run: Annotated[
         str | None, typer.Argument(help="A run folder or its id. Without it: the newest run.")
     ] = None,
+    against: OtherReference = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="The folder that runs lie in.")
     ] = Path("results"),
@@ -24,7 +27,7 @@ def plot(
     from asgi_bench.reporting.charts import draw_charts
 
     folder = find_run(run, output)
-    stored = read_run(folder)
+    stored = with_reference(read_run(folder), against)
     for damage in stored.damage:
         print(f"warning: {plain(damage)}", file=sys.stderr)
     for file in draw_charts(stored, folder / CHARTS_FOLDER):

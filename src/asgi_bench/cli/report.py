@@ -10,7 +10,9 @@ import typer
 
 from asgi_bench.analysis.ab_report import ab_report
 from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.references import with_reference
 from asgi_bench.analysis.summary import summarize
+from asgi_bench.cli.goal_options import OtherReference
 from asgi_bench.model import AbReport
 from asgi_bench.reporting.documents import Format, render_ab, render_report
 from asgi_bench.reporting.tables import WIDTH
@@ -33,12 +35,13 @@ def report(
             "into the run's folder.",
         ),
     ] = "text",
+    against: OtherReference = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="The folder that runs lie in.")
     ] = Path("results"),
 ) -> None:
     """Print what a run found: a ranked table, with everything one should know beside it."""
-    stored = read_run(find_run(run, output))
+    stored = with_reference(read_run(find_run(run, output)), against)
     for damage in stored.damage:
         print(f"warning: {plain(damage)}", file=sys.stderr)
     if format == "html":

@@ -3,7 +3,7 @@
 import os
 import random
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from asgi_bench.definitions.selection import Selection, matching
 from asgi_bench.definitions.servers import Server, Variant, fill, load_servers
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Cell, Load, OpenLoop, Plan, PlannedCell, Scenario
+from asgi_bench.settings import setting_named
 
 # Loopback alone: a network would be measured along with the server.
 HOST = "127.0.0.1"
@@ -124,19 +125,6 @@ def build_plan(
         python=None if selection.python == sys.executable else selection.python,
         goal=selection.goal,
     )
-
-
-def setting_named(name: str, settings: Iterable[str], flag: str = "--reference") -> str:
-    """Return the setting of that name: `uvicorn/default/w1`, or without workers the fewest.
-
-    Raises:
-        UsageError: none of them has it; the text lists them all.
-    """
-    known = list(dict.fromkeys(settings))
-    for setting in known:
-        if name in (setting, setting.rpartition("/w")[0]):
-            return setting
-    raise UsageError(f"{flag} {name!r} is not measured; there are: {', '.join(known)}")
 
 
 def draw_seed() -> int:

@@ -1,0 +1,260 @@
+"""Which of a run's server settings to deploy, what that rests on, and what it does not show."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from asgi_bench.analysis.document import Comparison, Interval, Metric
+from asgi_bench.analysis.intervals import log_interval
+from asgi_bench.analysis.metrics import LESS_IS_BETTER, server_cpu_s_per_request
+from asgi_bench.analysis.objectives import holds, kept_rate_rps
+from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS, compare, stand
+from asgi_bench.analysis.samples import Sample, reference_pairs, sample_cells
+from asgi_bench.analysis.stopping import is_looked
+from asgi_bench.errors import BenchError
+from asgi_bench.model import ClosedLoop, Load, Objective, OpenLoop, PlannedCell, Run, Trial
+
+# What settings are compared on: requests per second at saturation, the highest rate that kept the
+# objective, or the CPU time per request at a rate at which all of them keep it.
+Basis: TypeAlias = Literal["throughput", "kept-rate", "cpu"]
+Figure: TypeAlias = Callable[[Trial], float | None]
+DEFAULT_VARIANT = "default"
+
+
+class Recommendation(msgspec.Struct, frozen=True):
+    """A setting, and all that was compared with it on one basis.
+
+    `estimate` is its figure over the reference's where `reference` names one, else the figure
+    itself. `beaten` and `tied` compare it (a) with the others (b): those it is distinguishably
+    better than, and those it can't be told apart from. `left_out` says by cell why it wasn't
+    considered; `workers_most` is how many workers were allowed, and `rounds` the fewest that a
+    comparison rests on, null where there was nothing to compare.
+    """
+
+    run_id: str
+    planned: PlannedCell
+    basis: Basis
+    objective: Objective | None
+    workers_most: int
+    estimate: Interval
+    reference: str | None
+    beaten: tuple[Comparison, ...]
+    tied: tuple[Comparison, ...]
+    left_out: tuple[tuple[str, str], ...]
+    doubts: tuple[str, ...]
+    rounds: int | None
+
+
+class _Question(msgspec.Struct, frozen=True):
+    """Which samples may be the answer, what they are compared on, and why others may not."""
+
+    basis: Basis
+    figure: Figure
+    candidates: tuple[Sample, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+def recommend(
+    run: Run, *, objective: Objective | None = None, workers_most: int | None = None
+) -> Recommendation:
+    """The setting to deploy, with at most so many workers: by default as many as servers had CPUs.
+
+    Without an objective the one with the highest throughput in the closed loop that the plan names
+    first; with one the one that keeps it at the highest rate of a sweep, or where only fixed rates
+    were offered, at the highest of these for the least CPU time. Of those that can't be told apart
+    it has the fewest workers, then the default variant, then the best estimate.
+
+    Raises BenchError where the run doesn't tell: an A/B, nothing sound, too few rounds.
+    """
+    plan = run.header.plan
+    if plan.gate is not None:
+        raise BenchError(f"{run.header.run_id} is an A/B of one setting: there is none to choose")
+    most = workers_most or max(len(plan.server_cpus), 1)
+    samples = sample_cells(run)
+    allowed, left_out = _allowed(samples.values(), len(plan.server_cpus), most)
+    question = _question(allowed, objective, run.header.run_id)
+    values, reference = _values(question, samples, run)
+    if not values:
+        raise BenchError(f"{run.header.run_id}: no setting has a figure to go by")
+    metric: Metric = "server_cpu_s_per_request" if question.basis == "cpu" else "throughput_rps"
+    looked = is_looked(plan)
+    best = _best(values, samples, metric, looked=looked, run_id=run.header.run_id)
+    # Put first, so that every comparison is of it with the others.
+    ordered = {best: values[best], **values}
+    ours = [each for each in compare(ordered, metric, looked=looked) if each.a == best]
+    rounds = [len(each.round_ratios) for each in ours]
+    return Recommendation(
+        run_id=run.header.run_id,
+        planned=samples[best].planned,
+        basis=question.basis,
+        objective=objective,
+        workers_most=most,
+        estimate=log_interval(list(values[best].values()), looked=looked),
+        reference=reference,
+        beaten=tuple(each for each in ours if each.distinguishable),
+        tied=tuple(each for each in ours if not each.distinguishable),
+        left_out=(*left_out, *question.left_out),
+        doubts=(
+            *(reason.text for reason in samples[best].verdict.validity_reasons),
+            *_unmeasured(allowed, most),
+        ),
+        rounds=min(rounds, default=None),
+    )
+
+
+def _allowed(
+    samples: Iterable[Sample], server_cpus: int, workers_most: int
+) -> tuple[list[Sample], list[tuple[str, str]]]:
+    """The samples that may be recommended at all, and why others may not."""
+    allowed, left_out = [], []
+    for sample in samples:
+        cell, verdict = sample.planned.cell, sample.verdict
+        reason = None
+        if verdict.outcome != "ok":
+            reason = f"{verdict.outcome}: {verdict.reason}"
+        elif not sample.is_sound:
+            reason = "its measurement is invalid"
+        elif cell.workers > workers_most:
+            reason = f"{cell.workers} workers are more than the {workers_most} allowed"
+        elif server_cpus and cell.workers > server_cpus:
+            cpus = "1 CPU" if server_cpus == 1 else f"{server_cpus} CPUs"
+            reason = f"measured with {cell.workers} workers on {cpus}, which shows costs, not gains"
+        if reason is None:
+            allowed.append(sample)
+        else:
+            left_out.append((cell.key, reason))
+    return allowed, left_out
+
+
+def _unmeasured(allowed: Sequence[Sample], workers_most: int) -> Iterator[str]:
+    """Say what more workers would do, where nothing tells."""
+    measured = max((sample.planned.cell.workers for sample in allowed), default=0)
+    if measured < workers_most:
+        yield (
+            f"no more than {measured} worker{'' if measured == 1 else 's'} were measured with a "
+            f"CPU for each: for {workers_most}, measure with --workers and --server-cpus on a "
+            f"machine that has them"
+        )
+
+
+def _question(samples: Sequence[Sample], objective: Objective | None, run_id: str) -> _Question:
+    """What to compare, from the loads that the run has."""
+    if objective is None:
+        loads = [
+            s.planned.cell.load for s in samples if isinstance(s.planned.cell.load, ClosedLoop)
+        ]
+        if not loads:
+            raise BenchError(
+                f"{run_id}: no sound closed loop to recommend by; measure one, or name an "
+                f"objective (--slo p99=10ms)"
+            )
+        return _Question("throughput", _throughput, _under(samples, loads[0]), ())
+    sweeps = [s for s in samples if s.planned.cell.load.key == "sweep"]
+    if sweeps:
+        figure = partial(kept_rate_rps, objective)
+        kept = [
+            s
+            for s in sweeps
+            if sum(figure(t) is not None for t in s.estimating) * 2 > len(s.estimating)
+        ]
+        if not kept:
+            raise BenchError(f"{run_id}: no setting kept the objective at any rate of its sweep")
+        unkept = [s for s in sweeps if s not in kept]
+        return _Question("kept-rate", figure, tuple(kept), _not_kept(unkept))
+    return _at_fixed_rates(samples, objective, run_id)
+
+
+def _at_fixed_rates(samples: Sequence[Sample], objective: Objective, run_id: str) -> _Question:
+    """The settings that keep the objective at the highest rate at which any does."""
+    fixed = [s for s in samples if _fixed_rate_rps(s) is not None]
+    if not fixed:
+        raise BenchError(
+            f"{run_id}: nothing to judge an objective by; measure with --sweep, or at a --rate "
+            f"that is no share"
+        )
+    holding = [s for s in fixed if holds(s, objective)]
+    if not holding:
+        raise BenchError(f"{run_id}: no setting is shown to keep the objective at a measured rate")
+    highest = max(holding, key=lambda s: _fixed_rate_rps(s) or 0.0).planned.cell.load
+    at_rate = _under(fixed, highest)
+    return _Question(
+        "cpu",
+        server_cpu_s_per_request,
+        tuple(s for s in at_rate if s in holding),
+        _not_kept([s for s in at_rate if s not in holding]),
+    )
+
+
+def _not_kept(samples: Iterable[Sample]) -> tuple[tuple[str, str], ...]:
+    return tuple((s.planned.cell.key, "is not shown to keep the objective") for s in samples)
+
+
+def _under(samples: Sequence[Sample], load: Load) -> tuple[Sample, ...]:
+    """Those under a load, of the first scenario that has it."""
+    found = [s for s in samples if s.planned.cell.load == load]
+    return tuple(s for s in found if s.planned.cell.scenario == found[0].planned.cell.scenario)
+
+
+def _fixed_rate_rps(sample: Sample) -> float | None:
+    load = sample.planned.cell.load
+    return load.rate_rps if isinstance(load, OpenLoop) else None
+
+
+def _throughput(trial: Trial) -> float | None:
+    return trial.throughput_rps
+
+
+def _values(
+    question: _Question, samples: Mapping[str, Sample], run: Run
+) -> tuple[dict[str, dict[int, float]], str | None]:
+    """Each candidate's figure by round, over the reference's where all have it.
+
+    Worker counts are measured in blocks of their own: through the reference, which is in each,
+    they can be compared. Without it only the most workers are, which share a block.
+    """
+    plan = run.header.plan
+    ratios: dict[str, dict[int, float]] = {}
+    for sample in question.candidates:
+        paired = reference_pairs(sample, samples, plan, question.figure)
+        if paired is not None and paired[1]:
+            ratios[sample.planned.cell.key] = {
+                number: ours / theirs for number, (ours, theirs) in paired[1].items()
+            }
+    if len(ratios) == len(question.candidates):
+        return ratios, plan.reference
+    most = max(sample.planned.cell.workers for sample in question.candidates)
+    figures = {
+        s.planned.cell.key: {t.round: value for t in s.estimating if (value := question.figure(t))}
+        for s in question.candidates
+        if s.planned.cell.workers == most
+    }
+    return {key: of_rounds for key, of_rounds in figures.items() if of_rounds}, None
+
+
+def _best(
+    values: Mapping[str, Mapping[int, float]],
+    samples: Mapping[str, Sample],
+    metric: Metric,
+    *,
+    looked: bool,
+    run_id: str,
+) -> str:
+    """The key of the cell that nothing is better than, and of several such the simplest."""
+    comparisons = compare(values, metric, looked=looked)
+    if comparisons and max(len(c.round_ratios) for c in comparisons) < MIN_CLAIM_ROUNDS:
+        raise BenchError(
+            f"{run_id}: too few rounds to tell servers apart; measure {MIN_CLAIM_ROUNDS} or more "
+            f"(--rounds, or --budget)"
+        )
+    standings = stand(list(values), comparisons)
+    leading = [key for key, standing in standings.items() if standing.rank.best == 1]
+    sign = 1 if metric in LESS_IS_BETTER else -1
+
+    def order(key: str) -> tuple[int, bool, float]:
+        cell = samples[key].planned.cell
+        estimate = log_interval(list(values[key].values())).value or 0.0
+        return (cell.workers, cell.variant != DEFAULT_VARIANT, sign * estimate)
+
+    return min(leading, key=order)

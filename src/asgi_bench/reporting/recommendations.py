@@ -1,0 +1,164 @@
+"""A recommendation in plain words; its last line is the command line to deploy."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+
+from asgi_bench.analysis.document import Comparison, Interval
+from asgi_bench.analysis.recommendation import Recommendation
+from asgi_bench.model import PlannedCell
+from asgi_bench.reporting import numbers
+from asgi_bench.reporting.wording import load_words, objective_words, plain
+
+# What most servers and their documentation take.
+DEPLOYED_PORT = "8000"
+# The first descriptor that systemd passes on (sd_listen_fds(3)).
+INHERITED_FD = "3"
+# Found through the app's own folder where it's deployed, and not this machine's.
+LEFT_OUT_ENV = ("PYTHONPATH",)
+NAMED = 12
+
+TIED = (
+    "Could not be told apart from it (of such the one with the fewest workers is named, then the "
+    "default variant, then the better estimate):"
+)
+NOUNS = {
+    "throughput": "requests per second",
+    "kept-rate": "the highest rate that kept the objective",
+    "cpu": "CPU time per request",
+}
+
+
+def recommendation_text(found: Recommendation) -> str:
+    """What to deploy, why, what it beats by how much, and what could not be told apart."""
+    cell = found.planned.cell
+    version = f" {plain(found.planned.server_version)}" if found.planned.server_version else ""
+    paragraphs = [
+        [
+            f"Recommended: {plain(cell.server)}{version}, variant {plain(cell.variant)}, "
+            f"{cell.workers} worker{'' if cell.workers == 1 else 's'}"
+        ],
+        [_why(found)],
+        _listed("It is better than:", found.beaten, found),
+        _listed(TIED, found.tied, found),
+        _left_out(found.left_out),
+        _doubts(found),
+        list(_hints(found.planned)),
+    ]
+    text = "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
+    return f"{text}\n\n{command_line(found.planned)}\n"
+
+
+def command_line(planned: PlannedCell) -> str:
+    """The measured command line, as a shell takes it, with a port and the interpreter's name."""
+    first, *others = planned.command
+    program = PurePath(first).name
+    words = ["python" if program.startswith("python") else first, *others]
+    filled = [word.replace("{port}", DEPLOYED_PORT).replace("{fd}", INHERITED_FD) for word in words]
+    env = [
+        f"{name}={shlex.quote(value)}"
+        for name, value in planned.env.items()
+        if name not in LEFT_OUT_ENV
+    ]
+    return plain(" ".join([*env, shlex.join(filled)]))
+
+
+def _why(found: Recommendation) -> str:
+    """What it was best at, under which load, from how many rounds, by how much."""
+    cell = found.planned.cell
+    others = len(found.beaten) + len(found.tied)
+    where = f"{plain(cell.scenario)}, {load_words(cell.load)}"
+    limit = f"at most {found.workers_most} worker{'' if found.workers_most == 1 else 's'}"
+    if found.objective is not None:
+        where += f", {objective_words(found.objective)}"
+    if not others:
+        return (
+            f"Why: it is the only setting of run {plain(found.run_id)} that could be considered "
+            f"({where}; {limit}), so there is nothing it was better than."
+        )
+    figure = f" {_estimate(found)}." if found.estimate.value is not None else ""
+    return (
+        f"Why: of {others + 1} settings in run {plain(found.run_id)} ({where}; {limit}; "
+        f"{found.rounds} rounds) none is better in {NOUNS[found.basis]}.{figure}"
+    )
+
+
+def _estimate(found: Recommendation) -> str:
+    """Its figure, over the reference's where there is one."""
+    estimate = found.estimate
+    if found.reference is not None and found.reference != found.planned.cell.setting:
+        return (
+            f"It has {numbers.times(estimate.value)} times what {plain(found.reference)} has"
+            f"{_bounds(estimate)}"
+        )
+    if found.reference is not None:
+        return "It is the reference itself"
+    if found.basis == "cpu":
+        return f"It takes {numbers.microseconds(estimate.value)} µs a request"
+    return f"It reached {numbers.rate(estimate.value)} requests/s"
+
+
+def _bounds(interval: Interval) -> str:
+    if interval.lower is None or interval.upper is None:
+        return ""
+    return f" (95%: {numbers.times(interval.lower)} to {numbers.times(interval.upper)})"
+
+
+def _listed(title: str, comparisons: Sequence[Comparison], found: Recommendation) -> list[str]:
+    """Each of the others with the ratio to it, the nearest first."""
+    if not comparisons:
+        return []
+    far = sorted(comparisons, key=lambda each: abs((each.ratio.value or 1.0) - 1.0))
+    lines = [
+        f"  {_setting(each.b)}: {numbers.times(each.ratio.value)} times its "
+        f"{_short(found)}{_bounds(each.ratio)}"
+        for each in far[:NAMED]
+    ]
+    if len(far) > NAMED:
+        lines.append(f"  and {len(far) - NAMED} more")
+    return [title, *lines]
+
+
+def _short(found: Recommendation) -> str:
+    return {"throughput": "throughput", "kept-rate": "rate", "cpu": "CPU time"}[found.basis]
+
+
+def _setting(key: str) -> str:
+    """A cell's setting out of its key: `uvicorn/default/w1`."""
+    return plain("/".join(key.split("/")[:3]))
+
+
+def _left_out(left_out: Sequence[tuple[str, str]]) -> list[str]:
+    """What was not considered, by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for key, reason in left_out:
+        setting = _setting(key)
+        names = by_reason.setdefault(plain(reason), [])
+        if setting not in names:
+            names.append(setting)
+    if not by_reason:
+        return []
+    lines = [f"  {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+    return ["Not considered:", *lines]
+
+
+def _doubts(found: Recommendation) -> list[str]:
+    """What was found on the recommended cell, and claims that hang on single rounds."""
+    lines = [f"  {plain(text)}" for text in found.doubts]
+    shaky = [_setting(each.b) for each in found.beaten if not each.holds_trimmed]
+    if shaky:
+        lines.append(f"  better than {', '.join(shaky)} only with the most extreme rounds")
+    return ["Doubts:", *lines] if lines else []
+
+
+def _hints(planned: PlannedCell) -> Iterator[str]:
+    """What to know before the command line is used elsewhere."""
+    yield (
+        "The command line is the measured one, with port 8000: start it where the app can be "
+        "imported, and set address, logs and timeouts as you need them."
+    )
+    if planned.socket_sharing == "inherited":
+        yield (
+            f"It inherits its listening socket as descriptor {INHERITED_FD}, as systemd's socket "
+            f"activation passes it; start one process a worker."
+        )

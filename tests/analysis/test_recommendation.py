@@ -1,0 +1,189 @@
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from asgi_bench.analysis.recommendation import Recommendation, recommend
+from asgi_bench.errors import BenchError
+from asgi_bench.model import Gate, Objective, OpenLoop, PlannedCell, Run, Trial
+from tests.synthetic_run import (
+    CLOSED_64,
+    OPEN_AND_SWEEP,
+    failed,
+    planned_cells,
+    synthetic_run,
+    with_errors,
+)
+
+replace = msgspec.structs.replace
+FASTEST = "granian/default/w1/hello/c64"
+P99_10MS = Objective(0.99, 0.01)
+
+
+def keys(found: Recommendation) -> tuple[str, set[str], set[str]]:
+    """The recommended cell, those it beats, those it is tied with."""
+    return (
+        found.planned.cell.key,
+        {each.b for each in found.beaten},
+        {each.b for each in found.tied},
+    )
+
+
+def on_cpus(run: Run, count: int) -> Run:
+    """The run as if its servers had had so many CPUs."""
+    plan = replace(run.header.plan, server_cpus=tuple(range(count)))
+    return replace(run, header=replace(run.header, plan=plan))
+
+
+def faster_with_two(trial: Trial) -> Trial:
+    """The trial of a server that does 1.9 times as much with its second worker."""
+    if "/w2/" not in trial.cell:
+        return trial
+    pieces = tuple(replace(one, duration_s=one.duration_s / 1.9) for one in trial.slices)
+    return replace(trial, slices=pieces)
+
+
+def edited(edit: Callable[[Trial], Trial], rounds: int = 9) -> Run:
+    """A run of all servers with an edit of its trials."""
+    return synthetic_run(rounds=rounds, edit=edit)
+
+
+def test_the_fastest_is_recommended_with_its_ties() -> None:
+    """It beats all but its like, is compared with each once, and the ratios are over them."""
+    found = recommend(synthetic_run(rounds=9))
+    best, beaten, tied = keys(found)
+    assert best == FASTEST
+    assert tied == {"granian/uvloop/w1/hello/c64"}
+    assert len(beaten) == 9
+    assert all(each.a == best for each in (*found.beaten, *found.tied))
+    assert all((each.ratio.lower or 0) > 1 for each in found.beaten)
+    assert (found.basis, found.reference, found.rounds) == ("throughput", "uvicorn/default/w1", 9)
+    assert found.estimate.value == pytest.approx(1.73, rel=0.05)
+
+
+def test_default_goes_before_other_variants_of_a_tie() -> None:
+    """Where nothing tells two variants apart, the plain install is named."""
+    for seed in range(4):
+        found = recommend(synthetic_run(planned_cells(worker_counts=(1,)), rounds=6, seed=seed))
+        assert found.planned.cell.variant == "default"
+
+
+def test_workers_are_compared_through_the_reference() -> None:
+    """Two workers on two CPUs win where they gain, and not above the CPUs that there are."""
+    run = on_cpus(edited(faster_with_two), 2)
+    best, beaten, _ = keys(recommend(run))
+    assert best == "granian/default/w2/hello/c64"
+    assert FASTEST in beaten
+    assert recommend(run, workers_most=1).planned.cell.key == FASTEST
+
+
+def test_fewer_workers_go_first_where_more_gain_nothing() -> None:
+    """Two workers that do as much as one are no reason to run two."""
+
+    def level(trial: Trial) -> Trial:
+        return (
+            replace(trial, requests=int(trial.requests / 0.96)) if "/w2/" in trial.cell else trial
+        )
+
+    assert recommend(on_cpus(edited(level), 2)).planned.cell.workers == 1
+
+
+def test_oversubscribed_is_never_recommended() -> None:
+    """Two workers on one CPU look faster here: they were not measured as they would run."""
+    found = recommend(edited(faster_with_two), workers_most=8)
+    assert found.planned.cell.key == FASTEST
+    reasons = dict(found.left_out)
+    assert "2 workers on 1 CPU" in reasons["granian/default/w2/hello/c64"]
+    assert any("for 8, measure with" in doubt for doubt in found.doubts)
+
+
+@pytest.mark.parametrize("spoil", ["invalid", "failed"])
+def test_what_cannot_be_believed_is_never_recommended(spoil: str) -> None:
+    """The fastest cell, invalid or failed, is left out with its reason."""
+
+    def edit(trial: Trial) -> Trial:
+        if trial.cell != FASTEST:
+            return trial
+        return with_errors(trial, 0.1) if spoil == "invalid" else failed(trial, "exited with 1")
+
+    found = recommend(edited(edit))
+    assert found.planned.cell.key == "granian/uvloop/w1/hello/c64"
+    assert spoil in dict(found.left_out)[FASTEST]
+
+
+def test_unbelievable_reference_leaves_plain_figures() -> None:
+    """Without a sound reference the cells of one block are compared all the same."""
+
+    def edit(trial: Trial) -> Trial:
+        return with_errors(trial, 0.1) if trial.cell.startswith("uvicorn/default/w1") else trial
+
+    found = recommend(edited(edit))
+    assert (found.planned.cell.key, found.reference) == (FASTEST, None)
+    assert (found.estimate.value or 0) > 10_000
+
+
+def test_objective_goes_by_the_sweep() -> None:
+    """The highest rate that kept p99 within 10 ms, whatever else the run holds."""
+    cells = planned_cells((CLOSED_64, *OPEN_AND_SWEEP), worker_counts=(1,))
+    found = recommend(synthetic_run(cells, rounds=6), objective=P99_10MS)
+    best, beaten, _ = keys(found)
+    assert (best, found.basis) == ("granian/default/w1/hello/sweep", "kept-rate")
+    assert "uvicorn/default/w1/hello/sweep" in beaten
+
+
+def test_objective_at_fixed_rates_takes_the_cheapest_that_holds() -> None:
+    """At the highest rate that any holds, by CPU time per request; others are left out."""
+    cells = planned_cells((OpenLoop(500), OpenLoop(3000)), worker_counts=(1,))
+    found = recommend(synthetic_run(cells, rounds=8), objective=Objective(0.99, 0.0006))
+    best, _, _ = keys(found)
+    assert (best, found.basis) == ("granian/default/w1/hello/r3000", "cpu")
+    assert all((each.ratio.upper or 9) < 1 for each in found.beaten)
+    reasons = dict(found.left_out)
+    assert "hypercorn/trio/w1/hello/r3000" in reasons
+    assert reasons["daphne/default/w1/hello/r3000"] == "is not shown to keep the objective"
+
+
+def synthetic(loads: tuple[PlannedCell, ...] | None = None, rounds: int = 6) -> Run:
+    """A run of these cells."""
+    return synthetic_run(loads, rounds=rounds)
+
+
+@pytest.mark.parametrize(
+    ("run", "objective", "words"),
+    [
+        (lambda: synthetic(rounds=5), None, "too few rounds to tell servers apart; measure 6"),
+        (lambda: synthetic(rounds=0), None, "no sound closed loop"),
+        (lambda: synthetic(planned_cells((OpenLoop(500),))), None, "name an objective"),
+        (synthetic, P99_10MS, "measure with --sweep"),
+        (
+            lambda: synthetic(planned_cells((OpenLoop(500),))),
+            Objective(0.99, 1e-5),
+            "no setting is shown to keep the objective",
+        ),
+        (
+            lambda: synthetic(planned_cells(OPEN_AND_SWEEP[-1:])),
+            Objective(0.99, 1e-5),
+            "no setting kept the objective at any rate of its sweep",
+        ),
+    ],
+)
+def test_too_little_to_go_on_is_said(
+    run: Callable[[], Run], objective: Objective | None, words: str
+) -> None:
+    """No recommendation is made up: one line says what is lacking."""
+    with pytest.raises(BenchError, match=words):
+        recommend(run(), objective=objective)
+
+
+def test_ab_has_nothing_to_choose() -> None:
+    """The two sides of an A/B are one setting."""
+    run = synthetic_run(rounds=6)
+    header = replace(run.header, plan=replace(run.header.plan, gate=Gate()))
+    with pytest.raises(BenchError, match="is an A/B"):
+        recommend(replace(run, header=header))
+
+
+def test_only_one_is_recommended_without_a_claim() -> None:
+    """One server alone is what there is, and beats nothing."""
+    found = recommend(synthetic_run(planned_cells()[:1], rounds=3))
+    assert (found.beaten, found.tied, found.rounds) == ((), (), None)
