@@ -7,9 +7,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from asgi_bench.analysis.ab_report import SETTLED, round_ends_s
+from asgi_bench.analysis.ab_report import SETTLED
 from asgi_bench.analysis.block_effects import BlockEffect, block_effects, usable_blocks
 from asgi_bench.analysis.looks import looks_of
+from asgi_bench.analysis.pacing import round_ends_s
 from asgi_bench.analysis.regression import judge_metrics, verdict_on
 from asgi_bench.model import ROLES, Gate, GateMetric, Role, Trial, Verdict
 from gate.records import Record, run_of

@@ -5,6 +5,7 @@ from asgi_bench.analysis.references import with_reference
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Gate
+from asgi_bench.reporting.wording import findings
 from tests.synthetic_run import synthetic_run
 
 replace = msgspec.structs.replace
@@ -21,6 +22,9 @@ def test_another_reference_changes_ratios_alone() -> None:
         if after.throughput_ratio is not None:
             assert after.throughput_ratio.reference == "granian/uvloop/w1/hello/c64"
     assert other.comparisons == plain.comparisons
+    (note,) = (each for each in findings(other) if each.text.startswith("no ratio: "))
+    assert {key.split("/")[2] for key in note.cells} == {"w2"}
+    assert not [each for each in findings(plain) if each.text.startswith("no ratio")]
 
 
 def test_the_original_by_its_full_name_changes_nothing() -> None:

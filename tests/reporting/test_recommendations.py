@@ -22,7 +22,7 @@ def test_command_line_is_the_measured_one_for_a_deployment() -> None:
 
 def test_variables_of_the_runner_belong_to_the_command_line() -> None:
     """What the variant sets stands before it; the app's path on this machine does not."""
-    env = {"PYTHONPATH": "/home/me/app", "LOOP": "a b"}
+    env = {"PYTHONPATH": "/srv/app", "LOOP": "a b"}
     assert command_line(planned("x", env=env)) == "LOOP='a b' x"
 
 

@@ -8,6 +8,9 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
+from asgi_bench.analysis.estimates import Interval as Interval
+from asgi_bench.analysis.estimates import Percentiles as Percentiles
+from asgi_bench.analysis.estimates import Ratio as Ratio
 from asgi_bench.model import (
     Behaviour,
     Client,
@@ -27,23 +30,6 @@ REPORT_VERSION = 1
 Metric: TypeAlias = Literal["throughput_rps", "server_cpu_s_per_request", "response_time_p50_s"]
 
 
-class Interval(msgspec.Struct, frozen=True):
-    """An estimate over rounds with its 95 % bounds; the bounds are null under 3 rounds."""
-
-    value: float | None = None
-    lower: float | None = None
-    upper: float | None = None
-
-
-class Ratio(msgspec.Struct, frozen=True):
-    """A cell's figure over the reference cell's, from pairs within the same round and block."""
-
-    reference: str
-    value: float
-    lower: float | None
-    upper: float | None
-
-
 class ErrorTotals(msgspec.Struct, frozen=True):
     """Wrong answers by kind, and all kinds together."""
 
@@ -53,17 +39,6 @@ class ErrorTotals(msgspec.Struct, frozen=True):
     connect: int
     reset: int
     timeout: int
-
-
-class Percentiles(msgspec.Struct, frozen=True):
-    """Percentiles of one merged histogram, in seconds; null without samples enough."""
-
-    p50: float | None = None
-    p90: float | None = None
-    p99: float | None = None
-    p999: float | None = None
-    p9999: float | None = None
-    max: float | None = None
 
 
 class Rank(msgspec.Struct, frozen=True):

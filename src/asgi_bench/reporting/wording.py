@@ -174,11 +174,15 @@ def _of_cell(cell: CellReport | SweepReport) -> Iterator[tuple[str, str, str]]:
 
 
 def _about_reference(report: Report) -> tuple[Finding, ...]:
-    """Say why there are no ratios, where there are none."""
+    """Say why there are no ratios, where there are none, or only for some."""
     reference = report.run.reference
     measured = [cell for cell in report.cells if cell.outcome == "ok"]
-    if not measured or any(cell.throughput_ratio for cell in measured):
+    if not measured:
         return ()
+    if any(cell.throughput_ratio for cell in measured):
+        without = tuple(cell.cell for cell in measured if cell.throughput_ratio is None)
+        text = f"no ratio: the reference {plain(reference or '')} has no sound trial beside it"
+        return (Finding("note", without, text),) if without else ()
     if reference is None:
         return (Finding("note", (), "the run has no reference server, so there are no ratios"),)
     text = f"no ratios: the reference {plain(reference)} is failed, skipped or invalid"
