@@ -28,6 +28,9 @@ WIDTH = 830
 PIXELS_PER_INCH = 96
 POINTS_PER_PIXEL = 72 / PIXELS_PER_INCH
 PNG_SCALE = 2
+WHITE = 0xFFFFFFFF
+# Of a palette: the paper.
+LAST_COLOR = 255
 
 TITLE_SIZE = 17
 TEXT_SIZE = 12.5
@@ -218,23 +221,25 @@ def save_sheet(figure: Figure, stem: Path, svg_text: str) -> tuple[Path, Path]:
 def _save_png(pixels: npt.NDArray[np.uint8], path: Path) -> None:
     """Write opaque RGBA pixels, rows by columns by 4, with 256 colours: a third of the bytes.
 
-    A chart has a few colours and their shades at edges. The background, which the choice of
-    colours makes a shade darker, is put back to white.
+    A chart has a few colours and their shades at edges. Those are chosen from what is drawn alone:
+    most of a chart is paper, which choosing would take most of its time for and make a shade
+    darker.
     """
     height, width, _ = pixels.shape
-    picture = Image.frombuffer("RGBA", (width, height), pixels, "raw", "RGBA", 0, 1)
-    picture = picture.convert("RGB").quantize(
-        method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
-    )
-    palette = picture.getpalette() or []
-    background = picture.getpixel((0, 0))
-    if isinstance(background, int):
-        palette[3 * background : 3 * background + 3] = [255, 255, 255]
-        picture.putpalette(palette)
+    colors = np.ascontiguousarray(pixels).view(np.uint32).reshape(-1)
+    drawn = np.flatnonzero(colors != WHITE)
+    ink = Image.frombytes("RGBA", (len(drawn), 1), colors[drawn].tobytes()).convert("RGB")
+    ink = ink.quantize(LAST_COLOR, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    places = np.full(colors.shape, LAST_COLOR, dtype=np.uint8)
+    places[drawn] = np.frombuffer(ink.tobytes(), dtype=np.uint8)
+    picture = Image.frombytes("P", (width, height), places.tobytes())
+    palette = (ink.getpalette() or [])[: 3 * LAST_COLOR]
+    picture.putpalette([*palette, *[255] * (3 * (LAST_COLOR + 1) - len(palette))])
     about = PngInfo()
     about.add_text("Software", "asgi-bench")
     dpi = PIXELS_PER_INCH * PNG_SCALE
-    picture.save(path, format="png", dpi=(dpi, dpi), pnginfo=about)
+    # A third less time than the default of 6, and 2 % larger.
+    picture.save(path, format="png", dpi=(dpi, dpi), pnginfo=about, compress_level=4)
 
 
 def _joined(parts: Sequence[str], size: float) -> list[str]:

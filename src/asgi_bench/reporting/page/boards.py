@@ -11,7 +11,9 @@ from asgi_bench.reporting.costs import CostTable
 from asgi_bench.reporting.groups import AnyGroup, Group
 from asgi_bench.reporting.numbers import milliseconds
 from asgi_bench.reporting.rows import Row, caption, section_rows
+from asgi_bench.reporting.scaling import ScalingTable
 from asgi_bench.reporting.wording import latency_words, plain
+from asgi_bench.store.folders import safe_name
 
 # Of the picture in a row, in pixels.
 PICTURE_WIDTH = 150.0
@@ -76,6 +78,13 @@ def cost_board(table: CostTable) -> Board:
     """A group's table of costs."""
     rows = [row for section in table.group.sections for row in table.rows(section)]
     return board_of(f"costs-{table.group.name}", table.caption, table.columns, rows)
+
+
+def scaling_board(table: ScalingTable) -> Board:
+    """What more workers gain and cost."""
+    rows = [row for section in table.sections() for row in section]
+    name = safe_name(f"workers-{table.scenario}-{table.load.key}")
+    return board_of(name, table.caption, table.columns, rows)
 
 
 def latency_board(group: Group[CellReport]) -> Board:

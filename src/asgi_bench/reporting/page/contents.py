@@ -20,6 +20,7 @@ from asgi_bench.reporting.page.boards import (
     cost_board,
     latency_board,
     ranking_board,
+    scaling_board,
 )
 from asgi_bench.reporting.page.circumstances import Circumstances, circumstances_of
 from asgi_bench.reporting.page.raw_files import RawFile, raw_files
@@ -27,6 +28,7 @@ from asgi_bench.reporting.page.rounds import RoundTable, round_ratios, round_tab
 from asgi_bench.reporting.page.settings import Request, Setting, requests_of, settings_of
 from asgi_bench.reporting.page.verdict import Trust, Verdict, trust, verdicts
 from asgi_bench.reporting.rows import run_words
+from asgi_bench.reporting.scaling import scaling_notes, scaling_tables
 from asgi_bench.reporting.wording import Finding, findings, machine_words, plain
 
 # Sections of tables and charts: anchor, name, what their charts are about.
@@ -167,8 +169,13 @@ def page_of(
 def _parts(report: Report, figures: Sequence[Figure]) -> Iterator[Part]:
     """The sections of tables and charts that have any."""
     costs = cost_tables(report_groups(report))
+    scaling = scaling_tables(report)
     tables: dict[str, tuple[tuple[Board, ...], str]] = {
         "latency": (tuple(map(latency_board, group_cells(report.cells))), LATENCY_NOTE),
+        "workers": (
+            tuple(map(scaling_board, scaling)),
+            scaling_notes(scaling, report.run.reference),
+        ),
         "costs": (tuple(map(cost_board, costs)), cost_notes(costs)),
     }
     for anchor, name, topics in SECTIONS:
