@@ -74,10 +74,29 @@ def test_all_sides_are_fresh_side_by_side_in_each_block(slower: Finished) -> Non
     assert len(counts) == 1
 
 
+def test_what_planning_took_is_stored(slower: Finished) -> None:
+    """The time that was gone when the run began counts in its budget, and is known afterwards."""
+    folder, report = folder_and_verdict(slower)
+    gate = read_run(folder).header.plan.gate
+    assert gate is not None and gate.spent_s is not None
+    assert 0 < gate.spent_s < report.budget_s - report.duration_s
+
+
 def test_an_aa_raises_no_alarm(tmp_path: Path) -> None:
     """The baseline against itself is no regression and exits with 0, decided or not."""
     finished = in_process(
-        *("ab", *TINY, *QUICK, "--aa", "--min-change", "30%", "--baseline-args", "--delay-ms 1"),
+        *(
+            "ab",
+            *TINY,
+            *QUICK,
+            "--rounds",
+            "3",
+            "--aa",
+            "--min-change",
+            "30%",
+            "--baseline-args",
+            "--delay-ms 1",
+        ),
         folder=tmp_path,
     )
     _, report = folder_and_verdict(finished)

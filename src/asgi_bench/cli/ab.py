@@ -80,7 +80,7 @@ def ab(
         announce=say,
     ) as built:
         # Environments are built once and then known: the budget is for what is measured.
-        began_s = time.monotonic()
+        began_s = time.perf_counter()
         plan = load_ab_plan(on_this_machine(selection), *built, gate)
         if dry_run:
             print(dry_run_text(plan))
@@ -88,7 +88,14 @@ def ab(
         warning = busy_warning()
         if warning is not None:
             say(f"warning: {warning}")
-        order = Order(plan, output, label, tuple(sys.argv[1:]), lock_wait_s=wait_s, began_s=began_s)
+        order = Order(
+            plan,
+            output,
+            label,
+            tuple(sys.argv[1:]),
+            lock_wait_s=wait_s,
+            prepared_s=time.perf_counter() - began_s,
+        )
         report = _measured(order)
     if summary is not None:
         _write_summary(summary, report)

@@ -55,7 +55,6 @@ def run(
 ) -> None:
     """Measure servers under load; print a ranked table, the charts, the page, the run folder."""
     require_linux()
-    began_s = time.monotonic()
     goal = goal_of(budget, precision)
     plan = planned(msgspec.structs.replace(selection, goal=goal, reference=reference))
     check_goal(plan)
@@ -71,6 +70,7 @@ def run(
     idle_watch_s = parse_duration(idle_watch, "--idle-watch")
     if behaviour and plan.client != "fast":
         raise UsageError("--behaviour needs the fast client: others can't tell what was lost")
+    prepared_s = own_age_s()
     order = Order(
         plan,
         output,
@@ -79,10 +79,9 @@ def run(
         fail_fast,
         wait_s,
         idle_watch_s if behaviour else None,
-        began_s,
+        prepared_s,
     )
     folders: list[Path] = []
-    prepared_s = own_age_s()
     try:
         with RunProgress(plan) as progress:
             carry_out(order, progress.observe, announce=say, folder_made=folders.append)

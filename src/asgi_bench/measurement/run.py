@@ -36,7 +36,7 @@ class Order(msgspec.Struct, frozen=True):
     """What to carry out, and where it goes: `parent` is the folder of all runs.
 
     With `idle_watch_s` the servers' behaviour is watched too, idle connections for that long.
-    `began_s` on the monotonic clock is when a budget began to run.
+    `prepared_s` of a budget went into its plan.
     """
 
     plan: Plan
@@ -46,7 +46,7 @@ class Order(msgspec.Struct, frozen=True):
     fail_fast: bool = False
     lock_wait_s: float = 0.0
     idle_watch_s: float | None = None
-    began_s: float | None = None
+    prepared_s: float = 0.0
 
 
 def carry_out(
@@ -70,6 +70,7 @@ def carry_out(
         if order.idle_watch_s is not None:
             needed = max(needed, MOST_CONNECTIONS)
         raise_descriptor_limit(needed)
+        # Waiting for another run costs no budget: it says nothing about this one.
         began_s = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="asgi-bench-ask-") as logs:
             plan = settle_expectations(order.plan, Path(logs), announce)
@@ -79,7 +80,7 @@ def carry_out(
         if plan.client == "fast":
             calibration = calibration_for(order.parent, plan, machine, announce)
         calibrated_s = time.perf_counter() - began_s - asked_s
-        plan = _with_time_spent(plan, order.began_s)
+        plan = _with_time_spent(plan, order.prepared_s + time.perf_counter() - began_s)
         enough = _ending(plan)
         started = datetime.now(UTC)
         header = RunHeader(
@@ -126,9 +127,9 @@ def app_folder(plan: Plan) -> Path:
     return own[0] if own else Path.cwd()
 
 
-def _with_time_spent(plan: Plan, began_s: float | None) -> Plan:
+def _with_time_spent(plan: Plan, spent_s: float) -> Plan:
     """The plan with what is gone of its budget: from here on the trials tell the time."""
-    spent_s = 0.0 if began_s is None else round(time.monotonic() - began_s, 3)
+    spent_s = round(spent_s, 3)
     replace = msgspec.structs.replace
     return replace(
         plan,
