@@ -10,7 +10,7 @@ import pytest
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.model import Run
-from asgi_bench.reporting.claims import claim_notes
+from asgi_bench.reporting.claims import surety_notes
 from asgi_bench.reporting.columns import columns_of
 from asgi_bench.reporting.costs import cost_tables
 from asgi_bench.reporting.documents import render_report
@@ -107,7 +107,7 @@ def test_people_read_the_same_in_every_format(found: tuple[Run, Survey]) -> None
         for name, shown in lines.items():
             assert flat(row) in shown, (name, row)
     everything = {"page": reader.text, "markdown": markdown, "text": text}
-    sentences = [finding.text for finding in findings(report)] + list(claim_notes(report))
+    sentences = [finding.text for finding in findings(report)] + list(surety_notes(report))
     for sentence in sentences:
         for name, shown_text in everything.items():
             assert flat([sentence]) in flat([shown_text]), (name, sentence)

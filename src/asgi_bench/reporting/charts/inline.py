@@ -38,6 +38,10 @@ BLACK = "#000000"
 
 DARK_PAPER = "#15191e"
 DARK_INK = "#e8ecf0"
+# Left above the panels, whose highest labels reach beyond them, in pixels.
+HEADROOM = 12
+# Hues that are made for white paper are a little lighter on dark.
+BRIGHTEN = 0.15
 # As light as the text on white is dark: at least 4.5:1 for every hue on dark paper.
 LIGHTEN = 0.5
 _NEUTRAL = {
@@ -58,7 +62,7 @@ def dark_colors() -> dict[str, str]:
     paper = to_rgb(DARK_PAPER)
     found = {}
     for hue in HUES:
-        bright = DARK_INK if hue == BLACK else hue
+        bright = DARK_INK if hue == BLACK else to_hex(mixed(hue, 1.0, BRIGHTEN))
         found[to_hex(mixed(hue, 0.0, SHADE))] = to_hex(mixed(bright, 1.0, LIGHTEN))
         for tint in TINTS:
             parts = zip(to_rgb(bright), paper, strict=True)
@@ -111,7 +115,7 @@ def _names(drawing: Drawing) -> Mapping[str, str]:
 def _crop(root: ElementTree.Element, heights: tuple[float, float]) -> None:
     """Leave the words out, and the room they took."""
     left, top, width, height = map(float, root.attrib["viewBox"].split())
-    above, below = (pixels * POINTS_PER_PIXEL for pixels in heights)
+    above, below = ((pixels - HEADROOM) * POINTS_PER_PIXEL for pixels in heights)
     root.set("viewBox", f"{left:g} {top + above:.2f} {width:g} {height - above - below:.2f}")
     for parent in list(root.iter()):
         for child in list(parent):

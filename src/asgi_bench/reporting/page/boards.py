@@ -89,7 +89,8 @@ def scaling_board(table: ScalingTable) -> Board:
 
 def latency_board(group: Group[CellReport]) -> Board:
     """A group's percentiles of response times, as far as there are samples for them."""
-    columns = (*IDENTITY[1:], *_PERCENTILES, VERDICT[-1])
+    service = () if isinstance(group.load, ClosedLoop) else _SERVICE
+    columns = (*IDENTITY[1:], *_PERCENTILES, *service, VERDICT[-1])
     rows = [Row(cell, tuple(c.text(cell) for c in columns)) for cell in group.cells]
     words = f"{latency_words(group.load)}, ms · {caption(group)}"
     return board_of(f"latency-{group.name}", words[:1].upper() + words[1:], columns, rows)
@@ -188,6 +189,8 @@ _PERCENTILES = (
     Column("p99.9", "", lambda cell: milliseconds(cell.response_time_s.p999)),
     Column("p99.99", "", lambda cell: milliseconds(cell.response_time_s.p9999)),
     Column("max", "", lambda cell: milliseconds(cell.response_time_s.max)),
+)
+_SERVICE = (
     Column("service", "p50", lambda cell: milliseconds(cell.service_time_s.p50)),
     Column("service", "p99", lambda cell: milliseconds(cell.service_time_s.p99)),
 )

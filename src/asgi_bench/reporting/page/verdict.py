@@ -85,32 +85,52 @@ def _verdict(
     metric = ranking_metric(cells[0].load)
     everything = (*report.comparisons, *report.latency_comparisons)
     pairs = {(each.a, each.b): each for each in everything if each.metric == metric}
-    return Verdict(_sentence(cells), where, f"{'. '.join(_proof(cells, pairs))}.")
+    return Verdict(_sentence(cells, pairs), where, f"{'. '.join(_proof(cells, pairs))}.")
 
 
-def _sentence(cells: Sequence[CellReport]) -> str:
+def _sentence(cells: Sequence[CellReport], pairs: Pairs) -> str:
     """Who is first: one, or several that can't be told apart."""
     first = cells[0]
-    does = "is the fastest" if isinstance(first.load, ClosedLoop) else _answers_soonest(first)
     if len(cells) == 1:
         return f"{cell_name(first)} stands alone: there is nothing to compare it with"
     if max(cell.rounds for cell in cells) < MIN_CLAIM_ROUNDS:
         return f"{cell_name(first)} came first, which is not proven"
-    leaders = _leaders(cells)
-    if leaders == [first]:
-        return f"{cell_name(first)} {does}"
+    leaders, unproven = _leaders(cells, pairs), _unproven(cells, pairs)
     if len(leaders) > NAMED:
         return f"{len(leaders)} of {len(cells)} settings share the first place"
-    return f"{_listed([cell_name(cell) for cell in leaders])} share the first place"
+    if len(leaders) > 1:
+        return f"{_listed([cell_name(cell) for cell in leaders])} share the first place"
+    if unproven:
+        return f"{cell_name(first)} came first"
+    does = "is the fastest" if isinstance(first.load, ClosedLoop) else _answers_soonest(first)
+    return f"{cell_name(first)} {does}"
 
 
 def _answers_soonest(cell: CellReport) -> str:
     return f"answers soonest at {offered_words(cell.load)}"
 
 
-def _leaders(cells: Sequence[CellReport]) -> list[CellReport]:
-    """Those that none is proven to be ahead of."""
-    return [cell for cell in cells if cell.rank is not None and cell.rank.best == 1]
+def _leaders(cells: Sequence[CellReport], pairs: Pairs) -> list[CellReport]:
+    """The first, and those that it was compared with and can't be told apart from."""
+    unproven = _unproven(cells, pairs)
+    return [
+        cell
+        for cell in cells
+        if cell is cells[0]
+        or (cell.rank is not None and cell.rank.best == 1 and cell not in unproven)
+    ]
+
+
+def _unproven(cells: Sequence[CellReport], pairs: Pairs) -> list[CellReport]:
+    """Those that share too few rounds with the first for any claim, whatever the difference."""
+    first, *others = cells
+    return [cell for cell in others if _common_rounds(first, cell, pairs) < MIN_CLAIM_ROUNDS]
+
+
+def _common_rounds(a: CellReport, b: CellReport, pairs: Pairs) -> int:
+    """How many rounds two cells were compared over."""
+    found = pairs.get((a.cell, b.cell)) or pairs.get((b.cell, a.cell))
+    return len(found.round_ratios) if found is not None else 0
 
 
 def _proof(cells: Sequence[CellReport], pairs: Pairs) -> Iterator[str]:
@@ -119,16 +139,20 @@ def _proof(cells: Sequence[CellReport], pairs: Pairs) -> Iterator[str]:
     yield f"{cell_name(first)}: {_figure(first)}"
     if not others:
         return
-    rounds = first.rounds
+    leaders, unproven = _leaders(cells, pairs), _unproven(cells, pairs)
     if max(cell.rounds for cell in cells) < MIN_CLAIM_ROUNDS:
-        measured = f"{rounds} round{'' if rounds == 1 else 's'}"
+        measured = f"{first.rounds} round{'' if first.rounds == 1 else 's'}"
         yield f"It takes {MIN_CLAIM_ROUNDS} rounds to claim an order, and this run has {measured}"
-    leaders = _leaders(cells)
-    if len(leaders) > 1 and rounds >= MIN_CLAIM_ROUNDS:
+        yield _next(first, others[0], pairs)
+        return
+    if len(leaders) > 1:
         yield from _tie(leaders, pairs)
-    followers = [cell for cell in others if cell not in leaders] or others
-    if followers != others or first in leaders[:1]:
+    followers = [cell for cell in others if cell not in leaders]
+    if followers:
         yield _next(first, followers[0], pairs)
+    if unproven:
+        names = _listed([cell_name(cell) for cell in unproven])
+        yield f"Nothing is claimed of {names}, for want of {MIN_CLAIM_ROUNDS} usable rounds"
 
 
 def _tie(leaders: Sequence[CellReport], pairs: Pairs) -> Iterator[str]:
