@@ -84,14 +84,15 @@ def test_two_at_once_build_once(tmp_path: Path) -> None:
     assert made[0] == made[1]
 
 
-def test_a_failed_build_is_one_line_with_what_pip_said(tmp_path: Path) -> None:
-    """The line names flag and requirement; the account before it is the end of pip's output."""
+def test_a_failed_build_is_one_line_with_what_pip_said(tmp_path: Path, cache: Path) -> None:
+    """The line names flag and requirement, the account is pip's end; nothing is left behind."""
     with pytest.raises(BenchError) as fault:
         built("no-such-server==1.0")
     assert str(fault.value).startswith(
         "--candidate: 'no-such-server==1.0' can't be installed: No matching distribution found"
     )
     assert "no-such-server" in fault.value.account
+    assert [one.suffix for one in (cache / "environments").iterdir()] == [".lock"]
     project = write_project(tmp_path / "project", needs=("no-such-need",))
     with pytest.raises(BenchError, match="No matching distribution found for no-such-need"):
         built(str(project))

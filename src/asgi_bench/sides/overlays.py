@@ -87,7 +87,12 @@ def overlay(
             asked = ", ".join(line.text for line in lines)
             announce(f"{flag}: building an environment with {asked}")
             shutil.rmtree(folder, ignore_errors=True)
-            built = _build(base, site, folder, lines, flag)
+            try:
+                built = _build(base, site, folder, lines, flag)
+            except BaseException:
+                # An interruption too: half an environment is of no use to anybody.
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
             _write(complete, built)
         complete.touch()
         found = msgspec.json.decode(complete.read_bytes(), type=Overlay)
