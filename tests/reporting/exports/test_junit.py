@@ -1,10 +1,13 @@
 from xml.etree import ElementTree
 
+import msgspec
+import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped
 
 from asgi_bench.reporting.exports.junit import junit
-from asgi_bench.reporting.exports.subject import Subject
+from asgi_bench.reporting.exports.subject import Subject, subject_of
 from asgi_bench.reporting.wording import plain
+from tests.synthetic_sides import ab_run
 
 
 def test_junitparser_reads_a_case_for_each_cell(subject: Subject) -> None:
@@ -58,3 +61,18 @@ def test_hostile_names_are_text(subject: Subject) -> None:
         *("testsuites", "testsuite", "testcase"),
         *("system-out", "error", "failure", "skipped"),
     }
+
+
+@pytest.mark.parametrize(("effect", "kind"), [(0.08, Failure), (0.0, None)])
+def test_ab_is_a_case_for_each_metric(effect: float, kind: type | None) -> None:
+    """A regression fails its gated metrics; an equal candidate passes; p99 never fails."""
+    run = ab_run(effect)
+    header = msgspec.structs.replace(run.header, started_at="2026-11-24T07:00:00Z")
+    (document,) = junit(subject_of(msgspec.structs.replace(run, header=header)))
+    (suite,) = JUnitXml.fromstring(document.text.encode())
+    results = {case.name: [type(result) for result in case.result] for case in suite}
+    assert {"throughput", "CPU per request"} <= set(results)
+    for name, found in results.items():
+        gated = name in ("throughput", "CPU per request")
+        assert found == ([kind] if kind is not None and gated else [])
+    assert suite.failures == (2 if kind else 0)

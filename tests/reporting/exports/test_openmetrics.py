@@ -1,9 +1,11 @@
+import msgspec
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from asgi_bench.reporting.exports.figures import cell_figures
 from asgi_bench.reporting.exports.openmetrics import openmetrics
-from asgi_bench.reporting.exports.subject import Subject, is_usable
+from asgi_bench.reporting.exports.subject import Subject, is_usable, subject_of
 from asgi_bench.reporting.wording import plain
+from tests.synthetic_sides import ab_run
 
 
 def samples(subject: Subject) -> dict[tuple[str, str, str], float]:
@@ -48,3 +50,14 @@ def test_hostile_names_come_back_as_text(subject: Subject) -> None:
     (hostile,) = (c for c in subject.report.cells if c.server.startswith("evil"))
     assert cell_figures(hostile)
     assert ("asgi_bench_throughput_rps", plain(hostile.server), "c64") in samples(subject)
+
+
+def test_sides_of_an_ab_are_told_apart() -> None:
+    """Baseline, control and candidate are series of their own, by a label."""
+    run = ab_run(0.05, blocks=4)
+    header = msgspec.structs.replace(run.header, started_at="2026-11-24T07:00:00Z")
+    (document,) = openmetrics(subject_of(msgspec.structs.replace(run, header=header)))
+    families = list(text_string_to_metric_families(document.text))  # type: ignore[no-untyped-call]
+    (usable,) = (family for family in families if family.name == "asgi_bench_cell_usable")
+    sides = [sample.labels["side"] for sample in usable.samples]
+    assert sorted(sides) == ["baseline", "candidate", "control"]

@@ -1,14 +1,18 @@
 """JUnit XML, which every CI shows: a test case a cell, that passes where it was measured validly.
 
 A failed cell is an error, an invalid one a failure, a skipped one skipped, each with its reason.
+In an A/B a case is a cell and a metric: a regression is a failure, undecided is skipped, invalid
+and failed are errors.
 """
 
 import re
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
+from asgi_bench.analysis.ab_report import ab_report
 from asgi_bench.analysis.document import CellReport, SweepReport
 from asgi_bench.reporting import numbers
+from asgi_bench.reporting.ab.rows import COLUMNS, METRIC_NAMES, AbRow, ab_rows
 from asgi_bench.reporting.exports.figures import cell_figures
 from asgi_bench.reporting.exports.subject import Document, Subject
 from asgi_bench.reporting.wording import plain
@@ -17,6 +21,12 @@ DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 # What XML 1.0 can't hold even escaped, beside the control characters that `plain` replaces.
 NO_CHARACTER = re.compile("[\ufffe\uffff]")
 TAGS: Mapping[str, str] = {"failed": "error", "skipped": "skipped", "invalid": "failure"}
+AB_TAGS: Mapping[str, str] = {
+    "regression": "failure",
+    "undecided": "skipped",
+    "invalid": "error",
+    "failed": "error",
+}
 
 
 def junit(subject: Subject) -> tuple[Document, ...]:
@@ -25,7 +35,10 @@ def junit(subject: Subject) -> tuple[Document, ...]:
     loaded_s: dict[str, float] = {}
     for trial in subject.run.trials:
         loaded_s[trial.cell] = loaded_s.get(trial.cell, 0.0) + trial.duration_s
-    cases = [_case(cell, loaded_s.get(cell.cell, 0.0)) for cell in subject.report.everything]
+    if subject.run.header.plan.sides:
+        cases = [_ab_case(row) for row in ab_rows(ab_report(subject.run))]
+    else:
+        cases = [_case(cell, loaded_s.get(cell.cell, 0.0)) for cell in subject.report.everything]
     counts = {
         "tests": len(cases),
         "errors": sum(case.find("error") is not None for case in cases),
@@ -70,6 +83,23 @@ def _case(cell: CellReport | SweepReport, loaded_s: float) -> ElementTree.Elemen
     said = [*figures, *reasons]
     if said:
         ElementTree.SubElement(case, "system-out").text = "\n".join(map(_text, said))
+    return case
+
+
+def _ab_case(row: AbRow) -> ElementTree.Element:
+    """One metric of one cell of an A/B; what isn't gated passes."""
+    metric = "measured" if row.metric is None else METRIC_NAMES[row.metric.metric]
+    names = {"classname": _text(row.cell.cell), "name": _text(metric), "time": "0"}
+    case = ElementTree.Element("testcase", names)
+    figures = " ".join(column.text(row) for column in COLUMNS[1:-1])
+    reasons = [reason.text for reason in row.cell.reasons]
+    if row.verdict in AB_TAGS:
+        words = {"message": _text("; ".join([f"{row.verdict}: {figures}", *reasons]))}
+        if row.verdict != "undecided":
+            words["type"] = row.verdict
+        ElementTree.SubElement(case, AB_TAGS[row.verdict], words)
+    said = [f"{row.verdict}: {figures}", *reasons]
+    ElementTree.SubElement(case, "system-out").text = "\n".join(map(_text, said))
     return case
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from asgi_bench.analysis.document import CellReport, SweepReport
-from asgi_bench.reporting.exports.figures import METRICS, Figure, Metric, cell_figures
+from asgi_bench.reporting.exports.figures import METRICS, Metric, cell_figures
 from asgi_bench.reporting.exports.subject import Document, Subject, is_usable
 from asgi_bench.reporting.wording import plain
 
@@ -56,7 +56,7 @@ def _state_lines(subject: Subject) -> Iterator[str]:
             "validity": cell.validity,
             "server_version": cell.server_version or "",
         }
-        yield f"{name}{_labels({**_cell_labels(cell), **verdict})} {int(is_usable(cell))}"
+        yield f"{name}{_labels({**_cell_labels(cell, subject), **verdict})} {int(is_usable(cell))}"
 
 
 def _metric_lines(metric: Metric, subject: Subject) -> Iterator[str]:
@@ -70,25 +70,31 @@ def _metric_lines(metric: Metric, subject: Subject) -> Iterator[str]:
     for bound, suffix in BOUNDS.items():
         having = [(cell, figure) for cell, figure in found if getattr(figure, bound) is not None]
         if having:
-            yield from _gauge_lines(metric, bound, suffix, having)
+            labels = [
+                (_labels(_cell_labels(cell, subject)), getattr(figure, bound))
+                for cell, figure in having
+            ]
+            yield from _gauge_lines(metric, bound, suffix, labels)
 
 
 def _gauge_lines(
-    metric: Metric, bound: str, suffix: str, found: list[tuple[CellReport | SweepReport, Figure]]
+    metric: Metric, bound: str, suffix: str, found: list[tuple[str, float]]
 ) -> Iterator[str]:
-    """One gauge."""
+    """One gauge: its values by their labels."""
     name = f"{PREFIX}_{SECONDS.sub('_seconds', metric.name)}{suffix}"
     about = metric.title.capitalize()
     about = about if bound == "value" else f"{about}, {bound} 95 % bound"
     yield f"# TYPE {name} gauge"
     yield f"# HELP {name} {about}."
-    for cell, figure in found:
-        yield f"{name}{_labels(_cell_labels(cell))} {getattr(figure, bound)!r}"
+    for labels, value in found:
+        yield f"{name}{labels} {value!r}"
 
 
-def _cell_labels(cell: CellReport | SweepReport) -> dict[str, str]:
-    """What tells one cell from another."""
+def _cell_labels(cell: CellReport | SweepReport, subject: Subject) -> dict[str, str]:
+    """What tells one cell from another; in an A/B its side too."""
+    (side,) = (one.cell.side for one in subject.run.header.plan.cells if one.cell.key == cell.cell)
     return {
+        **({} if side is None else {"side": side}),
         "server": cell.server,
         "variant": cell.variant,
         "workers": str(cell.workers),

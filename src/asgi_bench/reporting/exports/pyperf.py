@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from asgi_bench.analysis.metrics import server_cpu_s_per_request
-from asgi_bench.analysis.percentiles import merge_histograms, quantile_s
+from asgi_bench.analysis.metrics import response_time_p50_s, server_cpu_s_per_request
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ClosedLoop, OpenLoop, Trial
@@ -50,7 +49,10 @@ def _measures(sample: Sample) -> Mapping[str, Callable[[Trial], float | None]]:
         case ClosedLoop():
             return {"server CPU": server_cpu_s_per_request, "time per answer": _s_per_answer}
         case OpenLoop():
-            return {"server CPU": server_cpu_s_per_request, "response time p50": _p50_s}
+            return {
+                "server CPU": server_cpu_s_per_request,
+                "response time p50": response_time_p50_s,
+            }
     return {}
 
 
@@ -68,11 +70,6 @@ def _runs(
 def _s_per_answer(trial: Trial) -> float | None:
     rps = trial.throughput_rps
     return 1 / rps if rps else None
-
-
-def _p50_s(trial: Trial) -> float | None:
-    histogram = merge_histograms([trial.response_time_hdr])
-    return None if histogram is None else quantile_s(histogram, 0.5)
 
 
 def _metadata(subject: Subject) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from asgi_bench.reporting.delimited import field
 from asgi_bench.reporting.exports.subject import Document, Subject
 
 WHAT = (
-    *("run", "time", "cell", "server", "server_version", "variant", "workers", "scenario", "load"),
+    *("run", "time", "cell", "server", "server_version", "variant", "side", "workers"),
+    *("scenario", "load"),
     *("client", "round", "block", "outcome", "reason", "validity", "cell_validity"),
 )
 FIGURES = (
@@ -52,6 +53,7 @@ def _lines(sample: Sample, subject: Subject) -> Iterator[dict[str, Any]]:
         "server": cell.server,
         "server_version": planned.server_version,
         "variant": cell.variant,
+        "side": cell.side,
         "workers": cell.workers,
         "scenario": cell.scenario,
         "load": cell.load.key,
