@@ -32,13 +32,13 @@ def _cell_words(cell: CellVerdict, report: AbReport) -> str:
     if cell.verdict in ("failed", "invalid"):
         text = cell.reasons[0].text if cell.reasons else "nothing was measured"
         return f"{cell.cell}: {text}"
-    telling = _telling(cell)
-    if telling is None:
+    decided = telling(cell)
+    if decided is None:
         return f"{cell.cell}: nothing could be measured"
-    return f"{cell.cell}: {effect_words(telling)}{_against(telling, report)}"
+    return f"{cell.cell}: {effect_words(decided)}{_against(decided, report)}"
 
 
-def _telling(cell: CellVerdict) -> MetricVerdict | None:
+def telling(cell: CellVerdict) -> MetricVerdict | None:
     """The metric that decided; among several the one with the largest effect."""
     decided: Sequence[MetricVerdict] = [m for m in cell.metrics if m.verdict == cell.verdict]
     if not decided:

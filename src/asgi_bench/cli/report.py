@@ -58,22 +58,22 @@ def report(
 
 def print_ab(document: AbReport, format: Literal["text", "markdown"]) -> None:
     """Print the verdict on an A/B to stdout, with what it rests on."""
-    sys.stdout.write(render_ab(document, format, width=_terminal_width(), color=_takes_color()))
+    sys.stdout.write(render_ab(document, format, width=terminal_width(), color=takes_color()))
 
 
 def print_report(document: Report, format: Format) -> None:
     """Print a report to stdout, as wide and as coloured as it can take."""
-    sys.stdout.write(render_report(document, format, width=_terminal_width(), color=_takes_color()))
+    sys.stdout.write(render_report(document, format, width=terminal_width(), color=takes_color()))
 
 
-def _terminal_width() -> int:
+def terminal_width() -> int:
     """The terminal's width; through a pipe what the shipped rows take, whatever reads it."""
     if sys.stdout.isatty() or "COLUMNS" in os.environ:
         return shutil.get_terminal_size((WIDTH, 24)).columns
     return WIDTH
 
 
-def _takes_color() -> bool:
+def takes_color() -> bool:
     """Whether to colour: on a terminal that can, unless NO_COLOR forbids it (no-color.org)."""
     forbidden = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return sys.stdout.isatty() and not forbidden

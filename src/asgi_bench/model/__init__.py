@@ -13,6 +13,7 @@ from asgi_bench.model.behaviour import (
     WorkerRestart,
 )
 from asgi_bench.model.goal import Goal
+from asgi_bench.model.history import INDEX_VERSION, RatioPoint, RunEntry, TrackedMetric
 from asgi_bench.model.plan import (
     Arrivals,
     Cell,
@@ -59,6 +60,7 @@ from asgi_bench.model.verdict import (
 )
 
 __all__ = [
+    "INDEX_VERSION",
     "ROLES",
     "SCHEMA_VERSION",
     "VERDICT_VERSION",
@@ -92,14 +94,17 @@ __all__ = [
     "PlannedCell",
     "Proof",
     "RateSweep",
+    "RatioPoint",
     "Reason",
     "Role",
     "Run",
+    "RunEntry",
     "RunHeader",
     "Scenario",
     "Side",
     "Slice",
     "Source",
+    "TrackedMetric",
     "Trial",
     "ValidityLevel",
     "Verdict",

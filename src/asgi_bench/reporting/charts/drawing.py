@@ -98,7 +98,7 @@ def draw(found: Survey, folder: Path | None = None) -> tuple[Drawing, ...]:
             folder.mkdir(parents=True, exist_ok=True)
         with sheet_settings():
             return tuple(
-                _drawing(sheet, sheet.figure, folder)
+                written(sheet, sheet.figure, folder)
                 for sheet in _sheets(found.report, curves, found.samples)
                 if sheet.figure is not None
             )
@@ -106,8 +106,8 @@ def draw(found: Survey, folder: Path | None = None) -> tuple[Drawing, ...]:
         raise BenchError(f"{folder}: the charts can't be written: {error.strerror}") from None
 
 
-def _drawing(sheet: Sheet, figure: Figure, folder: Path | None) -> Drawing:
-    """A sheet as SVG, and in its files."""
+def written(sheet: Sheet, figure: Figure, folder: Path | None) -> Drawing:
+    """A sheet as SVG, and with a folder in its files; to be called within `sheet_settings`."""
     name = f"{sheet.topic}-{sheet.group}"
     svg = svg_of(figure)
     files = () if folder is None else save_sheet(figure, folder / name, svg)

@@ -1,20 +1,15 @@
-"""A run's page as HTML: the template filled, style and script inside, nothing from elsewhere."""
+"""A run's page as HTML: the template filled, its charts inside."""
 
-import base64
-import hashlib
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
-from string import Template
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Run
 from asgi_bench.reporting.charts import Drawing, draw
-from asgi_bench.reporting.charts.inline import dark_rules, inline_svg
+from asgi_bench.reporting.charts.inline import inline_svg
 from asgi_bench.reporting.page.contents import Figure, page_of
+from asgi_bench.reporting.page.frame import filled
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import PAGE_FILE
 from asgi_bench.store.runs import read_phases, read_proofs
@@ -43,20 +38,14 @@ def render_page(run: Run, found: Survey, drawings: Iterable[Drawing] | None = No
     """The page of a surveyed run; without `drawings` its charts are drawn."""
     folder = Path(run.folder)
     proofs, phases_s = (read_proofs(folder), read_phases(folder)) if run.folder else ((), {})
-    figures, left_out = _figures(draw(found) if drawings is None else drawings)
-    page = page_of(run, found, figures, left_out, proofs, phases_s)
-    style, script = _style(), _source("page.js")
-    policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        f"base-uri 'none'; form-action 'none'"
-    )
-    template = _environment().get_template("page.html")
-    return template.render(page=page, policy=policy, style=style, script=script)
+    shown, left_out = figures(draw(found) if drawings is None else drawings)
+    page = page_of(run, found, shown, left_out, proofs, phases_s)
+    return filled("page.html", page=page)
 
 
-def _figures(drawings: Iterable[Drawing]) -> tuple[tuple[Figure, ...], tuple[str, ...]]:
+def figures(drawings: Iterable[Drawing]) -> tuple[tuple[Figure, ...], tuple[str, ...]]:
     """The charts as markup until there is no more room, and the titles of the rest."""
-    figures: list[Figure] = []
+    shown: list[Figure] = []
     left_out: list[str] = []
     room = CHARTS_BYTES
     for number, drawing in enumerate(drawings, start=1):
@@ -68,7 +57,7 @@ def _figures(drawings: Iterable[Drawing]) -> tuple[tuple[Figure, ...], tuple[str
         words = drawing.words
         facts = ", ".join(words.facts)
         notes = "; ".join(words.notes)
-        figures.append(
+        shown.append(
             Figure(
                 topic=drawing.topic,
                 name=f"chart-{number}",
@@ -78,34 +67,4 @@ def _figures(drawings: Iterable[Drawing]) -> tuple[tuple[Figure, ...], tuple[str
                 markup=markup,
             )
         )
-    return tuple(figures), tuple(left_out)
-
-
-def _hash(text: str) -> str:
-    """What a content-security-policy knows a style or script by."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-def _style() -> str:
-    """The style sheet, the charts' dark colours in it."""
-    return Template(_source("page.css")).substitute(dark_rules=dark_rules())
-
-
-@cache
-def _source(name: str) -> str:
-    """One of the package's own files."""
-    loader = _environment().loader
-    assert loader is not None
-    return loader.get_source(_environment(), name)[0]
-
-
-@cache
-def _environment() -> Environment:
-    """Templates that escape whatever they are given."""
-    return Environment(
-        loader=PackageLoader("asgi_bench.reporting.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return tuple(shown), tuple(left_out)

@@ -1,0 +1,223 @@
+"""Runs over time: each cell's ratio to the run's own reference, and where its level changed.
+
+Ratios, for both servers of a ratio were measured in the same minutes: what the machine does to
+both drops out, and what is left is what the cell itself did.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from math import expm1, log
+from typing import NamedTuple
+
+from asgi_bench.analysis.change_points import Step, find_changes
+from asgi_bench.analysis.surroundings import MEASURING_KINDS, Change, changes
+from asgi_bench.model import Effect, RatioPoint, RunEntry, TrackedMetric
+
+# As an A/B: what is smaller matters to nobody, however certain it is.
+MIN_CHANGE = 0.02
+
+Facts = Mapping[str, Mapping[str, str]]
+
+
+class Shift(NamedTuple):
+    """A change of level in a series, with what else changed at that place.
+
+    `before` and `at` are the runs around its likeliest place; for a drift the first and the last
+    run of it. The step may as well have come with any of the runs from `earliest` to `latest`.
+    `effect` is a slowdown, negative where it got faster. `changes` are what is not the same in
+    `before` and `at`.
+    """
+
+    step: Step
+    before: RunEntry
+    at: RunEntry
+    earliest: RunEntry
+    latest: RunEntry
+    effect: Effect
+    changes: tuple[Change, ...]
+
+    @property
+    def may_be_measuring(self) -> bool:
+        """Whether machine, tool or load changed too, so that the served code may not be it."""
+        return any(change.kind in MEASURING_KINDS for change in self.changes)
+
+
+class Series(NamedTuple):
+    """A cell's ratio on one metric over the runs that have it, the oldest first.
+
+    `numbers` are the places of these runs among all of the history.
+    """
+
+    cell: str
+    metric: TrackedMetric
+    reference: str
+    runs: tuple[RunEntry, ...]
+    numbers: tuple[int, ...]
+    points: tuple[RatioPoint, ...]
+    shifts: tuple[Shift, ...]
+    small: int
+    spikes: tuple[int, ...]
+
+
+class Break(NamedTuple):
+    """Where the surroundings changed: `number` is the place of the first run with the new ones."""
+
+    number: int
+    run: RunEntry
+    changes: tuple[Change, ...]
+
+    @property
+    def is_measuring(self) -> bool:
+        """Whether machine, tool or load changed, and not only what is measured."""
+        return any(change.kind in MEASURING_KINDS for change in self.changes)
+
+
+class OtherMachine(NamedTuple):
+    """Runs of another machine, which are listed and not mixed in."""
+
+    fingerprint: str
+    cpu_model: str
+    cpu_count: int
+    hostname: str
+    runs: int
+
+
+class History(NamedTuple):
+    """All runs of one machine, the oldest first, as series; `runs` is empty where none is stored.
+
+    Of the runs, `abs` compare two sides and have no series, `without_points` have no usable ratio.
+    """
+
+    runs: tuple[RunEntry, ...]
+    series: tuple[Series, ...]
+    breaks: tuple[Break, ...]
+    others: tuple[OtherMachine, ...]
+    abs: int
+    without_points: int
+    min_change: float
+
+    @property
+    def shifts(self) -> list[tuple[Series, Shift]]:
+        """All changes, the newest first."""
+        found = [(series, shift) for series in self.series for shift in series.shifts]
+        return sorted(
+            found,
+            key=lambda each: (each[1].at.started_at, abs(each[1].effect.d)),
+            reverse=True,
+        )
+
+
+def build_history(
+    entries: Sequence[RunEntry],
+    environments: Facts,
+    *,
+    fingerprint: str | None = None,
+    min_change: float = MIN_CHANGE,
+) -> History:
+    """The history of one machine: that of the newest run, unless another is named.
+
+    `entries` are in order of time. Changes smaller than `min_change` are counted, not told.
+    """
+    if fingerprint is None and entries:
+        fingerprint = entries[-1].fingerprint
+    runs = tuple(entry for entry in entries if entry.fingerprint == fingerprint)
+    breaks = tuple(_breaks(runs, environments))
+    return History(
+        runs=runs,
+        series=tuple(_all_series(runs, environments, min_change)),
+        breaks=breaks,
+        others=_others(entries, fingerprint),
+        abs=sum(run.is_ab for run in runs),
+        without_points=sum(not run.points and not run.is_ab for run in runs),
+        min_change=min_change,
+    )
+
+
+def slowdown(metric: TrackedMetric, log_change: float) -> float:
+    """A change of a log ratio as a slowdown: of throughput a smaller ratio is the slower one."""
+    return expm1(min(-log_change if metric == "throughput_rps" else log_change, 700.0))
+
+
+def _all_series(
+    runs: Sequence[RunEntry], environments: Facts, min_change: float
+) -> Iterator[Series]:
+    """The series by cell, metric and reference, in the order in which they first came up."""
+    places: dict[tuple[str, TrackedMetric, str], list[tuple[int, RatioPoint]]] = {}
+    for number, run in enumerate(runs):
+        for point in run.points:
+            key = (point.cell, point.metric, point.reference)
+            places.setdefault(key, []).append((number, point))
+    for (cell, metric, reference), members in places.items():
+        numbers = tuple(number for number, _ in members)
+        points = tuple(point for _, point in members)
+        of_series = tuple(runs[number] for number in numbers)
+        found = find_changes([log(point.ratio) for point in points])
+        shifts = [_shift(metric, of_series, step, environments) for step in found.steps]
+        told = tuple(shift for shift in shifts if abs(shift.effect.d) >= min_change)
+        yield Series(
+            cell=cell,
+            metric=metric,
+            reference=reference,
+            runs=of_series,
+            numbers=numbers,
+            points=points,
+            shifts=told,
+            small=len(shifts) - len(told),
+            spikes=found.spikes,
+        )
+
+
+def _shift(
+    metric: TrackedMetric, runs: Sequence[RunEntry], step: Step, environments: Facts
+) -> Shift:
+    """A step with the runs around it and what changed between them."""
+    is_drift = step.kind == "drift"
+    before = runs[step.first if is_drift else step.place - 1]
+    at = runs[step.last if is_drift else step.place]
+    bounds = sorted(slowdown(metric, bound) for bound in (step.lower, step.upper))
+    return Shift(
+        step=step,
+        before=before,
+        at=at,
+        earliest=runs[step.first],
+        latest=runs[step.last],
+        effect=Effect(slowdown(metric, step.change), *bounds),
+        changes=changes(environments[before.environment], environments[at.environment]),
+    )
+
+
+def _breaks(runs: Sequence[RunEntry], environments: Facts) -> Iterator[Break]:
+    """Every place where the surroundings are not those of the run before."""
+    for number in range(1, len(runs)):
+        before, run = runs[number - 1], runs[number]
+        if before.environment == run.environment:
+            continue
+        found = changes(environments[before.environment], environments[run.environment])
+        told = tuple(change for change in found if not _comes_or_goes(change))
+        if told:
+            yield Break(number, run, told)
+
+
+def _comes_or_goes(change: Change) -> bool:
+    """Whether a server or a scenario is merely there in one run and not in the other.
+
+    Nightly and ad-hoc runs in one folder measure other cells; that is no change of surroundings.
+    """
+    of_cells = change.kind in ("command", "server") or change.name.startswith("scenario ")
+    return of_cells and (change.before is None or change.after is None)
+
+
+def _others(entries: Sequence[RunEntry], fingerprint: str | None) -> tuple[OtherMachine, ...]:
+    """The other machines, the one with most runs first."""
+    by_machine = {entry.fingerprint: entry for entry in entries if entry.fingerprint != fingerprint}
+    counts = Counter(entry.fingerprint for entry in entries)
+    return tuple(
+        OtherMachine(
+            each.fingerprint,
+            each.cpu_model,
+            each.cpu_count,
+            each.hostname,
+            counts[each.fingerprint],
+        )
+        for each in sorted(by_machine.values(), key=lambda each: -counts[each.fingerprint])
+    )

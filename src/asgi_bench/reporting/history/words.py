@@ -1,0 +1,185 @@
+"""What a history says, the same as text and as a page."""
+
+from collections.abc import Iterator, Sequence
+
+from asgi_bench.analysis.change_points import (
+    FALSE_ALARMS,
+    LONGEST_SERIES,
+    MIN_SEGMENT,
+    MIN_SERIES,
+)
+from asgi_bench.analysis.history import Break, History, Series, Shift
+from asgi_bench.analysis.surroundings import Change
+from asgi_bench.model import RunEntry
+from asgi_bench.reporting import numbers
+from asgi_bench.reporting.ab.rows import COMMIT_LETTERS, METRIC_NAMES
+from asgi_bench.reporting.wording import plain, shortened
+from asgi_bench.store.index import Listing
+
+SUBJECT_LETTERS = 60
+TOLD_CHANGES = 8
+VALUE_LETTERS = 120
+
+
+def headline(history: History) -> str:
+    """What there is to know first, in a sentence."""
+    if not history.runs:
+        return "No run is stored here"
+    if not history.series:
+        return "Nothing to compare over time: no run has a usable ratio to its reference"
+    shifts = history.shifts
+    if not shifts:
+        return f"No lasting change in {count_words(len(history.runs), 'run')}"
+    slower = sum(shift.effect.d > 0 for _, shift in shifts)
+    parts = [f"{slower} slower", f"{len(shifts) - slower} faster"]
+    return f"{count_words(len(shifts), 'lasting change')}: {', '.join(parts)}"
+
+
+def count_words(count: int, what: str) -> str:
+    """A count with its noun: `1 run`, `1,200 runs`."""
+    return f"{numbers.count(count)} {what}{'' if count == 1 else 's'}"
+
+
+def span_words(history: History) -> str:
+    """Which runs the history is of."""
+    first, last = history.runs[0], history.runs[-1]
+    return (
+        f"{count_words(len(history.runs), 'run')} from {_moment(first)} to {_moment(last)} on "
+        f"{plain(last.cpu_model)}, {count_words(last.cpu_count, 'CPU')} "
+        f"(machine {plain(last.fingerprint)})"
+    )
+
+
+def series_name(series: Series) -> str:
+    """A series in few words: cell and metric."""
+    return f"{plain(series.cell)}, {METRIC_NAMES[series.metric]}"
+
+
+def effect_words(shift: Shift) -> str:
+    """How much: `5.1% slower [+4.2%, +6.0%]`."""
+    effect = shift.effect
+    word = "slower" if effect.d > 0 else "faster"
+    size = numbers.percent(abs(effect.d))
+    return f"{size}% {word} {numbers.signed_range(effect.lo, effect.hi)}"
+
+
+def place_words(shift: Shift) -> str:
+    """Which run and commit it came with, as far as that can be told."""
+    if shift.step.kind == "drift":
+        return f"gradually from {run_words(shift.before)} to {run_words(shift.at)}"
+    if shift.earliest is shift.latest:
+        return f"with {run_words(shift.at)}"
+    return (
+        f"most likely with {run_words(shift.at)}; it may be any run from "
+        f"{plain(shift.earliest.run_id)} to {plain(shift.latest.run_id)}"
+    )
+
+
+def run_words(run: RunEntry) -> str:
+    """A run with its commit: `run 20261122T190000Z (commit 0123456789ab, "Add a cache")`."""
+    source = run.source
+    if source is None:
+        return f"run {plain(run.run_id)}"
+    dirty = " with changes" if source.dirty else ""
+    subject = shortened(plain(source.subject), SUBJECT_LETTERS)
+    return (
+        f"run {plain(run.run_id)} (commit {plain(source.commit)[:COMMIT_LETTERS]}{dirty}"
+        f"{f', “{subject}”' if subject else ''})"
+    )
+
+
+def commit_words(shift: Shift) -> str:
+    """The commits between, to look into; empty where none is known or it stayed the same."""
+    before, at = shift.before.source, shift.at.source
+    if before is None or at is None or before.commit == at.commit:
+        return ""
+    return f"{plain(before.commit)[:COMMIT_LETTERS]}..{plain(at.commit)[:COMMIT_LETTERS]}"
+
+
+def change_words(change: Change) -> str:
+    """One thing that differs: `package uvicorn 0.50.0 → 0.51.0`."""
+    old, new = (
+        "none" if value is None else shortened(plain(value), VALUE_LETTERS)
+        for value in (change.before, change.after)
+    )
+    return f"{change.kind} {plain(change.name)} {old} → {new}"
+
+
+def changes_words(changes: Sequence[Change]) -> str:
+    """What differs, as far as there is room."""
+    told = [change_words(change) for change in changes[:TOLD_CHANGES]]
+    more = len(changes) - TOLD_CHANGES
+    if more > 0:
+        told.append(f"and {numbers.count(more)} more")
+    return ", ".join(told)
+
+
+def blame_words(shift: Shift) -> str:
+    """What came with it."""
+    if not shift.changes:
+        return "nothing else is known to have changed: it is the code, or what isn't recorded"
+    measuring = (
+        "; machine, tool or load are among it, so it need not be the code"
+        if shift.may_be_measuring
+        else ""
+    )
+    return f"{changes_words(shift.changes)}{measuring}"
+
+
+def break_words(found: Break) -> str:
+    """A break in the surroundings, in a line."""
+    return f"{_moment(found.run)}, {run_words(found.run)}: {changes_words(found.changes)}"
+
+
+def level_words(series: Series) -> str:
+    """Where a series stands now: its newest ratio with its interval."""
+    point = series.points[-1]
+    ratio = numbers.times(point.ratio)
+    if point.lower is None or point.upper is None:
+        return ratio
+    return f"{ratio} [{numbers.times(point.lower)}, {numbers.times(point.upper)}]"
+
+
+def notes(history: History) -> tuple[str, ...]:
+    """How to read it, and what it can't see."""
+    least = numbers.tick(history.min_change * 100)
+    rare = round(1 / FALSE_ALARMS)
+    return (
+        "Ratios to the run's own reference, measured in the same minutes; absolute figures of "
+        "different days are not compared.",
+        f"A change has at least {MIN_SEGMENT} runs on either side and {least}% or more; one or two "
+        f"runs that stand out are spikes. Of {rare:,} series without a change about one has one "
+        f"found in it. Intervals are 95%, given that the place is right.",
+    )
+
+
+def findings(history: History, listing: Listing) -> Iterator[str]:
+    """What else to know: what was left out, and why."""
+    small = sum(series.small for series in history.series)
+    if small:
+        yield f"{count_words(small, 'change')} smaller than the least that matters not shown"
+    if history.abs:
+        yield f"{count_words(history.abs, 'A/B run')} left out: their sides are no series"
+    if history.without_points:
+        yield (
+            f"{count_words(history.without_points, 'run')} without a usable ratio: the reference "
+            f"alone was measured, or it is failed or invalid. Measure a second server beside yours"
+        )
+    short = sum(len(series.points) < MIN_SERIES for series in history.series)
+    if short:
+        yield f"{short} of the series too short to judge: under {MIN_SERIES} runs"
+    if any(len(series.points) > LONGEST_SERIES for series in history.series):
+        yield f"changes are looked for in the newest {LONGEST_SERIES:,} runs of each series"
+    for other in history.others:
+        yield (
+            f"other machine {plain(other.fingerprint)} ({plain(other.cpu_model)}, "
+            f"{count_words(other.cpu_count, 'CPU')}, {plain(other.hostname)}): "
+            f"{count_words(other.runs, 'run')}, not mixed in; see --machine"
+        )
+    yield from map(plain, listing.notes)
+    for stored in listing.unreadable:
+        yield f"{plain(stored.folder)} can't be read: {plain(stored.fault or '')}"
+
+
+def _moment(run: RunEntry) -> str:
+    return plain(numbers.moment(run.started_at))
