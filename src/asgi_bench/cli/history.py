@@ -10,8 +10,9 @@ from asgi_bench.analysis.history import MIN_CHANGE, build_history
 from asgi_bench.analysis.run_entries import run_entry
 from asgi_bench.analysis.surroundings import surroundings
 from asgi_bench.analysis.validity import RULES_VERSION
-from asgi_bench.cli.ab_options import MinChange, parse_share
+from asgi_bench.cli.ab_options import MinChange
 from asgi_bench.cli.report import takes_color, terminal_width
+from asgi_bench.definitions.quantities import parse_share
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Run
 from asgi_bench.reporting.history.text import render_history_text

@@ -10,7 +10,9 @@ from asgi_bench import __version__
 from asgi_bench.cli.ab import ab
 from asgi_bench.cli.calibrate import calibrate_
 from asgi_bench.cli.check import check
+from asgi_bench.cli.compare import compare
 from asgi_bench.cli.export import export_
+from asgi_bench.cli.history import history
 from asgi_bench.cli.list_ import list_
 from asgi_bench.cli.options import take_project_defaults
 from asgi_bench.cli.plot import plot
@@ -37,6 +39,8 @@ app.command("calibrate")(calibrate_)
 app.command("report")(report)
 app.command("plot")(plot)
 app.command("recommend")(recommend)
+app.command("compare")(compare)
+app.command("history")(history)
 app.command("export")(export_)
 
 

@@ -1,0 +1,244 @@
+"""Two stored runs against each other: each cell's ratio to a reference common to both.
+
+The machine's state differs from run to run, so absolute figures decide nothing. Within a run a
+cell and its reference were loaded in the same minutes; the ratio of the two ratios is what the
+cell itself changed by. What changed for both of them, as the app or the interpreter that they
+share, cancels out: that takes `asgi-bench ab`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import exp, log
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from asgi_bench.analysis.ab_wording import effect_words, telling
+from asgi_bench.analysis.history import MIN_CHANGE, slowdown
+from asgi_bench.analysis.metrics import FIGURES
+from asgi_bench.analysis.pairs import holm
+from asgi_bench.analysis.regression import holm_levels, worst
+from asgi_bench.analysis.run_entries import tracked_metrics
+from asgi_bench.analysis.samples import Sample, reference_key, reference_pairs, sample_cells
+from asgi_bench.analysis.surroundings import Change, changes, fuller_surroundings
+from asgi_bench.analysis.welch import Tested, judged, welch
+from asgi_bench.errors import UsageError
+from asgi_bench.model import (
+    CellVerdict,
+    MetricVerdict,
+    Plan,
+    RateSweep,
+    Reason,
+    Run,
+    TrackedMetric,
+    Verdict,
+)
+
+ALPHA = 0.05
+BASE, CANDIDATE = "base", "candidate"
+
+
+class Comparison(NamedTuple):
+    """Two runs compared, judged. `text` is the verdict line: one sentence in plain words.
+
+    `reference` is the setting that both runs have unchanged, None where there is none: then there
+    are figures and no verdict on them. `only` are cells of one run alone, with which.
+    """
+
+    base: str
+    candidate: str
+    reference: str | None
+    verdict: Verdict
+    text: str
+    min_change: float
+    same_machine: bool
+    differences: tuple[Change, ...]
+    cells: tuple[CellVerdict, ...]
+    only: tuple[tuple[str, str], ...]
+
+
+class _Side(NamedTuple):
+    """A run with its judged cells."""
+
+    role: str
+    plan: Plan
+    samples: Mapping[str, Sample]
+
+    def sound(self, key: str) -> bool:
+        """Whether a cell was measured and can be believed."""
+        verdict = self.samples[key].verdict
+        return verdict.outcome == "ok" and verdict.validity != "invalid"
+
+
+def compare_runs(base: Run, candidate: Run, *, min_change: float = MIN_CHANGE) -> Comparison:
+    """Compare two runs; whether their machines may be compared is for who calls to ask.
+
+    Raises UsageError for an A/B, which has its own verdict, and for runs without a common cell;
+    BenchError for a stored histogram that can't be read.
+    """
+    for run in (base, candidate):
+        if run.header.plan.sides:
+            raise UsageError(f"{run.header.run_id} is an A/B: its verdict is in itself, see report")
+    sides = (
+        _Side(BASE, base.header.plan, sample_cells(base)),
+        _Side(CANDIDATE, candidate.header.plan, sample_cells(candidate)),
+    )
+    common = [
+        key
+        for key, sample in sides[0].samples.items()
+        if key in sides[1].samples and not isinstance(sample.planned.cell.load, RateSweep)
+    ]
+    if not common:
+        raise UsageError(
+            f"{base.header.run_id} and {candidate.header.run_id} have no cell in common"
+        )
+    reference = _reference(*sides, common)
+    cells = tuple(_judged_cells(*sides, common, reference, min_change))
+    found = Comparison(
+        base=base.header.run_id,
+        candidate=candidate.header.run_id,
+        reference=reference,
+        verdict=worst(cell.verdict for cell in cells) if reference else "undecided",
+        text="",
+        min_change=min_change,
+        same_machine=base.header.machine.fingerprint == candidate.header.machine.fingerprint,
+        differences=changes(
+            fuller_surroundings(base.header), fuller_surroundings(candidate.header)
+        ),
+        cells=cells,
+        only=tuple(_only(*sides)),
+    )
+    return found._replace(text=_verdict_line(found))
+
+
+def _reference(base: _Side, candidate: _Side, common: Sequence[str]) -> str | None:
+    """A setting that is the same in both runs and sound in all it was measured by."""
+    settings = dict.fromkeys(
+        (
+            base.plan.reference,
+            candidate.plan.reference,
+            *(base.samples[key].planned.cell.setting for key in common),
+        )
+    )
+    return next((one for one in settings if one and _is_common(base, candidate, one, common)), None)
+
+
+def _is_common(base: _Side, candidate: _Side, setting: str, common: Sequence[str]) -> bool:
+    """Whether a setting is of one version in both, sound, and beside something to compare."""
+    keys = [key for key in common if base.samples[key].planned.cell.setting == setting]
+    return (
+        0 < len(keys) < len(common)
+        and all(side.sound(key) for side in (base, candidate) for key in keys)
+        and all(
+            base.samples[key].planned.server_version
+            == candidate.samples[key].planned.server_version
+            for key in keys
+        )
+    )
+
+
+def _judged_cells(
+    base: _Side,
+    candidate: _Side,
+    common: Sequence[str],
+    reference: str | None,
+    min_change: float,
+) -> Iterator[CellVerdict]:
+    """The verdict on each common cell but the reference's; Holm goes over all metrics of all."""
+    tested: dict[str, list[Tested]] = {}
+    for key in common:
+        if reference_key(base.samples[key].planned.cell, reference) == key:
+            continue
+        tested[key] = []
+        if base.sound(key) and candidate.sound(key):
+            tested[key] = list(_tested(base, candidate, key, reference))
+    metrics = [metric for members in tested.values() for metric in members]
+    ps = [metric.p for metric in metrics]
+    verdicts = iter(
+        [
+            judged(metric, adjusted, level, min_change)
+            for metric, adjusted, level in zip(
+                metrics, holm(ps), holm_levels(ps, ALPHA), strict=True
+            )
+        ]
+    )
+    for key, members in tested.items():
+        yield _cell(base, candidate, key, tuple(next(verdicts) for _ in members))
+
+
+def _tested(base: _Side, candidate: _Side, key: str, reference: str | None) -> Iterator[Tested]:
+    """A cell's metrics; without a reference their absolute figures alone."""
+    for metric in tracked_metrics(base.samples[key].planned.cell):
+        values = [_values(side, key, metric) for side in (base, candidate)]
+        if not all(values):
+            continue
+        before, after = (exp(float(np.log(one).mean())) for one in values)
+        logs = [_log_ratios(side, key, metric, reference) for side in (base, candidate)]
+        if reference is None or not all(logs):
+            change = log(1 + slowdown(metric, log(after / before)))
+            yield Tested(metric, change, None, 0.0, 0, before, after)
+        else:
+            yield welch(metric, logs[0], logs[1], before, after)
+
+
+def _values(side: _Side, key: str, metric: TrackedMetric) -> list[float]:
+    """The metric in each usable round."""
+    figures = (FIGURES[metric](trial) for trial in side.samples[key].estimating)
+    return [figure for figure in figures if figure]
+
+
+def _log_ratios(side: _Side, key: str, metric: TrackedMetric, reference: str | None) -> list[float]:
+    """The logarithm of the metric over the reference's in each round that has both."""
+    plan = msgspec.structs.replace(side.plan, reference=reference)
+    found = reference_pairs(side.samples[key], side.samples, plan, FIGURES[metric])
+    return [] if found is None else [log(ours / theirs) for ours, theirs in found[1].values()]
+
+
+def _cell(
+    base: _Side, candidate: _Side, key: str, metrics: tuple[MetricVerdict, ...]
+) -> CellVerdict:
+    """One cell: what is failed or invalid in either run says nothing about speed."""
+    reasons: list[Reason] = []
+    verdict = worst(one.verdict for one in metrics if one.verdict is not None)
+    for side in (base, candidate):
+        found = side.samples[key].verdict
+        if found.outcome == "ok" and found.validity != "invalid":
+            continue
+        told = found.reason if found.outcome != "ok" else found.validity_reasons[0].text
+        text = f"{side.role}: {told or found.outcome}"
+        reasons.append(Reason(f"side-{found.outcome}", "invalid", None, None, text))
+        # What was not there before is no fault of the candidate's, nor is what was skipped.
+        is_failure = found.outcome == "failed" and side.role == CANDIDATE
+        is_skipped = found.outcome == "skipped"
+        verdict = "failed" if is_failure else "undecided" if is_skipped else "invalid"
+    rounds = max((one.blocks for one in metrics), default=0)
+    return CellVerdict(key, verdict, rounds, 0, metrics, tuple(reasons))
+
+
+def _only(base: _Side, candidate: _Side) -> Iterator[tuple[str, str]]:
+    """Cells that one run has alone."""
+    for side, other in ((base, candidate), (candidate, base)):
+        yield from ((key, side.role) for key in side.samples if key not in other.samples)
+
+
+def _verdict_line(found: Comparison) -> str:
+    """`regression: uvicorn/…: throughput is 3.1 % worse […]`, the verdict's word first."""
+    worth = "" if found.same_machine else "; across machines, so take it for a hint at most"
+    if found.reference is None:
+        return (
+            f"undecided: no cell is the same and valid in both runs beside another, so there is "
+            f"no reference, and absolute figures of two runs decide nothing{worth}"
+        )
+    cells = [cell for cell in found.cells if cell.verdict == found.verdict]
+    if not cells:
+        return f"{found.verdict}: nothing to compare{worth}"
+    more = f" (and {len(cells) - 1} more)" if len(cells) > 1 else ""
+    return f"{found.verdict}: {_cell_words(cells[0])}{more}, relative to {found.reference}{worth}"
+
+
+def _cell_words(cell: CellVerdict) -> str:
+    if cell.reasons:
+        return f"{cell.cell}: {cell.reasons[0].text}"
+    decided = telling(cell)
+    words = "nothing could be measured" if decided is None else effect_words(decided)
+    return f"{cell.cell}: {words}"

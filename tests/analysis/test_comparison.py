@@ -1,0 +1,114 @@
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from asgi_bench.analysis.comparison import Comparison, compare_runs
+from asgi_bench.errors import UsageError
+from asgi_bench.model import Run, Side, Trial
+from tests.synthetic_history import REFERENCE, TRACKED, run_at
+from tests.synthetic_run import failed, with_errors
+
+replace = msgspec.structs.replace
+
+
+def compared(candidate: Run, **options: float) -> Comparison:
+    """A run against the first one."""
+    return compare_runs(run_at(0), candidate, **options)
+
+
+def edited(run: Run, cell: str, edit: Callable[[Trial], Trial]) -> Run:
+    """A run in which the trials of one cell are others, not judged yet."""
+    trials = tuple(
+        replace(edit(trial), rules_version=0) if trial.cell == cell else trial
+        for trial in run.trials
+    )
+    return replace(run, trials=trials)
+
+
+def test_slower_cell_is_a_regression() -> None:
+    """Ten percent less throughput against the common reference is one, with its size."""
+    found = compared(run_at(1, 0.9))
+    assert (found.verdict, found.reference) == ("regression", REFERENCE)
+    assert found.text.startswith(f"regression: {TRACKED}: ") and "in throughput" in found.text
+    (cell,) = found.cells
+    throughput = cell.metrics[0]
+    assert throughput.effect.d == pytest.approx(1 / 0.9 - 1, abs=0.015)
+    assert throughput.p_adjusted is not None and throughput.p_adjusted < 0.05
+
+
+def test_faster_cell_is_an_improvement() -> None:
+    """The same the other way round."""
+    assert compared(run_at(1, 1.1)).verdict == "improvement"
+
+
+def test_equal_runs_pass_or_stay_undecided() -> None:
+    """Among equal runs none is called a regression, and a wide least change passes."""
+    verdicts = {compared(run_at(number)).verdict for number in range(1, 12)}
+    assert verdicts <= {"pass", "undecided"}
+    assert compared(run_at(1), min_change=0.2).verdict == "pass"
+
+
+def test_a_slower_machine_cancels_out() -> None:
+    """What slows the cell and the reference alike is no change of the cell."""
+    run = run_at(1)
+    slow = replace(
+        run, trials=tuple(replace(t, requests=round(t.requests * 0.5)) for t in run.trials)
+    )
+    effect = compared(slow).cells[0].metrics[0].effect
+    assert abs(effect.d) < 0.02
+
+
+def test_no_common_reference_gives_figures_and_no_verdict() -> None:
+    """Where the reference has another version there are absolute figures, and it is said."""
+    run = run_at(1, 0.5)
+    cells = tuple(replace(p, server_version="9.9.9") for p in run.header.plan.cells)
+    other = replace(run, header=replace(run.header, plan=replace(run.header.plan, cells=cells)))
+    found = compared(other)
+    assert (found.reference, found.verdict) == (None, "undecided")
+    assert "no reference" in found.text
+    metrics = [metric for cell in found.cells for metric in cell.metrics]
+    assert metrics and all(metric.effect.lo is None for metric in metrics)
+    assert all(metric.verdict == "undecided" for metric in metrics)
+
+
+def test_invalid_and_failed_cells_say_nothing_of_speed() -> None:
+    """An invalid candidate is invalid, a failed one failed, each with the reason."""
+    invalid = compared(edited(run_at(1), TRACKED, lambda t: with_errors(t, 0.05)))
+    assert invalid.verdict == "invalid"
+    gone = compared(edited(run_at(1), TRACKED, lambda t: failed(t, "exited with 1")))
+    assert gone.verdict == "failed"
+    assert "exited with 1" in gone.text
+
+
+def test_differences_are_spelt_out() -> None:
+    """Packages, kernel, tool, commit: what is not the same is named with both values."""
+    run = run_at(1)
+    machine = replace(run.header.machine, kernel="6.12.1")
+    header = replace(run.header, machine=machine, packages={"uvicorn": "0.55.0"})
+    found = compared(replace(run, header=replace(header, tool_version="9.0.0")))
+    named = {
+        (change.kind, change.name): (change.before, change.after) for change in found.differences
+    }
+    assert named["machine", "kernel"] == ("6.1.0-44-amd64", "6.12.1")
+    assert named["package", "uvicorn"] == ("0.54.0", "0.55.0")
+    assert named["package", "granian"] == ("2.8.7", None)
+    assert named["tool", "asgi-bench"] == ("0.1.0", "9.0.0")
+    assert ("commit", "of the app") in named
+
+
+def test_an_ab_is_refused() -> None:
+    """Its sides are compared within it."""
+    run = run_at(1)
+    sides = (Side(role="baseline", python="python"),)
+    ab = replace(run, header=replace(run.header, plan=replace(run.header.plan, sides=sides)))
+    with pytest.raises(UsageError, match="is an A/B"):
+        compared(ab)
+
+
+def test_no_common_cell_is_refused() -> None:
+    """There is nothing to compare, and that is said."""
+    run = run_at(1)
+    bare = replace(run, header=replace(run.header, plan=replace(run.header.plan, cells=())))
+    with pytest.raises(UsageError, match="no cell in common"):
+        compared(bare)
