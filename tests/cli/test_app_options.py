@@ -93,6 +93,16 @@ def test_the_interpreter_is_kept_as_it_is_named(tmp_path: Path) -> None:
         (("--expect-status", "200"), "--expect-status is about"),
         (("--expect-body", "x"), "--expect-body is about"),
         (("--factory",), "--factory is about"),
+        (("--requests", "pyproject.toml"), "--requests is about"),
+        (
+            ("app:app", "--requests", "pyproject.toml", "--path", "/x"),
+            "--path is about a single request: --requests has it in its file",
+        ),
+        (
+            ("app:app", "--requests", "pyproject.toml", "--expect-status", "200"),
+            "--expect-status is about a single request",
+        ),
+        (("app:app", "--requests", "pyproject.toml"), "pyproject.toml: [build-system]: unknown"),
         (("app:app", "--scenario", "hello"), "--scenario chooses among the shipped ones"),
         (("app:app", "--expect-body", "("), "--expect-body: '(' is no regular expression"),
         (("app:app", "--app-dir", "/nowhere"), "--app-dir: /nowhere is no folder"),
@@ -146,3 +156,17 @@ def test_a_project_describes_its_app_once(tmp_path: Path) -> None:
     other = _ask("other:app", "--path", "/x", project=tmp_path).own_app
     assert other is not None
     assert (other.target, other.path, other.method) == ("other:app", "/x", "POST")
+
+
+def test_a_file_of_requests_takes_the_place_of_the_flags(tmp_path: Path) -> None:
+    """It may stand in pyproject.toml, relative to that; others than the fast client refuse it."""
+    (tmp_path / "load.toml").write_text("[home]\n[list]\npath = '/items'\nweight = 3")
+    (tmp_path / "pyproject.toml").write_text('[tool.asgi-bench]\nrequests = "load.toml"\n')
+    own = _ask("app:app", project=tmp_path).own_app
+    assert own is not None
+    assert [(one.name, one.path, one.weight) for one in own.requests] == [
+        ("home", "/", 1.0),
+        ("list", "/items", 3.0),
+    ]
+    with pytest.raises(UsageError, match="--requests needs the fast client"):
+        _ask("app:app", "--client", "http", project=tmp_path)

@@ -7,7 +7,8 @@ class Behaviour(msgspec.Struct, frozen=True):
     """How a server answers.
 
     The nth request gets the nth kind of `opening`, and after that those of `script` in turn; n
-    counts over the whole server, or over each connection with `per_connection`. Every answer
+    counts over the whole server, or over each connection with `per_connection`. A path that is
+    named in `by_path` gets the kind that stands there instead. Every answer
     waits `delay_s`. With a stall, the server says nothing during the first `stall_s` of every
     `stall_period_s` since its origin: what is due meanwhile is answered when the stall ends.
     """
@@ -18,6 +19,7 @@ class Behaviour(msgspec.Struct, frozen=True):
     delay_s: float = 0.0
     stall_s: float = 0.0
     stall_period_s: float = 0.0
+    by_path: dict[str, str] = {}
 
     def kind_of(self, number: int) -> str:
         """The kind of the answer to a request, counted from 0."""
@@ -39,7 +41,7 @@ class Counts(msgspec.Struct, frozen=True):
     `late` requests came on a connection the server had already closed its side of: they are in
     `requests`, not in `kinds`. `open` connections are those the client has not closed yet.
     `delays_ns` is how long each answer was held back, from request read to answer sent; only of
-    a server with a delay or a stall.
+    a server with a delay or a stall. `paths` counts all requests by their path.
     """
 
     connections: int
@@ -48,3 +50,4 @@ class Counts(msgspec.Struct, frozen=True):
     late: int
     kinds: dict[str, int]
     delays_ns: tuple[int, ...]
+    paths: dict[str, int] = {}

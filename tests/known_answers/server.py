@@ -70,6 +70,7 @@ class Server:
         self._holds_back = bool(behaviour.delay_s or behaviour.stall_s)
         self._connections = self._requests = self._late = 0
         self._kinds: Counter[str] = Counter()
+        self._paths: Counter[str] = Counter()
         self._delays_ns: list[int] = []
         self._origin_ns = clock_ns()
         return Started(self._listener.getsockname()[1], self._origin_ns)
@@ -129,10 +130,12 @@ class Server:
         number = peer.requests if behaviour.per_connection else self._requests
         peer.requests += 1
         self._requests += 1
+        path = request.split(b" ", 2)[1].decode()
+        self._paths[path] += 1
         if peer.is_over:
             self._late += 1
             return
-        kind = behaviour.kind_of(number)
+        kind = behaviour.by_path.get(path) or behaviour.kind_of(number)
         self._kinds[kind] += 1
         steps = KINDS[kind].steps()
         if request.startswith(b"HEAD "):
@@ -193,6 +196,7 @@ class Server:
             late=self._late,
             kinds=dict(self._kinds),
             delays_ns=tuple(self._delays_ns),
+            paths=dict(self._paths),
         )
 
 

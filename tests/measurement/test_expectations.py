@@ -1,12 +1,13 @@
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.measurement import expectations
 from asgi_bench.measurement.expectations import settle_expectations
-from asgi_bench.model import Cell, ClosedLoop, Plan, PlannedCell, Scenario
+from asgi_bench.model import Cell, ClosedLoop, Plan, PlannedCell, Scenario, WeightedRequest
 
 # Answers every request with what an expression gives; `n` counts them.
 SERVER = """
@@ -118,6 +119,52 @@ def test_what_is_known_is_not_asked_for(tmp_path: Path) -> None:
         "in the body"
     ]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("at_once")
+def test_each_of_several_requests_is_learnt_by_itself(tmp_path: Path) -> None:
+    """What is stated of one stays; the first one's answer stands for the scenario."""
+    mix = msgspec.structs.replace(
+        OPEN,
+        path="/a",
+        requests=(
+            WeightedRequest("a", path="/a", expect_status=0),
+            WeightedRequest("b", path="/b", expect_status=0, weight=2),
+            WeightedRequest("c", path="/c", expect_status=202, expect_pattern="^x"),
+            WeightedRequest("d", path="/d", expect_status=0, expect_body="stated"),
+        ),
+    )
+    answer = "(201 if self.path == '/b' else 200, self.path.encode())"
+    settled, told = _settled(tmp_path, mix, _cell(answer))
+    a, b, c, d = settled.requests
+    assert (a.expect_status, a.expect_body, a.compared[-1]) == (200, "/a", "body")
+    assert (b.expect_status, b.expect_body, b.weight) == (201, "/b", 2)
+    assert (c.expect_status, c.expect_body, c.compared[-1]) == (202, None, "pattern")
+    assert (d.expect_status, d.expect_body) == (200, "stated")
+    assert (settled.name, settled.path) == ("app", "/a")
+    assert (settled.expect_status, settled.expect_body) == (200, "/a")
+    assert [line.partition(";")[0] for line in told] == [
+        "GET /a of a answers 200",
+        "GET /b of b answers 201",
+        "GET /c of c answers 202",
+        "GET /d of d answers 200",
+    ]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_request_of_a_file_that_fails_is_named(tmp_path: Path) -> None:
+    """The line speaks of the file's keys, not of flags."""
+    requests = (
+        WeightedRequest("a", expect_status=0),
+        WeightedRequest("b", path="/b", expect_status=0),
+    )
+    mix = msgspec.structs.replace(OPEN, requests=requests)
+    with pytest.raises(UsageError) as caught:
+        _settled(tmp_path, mix, _cell("(404 if self.path == '/b' else 200, b'')"))
+    assert str(caught.value) == (
+        "[b]: GET /b is answered with status 404; if that is right, say expect_status = 404, else "
+        "see its path, method, headers and body"
+    )
 
 
 def test_nothing_is_asked_where_nothing_will_be_measured(tmp_path: Path) -> None:

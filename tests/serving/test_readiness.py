@@ -183,7 +183,15 @@ def test_the_scenarios_own_request_is_sent(make_server: MakeServer, tmp_path: Pa
         "        self.end_headers()\n"
         "http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()"
     )
-    wish = Scenario("put", "x", "PUT", "/a?b=1", {"x-k": "v"}, "é", 201)
+    wish = Scenario(
+        name="put",
+        app="x",
+        method="PUT",
+        path="/a?b=1",
+        headers={"x-k": "v"},
+        body="é",
+        expect_status=201,
+    )
     with make_server(command=(sys.executable, "-I", "-c", script, "{port}")) as server:
         assert wait_until_ready(server, wish, 1, 20).errors == ErrorCounts()
 

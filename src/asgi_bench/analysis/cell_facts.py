@@ -1,18 +1,13 @@
-"""What is said of every cell whatever its load, and figures of trials that several entries need."""
+"""What is said of every cell whatever its load, and intervals over its rounds."""
 
 from collections.abc import Iterable
-from functools import reduce
-from operator import add
 from typing import Any
 
-import msgspec
-
-from asgi_bench.analysis.document import CellFacts, ErrorTotals, Interval
+from asgi_bench.analysis.document import CellFacts, Interval
 from asgi_bench.analysis.intervals import log_interval
-from asgi_bench.analysis.percentiles import Histogram, merge_histograms
+from asgi_bench.analysis.pooling import error_totals
 from asgi_bench.analysis.samples import Sample
-from asgi_bench.errors import BenchError
-from asgi_bench.model import ErrorCounts, Plan
+from asgi_bench.model import Plan
 
 
 def cell_facts(sample: Sample, plan: Plan) -> CellFacts[Any]:
@@ -35,29 +30,12 @@ def cell_facts(sample: Sample, plan: Plan) -> CellFacts[Any]:
         oversubscribed=bool(plan.server_cpus) and cell.workers > len(plan.server_cpus),
         rounds=len(sample.measured),
         requests=sum(trial.requests for trial in sample.measured),
-        errors=_error_totals(trial.errors for trial in sample.measured),
+        errors=error_totals(trial.errors for trial in sample.measured),
         sent_total=sum(trial.sent_total for trial in sample.everywhere),
-        errors_total=_error_totals(trial.errors_total for trial in sample.everywhere),
+        errors_total=error_totals(trial.errors_total for trial in sample.everywhere),
     )
 
 
 def interval_over(values: Iterable[float | None]) -> Interval:
     """An interval over the rounds that have the figure: none of them can be 0."""
     return log_interval([value for value in values if value])
-
-
-def merged(cell: str, what: str, blobs: Iterable[str | None]) -> Histogram | None:
-    """Stored histograms of a cell merged into one; None without samples.
-
-    Raises BenchError for text that is no histogram, naming the cell and what it was.
-    """
-    try:
-        return merge_histograms(blobs)
-    except BenchError as error:
-        raise BenchError(f"{cell}: {what} is {error}") from None
-
-
-def _error_totals(counts: Iterable[ErrorCounts]) -> ErrorTotals:
-    """Errors by kind, summed over trials."""
-    total = reduce(add, counts, ErrorCounts())
-    return ErrorTotals(total=total.total, **msgspec.structs.asdict(total))

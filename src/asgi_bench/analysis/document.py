@@ -76,6 +76,24 @@ class Costs(msgspec.Struct, frozen=True):
     machine_energy_j_per_request: Interval = Interval()
 
 
+class RequestReport(msgspec.Struct, frozen=True):
+    """One of several weighted requests of a cell; the keys mean what they mean in the cell.
+
+    `share` is its weight over all weights; `requests`, `sent` and `errors` are of the slices.
+    Response times are null in a sweep, whose rates differ.
+    """
+
+    name: str
+    method: str
+    path: str
+    share: float
+    requests: int
+    sent: int
+    errors: ErrorTotals
+    response_time_s: Percentiles
+    response_bytes: int | None
+
+
 LoadT = TypeVar("LoadT", bound=ClosedLoop | OpenLoop | RateSweep)
 
 
@@ -118,7 +136,7 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
     It is ranked among the sound cells of its scenario, load and worker count, for these were
     measured in the same minutes: by throughput, in an open loop by the rounds' median response
     times. `tied_with` are those it can't be told apart from. Both are null where it is invalid or
-    lacks that figure.
+    lacks that figure. `by_request` parts it by its requests, where there are several.
     """
 
     throughput_rps: Interval
@@ -138,6 +156,7 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
     server_cpu_ratio: Ratio | None = None
     tied_with: tuple[str, ...] | None = None
     costs: Costs = Costs()
+    by_request: tuple[RequestReport, ...] = ()
 
 
 class SweepPoint(msgspec.Struct, frozen=True):
@@ -169,6 +188,7 @@ class SweepReport(CellFacts[RateSweep], frozen=True):
     highest_rate_rps: Interval
     highest_rate_is_least: bool
     saturation_rps: Interval
+    by_request: tuple[RequestReport, ...] = ()
 
 
 class Comparison(msgspec.Struct, frozen=True):

@@ -5,10 +5,12 @@ from statistics import fmean, median
 
 import msgspec
 
-from asgi_bench.analysis.cell_facts import cell_facts, interval_over, merged
+from asgi_bench.analysis.cell_facts import cell_facts, interval_over
 from asgi_bench.analysis.document import Interval, SweepPoint, SweepReport
 from asgi_bench.analysis.intervals import log_interval
 from asgi_bench.analysis.percentiles import percentiles_s
+from asgi_bench.analysis.pooling import merged
+from asgi_bench.analysis.requests import by_request
 from asgi_bench.analysis.sample_sizes import unshown_points
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.sweeps import Bracket, bracket, is_overloaded, open_figures, rate_ratio
@@ -42,6 +44,7 @@ def sweep_report(sample: Sample, plan: Plan) -> SweepReport:
             each.broken_rps is None and each.kept_rps is not None for each in brackets
         ),
         saturation_rps=_saturation_rps(points, steps),
+        by_request=by_request(sample, plan),
     )
 
 

@@ -6,14 +6,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from asgi_bench.analysis.cell_facts import cell_facts, interval_over, merged
+from asgi_bench.analysis.cell_facts import cell_facts, interval_over
 from asgi_bench.analysis.costs import costs_of
 from asgi_bench.analysis.document import CellReport, Ratio, Report, RunFacts
 from asgi_bench.analysis.intervals import paired_ratio
 from asgi_bench.analysis.load_curves import sweep_report
 from asgi_bench.analysis.metrics import server_cpu_s_per_request
 from asgi_bench.analysis.percentiles import Histogram, percentiles_s
+from asgi_bench.analysis.pooling import merged
 from asgi_bench.analysis.ranking import Ranking, rank_cells
+from asgi_bench.analysis.requests import by_request
 from asgi_bench.analysis.sample_sizes import unshown_percentiles
 from asgi_bench.analysis.samples import Sample, reference_pairs, sample_cells
 from asgi_bench.analysis.scaling import scaling_of
@@ -120,6 +122,7 @@ def _cell(
         overloaded=sample.overloaded,
         in_flight_max=max((each.in_flight_max for each in figures), default=None),
         server_cpu_ratio=_ratio(sample, samples, plan, server_cpu_s_per_request),
+        by_request=by_request(sample, plan),
         costs=costs_of(used),
     )
 

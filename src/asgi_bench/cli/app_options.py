@@ -18,6 +18,7 @@ from asgi_bench.definitions.own_app import (
     parse_target,
     read_body,
 )
+from asgi_bench.definitions.requests import load_requests
 from asgi_bench.definitions.scenarios import check_pattern
 from asgi_bench.errors import UsageError
 
@@ -66,6 +67,16 @@ ExpectBody = Annotated[
         help="APP: what the body must hold a match of. Without any --expect-…: what probes find.",
     ),
 ]
+Requests = Annotated[
+    Path | None,
+    typer.Option(
+        "--requests",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="APP: a TOML file of several weighted requests, in place of the flags for one.",
+    ),
+]
 Factory = Annotated[
     bool, typer.Option("--factory", help="APP is called without arguments and makes the app.")
 ]
@@ -89,6 +100,7 @@ def own_app_of(
     expect_status: ExpectStatus = None,
     expect_body: ExpectBody = None,
     factory: Factory = False,
+    requests: Requests = None,
 ) -> OwnApp | None:
     """Return the user's own app as the flags tell it, or None where there is none.
 
@@ -98,6 +110,8 @@ def own_app_of(
     if app is None:
         _refuse_without_app(locals())
         return None
+    if requests is not None:
+        _refuse_beside_requests(locals())
     if expect_body is not None:
         check_pattern(expect_body, "--expect-body")
     return OwnApp(
@@ -110,6 +124,7 @@ def own_app_of(
         body=b"" if body is None else read_body(body),
         expect_status=expect_status,
         expect_pattern=expect_body,
+        requests=() if requests is None else load_requests(requests),
     )
 
 
@@ -128,6 +143,17 @@ def interpreter_of(python: str | None) -> str:
     if path is None or shutil.which(path) is None:
         raise UsageError(f"--python: {python!r} is no program that can be run")
     return path
+
+
+# What a file of requests says of each of them.
+_OF_ONE_REQUEST = ("path", "method", "header", "body", "expect_status", "expect_body")
+
+
+def _refuse_beside_requests(given: Mapping[str, Any]) -> None:
+    for name in _OF_ONE_REQUEST:
+        if given[name] is not None and given[name] != []:
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag} is about a single request: --requests has it in its file")
 
 
 def _refuse_without_app(given: Mapping[str, Any]) -> None:

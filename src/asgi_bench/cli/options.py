@@ -218,7 +218,10 @@ def with_selection(
         own_app = own_app_of(**{name: values.pop(name) for name in about_app})
         if own_app is not None and values["scenario"]:
             raise UsageError("--scenario chooses among the shipped ones: leave it out with APP")
-        return msgspec.structs.replace(selection_of(**values), own_app=own_app)
+        chosen = selection_of(**values)
+        if own_app is not None and own_app.requests and chosen.client != "fast":
+            raise UsageError("--requests needs the fast client: others send one request alone")
+        return msgspec.structs.replace(chosen, own_app=own_app)
 
     flags = (*about_run.values(), *about_app.values())
     return with_group(verb, "selection", selection, flags)

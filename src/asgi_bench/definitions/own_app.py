@@ -8,7 +8,7 @@ import msgspec
 
 from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Scenario
+from asgi_bench.model import Request, Scenario, WeightedRequest
 
 # Servers take an application alone, so one that a factory makes comes from this shipped module;
 # it finds the factory by the variable. It lies in a folder of its own: beside it nothing can
@@ -27,7 +27,8 @@ _RESERVED_HEADERS = ("connection", "content-length", "expect", "transfer-encodin
 class OwnApp(msgspec.Struct, frozen=True):
     """An app as `module:attribute`, found from `app_dir`, and its request.
 
-    `expect_status` None has probes before the load tell what to expect.
+    `expect_status` None has probes before the load tell what to expect. Several weighted
+    `requests` take the place of the one.
     """
 
     target: str
@@ -39,6 +40,7 @@ class OwnApp(msgspec.Struct, frozen=True):
     body: bytes = b""
     expect_status: int | None = None
     expect_pattern: str | None = None
+    requests: tuple[WeightedRequest, ...] = ()
 
     @property
     def served(self) -> str:
@@ -74,25 +76,25 @@ def parse_target(text: str, flag: str = "APP") -> str:
     )
 
 
-def parse_path(text: str) -> str:
+def parse_path(text: str, where: str = "--path") -> str:
     """Return the path and query of a request; raises UsageError where it can't be one."""
     if not _REQUEST_TARGET.fullmatch(text):
         raise UsageError(
-            f"--path: {text!r} must begin with a slash and hold neither spaces nor other "
+            f"{where}: {text!r} must begin with a slash and hold neither spaces nor other "
             "characters that need percent-encoding"
         )
     return text
 
 
-def parse_method(text: str) -> str:
+def parse_method(text: str, where: str = "--method") -> str:
     """Return a method in upper case; raises UsageError where it can't be one."""
     method = text.upper()
     if not _TOKEN.fullmatch(method) or method == "CONNECT":
-        raise UsageError(f"--method: {text!r} must be a method of HTTP, as in POST")
+        raise UsageError(f"{where}: {text!r} must be a method of HTTP, as in POST")
     return method
 
 
-def parse_headers(texts: Sequence[str]) -> dict[str, str]:
+def parse_headers(texts: Sequence[str], where: str = "--header") -> dict[str, str]:
     """Return headers by name; one that is given again is joined to the first (RFC 9110, 5.3).
 
     Raises:
@@ -104,9 +106,9 @@ def parse_headers(texts: Sequence[str]) -> dict[str, str]:
         name, value = name.strip(), value.strip()
         is_header = colon and _TOKEN.fullmatch(name) and _HEADER_VALUE.fullmatch(value)
         if not is_header or not _fits_latin_1(value):
-            raise UsageError(f"--header: {text!r} must be NAME:VALUE, as in 'Accept: text/html'")
+            raise UsageError(f"{where}: {text!r} must be NAME:VALUE, as in 'Accept: text/html'")
         if name.lower() in _RESERVED_HEADERS:
-            raise UsageError(f"--header: {name} is set by asgi-bench where a request needs it")
+            raise UsageError(f"{where}: {name} is set by asgi-bench where a request needs it")
         known = next((one for one in headers if one.lower() == name.lower()), None)
         if known is None:
             headers[name] = value
@@ -124,19 +126,34 @@ def read_body(text: str) -> bytes:
     """
     if not text.startswith("@"):
         return text.encode()
-    path = Path(text[1:])
+    return read_file(Path(text[1:]), "--body")
+
+
+def read_file(path: Path, where: str) -> bytes:
+    """Return what a file holds; raises UsageError where it can't be read."""
     try:
         return path.read_bytes()
     except OSError as fault:
-        raise UsageError(f"--body: {path}: can't be read: {fault.strerror}") from None
+        raise UsageError(f"{where}: {path}: can't be read: {fault.strerror}") from None
 
 
 def scenario_of(own: OwnApp, needs: tuple[str, ...] = ("asgi3",)) -> Scenario:
     """Return the scenario that an app of the user's is; it bears the module's name."""
-    text = _as_text(own.body)
+    first = own.requests[0] if own.requests else _request_of(own)
+    facts = {field: getattr(first, field) for field in Request.__struct_fields__}
     return Scenario(
-        name=own.target.partition(":")[0],
+        **(facts | {"name": own.target.partition(":")[0]}),
         app=own.served,
+        needs=needs,
+        description=f"{own.target}{' (factory)' if own.is_factory else ''} from {own.app_dir}",
+        requests=own.requests,
+    )
+
+
+def _request_of(own: OwnApp) -> Request:
+    text = as_text(own.body)
+    return Request(
+        name=own.target,
         method=own.method,
         path=own.path,
         headers=own.headers,
@@ -144,12 +161,11 @@ def scenario_of(own: OwnApp, needs: tuple[str, ...] = ("asgi3",)) -> Scenario:
         body_bytes=own.body if text is None else None,
         expect_status=own.expect_status or 0,
         expect_pattern=own.expect_pattern,
-        needs=needs,
-        description=f"{own.target}{' (factory)' if own.is_factory else ''} from {own.app_dir}",
     )
 
 
-def _as_text(body: bytes) -> str | None:
+def as_text(body: bytes) -> str | None:
+    """Return a body as text, or None where it is none."""
     try:
         return body.decode()
     except UnicodeDecodeError:

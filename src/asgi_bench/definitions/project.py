@@ -59,6 +59,7 @@ class ProjectDefaults(msgspec.Struct, frozen=True, rename="kebab"):
     expect_status: int | None = None
     expect_body: str | None = None
     factory: bool | None = None
+    requests: str | None = None
     strict: bool | None = None
     wait: str | None = None
     fail_fast: bool | None = None
@@ -120,7 +121,7 @@ def _as_flag(key: str, value: Any, path: Path) -> Any:
         return text
     if key == "env":
         return [f"{name}={content}" for name, content in value.items()]
-    if key in ("output", "locustfile", "app-dir"):
+    if key in ("output", "locustfile", "app-dir", "requests"):
         return str(path.parent / value)
     if key == "python" and os.sep in value:
         return str(path.parent / value)

@@ -10,7 +10,13 @@ from asgi_bench.errors import UsageError
 from asgi_bench.model import Scenario
 
 # The rest is for what can't be written as text, and for what only a run can tell.
-_KEYS = frozenset(Scenario.__struct_fields__) - {"name", "body_bytes", "expect_bytes", "compared"}
+_KEYS = frozenset(Scenario.__struct_fields__) - {
+    "name",
+    "body_bytes",
+    "expect_bytes",
+    "compared",
+    "requests",
+}
 
 
 def load_scenarios(path: Path) -> dict[str, Scenario]:

@@ -25,7 +25,8 @@ class Stretch(msgspec.Struct, frozen=True):
     `latencies_ns` leaves out each connection's first answer, which waited for the burst that
     starts the stretch; `requests` counts every correct answer, `sent` everything sent.
     `accounted_share` is the sum of all response times over the sum of the connections' times from
-    first send to last answer: what falls short of 1, a connection waited for the generator.
+    first send to last answer: what falls short of 1, a connection waited for the generator. Where
+    several requests are sent, `turns` says of which each latency is.
     """
 
     begin_ns: int
@@ -34,6 +35,7 @@ class Stretch(msgspec.Struct, frozen=True):
     sent: int
     latencies_ns: list[int]
     accounted_share: float | None = None
+    turns: list[int] = []
 
     @property
     def duration_s(self) -> float:
@@ -64,7 +66,8 @@ def run_closed_loop(
     good = connections.good if connections.good and is_hot else None
     max_events = max(16, min(connections.target.connections, 512))
     latencies: list[int] = []
-    add = latencies.append
+    latency_turns: list[int] = []
+    add, turns = latencies.append, connections.turns
     sent_before, correct_before = connections.sent, connections.correct
     started_ns: dict[int, int] = {}
     ended_ns: dict[int, int] = {}
@@ -147,6 +150,8 @@ def run_closed_loop(
                 ended_ns[fd] = last = now
                 if taken is Taken.CORRECT and fd not in first:
                     add(now - began)
+                    if turns is not None:
+                        latency_turns.append(turns[fd])
                 else:
                     others_ns += now - began
                 good = connections.good if connections.good and is_hot else None
@@ -166,4 +171,4 @@ def run_closed_loop(
     requests, sent = connections.correct - correct_before, connections.sent - sent_before
     span_ns = sum(ended_ns[fd] - since for fd, since in started_ns.items() if fd in ended_ns)
     accounted_share = (sum(latencies) + others_ns) / span_ns if span_ns else None
-    return Stretch(begin, last, requests, sent, latencies, accounted_share)
+    return Stretch(begin, last, requests, sent, latencies, accounted_share, latency_turns)

@@ -19,7 +19,7 @@ from asgi_bench.load.originals import (
     EPOLLRDHUP,
     new_epoll,
 )
-from asgi_bench.load.target import Target
+from asgi_bench.load.target import Exchange, Target
 from asgi_bench.load.wire.http1 import Response, WireError, read_at_once
 from asgi_bench.model import ErrorCounts
 
@@ -42,11 +42,15 @@ class Connections:
     Counters only grow; read them before and after to get a stretch's share. `sent` is `correct`
     and all errors but those nothing was asked for: refused connections and unasked bytes.
     `losses` are the last requests that failed: when each was sent and failed, the kind of error,
-    and whether any of its answer had come.
+    and whether any of its answer had come. `turns` says, where several requests are sent, which
+    of them is each connection's last.
     """
 
     def __init__(self, target: Target) -> None:
         self.target = target
+        self.request = target.request
+        self.expected: Exchange = target
+        self.turns: dict[int, int] | None = None
         self.epoll = new_epoll()
         self.good = b""
         self.response_bytes = 0
@@ -70,6 +74,11 @@ class Connections:
         return [sock.getsockname()[1] for sock in self._sockets.values()]
 
     @property
+    def mean_response_bytes(self) -> int:
+        """The size of a right answer, 0 where none came yet."""
+        return self.response_bytes
+
+    @property
     def is_settled(self) -> bool:
         """Whether no connection is being opened or waits to be."""
         return not self._openings
@@ -88,7 +97,7 @@ class Connections:
 
         A connection that was closed while idle is a reconnect, not an error: nothing was asked.
         """
-        request = self.target.request
+        request = self.request
         try:
             written = write(fd, request)
         except BlockingIOError:
@@ -142,12 +151,12 @@ class Connections:
         try:
             if answer is None:
                 if data and not self.good.startswith(data):
-                    response = read_at_once(data, self.target.method)
+                    response = read_at_once(data, self.expected.method)
                     if response is not None:
                         return self._judge(fd, response, data, excess=len(data) - response.size)
                 elif data and len(data) == len(self.good):
                     return self._finish(fd, None)
-                answer = self.partial[fd] = Answer(self.good, self.target.method)
+                answer = self.partial[fd] = Answer(self.good, self.expected.method)
             answer.feed(data, lambda size: _read_more(fd, size))
         except WireError:
             return self._fail(fd, "body")
@@ -208,7 +217,7 @@ class Connections:
         """Judge a whole answer; `raw` is remembered as good where nothing was wrong with it."""
         if excess:
             return self._fail(fd, "body")
-        fault = self.target.fault_of(response)
+        fault = self.expected.fault_of(response)
         if fault is None:
             self.response_bytes = response.size
             if not response.closes:

@@ -1,6 +1,7 @@
 """A load process as the harness holds it: started, commanded over a socket, ended."""
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -187,6 +188,10 @@ class LoadProcess:
             if self._is_users_own or not name.startswith("LOCUST_")
         }
         return inherited | self._env
+
+    def has_reply(self, wait_s: float) -> bool:
+        """Whether a reply, or the end of the process, comes within so long."""
+        return bool(select.select([self._control], [], [], wait_s)[0])
 
     def reply(self, expected: type[R], timeout_s: float) -> R:
         """Return the reply to a command that was sent; raises LoadFault without one in time."""

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from asgi_bench.load.target import Target
-from asgi_bench.model import Arrivals, ErrorCounts, OpenFigures
+from asgi_bench.model import Arrivals, ErrorCounts, OpenFigures, RequestFigures
 
 # Environment variables that tell a load process its end of the control socket, and (to stock
 # users) which of Locust's clients to be, the scenario as JSON (or `@` and the path of its file),
@@ -31,7 +31,8 @@ class Open(msgspec.Struct, frozen=True, tag=True):
 class Load(msgspec.Struct, frozen=True, tag=True):
     """Put one slice of load on an open target; `pids` are clocked at its edges.
 
-    Closed loop, or open loop at `rate_rps` with arrivals drawn from `seed`. Several load processes
+    Closed loop, or open loop at `rate_rps` with arrivals drawn from `seed`, as is the order of
+    several requests. Several load processes
     are kept in step by `begin_at_s`, on the monotonic clock that they share. The step of a sweep
     gets a histogram of its own. `patience_s` after the schedule's end an open loop gives up what
     found no free connection, instead of waiting for its time-out. With `tells_losses` every failed
@@ -86,7 +87,7 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
 
     `server_clocks_s` holds what each server process' clock read before and after; one that was
     gone at the end is among `pids_lost`. `open_loop` is what an open loop tells beside that.
-    A step's histograms are its own.
+    A step's histograms are its own. `by_request` are the counts of each of several requests.
     """
 
     begin_s: float
@@ -103,10 +104,14 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     load_wait_s: float = 0.0
     service_time_hdr: str | None = None
     losses: tuple[Loss, ...] = ()
+    by_request: tuple[RequestFigures, ...] = ()
 
 
 class Closed(msgspec.Struct, frozen=True, tag=True):
-    """What a target's slices gave in histograms, and all that was ever sent to it."""
+    """What a target's slices gave in histograms, and all that was ever sent to it.
+
+    `by_request` are the histograms and sizes of each of several requests.
+    """
 
     response_time_hdr: str | None
     clamped: int
@@ -116,6 +121,7 @@ class Closed(msgspec.Struct, frozen=True, tag=True):
     response_bytes: int | None
     service_time_hdr: str | None = None
     generator_lag_hdr: str | None = None
+    by_request: tuple[RequestFigures, ...] = ()
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

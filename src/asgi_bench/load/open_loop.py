@@ -37,7 +37,8 @@ class OpenStretch(msgspec.Struct, frozen=True):
     the schedule's end and `unsent` never, since no connection was free until the time-out.
     `outstanding` is how many were due and unanswered at each quarter of the schedule.
     `accounted_share` holds Little's law against the figures: outstanding requests summed over time,
-    as the loop saw them, over the sum of response times.
+    as the loop saw them, over the sum of response times. Where several requests are sent, `turns`
+    says of which each response time is.
     """
 
     begin_ns: int
@@ -54,6 +55,7 @@ class OpenStretch(msgspec.Struct, frozen=True):
     in_flight_max: int
     spin_s: float
     accounted_share: float | None
+    turns: list[int] = []
 
 
 def run_open_loop(
@@ -98,6 +100,8 @@ def _follow(
     response_ns: list[int] = []
     service_ns: list[int] = []
     lag_ns: list[int] = []
+    response_turns: list[int] = []
+    turns = connections.turns
     waiting: deque[int] = deque()
     intended_ns: dict[int, int] = {}
     free_since_ns: dict[int, int] = {}
@@ -192,6 +196,8 @@ def _follow(
                 good = connections.good or None
                 response_ns.append(now - intended_ns[fd])
                 service_ns.append(now - began)
+                if turns is not None:
+                    response_turns.append(turns[fd])
             if taken in (Taken.CORRECT, Taken.WRONG):
                 last = now
         now = clock_ns()
@@ -215,4 +221,5 @@ def _follow(
         in_flight_max=in_flight_max,
         spin_s=spin_ns / 1e9,
         accounted_share=held_ns / total_ns if (total_ns := sum(response_ns)) else None,
+        turns=response_turns,
     )

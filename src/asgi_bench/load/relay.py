@@ -33,7 +33,7 @@ from asgi_bench.load.messages import (
     encode,
 )
 from asgi_bench.load.statistics import write_table
-from asgi_bench.model import OpenFigures
+from asgi_bench.model import OpenFigures, RequestFigures
 
 # Slices begin in step this long after they were ordered: a message takes about 1 ms.
 STEP_S = 0.01
@@ -100,7 +100,7 @@ def leave(environment: Any) -> None:
 def share_of(command: Command, index: int, workers: int) -> Command:
     """Return what one of several workers does of a command: connections and rate are divided.
 
-    Each draws its own arrivals: independent Poisson streams add up to one.
+    Each draws its own arrivals and order of requests: independent Poisson streams add up to one.
     """
     match command:
         case Open(target=target):
@@ -108,9 +108,11 @@ def share_of(command: Command, index: int, workers: int) -> Command:
             connections = each + (1 if index < rest else 0)
             share = msgspec.structs.replace(target, connections=connections)
             return msgspec.structs.replace(command, target=share)
-        case Load(rate_rps=float(rate_rps)):
+        case Load(rate_rps=rate_rps):
             return msgspec.structs.replace(
-                command, rate_rps=rate_rps / workers, seed=command.seed * workers + index
+                command,
+                rate_rps=None if rate_rps is None else rate_rps / workers,
+                seed=command.seed * workers + index,
             )
     return command
 
@@ -162,6 +164,7 @@ def _merge_loaded(one: Loaded, other: Loaded) -> Loaded:
         load_wait_s=one.load_wait_s + other.load_wait_s,
         service_time_hdr=merge_histograms(one.service_time_hdr, other.service_time_hdr),
         losses=one.losses + other.losses,
+        by_request=_merge_by_request(one.by_request, other.by_request),
     )
 
 
@@ -190,6 +193,23 @@ def _merge_closed(one: Closed, other: Closed) -> Closed:
         sent_total=one.sent_total + other.sent_total,
         errors_total=one.errors_total + other.errors_total,
         response_bytes=one.response_bytes or other.response_bytes,
+        by_request=_merge_by_request(one.by_request, other.by_request),
+    )
+
+
+def _merge_by_request(
+    one: Sequence[RequestFigures], other: Sequence[RequestFigures]
+) -> tuple[RequestFigures, ...]:
+    return tuple(
+        RequestFigures(
+            name=mine.name,
+            requests=mine.requests + theirs.requests,
+            sent=mine.sent + theirs.sent,
+            errors=mine.errors + theirs.errors,
+            response_time_hdr=merge_histograms(mine.response_time_hdr, theirs.response_time_hdr),
+            response_bytes=mine.response_bytes or theirs.response_bytes,
+        )
+        for mine, theirs in zip(one, other, strict=True)
     )
 
 

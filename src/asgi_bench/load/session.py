@@ -15,11 +15,12 @@ from asgi_bench.load.closed_loop import Stretch, run_closed_loop
 from asgi_bench.load.connections import Connections
 from asgi_bench.load.histogram import Recording, encoded
 from asgi_bench.load.messages import Closed, Load, Loaded, Loss, Opened
+from asgi_bench.load.mix import MixedConnections
 from asgi_bench.load.open_loop import OpenStretch, run_open_loop
 from asgi_bench.load.statistics import feed
 from asgi_bench.load.target import Target
 from asgi_bench.machine.clocks import cpu_s_by_process, run_queue_wait_s
-from asgi_bench.model import ErrorCounts, OpenFigures
+from asgi_bench.model import ErrorCounts, OpenFigures, RequestFigures
 
 # A ramp opens a connection every millisecond; this is its length, with some to spare.
 RAMP_S_PER_CONNECTION = 0.00125
@@ -38,7 +39,9 @@ class Session:
 
     def __init__(self, target: Target, statistics: RequestStats) -> None:
         self._statistics = statistics
-        self._connections = Connections(target)
+        self._mix = MixedConnections(target) if target.exchanges else None
+        self._connections = self._mix or Connections(target)
+        self._by_request = [Recording() for _ in target.exchanges]
         self._response, self._service, self._lag = Recording(), Recording(), Recording()
         self._fed_errors = ErrorCounts()
         self._fed_correct = 0
@@ -66,6 +69,9 @@ class Session:
         connections.refresh()
         errors_before = connections.error_counts
         connections.losses.clear()
+        if self._mix is not None:
+            self._mix.draw(command.seed)
+        counts_before = self._counts()
         run = self._closed_slice if command.rate_rps is None else self._open_slice
         if command.begin_at_s is not None:
             time.sleep(max(0.0, command.begin_at_s - time.perf_counter()))
@@ -93,6 +99,7 @@ class Session:
             load_wait_s=load_wait_s,
             service_time_hdr=step_service_hdr,
             losses=_losses(connections) if command.tells_losses else (),
+            by_request=tuple(map(_since, self._counts(), counts_before)),
         )
 
     def close(self) -> Closed:
@@ -108,7 +115,15 @@ class Session:
             reconnects=connections.reconnects,
             sent_total=connections.sent,
             errors_total=connections.error_counts,
-            response_bytes=connections.response_bytes or None,
+            response_bytes=connections.mean_response_bytes or None,
+            by_request=tuple(
+                RequestFigures(
+                    name=counts.name,
+                    response_time_hdr=recording.encode(),
+                    response_bytes=counts.response_bytes,
+                )
+                for counts, recording in zip(self._counts(), self._by_request, strict=True)
+            ),
         )
         # Slices make no reference cycles: collecting between trials is enough.
         gc.collect()
@@ -130,7 +145,7 @@ class Session:
             requests=connections.correct - self._fed_correct,
             errors=msgspec.structs.asdict(errors - self._fed_errors),
             latencies_ns=self._unfed_ns,
-            response_bytes=connections.response_bytes,
+            response_bytes=connections.mean_response_bytes,
         )
         self._fed_errors, self._fed_correct = errors, connections.correct
         self._unfed_ns = []
@@ -141,6 +156,7 @@ class Session:
 
         def record() -> tuple[None, None]:
             self._response.add(stretch.latencies_ns)
+            self._part(stretch.latencies_ns, stretch.turns)
             self._unfed_ns += stretch.latencies_ns
             return None, None
 
@@ -160,10 +176,40 @@ class Session:
             if command.is_step:
                 return encoded(stretch.response_ns), encoded(stretch.service_ns)
             self._response.add(stretch.response_ns)
+            self._part(stretch.response_ns, stretch.turns)
             self._service.add(stretch.service_ns)
             return None, None
 
         return stretch, record
+
+    def _counts(self) -> list[RequestFigures]:
+        """What became of each of several requests since the start."""
+        if self._mix is None:
+            return []
+        return [
+            RequestFigures(
+                name=exchange.name,
+                requests=tally.correct,
+                sent=tally.sent,
+                errors=tally.error_counts,
+                response_bytes=tally.response_bytes or None,
+            )
+            for exchange, tally in zip(self._mix.target.exchanges, self._mix.tallies, strict=True)
+        ]
+
+    def _part(self, times_ns: list[int], turns: list[int]) -> None:
+        """Bring times into the histograms of the requests that they are of."""
+        for turn, recording in enumerate(self._by_request):
+            recording.add([ns for ns, each in zip(times_ns, turns, strict=True) if each == turn])
+
+
+def _since(now: RequestFigures, before: RequestFigures) -> RequestFigures:
+    return RequestFigures(
+        name=now.name,
+        requests=now.requests - before.requests,
+        sent=now.sent - before.sent,
+        errors=now.errors - before.errors,
+    )
 
 
 def paired(

@@ -3,26 +3,24 @@
 import msgspec
 
 from asgi_bench.load.wire.http1 import Response, encode_request
-from asgi_bench.model import Scenario, holds_match
+from asgi_bench.model import Request, Scenario, holds_match
 
 
-class Target(msgspec.Struct, frozen=True):
-    """One cell's request as bytes, its address, and the answer every response is checked for.
+class Exchange(msgspec.Struct, frozen=True):
+    """A request as bytes, and the answer that every response to it is checked for.
 
     `expect_body` is the only correct body; without it `expect_pattern` has to match in the body;
-    with neither, status and framing alone are checked. `name` labels the row in Locust's table.
+    with neither, status and framing alone are checked. Of several exchanges each is sent by its
+    `weight`.
     """
 
     name: str
-    host: str
-    port: int
-    connections: int
     request: bytes
     method: str = "GET"
     expect_status: int = 200
     expect_body: bytes | None = None
-    timeout_s: float = 5.0
     expect_pattern: str | None = None
+    weight: float = 1.0
 
     def fault_of(self, response: Response) -> str | None:
         """Return the kind of error a complete response is, or None where it is correct.
@@ -39,25 +37,46 @@ class Target(msgspec.Struct, frozen=True):
         return None
 
 
+class Target(Exchange, frozen=True, kw_only=True):
+    """One cell's exchange and its address; `name` labels the row in Locust's table.
+
+    With several `exchanges` the load is a mix of them, and the target's own is the first.
+    """
+
+    host: str
+    port: int
+    connections: int
+    timeout_s: float = 5.0
+    exchanges: tuple[Exchange, ...] = ()
+
+
 def scenario_target(
     scenario: Scenario, *, name: str, host: str, port: int, connections: int, timeout_s: float
 ) -> Target:
     """Return the target of a scenario served at `host:port`."""
+    authority = f"{host}:{port}"
+    own = _exchange(scenario, authority)
     return Target(
-        name=name,
+        **(msgspec.structs.asdict(own) | {"name": name}),
         host=host,
         port=port,
         connections=connections,
-        request=encode_request(
-            scenario.method,
-            scenario.path,
-            f"{host}:{port}",
-            scenario.headers,
-            scenario.content,
-        ),
-        method=scenario.method,
-        expect_status=scenario.expect_status,
-        expect_body=scenario.expected_content,
         timeout_s=timeout_s,
-        expect_pattern=scenario.expect_pattern,
+        exchanges=tuple(
+            msgspec.structs.replace(_exchange(request, authority), weight=request.weight)
+            for request in scenario.requests
+        ),
+    )
+
+
+def _exchange(request: Request, authority: str) -> Exchange:
+    return Exchange(
+        name=request.name,
+        request=encode_request(
+            request.method, request.path, authority, request.headers, request.content
+        ),
+        method=request.method,
+        expect_status=request.expect_status,
+        expect_body=request.expected_content,
+        expect_pattern=request.expect_pattern,
     )

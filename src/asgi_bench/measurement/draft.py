@@ -10,7 +10,7 @@ import msgspec
 from asgi_bench.load.messages import Closed, Loaded
 from asgi_bench.measurement.disturbance import Disturbance
 from asgi_bench.measurement.expense import Expense
-from asgi_bench.model import Cell, ErrorCounts, Slice, Trial
+from asgi_bench.model import Cell, ErrorCounts, RequestFigures, Slice, Trial
 
 
 class TrialDraft:
@@ -27,6 +27,7 @@ class TrialDraft:
         self._spent: Expense | None = None
         self._pids_lost: set[int] = set()
         self._is_closed = False
+        self._by_request: dict[str, RequestFigures] = {}
         self._trial = Trial(
             cell=cell.key,
             round=round,
@@ -67,6 +68,14 @@ class TrialDraft:
         cpu_s = {str(pid): end - begin for pid, (begin, end) in loaded.server_clocks_s.items()}
         self._cpu_s.update(cpu_s)
         self._pids_lost.update(loaded.pids_lost)
+        for each in loaded.by_request:
+            known = self._by_request.get(each.name, RequestFigures(each.name))
+            self._by_request[each.name] = msgspec.structs.replace(
+                known,
+                requests=known.requests + each.requests,
+                sent=known.sent + each.sent,
+                errors=known.errors + each.errors,
+            )
         piece = Slice(
             start_s=round(loaded.begin_s - self._epoch_s, 6),
             end_s=round(loaded.end_s - self._epoch_s, 6),
@@ -95,6 +104,12 @@ class TrialDraft:
     def close(self, closed: Closed) -> None:
         """Take in the histograms, and add the totals to those of the probes before any load."""
         self._is_closed = True
+        for each in closed.by_request:
+            self._by_request[each.name] = msgspec.structs.replace(
+                self._by_request.get(each.name, each),
+                response_time_hdr=each.response_time_hdr,
+                response_bytes=each.response_bytes,
+            )
         self.note(
             response_time_hdr=closed.response_time_hdr,
             service_time_hdr=closed.service_time_hdr,
@@ -121,6 +136,7 @@ class TrialDraft:
             self._trial,
             slices=tuple(slices),
             requests=sum(piece.requests for piece in slices),
+            by_request=tuple(self._by_request.values()),
             errors=self._errors,
             server_cpu_s=sum(piece.server_cpu_s for piece in slices),
             load_cpu_s=sum(piece.load_cpu_s for piece in slices),

@@ -2,8 +2,9 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 
 import msgspec
@@ -11,8 +12,8 @@ import msgspec
 from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.machine.ports import free_port
 from asgi_bench.measurement.interruption import uninterrupted
-from asgi_bench.model import Plan, PlannedCell, Scenario
-from asgi_bench.serving.expectation import Answer, answer_of, learned, parts_compared
+from asgi_bench.model import Plan, PlannedCell, Request, Scenario
+from asgi_bench.serving.expectation import Answer, RequestT, answer_of, learned, parts_compared
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.logs import last_log_line
 from asgi_bench.serving.process import ServerProcess
@@ -39,33 +40,55 @@ def settle_expectations(plan: Plan, folder: Path, announce: Callable[[str], None
     """
     scenarios = []
     for scenario in plan.scenarios:
-        is_open = scenario.expect_status == 0
-        known = _learn(plan, scenario, folder) if is_open else scenario
-        known = msgspec.structs.replace(known, compared=parts_compared(known))
-        if is_open or scenario.expect_pattern is not None:
-            announce(_in_words(known))
-        scenarios.append(known)
+        members: tuple[Request, ...] = scenario.requests or (scenario,)
+        unknown = [request for request in members if request.expect_status == 0]
+        known = _learn(plan, scenario, unknown, folder) if unknown else {}
+        settled = [_settled(known.get(request.name, request)) for request in members]
+        for before, request in zip(members, settled, strict=True):
+            if before.expect_status == 0 or request.expect_pattern is not None:
+                announce(_in_words(request))
+        scenarios.append(_with_settled(scenario, settled))
     return msgspec.structs.replace(plan, scenarios=tuple(scenarios))
 
 
-def _learn(plan: Plan, scenario: Scenario, folder: Path) -> Scenario:
+def _settled(request: RequestT) -> RequestT:
+    return msgspec.structs.replace(request, compared=parts_compared(request))
+
+
+def _with_settled(scenario: Scenario, settled: Sequence[Request]) -> Scenario:
+    """The scenario with what is known of its requests; its own is the first of them."""
+    first = settled[0]
+    if isinstance(first, Scenario):
+        return first
+    facts = {name: getattr(first, name) for name in Request.__struct_fields__ if name != "name"}
+    return msgspec.structs.replace(scenario, requests=tuple(settled), **facts)
+
+
+def _learn(
+    plan: Plan, scenario: Scenario, unknown: Sequence[Request], folder: Path
+) -> dict[str, Request]:
+    """Find out the right answers to some of a scenario's requests, by the requests' names."""
     first_fault: BenchError | None = None
     for number, planned in enumerate(_teachers(plan, scenario)):
         logs = [folder / f"{scenario.name}-{number}-{start}.log" for start in range(STARTS)]
         log = logs[0]
         try:
-            answers = _answers(plan, planned, scenario, logs)
+            answers = _answers(plan, planned, scenario, unknown, logs)
         except ServerFault as fault:
             first_fault = first_fault or _no_server(planned, fault, log)
             continue
         try:
-            return learned(scenario, answers)
+            is_of_file = bool(scenario.requests)
+            return {
+                request.name: learned(request, answers[request.name], is_of_file=is_of_file)
+                for request in unknown
+            }
         except UsageError as fault:
             fault.account = _last_lines(log)
             raise
     if first_fault is not None:
         raise first_fault
-    return scenario  # Nothing will be measured: every cell is skipped with its reason.
+    return {}  # Nothing will be measured: every cell is skipped with its reason.
 
 
 def _no_server(planned: PlannedCell, fault: ServerFault, log: Path) -> BenchError:
@@ -92,8 +115,12 @@ def _teachers(plan: Plan, scenario: Scenario) -> list[PlannedCell]:
 
 
 def _answers(
-    plan: Plan, planned: PlannedCell, scenario: Scenario, logs: list[Path]
-) -> list[Answer]:
+    plan: Plan,
+    planned: PlannedCell,
+    scenario: Scenario,
+    unknown: Sequence[Request],
+    logs: list[Path],
+) -> dict[str, list[Answer]]:
     """Start a server once for each log and ask each several times; raises ServerFault."""
     chance = random.SystemRandom()
     with ExitStack() as stack:
@@ -106,12 +133,12 @@ def _answers(
         for outcome in wait_for_all(awaited, plan.startup_timeout_s):
             if isinstance(outcome, ServerFault):
                 raise outcome
-        answers = []
+        answers: dict[str, list[Answer]] = {request.name: [] for request in unknown}
         for number in range(PROBES):
             time.sleep(PROBE_PAUSE_S if number else 0)
-            answers += [
-                answer_of(process.port, scenario, plan.request_timeout_s) for process in processes
-            ]
+            for request, process in product(unknown, processes):
+                answer = answer_of(process.port, request, plan.request_timeout_s)
+                answers[request.name].append(answer)
         return answers
 
 
@@ -120,14 +147,14 @@ def _last_lines(log: Path) -> str:
     return "\n".join(lines[-TOLD_LOG_LINES:])
 
 
-def _in_words(scenario: Scenario) -> str:
-    size = scenario.expected_content
+def _in_words(request: Request) -> str:
+    size = request.expected_content
     how = {
         "body": f"body ({len(size or b'')} bytes)",
-        "pattern": f"a match of {scenario.expect_pattern!r} in the body",
+        "pattern": f"a match of {request.expect_pattern!r} in the body",
     }
-    parts = [how.get(part, part) for part in scenario.compared]
+    parts = [how.get(part, part) for part in request.compared]
     return (
-        f"{scenario.method} {scenario.path} of {scenario.name} answers "
-        f"{scenario.expect_status}; compared in every answer: {', '.join(parts)}"
+        f"{request.method} {request.path} of {request.name} answers "
+        f"{request.expect_status}; compared in every answer: {', '.join(parts)}"
     )

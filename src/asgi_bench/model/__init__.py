@@ -22,14 +22,12 @@ from asgi_bench.model.plan import (
     Load,
     Objective,
     OpenLoop,
-    Part,
     Plan,
     PlannedCell,
     RateSweep,
-    Scenario,
-    holds_match,
 )
 from asgi_bench.model.proof import Proof
+from asgi_bench.model.request import Part, Request, Scenario, WeightedRequest, holds_match
 from asgi_bench.model.run import (
     SCHEMA_VERSION,
     Machine,
@@ -43,6 +41,7 @@ from asgi_bench.model.trial import (
     OpenFigures,
     Outcome,
     Reason,
+    RequestFigures,
     Slice,
     Trial,
     ValidityLevel,
@@ -96,6 +95,8 @@ __all__ = [
     "RateSweep",
     "RatioPoint",
     "Reason",
+    "Request",
+    "RequestFigures",
     "Role",
     "Run",
     "RunEntry",
@@ -108,6 +109,7 @@ __all__ = [
     "Trial",
     "ValidityLevel",
     "Verdict",
+    "WeightedRequest",
     "WorkerRestart",
     "holds_match",
 ]

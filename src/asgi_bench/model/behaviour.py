@@ -61,8 +61,9 @@ class GracefulStop(msgspec.Struct, frozen=True):
 class Overload(msgspec.Struct, frozen=True):
     """An open loop of more than the server can take, over many connections.
 
-    `capacity_rps` is its closed-loop throughput just before, `throughput_share` what it still
-    answered of that. What was due and found no free
+    `capacity_rps` is its closed-loop throughput just before, over the usual or over these many
+    connections, whichever was higher; `throughput_share` what it still answered of that. What was
+    due and found no free
     connection by the schedule's end was given up: `unsent`. Service times count from the sending;
     the `normal_…` ones are of an open loop at `normal_rps` before the overload. `recovery_s` is
     from the end of the overload to the first stretch of normal load whose median was normal

@@ -1,17 +1,15 @@
 """What is to be measured: loads, scenarios, cells, and the plan that holds them."""
 
-import re
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from asgi_bench.model.goal import Goal
+from asgi_bench.model.request import Scenario
 from asgi_bench.model.sides import Gate, Role, Side
 
 Client: TypeAlias = Literal["fast", "fasthttp", "http", "locustfile"]
 Arrivals: TypeAlias = Literal["poisson", "constant"]
-# What an answer is checked for: `body` is all its bytes, `pattern` a match in it.
-Part: TypeAlias = Literal["status", "framing", "body", "pattern"]
 
 
 class ClosedLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="closed"):
@@ -68,57 +66,6 @@ class RateSweep(msgspec.Struct, frozen=True, tag_field="loop", tag="sweep"):
 
 
 Load: TypeAlias = ClosedLoop | OpenLoop | RateSweep
-
-
-class Scenario(msgspec.Struct, frozen=True):
-    """One kind of request with its expected answer.
-
-    `expect_status` 0 is not known yet: probes before the load tell it, and whether the body can
-    be compared. `expect_pattern` is a regular expression that the body, read as UTF-8, has to
-    hold a match of. What isn't text stands in `body_bytes` and `expect_bytes`. `compared` says
-    which parts of an answer decide whether it is correct.
-    """
-
-    name: str
-    app: str
-    method: str = "GET"
-    path: str = "/"
-    headers: dict[str, str] = {}
-    body: str = ""
-    expect_status: int = 200
-    expect_body: str | None = None
-    needs: tuple[str, ...] = ("asgi3",)
-    description: str = ""
-    expect_pattern: str | None = None
-    body_bytes: bytes | None = None
-    expect_bytes: bytes | None = None
-    compared: tuple[Part, ...] = ()
-
-    @property
-    def content(self) -> bytes:
-        """The request's body as it is sent."""
-        return self.body.encode() if self.body_bytes is None else self.body_bytes
-
-    @property
-    def expected_content(self) -> bytes | None:
-        """The only body that is correct, or None where no bytes are compared."""
-        if self.method == "HEAD" and self.expect_body is not None:
-            return b""
-        if self.expect_bytes is not None:
-            return self.expect_bytes
-        return None if self.expect_body is None else self.expect_body.encode()
-
-    def accepts(self, body: bytes) -> bool:
-        """Whether a body is correct."""
-        expected = self.expected_content
-        if expected is not None:
-            return body == expected
-        return self.expect_pattern is None or holds_match(self.expect_pattern, body)
-
-
-def holds_match(pattern: str, body: bytes) -> bool:
-    """Whether a body, read as UTF-8, holds a match of a regular expression."""
-    return re.search(pattern, body.decode(errors="replace")) is not None
 
 
 class Cell(msgspec.Struct, frozen=True):

@@ -90,6 +90,21 @@ class Slice(msgspec.Struct, frozen=True):
     other_cpu_s: float | None = None
 
 
+class RequestFigures(msgspec.Struct, frozen=True):
+    """One of several requests in the slices of a trial: counts, and its own response times.
+
+    `requests` counts correct answers, `sent` and `errors` everything that was sent of it. A trial
+    of a sweep has no histogram here: its rates differ.
+    """
+
+    name: str
+    requests: int = 0
+    sent: int = 0
+    errors: ErrorCounts = ErrorCounts()
+    response_time_hdr: str | None = None
+    response_bytes: int | None = None
+
+
 class Reason(msgspec.Struct, frozen=True):
     """One validity finding: a figure against its limit, in plain words."""
 
@@ -111,6 +126,8 @@ class Trial(msgspec.Struct, frozen=True):
     is read idle (ready, nothing but probes sent), after the load, and at its peak between slices.
     `machine_energy_j` is what all CPUs took during the slices, the generator's too. A server that
     had to be killed has no `stop_s`.
+    `by_request` is there where the scenario has several requests; attempts to
+    connect and bytes nobody asked for belong to none of them.
     """
 
     cell: str
@@ -156,6 +173,7 @@ class Trial(msgspec.Struct, frozen=True):
     validity: ValidityLevel = "valid"
     validity_reasons: tuple[Reason, ...] = ()
     rules_version: int = 0
+    by_request: tuple[RequestFigures, ...] = ()
 
     @property
     def duration_s(self) -> float:

@@ -1,8 +1,8 @@
 """The report as CSV: every figure of the JSON document in a column of its own.
 
 A cell is one line. A sweep has one for each point of its curve, in the columns of a cell under
-that rate, with what is said of the whole sweep repeated. Behaviour has a line for each server
-setting, in columns of its own.
+that rate, with what is said of the whole sweep repeated. Each of several requests has a line
+after that of its cell, and behaviour one for each server setting, in columns of their own.
 """
 
 import csv
@@ -12,15 +12,23 @@ from typing import Any
 
 import msgspec
 
-from asgi_bench.analysis.document import CellReport, Report, SweepPoint, SweepReport
+from asgi_bench.analysis.document import (
+    CellReport,
+    Report,
+    RequestReport,
+    SweepPoint,
+    SweepReport,
+)
 from asgi_bench.model import Behaviour
 from asgi_bench.reporting.wording import plain
 
 # Of a sweep: each has a line.
 POINTS = "points"
+REQUESTS, REQUEST = "by_request", "request"
 BEHAVIOUR = "behaviour"
 # What identifies a server setting stands in the columns of a cell.
 SETTING = ("setting", "server", "variant", "workers", "scenario")
+IDENTITY = ("cell", "server", "variant", "workers", "scenario", "load")
 RUN_COLUMNS = ("run", "started_at", "tool_version", "machine")
 # A spreadsheet runs a field that begins with one of these (OWASP, "CSV injection").
 FORMULA_STARTS = ("=", "+", "-", "@")
@@ -47,30 +55,33 @@ def render_csv(report: Report) -> str:
 def cell_columns() -> tuple[str, ...]:
     """The columns of a cell, read from the document's types: null or not, they are there.
 
-    Those that only a sweep, its points or behaviour have come last.
+    Those that only a sweep, its points, single requests or behaviour have come last.
     """
     names = [
         name
         for kind in (CellReport, SweepReport, SweepPoint)
         for name in _names(msgspec.inspect.type_info(kind))
     ]
+    names += _names(msgspec.inspect.type_info(RequestReport), REQUEST)
     names += [
         f"{BEHAVIOUR}.{name}"
         for name in _names(msgspec.inspect.type_info(Behaviour))
         if name not in SETTING
     ]
-    return tuple(dict.fromkeys(name for name in names if name != POINTS))
+    return tuple(dict.fromkeys(name for name in names if name not in (POINTS, REQUESTS)))
 
 
 def _lines(report: Report) -> Iterator[dict[str, Any]]:
     """What stands on each line, by column."""
-    for cell in report.cells:
-        yield dict(_flat(msgspec.to_builtins(cell)))
-    for sweep in report.sweeps:
-        facts = msgspec.to_builtins(sweep)
-        points: list[dict[str, Any]] = facts.pop(POINTS) or [{}]
+    for entry in report.everything:
+        facts = msgspec.to_builtins(entry)
+        points: list[dict[str, Any]] = facts.pop(POINTS, None) or [{}]
+        requests: list[dict[str, Any]] = facts.pop(REQUESTS)
         for point in points:
             yield dict(_flat({**facts, **point}))
+        identity = {name: facts[name] for name in IDENTITY}
+        for request in requests:
+            yield dict(_flat({**identity, REQUEST: request}))
     for each in report.behaviour:
         facts = msgspec.to_builtins(each)
         setting, *others = SETTING

@@ -1,15 +1,17 @@
 """The report as Markdown: the same rows and findings, for a README or a pull request."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from asgi_bench.analysis.document import Report
 from asgi_bench.model import Behaviour
-from asgi_bench.reporting import behaviours
+from asgi_bench.reporting import behaviours, requests
 from asgi_bench.reporting.claims import surety_notes
 from asgi_bench.reporting.columns import Column, column_notes, columns_of
 from asgi_bench.reporting.costs import cost_notes, cost_tables
 from asgi_bench.reporting.groups import AnyGroup, report_groups
 from asgi_bench.reporting.markdown_text import escape, table_head, table_line
+from asgi_bench.reporting.requests import request_notes, request_rows
 from asgi_bench.reporting.rows import Row, caption, run_words, section_rows
 from asgi_bench.reporting.scaling import scaling_notes, scaling_tables
 from asgi_bench.reporting.wording import findings, machine_words
@@ -21,11 +23,11 @@ def render_markdown(report: Report) -> str:
     parts = [
         f"# {escape(report.run.id)}",
         f"{escape(run_words(report))}\\\n{escape(machine_words(report.run.machine))}",
-        *(f"## {escape(caption(group))}\n\n{render_table(group)}" for group in groups),
+        *(part for group in groups for part in _group_parts(group)),
     ]
     if groups:
         notes = column_notes((group.load for group in groups), report.run.reference)
-        parts.append(escape(" ".join((*notes, *surety_notes(report)))))
+        parts.append(escape(" ".join((*notes, *request_notes(report), *surety_notes(report)))))
     costs = cost_tables(groups)
     for costly in costs:
         table = _table(costly.columns, map(costly.rows, costly.group.sections))
@@ -63,12 +65,23 @@ def _table(columns: Sequence[Column], sections: Iterable[Iterable[Row]]) -> str:
     return "\n".join(lines)
 
 
+def _group_parts(group: AnyGroup) -> Iterator[str]:
+    """A group's table and, where its cells send several requests, a table of these."""
+    yield f"## {escape(caption(group))}\n\n{render_table(group)}"
+    rows = tuple(request_rows(group))
+    if rows:
+        yield _filled(requests.COLUMNS, rows)
+
+
+def _filled(columns: Sequence[Column], entries: Iterable[Any]) -> str:
+    """A table with a line for each entry."""
+    lines = [table_line(escape(column.text(entry)) for column in columns) for entry in entries]
+    return "\n".join([*table_head(columns), *lines])
+
+
 def _behaviour_parts(behaviour: Sequence[Behaviour]) -> Iterator[str]:
     """A table of all settings, then each in words."""
-    columns = behaviours.COLUMNS
-    lines = table_head(columns)
-    lines += [table_line(escape(c.text(each)) for c in columns) for each in behaviour]
-    yield "## Behaviour\n\n" + "\n".join(lines)
+    yield "## Behaviour\n\n" + _filled(behaviours.COLUMNS, behaviour)
     yield escape(" ".join(behaviours.NOTES))
     for each in behaviour:
         words = (f"- {escape(sentence)}" for sentence in behaviours.sentences(each))

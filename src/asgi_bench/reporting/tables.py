@@ -1,6 +1,7 @@
 """The report as text for a terminal: ranked tables, then what to know beside the figures."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
@@ -9,11 +10,12 @@ from rich.text import Text
 
 from asgi_bench.analysis.document import Report
 from asgi_bench.model import Behaviour
-from asgi_bench.reporting import behaviours
+from asgi_bench.reporting import behaviours, requests
 from asgi_bench.reporting.claims import surety_notes
 from asgi_bench.reporting.columns import Column, column_notes, columns_of
 from asgi_bench.reporting.costs import CostTable, cost_notes, cost_tables
 from asgi_bench.reporting.groups import report_groups
+from asgi_bench.reporting.requests import request_notes, request_rows
 from asgi_bench.reporting.rows import Row, caption, run_words, section_rows
 from asgi_bench.reporting.scaling import scaling_notes, scaling_tables
 from asgi_bench.reporting.terminal import empty_table, printed
@@ -48,10 +50,14 @@ def _print_report(console: Console, report: Report) -> None:
         console.print(Text(caption(group), style="bold"))
         columns = columns_of(group.load)
         console.print(_table(columns, [section_rows(s, columns) for s in group.sections]))
+        rows = tuple(request_rows(group))
+        if rows:
+            console.print()
+            console.print(_filled(requests.COLUMNS, rows))
     if groups:
         console.print()
         notes = column_notes((group.load for group in groups), report.run.reference)
-        for note in (*notes, *surety_notes(report)):
+        for note in (*notes, *request_notes(report), *surety_notes(report)):
             console.print(Text(plain(note), style="dim"))
     _print_costs(console, cost_tables(groups))
     _print_scaling(console, report)
@@ -83,14 +89,19 @@ def _print_scaling(console: Console, report: Report) -> None:
         console.print(Text(scaling_notes(tables, report.run.reference), style="dim"))
 
 
+def _filled(columns: Sequence[Column], entries: Iterable[Any]) -> Table:
+    """A table with a row for each entry."""
+    table = empty_table(columns)
+    for entry in entries:
+        table.add_row(*(Text(column.text(entry)) for column in columns))
+    return table
+
+
 def _print_behaviour(console: Console, behaviour: Sequence[Behaviour]) -> None:
     """A table of all settings, then each in words."""
     console.print()
     console.print(Text("Behaviour", style="bold"))
-    table = empty_table(behaviours.COLUMNS)
-    for each in behaviour:
-        table.add_row(*(Text(column.text(each)) for column in behaviours.COLUMNS))
-    console.print(table)
+    console.print(_filled(behaviours.COLUMNS, behaviour))
     console.print()
     for note in behaviours.NOTES:
         console.print(Text(note, style="dim"))

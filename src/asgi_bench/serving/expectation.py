@@ -2,12 +2,13 @@
 
 import http.client
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
 from asgi_bench.errors import UsageError
 from asgi_bench.machine.ports import HOST
-from asgi_bench.model import Part, Scenario
+from asgi_bench.model import Part, Request
 from asgi_bench.serving.faults import ServerFault
 
 
@@ -18,13 +19,14 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
 
 
-def answer_of(port: int, scenario: Scenario, timeout_s: float) -> Answer:
-    """Send the scenario's request once, on a connection of its own; raises ServerFault."""
+RequestT = TypeVar("RequestT", bound=Request)
+
+
+def answer_of(port: int, request: Request, timeout_s: float) -> Answer:
+    """Send a request once, on a connection of its own; raises ServerFault."""
     connection = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
     try:
-        connection.request(
-            scenario.method, scenario.path, scenario.content or None, scenario.headers
-        )
+        connection.request(request.method, request.path, request.content or None, request.headers)
         response = connection.getresponse()
         return Answer(response.status, response.read())
     except (OSError, http.client.HTTPException) as fault:
@@ -33,40 +35,47 @@ def answer_of(port: int, scenario: Scenario, timeout_s: float) -> Answer:
         connection.close()
 
 
-def learned(scenario: Scenario, answers: Sequence[Answer]) -> Scenario:
-    """Return a scenario that expects what the answers have in common.
+def learned(request: RequestT, answers: Sequence[Answer], *, is_of_file: bool = False) -> RequestT:
+    """Return a request that expects what the answers to it have in common.
 
-    That is their status, and their body where all are the same and no pattern was given.
+    That is their status, and their body where all are the same and nothing was said of it.
+    `is_of_file` says where the user would state it: in a file of requests, else by flags.
 
     Raises:
         UsageError: they have different statuses, or one that is not 2xx.
     """
-    request = f"APP: {scenario.method} {scenario.path}"
+    where = f"[{request.name}]" if is_of_file else "APP"
+    told = f"{where}: {request.method} {request.path}"
     statuses = list(dict.fromkeys(answer.status for answer in answers))
     status = statuses[0]
     if len(statuses) > 1:
         both = " and ".join(map(str, statuses))
-        raise UsageError(f"{request} is answered with {both}: --expect-status says which is right")
+        key = "expect_status" if is_of_file else "--expect-status"
+        raise UsageError(f"{told} is answered with {both}: {key} says which is right")
     if not 200 <= status <= 299:
+        say = f"expect_status = {status}" if is_of_file else f"--expect-status {status}"
+        keys = "its path, method, headers and body"
+        flags = "--path, --method, --header and --body"
         raise UsageError(
-            f"{request} is answered with status {status}; if that is right, say "
-            f"--expect-status {status}, else see --path, --method, --header and --body"
+            f"{told} is answered with status {status}; if that is right, say {say}, else see "
+            f"{keys if is_of_file else flags}"
         )
-    scenario = msgspec.structs.replace(scenario, expect_status=status)
+    request = msgspec.structs.replace(request, expect_status=status)
     bodies = {answer.body for answer in answers}
-    if scenario.expect_pattern is not None or len(bodies) > 1:
-        return scenario
+    is_stated = request.expect_pattern is not None or request.expect_body is not None
+    if is_stated or len(bodies) > 1:
+        return request
     (body,) = bodies
     try:
-        return msgspec.structs.replace(scenario, expect_body=body.decode())
+        return msgspec.structs.replace(request, expect_body=body.decode())
     except UnicodeDecodeError:
-        return msgspec.structs.replace(scenario, expect_bytes=body)
+        return msgspec.structs.replace(request, expect_bytes=body)
 
 
-def parts_compared(scenario: Scenario) -> tuple[Part, ...]:
-    """Return what decides whether an answer to a scenario's request is correct."""
-    if scenario.expected_content is not None:
+def parts_compared(request: Request) -> tuple[Part, ...]:
+    """Return what decides whether an answer to a request is correct."""
+    if request.expected_content is not None:
         return ("status", "framing", "body")
-    if scenario.expect_pattern is not None:
+    if request.expect_pattern is not None:
         return ("status", "framing", "pattern")
     return ("status", "framing")

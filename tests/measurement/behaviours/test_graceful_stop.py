@@ -17,7 +17,8 @@ def test_a_server_that_drops_its_requests_is_caught(up: UpServer, besiege: Besie
     """Each connection's one request under way is lost, without the beginning of an answer."""
     with up("--delay-ms", "2") as server:
         found = watch_stop(besiege(server), server, CONNECTIONS)
-    assert found.losses.lost == found.losses.reset == CONNECTIONS
+    # Some connect once more while the kernel takes the dead server apart, and lose that too.
+    assert found.losses.lost == found.losses.reset >= CONNECTIONS
     # One may have been answered already when the signal was sent, and its successor be lost.
     assert CONNECTIONS - 1 <= found.in_flight_lost <= CONNECTIONS
     assert found.sent == found.answered + found.losses.lost

@@ -34,10 +34,13 @@ def watch_overload(
 ) -> Overload | None:
     """Offer a server 1.75 times its own throughput for 4 s, then wait until it is normal again.
 
+    Its own is the higher of those in closed loops over the usual and over the many connections.
     None where it gave no right answer before. Raises LoadFault.
     """
     pids = server.process.pids
-    capacity_rps = usual.open(connections, CAPACITY_S).throughput_rps
+    usual_rps = usual.open(connections, CAPACITY_S).throughput_rps
+    pss_before = pss_bytes(pids)
+    capacity_rps = max(usual_rps, flood.open(FLOOD_CONNECTIONS, CAPACITY_S).throughput_rps)
     if not capacity_rps:
         return None
     normal_rps, offered_rps = capacity_rps * NORMAL_SHARE, capacity_rps * OVERLOAD_SHARE
@@ -47,19 +50,18 @@ def watch_overload(
         return usual.load(duration_s, rate_rps=normal_rps, seed=chance.getrandbits(32))
 
     normal_p50_s = _p50_s(normal(max(NORMAL_S, step_s)))
-    pss_before = pss_bytes(pids)
     peaks: list[int] = []
+    next_s = time.perf_counter()
 
     def sample() -> None:
-        end_s = time.perf_counter() + OVERLOAD_S
-        while (left_s := end_s - time.perf_counter()) > 0:
-            time.sleep(min(MEMORY_EVERY_S, left_s))
+        nonlocal next_s
+        if time.perf_counter() >= next_s:
+            next_s += MEMORY_EVERY_S
             peaks.append(pss_bytes(pids) or 0)
 
-    flood.open(FLOOD_CONNECTIONS, warmup_s=0.0)
     loaded = flood.load(
         OVERLOAD_S,
-        meanwhile=sample,
+        look=sample,
         rate_rps=offered_rps,
         seed=chance.getrandbits(32),
         patience_s=0.0,

@@ -63,12 +63,12 @@ class Siege:
         self,
         duration_s: float,
         *,
-        meanwhile: Callable[[], None] | None = None,
+        look: Callable[[], None] | None = None,
         rate_rps: float | None = None,
         seed: int = 0,
         patience_s: float | None = None,
     ) -> Loaded:
-        """Put load on the server, a closed loop without a rate; `meanwhile` runs beside it."""
+        """Put load on the server, a closed loop without a rate; `look` is called meanwhile."""
         command = Load(
             self._name,
             duration_s,
@@ -79,10 +79,14 @@ class Siege:
             patience_s=patience_s,
             tells_losses=True,
         )
+        limit_s = duration_s + self._timeout_s * 2 + GRACE_S
         self._process.send(command)
-        if meanwhile is not None:
-            meanwhile()
-        return self._process.reply(Loaded, duration_s + self._timeout_s * 2 + GRACE_S)
+        end_s = time.perf_counter() + limit_s
+        while look is not None and not self._process.has_reply(POLL_S):
+            look()
+            if time.perf_counter() > end_s:
+                break
+        return self._process.reply(Loaded, limit_s)
 
     def close(self) -> None:
         """Close the connections."""
@@ -93,33 +97,30 @@ class Siege:
     ) -> Account:
         """Load the server, do something to it, and go on until that is over, at most so long."""
         before = losses_of([self.load(CALM_S)])
-        acted_s = 0.0
+        began_s = time.perf_counter()
+        acted_s: float | None = None
         over_s: float | None = None
 
-        def look_until(end_s: float) -> None:
-            nonlocal over_s
-            while over_s is None and time.perf_counter() < end_s:
-                if is_over():
-                    over_s = time.perf_counter() - acted_s
-                time.sleep(POLL_S)
+        def look() -> None:
+            nonlocal acted_s, over_s
+            now_s = time.perf_counter()
+            if acted_s is None:
+                if now_s - began_s >= SLICE_S / 2:
+                    acted_s = now_s
+                    act()
+            elif over_s is None and is_over():
+                over_s = time.perf_counter() - acted_s
 
-        def strike() -> None:
-            nonlocal acted_s
-            time.sleep(SLICE_S / 2)
-            acted_s = time.perf_counter()
-            act()
-            look_until(acted_s + SLICE_S / 2)
-
-        slices = [self.load(SLICE_S, meanwhile=strike)]
-        while over_s is None and time.perf_counter() - acted_s < limit_s:
-            slices.append(
-                self.load(SLICE_S, meanwhile=lambda: look_until(time.perf_counter() + SLICE_S))
-            )
+        slices = [self.load(SLICE_S, look=look)]
+        while over_s is None and time.perf_counter() - began_s < limit_s:
+            slices.append(self.load(SLICE_S, look=look))
         return Account(
             sent=sum(piece.sent for piece in slices),
             answered=sum(piece.requests for piece in slices),
             losses=losses_of(slices),
-            in_flight_lost=sum(loss.sent_s < acted_s for piece in slices for loss in piece.losses),
+            in_flight_lost=sum(
+                loss.sent_s < (acted_s or began_s) for piece in slices for loss in piece.losses
+            ),
             before=before,
             over_s=over_s,
         )

@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import pytest
+
+from asgi_bench.definitions.own_app import OwnApp, scenario_of
+from asgi_bench.definitions.requests import MOST_REQUESTS, load_requests
+from asgi_bench.errors import UsageError
+from asgi_bench.model import WeightedRequest
+
+
+def write(folder: Path, text: str) -> Path:
+    """A file of requests."""
+    path = folder / "requests.toml"
+    path.write_text(text)
+    return path
+
+
+def test_requests_are_read_as_they_stand(tmp_path: Path) -> None:
+    """Each table is one, in the file's order; what isn't said is as for a single request."""
+    (tmp_path / "photo.bin").write_bytes(b"\xff\x00")
+    path = write(
+        tmp_path,
+        """
+        [list]
+        path = "/items?page=1"
+        weight = 8
+
+        [order]
+        method = "post"
+        path = "/orders"
+        headers = { Content-Type = "application/json" }
+        body = '{"sku": 1}'
+        expect_status = 201
+        expect_pattern = "id"
+        weight = 1.5
+
+        [upload]
+        method = "PUT"
+        body_file = "photo.bin"
+        expect_body = "thanks"
+        """,
+    )
+    assert load_requests(path) == (
+        WeightedRequest("list", path="/items?page=1", expect_status=0, weight=8),
+        WeightedRequest(
+            "order",
+            method="POST",
+            path="/orders",
+            headers={"Content-Type": "application/json"},
+            body='{"sku": 1}',
+            expect_status=201,
+            expect_pattern="id",
+            weight=1.5,
+        ),
+        WeightedRequest(
+            "upload",
+            method="PUT",
+            body_bytes=b"\xff\x00",
+            expect_status=0,
+            expect_body="thanks",
+        ),
+    )
+
+
+def test_the_first_request_stands_for_the_app(tmp_path: Path) -> None:
+    """A server is ready when it answers that one; all of them are what it is loaded with."""
+    requests = load_requests(write(tmp_path, '[b]\npath = "/b"\n[a]\nmethod = "POST"'))
+    scenario = scenario_of(OwnApp("shop:app", tmp_path, requests=requests))
+    assert (scenario.name, scenario.path, scenario.method) == ("shop", "/b", "GET")
+    assert scenario.requests == requests
+    assert scenario.expect_status == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "holds no request; one is a table like [list]"),
+        ("list = 1", "list: expected a table like [list], with `path` and `weight`"),
+        ("[a]\nwait = 1", "[a]: unknown key 'wait'; allowed: body, body_file, expect_body,"),
+        ("[a]\nweight = 0", "[a]: weight: 0 must be a number above 0"),
+        ("[a]\nweight = inf", "[a]: weight: inf must be a number above 0"),
+        ("[a]\nweight = '1'", "[a]: weight: expected float, got str"),
+        ("[a]\npath = 'items'", "[a]: path: 'items' must begin with a slash"),
+        ("[a]\nmethod = 'P T'", "[a]: method: 'P T' must be a method of HTTP"),
+        ("[a]\nheaders = { Expect = 'x' }", "[a]: headers: Expect is set by asgi-bench"),
+        ("[a]\nexpect_status = 99", "[a]: expect_status: 99 must be 200 to 599"),
+        ("[a]\nexpect_pattern = '('", "[a]: expect_pattern: '(' is no regular expression"),
+        (
+            "[a]\nexpect_pattern = 'x'\nexpect_body = 'x'",
+            "[a]: give either expect_body or expect_pattern, not both",
+        ),
+        ("[a]\nbody = 'x'\nbody_file = 'x'", "[a]: give either body or body_file, not both"),
+        ("[a]\nbody_file = 'absent'", "[a]: body_file: "),
+        (
+            "\n".join(f"[r{n}]" for n in range(MOST_REQUESTS + 1)),
+            f"holds {MOST_REQUESTS + 1} requests, at most {MOST_REQUESTS}",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_place(tmp_path: Path, text: str, words: str) -> None:
+    """The file, the request and the key are named, and what is allowed."""
+    path = write(tmp_path, text)
+    with pytest.raises(UsageError) as caught:
+        load_requests(path)
+    assert str(caught.value).startswith(f"{path}: {words}")
+    assert "\n" not in str(caught.value)
