@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from asgi_bench.analysis.summary import summarize
+from asgi_bench.analysis.summary import summarize, survey
 from asgi_bench.reporting.documents import render_report
 from asgi_bench.reporting.groups import report_groups
+from asgi_bench.reporting.page import render_page
 from asgi_bench.reporting.requests import COLUMNS, NOTE, request_notes, request_rows
 from tests.synthetic_requests import LIST_SENT, ORDER_ERRORS, ORDER_SENT, requests_run
 from tests.synthetic_run import synthetic_run
@@ -65,3 +66,14 @@ def test_json_and_csv_have_the_same_figures() -> None:
         assert line["request.requests"] == str(part["requests"])
         assert line["request.errors.status"] == str(part["errors"]["status"])
         assert line["request.response_time_s.p50"] == str(part["response_time_s"]["p50"])
+
+
+def test_the_page_shows_the_requests() -> None:
+    """A table of them under the latencies, and what each is beside the servers' commands."""
+    run = requests_run(ROUNDS)
+    page = " ".join(render_page(run, survey(run)).split())
+    assert "By request, ms · hello" in page
+    assert "<td" in page.partition("By request, ms")[2].partition("order | now")[0]
+    assert "order | now, weight 2" in page
+    assert "POST /orders" in page
+    assert NOTE in page

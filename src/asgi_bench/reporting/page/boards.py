@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 from asgi_bench.analysis.document import CellReport, Interval, Ratio, SweepReport
 from asgi_bench.model import ClosedLoop
+from asgi_bench.reporting import requests
 from asgi_bench.reporting.columns import IDENTITY, VERDICT, Column, columns_of
 from asgi_bench.reporting.costs import CostTable
 from asgi_bench.reporting.groups import AnyGroup, Group
 from asgi_bench.reporting.numbers import milliseconds
+from asgi_bench.reporting.requests import request_rows
 from asgi_bench.reporting.rows import Row, caption, section_rows
 from asgi_bench.reporting.scaling import ScalingTable
 from asgi_bench.reporting.wording import latency_words, plain
@@ -94,6 +96,19 @@ def latency_board(group: Group[CellReport]) -> Board:
     rows = [Row(cell, tuple(c.text(cell) for c in columns)) for cell in group.cells]
     words = f"{latency_words(group.load)}, ms · {caption(group)}"
     return board_of(f"latency-{group.name}", words[:1].upper() + words[1:], columns, rows)
+
+
+def request_boards(groups: Iterable[AnyGroup]) -> Iterator[Board]:
+    """Tables of the single requests, where cells send several."""
+    columns = requests.COLUMNS
+    for group in groups:
+        found = [
+            Row(row.cell, tuple(column.text(row) for column in columns))
+            for row in request_rows(group)
+        ]
+        if found:
+            words = f"By request, ms · {caption(group)}"
+            yield board_of(f"requests-{group.name}", words, columns, found)
 
 
 def board_of(

@@ -21,12 +21,14 @@ from asgi_bench.reporting.page.boards import (
     latency_board,
     ranking_board,
     scaling_board,
+    request_boards,
 )
 from asgi_bench.reporting.page.circumstances import Circumstances, circumstances_of
 from asgi_bench.reporting.page.raw_files import RawFile, raw_files
 from asgi_bench.reporting.page.rounds import RoundTable, round_ratios, round_tables
 from asgi_bench.reporting.page.settings import Request, Setting, requests_of, settings_of
 from asgi_bench.reporting.page.verdict import Trust, Verdict, trust, verdicts
+from asgi_bench.reporting.requests import request_notes
 from asgi_bench.reporting.rows import run_words
 from asgi_bench.reporting.scaling import scaling_notes, scaling_tables
 from asgi_bench.reporting.wording import Finding, findings, machine_words, plain
@@ -175,6 +177,12 @@ def _parts(report: Report, figures: Sequence[Figure]) -> Iterator[Part]:
         "workers": (
             tuple(map(scaling_board, scaling)),
             scaling_notes(scaling, report.run.reference),
+        "latency": (
+            (
+                *map(latency_board, group_cells(report.cells)),
+                *request_boards(report_groups(report)),
+            ),
+            " ".join((LATENCY_NOTE, *request_notes(report))),
         ),
         "costs": (tuple(map(cost_board, costs)), cost_notes(costs)),
     }

@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from asgi_bench.model import PlannedCell, Proof, Run, Scenario
+from asgi_bench.model import PlannedCell, Proof, Run, Scenario, WeightedRequest
+from asgi_bench.model import Request as AnyRequest
 from asgi_bench.reporting.wording import plain
 
 
@@ -48,17 +49,23 @@ def settings_of(run: Run, proofs: Sequence[Proof]) -> tuple[Setting, ...]:
 
 
 def requests_of(scenarios: Sequence[Scenario]) -> tuple[Request, ...]:
-    """The scenarios in the plan's order."""
+    """The scenarios in the plan's order; of several requests each, with its weight."""
     return tuple(
         Request(
-            name=plain(scenario.name),
+            name=plain(scenario.name if request is scenario else _weighted_name(request)),
             description=plain(scenario.description),
             app=plain(scenario.app),
-            request=_request(scenario),
-            answer=", ".join(_answer(scenario)),
+            request=_request(request),
+            answer=", ".join(_answer(request)),
         )
         for scenario in scenarios
+        for request in scenario.requests or (scenario,)
     )
+
+
+def _weighted_name(request: AnyRequest) -> str:
+    weight = request.weight if isinstance(request, WeightedRequest) else 1.0
+    return f"{request.name}, weight {weight:g}"
 
 
 def _setting(by_workers: Mapping[int, PlannedCell], proofs: Mapping[str, Proof]) -> Setting:
@@ -106,19 +113,19 @@ def _proven(proof: Proof) -> Iterator[str]:
             yield fault
 
 
-def _request(scenario: Scenario) -> str:
+def _request(request: AnyRequest) -> str:
     """The request line and headers, and how long its body is."""
-    headers = "".join(f"; {name}: {value}" for name, value in scenario.headers.items())
-    size = len(scenario.content)
+    headers = "".join(f"; {name}: {value}" for name, value in request.headers.items())
+    size = len(request.content)
     body = f"; {size} bytes of body" if size else ""
-    return plain(f"{scenario.method} {scenario.path}{headers}{body}")
+    return plain(f"{request.method} {request.path}{headers}{body}")
 
 
-def _answer(scenario: Scenario) -> Iterator[str]:
+def _answer(request: AnyRequest) -> Iterator[str]:
     """What a right answer has."""
-    yield f"status {scenario.expect_status}" if scenario.expect_status else "status not stated"
-    content = scenario.expected_content
+    yield f"status {request.expect_status}" if request.expect_status else "status not stated"
+    content = request.expected_content
     if content is not None:
         yield f"a body of exactly these {len(content)} bytes"
-    if scenario.expect_pattern is not None:
-        yield plain(f"a body that matches {scenario.expect_pattern}")
+    if request.expect_pattern is not None:
+        yield plain(f"a body that matches {request.expect_pattern}")
