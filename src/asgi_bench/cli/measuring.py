@@ -15,6 +15,8 @@ from asgi_bench.model import Plan
 
 # Beside its slices a trial costs this much for starting, opening and stopping (measured).
 OVERHEAD_S_PER_TRIAL = 0.6
+# Of one server setting: three starts, its stop, its overload, its restart (measured).
+BEHAVIOUR_S = 16.0
 
 
 def require_linux() -> None:
@@ -87,3 +89,12 @@ def _time_words(plan: Plan, round_s: float) -> str:
     fit = max((look for look in (*goal.looks, plan.rounds) if look <= fit), default=max(fit, 1))
     in_time = f"as many as fit into {goal.budget_s / 60:.1f} minutes, about {fit}"
     return f"{precise}, and {in_time} at most" if precise else in_time
+
+
+def behaviour_text(plan: Plan, idle_watch_s: float) -> str:
+    """Return what watching behaviour adds to a run."""
+    measured = [planned for planned in plan.cells if planned.skip_reason is None]
+    settings = {planned.cell.process_key for planned in measured}
+    blocks = {planned.blocks[0] for planned in measured}
+    total_s = len(settings) * BEHAVIOUR_S + len(blocks) * idle_watch_s
+    return f"behaviour of {len(settings)} server settings: about {total_s / 60:.1f} minutes more"

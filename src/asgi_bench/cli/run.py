@@ -10,7 +10,7 @@ import typer
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import survey
 from asgi_bench.cli.goal_options import Budget, Precision, Reference, check_goal, goal_of
-from asgi_bench.cli.measuring import dry_run_text, planned, require_linux
+from asgi_bench.cli.measuring import behaviour_text, dry_run_text, planned, require_linux
 from asgi_bench.cli.options import (
     DEFAULT_OUTPUT,
     Behaviour,
@@ -58,8 +58,13 @@ def run(
     goal = goal_of(budget, precision)
     plan = planned(msgspec.structs.replace(selection, goal=goal, reference=reference))
     check_goal(plan)
+    idle_watch_s = parse_duration(idle_watch, "--idle-watch")
+    if behaviour and plan.client != "fast":
+        raise UsageError("--behaviour needs the fast client: others can't tell what was lost")
     if dry_run:
         print(dry_run_text(plan))
+        if behaviour:
+            print(behaviour_text(plan, idle_watch_s))
         return
     warning = busy_warning()
     if warning is not None:
@@ -67,9 +72,6 @@ def run(
     if plan.web_ui:
         say(f"Locust's live page: {WEB_PAGE}")
     wait_s = 0.0 if wait is None else parse_duration(wait, "--wait")
-    idle_watch_s = parse_duration(idle_watch, "--idle-watch")
-    if behaviour and plan.client != "fast":
-        raise UsageError("--behaviour needs the fast client: others can't tell what was lost")
     prepared_s = own_age_s()
     order = Order(
         plan,

@@ -20,8 +20,8 @@ from asgi_bench.reporting.page.boards import (
     cost_board,
     latency_board,
     ranking_board,
-    scaling_board,
     request_boards,
+    scaling_board,
 )
 from asgi_bench.reporting.page.circumstances import Circumstances, circumstances_of
 from asgi_bench.reporting.page.raw_files import RawFile, raw_files
@@ -173,10 +173,10 @@ def _parts(report: Report, figures: Sequence[Figure]) -> Iterator[Part]:
     costs = cost_tables(report_groups(report))
     scaling = scaling_tables(report)
     tables: dict[str, tuple[tuple[Board, ...], str]] = {
-        "latency": (tuple(map(latency_board, group_cells(report.cells))), LATENCY_NOTE),
         "workers": (
             tuple(map(scaling_board, scaling)),
             scaling_notes(scaling, report.run.reference),
+        ),
         "latency": (
             (
                 *map(latency_board, group_cells(report.cells)),
