@@ -40,7 +40,7 @@ def ab_plan(gate: Gate, cells: Sequence[Cell] = (CELL,), rounds: int = 1000) -> 
             for cell in cells
             for role in ROLES
         ),
-        scenarios=(Scenario("hello", "hello:app"),),
+        scenarios=(Scenario("hello", app="hello:app"),),
         rounds=rounds,
         duration_s=SLICES * SLICE_S,
         seed=1,

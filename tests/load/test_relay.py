@@ -1,5 +1,6 @@
 """Several load processes as one: what they are given adds up, and so does what they report."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,7 +61,8 @@ def test_a_rate_is_shared_by_independent_schedules() -> None:
     assert len({load.seed for load in shares}) == 6
     assert {load.begin_at_s for load in shares} == {5.0}
     closed = Load("/", 1.0, (), seed=1)
-    assert share_of(closed, 1, 3) == closed
+    # The order in which several requests are drawn is each worker's own too.
+    assert share_of(closed, 1, 3) == msgspec.structs.replace(closed, seed=4)
     assert share_of(Close("/"), 1, 3) == Close("/")
 
 
