@@ -47,7 +47,7 @@ def coverage(scatter: float, draws: int, seed: int = 1) -> float:
 
 def test_intervals_keep_their_coverage_over_planned_looks() -> None:
     """Where stopping at a look biases most, at least 94 % of the last intervals hold the truth."""
-    draws = 3000
+    draws = 9000
     error = math.sqrt(0.95 * 0.05 / draws)
     assert coverage(WORST_SCATTER, draws) >= NOMINAL - 2 * error
 

@@ -129,3 +129,16 @@ def test_colour_on_a_terminal_unless_forbidden(
     monkeypatch.setattr("sys.stdout", terminal)
     report(str(folder))
     assert ("\x1b[" in terminal.getvalue()) == colored
+
+
+def test_another_reference_may_be_named(tmp_path: Path) -> None:
+    """--reference: ratios refer to it; a name that wasn't measured is a usage error."""
+    folder = store_run(synthetic_run(rounds=3), tmp_path)
+    printed = invoke(str(folder), "--format", "json", "--reference", "granian/uvloop").stdout
+    document = msgspec.json.decode(printed, type=Report)
+    assert document.run.reference == "granian/uvloop/w1"
+    ratios = {cell.throughput_ratio.reference for cell in document.cells if cell.throughput_ratio}
+    assert ratios == {"granian/uvloop/w1/hello/c64"}
+    wrong = invoke(str(folder), "--reference", "caddy")
+    assert isinstance(wrong.exception, UsageError)
+    assert "granian/default/w1" in str(wrong.exception)
