@@ -104,6 +104,15 @@ def test_policy_allows_the_page_own_style_and_script_alone(troubled: str) -> Non
         assert f"{kind}-src 'sha256-{digest}'" in policy
 
 
+def test_charts_refer_to_what_is_there(troubled: str) -> None:
+    """Hatches, clips and markers of each chart are its own: ids are there, each once."""
+    ids = re.findall(r'\bid="([^"]+)"', troubled)
+    assert len(set(ids)) == len(ids)
+    named = re.findall(r'url\(#([^)]+)\)|<use href="#([^"]+)"', troubled)
+    assert {one or other for one, other in named} <= set(ids)
+    assert 'fill="url(#' in troubled  # the hatch of what is invalid
+
+
 def test_hostile_text_stays_text() -> None:
     """Names, labels, commands and reasons from outside are letters, however they look."""
     page = page_of(hostile_run())

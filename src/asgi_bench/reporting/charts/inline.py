@@ -148,18 +148,23 @@ def _simplify(element: ElementTree.Element, identity: str, used: set[str]) -> No
     attributes: dict[str, str] = {}
     for name, value in element.attrib.items():
         if name == "style":
-            attributes.update(_declarations(value))
+            attributes.update(_declarations(_renamed(value, identity)))
         elif name == "id":
             if value in used:
                 attributes["id"] = f"{identity}-{value}"
         elif name == HREF:
             attributes["href"] = f"#{identity}-{value.removeprefix('#')}"
         elif name == "clip-path":
-            attributes[name] = value.replace("url(#", f"url(#{identity}-")
+            attributes[name] = _renamed(value, identity)
         elif name != "transform" or not NO_ROTATION.match(value):
             short = LONG_NUMBER.sub(lambda found: f"{float(found[0]):.2f}", value)
             attributes[name] = " ".join(short.split())
     element.attrib = attributes
+
+
+def _renamed(value: str, identity: str) -> str:
+    """A value whose references have the page's own ids."""
+    return value.replace("url(#", f"url(#{identity}-")
 
 
 def _declarations(style: str) -> Iterator[tuple[str, str]]:
