@@ -55,6 +55,13 @@ def test_csv_can_be_piped(folder: Path) -> None:
     assert len(rows) == len(planned_cells())
 
 
+def test_page_is_written_and_its_path_printed(folder: Path) -> None:
+    """`--format html` writes the page beside the files, and prints where it lies alone."""
+    result = invoke(str(folder), "--format", "html")
+    assert result.stdout == f"{folder / 'report.html'}\n"
+    assert (folder / "report.html").read_text().startswith("<!doctype html>")
+
+
 def test_newest_run_of_the_output_folder(tmp_path: Path) -> None:
     """Without a run, `--output` says where to look for the newest."""
     run = synthetic_run(planned_cells()[:1], rounds=1)
