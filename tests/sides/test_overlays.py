@@ -37,6 +37,7 @@ def test_only_what_was_asked_for_differs(tmp_path: Path) -> None:
         __import__("tiny_server")
 
 
+@pytest.mark.slow
 def test_the_cache_goes_by_content(tmp_path: Path) -> None:
     """The same content is built once; other content of the same version is another environment."""
     project = write_project(tmp_path / "project")

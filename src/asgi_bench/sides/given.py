@@ -41,7 +41,7 @@ class Line(msgspec.Struct, frozen=True):
             return True
         requirement = Requirement(self.text)
         pins = [one for one in requirement.specifier if one.operator in ("==", "===")]
-        return requirement.url is None and any("*" not in pin.version for pin in pins)
+        return any("*" not in pin.version for pin in pins)
 
     @property
     def must_replace(self) -> bool:
