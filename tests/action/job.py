@@ -21,13 +21,19 @@ class Step(NamedTuple):
 
 
 def run_step(name: str, workspace: Path, temp: Path, **env: str) -> Step:
-    """Run a script in a workspace; it sees the runner's variables and those given here."""
+    """Run a step in a workspace; it sees the runner's variables and those given here."""
+    return run_script(STEPS / name, workspace, temp, env)
+
+
+def run_script(script: Path, workspace: Path, temp: Path, env: Mapping[str, str]) -> Step:
+    """As `run_step`, wherever the script lies."""
+    name = script.name
     output, summary = temp / f"{name}-output", temp / f"{name}-summary"
     for path in (output, summary):
         path.write_text("")
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GITHUB_")}
     done = subprocess.run(
-        [str(STEPS / name)],
+        [str(script)],
         cwd=workspace,
         env={
             **kept,

@@ -1,22 +1,34 @@
-import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.action.job import STEPS, run_step
+from tests.action.job import STEPS, run_script
+from tests.sides.tiny_project import write_project
 
 
 @pytest.mark.slow
-def test_the_command_is_installed_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The step installs this checkout into an environment of its own, and names the command."""
-    # What it needs is there in CI; here only that it is installed.
-    monkeypatch.setenv("PIP_NO_DEPS", "1")
-    step = run_step("install", tmp_path, tmp_path)
+def test_the_checkout_is_installed_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step installs the action's checkout into an environment of its own, by its pins."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    checkout = write_project(tmp_path / "checkout", version="3.2")
+    (checkout / "constraints.txt").write_text("tiny-server==3.2\n")
+    step = run_script(copied(checkout) / "install", tmp_path, tmp_path, {})
     assert step.code == 0, step.said
     command = Path(step.outputs["command"])
-    assert command.parent.parent == tmp_path / "asgi-bench-environment"
-    assert os.access(command, os.X_OK)
+    assert command == tmp_path / "asgi-bench-environment" / "bin" / "asgi-bench"
+    python = str(command.with_name("python"))
+    code = "import importlib.metadata as m; print(m.version('tiny-server'))"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "3.2\n"
+
+
+def copied(checkout: Path) -> Path:
+    """The action's steps, within a checkout of something that is installed without a network."""
+    steps = checkout / "scripts" / "action"
+    shutil.copytree(STEPS, steps)
+    return steps
 
 
 def test_an_old_python_is_told(tmp_path: Path) -> None:
