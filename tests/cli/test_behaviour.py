@@ -49,4 +49,5 @@ def test_behaviour_is_watched_after_the_rounds(tmp_path: Path) -> None:
     assert "Behaviour" in finished.stdout
     assert "restart: 1 of 2 workers killed, another served after" in finished.stdout
     assert len(list(finished.run_folder.rglob("behaviour.log"))) == 2
-    assert len(finished.run.trials) == 2
+    # One of each, and the reference once more beside the two workers.
+    assert len(finished.run.trials) == 3
