@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = ROOT / "scripts" / "action"
+# `make test FLAGS=…` hands it on to all it starts, and it is the name of a setting too.
+OF_MAKE = ("FLAGS", "MAKEFLAGS", "MFLAGS")
 
 
 class Step(NamedTuple):
@@ -31,7 +33,11 @@ def run_script(script: Path, workspace: Path, temp: Path, env: Mapping[str, str]
     output, summary = temp / f"{name}-output", temp / f"{name}-summary"
     for path in (output, summary):
         path.write_text("")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("GITHUB_")}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("GITHUB_") and key not in OF_MAKE
+    }
     done = subprocess.run(
         [str(script)],
         cwd=workspace,
