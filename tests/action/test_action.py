@@ -87,6 +87,16 @@ def test_a_workflow_asks_for_little(path: Path) -> None:
     assert "pull_request_target" not in workflow["on"]
 
 
+def test_another_label_cancels_no_measurement() -> None:
+    """Only the job of the right label stops an earlier one; what was skipped is not posted."""
+    measuring = load(EXAMPLES / "asgi-bench.yml")
+    assert "concurrency" not in measuring
+    assert measuring["jobs"]["compare"]["concurrency"]["cancel-in-progress"]
+    condition = load(EXAMPLES / "asgi-bench-comment.yml")["jobs"]["comment"]["if"]
+    for conclusion in ("skipped", "cancelled"):
+        assert f"github.event.workflow_run.conclusion != '{conclusion}'" in condition
+
+
 def test_what_may_write_checks_nothing_out() -> None:
     """The workflow that posts has a token for it, and so never the pull request's code."""
     path = EXAMPLES / "asgi-bench-comment.yml"

@@ -23,9 +23,12 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-def refs(repository: Path, base: str = "", head: str = "HEAD", pull: str = "") -> Step:
-    """What the step finds."""
-    env = {"BASE_REF": base, "HEAD_REF": head, "PULL_REQUEST_BASE": pull}
+def refs(
+    repository: Path, base: str = "", head: str = "HEAD", pull: str = "", tip: str = ""
+) -> Step:
+    """What the step finds; `pull` and `tip` are the event's base and head."""
+    env = {"BASE_REF": base, "HEAD_REF": head}
+    env |= {"PULL_REQUEST_BASE": pull, "PULL_REQUEST_HEAD": tip}
     return run_step("refs", repository, repository.parent, **env)
 
 
@@ -41,6 +44,25 @@ def test_a_merged_pull_request_is_compared_with_its_base(repository: Path) -> No
     """Of the merge commit that GitHub checks out the base is the tip of the base branch."""
     tip = git(repository, "rev-parse", "main")
     assert refs(repository, pull=tip).outputs == named(repository, "main", "merged")
+
+
+def test_a_stale_base_is_not_believed(repository: Path) -> None:
+    """The merge may be newer than the event: what others merged between is not compared."""
+    stale = git(repository, "rev-parse", "main~1")
+    tip = git(repository, "rev-parse", "branch")
+    assert refs(repository, pull=stale, tip=tip).outputs == named(repository, "main", "merged")
+
+
+def test_a_branch_that_ends_in_a_merge_of_its_own_is_a_branch(repository: Path) -> None:
+    """Checked out itself, its tip is no merge of GitHub's: its first parent is its own work."""
+    git(repository, "switch", "--quiet", "branch")
+    git(repository, "merge", "--quiet", "--no-ff", "--message", "catch up", "main")
+    found = refs(
+        repository,
+        pull=git(repository, "rev-parse", "main"),
+        tip=git(repository, "rev-parse", "branch"),
+    )
+    assert found.outputs == named(repository, "main", "branch")
 
 
 def test_a_branch_is_compared_with_where_it_began(repository: Path) -> None:
