@@ -64,8 +64,8 @@ def table(records: Sequence[Record], gate: Gate) -> list[str]:
     """The lines of a Markdown table, a row for each kind, and what was really injected."""
     lines = [
         "| injected | repetitions | regression | share [95 %] | pass | improvement | undecided "
-        "| invalid | standard error | seconds to the verdict |",
-        "| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | --- | ---: |",
+        "| invalid | failed | standard error | seconds to the verdict |",
+        "| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | --- | ---: |",
     ]
     judged = [replayed(record, gate) for record in records]
     for kind, name in NAMES.items():
@@ -89,7 +89,7 @@ def _row(name: str, judged: Sequence[Judged]) -> str:
         f"| {name} | {len(judged)} | {regressions} "
         f"| {regressions / len(judged):.0%} [{low:.1%}, {high:.1%}] | {counts['pass']} "
         f"| {counts['improvement']} | {counts['undecided']} "
-        f"| {counts['invalid'] + counts['failed']} | {told} "
+        f"| {counts['invalid']} | {counts['failed']} | {told} "
         f"| {median(one.ended_s for one in judged):.0f} |"
     )
 
