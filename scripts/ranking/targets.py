@@ -1,0 +1,124 @@
+"""What a ranking has to show, and whether what `scripts/bench-ranking` kept shows it.
+
+What is lacking (a cell or a run of the aliases without an interval, runs that were not made) misses
+its target as a figure that is too large does: nothing passes for want of proof.
+"""
+
+from collections.abc import Iterator, Mapping
+from statistics import median
+from typing import Any, NamedTuple, TypeAlias
+
+from asgi_bench.definitions.quantities import parse_duration
+
+# As bench-ranking keeps them: results/README.md names the keys.
+Kept: TypeAlias = Mapping[str, Any]
+
+WIDEST, MEDIAN, GOAL = 0.05, 0.03, 0.02
+MOST_OTHER_SHARE = 0.3
+ALIAS_RUNS, MOST_MISSES, MOST_CLAIMS = 20, 3, 1
+# A run begins the rounds that end within half a round of its budget's end, some 10 of 300 s; its
+# table, charts and page come on top.
+BUDGET_SLACK = 0.1
+# Holm's adjustment is for each metric by itself, so the two names have two chances in each run.
+CLAIMED = ("throughput_rps", "server_cpu_s_per_request")
+
+
+class Figure(NamedTuple):
+    """What was found against the most that it may be; None where it can't be told.
+
+    A float is a share, an int a count.
+    """
+
+    name: str
+    value: float | int | None
+    most: float | int
+    note: str = ""
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether it is too large, or can't be told."""
+        return self.value is None or self.value > self.most
+
+    @property
+    def words(self) -> str:
+        """It in one line."""
+        shown = "-" if self.value is None else _shown(self.value)
+        verdict = "  MISSED" if self.is_missed else ""
+        limit = f"at most {_shown(self.most)}"
+        return f"{self.name:<34}{shown:>7}  {limit}{verdict}  {self.note}".rstrip()
+
+
+def figures(servers: Kept, aliases: Kept, default_phases_s: Mapping[str, float]) -> list[Figure]:
+    """Everything that has a target; the phases are those of a run as `make bench` makes it."""
+    return [*_of_servers(servers), _of_default_run(default_phases_s), *_of_aliases(aliases)]
+
+
+def half_widths(servers: Kept) -> list[float]:
+    """The half-widths of those cells that have an interval."""
+    return [each["half_width"] for each in servers["ratios"] if each["half_width"] is not None]
+
+
+def misses(alias_run: Kept, metric: str = "throughput_rps") -> bool:
+    """Whether there is an interval of the aliases' ratio, and it misses 1."""
+    if not has_interval(alias_run, metric):
+        return False
+    ratio = alias_run[metric]["ratio"]
+    return not ratio["lower"] <= 1 <= ratio["upper"]
+
+
+def has_interval(alias_run: Kept, metric: str = "throughput_rps") -> bool:
+    """Whether a run came to an interval of the aliases' ratio on that metric."""
+    return metric in alias_run and alias_run[metric]["ratio"]["lower"] is not None
+
+
+def claims(alias_run: Kept) -> list[str]:
+    """The metrics on which a run calls the two names distinguishable."""
+    return [m for m in CLAIMED if m in alias_run and alias_run[m]["distinguishable"]]
+
+
+def _of_servers(servers: Kept) -> Iterator[Figure]:
+    """The run of all variants: its surety, its time."""
+    widths = half_widths(servers)
+    lacking = [each["cell"] for each in servers["ratios"] if each["half_width"] is None]
+    yield Figure("cells without an interval", len(lacking), 0, ", ".join(lacking))
+    goal = f"goal {GOAL:.0%}"
+    yield Figure("widest half-width", max(widths, default=None), WIDEST, goal)
+    yield Figure("median half-width", median(widths) if widths else None, MEDIAN, goal)
+    flags, wall_s = servers["flags"], servers["wall_s"]
+    budget_s = parse_duration(flags[flags.index("--budget") + 1], "--budget")
+    over = wall_s / budget_s - 1
+    yield Figure("time beyond the budget", over, BUDGET_SLACK, f"{wall_s:.0f} of {budget_s:.0f} s")
+    other_s = wall_s - servers["phases_s"]["load"]
+    yield Figure("time not under load", other_s / wall_s, MOST_OTHER_SHARE)
+
+
+def _of_default_run(phases_s: Mapping[str, float]) -> Figure:
+    """Where a default run's time went."""
+    share = None
+    # Earlier versions counted what is between slices as load.
+    if {"load", "between"} <= phases_s.keys():
+        share = 1 - phases_s["load"] / sum(phases_s.values())
+    note = f"{sum(phases_s.values()):.0f} s in all" if share is not None else "not told by its run"
+    return Figure("the same of a default run", share, MOST_OTHER_SHARE, note)
+
+
+def _of_aliases(aliases: Kept) -> Iterator[Figure]:
+    """The runs of two names of one server."""
+    runs = aliases["runs"]
+    of_all = f"of {len(runs)}"
+    yield Figure("runs of the aliases lacking", max(0, ALIAS_RUNS - len(runs)), 0, of_all)
+    lacking = sum(not all(has_interval(each, metric) for metric in CLAIMED) for each in runs)
+    yield Figure("runs without an interval", lacking, 0, of_all)
+    by_cpu = sum(misses(each, "server_cpu_s_per_request") for each in runs)
+    note = f"{of_all}; {by_cpu} by CPU time"
+    yield Figure("intervals that miss 1", sum(map(misses, runs)), MOST_MISSES, note)
+    claimed = [claims(each) for each in runs]
+    by_metric = ", ".join(f"{sum(m in each for each in claimed)} by {m}" for m in CLAIMED)
+    yield Figure(
+        "runs that tell them apart", sum(map(bool, claimed)), MOST_CLAIMS, f"{of_all}; {by_metric}"
+    )
+
+
+def _shown(value: float | int) -> str:
+    """A share in percent, a count as it is."""
+    return f"{value:.1%}" if isinstance(value, float) else str(value)
