@@ -28,6 +28,11 @@ else:
 sys.exit(int(os.environ["CODE"]))
 """
 APP = """
+import itertools
+
+answers = itertools.count(1)
+
+
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
         raise NotImplementedError
@@ -152,6 +157,7 @@ def workspace(tmp_path: Path) -> Path:
         "main": APP.format(loops=0),
         "equal": f"# the same\n{APP.format(loops=0)}",
         "slow": APP.format(loops=40_000),
+        "breaking": APP.format(loops=0).replace("200", "200 if next(answers) % 100 else 500"),
         "broken": "import nowhere\n",
     }
     for branch, text in texts.items():
@@ -214,6 +220,15 @@ def test_an_equal_commit_does_not(workspace: Path) -> None:
     assert step.outputs["verdict"] in ("pass", "undecided", "invalid"), step.said
     assert (step.outputs["regressed-count"], ended) == ("0", ExitCode.OK)
     told_of(workspace, "equal", step)
+
+
+@pytest.mark.slow
+def test_a_commit_that_breaks_under_load_fails_the_job(workspace: Path) -> None:
+    """Once it answers with 500 now and then it has failed, though no restless machine fails it."""
+    step, ended = compared(workspace, "breaking")
+    assert (step.outputs["verdict"], step.outputs["exit-code"], ended) == ("failed", "1", 1)
+    assert "candidate: in all 3 rounds" in step.summary
+    told_of(workspace, "breaking", step)
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 
 from asgi_bench.analysis.ab_report import ab_report, is_settled
 from asgi_bench.errors import BenchError
-from asgi_bench.model import AbReport, Cell, ClosedLoop, Gate, Role, Run, Trial, Verdict
+from asgi_bench.model import AbReport, Cell, ClosedLoop, Gate, Reason, Role, Run, Trial, Verdict
 from asgi_bench.store.runs import read_run
 from tests.synthetic_run import store_run, synthetic_run
 from tests.synthetic_sides import CELL, ab_run
@@ -58,6 +58,36 @@ def test_what_is_open_is_measured_to_the_end_of_the_budget() -> None:
     assert ab_report(run).verdict == "undecided"
 
 
+@pytest.mark.parametrize(("from_block", "ends"), [(0, list(range(3, 29))), (1, [28])])
+def test_a_side_that_fails_in_every_block_ends_the_run(from_block: int, ends: list[int]) -> None:
+    """After three blocks it won't come right; one that was right once is heard to the end."""
+
+    def fail(trial: Trial, role: Role) -> Trial:
+        if role != "candidate" or trial.round < from_block:
+            return trial
+        return msgspec.structs.replace(trial, outcome="failed", reason="exited with 1", slices=())
+
+    run = ab_run(0.0, edit=fail)
+    plan = run.header.plan
+    settled = [n for n in range(1, 29) if is_settled(plan, n, first_rounds(run, n).trials)]
+    assert settled == ends
+    assert ab_report(first_rounds(run, 3)).verdict == "failed"
+
+
+def test_other_cells_are_measured_on() -> None:
+    """Where one cell fails and another is clear, the look that settles this one ends the run."""
+
+    def fail(trial: Trial, role: Role) -> Trial:
+        if role != "candidate" or not trial.cell.startswith("granian"):
+            return trial
+        return msgspec.structs.replace(trial, outcome="failed", reason="exited with 1", slices=())
+
+    run = ab_run(0.0, cells=(CELL, OTHER), edit=fail)
+    plan = run.header.plan
+    settled = [n for n in range(1, 29) if is_settled(plan, n, first_rounds(run, n).trials)]
+    assert settled == [15, 28]
+
+
 def test_a_control_that_moves_voids_the_run() -> None:
     """Two processes of the same that differ by 4 % make it invalid, with the reason in words."""
     report = ab_report(ab_run(0.05, control=0.04))
@@ -83,17 +113,57 @@ def test_a_candidate_that_does_not_start_fails() -> None:
     assert report.cells[0].blocks == 0
 
 
-def test_invalid_trials_make_the_cell_invalid() -> None:
-    """Where most blocks can't be believed, neither can what is left of them."""
+def spoilt(*codes: str, role: Role, blocks: int = 28, every: int = 1) -> AbReport:
+    """An A/B of which a side's trials, or each so many-th, are invalid for these reasons."""
+    found = tuple(Reason(code, "invalid", 1.0, 0.0, f"it has {code}") for code in codes)
 
-    def spoil(trial: Trial, role: Role) -> Trial:
-        if role == "candidate" and trial.round % 2:
-            return msgspec.structs.replace(trial, validity="invalid")
-        return trial
+    def spoil(trial: Trial, own: Role) -> Trial:
+        if own != role or trial.round % every:
+            return trial
+        return msgspec.structs.replace(trial, validity="invalid", validity_reasons=found)
 
-    report = ab_report(ab_run(0.05, edit=spoil))
+    return ab_report(ab_run(0.05, blocks=blocks, edit=spoil))
+
+
+@pytest.mark.parametrize("codes", [("generator-bound",), ("errors", "stranger")])
+def test_trials_that_the_machine_spoilt_make_the_cell_invalid(codes: tuple[str, ...]) -> None:
+    """Where many blocks can't be believed, neither can what is left: it takes another try."""
+    report = spoilt(*codes, role="candidate", every=2)
     assert report.verdict == "invalid"
     assert report.cells[0].blocks_left_out == 14
+    assert "which would have shown" not in report.text
+
+
+@pytest.mark.parametrize("code", ["errors", "no-answers", "worker-died"])
+@pytest.mark.parametrize(
+    ("role", "side"),
+    [
+        ("baseline", "baseline: "),
+        ("control", "baseline (its second process): "),
+        ("candidate", "candidate: "),
+    ],
+)
+def test_a_side_that_breaks_under_load_fails(code: str, role: Role, side: str) -> None:
+    """Wrong answers and dead workers come again: no restless machine, and the side is named."""
+    report = spoilt(code, role=role, every=2)
+    assert report.verdict == "failed"
+    (reason,) = report.cells[0].reasons
+    assert (reason.code, reason.value) == ("side-failed", 0.5)
+    assert reason.text == f"{side}in 14 of 28 rounds, the worst: it has {code}"
+    assert f"failed: {CELL.key}: {side}in 14 of 28" in report.text
+    assert "which would have shown" not in report.text
+
+
+def test_the_fault_of_a_side_is_told_before_the_machines() -> None:
+    """A generator at its limit is no wonder where the server answers nothing."""
+    assert spoilt("generator-bound", "no-answers", role="candidate").verdict == "failed"
+
+
+def test_a_side_at_fault_in_few_blocks_is_judged_without_them() -> None:
+    """A third may be left out, whatever was wrong with them."""
+    report = spoilt("errors", role="candidate", every=4)
+    assert report.verdict == "regression"
+    assert report.cells[0].blocks_left_out == 7
 
 
 def test_the_worst_cell_decides_for_all() -> None:

@@ -1,17 +1,18 @@
+import msgspec
 import pytest
 
-from asgi_bench.analysis.ab_wording import effect_words, percent, verdict_line
-from asgi_bench.model import Effect, GateMetric, MetricVerdict
-from tests.synthetic_ab import ab_report, cell, failed_cell
+from asgi_bench.analysis.ab_wording import effect_words, percent, telling, verdict_line
+from asgi_bench.model import Effect, GateMetric, MetricVerdict, Verdict
+from tests.synthetic_ab import ab_report, cell, failed_cell, metric
 
 
-def words(d: float, lo: float | None, hi: float | None, metric: GateMetric) -> str:
+def words(d: float, lo: float | None, hi: float | None, name: GateMetric) -> str:
     """An effect in words."""
-    return effect_words(MetricVerdict(metric, "pass", Effect(d, lo, hi), 16, 1.0, 1.0))
+    return effect_words(MetricVerdict(name, "pass", Effect(d, lo, hi), 16, 1.0, 1.0))
 
 
 @pytest.mark.parametrize(
-    ("effect", "metric", "text"),
+    ("effect", "name", "text"),
     [
         (
             (0.031, 0.022, 0.04),
@@ -36,10 +37,10 @@ def words(d: float, lo: float | None, hi: float | None, metric: GateMetric) -> s
     ],
 )
 def test_effects_are_told_in_plain_words(
-    effect: tuple[float, float | None, float | None], metric: GateMetric, text: str
+    effect: tuple[float, float | None, float | None], name: GateMetric, text: str
 ) -> None:
     """What is worse or better, in what, by how much, and between which bounds; no signs."""
-    assert words(*effect, metric) == text
+    assert words(*effect, name) == text
 
 
 def test_the_line_of_several_cells_tells_the_worst() -> None:
@@ -54,6 +55,33 @@ def test_the_line_of_a_failure_tells_its_reason() -> None:
     """A side that failed is told with what it said."""
     line = verdict_line(ab_report("failed", [failed_cell()]))
     assert "candidate: exited with code 1" in line
+
+
+@pytest.mark.parametrize("verdict", ["failed", "invalid"])
+def test_what_says_nothing_of_speed_claims_no_power(verdict: Verdict) -> None:
+    """What a run would have shown is told of one that can be believed."""
+    for judged, is_told in ((cell(verdict), False), (cell("pass"), True)):
+        line = verdict_line(ab_report(judged.verdict, [judged]))
+        assert ("would have shown a slowdown of 1.5 %" in line) == is_told
+
+
+@pytest.mark.parametrize(
+    ("verdict", "effects", "told"),
+    [
+        ("regression", [(0.05, 0.04), (0.06, 0.01)], 0.06),
+        ("improvement", [(-0.05, 0.04), (-0.06, 0.01)], -0.06),
+        ("pass", [(0.001, 0.015), (0.004, 0.001)], 0.001),
+        ("undecided", [(0.001, 0.03), (0.004, 0.03)], 0.004),
+    ],
+)
+def test_the_metric_that_tells_most_is_told(
+    verdict: Verdict, effects: list[tuple[float, float]], told: float
+) -> None:
+    """The largest change that was found, or the interval that reaches the largest slowdown."""
+    metrics = tuple(metric(verdict, d, half) for d, half in effects)
+    decided = telling(msgspec.structs.replace(cell(verdict), metrics=metrics))
+    assert decided is not None
+    assert decided.effect.d == told
 
 
 def test_an_undecided_line_says_that_it_is_no_pass() -> None:

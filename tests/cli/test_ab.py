@@ -121,6 +121,21 @@ def test_a_candidate_that_fails_is_no_regression(tmp_path: Path) -> None:
     assert "500" in report.text
 
 
+@pytest.mark.slow
+def test_a_candidate_that_breaks_under_load_fails(tmp_path: Path) -> None:
+    """One wrong answer in fifty is no restless machine: exit code 1, after three blocks."""
+    finished = in_process(
+        *("ab", *TINY, *QUICK, "--candidate-args", "--wrong-every 50"),
+        folder=tmp_path,
+    )
+    assert finished.code == 1
+    _, report = folder_and_verdict(finished)
+    assert report.verdict == "failed"
+    assert report.blocks == 3
+    assert "candidate: in all 3 rounds, the worst: " in report.text
+    assert "got no right answer" in report.text
+
+
 @pytest.mark.parametrize(
     ("verdict", "code"),
     [

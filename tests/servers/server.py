@@ -3,10 +3,12 @@
     python -I -S server.py PORT [--workers N] [--delay-ms N] [--status N] [--body TEXT]
                                 [--exit-after N] [--silent-after N] [--tell-port]
                                 [--finish] [--deaf] [--idle-close S] [--respawn]
+                                [--wrong-every N]
 
 Each process writes lines of JSON to its log: when it starts with what it was started with, and
 at SIGTERM with how many whole requests it has received. At SIGTERM it drops what it has not
 answered, unless it is to finish: then it answers that, closing each connection after its answer.
+With --wrong-every each Nth request of a process is answered with 500.
 A worker that dies is replaced with --respawn alone. Other arguments are taken and told.
 """
 
@@ -77,6 +79,7 @@ def options() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--deaf", action="store_true")
     parser.add_argument("--idle-close", type=float, default=0)
     parser.add_argument("--respawn", action="store_true")
+    parser.add_argument("--wrong-every", type=int, default=0)
     return parser.parse_known_args()
 
 
@@ -103,8 +106,9 @@ class Server:
         self._is_ending = False
         self._answered_s: dict[int, float] = {}
         body = asked.body.encode()
-        head = f"HTTP/1.1 {asked.status} Some\r\ncontent-length: {len(body)}\r\n\r\n"
-        self._answer = head.encode() + body
+        rest = f" Some\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+        self._answer = f"HTTP/1.1 {asked.status}".encode() + rest
+        self._wrong = b"HTTP/1.1 500" + rest
 
     def serve(self) -> None:
         """Serve until SIGTERM."""
@@ -147,7 +151,9 @@ class Server:
             if self._asked.delay_ms:
                 time.sleep(self._asked.delay_ms / 1000)
             if not 0 < self._asked.silent_after < self._received:
-                connection.sendall(self._answer)
+                every = self._asked.wrong_every
+                is_wrong = every and self._received % every == 0
+                connection.sendall(self._wrong if is_wrong else self._answer)
                 self._answered_s[connection.fileno()] = time.monotonic()
         except ConnectionError:
             return False

@@ -25,6 +25,7 @@ from asgi_bench.analysis.regression import (
 )
 from asgi_bench.analysis.samples import judged
 from asgi_bench.analysis.side_differences import side_differences
+from asgi_bench.analysis.side_faults import SIDES, is_hopeless, side_failure
 from asgi_bench.errors import BenchError
 from asgi_bench.model import (
     ROLES,
@@ -36,6 +37,7 @@ from asgi_bench.model import (
     MetricVerdict,
     Plan,
     Reason,
+    Role,
     Run,
     Trial,
 )
@@ -45,16 +47,36 @@ SETTLED = frozenset(("regression", "improvement", "pass"))
 
 
 def is_settled(plan: Plan, rounds: int, trials: Sequence[Trial]) -> bool:
-    """Whether an A/B may end after so many rounds: nothing is open at a look, or time is up."""
+    """Whether an A/B may end after so many rounds: nothing is open at a look, or time is up.
+
+    A cell of which a side fails in every block isn't open; where that are all, no look is needed,
+    for nothing is found by chance there.
+    """
     gate = gate_of(plan)
+    hopeless = _hopeless(plan, rounds, trials)
+    if len(hopeless) == len({planned.cell.sideless for planned in plan.cells}):
+        return True
     ends_s = round_ends_s(trials, rounds)
     looks = looks_of(gate, ends_s, plan.rounds)
     if not looks or looks[-1].blocks != rounds:
         return False
     look = looks[-1]
     return look.is_last or all(
-        cell.verdict in SETTLED for cell in judge_cells(plan, trials, look.level)
+        cell.verdict in SETTLED or cell.cell in hopeless
+        for cell in judge_cells(plan, trials, look.level)
     )
+
+
+def _hopeless(plan: Plan, rounds: int, trials: Sequence[Trial]) -> set[str]:
+    """The sideless keys of cells of which a side fails in every block."""
+    by_side: dict[str, list[Trial]] = {}
+    for trial in trials:
+        by_side.setdefault(trial.cell, []).append(trial)
+    return {
+        planned.cell.sideless.key
+        for planned in plan.cells
+        if is_hopeless(rounds, by_side.get(planned.cell.key, ()))
+    }
 
 
 def ab_report(run: Run) -> AbReport:
@@ -131,24 +153,24 @@ def _cell(
     left_out: int,
     gate: Gate,
 ) -> CellVerdict:
-    """One cell: failed and invalid by the rules of validity, invalid by its control, or judged."""
-    reasons: list[Reason] = []
-    verdict = verdict_on(metrics, gate)
+    """One cell: failed by what a side did, invalid by what the machine did, or judged."""
+    failures: list[Reason] = []
+    doubts: list[Reason] = []
     for role in ROLES:
         key = msgspec.structs.replace(cell, side=role).key
         own = [trial for trial in trials if trial.cell == key]
+        failure = side_failure(role, own)
         found = judge_cell(own, len(own))
-        if found.outcome != "ok":
-            text = f"{role}: {found.reason}"
-            reasons.append(Reason("side-failed", "invalid", None, None, text))
-            verdict = "failed"
+        if failure is not None:
+            failures.append(failure)
         elif found.validity == "invalid":
-            reasons += [_of(role, one) for one in found.validity_reasons if one.level == "invalid"]
-            verdict = verdict if verdict == "failed" else "invalid"
-    reasons += [
+            doubts += [_of(role, one) for one in found.validity_reasons if one.level == "invalid"]
+    verdict = "failed" if failures else "invalid" if doubts else verdict_on(metrics, gate)
+    doubts += [
         control_reason(one, gate) for one in metrics if control_moved(one.control, gate.min_change)
     ]
-    return CellVerdict(cell.key, verdict, blocks, left_out, tuple(metrics), tuple(reasons))
+    reasons = (*failures, *doubts)
+    return CellVerdict(cell.key, verdict, blocks, left_out, tuple(metrics), reasons)
 
 
 def with_p99(report: AbReport, plan: Plan, trials: Sequence[Trial]) -> AbReport:
@@ -174,5 +196,5 @@ def gate_of(plan: Plan) -> Gate:
     return plan.gate
 
 
-def _of(role: str, reason: Reason) -> Reason:
-    return msgspec.structs.replace(reason, text=f"{role}: {reason.text}")
+def _of(role: Role, reason: Reason) -> Reason:
+    return msgspec.structs.replace(reason, text=f"{SIDES[role]}: {reason.text}")

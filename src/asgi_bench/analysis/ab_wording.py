@@ -1,5 +1,6 @@
 """The verdict on an A/B in one sentence of plain words."""
 
+import math
 from collections.abc import Sequence
 
 from asgi_bench.model import AbReport, CellVerdict, Gate, GateMetric, MetricVerdict, Reason
@@ -39,13 +40,18 @@ def _cell_words(cell: CellVerdict, report: AbReport) -> str:
 
 
 def telling(cell: CellVerdict) -> MetricVerdict | None:
-    """The metric that decided; among several the one with the largest effect."""
+    """The metric that decided; among several the one with the largest effect.
+
+    Where no change was found, the one whose interval reaches the largest slowdown.
+    """
     decided: Sequence[MetricVerdict] = [m for m in cell.metrics if m.verdict == cell.verdict]
     if not decided:
         return None
     if cell.verdict == "improvement":
         return min(decided, key=lambda one: one.effect.d)
-    return max(decided, key=lambda one: one.effect.hi if one.effect.hi is not None else 1.0)
+    if cell.verdict == "regression":
+        return max(decided, key=lambda one: one.effect.d)
+    return max(decided, key=lambda one: math.inf if one.effect.hi is None else one.effect.hi)
 
 
 def effect_words(one: MetricVerdict) -> str:
@@ -83,7 +89,7 @@ def _plain(share: float) -> str:
 
 
 def _effort(report: AbReport) -> str:
-    """How much was measured, and what that could have seen."""
+    """How much was measured, and what that could have seen where it can be believed."""
     blocks = "1 block" if report.blocks == 1 else f"{report.blocks} blocks"
     seen = [
         one.detectable
@@ -92,7 +98,7 @@ def _effort(report: AbReport) -> str:
         if one.detectable is not None
     ]
     effort = f"{blocks} in {report.duration_s:.0f} s"
-    if not seen:
+    if not seen or report.verdict in ("failed", "invalid"):
         return effort
     return f"{effort}, which would have shown a slowdown of {_rounded(max(seen))}"
 

@@ -18,7 +18,7 @@ from asgi_bench.analysis.pairs import holm
 from asgi_bench.model import Effect, Gate, GateMetric, MetricVerdict, Verdict
 
 # Stored with each verdict; raised when the rule changes.
-RULE_VERSION = 1
+RULE_VERSION = 2
 # The control is tested to void a run, not to find something: its interval leaves out 0 by chance
 # in one of a thousand runs, and must be as large as what matters besides.
 CONTROL_CONFIDENCE = 0.999

@@ -12,10 +12,11 @@ _ADVICE: dict[Verdict, str] = {
     "regression": "Look for the cause in what differs between the sides. The same command with "
     "twice the budget narrows the interval. If the cost is meant, say so and merge: the gate has "
     "no memory.",
-    "failed": "Nothing is said about speed: a side did not start or did not answer rightly. "
-    "Its log lies in the run's folder; `asgi-bench check` starts it alone.",
-    "invalid": "Nothing is said about the candidate, neither good nor bad. Measure again with "
-    "nothing else running; a larger budget alone won't help.",
+    "failed": "Nothing is said about speed: a side did not start, did not answer rightly, or broke "
+    "under load, and measuring again won't mend that. Its log lies in the run's folder; "
+    "`asgi-bench check` starts it alone, `asgi-bench run` loads it alone.",
+    "invalid": "Nothing is said about the candidate, neither good nor bad: the machine was too "
+    "restless. Measure again with nothing else running; a larger budget alone won't help.",
     "improvement": "Nothing has to be done.",
     "pass": "Nothing has to be done: a slowdown that matters is ruled out.",
 }
