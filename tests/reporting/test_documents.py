@@ -67,6 +67,12 @@ def markdown_cells(line: str) -> list[str]:
     return [re.sub(r"\\(.)", r"\1", part.strip()) for part in parts]
 
 
+def csv_lines(report: Report, *about: str) -> list[dict[str, str]]:
+    """The lines of CSV that are about these, in their order."""
+    rows = csv.DictReader(io.StringIO(render_report(report, "csv")))
+    return [row for row in rows if row["line"] in about]
+
+
 @pytest.mark.parametrize("which", ["report", "mixed"])
 def test_text_has_every_row_and_fits_its_width(which: str, request: pytest.FixtureRequest) -> None:
     """Every cell's texts stand on one line of at most 100 columns, whatever its load."""
@@ -114,7 +120,7 @@ def test_json_reads_back_as_the_document(report: Report) -> None:
 
 def test_csv_has_every_figure_of_json(report: Report) -> None:
     """Each cell is a line, and each figure of the document a column with the same value."""
-    rows = list(csv.DictReader(io.StringIO(render_report(report, "csv"))))
+    rows = csv_lines(report, "cell")
     assert [row["cell"] for row in rows] == [cell.cell for cell in report.cells]
     for row, cell in zip(rows, report.cells, strict=True):
         assert row["throughput_rps.value"] == str(cell.throughput_rps.value or "")
@@ -309,7 +315,7 @@ def test_lower_bound_of_the_highest_rate_is_marked(mixed: Report) -> None:
 
 def test_csv_has_a_line_for_each_point_of_a_sweep(mixed: Report) -> None:
     """After the cells come the points, in the columns of a cell under that rate."""
-    rows = list(csv.DictReader(io.StringIO(render_report(mixed, "csv"))))
+    rows = csv_lines(mixed, "cell", "point")
     points = [(sweep, point) for sweep in mixed.sweeps for point in sweep.points]
     assert [row["cell"] for row in rows] == [
         *(cell.cell for cell in mixed.cells),

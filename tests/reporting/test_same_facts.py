@@ -1,7 +1,7 @@
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 
 import msgspec
@@ -9,7 +9,8 @@ import pytest
 
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import Survey, survey
-from asgi_bench.model import Run
+from asgi_bench.model import Goal, Proof, Run
+from asgi_bench.reporting import behaviours
 from asgi_bench.reporting.claims import surety_notes
 from asgi_bench.reporting.columns import columns_of
 from asgi_bench.reporting.costs import cost_tables
@@ -18,7 +19,9 @@ from asgi_bench.reporting.groups import report_groups
 from asgi_bench.reporting.page import render_page
 from asgi_bench.reporting.rows import section_rows
 from asgi_bench.reporting.scaling import scaling_tables
-from asgi_bench.reporting.wording import findings
+from asgi_bench.reporting.settings import settings_of
+from asgi_bench.reporting.wording import findings, plain
+from tests.synthetic_behaviour import BEHAVIOURS
 from tests.synthetic_run import (
     CLOSED_64,
     OPEN_AND_SWEEP,
@@ -31,6 +34,36 @@ RUNS: Mapping[str, Run] = {
     "mixed": synthetic_run(planned_cells((CLOSED_64, *OPEN_AND_SWEEP)), rounds=6),
     "troubled": troubled_run(6),
 }
+PROOFS = (
+    Proof(
+        setting="uvicorn/default/w1",
+        loop="uvloop.Loop",
+        tcp_nodelay=True,
+        packages={"uvloop": "0.23.0"},
+        worker_pids=(4711, 4712),
+    ),
+    Proof(setting="daphne/default/w1", unproven="it took no app"),
+)
+# Where CSV has each part of the document; what it is about stands in the columns of a cell.
+CSV_PREFIXES: Mapping[str, str] = {
+    "run": "run.",
+    "cells": "",
+    "sweeps": "",
+    "settings": "setting.",
+    "scaling": "scaling.",
+    "behaviour": "behaviour.",
+    "comparisons": "comparisons.",
+    "latency_comparisons": "comparisons.",
+}
+# A line each, or in one field with the others.
+CSV_NAMES: Mapping[str, str] = {
+    "points.": "",
+    "by_request.": "request.",
+    "setting": "cell",
+    "a": "cell",
+}
+# Left to JSON, as the docstring says.
+NOT_IN_CSV = re.compile(r"validity_reasons\.(level|value|limit)")
 
 
 class TableReader(HTMLParser):
@@ -66,11 +99,14 @@ class TableReader(HTMLParser):
 def found(request: pytest.FixtureRequest) -> tuple[Run, Survey]:
     """A run of every kind of load, and one with every kind of trouble."""
     run = RUNS[request.param]
+    plan = msgspec.structs.replace(run.header.plan, goal=Goal(precision=0.02, looks=(3, 6)))
+    header = msgspec.structs.replace(run.header, plan=plan)
+    run = msgspec.structs.replace(run, header=header, behaviours=BEHAVIOURS, proofs=PROOFS)
     return run, survey(run)
 
 
 def expected_rows(report: Report) -> list[tuple[str, ...]]:
-    """The texts of every row: rankings, costs, workers."""
+    """The texts of every row: rankings, costs, workers, behaviour."""
     groups = report_groups(report)
     rows = [
         row
@@ -82,7 +118,10 @@ def expected_rows(report: Report) -> list[tuple[str, ...]]:
         rows += [row for section in costs.group.sections for row in costs.rows(section)]
     for scaling in scaling_tables(report):
         rows += [row for section in scaling.sections() for row in section]
-    return [row.texts for row in rows]
+    watched = [
+        tuple(column.text(each) for column in behaviours.COLUMNS) for each in report.behaviour
+    ]
+    return [*(row.texts for row in rows), *watched]
 
 
 def flat(texts: Sequence[str]) -> str:
@@ -108,6 +147,15 @@ def test_people_read_the_same_in_every_format(found: tuple[Run, Survey]) -> None
             assert flat(row) in shown, (name, row)
     everything = {"page": reader.text, "markdown": markdown, "text": text}
     sentences = [finding.text for finding in findings(report)] + list(surety_notes(report))
+    sentences += [text for each in report.behaviour for text in behaviours.sentences(each)]
+    for setting in settings_of(report.settings):
+        sentences += [f"{setting.name} {setting.version}"]
+        sentences += [text for start in setting.starts for text in (start.command, start.skipped)]
+        for proof in setting.proofs:
+            assert proof in flat([reader.text])
+            assert proof in flat([markdown.replace("**", "")])
+    markdown = markdown.replace("**", "")
+    everything["markdown"] = markdown
     for sentence in sentences:
         for name, shown_text in everything.items():
             assert flat([sentence]) in flat([shown_text]), (name, sentence)
@@ -119,20 +167,66 @@ def test_programs_read_the_figures_behind_them(found: tuple[Run, Survey]) -> Non
     back = msgspec.json.decode(render_report(report, "json"), type=Report)
     assert expected_rows(back) == expected_rows(report)
     rows = list(csv.DictReader(io.StringIO(render_report(report, "csv"))))
-    by_cell = {row["cell"]: row for row in rows}
+    by_cell = {row["cell"]: row for row in rows if row["line"] in ("cell", "point")}
     for cell in report.everything:
-        figures = dict(leaves(msgspec.to_builtins(cell)))
+        figures = dict(numbers_of(msgspec.to_builtins(cell)))
         row = by_cell[cell.cell]
         for name, value in figures.items():
             assert row[name] == str(value), (cell.cell, name)
 
 
-def leaves(nested: Mapping[str, object], prefix: str = "") -> list[tuple[str, float | int]]:
+def test_csv_has_every_part_of_the_document(found: tuple[Run, Survey]) -> None:
+    """Each fact of the whole document, whatever its part, stands in its column of CSV."""
+    report = found[1].report
+    rows = list(csv.DictReader(io.StringIO(render_report(report, "csv"))))
+    columns = {name: " ".join(dict.fromkeys(row[name] for row in rows)) for name in rows[0]}
+    document = msgspec.to_builtins(report)
+    assert document.keys() == CSV_PREFIXES.keys() | {"schema", "version"}
+    for part, prefix in CSV_PREFIXES.items():
+        for name, text in facts_of(document[part]):
+            if NOT_IN_CSV.match(name):
+                continue
+            assert text in columns[csv_column(columns, prefix, name)], (part, name)
+    of_pairs = {row["cell"]: {**row} for row in rows if row["line"] == "cell"}
+    for cell in report.cells:
+        pairs = [p for p in (*report.comparisons, *report.latency_comparisons) if p.a == cell.cell]
+        for name in ("b", "metric", "p_adjusted", "reason"):
+            expected = "; ".join(str(getattr(pair, name) or "null") for pair in pairs)
+            assert of_pairs[cell.cell][f"comparisons.{name}"] == expected
+
+
+def csv_column(columns: Mapping[str, str], prefix: str, name: str) -> str:
+    """The column of a fact: its own, that of the table it is an entry of, or the cell's."""
+    for own, other in CSV_NAMES.items():
+        name = name.replace(own, other, 1) if own.endswith(".") else name
+    outer = f"{prefix}{name}".rpartition(".")[0]
+    candidates = (f"{prefix}{name}", outer, name, CSV_NAMES.get(name, ""))
+    return next(column for column in candidates if column in columns)
+
+
+def facts_of(nested: object, name: str = "") -> Iterator[tuple[str, str]]:
+    """Each value under its dotted name, as CSV shows it; of lists each entry; without nulls."""
+    match nested:
+        case {**entries}:
+            for key, value in entries.items():
+                yield from facts_of(value, f"{name}.{key}" if name else str(key))
+        case [*members]:
+            for value in members:
+                yield from facts_of(value, name)
+        case None:
+            pass
+        case bool():
+            yield name, str(nested).lower()
+        case _:
+            yield name, plain(str(nested))
+
+
+def numbers_of(nested: Mapping[str, object], prefix: str = "") -> list[tuple[str, float | int]]:
     """The numbers of a cell by their dotted names."""
     found: list[tuple[str, float | int]] = []
     for key, value in nested.items():
         if isinstance(value, Mapping):
-            found += leaves(value, f"{prefix}{key}.")
+            found += numbers_of(value, f"{prefix}{key}.")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             found.append((f"{prefix}{key}", value))
     return found

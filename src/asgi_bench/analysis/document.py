@@ -11,6 +11,9 @@ import msgspec
 from asgi_bench.analysis.estimates import Interval as Interval
 from asgi_bench.analysis.estimates import Percentiles as Percentiles
 from asgi_bench.analysis.estimates import Ratio as Ratio
+from asgi_bench.analysis.scaling_points import Scaling as Scaling
+from asgi_bench.analysis.scaling_points import ScalingPoint as ScalingPoint
+from asgi_bench.analysis.settings import SettingReport as SettingReport
 from asgi_bench.model import (
     Behaviour,
     Client,
@@ -214,41 +217,6 @@ class Comparison(msgspec.Struct, frozen=True):
     holds_trimmed: bool | None = None
 
 
-class ScalingPoint(msgspec.Struct, frozen=True):
-    """One worker count of a server setting against its fewest (`Scaling.base`).
-
-    `speedup` is of throughput, from pairs by `basis`: within the `block` (the base was up beside
-    it), each over the `reference` of its own block and round, or of a `round` alone, minutes apart;
-    null for the base itself and where one of the two is invalid. `efficiency` is the speed-up over
-    the growth in workers. The imbalances are the busiest worker's share over an equal one, medians
-    of rounds. Memory of an added worker is what the tree grew by for each beyond the base's.
-    """
-
-    cell: str
-    workers: int
-    oversubscribed: bool
-    validity: ValidityLevel
-    basis: Literal["block", "reference", "round"] | None
-    speedup: Interval
-    efficiency: Interval
-    server_cpu_ratio: Interval
-    pss_bytes_per_worker: int | None
-    pss_bytes_per_added_worker: int | None
-    connections_imbalance: float | None
-    cpu_imbalance: float | None
-
-
-class Scaling(msgspec.Struct, frozen=True):
-    """A server setting under one load at several worker counts, in rising order."""
-
-    server: str
-    variant: str
-    scenario: str
-    load: ClosedLoop
-    base: str
-    points: tuple[ScalingPoint, ...]
-
-
 class Reached(msgspec.Struct, frozen=True):
     """What a run came to: complete or begun rounds, its time, and the surety of its ratios.
 
@@ -281,7 +249,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     `comparisons` are on throughput and CPU time per request, `latency_comparisons` on the rounds'
     median response times in open loops. `behaviour` has an entry for each server setting where it
-    was watched, else none.
+    was watched, else none. `settings` are the commands that were planned, in the plan's order.
     """
 
     schema: Literal["asgi-bench/report"] = "asgi-bench/report"
@@ -293,6 +261,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     behaviour: tuple[Behaviour, ...] = ()
     latency_comparisons: tuple[Comparison, ...] = ()
     scaling: tuple[Scaling, ...] = ()
+    settings: tuple[SettingReport, ...] = ()
 
     @property
     def everything(self) -> Sequence[CellReport | SweepReport]:

@@ -19,6 +19,7 @@ from asgi_bench.analysis.requests import by_request
 from asgi_bench.analysis.sample_sizes import unshown_percentiles
 from asgi_bench.analysis.samples import Sample, reference_pairs, sample_cells
 from asgi_bench.analysis.scaling import scaling_of
+from asgi_bench.analysis.settings import settings_of
 from asgi_bench.analysis.stopping import is_looked, reached
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_ratio
 from asgi_bench.analysis.validity import load_busy_s, load_cpu_share, sent_in_slices
@@ -63,6 +64,7 @@ def survey(run: Run) -> Survey:
         behaviour=run.behaviours,
         latency_comparisons=ranking.latency_comparisons,
         scaling=scaling_of(samples, plan),
+        settings=settings_of(plan, run.proofs),
     )
     known = {key: found for key, found in times.items() if found is not None}
     return Survey(report, known, samples)

@@ -31,8 +31,9 @@ def report(
         AnyFormat,
         typer.Option(
             "--format",
-            help="How to print it; every format has the same facts. html is written as a page "
-            "into the run's folder.",
+            help="How to print it. All have the same rows, verdicts, findings, versions and "
+            "commands; json and csv also every figure behind them, markdown what proves the "
+            "settings. html is written as a page into the run's folder.",
         ),
     ] = "text",
     against: OtherReference = None,

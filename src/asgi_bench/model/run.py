@@ -5,6 +5,7 @@ import msgspec
 from asgi_bench.calibration import Calibration
 from asgi_bench.model.behaviour import Behaviour
 from asgi_bench.model.plan import Plan
+from asgi_bench.model.proof import Proof
 from asgi_bench.model.trial import Trial
 
 SCHEMA_VERSION = 1
@@ -64,7 +65,7 @@ class RunHeader(msgspec.Struct, frozen=True):
 class Run(msgspec.Struct, frozen=True):
     """A stored run as read back: its header, its trials, and what was unreadable.
 
-    `behaviours` are there where it was asked for them.
+    `behaviours` are there where it was asked for them, `proofs` where servers could be proven.
     """
 
     header: RunHeader
@@ -72,3 +73,4 @@ class Run(msgspec.Struct, frozen=True):
     folder: str
     damage: tuple[str, ...] = ()
     behaviours: tuple[Behaviour, ...] = ()
+    proofs: tuple[Proof, ...] = ()

@@ -1,11 +1,15 @@
-"""The report as CSV: every figure of the JSON document in a column of its own.
+"""The report as CSV: every fact of the JSON document in a column of its own.
 
-A cell is one line. A sweep has one for each point of its curve, in the columns of a cell under
-that rate, with what is said of the whole sweep repeated. Each of several requests has a line
-after that of its cell, and behaviour one for each server setting, in columns of their own.
+`line` tells what a line is about. A `cell` has beside it its server setting's command, its speed-up
+over fewer workers, and the comparisons in which it is `a`: one field for each of their keys, with
+as many entries as there are of them. A sweep has a `point` for each one of its curve, in the
+columns of a cell under that rate, with what is said of the whole sweep repeated. Each of several
+requests has a line after that of its cell, and behaviour one for each server setting, in columns of
+their own.
 """
 
 import csv
+import shlex
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from typing import Any
@@ -14,8 +18,12 @@ import msgspec
 
 from asgi_bench.analysis.document import (
     CellReport,
+    Comparison,
     Report,
     RequestReport,
+    RunFacts,
+    ScalingPoint,
+    SettingReport,
     SweepPoint,
     SweepReport,
 )
@@ -26,28 +34,35 @@ from asgi_bench.reporting.wording import plain
 POINTS = "points"
 REQUESTS, REQUEST = "by_request", "request"
 BEHAVIOUR = "behaviour"
+# Beside a cell.
+RUN, SETTING, SCALING, COMPARISONS = "run", "setting", "scaling", "comparisons"
 # What identifies a server setting stands in the columns of a cell.
-SETTING = ("setting", "server", "variant", "workers", "scenario")
+SHARED = ("setting", "server", "variant", "workers", "scenario")
 IDENTITY = ("cell", "server", "variant", "workers", "scenario", "load")
-RUN_COLUMNS = ("run", "started_at", "tool_version", "machine")
+# On every line; the other facts of the run stand beside its cells.
+RUN_COLUMNS = ("run", "started_at", "tool_version", "machine", "line")
 # A spreadsheet runs a field that begins with one of these (OWASP, "CSV injection").
 FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 def render_csv(report: Report) -> str:
-    """Cells and sweeps as CSV (RFC 4180, with a header line), the run's facts in the first columns.
+    """The report as CSV (RFC 4180, with a header line), the run's facts in the first columns.
 
     The columns are the same for every run. Nested keys are joined with a dot, as in
-    `throughput_rps.value`; null is an empty field, and the validity reasons are one field of
-    `code: text`, parted by `; `.
+    `throughput_rps.value`; null is an empty field. One field holds a command as a shell takes it,
+    several figures parted by spaces, and the validity reasons as `code: text`, parted by `; `,
+    as are comparisons, and the entries of tables whose keys are open, such as packages. The level,
+    value and limit of a reason are left to JSON.
     """
+    columns = cell_columns()
     out = StringIO()
-    writer = csv.DictWriter(out, [*RUN_COLUMNS, *cell_columns()], restval="", lineterminator="\r\n")
+    writer = csv.DictWriter(out, [*RUN_COLUMNS, *columns], restval="", lineterminator="\r\n")
     writer.writeheader()
     run = report.run
     facts = (run.id, run.started_at, run.tool_version, run.machine.fingerprint)
-    for line in _lines(report):
-        fields = {**dict(zip(RUN_COLUMNS, facts, strict=True)), **line}
+    known = frozenset(columns)
+    for kind, line in _lines(report):
+        fields = dict(zip(RUN_COLUMNS, (*facts, kind), strict=True)) | dict(_flat(line, known))
         writer.writerow({column: field(value) for column, value in fields.items()})
     return out.getvalue()
 
@@ -55,48 +70,81 @@ def render_csv(report: Report) -> str:
 def cell_columns() -> tuple[str, ...]:
     """The columns of a cell, read from the document's types: null or not, they are there.
 
-    Those that only a sweep, its points, single requests or behaviour have come last.
+    Those that only a sweep, its points, single requests or behaviour have come after them, and
+    last those of what stands beside a cell.
     """
-    names = [
-        name
-        for kind in (CellReport, SweepReport, SweepPoint)
-        for name in _names(msgspec.inspect.type_info(kind))
-    ]
-    names += _names(msgspec.inspect.type_info(RequestReport), REQUEST)
-    names += [
-        f"{BEHAVIOUR}.{name}"
-        for name in _names(msgspec.inspect.type_info(Behaviour))
-        if name not in SETTING
-    ]
+    names = [name for kind in (CellReport, SweepReport, SweepPoint) for name in _names(kind)]
+    names += _names(RequestReport, REQUEST)
+    shared = {f"{BEHAVIOUR}.{name}" for name in SHARED}
+    names += [name for name in _names(Behaviour, BEHAVIOUR) if name not in shared]
+    names += [f"{SCALING}.base", *_names(ScalingPoint, SCALING), *_names(SettingReport, SETTING)]
+    names += [*_names(RunFacts, RUN), *_compared_columns()]
     return tuple(dict.fromkeys(name for name in names if name not in (POINTS, REQUESTS)))
 
 
-def _lines(report: Report) -> Iterator[dict[str, Any]]:
-    """What stands on each line, by column."""
-    for entry in report.everything:
-        facts = msgspec.to_builtins(entry)
-        points: list[dict[str, Any]] = facts.pop(POINTS, None) or [{}]
-        requests: list[dict[str, Any]] = facts.pop(REQUESTS)
-        for point in points:
-            yield dict(_flat({**facts, **point}))
-        identity = {name: facts[name] for name in IDENTITY}
-        for request in requests:
-            yield dict(_flat({**identity, REQUEST: request}))
+def _lines(report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What each line is about, and what stands on it."""
+    yield from _cell_lines(report)
     for each in report.behaviour:
         facts = msgspec.to_builtins(each)
-        setting, *others = SETTING
+        setting, *others = SHARED
         line = {"cell": facts.pop(setting), **{name: facts.pop(name) for name in others}}
-        reasons = facts.pop("missing")
-        facts["missing"] = "; ".join(f"{part}: {text}" for part, text in reasons.items()) or None
-        yield dict(_flat({**line, BEHAVIOUR: facts}))
+        yield BEHAVIOUR, {**line, BEHAVIOUR: facts}
 
 
-def _names(kind: msgspec.inspect.Type, prefix: str = "") -> Iterator[str]:
+def _cell_lines(report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Cells with what is known of their run, setting and workers; points; requests."""
+    run = msgspec.to_builtins(report.run)
+    settings = {each.setting: msgspec.to_builtins(each) for each in report.settings}
+    scaling = {
+        point.cell: {"base": each.base, **msgspec.to_builtins(point)}
+        for each in report.scaling
+        for point in each.points
+    }
+    for entry in report.everything:
+        facts = msgspec.to_builtins(entry)
+        points: list[dict[str, Any]] = facts.pop(POINTS, None) or []
+        requests: list[dict[str, Any]] = facts.pop(REQUESTS)
+        facts[SETTING] = settings.get("/".join(entry.cell.split("/")[:3]), {})
+        facts |= {RUN: run, SCALING: scaling.get(entry.cell, {}), **_compared(report, entry.cell)}
+        for point in points:
+            yield "point", {**facts, **point}
+        if not points:
+            yield "cell", facts
+        identity = {name: facts[name] for name in IDENTITY}
+        for request in requests:
+            yield REQUEST, {**identity, REQUEST: request}
+
+
+def _compared_columns() -> list[str]:
+    """The columns of comparisons; `a` is the cell they stand beside."""
+    return [name for name in _names(Comparison, COMPARISONS) if name != f"{COMPARISONS}.a"]
+
+
+def _compared(report: Report, cell: str) -> dict[str, str]:
+    """The comparisons of a cell with others by column, `null` for nulls."""
+    pairs = [
+        dict(_flat({COMPARISONS: msgspec.to_builtins(pair)}, frozenset()))
+        for pair in (*report.comparisons, *report.latency_comparisons)
+        if pair.a == cell
+    ]
+    return {
+        name: "; ".join(str(field(pair.get(name, "null"))) for pair in pairs)
+        for name in (_compared_columns() if pairs else ())
+    }
+
+
+def _names(kind: Any, prefix: str = "") -> Iterator[str]:
     """The dotted names of all that a type holds."""
+    yield from _type_names(msgspec.inspect.type_info(kind), prefix)
+
+
+def _type_names(kind: msgspec.inspect.Type, prefix: str) -> Iterator[str]:
+    """The same of a type that was looked into."""
     if isinstance(kind, msgspec.inspect.UnionType):
         structs = [part for part in kind.types if isinstance(part, msgspec.inspect.StructType)]
         for part in structs:
-            yield from _names(part, prefix)
+            yield from _type_names(part, prefix)
         if structs:
             return
     if not isinstance(kind, msgspec.inspect.StructType):
@@ -106,21 +154,30 @@ def _names(kind: msgspec.inspect.Type, prefix: str = "") -> Iterator[str]:
     if kind.tag_field is not None:
         yield before + kind.tag_field
     for field in kind.fields:
-        yield from _names(field.type, before + field.encode_name)
+        yield from _type_names(field.type, before + field.encode_name)
 
 
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested objects as one level of dotted keys, without the nulls."""
+def _flat(
+    nested: Mapping[str, Any], known: frozenset[str], prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Nested objects as one level of dotted keys; a table that has a column is one field."""
     for key, value in nested.items():
         name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{name}.")
-        elif key == "validity_reasons":
-            yield name, "; ".join(f"{reason['code']}: {reason['text']}" for reason in value)
-        elif isinstance(value, list | tuple):
-            yield name, " ".join(map(str, value))
-        elif value is not None:
-            yield name, value
+        match value:
+            case {**entries} if name in known:
+                yield name, "; ".join(f"{each}: {text}" for each, text in entries.items())
+            case {}:
+                yield from _flat(value, known, f"{name}.")
+            case [*reasons] if key == "validity_reasons":
+                yield name, "; ".join(f"{each['code']}: {each['text']}" for each in reasons)
+            case [*words] if key == "command":
+                yield name, shlex.join(words)
+            case [*figures]:
+                yield name, " ".join(map(str, figures))
+            case None:
+                pass
+            case _:
+                yield name, value
 
 
 def field(value: Any) -> Any:

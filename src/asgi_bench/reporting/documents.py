@@ -1,4 +1,11 @@
-"""The report in each of its formats: all of them are made here, and only of the document."""
+"""The report in each of its formats: all of them are made here, and only of the document.
+
+JSON is the document; CSV has each of its facts but the figures within validity reasons. Text,
+Markdown and the page have the same rows, verdicts, findings, versions and commands. They leave out
+percentiles that have no column (p90, p99.99, the largest), what comparisons rest on (ratios of
+single rounds, adjusted p: ranks and ties come of them) and the machine's details, and text the
+proofs; of these the page has ratios of rounds, proofs and details, Markdown the proofs.
+"""
 
 from typing import Literal, TypeAlias
 

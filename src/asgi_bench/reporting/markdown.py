@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.document import Report, SettingReport
 from asgi_bench.model import Behaviour
 from asgi_bench.reporting import behaviours, requests
 from asgi_bench.reporting.claims import surety_notes
@@ -14,6 +14,7 @@ from asgi_bench.reporting.markdown_text import escape, table_head, table_line
 from asgi_bench.reporting.requests import request_notes, request_rows
 from asgi_bench.reporting.rows import Row, caption, run_words, section_rows
 from asgi_bench.reporting.scaling import scaling_notes, scaling_tables
+from asgi_bench.reporting.settings import TITLE, setting_lines, settings_of
 from asgi_bench.reporting.wording import findings, machine_words
 
 
@@ -50,6 +51,8 @@ def render_markdown(report: Report) -> str:
         parts.append("## Findings\n\n" + "\n".join(lines))
     if report.behaviour:
         parts += _behaviour_parts(report.behaviour)
+    if report.settings:
+        parts += _setting_parts(report.settings)
     return "\n\n".join(parts) + "\n"
 
 
@@ -86,3 +89,12 @@ def _behaviour_parts(behaviour: Sequence[Behaviour]) -> Iterator[str]:
     for each in behaviour:
         words = (f"- {escape(sentence)}" for sentence in behaviours.sentences(each))
         yield f"**{escape(each.setting)}**\n\n" + "\n".join(words)
+
+
+def _setting_parts(settings: Sequence[SettingReport]) -> Iterator[str]:
+    """Each server's version, its command for each worker count, and what really ran."""
+    yield f"## {TITLE}"
+    for each in settings_of(settings):
+        proofs = (f"seen from inside: {proof}" for proof in each.proofs)
+        lines = (f"- {escape(line)}" for line in (*setting_lines(each), *proofs))
+        yield f"**{escape(each.name)}** {escape(each.version)}\n\n" + "\n".join(lines)

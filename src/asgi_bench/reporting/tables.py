@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.document import Report, SettingReport
 from asgi_bench.model import Behaviour
 from asgi_bench.reporting import behaviours, requests
 from asgi_bench.reporting.claims import surety_notes
@@ -18,6 +18,7 @@ from asgi_bench.reporting.groups import report_groups
 from asgi_bench.reporting.requests import request_notes, request_rows
 from asgi_bench.reporting.rows import Row, caption, run_words, section_rows
 from asgi_bench.reporting.scaling import scaling_notes, scaling_tables
+from asgi_bench.reporting.settings import TITLE, setting_lines, settings_of
 from asgi_bench.reporting.terminal import empty_table, printed
 from asgi_bench.reporting.wording import OVERLOADED, Finding, findings, machine_words, plain
 
@@ -61,6 +62,8 @@ def _print_report(console: Console, report: Report) -> None:
             console.print(Text(plain(note), style="dim"))
     _print_costs(console, cost_tables(groups))
     _print_scaling(console, report)
+    if report.settings:
+        _print_settings(console, report.settings)
     _print_findings(console, findings(report))
     if report.behaviour:
         _print_behaviour(console, report.behaviour)
@@ -110,6 +113,16 @@ def _print_behaviour(console: Console, behaviour: Sequence[Behaviour]) -> None:
         console.print(Text(plain(each.setting)))
         for sentence in behaviours.sentences(each):
             console.print(Padding(Text(sentence), (0, 0, 0, 1)))
+
+
+def _print_settings(console: Console, settings: Sequence[SettingReport]) -> None:
+    """Each server's version, and its command for each worker count; proofs would hide them."""
+    console.print()
+    console.print(Text(TITLE, style="bold"))
+    for each in settings_of(settings):
+        console.print(Text(f"{each.name} {each.version}"))
+        for line in setting_lines(each):
+            console.print(Padding(Text(line, style="dim"), (0, 0, 0, 1)))
 
 
 def _table(columns: Iterable[Column], sections: Iterable[Iterable[Row]]) -> Table:

@@ -124,6 +124,7 @@ def read_run(folder: Path) -> Run:
         folder=str(folder),
         damage=tuple(damage),
         behaviours=behaviours,
+        proofs=read_proofs(folder),
     )
 
 

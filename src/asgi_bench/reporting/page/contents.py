@@ -7,7 +7,7 @@ from typing import NamedTuple
 from asgi_bench.analysis.ab_report import ab_report
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import Survey
-from asgi_bench.model import Behaviour, Proof, Run
+from asgi_bench.model import Behaviour, Run
 from asgi_bench.reporting import behaviours
 from asgi_bench.reporting.ab.advice import advice
 from asgi_bench.reporting.claims import surety_notes
@@ -25,12 +25,13 @@ from asgi_bench.reporting.page.boards import (
 )
 from asgi_bench.reporting.page.circumstances import Circumstances, circumstances_of
 from asgi_bench.reporting.page.raw_files import RawFile, raw_files
+from asgi_bench.reporting.page.requests import Request, requests_of
 from asgi_bench.reporting.page.rounds import RoundTable, round_ratios, round_tables
-from asgi_bench.reporting.page.settings import Request, Setting, requests_of, settings_of
 from asgi_bench.reporting.page.verdict import Trust, Verdict, trust, verdicts
 from asgi_bench.reporting.requests import request_notes
 from asgi_bench.reporting.rows import run_words
 from asgi_bench.reporting.scaling import scaling_notes, scaling_tables
+from asgi_bench.reporting.settings import Setting, settings_of
 from asgi_bench.reporting.wording import Finding, findings, machine_words, plain
 
 # Sections of tables and charts: anchor, name, what their charts are about.
@@ -130,7 +131,6 @@ def page_of(
     survey: Survey,
     figures: tuple[Figure, ...],
     left_out: tuple[str, ...],
-    proofs: Sequence[Proof],
     phases_s: Mapping[str, float],
 ) -> Page:
     """Gather what the page shows of a run."""
@@ -161,7 +161,7 @@ def page_of(
         behaviour_columns=behaviours.COLUMNS,
         behaviour_notes=behaviours.NOTES,
         rounds=round_tables(report, ratios, report.run.reached.rounds if report.run.reached else 0),
-        settings=settings_of(run, proofs),
+        settings=settings_of(report.settings),
         requests=requests_of(run.header.plan.scenarios),
         circumstances=circumstances_of(run, phases_s),
         files=raw_files(Path(run.folder)) if run.folder else (),

@@ -12,7 +12,7 @@ from asgi_bench.reporting.page.contents import Figure, page_of
 from asgi_bench.reporting.page.frame import filled
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import PAGE_FILE
-from asgi_bench.store.runs import read_phases, read_proofs
+from asgi_bench.store.runs import read_phases
 
 # Of all charts together. The rest of a page of 60 cells takes 0.3 MB, the whole may take 2.
 CHARTS_BYTES = 1_400_000
@@ -37,9 +37,9 @@ def write_page(
 def render_page(run: Run, found: Survey, drawings: Iterable[Drawing] | None = None) -> str:
     """The page of a surveyed run; without `drawings` its charts are drawn."""
     folder = Path(run.folder)
-    proofs, phases_s = (read_proofs(folder), read_phases(folder)) if run.folder else ((), {})
+    phases_s = read_phases(folder) if run.folder else {}
     shown, left_out = figures(draw(found) if drawings is None else drawings)
-    page = page_of(run, found, shown, left_out, proofs, phases_s)
+    page = page_of(run, found, shown, left_out, phases_s)
     return filled("page.html", page=page)
 
 
