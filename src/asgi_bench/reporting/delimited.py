@@ -105,7 +105,8 @@ def _cell_lines(report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
         facts = msgspec.to_builtins(entry)
         points: list[dict[str, Any]] = facts.pop(POINTS, None) or []
         requests: list[dict[str, Any]] = facts.pop(REQUESTS)
-        facts[SETTING] = settings.get("/".join(entry.cell.split("/")[:3]), {})
+        setting = entry.cell.removesuffix(f"/{entry.scenario}/{entry.load.key}")
+        facts[SETTING] = settings.get(setting, {})
         facts |= {RUN: run, SCALING: scaling.get(entry.cell, {}), **_compared(report, entry.cell)}
         for point in points:
             yield "point", {**facts, **point}

@@ -53,9 +53,9 @@ def _setting(members: Sequence[SettingReport]) -> Setting:
     versions = (each.server_version or "version unknown" for each in members)
     env = (f"{name}={shlex.quote(value)}" for each in members for name, value in each.env.items())
     seen = ("; ".join(_proven(each.proof)) for each in members if each.proof is not None)
-    server, *variant, _ = first.setting.split("/")
+    variant = first.setting.removeprefix(f"{first.server}/").rpartition("/")[0]
     return Setting(
-        name=plain(f"{server} {'/'.join(variant)}"),
+        name=plain(f"{first.server} {variant}"),
         server=plain(first.server),
         version=", ".join(_once(versions)),
         starts=tuple(
