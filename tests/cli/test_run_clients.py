@@ -9,7 +9,7 @@ from asgi_bench.analysis.summary import summarize
 from tests.command_line import FAULTY_SERVERS, SERVERS, Finished, in_process
 
 
-@pytest.fixture(scope="module", params=["fasthttp", "http"])
+@pytest.fixture(scope="module", params=["fasthttp", pytest.param("http", marks=pytest.mark.slow)])
 def stock(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Finished]:

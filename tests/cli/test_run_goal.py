@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import Goal
 from tests.command_line import SERVERS, in_process
@@ -10,6 +12,7 @@ SHORT = ("--runners", str(SERVERS), "-s", "tiny", "-s", "single", "--variant", "
 LOAD = ("-c", "4", "--duration", "30ms")
 
 
+@pytest.mark.slow
 def test_a_precision_is_reached_at_a_look(tmp_path: Path) -> None:
     """On a calm machine six rounds are enough for ±99%, on any nine: it ends at a look."""
     finished = in_process(

@@ -22,6 +22,9 @@ from asgi_bench.store.calibrations import calibration_path, stored_calibration, 
 from tests.command_line import FAULTY_SERVERS, SERVERS
 from tests.synthetic_calibration import full_calibration, quick_calibration
 
+# Whole calibrations of real servers; `tests/cli/test_calibrate.py` has a quick one.
+pytestmark = pytest.mark.slow
+
 SMALL = Extent(
     "full",
     ceiling_connections=(1, 8),
