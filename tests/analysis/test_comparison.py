@@ -1,11 +1,12 @@
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
 
 from asgi_bench.analysis.comparison import Comparison, compare_runs
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Run, Side, Trial
+from asgi_bench.model import Goal, Run, RunHeader, Side, Trial
 from tests.synthetic_history import REFERENCE, TRACKED, run_at
 from tests.synthetic_run import failed, with_errors
 
@@ -70,6 +71,76 @@ def test_no_common_reference_gives_figures_and_no_verdict() -> None:
     metrics = [metric for cell in found.cells for metric in cell.metrics]
     assert metrics and all(metric.effect.lo is None for metric in metrics)
     assert all(metric.verdict == "undecided" for metric in metrics)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"command": ("python", "-m", "other")}, {"env": {"A": "1"}}, {"server_version": None}],
+)
+def test_a_reference_is_started_in_the_same_way(change: dict[str, Any]) -> None:
+    """Another command, other variables or no known version make a setting no reference."""
+
+    def edit(header: RunHeader) -> RunHeader:
+        cells = tuple(replace(p, **change) for p in header.plan.cells)
+        return replace(header, plan=replace(header.plan, cells=cells))
+
+    base = run_at(0, edit=edit) if change.get("server_version", "") is None else run_at(0)
+    found = compare_runs(base, run_at(1, 0.9, edit))
+    assert (found.reference, found.verdict) == (None, "undecided")
+
+
+def test_where_the_app_lies_is_no_difference() -> None:
+    """A checkout elsewhere has the same reference; the interpreter's path doesn't count either."""
+
+    def lying_at(folder: str) -> Callable[[RunHeader], RunHeader]:
+        def edit(header: RunHeader) -> RunHeader:
+            cells = tuple(
+                replace(
+                    p,
+                    command=(f"{folder}/python", *p.command[1:], f"{folder}/conf"),
+                    env={"PYTHONPATH": folder},
+                    working_dir=folder,
+                )
+                for p in header.plan.cells
+            )
+            return replace(header, plan=replace(header.plan, cells=cells))
+
+        return edit
+
+    found = compare_runs(run_at(0, edit=lying_at("/a")), run_at(1, edit=lying_at("/b")))
+    assert found.reference == REFERENCE
+
+
+def test_a_run_that_failed_outright_is_failed_without_a_reference() -> None:
+    """Where nothing of the candidate could be served there is no reference, and yet a verdict."""
+    run = run_at(1)
+    trials = tuple(replace(failed(t, "exited with 1"), rules_version=0) for t in run.trials)
+    found = compared(replace(run, trials=trials))
+    assert (found.reference, found.verdict) == (None, "failed")
+    assert found.text.startswith("failed: ") and "exited with 1" in found.text
+    both = compare_runs(replace(run_at(0), trials=trials), replace(run, trials=trials))
+    assert both.verdict == "undecided"
+
+
+def test_the_line_tells_what_its_interval_leaves_out() -> None:
+    """Rounds of two runs don't know how runs vary as wholes; what has no interval says nothing."""
+    words = "run-to-run variance is not in the interval"
+    assert words in compared(run_at(1, 0.9)).text
+    gone = edited(run_at(1), TRACKED, lambda t: failed(t, "exited with 1"))
+    assert words not in compared(gone).text
+
+
+def test_a_looked_run_is_judged_with_a_wider_interval() -> None:
+    """Where precision chose the number of rounds of one run, the interval covers that."""
+
+    def precise(header: RunHeader) -> RunHeader:
+        return replace(header, plan=replace(header.plan, goal=Goal(precision=0.02)))
+
+    plain, looked = (
+        compared(run_at(1, edit=edit)).cells[0].metrics[0].standard_error
+        for edit in (lambda header: header, precise)
+    )
+    assert plain is not None and looked is not None and looked > plain
 
 
 def test_invalid_and_failed_cells_say_nothing_of_speed() -> None:

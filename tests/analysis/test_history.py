@@ -7,7 +7,8 @@ import pytest
 from asgi_bench.analysis.history import History, build_history
 from asgi_bench.analysis.run_entries import run_entry
 from asgi_bench.analysis.surroundings import surroundings
-from asgi_bench.model import RunEntry, RunHeader
+from asgi_bench.model import Goal, RunEntry, RunHeader
+from asgi_bench.reporting.history.words import blame_words
 from asgi_bench.store.index import environment_key
 from tests.synthetic_history import REFERENCE, TRACKED, run_at
 
@@ -64,6 +65,40 @@ def test_what_changed_with_it_is_named() -> None:
     ]
     assert not shift.may_be_measuring
     assert [(mark.number, mark.is_measuring) for mark in found.breaks] == [(8, False)]
+
+
+@pytest.mark.parametrize("change", [{"server_version": "9.9.9"}, {"command": ("python", "-X")}])
+def test_a_change_of_the_reference_may_be_all_there_is(change: dict[str, Any]) -> None:
+    """Another version or command of it moves the ratio; that of the cell itself is the code."""
+
+    def with_other(setting: str) -> Callable[[RunHeader], RunHeader]:
+        def edit(header: RunHeader) -> RunHeader:
+            cells = tuple(
+                replace(p, **change) if p.cell.setting == setting else p for p in header.plan.cells
+            )
+            return replace(header, plan=replace(header.plan, cells=cells))
+
+        return edit
+
+    ((_, shift),) = history(factors={8: 0.92}, edits={8: with_other(REFERENCE)}).shifts
+    assert shift.may_be_measuring and shift.reference_changed
+    assert "the reference itself is among it" in blame_words(shift)
+    ((_, shift),) = history(factors={8: 0.92}, edits={8: with_other("granian/uvloop/w1")}).shifts
+    assert not shift.may_be_measuring
+
+
+def test_a_looked_run_has_wider_bounds() -> None:
+    """Where precision chose the number of rounds, a point's interval covers that too."""
+
+    def precise(header: RunHeader) -> RunHeader:
+        return replace(header, plan=replace(header.plan, goal=Goal(precision=0.02)))
+
+    plain, looked = (run_entry(run_at(0, edit=edit), "") for edit in (lambda h: h, precise))
+    for narrow, wide in zip(plain.points, looked.points, strict=True):
+        assert narrow.lower is not None and wide.lower is not None
+        assert narrow.upper is not None and wide.upper is not None
+        assert (narrow.ratio, wide.lower < narrow.lower) == (wide.ratio, True)
+        assert wide.upper > narrow.upper
 
 
 def test_break_without_a_change_is_only_a_mark() -> None:

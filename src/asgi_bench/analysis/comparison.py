@@ -20,13 +20,15 @@ from asgi_bench.analysis.pairs import holm
 from asgi_bench.analysis.regression import holm_levels, worst
 from asgi_bench.analysis.run_entries import tracked_metrics
 from asgi_bench.analysis.samples import Sample, reference_key, reference_pairs, sample_cells
-from asgi_bench.analysis.surroundings import Change, changes, fuller_surroundings
+from asgi_bench.analysis.stopping import is_looked
+from asgi_bench.analysis.surroundings import Change, changes, fuller_surroundings, started_with
 from asgi_bench.analysis.welch import Tested, judged, welch
 from asgi_bench.errors import UsageError
 from asgi_bench.model import (
     CellVerdict,
     MetricVerdict,
     Plan,
+    PlannedCell,
     RateSweep,
     Reason,
     Run,
@@ -42,7 +44,8 @@ class Comparison(NamedTuple):
     """Two runs compared, judged. `text` is the verdict line: one sentence in plain words.
 
     `reference` is the setting that both runs have unchanged, None where there is none: then there
-    are figures and no verdict on them. `only` are cells of one run alone, with which.
+    are figures and no verdict on them, but a cell that the candidate can't serve any more is one
+    all the same. `only` are cells of one run alone, with which.
     """
 
     base: str
@@ -98,7 +101,9 @@ def compare_runs(base: Run, candidate: Run, *, min_change: float = MIN_CHANGE) -
         base=base.header.run_id,
         candidate=candidate.header.run_id,
         reference=reference,
-        verdict=worst(cell.verdict for cell in cells) if reference else "undecided",
+        verdict=worst(
+            cell.verdict for cell in cells if reference is not None or cell.verdict == "failed"
+        ),
         text="",
         min_change=min_change,
         same_machine=base.header.machine.fingerprint == candidate.header.machine.fingerprint,
@@ -124,16 +129,21 @@ def _reference(base: _Side, candidate: _Side, common: Sequence[str]) -> str | No
 
 
 def _is_common(base: _Side, candidate: _Side, setting: str, common: Sequence[str]) -> bool:
-    """Whether a setting is of one version in both, sound, and beside something to compare."""
+    """Whether a setting is the same in both, sound, and beside something to compare."""
     keys = [key for key in common if base.samples[key].planned.cell.setting == setting]
     return (
         0 < len(keys) < len(common)
         and all(side.sound(key) for side in (base, candidate) for key in keys)
-        and all(
-            base.samples[key].planned.server_version
-            == candidate.samples[key].planned.server_version
-            for key in keys
-        )
+        and all(_is_same(base.samples[key].planned, candidate.samples[key].planned) for key in keys)
+    )
+
+
+def _is_same(base: PlannedCell, candidate: PlannedCell) -> bool:
+    """Whether both are of one version, and a known one, started in the same way."""
+    return (
+        base.server_version is not None
+        and base.server_version == candidate.server_version
+        and started_with(base) == started_with(candidate)
     )
 
 
@@ -178,7 +188,8 @@ def _tested(base: _Side, candidate: _Side, key: str, reference: str | None) -> I
             change = log(1 + slowdown(metric, log(after / before)))
             yield Tested(metric, change, None, 0.0, 0, before, after)
         else:
-            yield welch(metric, logs[0], logs[1], before, after)
+            looked = (is_looked(base.plan), is_looked(candidate.plan))
+            yield welch(metric, logs[0], logs[1], before, after, looked=looked)
 
 
 def _values(side: _Side, key: str, metric: TrackedMetric) -> list[float]:
@@ -208,7 +219,8 @@ def _cell(
         text = f"{side.role}: {told or found.outcome}"
         reasons.append(Reason(f"side-{found.outcome}", "invalid", None, None, text))
         # What was not there before is no fault of the candidate's, nor is what was skipped.
-        is_failure = found.outcome == "failed" and side.role == CANDIDATE
+        was_ok = base.samples[key].verdict.outcome == "ok"
+        is_failure = found.outcome == "failed" and side.role == CANDIDATE and was_ok
         is_skipped = found.outcome == "skipped"
         verdict = "failed" if is_failure else "undecided" if is_skipped else "invalid"
     rounds = max((one.blocks for one in metrics), default=0)
@@ -224,16 +236,26 @@ def _only(base: _Side, candidate: _Side) -> Iterator[tuple[str, str]]:
 def _verdict_line(found: Comparison) -> str:
     """`regression: uvicorn/…: throughput is 3.1 % worse […]`, the verdict's word first."""
     worth = "" if found.same_machine else "; across machines, so take it for a hint at most"
-    if found.reference is None:
+    if found.reference is None and found.verdict == "undecided":
         return (
-            f"undecided: no cell is the same and valid in both runs beside another, so there is "
-            f"no reference, and absolute figures of two runs decide nothing{worth}"
+            f"undecided: no cell is the same and valid in both runs beside another, by a known "
+            f"version, command and environment, so there is no reference, and absolute figures "
+            f"of two runs decide nothing{worth}"
         )
     cells = [cell for cell in found.cells if cell.verdict == found.verdict]
     if not cells:
         return f"{found.verdict}: nothing to compare{worth}"
     more = f" (and {len(cells) - 1} more)" if len(cells) > 1 else ""
-    return f"{found.verdict}: {_cell_words(cells[0])}{more}, relative to {found.reference}{worth}"
+    to = f", relative to {found.reference}" if found.reference is not None else ""
+    return f"{found.verdict}: {_cell_words(cells[0])}{more}{to}{_limits(cells[0])}{worth}"
+
+
+def _limits(cell: CellVerdict) -> str:
+    """What an interval over rounds can't know, where one is told."""
+    decided = None if cell.reasons else telling(cell)
+    if decided is None or decided.effect.lo is None:
+        return ""
+    return "; run-to-run variance is not in the interval"
 
 
 def _cell_words(cell: CellVerdict) -> str:

@@ -25,7 +25,7 @@ class Shift(NamedTuple):
     `before` and `at` are the runs around its likeliest place; for a drift the first and the last
     run of it. The step may as well have come with any of the runs from `earliest` to `latest`.
     `effect` is a slowdown, negative where it got faster. `changes` are what is not the same in
-    `before` and `at`.
+    `before` and `at`, and `reference` is the cell that the ratios are to.
     """
 
     step: Step
@@ -35,11 +35,20 @@ class Shift(NamedTuple):
     latest: RunEntry
     effect: Effect
     changes: tuple[Change, ...]
+    reference: str
 
     @property
     def may_be_measuring(self) -> bool:
-        """Whether machine, tool or load changed too, so that the served code may not be it."""
-        return any(change.kind in MEASURING_KINDS for change in self.changes)
+        """Whether what is measured with changed too, so that the served code may not be it."""
+        found = any(change.kind in MEASURING_KINDS for change in self.changes)
+        return found or self.reference_changed
+
+    @property
+    def reference_changed(self) -> bool:
+        """Whether the reference has another version or command: that moves every ratio to it."""
+        server, variant, workers, *_ = self.reference.split("/")
+        of_reference = {("server", server), ("command", f"{server}/{variant}/{workers}")}
+        return any((change.kind, change.name) in of_reference for change in self.changes)
 
 
 class Series(NamedTuple):
@@ -152,7 +161,7 @@ def _all_series(
         points = tuple(point for _, point in members)
         of_series = tuple(runs[number] for number in numbers)
         found = find_changes([log(point.ratio) for point in points])
-        shifts = [_shift(metric, of_series, step, environments) for step in found.steps]
+        shifts = [_shift(metric, reference, of_series, step, environments) for step in found.steps]
         told = tuple(shift for shift in shifts if abs(shift.effect.d) >= min_change)
         yield Series(
             cell=cell,
@@ -168,7 +177,11 @@ def _all_series(
 
 
 def _shift(
-    metric: TrackedMetric, runs: Sequence[RunEntry], step: Step, environments: Facts
+    metric: TrackedMetric,
+    reference: str,
+    runs: Sequence[RunEntry],
+    step: Step,
+    environments: Facts,
 ) -> Shift:
     """A step with the runs around it and what changed between them."""
     is_drift = step.kind == "drift"
@@ -183,6 +196,7 @@ def _shift(
         latest=runs[step.last],
         effect=Effect(slowdown(metric, step.change), *bounds),
         changes=changes(environments[before.environment], environments[at.environment]),
+        reference=reference,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from asgi_bench.analysis.intervals import paired_ratio
 from asgi_bench.analysis.metrics import FIGURES
 from asgi_bench.analysis.samples import Sample, reference_key, reference_pairs, sample_cells
+from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.model import (
     Cell,
     ClosedLoop,
@@ -70,6 +71,6 @@ def _points(
             if found is None:
                 continue
             reference, pairs = found
-            ratio = paired_ratio(pairs.values())
+            ratio = paired_ratio(pairs.values(), looked=is_looked(plan))
             if ratio.value is not None:
                 yield RatioPoint(key, metric, reference, ratio.value, ratio.lower, ratio.upper)

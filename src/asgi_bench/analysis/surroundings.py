@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from asgi_bench.model import Plan, RunHeader
+from asgi_bench.model import Plan, PlannedCell, RunHeader
 
 
 class Change(NamedTuple):
@@ -74,6 +74,15 @@ def fuller_surroundings(header: RunHeader) -> dict[str, str]:
     return facts
 
 
+def started_with(planned: PlannedCell) -> tuple[tuple[str, ...], dict[str, str]]:
+    """What a cell's server is started with, arguments and variables, wherever the app lies."""
+    app_dir = planned.working_dir or "\0"
+    return (
+        tuple(argument.replace(app_dir, "{app_dir}") for argument in planned.command[1:]),
+        {name: value.replace(app_dir, "{app_dir}") for name, value in planned.env.items()},
+    )
+
+
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
     """The facts that differ, in the order of `KINDS` and then of their names."""
     return tuple(sorted(_changes(before, after), key=lambda each: (KINDS.index(each.kind), each)))
@@ -109,7 +118,5 @@ def _cell_facts(plan: Plan) -> dict[str, str | None]:
         if planned.skip_reason is None:
             setting = planned.cell.setting
             facts[f"server {planned.cell.server}"] = planned.server_version
-            facts[f"command {setting}"] = shlex.join(planned.command[1:]).replace(
-                planned.working_dir or "\0", "{app_dir}"
-            )
+            facts[f"command {setting}"] = shlex.join(started_with(planned)[0])
     return facts

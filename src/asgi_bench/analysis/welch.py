@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from asgi_bench.analysis.history import slowdown
-from asgi_bench.analysis.intervals import MIN_ROUNDS
+from asgi_bench.analysis.intervals import MIN_ROUNDS, looks_factor
 from asgi_bench.analysis.regression import judge_effect
 from asgi_bench.model import Effect, MetricVerdict, TrackedMetric
 
@@ -40,13 +40,22 @@ def welch(
     after: Sequence[float],
     base: float,
     candidate: float,
+    *,
+    looked: tuple[bool, bool] = (False, False),
 ) -> Tested:
-    """The difference of two means with variances of their own (Welch, Biometrika 34, 1947)."""
+    """The difference of two means with variances of their own (Welch, Biometrika 34, 1947).
+
+    `looked` tells of which run the scatter decided the number of rounds: its standard error is
+    widened by what that costs, as in the run's own intervals.
+    """
     change = log(1 + slowdown(metric, float(np.mean(after) - np.mean(before))))
     rounds = min(len(before), len(after))
     if rounds < MIN_ROUNDS:
         return Tested(metric, change, None, 0.0, rounds, base, candidate)
-    shares = [float(np.var(one, ddof=1)) / len(one) for one in (before, after)]
+    shares = [
+        float(np.var(one, ddof=1)) / len(one) * (looks_factor(len(one) - 1) ** 2 if wide else 1)
+        for one, wide in zip((before, after), looked, strict=True)
+    ]
     squares = sum(
         share**2 / (len(one) - 1) for share, one in zip(shares, (before, after), strict=True)
     )

@@ -9,7 +9,8 @@ import msgspec
 
 from asgi_bench.model.run import Source
 
-INDEX_VERSION = 1
+# Raised when entries hold other figures than before.
+INDEX_VERSION = 2
 
 TrackedMetric: TypeAlias = Literal[
     "throughput_rps", "server_cpu_s_per_request", "response_time_p50_s"

@@ -118,11 +118,11 @@ def blame_words(shift: Shift) -> str:
     """What came with it."""
     if not shift.changes:
         return "nothing else is known to have changed: it is the code, or what isn't recorded"
-    measuring = (
-        "; machine, tool or load are among it, so it need not be the code"
-        if shift.may_be_measuring
-        else ""
-    )
+    measuring = ""
+    if shift.reference_changed:
+        measuring = "; the reference itself is among it, and every ratio to it moves with that"
+    elif shift.may_be_measuring:
+        measuring = "; machine, tool or load are among it, so it need not be the code"
     return f"{changes_words(shift.changes)}{measuring}"
 
 
