@@ -5,7 +5,7 @@ import pytest
 
 from asgi_bench.analysis.document import Interval, ScalingPoint
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.model import PlannedCell, Run, Trial
+from asgi_bench.model import Goal, PlannedCell, Run, Trial
 from tests.synthetic_run import failed, planned_cells, synthetic_run
 
 replace = msgspec.structs.replace
@@ -118,6 +118,24 @@ def test_imbalance_is_the_busiest_workers_share_over_an_equal_one() -> None:
     assert points[2].cpu_imbalance == pytest.approx(1.2)
     assert points[4].connections_imbalance == points[4].cpu_imbalance == 1.0
     assert points[1].connections_imbalance is None
+
+
+def test_looks_at_the_scatter_widen_what_they_decided() -> None:
+    """With a precision to reach, speed-ups and CPU ratios are as wide as other ratios then are."""
+    run = run_of()
+    goal = Goal(precision=0.02)
+    plan = replace(run.header.plan, goal=goal)
+    looked = replace(run, header=replace(run.header, plan=plan))
+    for server in ("uvicorn", "granian"):
+        plain, wide = points_of(run, server)[2], points_of(looked, server)[2]
+        for narrow, wider in (
+            (plain.speedup, wide.speedup),
+            (plain.server_cpu_ratio, wide.server_cpu_ratio),
+        ):
+            assert narrow.value == wider.value
+            assert narrow.lower is not None and narrow.upper is not None
+            assert wider.lower is not None and wider.upper is not None
+            assert wider.lower < narrow.lower and narrow.upper < wider.upper
 
 
 def test_what_can_not_be_believed_has_no_speed_up() -> None:

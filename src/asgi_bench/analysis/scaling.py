@@ -13,6 +13,7 @@ from asgi_bench.analysis.document import Interval, Scaling, ScalingPoint
 from asgi_bench.analysis.intervals import log_interval
 from asgi_bench.analysis.metrics import server_cpu_s_per_request
 from asgi_bench.analysis.samples import Sample, figures_in_block, reference_key
+from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.model import ClosedLoop, Plan, Trial
 
 Basis: TypeAlias = Literal["block", "reference", "round"]
@@ -61,9 +62,9 @@ def _point(sample: Sample, base: Sample, samples: Mapping[str, Sample], plan: Pl
     pss_bytes = _median(trial.server_pss_bytes for trial in trials)
     if sample is not base:
         basis, values = _ratios(sample, base, samples, plan, lambda trial: trial.throughput_rps)
-        speedups = log_interval(values)
+        speedups = log_interval(values, looked=is_looked(plan))
         _, values = _ratios(sample, base, samples, plan, server_cpu_s_per_request)
-        cpu_ratio = log_interval(values)
+        cpu_ratio = log_interval(values, looked=is_looked(plan))
         base_bytes = _median(trial.server_pss_bytes for trial in base.estimating)
         if pss_bytes is not None and base_bytes is not None:
             added_bytes = round((pss_bytes - base_bytes) / (cell.workers - _workers(base)))
