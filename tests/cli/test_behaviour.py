@@ -17,6 +17,15 @@ def test_only_the_fast_client_can_tell_what_was_lost(tmp_path: Path) -> None:
     assert "--behaviour needs the fast client" in finished.stderr
 
 
+def test_idle_connections_are_watched_with_behaviour_alone(tmp_path: Path) -> None:
+    """--idle-watch alone would change nothing, and is refused; as a project's default it waits."""
+    finished = in_process(*TINY, "--idle-watch", "5s", "--dry-run", folder=tmp_path)
+    assert finished.code == ExitCode.USAGE
+    assert finished.stderr.splitlines()[-1].endswith("add --behaviour")
+    (tmp_path / "pyproject.toml").write_text('[tool.asgi-bench]\nidle-watch = "5s"\n')
+    assert in_process(*TINY, "--dry-run", folder=tmp_path).code == 0
+
+
 def test_a_dry_run_tells_how_long_it_takes(tmp_path: Path) -> None:
     """The time for each server setting, and for the idle connections."""
     args = ("-w", "1,2", "--behaviour", "--idle-watch", "28s", "--dry-run")

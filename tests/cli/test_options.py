@@ -61,8 +61,6 @@ def test_without_flags_the_documented_defaults_hold() -> None:
         (("--runners", "a", "--runners", "b"), "runner_folders", (Path("a"), Path("b"))),
         (("--client", "fasthttp"), "client", "fasthttp"),
         (("-r", "500,50%"), "rates", (OfferedRate(500), OfferedRate(share=0.5))),
-        (("--arrivals", "constant"), "arrivals", "constant"),
-        (("--closed",), "closed", True),
         (("--common-rate", "500"), "common_rate_rps", 500.0),
         (("--sweep",), "sweep", True),
         (("--load-processes", "2"), "load_processes", 2),
@@ -115,6 +113,25 @@ def test_a_wrong_value_names_its_flag(args: tuple[str, ...], words: str) -> None
         _ask(*args)
     assert str(caught.value).startswith(words)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("args", "field", "value"),
+    [(("--arrivals", "constant"), "arrivals", "constant"), (("--closed",), "closed", True)],
+)
+def test_flags_of_open_loops_need_one(
+    args: tuple[str, ...], field: str, value: Any, tmp_path: Path
+) -> None:
+    """With one they have their effect, without one the line says so; a project's may wait."""
+    for open_loop in (("-r", "500"), ("--sweep",), ("--common-rate", "500")):
+        selection, _ = _ask(*args, *open_loop)
+        assert getattr(selection, field) == value
+    with pytest.raises(UsageError, match=f"^{args[0]} .*there is none: add --rate"):
+        _ask(*args)
+    text = '[tool.asgi-bench]\narrivals = "constant"\nclosed = true\n'
+    (tmp_path / "pyproject.toml").write_text(text)
+    selection, _ = _ask(folder=tmp_path)
+    assert getattr(selection, field) == value
 
 
 def test_a_sweep_has_its_objective_and_a_locustfile_its_path() -> None:

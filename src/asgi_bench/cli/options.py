@@ -29,6 +29,7 @@ from asgi_bench.cli.load_options import (
     check_load_processes,
     check_other_client,
 )
+from asgi_bench.cli.moot_flags import check_moot_flags
 from asgi_bench.definitions.loads import parse_objective, parse_rates
 from asgi_bench.definitions.project import project_defaults
 from asgi_bench.definitions.quantities import parse_counts, parse_duration
@@ -214,7 +215,8 @@ def with_selection(
         for name, parameter in inspect.signature(selection_of).parameters.items()
     }
 
-    def selection(**values: Any) -> Selection:
+    def selection(context: typer.Context, **values: Any) -> Selection:
+        check_moot_flags(context)
         own_app = own_app_of(**{name: values.pop(name) for name in about_app})
         if own_app is not None and values["scenario"]:
             raise UsageError("--scenario chooses among the shipped ones: leave it out with APP")
@@ -223,7 +225,8 @@ def with_selection(
             raise UsageError("--requests needs the fast client: others send one request alone")
         return msgspec.structs.replace(chosen, own_app=own_app)
 
-    flags = (*about_run.values(), *about_app.values())
+    about_call = inspect.signature(selection).parameters["context"]
+    flags = (about_call, *about_run.values(), *about_app.values())
     return with_group(verb, "selection", selection, flags)
 
 
