@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
 
+import msgspec
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from asgi_bench.model import Run
+from asgi_bench.model import PlannedCell, Run
 from asgi_bench.reporting.page import write_page
 from asgi_bench.store.runs import read_run
 from tests.reporting.page.hostile import hostile_run
+from tests.synthetic_behaviour import BEHAVIOURS, WELL
 from tests.synthetic_run import (
     CLOSED_64,
     OPEN_AND_SWEEP,
@@ -52,14 +54,24 @@ def page_file(run: Run, folder: Path) -> Path:
     """The page of a run, stored with a folder of logs."""
     stored = store_run(run, folder)
     (stored / "logs").mkdir()
-    return write_page(read_run(stored))
+    return write_page(msgspec.structs.replace(read_run(stored), behaviours=run.behaviours))
+
+
+def with_scenario(planned: PlannedCell, name: str) -> PlannedCell:
+    """The same cell of another scenario."""
+    cell = msgspec.structs.replace(planned.cell, scenario=name)
+    return msgspec.structs.replace(planned, cell=cell)
 
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a run of every kind of load."""
+    """The page of a run of every kind of load, two scenarios, and behaviour under either."""
     cells = planned_cells((CLOSED_64, *OPEN_AND_SWEEP))
-    return page_file(synthetic_run(cells, rounds=6), tmp_path_factory.mktemp("mixed"))
+    others = (with_scenario(planned, "json") for planned in planned_cells(worker_counts=(1,)))
+    other = msgspec.structs.replace(WELL, setting="uvicorn/default/w2/json", scenario="json")
+    run = synthetic_run((*cells, *others), rounds=6)
+    run = msgspec.structs.replace(run, behaviours=(*BEHAVIOURS, other))
+    return page_file(run, tmp_path_factory.mktemp("mixed"))
 
 
 @pytest.fixture(scope="module")
@@ -153,9 +165,26 @@ def test_filters_narrow_every_table(browser: Browser, mixed: Path) -> None:
         expect(status).to_have_text(f"{rows.count()} of {every} rows are shown.")
         assert page.locator("article.setting:visible").count() == 2
         assert page.locator(".start:visible").count() == 1
+        watched = page.locator("#behaviour tbody tr:visible, #behaviour article:visible")
+        assert {each.get_attribute("data-server") for each in watched.all()} == {"uvicorn"}
+        assert watched.count() == 4
+        page.locator("select[name='scenario']").select_option("json")
+        assert watched.count() == 2
         page.get_by_role("button", name="Show all").click()
         expect(status).to_have_text("All rows are shown.")
         assert rows.count() == every
+
+
+def test_scenario_filter_narrows_tables_charts_and_behaviour(browser: Browser, mixed: Path) -> None:
+    """With two scenarios one can be chosen; nothing that is of the other one stays."""
+    with Visit(browser, mixed) as page:
+        other = page.locator("[data-scenario='hello']:visible")
+        assert other.count() > 0
+        page.locator("select[name='scenario']").select_option("json")
+        assert other.count() == 0
+        for place in ("table.ranking tbody tr", "#behaviour tbody tr", "#behaviour article"):
+            shown = page.locator(place).locator("visible=true")
+            assert {each.get_attribute("data-scenario") for each in shown.all()} == {"json"}
 
 
 def test_keyboard_alone_is_enough(browser: Browser, mixed: Path) -> None:

@@ -142,11 +142,14 @@ def test_page_lies_in_the_run_folder_and_links_to_its_files(tmp_path: Path) -> N
     """`report.html` stands beside the files it is made from, and names those that are there."""
     run = synthetic_run(planned_cells((CLOSED_64,))[:2], rounds=1)
     folder = store_run(run, tmp_path)
+    others = {"behaviour.json", "verdict.json", "locust_stats.csv", "locust-1_stats.csv"}
+    for name in others | {"notes.txt"}:
+        (folder / name).write_text("[]")
     file = write_page(replace(run, folder=str(folder)))
     assert file == folder / "report.html"
     links = {a["href"] for tag, a in read(file.read_text()).elements if tag == "a" and "href" in a}
     files = {link for link in links if link and link.startswith("./")}
-    assert files == {"./run.json", "./trials.jsonl"}
+    assert files == {"./run.json", "./trials.jsonl", *(f"./{name}" for name in others)}
 
 
 def test_page_that_cant_be_written_is_an_error(tmp_path: Path) -> None:

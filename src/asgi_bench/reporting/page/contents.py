@@ -73,6 +73,9 @@ class Watch(NamedTuple):
     """How a server setting behaved: a row of figures, and sentences."""
 
     setting: str
+    server: str
+    workers: int
+    scenario: str
     texts: tuple[str, ...]
     sentences: tuple[str, ...]
 
@@ -204,6 +207,9 @@ def _watch(behaviour: Behaviour) -> Watch:
     """One server setting."""
     return Watch(
         setting=plain(behaviour.setting),
+        server=plain(behaviour.server),
+        workers=behaviour.workers,
+        scenario=plain(behaviour.scenario),
         texts=tuple(column.text(behaviour) for column in behaviours.COLUMNS),
         sentences=behaviours.sentences(behaviour),
     )

@@ -6,18 +6,25 @@ from urllib.parse import quote
 
 from asgi_bench.reporting import numbers
 from asgi_bench.store.folders import (
+    BEHAVIOUR_FILE,
     CHARTS_FOLDER,
     HEADER_FILE,
     LOGS_FOLDER,
     PHASES_FILE,
     PROOFS_FILE,
+    STATS_FILES,
     TRIALS_FILE,
+    VERDICT_FILE,
 )
 
+# Names, of which one may be a pattern.
 KNOWN = (
     (HEADER_FILE, "what was planned, where, with which packages"),
     (TRIALS_FILE, "every measurement, a line a trial"),
     (PROOFS_FILE, "what really ran under each server setting"),
+    (BEHAVIOUR_FILE, "how each server setting behaved under a stop, overload, idling, a crash"),
+    (VERDICT_FILE, "the verdict on the A/B, with what it rests on"),
+    (STATS_FILES, "Locust's own table, a line a cell and round"),
     (PHASES_FILE, "seconds of the run by phase"),
     (LOGS_FOLDER, "the servers' output"),
     (CHARTS_FOLDER, "the charts as SVG and PNG"),
@@ -36,9 +43,9 @@ class RawFile(NamedTuple):
 def raw_files(folder: Path) -> tuple[RawFile, ...]:
     """The files that a reader may want, relative to the run folder."""
     return tuple(
-        RawFile(address(path, folder), name, holds, _size(path))
+        RawFile(address(path, folder), path.name, holds, _size(path))
         for name, holds in KNOWN
-        if (path := folder / name).exists()
+        for path in sorted(folder.glob(name))
     )
 
 
