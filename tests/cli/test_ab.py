@@ -30,9 +30,12 @@ def folder_and_verdict(finished: Finished) -> tuple[Path, AbReport]:
 
 @pytest.fixture(scope="module")
 def slower(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """A candidate that waits 4 ms before each answer, where its baseline waits 1 ms."""
+    """A candidate that waits 4 ms before each answer, where its baseline waits 1 ms.
+
+    Its summary finds no room on its device.
+    """
     return in_process(
-        *("ab", *TINY, *QUICK, "--seed", "7"),
+        *("ab", *TINY, *QUICK, "--seed", "7", "--summary", "/dev/full"),
         *("--baseline-args", "--delay-ms 1", "--candidate-args", "--delay-ms 4"),
         folder=tmp_path_factory.mktemp("slower"),
     )
@@ -46,6 +49,12 @@ def test_a_grossly_slower_candidate_is_a_regression(slower: Finished) -> None:
     assert " slower in throughput (" in report.text
     assert report.verdict == "regression"
     assert [(one.kind, one.candidate) for one in report.differences] == [("args", "--delay-ms 4")]
+
+
+def test_a_summary_that_has_no_room_leaves_the_verdict(slower: Finished) -> None:
+    """It is said, and the verdict's line and exit code stay."""
+    assert slower.code == 3
+    assert slower.stderr.splitlines()[-1].startswith("--summary: /dev/full: can't be written: ")
 
 
 def test_a_stored_ab_is_judged_again_from_its_folder(slower: Finished) -> None:
@@ -121,6 +130,30 @@ def test_a_candidate_that_fails_is_no_regression(tmp_path: Path) -> None:
     assert "500" in report.text
 
 
+def test_a_servers_log_does_not_drive_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a server says reaches the last line without titles, colours and bells."""
+    text = "failed: candidate: \x1b]0;title\x07\x1b[31mno such\x07 app"
+    report = msgspec.structs.replace(report_of("failed"), text=text)
+    monkeypatch.setattr("asgi_bench.cli.ab._measured", lambda order: report)
+    finished = in_process("ab", *TINY, "--aa", folder=tmp_path)
+    assert finished.code == 1
+    assert finished.stdout == "failed: candidate: no such app\n"
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("pass", 1), ("regression", 3), ("invalid", 5)])
+def test_a_summary_that_fails_fails_what_passed(
+    verdict: Verdict, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asked for it and has none is told by the exit code, unless that has worse to tell."""
+    report = report_of(verdict)
+    monkeypatch.setattr("asgi_bench.cli.ab._measured", lambda order: report)
+    finished = in_process("ab", *TINY, "--aa", "--summary", "/dev/full", folder=tmp_path)
+    assert finished.code == code
+    assert finished.stdout == f"{report.text}\n"
+
+
 @pytest.mark.slow
 def test_a_candidate_that_breaks_under_load_fails(tmp_path: Path) -> None:
     """One wrong answer in fifty is no restless machine: exit code 1, after three blocks."""
@@ -164,6 +197,7 @@ def test_exit_codes(verdict: Verdict, code: ExitCode) -> None:
         (("--aa", "--budget", "100"), "--budget"),
         (("--aa", "--sweep"), "--sweep"),
         (("--aa", "--client", "http"), "--client"),
+        (("--aa", "--summary", "nowhere/summary.md"), "there is no folder nowhere"),
     ],
 )
 def test_faults_of_usage_are_told_before_anything_starts(

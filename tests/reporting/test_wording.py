@@ -42,6 +42,22 @@ def test_colours_of_a_log_line_vanish_whole() -> None:
 
 
 @pytest.mark.parametrize(
+    "sequence",
+    [
+        "\x1b]0;title\x07",
+        "\x1b]8;;https://evil.example\x1b\\",
+        "\x1bPq#0\x1b\\",
+        "\x1b_kitty\x1b\\",
+    ],
+)
+def test_strings_for_the_terminal_vanish_whole(sequence: str) -> None:
+    """A title or a link's address goes with its end, be that a bell or what ECMA-48 has for it."""
+    assert plain(f"no {sequence}such app") == "no such app"
+    # Without an end it's text that does nothing.
+    assert plain(sequence[:4]).isprintable()
+
+
+@pytest.mark.parametrize(
     ("load", "words"),
     [
         (ClosedLoop(64), "closed loop, 64 connections"),

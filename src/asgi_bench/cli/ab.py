@@ -1,6 +1,7 @@
 """`asgi-bench ab`: baseline against candidate, interleaved, one verdict."""
 
 import functools
+import os
 import sys
 import time
 from pathlib import Path
@@ -26,11 +27,12 @@ from asgi_bench.cli.side_options import AskedSides, with_sides
 from asgi_bench.definitions.ab_plan import load_ab_plan
 from asgi_bench.definitions.quantities import parse_duration
 from asgi_bench.definitions.selection import Selection
-from asgi_bench.errors import BenchError, ExitCode, UsageError
+from asgi_bench.errors import ExitCode, UsageError
 from asgi_bench.machine.fingerprint import busy_warning
 from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.model import AbReport, Verdict
 from asgi_bench.reporting.documents import render_ab
+from asgi_bench.reporting.wording import plain
 from asgi_bench.sides.building import built_sides
 from asgi_bench.sides.given import Asked
 from asgi_bench.store.runs import read_run, write_verdict
@@ -69,6 +71,7 @@ def ab(
     """Compare a candidate with its baseline in one run, and say whether it is slower."""
     require_linux()
     _check(selection, sides, aa=aa)
+    _check_summary(summary)
     gate = gate_of(min_change, budget, is_aa=aa)
     wait_s = 0.0 if wait is None else parse_duration(wait, "--wait")
     asked = _with_itself(sides) if aa else sides
@@ -97,10 +100,12 @@ def ab(
             prepared_s=time.perf_counter() - began_s,
         )
         report = _measured(order)
-    if summary is not None:
-        _write_summary(summary, report)
-    print(report.text)
-    raise typer.Exit(exit_code(report, fail_on_undecided=fail_on_undecided))
+    # The verdict first: what becomes of the summary doesn't change it.
+    print(plain(report.text))
+    code = exit_code(report, fail_on_undecided=fail_on_undecided)
+    if summary is not None and not _is_written(summary, report):
+        code = code or ExitCode.FAILED
+    raise typer.Exit(code)
 
 
 def _check(selection: Selection, sides: AskedSides, *, aa: bool) -> None:
@@ -139,11 +144,24 @@ def _measured(order: Order) -> AbReport:
     return report
 
 
-def _write_summary(path: Path, report: AbReport) -> None:
+def _check_summary(path: Path | None) -> None:
+    """Raise UsageError for what can't be written, before a budget is spent on it."""
+    if path is None:
+        return
+    if not path.parent.is_dir():
+        raise UsageError(f"--summary: {path}: there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(f"--summary: {path}: can't be written: permission denied")
+
+
+def _is_written(path: Path, report: AbReport) -> bool:
+    """Write the summary; where that fails after all, say so."""
     try:
         path.write_text(render_ab(report, "markdown"), encoding="utf-8")
     except OSError as fault:
-        raise BenchError(f"--summary: {path}: can't be written: {fault.strerror}") from None
+        say(f"--summary: {path}: can't be written: {fault.strerror}")
+        return False
+    return True
 
 
 def exit_code(report: AbReport, *, fail_on_undecided: bool) -> ExitCode:

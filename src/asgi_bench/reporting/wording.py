@@ -15,8 +15,11 @@ NAMED_CELLS = 3
 # More findings of one kind than this are told by one of them.
 TOLD_TEXTS = 3
 OVERLOADED = "overloaded"
-# Colours and cursor moves (ECMA-48, 5.4), as servers write them into their logs.
-ANSI_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+# Colours and cursor moves (ECMA-48, 5.4), as servers write them into their logs; and strings for
+# the terminal (8.3.89: titles, links), which xterm lets a bell end as well.
+ANSI_SEQUENCE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)",
+)
 # Control, format, surrogate, line and paragraph separator.
 CONTROL_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
