@@ -1,4 +1,5 @@
 import contextlib
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,9 @@ def test_what_is_installed_from_the_repository_is_installed_from_the_commit(
     commit(repository, "old")
     line = Line("tiny", str(project))
     theirs = overlay(sys.executable, [line], "--python", print).python
+    # Their own pip would have noted where it was installed from.
+    (noted,) = Path(theirs).parents[1].rglob("direct_url.json")
+    noted.write_text(json.dumps({"url": project.as_uri(), "dir_info": {}}))
     write_project(project, word="new", version="2.0", needs=("no-such-need",))
     commit(repository, "new")
     monkeypatch.chdir(repository)

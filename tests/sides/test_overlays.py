@@ -25,9 +25,14 @@ def answer(python: str, code: str) -> str:
 
 
 def test_only_what_was_asked_for_differs(tmp_path: Path) -> None:
-    """A source folder's package comes first; all else is the user's environment, untouched."""
+    """A source folder's package comes first; folder and environment of the user's stay as is."""
     project = write_project(tmp_path / "project", version="2.5", needs=("msgspec",))
+    # Of a project whose files are linked from elsewhere they are found all the same.
+    (project / "needs.txt").rename(tmp_path / "needs.txt")
+    (project / "needs.txt").symlink_to("../needs.txt")
+    before = sorted(project.rglob("*"))
     made = built(str(project))
+    assert sorted(project.rglob("*")) == before
     assert made.installed == {"tiny-server": "2.5"}
     assert answer(made.python, "import tiny_server; print(tiny_server.WORD)") == "one"
     told = "import importlib.metadata as m, msgspec; print(m.version('msgspec'), msgspec.__file__)"

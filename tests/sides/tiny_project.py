@@ -19,6 +19,8 @@ import os, re, zipfile
 def build_wheel(directory, config_settings=None, metadata_directory=None):
     with open("pyproject.toml") as file:
         version = re.search('version = "(.*)"', file.read())[1]
+    # As setuptools does.
+    os.makedirs("build", exist_ok=True)
     info = f"tiny_server-{version}.dist-info"
     needs = "".join(f"Requires-Dist: {line}" for line in open("needs.txt"))
     head = f"Metadata-Version: 2.1\\nName: tiny-server\\nVersion: {version}\\n"

@@ -71,6 +71,18 @@ def content_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
+def left_out(folder: str, names: list[str]) -> set[str]:
+    """Which names of a folder are no part of a project: as for `content_digest`, but for git's."""
+    return {name for name in names if not _belongs(Path(folder, name))}
+
+
+def _belongs(path: Path) -> bool:
+    """Whether it is of a project; sockets and the like hold nothing, and links are kept."""
+    if path.name == "__pycache__" or (path / "pyvenv.cfg").is_file():
+        return False
+    return path.is_symlink() or path.is_file() or path.is_dir()
+
+
 def _contents(path: Path) -> Iterator[tuple[str, Path]]:
     """The files by their names within a folder, in order."""
     if path.is_file():
@@ -78,11 +90,7 @@ def _contents(path: Path) -> Iterator[tuple[str, Path]]:
         return
     for folder, folders, names in os.walk(path):
         here = Path(folder)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if name not in ("__pycache__", ".git") and not (here / name / "pyvenv.cfg").is_file()
-        )
+        folders[:] = sorted(name for name in folders if name != ".git" and _belongs(here / name))
         for name in sorted([*names, *(one for one in folders if (here / one).is_symlink())]):
             found = here / name
             # A worktree has a file of that name; sockets and the like hold nothing.

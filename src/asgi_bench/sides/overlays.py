@@ -5,13 +5,14 @@ asked for, and behind them on the module path lies the user's environment, as it
 isn't named is the same files on both sides, and nothing is installed into the user's own.
 """
 
+import contextlib
 import json
 import os
 import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -28,6 +29,7 @@ from asgi_bench.sides.cache import (
     cache_folder,
     content_digest,
     forget_unused,
+    left_out,
     locked,
 )
 from asgi_bench.sides.given import Line
@@ -141,10 +143,41 @@ def _build(base: str, site: _Site, folder: Path, lines: Sequence[Line], flag: st
     if has_pip.returncode != 0:
         _run([str(python), "-m", "ensurepip"], f"{flag}: no pip")
     for line in lines:
-        _install(python, packages, line, flag)
+        with _apart(line) as ours:
+            _install(python, packages, ours, flag)
     if has_pip.returncode != 0:
         _run([str(python), "-m", "pip", "uninstall", "--yes", *_TOOLS], f"{flag}: no pip")
     return Overlay(str(python), _versions(packages))
+
+
+@contextlib.contextmanager
+def _apart(line: Line) -> Iterator[Line]:
+    """A line whose source folder is a copy: a build leaves `build` and `*.egg-info` where it runs.
+
+    Git's data is copied too, for versions that are told by it. What lies in our own cache is a
+    worktree, whose project may need what lies above it, and nobody else's.
+    """
+    if line.path is None or not Path(line.path).is_dir():
+        yield line
+        return
+    source = Path(line.path)
+    if source.is_relative_to(cache_folder().resolve()):
+        yield line
+        return
+    with tempfile.TemporaryDirectory(prefix="asgi-bench-") as folder:
+        copy = Path(folder) / source.name
+        shutil.copytree(source, copy, symlinks=True, ignore=left_out)
+        _keep_links(source, copy)
+        yield msgspec.structs.replace(line, path=str(copy))
+
+
+def _keep_links(source: Path, copy: Path) -> None:
+    """Let links out of the folder, as to a README above it, lead where they did."""
+    for link in [path for path in copy.rglob("*") if path.is_symlink()]:
+        target = (source / link.relative_to(copy)).resolve()
+        if not target.is_relative_to(source):
+            link.unlink()
+            link.symlink_to(target)
 
 
 def _install(python: Path, packages: Path, line: Line, flag: str) -> None:
