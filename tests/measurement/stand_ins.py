@@ -8,7 +8,7 @@ from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.draft import TrialDraft
 from asgi_bench.measurement.peak import PeakMemory
 from asgi_bench.measurement.standing import StandingServer
-from asgi_bench.model import Cell, ClosedLoop, Load, Scenario
+from asgi_bench.model import Cell, ClosedLoop, Load, Role, Scenario
 
 # As a plan without other wishes has it.
 DURATION_S = 2.0
@@ -21,9 +21,10 @@ def loaded_cell(
     workers: int = 1,
     round: int = 0,
     block: int = 0,
+    side: Role | None = None,
 ) -> LoadedCell:
     """A cell that is ready for its load, of a server that has no processes to look at."""
-    cell = Cell(name, "default", workers, "hello", load or ClosedLoop(64))
+    cell = Cell(name, "default", workers, "hello", load or ClosedLoop(64), side=side)
     server = SimpleNamespace(
         process=SimpleNamespace(port=1, pids=()),
         scenario=Scenario(name="hello", app="hello:app"),

@@ -1,6 +1,7 @@
 """The order of a load process's commands, told by a stand-in for one; real ones: test_small_run."""
 
 from collections.abc import Mapping
+from itertools import permutations
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.sliced import AT_ONCE, SHARE_WARMUP_S, WARMUP_S, SliceLoader
 from asgi_bench.measurement.watch import Watch
-from asgi_bench.model import ClosedLoop, ErrorCounts, OpenLoop
+from asgi_bench.model import ROLES, ClosedLoop, ErrorCounts, OpenLoop, Role
 from tests.measurement.stand_ins import DURATION_S, loaded_cell
 from tests.synthetic_run import plan_of
 
@@ -47,7 +48,9 @@ class StandIn:
         self.commands.append(command)
         match command:
             case Open(target=target):
-                return Opened(self.speeds[target.name.partition("/")[0]], ())
+                name = target.name
+                speed = self.speeds.get(name) or self.speeds[name.partition("/")[0]]
+                return Opened(speed, ())
             case Load(duration_s=duration_s):
                 if len(self.loads) == self._fails_at:
                     raise LoadFault("the load process died")
@@ -190,6 +193,29 @@ def test_a_share_of_an_unknown_rate_fails_its_own_cell_alone() -> None:
     stand.speeds = {"quick": 2000.0, "dead": 100.0}
     loaded(1)
     assert sorted(load.rate_rps or 0 for load in stand.loads) == [50.0, 500.0]
+
+
+@pytest.mark.parametrize("order", list(permutations(ROLES)))
+def test_the_baseline_settles_the_rate_of_all_sides(order: tuple[Role, ...]) -> None:
+    """Half of a rate is half of what the first baseline reached, whoever is started first."""
+    half = OpenLoop(None, rate_share=0.5)
+    speeds_of: dict[Role, float] = {"baseline": 1000.0, "control": 900.0, "candidate": 600.0}
+    cells = {role: loaded_cell("quick", load=half, side=role) for role in order}
+    stand = StandIn(speeds={cells[role].cell.key: speeds_of[role] for role in order})
+    loader = SliceLoader(plan_of(()), cast(LoadStand, stand), Watch(lambda event: None, 1.0))
+    loader.load([cells[role] for role in order], round=0, block=0)
+    rates = {load.rate_rps for load in stand.loads}
+    assert len(rates) == 1
+    assert rates <= {500.0, 450.0}
+    assert len({item.draft.finish().offered_rps for item in cells.values()}) == 1
+    opened = [command.target.name for command in stand.commands if isinstance(command, Open)]
+    # Once it is settled the sides open in the order of their start again.
+    stand.commands.clear()
+    loader.load([cells[role] for role in order], round=1, block=0)
+    assert [c.target.name for c in stand.commands if isinstance(c, Open)] == [
+        cells[role].cell.key for role in order
+    ]
+    assert opened[-1] == cells["candidate"].cell.key
 
 
 def test_a_server_that_answers_nothing_is_given_up_for_its_round(

@@ -22,7 +22,7 @@ from asgi_bench.measurement.schedule import (
     slice_duration_s,
 )
 from asgi_bench.measurement.watch import Watch
-from asgi_bench.model import ClosedLoop, OpenLoop, Plan, RateSweep
+from asgi_bench.model import Cell, ClosedLoop, OpenLoop, Plan, RateSweep
 from asgi_bench.model import Load as AnyLoad
 
 # Beside the ramp, which is load already; Python servers have nothing more to warm up.
@@ -71,7 +71,7 @@ class SliceLoader:
             self._watch.enter(round, block, "open")
             warm: set[str] = set()
             lengths_s = even_lengths_s(
-                {item.cell: self._open(item, process, warm) for item in _cold_first(cells)}
+                {item.cell: self._open(item, process, warm) for item in self._in_order(cells)}
             )
             self._watch.enter(round, block, "load")
             able = [item for item in cells if not item.draft.has_failed]
@@ -104,7 +104,7 @@ class SliceLoader:
             item = by_key[piece.cell]
             rate_rps = self._rates_rps.get(piece.cell)
             if piece.cell in shares:
-                rate_rps = self._ceilings_rps[piece.cell] * shares[piece.cell].pop()
+                rate_rps = self._ceilings_rps[item.cell.sideless.key] * shares[piece.cell].pop()
             self._load(item, piece.duration_s, rate_rps, chance, process)
 
     def _search(
@@ -159,14 +159,29 @@ class SliceLoader:
         # A schedule is followed whole: cut into slices it would never meet a long stall.
         return item.duration_s
 
+    def _in_order(self, cells: Sequence[LoadedCell]) -> list[LoadedCell]:
+        """The order of opening: who settles a rate for other sides comes before them."""
+        return _cold_first(sorted(cells, key=self._follows))
+
+    def _follows(self, item: LoadedCell) -> bool:
+        """Whether a cell's rate has to be settled by another side first."""
+        is_settled = item.cell.sideless.key in self._ceilings_rps
+        return is_relative(item.cell.load) and not _settles(item.cell) and not is_settled
+
     def _settle_rate(self, item: LoadedCell, throughput_rps: float) -> None:
-        """Fix what a cell's rates come to: shares are of what it reached when first warmed up."""
-        key, load = item.cell.key, item.cell.load
-        if throughput_rps > 0:
-            self._ceilings_rps.setdefault(key, throughput_rps)
-        ceiling_rps = self._ceilings_rps.get(key, 0.0)
+        """Fix what a cell's rates come to: shares are of what it reached when first warmed up.
+
+        In an A/B they are of what the baseline reached: the sides have to be offered the same.
+        """
+        key, ceiling_key, load = item.cell.key, item.cell.sideless.key, item.cell.load
+        if throughput_rps > 0 and _settles(item.cell):
+            self._ceilings_rps.setdefault(ceiling_key, throughput_rps)
+        ceiling_rps = self._ceilings_rps.get(ceiling_key, 0.0)
         if is_relative(load) and not ceiling_rps:
-            item.draft.fail("no right answer came in the warm-up, so no share of a rate is known")
+            whose = "" if _settles(item.cell) else " of the baseline"
+            item.draft.fail(
+                f"no right answer came in the warm-up{whose}, so no share of a rate is known"
+            )
         elif isinstance(load, OpenLoop):
             share = load.rate_share
             self._rates_rps[key] = load.rate_rps or ceiling_rps * (share or 1.0)
@@ -227,6 +242,11 @@ class SliceLoader:
 def _cold_first(cells: Sequence[LoadedCell]) -> list[LoadedCell]:
     """Closed loops before open ones: they have to warm their server up, who has not may follow."""
     return sorted(cells, key=lambda item: not isinstance(item.cell.load, ClosedLoop))
+
+
+def _settles(cell: Cell) -> bool:
+    """Whether a cell's own throughput is what shares of a rate are of: all but a candidate's."""
+    return cell.side != "candidate"
 
 
 def scheduled_s(item: LoadedCell) -> float:

@@ -24,7 +24,10 @@ class ClosedLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="closed"):
 
 
 class OpenLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="open"):
-    """Requests are due on a schedule; `rate_share` is a share of the cell's own throughput."""
+    """Requests are due on a schedule; `rate_share` is a share of the cell's own throughput.
+
+    In an A/B it is one of the baseline's, on all sides.
+    """
 
     rate_rps: float | None
     rate_share: float | None = None

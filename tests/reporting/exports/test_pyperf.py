@@ -1,14 +1,16 @@
 from pathlib import Path
 
+import msgspec
 import pyperf as reader
 import pytest
 
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Run
+from asgi_bench.model import Reason, Role, Run, Trial
 from asgi_bench.reporting.exports.pyperf import pyperf
 from asgi_bench.reporting.exports.subject import Subject, subject_of
 from tests.reporting.exports.conftest import ROUNDS
 from tests.synthetic_run import planned_cells, synthetic_run
+from tests.synthetic_sides import ab_run
 
 
 def test_pyperf_loads_a_benchmark_for_each_measure(
@@ -31,6 +33,27 @@ def test_pyperf_loads_a_benchmark_for_each_measure(
     assert answer.get_dates() is not None
     # Writing it again checks that no run's metadata is at odds with another's.
     suite.dump(str(tmp_path / "again.json"))
+
+
+def test_the_sides_of_an_ab_have_the_same_rounds(tmp_path: Path) -> None:
+    """pyperf tells nothing of unequal counts: a round that one side lost is left out of all."""
+
+    def edit(trial: Trial, role: Role) -> Trial:
+        is_lost = role == "candidate" and trial.round == 3
+        found = (Reason("errors", "invalid", 1.0, 0.0, "wrong"),) if is_lost else ()
+        return msgspec.structs.replace(
+            trial,
+            started_at="2026-11-24T07:00:00Z",
+            validity="invalid" if is_lost else "valid",
+            validity_reasons=found,
+        )
+
+    (document,) = pyperf(subject_of(ab_run(0.05, blocks=8, edit=edit)))
+    path = tmp_path / document.name
+    path.write_text(document.text)
+    suite = reader.BenchmarkSuite.load(str(path))
+    assert len(suite) == 3 * 2
+    assert {benchmark.get_nrun() for benchmark in suite} == {7}
 
 
 def test_nothing_usable_is_an_error() -> None:

@@ -1,22 +1,26 @@
 """pyperf's JSON, for `pyperf compare_to`, `hist` and `stats` over our rounds.
 
 A round has fresh processes, as a run of pyperf has, so each is a run with one value. pyperf takes
-unequal counts of values for a significant difference: compare runs of as many rounds.
+unequal counts of values for a significant difference: compare runs of as many rounds. Of an A/B
+only rounds are told that all sides have, for it's its sides that are compared.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import msgspec
 
 from asgi_bench.analysis.metrics import response_time_p50_s, server_cpu_s_per_request
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.errors import BenchError
-from asgi_bench.model import ClosedLoop, OpenLoop, Trial
+from asgi_bench.model import Cell, ClosedLoop, OpenLoop, Trial
 from asgi_bench.reporting.exports.subject import Document, Subject, usable_trials
 from asgi_bench.reporting.wording import plain
 
 FORMAT_VERSION = "1.0"
+
+# One value a trial, in seconds.
+Values: TypeAlias = Sequence[tuple[Trial, float]]
 
 
 def pyperf(subject: Subject) -> tuple[Document, ...]:
@@ -27,11 +31,9 @@ def pyperf(subject: Subject) -> tuple[Document, ...]:
     empty suite.
     """
     benchmarks = [
-        {"metadata": {"name": f"{plain(sample.planned.cell.key)}: {title}", "unit": "second"}}
-        | {"runs": runs}
-        for sample, trials in usable_trials(subject)
-        for title, seconds in _measures(sample).items()
-        if (runs := list(_runs(trials, seconds)))
+        {"metadata": {"name": f"{plain(cell.key)}: {title}", "unit": "second"}, "runs": runs}
+        for (cell, title), values in _in_common_rounds(_values(subject)).items()
+        if (runs := [_run(trial, value) for trial, value in values])
     ]
     if not benchmarks:
         raise BenchError(
@@ -56,15 +58,33 @@ def _measures(sample: Sample) -> Mapping[str, Callable[[Trial], float | None]]:
     return {}
 
 
-def _runs(
-    trials: tuple[Trial, ...], seconds: Callable[[Trial], float | None]
-) -> Iterator[dict[str, Any]]:
-    """A run for each trial that has the figure; none of them can be 0."""
-    for trial in trials:
-        value = seconds(trial)
-        if value:
-            about = {"date": trial.started_at.removesuffix("Z"), "duration": trial.duration_s}
-            yield {"metadata": about, "values": [value]}
+def _values(subject: Subject) -> dict[tuple[Cell, str], Values]:
+    """Each measure of each usable cell: trials that have the figure; none of them can be 0."""
+    return {
+        (sample.planned.cell, title): [
+            (trial, value) for trial in trials if (value := seconds(trial))
+        ]
+        for sample, trials in usable_trials(subject)
+        for title, seconds in _measures(sample).items()
+    }
+
+
+def _in_common_rounds(found: Mapping[tuple[Cell, str], Values]) -> dict[tuple[Cell, str], Values]:
+    """The values of rounds that every side of the same cell has; without sides all of them."""
+    common: dict[tuple[Cell, str], set[int]] = {}
+    for (cell, title), values in found.items():
+        rounds = {trial.round for trial, _ in values}
+        key = (cell.sideless, title)
+        common[key] = common.get(key, rounds) & rounds
+    return {
+        (cell, title): [one for one in values if one[0].round in common[cell.sideless, title]]
+        for (cell, title), values in found.items()
+    }
+
+
+def _run(trial: Trial, value: float) -> dict[str, Any]:
+    about = {"date": trial.started_at.removesuffix("Z"), "duration": trial.duration_s}
+    return {"metadata": about, "values": [value]}
 
 
 def _s_per_answer(trial: Trial) -> float | None:
