@@ -7,6 +7,7 @@ from asgi_bench.analysis.document import Interval, ScalingPoint
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import Goal, PlannedCell, Run, Trial
 from tests.synthetic_run import failed, planned_cells, synthetic_run
+from tests.synthetic_sides import ab_run
 
 replace = msgspec.structs.replace
 
@@ -158,3 +159,12 @@ def test_what_can_not_be_believed_has_no_speed_up() -> None:
 def test_one_worker_count_is_no_scaling() -> None:
     """Nothing to compare, nothing to say."""
     assert summarize(synthetic_run(planned_cells(worker_counts=(1,)))).scaling == ()
+
+
+def test_the_sides_of_an_ab_are_no_worker_counts() -> None:
+    """Three sides of one count are not compared as counts, though each has its memory."""
+
+    def weighed(trial: Trial, _: object) -> Trial:
+        return msgspec.structs.replace(trial, server_pss_bytes=30_000_000)
+
+    assert summarize(ab_run(0.0, blocks=6, edit=weighed)).scaling == ()

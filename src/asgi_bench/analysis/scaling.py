@@ -21,12 +21,15 @@ Figure: TypeAlias = Callable[[Trial], float | None]
 
 
 def scaling_of(samples: Mapping[str, Sample], plan: Plan) -> tuple[Scaling, ...]:
-    """An entry for each server setting that was measured at saturation with several counts."""
-    settings: dict[tuple[str, str, str, ClosedLoop], list[Sample]] = {}
+    """An entry for each server setting that was measured at saturation with several counts.
+
+    The sides of an A/B are settings of their own: they differ in what they serve with.
+    """
+    settings: dict[tuple[str, str, ClosedLoop], list[Sample]] = {}
     for sample in samples.values():
         cell = sample.planned.cell
         if isinstance(cell.load, ClosedLoop) and sample.estimating:
-            key = (cell.server, cell.variant, cell.scenario, cell.load)
+            key = (cell.setting.rpartition("/")[0], cell.scenario, cell.load)
             settings.setdefault(key, []).append(sample)
     return tuple(
         _scaling(sorted(members, key=_workers), samples, plan)
