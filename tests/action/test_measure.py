@@ -13,6 +13,9 @@ from tests.repositories import commit, git, make_repository
 STAND_IN = """#!{python}
 import json, os, sys
 from pathlib import Path
+if sys.argv[1] == "report":
+    Path(sys.argv[2], "report.html").write_text("the page")
+    sys.exit()
 Path({told!r}).write_text(json.dumps(sys.argv[1:]))
 output = Path(sys.argv[sys.argv.index("-o") + 1])
 print("measuring", file=sys.stderr)
@@ -80,6 +83,8 @@ def test_the_outputs_tell_what_came_out(stand_in: Path) -> None:
         "undecided-count": "1",
     }
     assert paths["results-path"] == paths["output-path"] / "run"
+    assert paths["report-path"] == paths["results-path"] / "report.html"
+    assert paths["report-path"].read_text() == "the page"
     assert paths["summary-path"].read_text() == step.summary == "the summary"
 
 
@@ -123,9 +128,21 @@ def test_a_failure_has_a_summary_too(stand_in: Path) -> None:
     step = measured(stand_in, [], 1)
     assert step.code == 0
     assert (step.outputs["verdict"], step.outputs["exit-code"]) == ("failed", "1")
-    assert step.outputs["results-path"] == ""
+    assert step.outputs["results-path"] == step.outputs["report-path"] == ""
     assert "> **failed**: nothing could be compared" in step.summary
     assert "    asgi-bench: <b>no</b> `such` app\n" in step.summary
+
+
+@pytest.mark.parametrize(
+    ("budget", "flags", "limit"),
+    [("100s", "", "2700s"), ("2m", "--wait 10m", "4560s"), ("", "--budget=90s", "2670s")],
+)
+def test_what_hangs_is_stopped(stand_in: Path, budget: str, flags: str, limit: str) -> None:
+    """There is an outer limit, far beyond the budget; where it was met the summary says so."""
+    step = measured(stand_in, [], 124, BUDGET=budget, FLAGS=flags)
+    assert step.said.startswith(f"timeout --kill-after=60s {limit} ")
+    assert (step.outputs["verdict"], step.outputs["exit-code"]) == ("failed", "124")
+    assert f"it did not end within {limit[:-1]} s and was stopped" in step.summary
 
 
 def test_the_summary_can_be_left_out(stand_in: Path) -> None:
@@ -200,6 +217,7 @@ def told_of(workspace: Path, branch: str, step: Step) -> None:
     assert told["candidate"]["commit"] == git(workspace, "rev-parse", branch)
     assert told["baseline"]["commit"] == git(workspace, "rev-parse", "main")
     assert f"> **{step.outputs['verdict']}**: " in step.summary
+    assert "<html" in Path(step.outputs["report-path"]).read_text()
     assert git(workspace, "worktree", "list").count("\n") == 0
 
 
