@@ -3,8 +3,9 @@
 JSON is the document; CSV has each of its facts but the figures within validity reasons. Text,
 Markdown and the page have the same rows, verdicts, findings, versions and commands. They leave out
 percentiles that have no column (p90, p99.99, the largest), what comparisons rest on (ratios of
-single rounds, adjusted p: ranks and ties come of them) and the machine's details, and text the
-proofs; of these the page has ratios of rounds, proofs and details, Markdown the proofs.
+single rounds, adjusted p: ranks and ties come of them), the label (the run's id holds it) and the
+machine's details, and text the proofs; of these the page has ratios of rounds, label, details and
+proofs, Markdown the proofs.
 """
 
 from typing import Literal, TypeAlias
