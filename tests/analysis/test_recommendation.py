@@ -5,7 +5,7 @@ import pytest
 
 from asgi_bench.analysis.recommendation import Recommendation, recommend
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Gate, Objective, OpenLoop, PlannedCell, Run, Trial
+from asgi_bench.model import ClosedLoop, Gate, Objective, OpenLoop, PlannedCell, Run, Trial
 from tests.synthetic_run import (
     CLOSED_64,
     OPEN_AND_SWEEP,
@@ -173,6 +173,26 @@ def test_too_little_to_go_on_is_said(
     """No recommendation is made up: one line says what is lacking."""
     with pytest.raises(BenchError, match=words):
         recommend(run(), objective=objective)
+
+
+def test_other_scenarios_and_loads_are_named() -> None:
+    """What was measured under others than those compared is told once each, not passed over."""
+    small = planned_cells((CLOSED_64, ClosedLoop(8), OpenLoop(500)), worker_counts=(1,))
+    other = [replace(one, cell=replace(one.cell, scenario="large")) for one in small]
+    found = recommend(synthetic_run((*small, *other), rounds=6))
+    assert "/hello/c64" in found.planned.cell.key
+    assert found.apart == ("hello/c8", "hello/r500", "large/c64", "large/c8", "large/r500")
+    assert recommend(synthetic_run(planned_cells(worker_counts=(1,)), rounds=6)).apart == ()
+
+
+def test_sweeps_of_several_scenarios_are_not_mixed() -> None:
+    """A rate that a light scenario keeps is no figure of a heavy one: the first is compared."""
+    sweep = planned_cells(OPEN_AND_SWEEP[-1:], worker_counts=(1,))
+    other = [replace(one, cell=replace(one.cell, scenario="large")) for one in sweep]
+    found = recommend(synthetic_run((*sweep, *other), rounds=6), objective=P99_10MS)
+    compared = {each.b for each in (*found.beaten, *found.tied)}
+    assert all("/hello/" in key for key in compared)
+    assert found.apart == ("large/sweep",)
 
 
 def test_ab_has_nothing_to_choose() -> None:

@@ -1,7 +1,7 @@
 import msgspec
 
 from asgi_bench.analysis.recommendation import recommend
-from asgi_bench.model import PlannedCell
+from asgi_bench.model import ClosedLoop, PlannedCell
 from asgi_bench.reporting.recommendations import command_line, recommendation_text
 from tests.synthetic_run import planned_cells, synthetic_run, troubled_run
 
@@ -53,3 +53,11 @@ def test_single_setting_says_that_it_had_no_rival() -> None:
     text = recommendation_text(recommend(synthetic_run(planned_cells()[:1], rounds=3)))
     assert "there is nothing it was better than" in text
     assert "It is better than" not in text
+
+
+def test_other_scenarios_and_loads_are_left_out_by_name() -> None:
+    """Who asked for several learns which one the choice goes by."""
+    cells = planned_cells((ClosedLoop(64), ClosedLoop(8)), worker_counts=(1,))
+    text = recommendation_text(recommend(synthetic_run(cells, rounds=6)))
+    assert "  hello/c8: only hello/c64 is compared; there others may be better" in text
+    assert "only hello/c64" not in recommendation_text(recommend(synthetic_run(rounds=9)))

@@ -29,7 +29,8 @@ class Recommendation(msgspec.Struct, frozen=True):
     `estimate` is its figure over the reference's where `reference` names one, else the figure
     itself. `beaten` and `tied` compare it (a) with the others (b): those it is distinguishably
     better than, and those it can't be told apart from. `left_out` says by cell why it wasn't
-    considered; `workers_most` is how many workers were allowed, and `rounds` the fewest that a
+    considered, `apart` which other scenarios and loads (`hello/r500`) the run has, of which it says
+    nothing; `workers_most` is how many workers were allowed, and `rounds` the fewest that a
     comparison rests on, null where there was nothing to compare.
     """
 
@@ -45,6 +46,7 @@ class Recommendation(msgspec.Struct, frozen=True):
     left_out: tuple[tuple[str, str], ...]
     doubts: tuple[str, ...]
     rounds: int | None
+    apart: tuple[str, ...] = ()
 
 
 class _Question(msgspec.Struct, frozen=True):
@@ -101,7 +103,20 @@ def recommend(
             *_unmeasured(allowed, most),
         ),
         rounds=min(rounds, default=None),
+        apart=_apart(samples, samples[best]),
     )
+
+
+def _apart(samples: Mapping[str, Sample], best: Sample) -> tuple[str, ...]:
+    """The scenarios and loads that were measured and not compared: another may be better there."""
+    measured = [_condition(sample) for sample in samples.values() if sample.measured]
+    return tuple(dict.fromkeys(each for each in measured if each != _condition(best)))
+
+
+def _condition(sample: Sample) -> str:
+    """A cell's scenario and load, as its key ends."""
+    cell = sample.planned.cell
+    return f"{cell.scenario}/{cell.load.key}"
 
 
 def _allowed(
@@ -153,6 +168,7 @@ def _question(samples: Sequence[Sample], objective: Objective | None, run_id: st
         return _Question("throughput", _throughput, _under(samples, loads[0]), ())
     sweeps = [s for s in samples if s.planned.cell.load.key == "sweep"]
     if sweeps:
+        sweeps = list(_under(sweeps, sweeps[0].planned.cell.load))
         figure = partial(kept_rate_rps, objective)
         kept = [
             s

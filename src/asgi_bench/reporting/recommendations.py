@@ -41,7 +41,7 @@ def recommendation_text(found: Recommendation) -> str:
         [_why(found)],
         _listed("It is better than:", found.beaten, found),
         _listed(TIED, found.tied, found),
-        _left_out(found.left_out),
+        _left_out(found),
         _doubts(found),
         list(_hints(found.planned)),
     ]
@@ -128,18 +128,21 @@ def _setting(key: str) -> str:
     return plain("/".join(key.split("/")[:3]))
 
 
-def _left_out(left_out: Sequence[tuple[str, str]]) -> list[str]:
-    """What was not considered, by reason."""
+def _left_out(found: Recommendation) -> list[str]:
+    """What was not considered, by reason: settings, then scenarios and loads."""
     by_reason: dict[str, list[str]] = {}
-    for key, reason in left_out:
+    for key, reason in found.left_out:
         setting = _setting(key)
         names = by_reason.setdefault(plain(reason), [])
         if setting not in names:
             names.append(setting)
-    if not by_reason:
-        return []
     lines = [f"  {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
-    return ["Not considered:", *lines]
+    if found.apart:
+        cell = found.planned.cell
+        only = plain(f"{cell.scenario}/{cell.load.key}")
+        names = [*map(plain, found.apart[:NAMED]), *(["…"] if len(found.apart) > NAMED else [])]
+        lines.append(f"  {', '.join(names)}: only {only} is compared; there others may be better")
+    return ["Not considered:", *lines] if lines else []
 
 
 def _doubts(found: Recommendation) -> list[str]:
