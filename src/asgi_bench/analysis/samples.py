@@ -10,10 +10,11 @@ import msgspec
 
 from asgi_bench.analysis.cell_validity import Verdict, is_usable, judge_cell
 from asgi_bench.analysis.pacing import due_rounds
+from asgi_bench.analysis.proof_validity import proof_findings
 from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.analysis.validity import RULES_VERSION, judge_trial_of
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Cell, OpenLoop, Plan, PlannedCell, Run, RunHeader, Trial
+from asgi_bench.model import Cell, OpenLoop, Plan, PlannedCell, Reason, Run, RunHeader, Trial
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -63,7 +64,20 @@ def sample_cells(run: Run) -> dict[str, Sample]:
     known = [
         judged(trial, cells[trial.cell], header) for trial in run.trials if trial.cell in cells
     ]
-    return samples_of(header.plan, known)
+    proofs = {proof.setting: proof for proof in run.proofs}
+    return {
+        key: _with_findings(sample, proof_findings(sample.planned, proofs))
+        for key, sample in samples_of(header.plan, known).items()
+    }
+
+
+def _with_findings(sample: Sample, found: tuple[Reason, ...]) -> Sample:
+    """The sample of a measured cell with further findings that leave its level alone."""
+    verdict = sample.verdict
+    if not found or verdict.outcome != "ok":
+        return sample
+    reasons = (*verdict.validity_reasons, *found)
+    return msgspec.structs.replace(sample, verdict=verdict._replace(validity_reasons=reasons))
 
 
 def samples_of(plan: Plan, trials: Sequence[Trial]) -> dict[str, Sample]:

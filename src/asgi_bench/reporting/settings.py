@@ -52,7 +52,9 @@ def _setting(members: Sequence[SettingReport]) -> Setting:
     first = members[0]
     versions = (each.server_version or "version unknown" for each in members)
     env = (f"{name}={shlex.quote(value)}" for each in members for name, value in each.env.items())
-    seen = ("; ".join(_proven(each.proof)) for each in members if each.proof is not None)
+    seen = (
+        "; ".join(_proven(each.proof, each.workers)) for each in members if each.proof is not None
+    )
     variant = first.setting.removeprefix(f"{first.server}/").rpartition("/")[0]
     return Setting(
         name=plain(f"{first.server} {variant}"),
@@ -72,8 +74,8 @@ def _once(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(plain, texts)))
 
 
-def _proven(proof: Proof) -> Iterator[str]:
-    """What the probe told from inside."""
+def _proven(proof: Proof, workers: int) -> Iterator[str]:
+    """What the probe told from inside, and by how many of the workers where not by all."""
     for name, value in (
         ("event loop", proof.loop),
         ("protocol", proof.protocol),
@@ -86,6 +88,8 @@ def _proven(proof: Proof) -> Iterator[str]:
             yield f"{name} {value}"
     if proof.tcp_nodelay is not None:
         yield f"TCP_NODELAY {'on' if proof.tcp_nodelay else 'off'}"
+    if 0 < len(proof.worker_pids) < workers:
+        yield f"told by {len(proof.worker_pids)} of {workers} workers"
     for fault in (proof.fault, proof.unproven):
         if fault is not None:
             yield fault
