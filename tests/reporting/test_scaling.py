@@ -4,6 +4,7 @@ from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.reporting.documents import render_report
 from asgi_bench.reporting.scaling import scaling_notes, scaling_tables
+from asgi_bench.reporting.settings import TITLE
 from asgi_bench.reporting.tables import WIDTH
 from tests.synthetic_run import CLOSED_64, OPEN_AND_SWEEP, planned_cells, synthetic_run
 
@@ -32,7 +33,8 @@ def test_text_and_markdown_show_it_with_how_it_was_compared(report: Report) -> N
         assert "Workers · hello · closed loop, 64 connections" in output
         assert "minutes apart" in output
         assert "oversubscribed" in output
-    _, _, table = text.partition("Workers · hello")
+    _, _, rest = text.partition("Workers · hello")
+    table, _, _ = rest.partition(TITLE)
     assert all(len(line) <= WIDTH for line in table.splitlines())
     assert sum(line.startswith("gunicorn-uvicorn") for line in table.splitlines()) == 3
 
