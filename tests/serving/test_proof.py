@@ -67,6 +67,15 @@ def test_one_socket_that_delays_is_enough(
     assert proof_of("a/b/w1", [_but(tcp_nodelay=on) for on in options], {}).tcp_nodelay is nodelay
 
 
+def test_workers_that_got_no_connection_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until each has answered, and no more often than that is worth."""
+    answers = [[_but(pid=1)], [_but(pid=2)], [_but(pid=3)], [_but(pid=4)]]
+    for workers, pids in ((1, [1]), (2, [1, 2]), (8, [1, 2, 3])):
+        left = iter(answers)
+        monkeypatch.setattr("asgi_bench.serving.proof._ask_once", lambda *_, left=left: next(left))
+        assert [one.pid for one in ask_workers(0, workers, 1.0)] == pids
+
+
 @pytest.fixture(scope="module")
 def uvicorn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """uvicorn with two workers on h11 and asyncio, serving the probe app."""
