@@ -173,7 +173,7 @@ def workspace(tmp_path: Path) -> Path:
     texts = {
         "main": APP.format(loops=0),
         "equal": f"# the same\n{APP.format(loops=0)}",
-        "slow": APP.format(loops=40_000),
+        "slow": APP.format(loops=100_000),
         "breaking": APP.format(loops=0).replace("200", "200 if next(answers) % 100 else 500"),
         "broken": "import nowhere\n",
     }
@@ -245,7 +245,8 @@ def test_a_commit_that_breaks_under_load_fails_the_job(workspace: Path) -> None:
     """Once it answers with 500 now and then it has failed, though no restless machine fails it."""
     step, ended = compared(workspace, "breaking")
     assert (step.outputs["verdict"], step.outputs["exit-code"], ended) == ("failed", "1", 1)
-    assert "candidate: in all 3 rounds" in step.summary
+    assert "candidate: in " in step.summary
+    assert "got no right answer" in step.summary
     told_of(workspace, "breaking", step)
 
 

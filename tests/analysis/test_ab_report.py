@@ -159,6 +159,19 @@ def test_the_fault_of_a_side_is_told_before_the_machines() -> None:
     assert spoilt("generator-bound", "no-answers", role="candidate").verdict == "failed"
 
 
+def test_a_failure_is_told_before_what_the_machine_did_to_another_side() -> None:
+    """The line tells what decided, also where the baseline's trials are invalid."""
+    busy = Reason("generator-bound", "invalid", 1.0, 0.0, "busy")
+
+    def spoil(trial: Trial, role: Role) -> Trial:
+        if role == "candidate":
+            return msgspec.structs.replace(trial, outcome="failed", reason="not ready", slices=())
+        return msgspec.structs.replace(trial, validity="invalid", validity_reasons=(busy,))
+
+    report = ab_report(ab_run(0.0, blocks=1, edit=spoil))
+    assert report.text.startswith(f"failed: {CELL.key}: candidate: not ready")
+
+
 def test_a_side_at_fault_in_few_blocks_is_judged_without_them() -> None:
     """A third may be left out, whatever was wrong with them."""
     report = spoilt("errors", role="candidate", every=4)

@@ -14,8 +14,8 @@ from asgi_bench.store.runs import read_run
 from tests.command_line import FAULTY_SERVERS, TINY, Finished, in_process
 from tests.synthetic_ab import ab_report as report_of
 
-# Some blocks of short load, as many as it takes for a look.
-QUICK = ("-c", "4", "--duration", "60ms", "--rounds", "6", "--budget", "60s")
+# Some blocks of short load, as many as it takes for a look; time for them on a busy machine too.
+QUICK = ("-c", "4", "--duration", "60ms", "--rounds", "6", "--budget", "180s")
 
 
 def folder_and_verdict(finished: Finished) -> tuple[Path, AbReport]:
