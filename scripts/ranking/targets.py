@@ -88,8 +88,6 @@ def _of_servers(servers: Kept) -> Iterator[Figure]:
     budget_s = parse_duration(flags[flags.index("--budget") + 1], "--budget")
     over = wall_s / budget_s - 1
     yield Figure("time beyond the budget", over, BUDGET_SLACK, f"{wall_s:.0f} of {budget_s:.0f} s")
-    other_s = wall_s - servers["phases_s"]["load"]
-    yield Figure("time not under load", other_s / wall_s, MOST_OTHER_SHARE)
 
 
 def _of_default_run(phases_s: Mapping[str, float]) -> Figure:
@@ -99,7 +97,7 @@ def _of_default_run(phases_s: Mapping[str, float]) -> Figure:
     if {"load", "between"} <= phases_s.keys():
         share = 1 - phases_s["load"] / sum(phases_s.values())
     note = f"{sum(phases_s.values()):.0f} s in all" if share is not None else "not told by its run"
-    return Figure("the same of a default run", share, MOST_OTHER_SHARE, note)
+    return Figure("default run not under load", share, MOST_OTHER_SHARE, note)
 
 
 def _of_aliases(aliases: Kept) -> Iterator[Figure]:

@@ -113,7 +113,7 @@ def test_intervals_that_miss_1_are_counted() -> None:
 
 def test_a_default_run_is_held_to_its_share_of_measuring() -> None:
     """More than 30 % beside the load is missed, and so is a run that doesn't part its time."""
-    name = ["the same of a default run"]
+    name = ["default run not under load"]
     assert missed(phases_s={"load": 65.0, "between": 5.0, "start": 30.0}) == name
     assert missed(phases_s={"load": 80.0, "start": 20.0}) == name
     assert missed(phases_s={}) == name
