@@ -3,8 +3,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from asgi_bench.analysis.cell_report import Costs
 from asgi_bench.analysis.costs import costs_of
-from asgi_bench.analysis.document import Costs, Interval
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.analysis.validity import sent_in_slices
 from asgi_bench.model import Trial

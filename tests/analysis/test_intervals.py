@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.document import Interval
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval, paired_ratio
 
 POSITIVE = st.floats(min_value=1e-6, max_value=1e9)

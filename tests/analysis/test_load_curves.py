@@ -3,7 +3,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from asgi_bench.analysis.document import Report, SweepReport
+from asgi_bench.analysis.cell_report import SweepReport
+from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.analysis.validity import RULES_VERSION
 from asgi_bench.errors import BenchError

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from asgi_bench.analysis.document import CellReport, Percentiles
+from asgi_bench.analysis.cell_report import CellReport
+from asgi_bench.analysis.estimates import Percentiles
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import ClosedLoop, Load, OpenFigures, OpenLoop, Trial
 from tests.synthetic_histograms import histogram_blob

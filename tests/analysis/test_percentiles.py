@@ -4,7 +4,7 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.document import Percentiles
+from asgi_bench.analysis.estimates import Percentiles
 from asgi_bench.analysis.percentiles import (
     Histogram,
     merge_histograms,

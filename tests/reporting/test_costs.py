@@ -3,7 +3,8 @@ import re
 import msgspec
 import pytest
 
-from asgi_bench.analysis.document import Costs, Report
+from asgi_bench.analysis.cell_report import Costs
+from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import OpenLoop
 from asgi_bench.reporting.costs import CostTable, cost_notes, cost_tables

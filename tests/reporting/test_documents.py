@@ -6,7 +6,8 @@ from typing import get_args
 import msgspec
 import pytest
 
-from asgi_bench.analysis.document import CellReport, Report
+from asgi_bench.analysis.cell_report import CellReport
+from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import Client, OpenLoop
 from asgi_bench.reporting import numbers

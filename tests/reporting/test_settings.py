@@ -1,4 +1,4 @@
-from asgi_bench.analysis.document import SettingReport
+from asgi_bench.analysis.settings import SettingReport
 from asgi_bench.model import Proof
 from asgi_bench.reporting.settings import settings_of
 

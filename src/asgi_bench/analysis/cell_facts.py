@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from asgi_bench.analysis.document import CellFacts, Interval
+from asgi_bench.analysis.cell_report import CellFacts
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
 from asgi_bench.analysis.pooling import error_totals
 from asgi_bench.analysis.samples import Sample

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 
 from asgi_bench.analysis.cell_facts import interval_over
-from asgi_bench.analysis.document import Costs
+from asgi_bench.analysis.cell_report import Costs
 from asgi_bench.analysis.validity import sent_in_slices
 from asgi_bench.model import Trial
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import fdtri, stdtrit
 
-from asgi_bench.analysis.document import Interval
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import CONFIDENCE, MIN_ROUNDS, log_interval, paired_ratio
 from asgi_bench.calibration import LengthEffect, LengthVerdict, Variation
 

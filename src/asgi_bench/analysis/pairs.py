@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr, stdtrit
 
-from asgi_bench.analysis.document import Interval
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import CONFIDENCE, MIN_ROUNDS, looks_factor
 
 # Of the rounds at either end, in the sensitivity analysis (Yuen, Biometrika 61, 1974).

@@ -6,7 +6,7 @@ from operator import add
 
 import msgspec
 
-from asgi_bench.analysis.document import ErrorTotals
+from asgi_bench.analysis.cell_report import ErrorTotals
 from asgi_bench.analysis.percentiles import Histogram, merge_histograms
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ErrorCounts

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asgi_bench.analysis.document import Comparison, Metric, Rank
+from asgi_bench.analysis.cell_report import Rank
+from asgi_bench.analysis.document import Comparison, Metric
 from asgi_bench.analysis.metrics import FIGURES, LESS_IS_BETTER, ranking_metric
 from asgi_bench.analysis.pairs import Pair, holm, pairs
 from asgi_bench.analysis.samples import Sample

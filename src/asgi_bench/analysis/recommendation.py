@@ -6,7 +6,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from asgi_bench.analysis.document import Comparison, Interval, Metric
+from asgi_bench.analysis.document import Comparison, Metric
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
 from asgi_bench.analysis.metrics import LESS_IS_BETTER, server_cpu_s_per_request
 from asgi_bench.analysis.objectives import holds, kept_rate_rps

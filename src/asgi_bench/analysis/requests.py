@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from asgi_bench.analysis.document import RequestReport
+from asgi_bench.analysis.cell_report import RequestReport
 from asgi_bench.analysis.percentiles import percentiles_s
 from asgi_bench.analysis.pooling import error_totals, merged
 from asgi_bench.analysis.samples import Sample

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from asgi_bench.analysis.document import SweepPoint
+from asgi_bench.analysis.cell_report import SweepPoint
 from asgi_bench.analysis.percentiles import SAMPLES_BEYOND, Histogram, quantile_s
 from asgi_bench.model import ClosedLoop, Load, Reason
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import Literal, TypeAlias
 
-from asgi_bench.analysis.document import Interval, Scaling, ScalingPoint
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
 from asgi_bench.analysis.metrics import server_cpu_s_per_request
 from asgi_bench.analysis.samples import Sample, figures_in_block, reference_key
+from asgi_bench.analysis.scaling_points import Scaling, ScalingPoint
 from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.model import ClosedLoop, Plan, Trial
 

@@ -7,8 +7,10 @@ from typing import NamedTuple
 import msgspec
 
 from asgi_bench.analysis.cell_facts import cell_facts, interval_over
+from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.analysis.costs import costs_of
-from asgi_bench.analysis.document import CellReport, Ratio, Report, RunFacts
+from asgi_bench.analysis.document import Report, RunFacts
+from asgi_bench.analysis.estimates import Ratio
 from asgi_bench.analysis.intervals import paired_ratio
 from asgi_bench.analysis.load_curves import sweep_report
 from asgi_bench.analysis.metrics import server_cpu_s_per_request

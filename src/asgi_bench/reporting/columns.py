@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
-from asgi_bench.analysis.document import CellReport, Ratio, SweepReport
+from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.estimates import Ratio
 from asgi_bench.model import ClosedLoop, Load, OpenLoop, RateSweep
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.wording import (

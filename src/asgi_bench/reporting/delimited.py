@@ -16,17 +16,10 @@ from typing import Any
 
 import msgspec
 
-from asgi_bench.analysis.document import (
-    CellReport,
-    Comparison,
-    Report,
-    RequestReport,
-    RunFacts,
-    ScalingPoint,
-    SettingReport,
-    SweepPoint,
-    SweepReport,
-)
+from asgi_bench.analysis.cell_report import CellReport, RequestReport, SweepPoint, SweepReport
+from asgi_bench.analysis.document import Comparison, Report, RunFacts
+from asgi_bench.analysis.scaling_points import ScalingPoint
+from asgi_bench.analysis.settings import SettingReport
 from asgi_bench.model import Behaviour
 from asgi_bench.reporting.wording import plain
 

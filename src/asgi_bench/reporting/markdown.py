@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from asgi_bench.analysis.document import Report, SettingReport
+from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.settings import SettingReport
 from asgi_bench.model import Behaviour
 from asgi_bench.reporting import behaviours, requests
 from asgi_bench.reporting.claims import surety_notes

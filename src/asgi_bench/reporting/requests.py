@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from asgi_bench.analysis.document import CellReport, Report, RequestReport, SweepReport
+from asgi_bench.analysis.cell_report import CellReport, RequestReport, SweepReport
+from asgi_bench.analysis.document import Report
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import Column
 from asgi_bench.reporting.groups import AnyGroup

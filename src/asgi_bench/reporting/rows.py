@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from asgi_bench.analysis.document import CellReport, Report, SweepReport
+from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.document import Report
 from asgi_bench.model import Client
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import Column

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from asgi_bench.analysis.document import CellReport, Report, Scaling, ScalingPoint
+from asgi_bench.analysis.cell_report import CellReport
+from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.scaling_points import Scaling, ScalingPoint
 from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import IDENTITY, VERDICT, Column

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from asgi_bench.analysis.document import SettingReport
+from asgi_bench.analysis.settings import SettingReport
 from asgi_bench.model import Proof
 from asgi_bench.reporting.wording import plain
 

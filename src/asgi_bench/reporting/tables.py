@@ -8,7 +8,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from asgi_bench.analysis.document import Report, SettingReport
+from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.settings import SettingReport
 from asgi_bench.model import Behaviour
 from asgi_bench.reporting import behaviours, requests
 from asgi_bench.reporting.claims import surety_notes

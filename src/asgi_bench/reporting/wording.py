@@ -5,7 +5,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from asgi_bench.analysis.document import CellReport, Report, SweepReport
+from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.document import Report
 from asgi_bench.model import ClosedLoop, Load, Machine, Objective, RateSweep
 from asgi_bench.reporting import numbers
 

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from asgi_bench.analysis.document import CellReport, Interval
+from asgi_bench.analysis.cell_report import CellReport
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.reporting.charts.axes import name_x, put_rows, put_x_ticks, round_ticks, write
 from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.sheet import (

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from asgi_bench.analysis.document import CellReport
+from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.axes import doubling_x, log_y, name_x, name_y

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from asgi_bench.analysis.document import CellReport
+from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.analysis.percentiles import TailCurve
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.axes import log_y, name_x, put_x_ticks

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 
-from asgi_bench.analysis.document import CellReport, Interval, SweepReport
+from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.reporting.charts.palette import Dash, Style
 from asgi_bench.reporting.charts.sheet import FAINT_INK, INVALID, points
 from asgi_bench.reporting.wording import cell_name, shortened

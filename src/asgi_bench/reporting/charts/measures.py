@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from asgi_bench.analysis.document import CellReport, Interval
+from asgi_bench.analysis.cell_report import CellReport
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.bars import Measure
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from asgi_bench.analysis.document import CellReport, Interval, Report, SweepReport
+from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting.charts.bars import Measure
 from asgi_bench.reporting.charts.scaling import is_relative

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from matplotlib.colors import to_rgb
 
-from asgi_bench.analysis.document import CellReport, SweepReport
+from asgi_bench.analysis.cell_report import CellReport, SweepReport
 
 Dash: TypeAlias = str | tuple[float, tuple[float, ...]]
 

@@ -6,7 +6,9 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from asgi_bench.analysis.document import CellReport, Interval, ScalingPoint
+from asgi_bench.analysis.cell_report import CellReport
+from asgi_bench.analysis.estimates import Interval
+from asgi_bench.analysis.scaling_points import ScalingPoint
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.axes import doubling_x, linear_y, name_x, name_y
 from asgi_bench.reporting.charts.end_labels import GAP, LEADER, EndLabel, label_ends

@@ -7,7 +7,8 @@ a highest rate that is a lower bound: a tool would take them for findings.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from asgi_bench.analysis.document import CellReport, Interval, Ratio, SweepReport
+from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.estimates import Interval, Ratio
 from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting.exports.subject import is_usable
 

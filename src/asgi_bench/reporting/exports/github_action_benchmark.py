@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from asgi_bench.analysis.document import CellReport, SweepReport
+from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.errors import BenchError
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.exports.figures import Figure, cell_figures

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from xml.etree import ElementTree
 
 from asgi_bench.analysis.ab_report import ab_report
-from asgi_bench.analysis.document import CellReport, SweepReport
+from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.ab.rows import COLUMNS, METRIC_NAMES, AbRow, ab_rows
 from asgi_bench.reporting.exports.figures import cell_figures

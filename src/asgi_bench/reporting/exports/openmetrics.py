@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from asgi_bench.analysis.document import CellReport, SweepReport
+from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.reporting.exports.figures import METRICS, Metric, cell_figures
 from asgi_bench.reporting.exports.subject import Document, Subject, is_usable
 from asgi_bench.reporting.wording import plain

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from asgi_bench.analysis.document import CellReport, Report, SweepReport
+from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.percentiles import Histogram
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import survey

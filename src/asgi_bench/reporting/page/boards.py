@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from asgi_bench.analysis.document import CellReport, Interval, Ratio, SweepReport
+from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.estimates import Interval, Ratio
 from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting import requests
 from asgi_bench.reporting.columns import IDENTITY, VERDICT, Column, columns_of

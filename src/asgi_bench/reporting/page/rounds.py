@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from asgi_bench.analysis.document import CellReport, Report
+from asgi_bench.analysis.cell_report import CellReport
+from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.metrics import FIGURES
 from asgi_bench.analysis.samples import Sample, reference_pairs
 from asgi_bench.analysis.summary import Survey

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from asgi_bench.analysis.document import CellReport, Comparison, Interval, Report, SweepReport
+from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.document import Comparison, Report
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.metrics import ranking_metric
 from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS
 from asgi_bench.model import ClosedLoop
