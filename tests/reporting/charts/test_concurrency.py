@@ -1,3 +1,4 @@
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -5,7 +6,7 @@ from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import ClosedLoop, OpenLoop, Run, Trial
 from asgi_bench.reporting.charts.concurrency import draw_concurrency
 from asgi_bench.reporting.charts.palette import assign_styles
-from asgi_bench.reporting.charts.sheet import INVALID, sheet_settings
+from asgi_bench.reporting.charts.sheet import sheet_settings
 from tests.reporting.charts.sheets import is_within_sheet, words
 from tests.synthetic_run import planned_cells, synthetic_run, with_errors
 
@@ -43,7 +44,7 @@ def test_one_connection_count_needs_no_chart() -> None:
     assert chart_of(synthetic_run(planned_cells(loads, worker_counts=(1,))[:4], rounds=1)) is None
 
 
-def test_invalid_point_is_a_gray_cross() -> None:
+def test_invalid_point_is_hatched() -> None:
     """Where one count can't be believed the line goes on, with that point marked."""
 
     def spoil(trial: Trial) -> Trial:
@@ -51,8 +52,8 @@ def test_invalid_point_is_a_gray_cross() -> None:
 
     figure = chart_of(synthetic_run(planned_cells(LOADS)[:3], rounds=3, edit=spoil))
     assert figure is not None
-    crosses = [line for line in figure.axes[0].lines if line.get_marker() == "X"]
-    assert [line.get_color() for line in crosses] == [INVALID]
+    hatched = [points for points in figure.axes[0].collections if points.get_hatch()]
+    assert [np.asarray(points.get_offsets()).shape for points in hatched] == [(1, 2)]
 
 
 def test_no_text_leaves_the_sheet() -> None:

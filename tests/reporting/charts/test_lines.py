@@ -53,7 +53,7 @@ def test_no_labels() -> None:
     assert spread([], 10, 0, 100) == []
 
 
-def test_invalid_lines_are_gray_and_dotted() -> None:
+def test_invalid_lines_are_gray_dotted_and_hatched() -> None:
     """A sweep or a point that can't be believed never has the colour of one that can."""
     report = summarize(synthetic_run(planned_cells(OPEN_AND_SWEEP, worker_counts=(1,))[:3]))
     (style,) = assign_styles(report.everything).values()
@@ -63,3 +63,4 @@ def test_invalid_lines_are_gray_and_dotted() -> None:
         assert (sound.color, sound.dash) == (style.color, style.dash)
         assert spoilt.color == INVALID
         assert spoilt.dash != sound.dash
+        assert (sound.is_hatched, spoilt.is_hatched) == (False, True)

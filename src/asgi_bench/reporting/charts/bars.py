@@ -12,6 +12,7 @@ from asgi_bench.reporting.charts.axes import name_x, put_rows, put_x_ticks, roun
 from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.sheet import (
     FAINT_INK,
+    HATCH,
     INK,
     INVALID,
     MARGIN,
@@ -147,7 +148,7 @@ def _draw_panel(
         measure,
         color="white",
         edgecolor=INVALID,
-        hatch="////",
+        hatch=HATCH,
     )
     _draw_parts(axes, cells, sound, measure)
     _draw_whiskers(axes, cells, shown, measure)

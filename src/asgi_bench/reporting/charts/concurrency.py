@@ -11,7 +11,14 @@ from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.axes import doubling_x, log_y, name_x, name_y
 from asgi_bench.reporting.charts.end_labels import GAP, LEADER, EndLabel, label_ends
-from asgi_bench.reporting.charts.lines import Look, draw_line, draw_whiskers, line_name, look_of
+from asgi_bench.reporting.charts.lines import (
+    Look,
+    draw_hatched,
+    draw_line,
+    draw_whiskers,
+    line_name,
+    look_of,
+)
 from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.sheet import (
     INVALID,
@@ -21,7 +28,6 @@ from asgi_bench.reporting.charts.sheet import (
     Panel,
     Words,
     open_sheet,
-    points,
     text_width,
 )
 from asgi_bench.reporting.wording import workers_words
@@ -94,7 +100,7 @@ def _weakest(cells: Sequence[CellReport]) -> CellReport:
 
 
 def _draw_course(axes: Axes, course: Course, aside: float) -> None:
-    """One line with intervals, moved aside by a factor; what is invalid has a gray cross."""
+    """One line with intervals, moved aside by a factor; what is invalid is hatched."""
     look = course.look
     across = [_connections(cell) * aside for cell in course.cells]
     draw_line(axes, across, [_throughput(cell) for cell in course.cells], look)
@@ -103,14 +109,8 @@ def _draw_course(axes: Axes, course: Course, aside: float) -> None:
     for members, color in ((sound, look.color), (others, INVALID)):
         estimates = [cell.throughput_rps for _, cell in members]
         draw_whiskers(axes, [x for x, _ in members], estimates, color)
-    axes.plot(
-        [x for x, _ in others],
-        [_throughput(cell) for _, cell in others],
-        linestyle="none",
-        color=INVALID,
-        marker="X",
-        markersize=points(9),
-    )
+    places = [x for x, _ in others]
+    draw_hatched(axes, places, [_throughput(cell) for _, cell in others], look.marker)
 
 
 def _end_label(course: Course) -> EndLabel:

@@ -36,7 +36,8 @@ from asgi_bench.reporting.charts.sheet import (
     svg_of,
     words_heights,
 )
-from asgi_bench.reporting.charts.strip import draw_strip, slices_of
+from asgi_bench.reporting.charts.strip import draw_strip
+from asgi_bench.reporting.charts.strip_rows import is_spoilt, slices_of
 from asgi_bench.reporting.groups import AnyGroup, Group, group_cells
 from asgi_bench.reporting.rows import rounds_words, run_words
 from asgi_bench.reporting.wording import (
@@ -125,7 +126,8 @@ def _sheets(
     for group in groups:
         if isinstance(group.load, ClosedLoop):
             yield from _closed_figures(report, group, curves, styles)
-            words = _words(report, group, "Slices", strip_notes(slices_of(group, samples)))
+            notes = strip_notes(slices_of(group, samples), is_spoilt=is_spoilt(group, samples))
+            words = _words(report, group, "Slices", notes)
             yield _sheet("strip", group, words, draw_strip(words, group, samples, styles))
         else:
             yield from _open_figures(report, group, curves, styles)

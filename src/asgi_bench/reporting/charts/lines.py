@@ -8,28 +8,31 @@ from matplotlib.axes import Axes
 from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.reporting.charts.palette import Dash, Style
-from asgi_bench.reporting.charts.sheet import FAINT_INK, INVALID, points
+from asgi_bench.reporting.charts.sheet import FAINT_INK, HATCH, INVALID, points
 from asgi_bench.reporting.wording import cell_name, shortened
 
 NAME_LETTERS = 30
 MARKER_SIZE = 7
+# Wide enough that three strokes of the hatch are seen in it.
+HATCHED_SIZE = 11
 CAP_SIZE = 3.5
 
 
 class Look(NamedTuple):
-    """How one line is drawn: what can't be believed is thin, gray and dotted."""
+    """How one line is drawn: what can't be believed is thin, gray and dotted, and hatched."""
 
     color: str
     ink: str | tuple[float, float, float]
     dash: Dash
     width: float
     marker: str
+    is_hatched: bool = False
 
 
 def look_of(cell: CellReport | SweepReport, style: Style) -> Look:
     """The look of a cell's line."""
     if cell.validity == "invalid":
-        return Look(INVALID, FAINT_INK, (0, (1, 2)), 1.2, style.marker)
+        return Look(INVALID, FAINT_INK, (0, (1, 2)), 1.2, style.marker, is_hatched=True)
     return Look(style.color, style.ink, style.dash, 1.8, style.marker)
 
 
@@ -48,18 +51,39 @@ def draw_line(
 ) -> None:
     """A line with markers, at all of its points or at those marked."""
     options: dict[str, Any] = {} if marked is None else {"markevery": list(marked)}
+    if look.is_hatched:
+        places = range(len(across)) if marked is None else marked
+        draw_hatched(axes, [across[n] for n in places], [up[n] for n in places], look.marker)
     axes.plot(
         across,
         up,
         color=look.color,
         linestyle=look.dash,
         linewidth=look.width,
-        marker=look.marker,
+        marker="none" if look.is_hatched else look.marker,
         markersize=points(MARKER_SIZE),
         markeredgecolor="white",
         markeredgewidth=0.7,
         clip_on=False,
         **options,
+    )
+
+
+def draw_hatched(axes: Axes, across: Sequence[float], up: Sequence[float], marker: str) -> None:
+    """Points that can't be believed: large hatched markers, whatever line they are on."""
+    if not across:
+        return
+    axes.scatter(
+        across,
+        up,
+        s=points(HATCHED_SIZE) ** 2,
+        marker=marker,
+        facecolor="white",
+        edgecolor=INVALID,
+        linewidth=1.0,
+        hatch=HATCH * 2,
+        clip_on=False,
+        zorder=3,
     )
 
 

@@ -8,7 +8,8 @@ from asgi_bench.analysis.estimates import Interval
 from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting.charts.bars import Measure
 from asgi_bench.reporting.charts.scaling import is_relative
-from asgi_bench.reporting.charts.strip import SHOWN_DEVIATION, pooled
+from asgi_bench.reporting.charts.strip import SHOWN_DEVIATION
+from asgi_bench.reporting.charts.strip_rows import pooled
 from asgi_bench.reporting.groups import Group, Section
 from asgi_bench.reporting.wording import (
     OVERLOADED,
@@ -19,6 +20,7 @@ from asgi_bench.reporting.wording import (
 )
 
 WHISKERS = "whiskers: 95% interval over rounds"
+HATCHED = "hatched: invalid"
 FACTOR = "×"  # noqa: RUF001 (the sign before every ratio)
 
 
@@ -34,7 +36,7 @@ def bar_notes(
     if _has_whiskers(group, measure.figure):
         yield f"whiskers: {measure.whiskers}"
     if any(section.invalid for section in group.sections):
-        yield "hatched: invalid"
+        yield HATCHED
 
 
 def latency_notes(group: Group[CellReport], curves: Collection[str]) -> Iterator[str]:
@@ -46,7 +48,7 @@ def latency_notes(group: Group[CellReport], curves: Collection[str]) -> Iterator
     yield words
     yield "a line ends where fewer than ten samples lie beyond"
     if any(section.invalid for section in group.sections):
-        yield "gray dots: invalid"
+        yield HATCHED
     missing = [cell for cell in group.cells if cell.cell not in curves]
     if missing:
         yield f"without a line: {_listed(missing)}"
@@ -62,7 +64,7 @@ def curve_notes(section: Section[SweepReport]) -> Iterator[str]:
         yield "dotted: what is answered at saturation"
     yield "gray diagonal: all that is offered"
     if section.invalid:
-        yield "gray dots: invalid"
+        yield HATCHED
     missing = [sweep for sweep in section.cells if not sweep.points]
     if missing:
         yield f"without a line: {_listed(missing)}"
@@ -73,7 +75,7 @@ def concurrency_notes(cells: Sequence[CellReport]) -> Iterator[str]:
     if any(cell.throughput_rps.lower is not None for cell in cells):
         yield WHISKERS
     if any(cell.validity == "invalid" for cell in cells):
-        yield "gray cross: invalid"
+        yield HATCHED
     missing = [cell for cell in cells if cell.throughput_rps.value is None]
     if missing:
         yield f"without a point: {_listed(missing)}"
@@ -105,10 +107,10 @@ def scaling_notes(report: Report, group: Group[CellReport]) -> Iterator[str]:
     if any(cell.oversubscribed for cell in group.cells):
         yield "hollow: more workers than server CPUs"
     if any(section.invalid for section in group.sections):
-        yield "gray cross: invalid"
+        yield HATCHED
 
 
-def strip_notes(slices: int) -> Iterator[str]:
+def strip_notes(slices: int, *, is_spoilt: bool) -> Iterator[str]:
     """For the strip chart."""
     together = pooled(slices)
     yield "a dot a slice" if together == 1 else f"a dot {together} slices"
@@ -116,7 +118,8 @@ def strip_notes(slices: int) -> Iterator[str]:
     yield f"a row shows ±{SHOWN_DEVIATION:.0%}"
     yield "right: standard deviation of the dots"
     yield "a dip in all rows is the machine's, in one row the server's"
-    yield "gray: invalid"
+    if is_spoilt:
+        yield HATCHED
 
 
 def _has_whiskers(group: Group[CellReport], figure: Callable[[CellReport], Interval]) -> bool:

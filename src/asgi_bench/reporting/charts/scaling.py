@@ -12,7 +12,7 @@ from asgi_bench.analysis.scaling_points import ScalingPoint
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.axes import doubling_x, linear_y, name_x, name_y
 from asgi_bench.reporting.charts.end_labels import GAP, LEADER, EndLabel, label_ends
-from asgi_bench.reporting.charts.lines import NAME_LETTERS, draw_whiskers
+from asgi_bench.reporting.charts.lines import NAME_LETTERS, draw_hatched, draw_whiskers
 from asgi_bench.reporting.charts.palette import Style, Styles
 from asgi_bench.reporting.charts.sheet import (
     INVALID,
@@ -110,7 +110,7 @@ def _prepare(axes: Axes, shown: Sequence[Point]) -> None:
 
 
 def _draw_climb(axes: Axes, climb: Climb) -> None:
-    """One line; what is oversubscribed has a hollow marker, what is invalid a grey cross."""
+    """One line; what is oversubscribed has a hollow marker, what is invalid a hatched one."""
     axes.plot(
         [point.cell.workers for point in climb.points],
         [_height(point) for point in climb.points],
@@ -118,34 +118,30 @@ def _draw_climb(axes: Axes, climb: Climb) -> None:
         linestyle=climb.style.dash,
         linewidth=1.8,
     )
-    for is_invalid in (False, True):
-        for is_hollow in (False, True):
-            members = [
-                point
-                for point in climb.points
-                if (point.cell.validity == "invalid") == is_invalid
-                and point.cell.oversubscribed == is_hollow
-            ]
-            _draw_points(axes, members, climb.style, is_invalid=is_invalid, is_hollow=is_hollow)
+    sound = [point for point in climb.points if point.cell.validity != "invalid"]
+    for is_hollow in (False, True):
+        members = [point for point in sound if point.cell.oversubscribed == is_hollow]
+        _draw_points(axes, members, climb.style, is_hollow=is_hollow)
+    spoilt = [point for point in climb.points if point.cell.validity == "invalid"]
+    across = [point.cell.workers for point in spoilt]
+    draw_whiskers(axes, across, [point.estimate for point in spoilt], INVALID)
+    draw_hatched(axes, across, [_height(point) for point in spoilt], climb.style.marker)
 
 
-def _draw_points(
-    axes: Axes, members: Sequence[Point], style: Style, *, is_invalid: bool, is_hollow: bool
-) -> None:
+def _draw_points(axes: Axes, members: Sequence[Point], style: Style, *, is_hollow: bool) -> None:
     """Points that look alike, with their intervals."""
     if not members:
         return
-    color = INVALID if is_invalid else style.color
     across = [point.cell.workers for point in members]
-    draw_whiskers(axes, across, [point.estimate for point in members], color)
+    draw_whiskers(axes, across, [point.estimate for point in members], style.color)
     axes.plot(
         across,
         [_height(point) for point in members],
         linestyle="none",
-        marker="X" if is_invalid else style.marker,
+        marker=style.marker,
         markersize=points(9),
-        markerfacecolor="white" if is_hollow else color,
-        markeredgecolor=color,
+        markerfacecolor="white" if is_hollow else style.color,
+        markeredgecolor=style.color,
         clip_on=False,
     )
 

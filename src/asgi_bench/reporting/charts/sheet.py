@@ -42,8 +42,9 @@ BOLD_WIDTH = 1.12
 INK = "#1b1f24"
 FAINT_INK = "#59636e"
 GRID = "#dfe3e8"
-# What can't be ranked.
+# What can't be ranked is gray and hatched, in every chart.
 INVALID = "#8c959f"
+HATCH = "////"
 
 HEADER_HEIGHT = 54
 FOOTER_HEIGHT = 16

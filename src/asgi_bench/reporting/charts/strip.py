@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -18,12 +17,12 @@ from matplotlib.path import Path
 
 from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.analysis.samples import Sample
-from asgi_bench.model import Trial
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.axes import name_x, put_rows, put_x_ticks, write
 from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.sheet import (
     GRID,
+    HATCH,
     INVALID,
     MARGIN,
     SMALL_SIZE,
@@ -33,7 +32,8 @@ from asgi_bench.reporting.charts.sheet import (
     open_sheet,
     text_width,
 )
-from asgi_bench.reporting.groups import Group, Section
+from asgi_bench.reporting.charts.strip_rows import Floats, Strip, pooled, slices_of, strips_of
+from asgi_bench.reporting.groups import Group
 from asgi_bench.reporting.wording import cell_name, shortened, workers_words
 
 ROW_HEIGHT = 36
@@ -43,8 +43,6 @@ GAP = 7
 # 3 to 8 %, those of a shared one by 18 %.
 SHOWN_DEVIATION = 0.3
 ROW_SHARE = 0.45
-# Each is some 25 bytes of SVG.
-MOST_DASHES = 2500
 DOT_WIDTH = 2.0
 MEAN_WIDTH = 1.0
 # A round's band is 1 wide, its slices fill this much of it.
@@ -53,23 +51,7 @@ MOST_TICKS = 30
 # Of a panel's width: Agg draws nothing of a line without any length.
 HALF_DOT = 0.0004
 
-Floats = npt.NDArray[np.float64]
 Dash = tuple[tuple[float, float], tuple[float, float]]
-
-
-class Strip(NamedTuple):
-    """A cell's trials: their rounds, and each one's slices as rows of middle in seconds and level.
-
-    A level is throughput over the cell's mean, less 1; `levels` are those of whole trials.
-    `scatter` is the slices' standard deviation.
-    """
-
-    cell: CellReport
-    rounds: Sequence[int]
-    slices: Sequence[Floats]
-    levels: Sequence[float]
-    is_usable: Sequence[bool]
-    scatter: float
 
 
 class Band(NamedTuple):
@@ -85,16 +67,6 @@ class Band(NamedTuple):
         return self.place + BAND_SHARE * ((moments_s - self.start_s) / length_s - 0.5)
 
 
-def slices_of(group: Group[CellReport], samples: Mapping[str, Sample]) -> int:
-    """How many slices a group's closed loops were loaded in."""
-    return sum(len(trial.slices) for cell in group.cells for trial in _measured(samples, cell.cell))
-
-
-def pooled(slices: int) -> int:
-    """How many neighbouring slices share a dash, so that a chart holds no more than it can show."""
-    return -(-slices // MOST_DASHES) or 1
-
-
 def draw_strip(
     words: Words, group: Group[CellReport], samples: Mapping[str, Sample], styles: Styles
 ) -> Figure | None:
@@ -102,7 +74,7 @@ def draw_strip(
     count = slices_of(group, samples)
     if count < 2:
         return None
-    parts = [(section, _strips(section, samples, pooled(count))) for section in group.sections]
+    parts = [(section, strips_of(section, samples, pooled(count))) for section in group.sections]
     parts = [(section, strips) for section, strips in parts if strips]
     every = [strip for _, strips in parts for strip in strips]
     left = MARGIN + GAP + max(text_width(_name(strip)) for strip in every)
@@ -116,50 +88,6 @@ def draw_strip(
         _draw_panel(axes, strips, styles)
     name_x(drawn[-1], "round")
     return figure
-
-
-def _measured(samples: Mapping[str, Sample], key: str) -> Sequence[Trial]:
-    """A cell's trials with a throughput, invalid ones too."""
-    sample = samples.get(key)
-    return [] if sample is None else [t for t in sample.measured if t.throughput_rps]
-
-
-def _strips(
-    section: Section[CellReport], samples: Mapping[str, Sample], together: int
-) -> list[Strip]:
-    """The rows of one worker count, in the order of the tables."""
-    found = []
-    for cell in section.cells:
-        trials = _measured(samples, cell.cell)
-        if not trials:
-            continue
-        pieces = [_pieces(trial, together) for trial in trials]
-        rates_rps = [trial.throughput_rps or 0.0 for trial in trials]
-        mean_rps = float(np.exp(np.mean(np.log(rates_rps))))
-        for piece in pieces:
-            piece[:, 1] = piece[:, 1] / mean_rps - 1
-        levels = np.concatenate([piece[:, 1] for piece in pieces])
-        found.append(
-            Strip(
-                cell=cell,
-                rounds=[trial.round for trial in trials],
-                slices=pieces,
-                levels=[rate_rps / mean_rps - 1 for rate_rps in rates_rps],
-                is_usable=[trial.validity != "invalid" for trial in trials],
-                scatter=float(levels.std()),
-            )
-        )
-    return found
-
-
-def _pieces(trial: Trial, together: int) -> Floats:
-    """Rows of middle and throughput, of so many neighbouring slices each."""
-    slices = np.array([(s.start_s, s.end_s, s.requests, s.duration_s) for s in trial.slices])
-    first = np.arange(0, len(slices), together)
-    last = np.minimum(first + together, len(slices)) - 1
-    requests, durations_s = np.add.reduceat(slices[:, 2:], first).T
-    middles_s = (slices[first, 0] + slices[last, 1]) / 2
-    return np.column_stack((middles_s, requests / durations_s))
 
 
 def _draw_panel(axes: Axes, strips: Sequence[Strip], styles: Styles) -> None:
@@ -180,7 +108,7 @@ def _draw_panel(axes: Axes, strips: Sequence[Strip], styles: Styles) -> None:
 
 
 def _draw_strip(axes: Axes, strip: Strip, row: int, bands: Mapping[int, Band], color: str) -> None:
-    """One row: a dot a slice, and a line for each round's mean; what is invalid is gray."""
+    """One row: a dot a slice, a line for each round's mean; the invalid gray and hatched."""
     half = HALF_DOT * len(bands)
     for is_usable in (True, False):
         dots: list[Dash] = []
@@ -197,9 +125,28 @@ def _draw_strip(axes: Axes, strip: Strip, row: int, bands: Mapping[int, Band], c
             left, right = band.place - BAND_SHARE / 2, band.place + BAND_SHARE / 2
             height = float(_height(np.array(level), row))
             means.append(((left, height), (right, height)))
-        ink = color if is_usable and strip.cell.validity != "invalid" else INVALID
+        ink = color if is_usable else INVALID
         _draw_lines(axes, means, ink, MEAN_WIDTH)
         _draw_lines(axes, dots, ink, DOT_WIDTH)
+        if not is_usable:
+            _hatch(axes, row, [left for (left, _), _ in means])
+
+
+def _hatch(axes: Axes, row: int, lefts: Sequence[float]) -> None:
+    """Hatch a row's bands that begin at these places."""
+    if lefts:
+        axes.bar(
+            lefts,
+            2 * ROW_SHARE,
+            BAND_SHARE,
+            row - ROW_SHARE,
+            align="edge",
+            facecolor="none",
+            edgecolor=GRID,
+            linewidth=0,
+            hatch=HATCH,
+            zorder=0.5,
+        )
 
 
 def _bands(strips: Sequence[Strip]) -> dict[int, Band]:
