@@ -97,11 +97,14 @@ def shown(*steps: Step, is_terminal: bool) -> str:
 STEPS = (Step("one", 0, 4), Step("one", 1, 4), Step("two", 2, 4), Step("two", 9, 4))
 
 
-def test_progress_is_a_line_a_stage_without_a_terminal() -> None:
-    """A log gets each stage once, with the share that is done when it begins."""
-    assert shown(*STEPS, is_terminal=False).splitlines() == [
+def test_progress_is_a_line_a_stage_and_a_tenth_without_a_terminal() -> None:
+    """A log gets each stage as it begins, and within a long one each tenth of the whole."""
+    steps = (*STEPS[:2], Step("one", 1.01, 4), *STEPS[2:])
+    assert shown(*steps, is_terminal=False).splitlines() == [
         "calibrating, 0% done: one",
+        "calibrating, 25% done: one",
         "calibrating, 50% done: two",
+        "calibrating, 100% done: two",
     ]
 
 

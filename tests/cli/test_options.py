@@ -134,6 +134,13 @@ def test_flags_of_open_loops_need_one(
     assert getattr(selection, field) == value
 
 
+def test_an_objective_of_a_project_waits_for_a_load_curve(tmp_path: Path) -> None:
+    """`slo` in pyproject.toml changes nothing for runs without one, and counts where there is."""
+    (tmp_path / "pyproject.toml").write_text('[tool.asgi-bench]\nslo = "p99=10ms"\n')
+    assert _ask(folder=tmp_path)[0].objective is None
+    assert _ask("--sweep", folder=tmp_path)[0].objective == Objective(0.99, 0.01)
+
+
 def test_a_sweep_has_its_objective_and_a_locustfile_its_path() -> None:
     """--slo goes with --sweep; --locustfile is kept as a whole path, and is a client of its own."""
     selection, _ = _ask("--sweep", "--slo", "p99=10ms")

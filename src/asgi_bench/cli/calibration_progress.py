@@ -1,4 +1,4 @@
-"""The progress of a calibration on stderr: one line that changes, or one a stage."""
+"""The progress of a calibration on stderr: one line that changes, or one a stage and a tenth."""
 
 import time
 from types import TracebackType
@@ -10,6 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from asgi_bench.measurement.calibration_bench import Step
 
 REDRAW_EVERY_S = 0.5
+# A log says how far it is at each of so many parts, and at each stage.
+PARTS = 10
 
 
 class CalibrationProgress:
@@ -19,6 +21,7 @@ class CalibrationProgress:
         self._console = console or Console(stderr=True)
         self._stage = ""
         self._drawn_s = 0.0
+        self._part = 0
         self._progress = Progress(
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f} %"),
@@ -49,7 +52,9 @@ class CalibrationProgress:
         is_new = step.stage != self._stage
         self._stage = step.stage
         if not self._console.is_terminal:
-            if is_new:
+            part = int(share * PARTS)
+            if is_new or part > self._part:
+                self._part = part
                 line = f"calibrating, {share:.0%} done: {step.stage}"
                 self._console.print(line, markup=False, highlight=False, soft_wrap=True)
             return

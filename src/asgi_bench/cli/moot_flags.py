@@ -7,6 +7,7 @@ from asgi_bench.errors import UsageError
 _OPEN_LOOPS = ("rate", "common_rate", "sweep")
 # What a flag needs one of, by the names of the arguments, and what is said without.
 _NEEDS: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("slo", ("sweep",), "--slo is searched for along a load curve: add --sweep"),
     (
         "idle_watch",
         ("behaviour",),

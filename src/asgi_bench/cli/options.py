@@ -160,8 +160,6 @@ def selection_of(
         UsageError: a flag's text can't be read; the text names the flag.
     """
     offered = () if rate is None else parse_rates(rate, "--rate")
-    if slo is not None and not sweep:
-        raise UsageError("--slo is searched for along a load curve: add --sweep")
     counts = None if connections is None else parse_counts(connections, "--connections")
     if client == "fast" and locustfile is None:
         check_load_processes(load_processes, counts)
@@ -183,7 +181,7 @@ def selection_of(
         closed=closed,
         common_rate_rps=common_rate,
         sweep=sweep,
-        objective=None if slo is None else parse_objective(slo, "--slo"),
+        objective=parse_objective(slo, "--slo") if slo is not None and sweep else None,
         rounds=rounds,
         duration_s=parse_duration(duration, "--duration"),
         seed=seed,
