@@ -1,30 +1,17 @@
 """A history's page in a real browser, as people open it: from the disk, offline."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from asgi_bench.cli.history import history
-from tests.reporting.page.test_browser import CHROMIUM, FLAGS, PHONE_WIDTH, Visit
+from tests.reporting.browsing import IN_A_BROWSER, PHONE_WIDTH, Visit
 from tests.synthetic_history import store_history
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, headless."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield browser
-        browser.close()
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture(scope="module")

@@ -1,18 +1,18 @@
 """The page in a real browser, as people open it: from the disk, offline."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import unquote
 
 import msgspec
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from asgi_bench.model import PlannedCell, Run
 from asgi_bench.reporting.page import write_page
 from asgi_bench.store.runs import read_run
+from tests.reporting.browsing import IN_A_BROWSER, PHONE_WIDTH, Visit
 from tests.reporting.page.hostile import hostile_run
 from tests.synthetic_behaviour import BEHAVIOURS, WELL
 from tests.synthetic_run import (
@@ -24,30 +24,7 @@ from tests.synthetic_run import (
     troubled_run,
 )
 
-CHROMIUM = Path("/usr/bin/chromium")
-# Chromium refuses to run sandboxed as root; and nothing of its own shall go out.
-FLAGS = (
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-PHONE_WIDTH = 390
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, headless."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield browser
-        browser.close()
+pytestmark = IN_A_BROWSER
 
 
 def page_file(run: Run, folder: Path) -> Path:
@@ -78,34 +55,6 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def troubled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a run with every kind of trouble."""
     return page_file(troubled_run(6), tmp_path_factory.mktemp("troubled"))
-
-
-class Visit:
-    """An open page, and what came up that must not: messages, errors, dialogs, requests."""
-
-    def __init__(self, browser: Browser, file: Path, **options: Any) -> None:
-        self.page = browser.new_context(**options).new_page()
-        self.wrong: list[str] = []
-        self.page.on("console", lambda message: self.wrong.append(message.text))
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("dialog", lambda dialog: self._dismiss(dialog))
-        self.page.on("request", lambda request: self._note(request.url, file.as_uri()))
-        self.page.goto(file.as_uri())
-
-    def __enter__(self) -> Page:
-        return self.page
-
-    def __exit__(self, *_: object) -> None:
-        self.page.context.close()
-        assert self.wrong == []
-
-    def _dismiss(self, dialog: Any) -> None:
-        self.wrong.append(f"dialog: {dialog.message}")
-        dialog.dismiss()
-
-    def _note(self, address: str, own: str) -> None:
-        if address != own:
-            self.wrong.append(f"request: {address}")
 
 
 def column(page: Page, number: int) -> list[str]:

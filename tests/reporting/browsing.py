@@ -1,0 +1,52 @@
+"""Debian's Chromium, and a visit to a page in it that notes whatever must not come up."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+CHROMIUM = Path("/usr/bin/chromium")
+# Chromium refuses to run sandboxed as root; and nothing of its own shall go out.
+FLAGS = (
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+PHONE_WIDTH = 390
+
+# Of a module whose tests all need the browser.
+IN_A_BROWSER = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
+]
+
+
+class Visit:
+    """An open page, and what came up that must not: messages, errors, dialogs, requests."""
+
+    def __init__(self, browser: Browser, file: Path, **options: Any) -> None:
+        self.page = browser.new_context(**options).new_page()
+        self.wrong: list[str] = []
+        self.page.on("console", lambda message: self.wrong.append(message.text))
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("dialog", lambda dialog: self._dismiss(dialog))
+        self.page.on("request", lambda request: self._note(request.url, file.as_uri()))
+        self.page.goto(file.as_uri())
+
+    def __enter__(self) -> Page:
+        return self.page
+
+    def __exit__(self, *_: object) -> None:
+        self.page.context.close()
+        assert self.wrong == []
+
+    def _dismiss(self, dialog: Any) -> None:
+        self.wrong.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _note(self, address: str, own: str) -> None:
+        if address != own:
+            self.wrong.append(f"request: {address}")
