@@ -23,7 +23,8 @@ def roots(tmp_path: Path) -> tuple[Path, Path]:
     write(
         proc,
         {
-            "cpuinfo": "model name\t: Some CPU\nflags\t\t: fpu hypervisor\n\nmodel name\t: Other",
+            "cpuinfo": "cpu family\t: 25\nmodel\t\t: 1\nmodel name\t: Some CPU\n"
+            "flags\t\t: fpu hypervisor\n\nmodel name\t: Other",
             "self/cgroup": "0::/bench/run",
             "loadavg": "0.10 0.20 0.30 1/200 4242",
             "stat": "cpu 1 2\nbtime 1700000000",
@@ -56,6 +57,7 @@ def test_facts_are_read(roots: tuple[Path, Path]) -> None:
     found = facts.details(*roots)
     assert found["turbo"] == "off"
     assert found["mitigations"] == "mitigated: meltdown; vulnerable: mds"
+    assert found["processor"] == "cpu family 25, model 1"
     assert found["caches"] == "L1d 32K"
     assert found["cgroup CPU limit"] == "1.5 CPUs"
     assert found["cgroup memory limit"] == "2 GiB"
@@ -91,7 +93,8 @@ def test_older_cgroups_are_read(tmp_path: Path) -> None:
 def test_a_machine_that_tells_nothing(tmp_path: Path) -> None:
     """What isn't told is left out; nothing is invented and nothing fails."""
     found = facts.details(tmp_path, tmp_path)
-    assert not {"turbo", "mitigations", "caches", "cgroup CPU limit", "started"} & set(found)
+    untold = {"turbo", "mitigations", "processor", "caches", "cgroup CPU limit", "started"}
+    assert not untold & set(found)
     assert facts.governor(tmp_path) is None
     assert facts.virtualization(tmp_path, tmp_path) is None
     assert facts.cpu_fields(tmp_path) == {"": ""} or not facts.cpu_fields(tmp_path)

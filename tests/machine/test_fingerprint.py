@@ -45,6 +45,19 @@ def test_fingerprint_follows_the_coarse_facts_alone(
     assert (fingerprint.describe_machine().fingerprint == before) is is_same
 
 
+@pytest.mark.parametrize("fact", ["processor", "caches"])
+def test_a_processor_of_the_same_name_is_told_by_its_numbers(
+    monkeypatch: pytest.MonkeyPatch, fact: str
+) -> None:
+    """Two generations that a hypervisor calls alike are two machines."""
+    before = fingerprint.describe_machine()
+    others = {**before.details, fact: "another"}
+    monkeypatch.setattr(fingerprint.facts, "details", lambda: others)
+    after = fingerprint.describe_machine()
+    assert after.cpu_model == before.cpu_model
+    assert after.fingerprint != before.fingerprint
+
+
 def test_installed_packages_have_normalised_names() -> None:
     """Names are lower case with hyphens, versions are those an import would find."""
     packages = fingerprint.installed_packages()

@@ -69,4 +69,6 @@ def _read(name: str, parent: Path) -> Run:
 
 
 def _machine_words(machine: Machine) -> str:
-    return f"{plain(machine.fingerprint)} ({plain(machine.cpu_model)}, {plain(machine.kernel)})"
+    known = (machine.details.get(name) for name in ("processor", "caches"))
+    facts = filter(None, (machine.cpu_model, *known, machine.kernel))
+    return f"{plain(machine.fingerprint)} ({', '.join(map(plain, facts))})"

@@ -24,6 +24,9 @@ _SPEED_OPTIONS = (
     "transparent_hugepage",
 )
 
+# Of x86 and of Arm, as /proc/cpuinfo calls them.
+_PROCESSOR = ("cpu family", "model", "CPU implementer", "CPU variant", "CPU part")
+
 
 def read_line(path: Path) -> str | None:
     """The file's content without the blanks around it; None if it isn't there or is empty."""
@@ -91,11 +94,18 @@ def _cpu_facts(proc: Path, sys: Path) -> dict[str, str | None]:
         "cores": str(len(cores(allowed, cpus))),
         "threads per core": str(siblings),
         "SMT": read_line(cpus / "smt/control"),
+        "processor": _processor(proc),
         "caches": _caches(cpus),
         "microcode": cpu_fields(proc).get("microcode"),
         "turbo": {"0": "off", "1": "on"}.get(boost or ""),
         "mitigations": _mitigations(cpus),
     }
+
+
+def _processor(proc: Path) -> str | None:
+    """The processor's generation in its maker's numbers: what a hypervisor seldom hides."""
+    fields = cpu_fields(proc)
+    return ", ".join(f"{name} {fields[name]}" for name in _PROCESSOR if name in fields) or None
 
 
 def _caches(cpus: Path) -> str | None:

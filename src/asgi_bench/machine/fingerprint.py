@@ -26,12 +26,19 @@ def describe_machine() -> Machine:
     Its `fingerprint` is a hash of the coarse facts alone (processor, CPU count, kernel major and
     minor, system, Python minor): runs on machines of one fingerprint may be compared over time;
     a security update of the kernel doesn't change it. The rest explains differences.
+
+    The processor is its name, its maker's numbers and its caches. Hypervisors give whole
+    generations one name: of two hosts that both said "AMD EPYC" one had 1 MiB of L2 and the other
+    half of that; granian to uvicorn was 0.83 on the first, 1.1 on the second.
     """
     cpu_model = _cpu_model()
     cpu_count = os.cpu_count() or 1
     system, system_id = _operating_system()
+    details = facts.details()
     coarse = (
         cpu_model,
+        details.get("processor"),
+        details.get("caches"),
         cpu_count,
         platform.machine(),
         ".".join(re.findall(r"\d+", platform.release())[:2]),
@@ -50,7 +57,7 @@ def describe_machine() -> Machine:
         virtualization=facts.virtualization(),
         governor=facts.governor(),
         python=f"{platform.python_implementation()} {platform.python_version()}",
-        details={"architecture": platform.machine(), **facts.details()},
+        details={"architecture": platform.machine(), **details},
     )
 
 
