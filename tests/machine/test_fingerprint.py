@@ -9,7 +9,7 @@ from importlib import metadata
 import msgspec
 import pytest
 
-from asgi_bench.machine import fingerprint
+from asgi_bench.machine import facts, fingerprint
 from asgi_bench.model import Machine
 
 
@@ -52,7 +52,7 @@ def test_a_processor_of_the_same_name_is_told_by_its_numbers(
     """Two generations that a hypervisor calls alike are two machines."""
     before = fingerprint.describe_machine()
     others = {**before.details, fact: "another"}
-    monkeypatch.setattr(fingerprint.facts, "details", lambda: others)
+    monkeypatch.setattr(facts, "details", lambda: others)
     after = fingerprint.describe_machine()
     assert after.cpu_model == before.cpu_model
     assert after.fingerprint != before.fingerprint

@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from asgi_bench.measurement.schedule import (
     LONGEST_SLICE_S,
+    SERVERS,
     SHORTEST_SLICE_S,
+    SIDES,
     ScheduledSlice,
+    SliceLength,
     even_lengths_s,
     schedule,
     slice_duration_s,
@@ -108,15 +111,22 @@ def test_cells_of_one_length_take_turns(cells: int, slices: int, seed: int) -> N
     assert all(sorted(turn) == sorted(lengths_s) for turn in turns)
 
 
-@given(st.integers(1, 10_000), st.floats(0.1, 200_000))
-def test_a_slice_lasts_16_response_times_within_its_limits(
-    connections: int, throughput_rps: float
+@pytest.mark.parametrize(
+    ("length", "response_times", "shortest_s"), [(SERVERS, 16, 0.02), (SIDES, 1, 0.005)]
+)
+@given(connections=st.integers(1, 10_000), throughput_rps=st.floats(0.1, 200_000))
+def test_a_slice_lasts_some_response_times_within_its_limits(
+    length: SliceLength,
+    response_times: int,
+    shortest_s: float,
+    connections: int,
+    throughput_rps: float,
 ) -> None:
-    """Little's law gives the response time; 20 ms and 1 s are the limits."""
-    duration_s = slice_duration_s(connections, throughput_rps)
-    assert 0.02 <= duration_s <= 1.0
-    if 0.02 < duration_s < 1.0:
-        assert duration_s == pytest.approx(16 * connections / throughput_rps)
+    """Little's law gives the response time; slices of an A/B are shorter than those of servers."""
+    duration_s = slice_duration_s(connections, throughput_rps, length)
+    assert shortest_s <= duration_s <= 1.0
+    if shortest_s < duration_s < 1.0:
+        assert duration_s == pytest.approx(response_times * connections / throughput_rps)
 
 
 def test_a_cell_that_answered_nothing_gets_the_longest_slices() -> None:

@@ -17,6 +17,7 @@ from asgi_bench.load.histogram import Recording, encoded
 from asgi_bench.load.messages import Closed, Load, Loaded, Loss, Opened
 from asgi_bench.load.mix import MixedConnections
 from asgi_bench.load.open_loop import OpenStretch, run_open_loop
+from asgi_bench.load.originals import sleep
 from asgi_bench.load.statistics import feed
 from asgi_bench.load.target import Target
 from asgi_bench.machine.clocks import cpu_s_by_process, run_queue_wait_s
@@ -25,6 +26,7 @@ from asgi_bench.model import ErrorCounts, OpenFigures, RequestFigures
 # A ramp opens a connection every millisecond; this is its length, with some to spare.
 RAMP_S_PER_CONNECTION = 0.00125
 # After the last answer a server still tidies up; its CPU clock is read once it has settled.
+# gevent's sleep would make 1 ms of it, and there are thousands of slices in an A/B.
 SETTLE_S = 0.0003
 # Locust's statistics are fed in blocks of at least this much load: the cost is per block.
 FEED_S = 0.25
@@ -80,7 +82,7 @@ class Session:
         server_before, load_before = cpu_s_by_process(command.pids), time.process_time()
         stretch, record = run(command)
         load_cpu_s = time.process_time() - load_before
-        time.sleep(SETTLE_S)
+        sleep(SETTLE_S)
         server_after = cpu_s_by_process(command.pids)
         load_wait_s = run_queue_wait_s(own_pids) - wait_before_s
         step_hdr, step_service_hdr = record()

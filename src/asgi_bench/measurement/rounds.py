@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TypeAlias
 
+import msgspec
+
 from asgi_bench.analysis.validity import judge_trial
 from asgi_bench.calibration import Calibration
 from asgi_bench.measurement.behaviours.stage import BehaviourStage
@@ -12,7 +14,7 @@ from asgi_bench.measurement.block import Loader, measure_block
 from asgi_bench.measurement.events import Observer, TrialDone
 from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.proving import failed_trials, prove, refused
-from asgi_bench.measurement.schedule import SHORTEST_SLICE_S, load_duration_s
+from asgi_bench.measurement.schedule import SERVERS, SIDES, SliceLength, load_duration_s
 from asgi_bench.measurement.sliced import SliceLoader
 from asgi_bench.measurement.stock import StockLoader
 from asgi_bench.measurement.watch import Watch
@@ -52,8 +54,7 @@ def measure(
         if plan.client == "fast":
             stand = stack.enter_context(LoadStand(writer.folder, plan))
             stand.prepare()
-            shortest_s = calibration.shortest_slice_s if calibration is not None else None
-            loader = SliceLoader(plan, stand, watch, shortest_s or SHORTEST_SLICE_S)
+            loader = SliceLoader(plan, stand, watch, _slice_length(plan, calibration))
         else:
             loader = StockLoader(plan, writer, watch)
         reasons = _refuse_misnamed(plan, writer, watch)
@@ -76,6 +77,14 @@ def measure(
             BehaviourStage(plan, stand, writer, watch, idle_watch_s).run(cells)
     watch.leave()
     return watch
+
+
+def _slice_length(plan: Plan, calibration: Calibration | None) -> SliceLength:
+    """That of an A/B, or the shortest that leaves the ratios of servers alone on this machine."""
+    if plan.gate is not None:
+        return SIDES
+    shortest_s = calibration.shortest_slice_s if calibration is not None else None
+    return msgspec.structs.replace(SERVERS, shortest_s=shortest_s or SERVERS.shortest_s)
 
 
 def _refuse_misnamed(plan: Plan, writer: RunWriter, watch: Watch) -> dict[str, str]:

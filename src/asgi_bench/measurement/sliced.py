@@ -16,7 +16,8 @@ from asgi_bench.measurement.disturbance import DisturbanceMeter
 from asgi_bench.measurement.expense import ExpenseMeter
 from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.schedule import (
-    SHORTEST_SLICE_S,
+    SERVERS,
+    SliceLength,
     even_lengths_s,
     schedule,
     slice_duration_s,
@@ -49,12 +50,12 @@ class SliceLoader:
         plan: Plan,
         stand: LoadStand,
         watch: Watch,
-        shortest_slice_s: float = SHORTEST_SLICE_S,
+        slice_length: SliceLength = SERVERS,
     ) -> None:
         self._plan = plan
         self._stand = stand
         self._watch = watch
-        self._shortest_slice_s = shortest_slice_s
+        self._slice_length = slice_length
         self._energy = EnergyMeter()
         self._pids: set[int] = set()
         self._ceilings_rps: dict[str, float] = {}
@@ -155,7 +156,7 @@ class SliceLoader:
             load_cpus=process.cpus,
         )
         if isinstance(load, ClosedLoop):
-            return slice_duration_s(connections, opened.throughput_rps, self._shortest_slice_s)
+            return slice_duration_s(connections, opened.throughput_rps, self._slice_length)
         # A schedule is followed whole: cut into slices it would never meet a long stall.
         return item.duration_s
 
