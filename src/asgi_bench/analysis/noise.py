@@ -4,14 +4,14 @@ Throughput varies by factors, so spreads are of its natural logarithm: 0.03 is a
 """
 
 from collections.abc import Mapping, Sequence
-from math import log
+from math import exp, log
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import fdtri, stdtrit
 
 from asgi_bench.analysis.estimates import Interval
-from asgi_bench.analysis.intervals import CONFIDENCE, MIN_ROUNDS, log_interval, paired_ratio
+from asgi_bench.analysis.intervals import CONFIDENCE, MIN_ROUNDS, log_interval
 from asgi_bench.calibration import LengthEffect, LengthVerdict, Variation
 
 # Two lengths of a slice that give ratios within 1 % of each other are as good as each other.
@@ -92,22 +92,28 @@ def _halved(variances: tuple[float, float, float, float]) -> Variation:
 
 
 def length_effects(
-    ratios: Mapping[float, Sequence[float]], tolerance: float = LENGTH_TOLERANCE
+    rates_rps: Mapping[float, Sequence[tuple[float, float]]], tolerance: float = LENGTH_TOLERANCE
 ) -> tuple[LengthEffect, ...]:
     """What slices of each length make of the throughput ratio of two servers, shortest first.
 
-    `ratios` holds by length in seconds the ratio in each segment of time; all lengths had their
-    slices in each segment, so a length is compared with the longest segment by segment.
+    `rates_rps` holds by length in seconds the throughput of either server in each segment of time;
+    all lengths had their slices in each segment, so what moves a segment moves them all.
+
+    The ratio is that of the totals over all segments, its bounds are the delete-one jackknife's
+    (Tukey, Ann. Math. Stat. 1958). The mean of the segments' logarithms would do here what it
+    must not: a segment has one slice of the longest, and 25 of the shortest, and the logarithm of
+    a noisy mean is too low by half its variance, which is not the same for two servers.
 
     Raises ValueError without lengths or where they differ in segments.
     """
-    if not ratios or len(set(map(len, ratios.values()))) != 1:
-        raise ValueError("every length of a slice needs a ratio in every segment")
-    longest = ratios[max(ratios)]
+    if not rates_rps or len(set(map(len, rates_rps.values()))) != 1:
+        raise ValueError("every length of a slice needs its rates in every segment")
+    logs = {length_s: _jackknife(pairs) for length_s, pairs in rates_rps.items()}
+    longest = logs[max(logs)]
     effects = []
-    for length_s in sorted(ratios):
-        ratio = log_interval(ratios[length_s])
-        change = paired_ratio(zip(ratios[length_s], longest, strict=True))
+    for length_s in sorted(logs):
+        ratio = _jackknife_interval(logs[length_s])
+        change = _jackknife_interval(logs[length_s] - longest)
         effects.append(
             LengthEffect(
                 slice_s=length_s,
@@ -138,6 +144,27 @@ def shortest_length_s(effects: Sequence[LengthEffect]) -> float:
             break
         chosen = effect.slice_s
     return chosen
+
+
+def _jackknife(pairs: Sequence[tuple[float, float]]) -> Floats:
+    """The logarithm of the ratio of totals: of all segments, then of all but each."""
+    table: Floats = np.asarray(pairs, dtype=float)
+    totals = np.vstack([table.sum(axis=0), table.sum(axis=0) - table])
+    ours, theirs = totals.T
+    logs: Floats = np.log(ours / theirs)
+    return logs
+
+
+def _jackknife_interval(logs: Floats) -> Interval:
+    """The 95 % interval of a ratio from what `_jackknife` gives, or of the ratio of two."""
+    whole, left_out = float(logs[0]), logs[1:]
+    segments = len(left_out)
+    if segments < MIN_ROUNDS:
+        return Interval(exp(whole))
+    squares = float(((left_out - left_out.mean()) ** 2).sum())
+    error = ((segments - 1) / segments * squares) ** 0.5
+    margin = float(stdtrit(segments - 1, 0.5 + CONFIDENCE / 2)) * error
+    return Interval(exp(whole), exp(whole - margin), exp(whole + margin))
 
 
 def _verdict(change: Interval, tolerance: float) -> LengthVerdict:

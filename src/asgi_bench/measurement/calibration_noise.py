@@ -65,13 +65,13 @@ def measure_lengths(
     for name, standing in sessions.items():
         bench.open(name, standing)
     chance = random.Random(f"{bench.plan.seed}/calibration/lengths")
-    ratios: dict[float, list[float]] = {length_s: [] for length_s in LENGTHS_S}
+    rates_rps: dict[float, list[tuple[float, float]]] = {length_s: [] for length_s in LENGTHS_S}
     for _ in range(segments):
-        for length_s, ratio in _segment(bench, chance, tuple(sides), tuple(others)).items():
-            ratios[length_s].append(ratio)
+        for length_s, pair in _segment(bench, chance, tuple(sides), tuple(others)).items():
+            rates_rps[length_s].append(pair)
     for name in sessions:
         bench.close(name)
-    effects = length_effects(ratios)
+    effects = length_effects(rates_rps)
     return SliceLengths(
         server=_name(server.cells[0]),
         reference=_name(reference.cells[0]),
@@ -111,8 +111,8 @@ def _segment(
     chance: random.Random,
     sides: tuple[str, ...],
     neighbours: tuple[str, ...],
-) -> dict[float, float]:
-    """The ratio of the first side to the second at each length, in one segment of time.
+) -> dict[float, tuple[float, float]]:
+    """The throughput of the first side and of the second at each length, in one segment of time.
 
     Both sides' slices of a length come in pairs, in random order: what moves a whole pair cancels.
     """
@@ -127,7 +127,7 @@ def _segment(
             pieces[side, places[piece.cell]].append(bench.load(side, piece.duration_s))
     ours, theirs = sides
     return {
-        length_s: _together_rps(pieces[ours, length_s]) / _together_rps(pieces[theirs, length_s])
+        length_s: (_together_rps(pieces[ours, length_s]), _together_rps(pieces[theirs, length_s]))
         for length_s in LENGTHS_S
     }
 
