@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from asgi_bench.model import Gate
+from asgi_bench.model import Gate, Machine
 from gate.records import Record, read_records
 from gate.replay import pseudo_aas
 from gate.spread import spread_lines
@@ -45,8 +45,15 @@ def _of_server(name: str, records: Sequence[Record]) -> str:
     about = (
         f"**{name} {first.server_version}**, 1 worker, 64 connections, budget "
         f"{first.gate.budget_s:g} s, smallest change {Gate().min_change:.0%}: {days} on "
-        f"{facts.cpu_model}, {facts.cpu_count} CPUs, {facts.os}, {facts.python}, fingerprint "
+        f"{_processor(facts)}, {facts.cpu_count} CPUs, {facts.os}, {facts.python}, fingerprint "
         f"{', '.join(machines)}."
     )
     spread = " ".join(spread_lines(records))
     return "\n".join([about, "", *table(records, Gate()), "", pseudo_line(records), "", spread])
+
+
+def _processor(machine: Machine) -> str:
+    """Its name, and what tells it from others that a hypervisor gives the same."""
+    known = (machine.details.get(name) for name in ("processor", "caches"))
+    facts = "; ".join(filter(None, known))
+    return f"{machine.cpu_model} ({facts})" if facts else machine.cpu_model
