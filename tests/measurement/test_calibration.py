@@ -35,7 +35,8 @@ SMALL = Extent(
     length_segments=3,
     aa_blocks=3,
 )
-LENGTHS_S = (0.02, 0.06)
+SLICES_BY_LENGTH_S = {0.02: 2, 0.06: 1}
+SEGMENT_LOAD_S = 0.2
 
 
 class Calibrated(NamedTuple):
@@ -70,8 +71,9 @@ def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shorten(patch: pytest.MonkeyPatch) -> None:
     """Make blocks and segments as short as they can be."""
+    patch.setattr(calibration_noise, "SLICES_BY_LENGTH_S", SLICES_BY_LENGTH_S)
+    patch.setattr(calibration_extent, "SEGMENT_LOAD_S", SEGMENT_LOAD_S)
     for module in (calibration_extent, calibration_noise):
-        patch.setattr(module, "LENGTHS_S", LENGTHS_S)
         patch.setattr(module, "AA_DURATION_S", 0.1)
 
 
@@ -144,13 +146,13 @@ def test_lengths_compare_the_first_two_servers(calibrated: Calibrated) -> None:
     assert (found.server, found.reference) == ("tiny/slow", "tiny/default")
     assert found.neighbours == ("single/default",)
     assert (found.segments, found.connections) == (3, 64)
-    assert [effect.slice_s for effect in found.lengths] == list(LENGTHS_S)
+    assert [effect.slice_s for effect in found.lengths] == list(SLICES_BY_LENGTH_S)
     for effect in found.lengths:
         assert effect.ratio_lower is not None and effect.ratio_upper is not None
         assert effect.ratio_lower <= effect.ratio <= effect.ratio_upper
         assert effect.ratio < 0.5
     assert (found.lengths[-1].change, found.lengths[-1].verdict) == (1, "same")
-    assert found.shortest_slice_s in LENGTHS_S
+    assert found.shortest_slice_s in SLICES_BY_LENGTH_S
     assert calibrated.found.shortest_slice_s == found.shortest_slice_s
 
 

@@ -10,16 +10,16 @@ from asgi_bench.measurement.calibration_extent import FULL, QUICK, extent_within
 def test_extent_follows_the_budget() -> None:
     """More time buys blocks and segments, and nothing else; the default fits its own length."""
     long = extent_within(300)
-    assert long.aa_blocks == long.length_segments > 3 * FULL.aa_blocks
-    assert msgspec.structs.replace(long, aa_blocks=8, length_segments=8) == FULL
-    assert extent_within(96) == FULL
+    assert 3 * long.aa_blocks == long.length_segments > 9 * FULL.aa_blocks
+    assert msgspec.structs.replace(long, aa_blocks=8, length_segments=24) == FULL
+    assert extent_within(108) == FULL
 
 
 def test_too_small_a_budget_is_a_mistake() -> None:
     """Under three blocks there are no intervals: the line says how much it takes, which will do."""
-    with pytest.raises(UsageError, match=r"^--budget: .* at least 54s, and 53s were given"):
-        extent_within(53)
-    assert extent_within(54).aa_blocks == 3
+    with pytest.raises(UsageError, match=r"^--budget: .* at least 58s, and 57s were given"):
+        extent_within(57)
+    assert extent_within(58).aa_blocks == 3
 
 
 def test_quick_leaves_room_for_its_start() -> None:

@@ -8,13 +8,14 @@ from asgi_bench.calibration import CalibrationKind
 from asgi_bench.errors import UsageError
 from asgi_bench.measurement.calibration_bench import CONNECTIONS
 from asgi_bench.measurement.calibration_generator import CEILING_SLICE_S
-from asgi_bench.measurement.calibration_noise import AA_DURATION_S, LENGTHS_S
+from asgi_bench.measurement.calibration_noise import AA_DURATION_S, SEGMENT_LOAD_S
 from asgi_bench.measurement.schedule import SHORTEST_SLICE_S
 
-# What a full calibration takes beside its repetitions, and for one block and one segment
-# (measured on a quiet machine of 2 CPUs).
+# What a full calibration takes beside its repetitions, and for one block and its segments
+# (measured on a machine of 2 CPUs).
 FIXED_S = 28.0
-REPETITION_S = 8.5
+REPETITION_S = 10.0
+SEGMENTS_PER_BLOCK = 3
 # Under three there are no intervals.
 FEWEST_REPETITIONS = 3
 
@@ -39,7 +40,7 @@ class Extent(msgspec.Struct, frozen=True):
             + self.timer_s
             + self.bias_s
             + self.noise_slices * SHORTEST_SLICE_S
-            + self.length_segments * 2 * len(LENGTHS_S) * max(LENGTHS_S)
+            + self.length_segments * SEGMENT_LOAD_S
             + self.aa_blocks * 2 * AA_DURATION_S
         )
 
@@ -53,7 +54,7 @@ FULL = Extent(
     timer_s=3.0,
     bias_s=4.0,
     noise_slices=200,
-    length_segments=8,
+    length_segments=8 * SEGMENTS_PER_BLOCK,
     aa_blocks=8,
 )
 
@@ -71,4 +72,6 @@ def extent_within(budget_s: float, flag: str = "--budget") -> Extent:
             f"{flag}: a full calibration takes at least {least_s}s, and {budget_s:g}s were given; "
             f"--quick measures the generator alone, in a few seconds"
         )
-    return msgspec.structs.replace(FULL, aa_blocks=repetitions, length_segments=repetitions)
+    return msgspec.structs.replace(
+        FULL, aa_blocks=repetitions, length_segments=repetitions * SEGMENTS_PER_BLOCK
+    )

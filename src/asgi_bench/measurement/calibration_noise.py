@@ -26,8 +26,11 @@ from asgi_bench.measurement.schedule import SHORTEST_SLICE_S, schedule, slice_du
 from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.model import PlannedCell
 
-# The lengths that are compared; a segment of time gives each of them the longest one's load.
-LENGTHS_S = (0.02, 0.1, 0.5)
+# The lengths that are compared, and how many slices of each a segment of time has for either
+# server. Neighbouring slices of a busy host differ alike whatever their length, so what counts is
+# their number: with as much load for each, the one slice of 500 ms would decide how sure all is.
+SLICES_BY_LENGTH_S = {0.02: 5, 0.1: 2, 0.5: 1}
+SEGMENT_LOAD_S = 2 * sum(length_s * slices for length_s, slices in SLICES_BY_LENGTH_S.items())
 AA_DURATION_S = 0.75
 
 
@@ -65,7 +68,9 @@ def measure_lengths(
     for name, standing in sessions.items():
         bench.open(name, standing)
     chance = random.Random(f"{bench.plan.seed}/calibration/lengths")
-    rates_rps: dict[float, list[tuple[float, float]]] = {length_s: [] for length_s in LENGTHS_S}
+    rates_rps: dict[float, list[tuple[float, float]]] = {
+        length_s: [] for length_s in SLICES_BY_LENGTH_S
+    }
     for _ in range(segments):
         for length_s, pair in _segment(bench, chance, tuple(sides), tuple(others)).items():
             rates_rps[length_s].append(pair)
@@ -116,11 +121,12 @@ def _segment(
 
     Both sides' slices of a length come in pairs, in random order: what moves a whole pair cancels.
     """
-    places = {str(length_s): length_s for length_s in LENGTHS_S}
+    places = {str(length_s): length_s for length_s in SLICES_BY_LENGTH_S}
+    loads_s = {str(length_s): length_s * slices for length_s, slices in SLICES_BY_LENGTH_S.items()}
     pieces: dict[tuple[str, float], list[Loaded]] = {
-        (side, length_s): [] for side in sides for length_s in LENGTHS_S
+        (side, length_s): [] for side in sides for length_s in SLICES_BY_LENGTH_S
     }
-    for piece in schedule(places, dict.fromkeys(places, max(LENGTHS_S)), chance):
+    for piece in schedule(places, loads_s, chance):
         for side in chance.sample(sides, len(sides)):
             if neighbours:
                 bench.visit(chance.choice(neighbours), SHORTEST_SLICE_S)
@@ -128,7 +134,7 @@ def _segment(
     ours, theirs = sides
     return {
         length_s: (_together_rps(pieces[ours, length_s]), _together_rps(pieces[theirs, length_s]))
-        for length_s in LENGTHS_S
+        for length_s in SLICES_BY_LENGTH_S
     }
 
 
