@@ -18,10 +18,14 @@ from tests.load.loading import go_on, target_at
 
 
 def mixed_target(
-    port: int, weights: Mapping[str, float], *, expected: Mapping[str, bytes] | None = None
+    port: int,
+    weights: Mapping[str, float],
+    *,
+    expected: Mapping[str, bytes] | None = None,
+    timeout_s: float = 5.0,
 ) -> Target:
     """A target on a known-answer server: for each path its weight, and its answer if not usual."""
-    usual = target_at(port, timeout_s=0.3)
+    usual = target_at(port, timeout_s=timeout_s)
     exchanges = tuple(
         Exchange(
             name=path,
@@ -153,7 +157,7 @@ def test_a_slow_request_keeps_its_share_and_its_times() -> None:
 def test_a_time_out_is_that_of_its_own_request() -> None:
     """A request that is never answered is the one that has the time-outs."""
     with KnownAnswers(Behaviour(by_path={"/silent": "silent"})) as server:
-        target = mixed_target(server.port, {"/fast": 3, "/silent": 1})
+        target = mixed_target(server.port, {"/fast": 3, "/silent": 1}, timeout_s=1.0)
         with closing(opened(target)) as connections:
             closed(connections, 0.5)
     fast, silent = connections.tallies
