@@ -54,6 +54,5 @@ def _of_server(name: str, records: Sequence[Record]) -> str:
 
 def _processor(machine: Machine) -> str:
     """Its name, and what tells it from others that a hypervisor gives the same."""
-    known = (machine.details.get(name) for name in ("processor", "caches"))
-    facts = "; ".join(filter(None, known))
+    facts = "; ".join(machine.processor_facts)
     return f"{machine.cpu_model} ({facts})" if facts else machine.cpu_model

@@ -101,8 +101,8 @@ def length_effects(
 
     The ratio is that of the totals over all segments, its bounds are the delete-one jackknife's
     (Tukey, Ann. Math. Stat. 1958). The mean of the segments' logarithms would do here what it
-    must not: a segment has one slice of the longest, and 25 of the shortest, and the logarithm of
-    a noisy mean is too low by half its variance, which is not the same for two servers.
+    must not: a segment has one slice of the longest and several of the shortest, and the
+    logarithm of a noisy mean is too low by half its variance, which servers don't share.
 
     Raises ValueError without lengths or where they differ in segments.
     """

@@ -69,6 +69,5 @@ def _read(name: str, parent: Path) -> Run:
 
 
 def _machine_words(machine: Machine) -> str:
-    known = (machine.details.get(name) for name in ("processor", "caches"))
-    facts = filter(None, (machine.cpu_model, *known, machine.kernel))
+    facts = (machine.cpu_model, *machine.processor_facts, machine.kernel)
     return f"{plain(machine.fingerprint)} ({', '.join(map(plain, facts))})"

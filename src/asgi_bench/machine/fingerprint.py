@@ -12,7 +12,7 @@ from importlib import metadata
 from asgi_bench.machine import facts
 from asgi_bench.machine.clocks import cpu_s_by_process
 from asgi_bench.machine.processes import process_name, process_table
-from asgi_bench.model import Machine
+from asgi_bench.model import PROCESSOR_FACTS, Machine
 
 # A quarter of one CPU in others' hands moves a server on the same CPU by up to 25 %; an idle
 # desktop or a CI agent between jobs stays below it.
@@ -37,8 +37,7 @@ def describe_machine() -> Machine:
     details = facts.details()
     coarse = (
         cpu_model,
-        details.get("processor"),
-        details.get("caches"),
+        *(details.get(name) for name in PROCESSOR_FACTS),
         cpu_count,
         platform.machine(),
         ".".join(re.findall(r"\d+", platform.release())[:2]),

@@ -29,6 +29,7 @@ from asgi_bench.model.plan import (
 from asgi_bench.model.proof import Proof
 from asgi_bench.model.request import Part, Request, Scenario, WeightedRequest, holds_match
 from asgi_bench.model.run import (
+    PROCESSOR_FACTS,
     SCHEMA_VERSION,
     Machine,
     Run,
@@ -60,6 +61,7 @@ from asgi_bench.model.verdict import (
 
 __all__ = [
     "INDEX_VERSION",
+    "PROCESSOR_FACTS",
     "ROLES",
     "SCHEMA_VERSION",
     "VERDICT_VERSION",

@@ -10,6 +10,9 @@ from asgi_bench.model.trial import Trial
 
 SCHEMA_VERSION = 1
 
+# Of a machine's details those that tell its processor from others of the same name.
+PROCESSOR_FACTS = ("processor", "caches")
+
 
 class Machine(msgspec.Struct, frozen=True):
     """Where a run was measured; `fingerprint` is a hash of the coarse facts alone."""
@@ -25,6 +28,11 @@ class Machine(msgspec.Struct, frozen=True):
     governor: str | None
     python: str
     details: dict[str, str] = {}
+
+    @property
+    def processor_facts(self) -> tuple[str, ...]:
+        """What tells the processor from others of its name, as far as it is known."""
+        return tuple(self.details[name] for name in PROCESSOR_FACTS if name in self.details)
 
 
 class Source(msgspec.Struct, frozen=True):

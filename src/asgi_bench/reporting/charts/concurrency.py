@@ -109,8 +109,9 @@ def _draw_course(axes: Axes, course: Course, aside: float) -> None:
     for members, color in ((sound, look.color), (others, INVALID)):
         estimates = [cell.throughput_rps for _, cell in members]
         draw_whiskers(axes, [x for x, _ in members], estimates, color)
-    places = [x for x, _ in others]
-    draw_hatched(axes, places, [_throughput(cell) for _, cell in others], look.marker)
+    if not look.is_hatched:  # else the line has hatched all of its points
+        places = [x for x, _ in others]
+        draw_hatched(axes, places, [_throughput(cell) for _, cell in others], look.marker)
 
 
 def _end_label(course: Course) -> EndLabel:

@@ -51,16 +51,6 @@ def pooled(slices: int) -> int:
     return -(-slices // MOST_DASHES) or 1
 
 
-def _measured(samples: Mapping[str, Sample], key: str) -> Sequence[Trial]:
-    """A cell's trials with a throughput, invalid ones too."""
-    sample = samples.get(key)
-    return [] if sample is None else [t for t in sample.measured if t.throughput_rps]
-
-
-def _is_usable(cell: CellReport, trial: Trial) -> bool:
-    return "invalid" not in (cell.validity, trial.validity)
-
-
 def strips_of(
     section: Section[CellReport], samples: Mapping[str, Sample], together: int
 ) -> list[Strip]:
@@ -87,6 +77,16 @@ def strips_of(
             )
         )
     return found
+
+
+def _measured(samples: Mapping[str, Sample], key: str) -> Sequence[Trial]:
+    """A cell's trials with a throughput, invalid ones too."""
+    sample = samples.get(key)
+    return [] if sample is None else [t for t in sample.measured if t.throughput_rps]
+
+
+def _is_usable(cell: CellReport, trial: Trial) -> bool:
+    return "invalid" not in (cell.validity, trial.validity)
 
 
 def _pieces(trial: Trial, together: int) -> Floats:
