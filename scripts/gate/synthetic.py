@@ -4,11 +4,13 @@ Each case makes the slices of one block: logarithms of how slow the sides were, 
 is put in beside noise is the candidate's true effect.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from math import log1p
 
 import msgspec
 import numpy as np
+from scipy.signal import lfilter
 
 from asgi_bench.analysis.block_effects import BlockEffect, Floats, effect_of_slices
 from asgi_bench.analysis.looks import Look, spent_by
@@ -59,10 +61,8 @@ def outliers(chance: Random, count: int) -> Floats:
 def autocorrelated(chance: Random, count: int) -> Floats:
     """The machine's speed wanders: each slice is 0.95 of the one before, and 3 % anew."""
     steps = chance.normal(0, 0.03, count * SIDES)
-    path = np.zeros(count * SIDES)
-    path[0] = chance.normal(0, 0.1)
-    for index in range(1, len(path)):
-        path[index] = 0.95 * path[index - 1] + steps[index]
+    steps[0] = chance.normal(0, 0.1)
+    path = lfilter([1], [1, -0.95], steps)
     wandered: Floats = calm(chance, count) + path[_times(chance, count).astype(int)]
     return wandered
 
@@ -119,7 +119,7 @@ def simulate(case: Case, effect: float, gate: Gate, runs: int, seed: int) -> Out
     verdicts: dict[Verdict, int] = {}
     for run in range(runs):
         chance = np.random.default_rng((seed, run))
-        blocks = [_block(case, chance, number, effect) for number in range(BLOCKS)]
+        blocks = (_block(case, chance, number, effect) for number in range(BLOCKS))
         verdict = _verdict(blocks, gate)
         verdicts[verdict] = verdicts.get(verdict, 0) + 1
     return Outcome(runs, verdicts)
@@ -139,9 +139,11 @@ def looks(gate: Gate) -> list[Look]:
 METRICS: tuple[GateMetric, ...] = ("throughput_rps", "server_cpu_s_per_request")
 
 
-def _block(
-    case: Case, chance: Random, number: int, effect: float
-) -> dict[GateMetric, BlockEffect | None]:
+# Both metrics of a block.
+Block = dict[GateMetric, BlockEffect | None]
+
+
+def _block(case: Case, chance: Random, number: int, effect: float) -> Block:
     """Both metrics of a block; the CPU shares half of what happens to the throughput."""
     slowness = case(chance, SLICES) + np.array([0, 0, log1p(effect)])
     cpu = 0.5 * (slowness + case(chance, SLICES) + np.array([0, 0, log1p(effect)]))
@@ -153,12 +155,14 @@ def _block(
     }
 
 
-def _verdict(blocks: list[dict[GateMetric, BlockEffect | None]], gate: Gate) -> Verdict:
+def _verdict(blocks: Iterator[Block], gate: Gate) -> Verdict:
+    """Look by look; no block is made for a look that isn't needed."""
     verdict: Verdict = "undecided"
+    seen: list[Block] = []
     for look in looks(gate):
+        seen += islice(blocks, look.blocks - len(seen))
         metrics = [
-            (metric, [found for block in blocks[: look.blocks] if (found := block[metric])])
-            for metric in METRICS
+            (metric, [found for block in seen if (found := block[metric])]) for metric in METRICS
         ]
         verdict = verdict_on(judge_metrics(metrics, gate, look.level), gate)
         if verdict in ("regression", "improvement", "pass"):

@@ -93,25 +93,27 @@ def effect_of_slices(number: int, logs: Sequence[Floats], metric: GateMetric) ->
     if not table.shape[1]:
         return None
     baseline, control, candidate = table
-    sign = -1.0 if metric == "throughput_rps" else 1.0
     # Trimmed for each pair of sides: the difference of two that are alike is symmetric, so that
     # trimming can't shift it. That of one and the mean of two is not where slices have outliers.
+    differences = np.stack([candidate - baseline, candidate - control, control - baseline])
+    sign = -1.0 if metric == "throughput_rps" else 1.0
+    to_baseline, to_control, moved = (sign * trimmed_means(differences)).tolist()
+    own = trimmed_means(table).tolist()
     return BlockEffect(
         round=number,
-        pairs=(
-            sign * trimmed_mean(candidate - baseline),
-            sign * trimmed_mean(candidate - control),
-        ),
-        control=sign * trimmed_mean(control - baseline),
-        baseline=(trimmed_mean(baseline) + trimmed_mean(control)) / 2,
-        candidate=trimmed_mean(candidate),
+        pairs=(to_baseline, to_control),
+        control=moved,
+        baseline=(own[0] + own[1]) / 2,
+        candidate=own[2],
     )
 
 
-def trimmed_mean(values: Floats, share: float = TRIMMED) -> float:
-    """The mean without the given share of the values at either end; of few values the mean."""
-    cut = int(len(values) * share)
-    return float(np.sort(values)[cut : len(values) - cut].mean())
+def trimmed_means(rows: Floats, share: float = TRIMMED) -> Floats:
+    """The mean of each row without that share of its values at either end; of few values all."""
+    count = rows.shape[1]
+    cut = int(count * share)
+    means: Floats = np.sort(rows, axis=1)[:, cut : count - cut].mean(axis=1)
+    return means
 
 
 def _slice_logs(trial: Trial, metric: GateMetric) -> Floats:
