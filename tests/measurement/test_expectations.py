@@ -172,3 +172,14 @@ def test_nothing_is_asked_where_nothing_will_be_measured(tmp_path: Path) -> None
     skipped = PlannedCell(Cell("one", "default", 1, "app", ClosedLoop(1)), skip_reason="absent")
     settled, _ = _settled(tmp_path, OPEN, skipped)
     assert settled.expect_status == 0
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_was_asked_counts_for_the_cell_whose_servers_answered(tmp_path: Path) -> None:
+    """As many requests as its servers saw, those that told they were ready included."""
+    seen = tmp_path / "seen"
+    answer = f"open({str(seen)!r}, 'a').write('x') and (200, b'ok')"
+    cells = (_cell(answer, "two"), _cell(answer, "one"))
+    plan = Plan(cells, (OPEN,), rounds=1, duration_s=1, seed=1, reference="two/default/w1")
+    settled = settle_expectations(plan, tmp_path, lambda _: None)
+    assert [planned.asked_before for planned in settled.cells] == [len(seen.read_text()), 0]

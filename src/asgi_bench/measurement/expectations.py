@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -29,26 +30,48 @@ SERVERS_TRIED = 3
 TOLD_LOG_LINES = 40
 
 
+class Lesson(NamedTuple):
+    """What was learned: requests by name with their right answers, and what was `sent` for it.
+
+    That went to the servers of one cell, `cell` by key; to none where every cell is skipped.
+    """
+
+    requests: dict[str, Request]
+    cell: str | None
+    sent: int
+
+
+NOTHING = Lesson({}, None, 0)
+
+
 def settle_expectations(plan: Plan, folder: Path, announce: Callable[[str], None]) -> Plan:
     """Return the plan with every scenario's right answer known, and what will be compared.
 
-    Servers are started for a scenario whose status isn't known yet; their logs go to `folder`.
+    Servers are started for a scenario whose status isn't known yet; their logs go to `folder`, and
+    what they were sent counts for the cell that they belong to.
 
     Raises:
         UsageError: the answers leave no right one, or it can't be told which is.
         BenchError: no server could serve the app.
     """
-    scenarios = []
+    scenarios, cells = [], plan.cells
     for scenario in plan.scenarios:
         members: tuple[Request, ...] = scenario.requests or (scenario,)
         unknown = [request for request in members if request.expect_status == 0]
-        known = _learn(plan, scenario, unknown, folder) if unknown else {}
-        settled = [_settled(known.get(request.name, request)) for request in members]
+        lesson = _learn(plan, scenario, unknown, folder) if unknown else NOTHING
+        settled = [_settled(lesson.requests.get(request.name, request)) for request in members]
+        cells = tuple(_with_sent(planned, lesson) for planned in cells)
         for before, request in zip(members, settled, strict=True):
             if before.expect_status == 0 or request.expect_pattern is not None:
                 announce(_in_words(request))
         scenarios.append(_with_settled(scenario, settled))
-    return msgspec.structs.replace(plan, scenarios=tuple(scenarios))
+    return msgspec.structs.replace(plan, cells=cells, scenarios=tuple(scenarios))
+
+
+def _with_sent(planned: PlannedCell, lesson: Lesson) -> PlannedCell:
+    if planned.cell.key != lesson.cell:
+        return planned
+    return msgspec.structs.replace(planned, asked_before=planned.asked_before + lesson.sent)
 
 
 def _settled(request: RequestT) -> RequestT:
@@ -64,31 +87,30 @@ def _with_settled(scenario: Scenario, settled: Sequence[Request]) -> Scenario:
     return msgspec.structs.replace(scenario, requests=tuple(settled), **facts)
 
 
-def _learn(
-    plan: Plan, scenario: Scenario, unknown: Sequence[Request], folder: Path
-) -> dict[str, Request]:
-    """Find out the right answers to some of a scenario's requests, by the requests' names."""
+def _learn(plan: Plan, scenario: Scenario, unknown: Sequence[Request], folder: Path) -> Lesson:
+    """Find out the right answers to some of a scenario's requests."""
     first_fault: BenchError | None = None
     for number, planned in enumerate(_teachers(plan, scenario)):
         logs = [folder / f"{scenario.name}-{number}-{start}.log" for start in range(STARTS)]
         log = logs[0]
         try:
-            answers = _answers(plan, planned, scenario, unknown, logs)
+            answers, sent = _answers(plan, planned, scenario, unknown, logs)
         except ServerFault as fault:
             first_fault = first_fault or _no_server(planned, fault, log)
             continue
         try:
             is_of_file = bool(scenario.requests)
-            return {
+            found = {
                 request.name: learned(request, answers[request.name], is_of_file=is_of_file)
                 for request in unknown
             }
+            return Lesson(found, planned.cell.key, sent)
         except UsageError as fault:
             fault.account = _last_lines(log)
             raise
     if first_fault is not None:
         raise first_fault
-    return {}  # Nothing will be measured: every cell is skipped with its reason.
+    return NOTHING  # Nothing will be measured: every cell is skipped with its reason.
 
 
 def _no_server(planned: PlannedCell, fault: ServerFault, log: Path) -> BenchError:
@@ -120,8 +142,11 @@ def _answers(
     scenario: Scenario,
     unknown: Sequence[Request],
     logs: list[Path],
-) -> dict[str, list[Answer]]:
-    """Start a server once for each log and ask each several times; raises ServerFault."""
+) -> tuple[dict[str, list[Answer]], int]:
+    """Start a server once for each log and ask each several times; also how much was sent in all.
+
+    Raises ServerFault.
+    """
     chance = random.SystemRandom()
     with ExitStack() as stack:
         processes = []
@@ -130,16 +155,18 @@ def _answers(
             with uninterrupted():
                 processes.append(stack.enter_context(process))
         awaited = [(process, scenario, process.workers) for process in processes]
+        sent = PROBES * STARTS * len(unknown)
         for outcome in wait_for_all(awaited, plan.startup_timeout_s):
             if isinstance(outcome, ServerFault):
                 raise outcome
+            sent += outcome.probes_sent
         answers: dict[str, list[Answer]] = {request.name: [] for request in unknown}
         for number in range(PROBES):
             time.sleep(PROBE_PAUSE_S if number else 0)
             for request, process in product(unknown, processes):
                 answer = answer_of(process.port, request, plan.request_timeout_s)
                 answers[request.name].append(answer)
-        return answers
+        return answers, sent
 
 
 def _last_lines(log: Path) -> str:

@@ -38,8 +38,8 @@ class OpenLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="open"):
     def key(self) -> str:
         """The last part of a cell's key, as in `r500` or `r50%`."""
         if self.rate_share is not None:
-            return f"r{self.rate_share * 100:g}%"
-        return f"r{self.rate_rps:g}"
+            return f"r{self.rate_share * 100:.12g}%"
+        return f"r{self.rate_rps:.12g}"
 
 
 class Objective(msgspec.Struct, frozen=True):
@@ -115,6 +115,8 @@ class PlannedCell(msgspec.Struct, frozen=True):
     plan's. `skip_reason` is set where the cell can't be measured here.
     `proof_command` starts the same server on the app that tells what really runs (none where the
     server takes no app); `proves` is what it must tell, as patterns of class names.
+    `asked_before` is how many requests its server was sent before the rounds, to learn the right
+    answer from.
     """
 
     cell: Cell
@@ -128,6 +130,7 @@ class PlannedCell(msgspec.Struct, frozen=True):
     skip_reason: str | None = None
     proof_command: tuple[str, ...] = ()
     proves: dict[str, str] = {}
+    asked_before: int = 0
 
 
 class Plan(msgspec.Struct, frozen=True):
