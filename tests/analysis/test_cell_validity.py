@@ -46,8 +46,8 @@ def verdict(pattern: str, planned_rounds: int | None = None) -> Verdict:
         ("vvvii", "invalid", ["too-few-usable", "errors"]),
         ("vvvff", "invalid", ["too-few-usable"]),
         ("iiiii", "invalid", ["too-few-usable", "errors"]),
-        ("vv", "suspect", ["few-rounds"]),
-        ("v", "suspect", ["few-rounds"]),
+        ("vv", "valid", ["few-rounds"]),
+        ("v", "valid", ["few-rounds"]),
         ("vf", "invalid", ["too-few-usable"]),
     ],
 )
@@ -84,10 +84,10 @@ def test_cell_that_was_never_reached_is_skipped() -> None:
     assert judge_cell([], 5) == Verdict("skipped", NOT_REACHED, "valid", ())
 
 
-def test_stopped_run_is_suspect_not_invalid() -> None:
-    """Rounds that were never run make a cell suspect; those that were run count as ever."""
+def test_stopped_run_is_told_and_as_valid_as_its_rounds() -> None:
+    """Rounds that were never run are a note; those that were run count as ever."""
     found = verdict("vvv", planned_rounds=10)
-    assert found.validity == "suspect"
+    assert found.validity == "valid"
     assert [reason.code for reason in found.validity_reasons] == ["missing-rounds"]
     assert "3 of 10" in found.validity_reasons[0].text
 
@@ -140,7 +140,7 @@ def test_rules_as_the_interface_states_them(pattern: str) -> None:
         assert found.outcome == "failed"
     elif usable < rounds * 2 / 3:
         assert found.validity == "invalid"
-    elif {"i", "f"} & set(tried) or tried.count("s") > rounds / 3 or usable < 3:
+    elif {"i", "f"} & set(tried) or tried.count("s") > rounds / 3:
         assert found.validity == "suspect"
     elif "-" not in pattern:
         assert found.validity == "valid"

@@ -199,3 +199,17 @@ def test_broken_histogram_of_a_step_names_the_cell(load: RateSweep, rules_versio
 
     with pytest.raises(BenchError, match=r"^daphne/default/w1/hello/sweep.* is not an HDR"):
         report_of(spoil, load=load)
+
+
+@pytest.mark.parametrize(("shares", "is_found"), [((0.25, 0.5, 0.9), True), ((0.5, 1.1), False)])
+def test_a_curve_that_ends_before_its_knee_says_so(
+    shares: tuple[float, ...], is_found: bool
+) -> None:
+    """Its last rate is a share of what a short warm-up gave, which may have been too little."""
+    sweep = sweep_of(report_of(load=replace(SWEEP, shares=shares, objective=None)))
+    found = {reason.code: reason for reason in sweep.validity_reasons}
+    assert ("not-saturated" in found) == is_found
+    assert (sweep.saturation_rps.value is None) == is_found
+    if is_found:
+        assert found["not-saturated"].level == "valid"
+        assert "90% of its throughput" in found["not-saturated"].text

@@ -150,6 +150,16 @@ def test_generator_that_is_late_in_general_is_invalid() -> None:
         assert found(trial)["generator-lag"].level == level
 
 
+@pytest.mark.parametrize(
+    ("late", "level"), [(4, None), (5, None), (6, "suspect"), (250, "suspect"), (251, "invalid")]
+)
+def test_late_requests_of_a_short_schedule_are_counted(late: int, level: str | None) -> None:
+    """Of 500 requests, too few for a p99, more than 1 % late are found, and more than half."""
+    trial = lagging(OPEN_500, {20e-6: 500 - late, 0.01: late}, 0.0001)
+    finding = found(trial).get("generator-lag")
+    assert (finding.level if finding else None) == level
+
+
 def test_lag_of_a_closed_loop_is_not_judged() -> None:
     """In a closed loop nothing is due at a time, so nothing can be late."""
     assert found(lagging(CLOSED_64, {0.1: 1000}, 0.001), CLOSED_64) == {}

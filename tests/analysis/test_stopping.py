@@ -104,7 +104,7 @@ def test_time_ends_a_run_whatever_its_precision() -> None:
     assert ends(stopped_early(goal, 6), 6)
 
 
-def test_a_run_that_reached_its_goal_is_not_suspect() -> None:
+def test_a_run_that_reached_its_goal_lacks_nothing() -> None:
     """Six of at most 18 rounds lack nothing; without a goal twelve are missing."""
     for goal, codes in ((Goal(precision=0.08), set()), (None, {"missing-rounds"})):
         run = stopped_early(Goal(precision=0.08), 6)

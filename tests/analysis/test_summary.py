@@ -241,14 +241,16 @@ def test_no_reference_no_ratio(reference: str | None) -> None:
 
 @pytest.mark.parametrize("rounds", [0, 1, 2, 3])
 def test_few_rounds(rounds: int) -> None:
-    """Bounds appear with the third round; before it a cell is suspect, before the first skipped."""
+    """Bounds appear with the third round; before it that is noted, before the first skipped."""
     report = summarize(synthetic_run(planned_cells()[:1], rounds=rounds))
     (cell,) = report.cells
     assert cell.rounds == rounds
     assert (cell.throughput_rps.value is None) == (rounds == 0)
     assert (cell.throughput_rps.lower is None) == (rounds < 3)
     assert cell.outcome == ("skipped" if rounds == 0 else "ok")
-    assert cell.validity == ("suspect" if rounds in (1, 2) else "valid")
+    assert cell.validity == "valid"
+    codes = {reason.code for reason in cell.validity_reasons}
+    assert ("few-rounds" in codes) == (rounds in (1, 2))
 
 
 def test_older_verdicts_are_given_again() -> None:

@@ -164,10 +164,42 @@ def test_requests_that_pile_up_at_the_generator(
     assert swept.validity == ("suspect" if is_found else "valid")
 
 
-def test_a_rate_that_was_taken_has_no_limit() -> None:
-    """A busy generator beside an idle server, and all answered: nothing was the limit."""
-    trial = overloaded(OpenLoop(rate_rps=500), 0.1, 0.95, 0.0)
-    assert codes(trial) == []
+@pytest.mark.parametrize(
+    ("busy_share", "spin_share", "level"),
+    [(0.79, 0.0, None), (0.81, 0.0, "suspect"), (0.5, 0.45, None)],
+)
+def test_a_rate_that_was_taken_by_a_generator_near_its_limit(
+    busy_share: float, spin_share: float, level: str | None
+) -> None:
+    """All answered, yet requests queued at a busy generator too; its spinning is no work."""
+    cell = Cell("uvicorn", "default", 1, "hello", OpenLoop(rate_rps=500))
+    trial = make_trial(cell, 0, 0)
+    slices = tuple(
+        replace(piece, open_loop=replace(piece.open_loop, spin_s=spin_share * piece.duration_s))
+        for piece in trial.slices
+        if piece.open_loop is not None
+    )
+    spent_s = (busy_share + spin_share) * trial.duration_s
+    judged = judge_trial(
+        replace(trial, slices=slices, load_cpu_s=spent_s), plan_of((PlannedCell(cell),))
+    )
+    found = {reason.code: reason.level for reason in judged.validity_reasons}
+    assert found.get("generator-bound") == level
+
+
+def test_what_was_never_sent_is_overload_and_no_error() -> None:
+    """A queue that outlives the time-out is judged as one that doesn't; other errors count."""
+    cell = Cell("uvicorn", "default", 1, "hello", OVERLOAD)
+    plan = plan_of((PlannedCell(cell),))
+    trial = make_trial(cell, 0, 0)
+    (piece,) = trial.slices
+    assert piece.open_loop is not None
+    slices = (replace(piece, open_loop=replace(piece.open_loop, unsent=5000)),)
+    for timeouts, expected in ((5000, []), (5000 + trial.requests, ["errors"])):
+        errors = replace(trial.errors, timeout=timeouts)
+        judged = judge_trial(replace(trial, slices=slices, errors=errors), plan)
+        assert [code for code in codes(judged) if code == "errors"] == expected
+        assert "overloaded" in codes(judged)
 
 
 @pytest.mark.parametrize(

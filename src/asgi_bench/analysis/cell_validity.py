@@ -43,8 +43,8 @@ def is_usable(trial: Trial) -> bool:
 def judge_cell(trials: Sequence[Trial], planned_rounds: int) -> Verdict:
     """The verdict on a cell from its judged trials, one a round, of one block.
 
-    Shares are of the rounds that were run; rounds that a stopped run never reached make it
-    suspect, not invalid, for those that were measured are as good as ever.
+    Shares are of the rounds that were run; that a stopped run never reached some, or that there are
+    too few for an interval, is said without a doubt of those that were measured.
     """
     tried = [trial for trial in trials if trial.outcome != "skipped"]
     if not tried:
@@ -88,7 +88,7 @@ def _few_usable(tried: Sequence[Trial]) -> tuple[Reason, ...]:
 
 
 def _shortcomings(tried: Sequence[Trial]) -> tuple[Reason, ...]:
-    """What makes a cell suspect whose rounds are mostly usable."""
+    """What is to be said of a cell whose rounds are mostly usable."""
     return (*_bad_rounds(tried), *_many_suspect(tried), *_few_rounds(tried))
 
 
@@ -117,7 +117,7 @@ def _few_rounds(tried: Sequence[Trial]) -> tuple[Reason, ...]:
         return ()
     rounds = "1 usable round gives" if usable == 1 else f"{usable} usable rounds give"
     text = f"{rounds} no interval: measure at least {MIN_ROUNDS} (--rounds)"
-    return (Reason("few-rounds", "suspect", float(usable), float(MIN_ROUNDS), text),)
+    return (Reason("few-rounds", "valid", float(usable), float(MIN_ROUNDS), text),)
 
 
 def _missing_rounds(rounds: int, planned_rounds: int) -> tuple[Reason, ...]:
@@ -125,7 +125,7 @@ def _missing_rounds(rounds: int, planned_rounds: int) -> tuple[Reason, ...]:
     if rounds >= planned_rounds:
         return ()
     text = f"the run ended after {rounds} of {planned_rounds} planned rounds"
-    return (Reason("missing-rounds", "suspect", float(rounds), float(planned_rounds), text),)
+    return (Reason("missing-rounds", "valid", float(rounds), float(planned_rounds), text),)
 
 
 def _of_trials(tried: Sequence[Trial], level: ValidityLevel) -> tuple[Reason, ...]:

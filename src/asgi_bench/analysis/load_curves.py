@@ -34,7 +34,7 @@ def sweep_report(sample: Sample, plan: Plan) -> SweepReport:
         _point(sample.planned.cell.key, share, members) for share, members in steps.items()
     )
     facts = cell_facts(sample, plan)
-    own = (*_unkept(brackets), *unshown_points(points))
+    own = (*_unkept(brackets), *_unsaturated(points), *unshown_points(points))
     facts = msgspec.structs.replace(facts, validity_reasons=(*facts.validity_reasons, *own))
     return SweepReport(
         **msgspec.structs.asdict(facts),
@@ -114,6 +114,18 @@ def _unkept(brackets: Sequence[Bracket]) -> Iterator[Reason]:
     if 2 * unkept < len(brackets):
         text += ", which are left out of the highest rate"
     yield Reason("objective-not-kept", "valid", float(unkept), float(len(brackets)), text)
+
+
+def _unsaturated(points: Sequence[SweepPoint]) -> Iterator[Reason]:
+    """Say that a curve ends before its knee: its shares are of what a warm-up of a second gave."""
+    if not points or any(point.overloaded for point in points):
+        return
+    highest = max(point.share for point in points)
+    text = (
+        f"no rate overloaded it, though the highest was {highest:.0%} of its throughput in the "
+        "warm-up: the curve ends before its knee; measure again, or with more --duration"
+    )
+    yield Reason("not-saturated", "valid", 0.0, 1.0, text)
 
 
 def _saturation_rps(

@@ -8,13 +8,22 @@ from collections.abc import Iterable
 
 import msgspec
 
-from asgi_bench.analysis.ceiling import near_ceiling
+from asgi_bench.analysis.ceiling import CEILING_SHARE, near_ceiling
 from asgi_bench.analysis.load_validity import load_findings
-from asgi_bench.analysis.sweeps import is_overloaded
+from asgi_bench.analysis.sweeps import is_overloaded, is_trial_overloaded, open_figures
 from asgi_bench.calibration import Calibration
-from asgi_bench.model import Cell, ClosedLoop, Plan, RateSweep, Reason, Trial, ValidityLevel
+from asgi_bench.model import (
+    Cell,
+    ClosedLoop,
+    OpenLoop,
+    Plan,
+    RateSweep,
+    Reason,
+    Trial,
+    ValidityLevel,
+)
 
-RULES_VERSION = 5
+RULES_VERSION = 6
 
 # One wrong answer in a thousand: a server may drop a request under load, not make a habit of it.
 MAX_ERROR_SHARE = 0.001
@@ -106,6 +115,7 @@ def _findings(
         _worker_died(trial),
         _stranger(trial),
         _limit(trial, cell, plan, calibration) if isinstance(cell.load, ClosedLoop) else None,
+        _little_to_spare(trial, plan) if isinstance(cell.load, OpenLoop) else None,
     )
     of_load = load_findings(trial, cell)
     generator = _open_limit(trial, cell, plan)
@@ -116,14 +126,22 @@ def _findings(
 
 
 def _errors(trial: Trial) -> Reason | None:
-    """Wrong answers under load."""
-    wrong = trial.errors.total
-    if not wrong:
+    """Wrong answers under load.
+
+    What an overloaded open loop never sent counts among the errors, but was answered neither
+    rightly nor wrongly: that the schedule was more than the server can take is a finding of its
+    own, whether the queue grew past the time-out or not.
+    """
+    unsent = sum(figures.unsent for figures in open_figures(trial.slices))
+    wrong = trial.errors.total - unsent
+    if wrong <= 0:
         return None
     sent = max(sent_in_slices(trial), wrong)
     share = wrong / sent
     kinds = ", ".join(
-        f"{count} {kind}" for kind, count in msgspec.structs.asdict(trial.errors).items() if count
+        f"{count} {kind}"
+        for kind, total in msgspec.structs.asdict(trial.errors).items()
+        if (count := total - unsent if kind == "timeout" else total)
     )
     return Reason(
         code="errors",
@@ -205,6 +223,22 @@ def _open_limit(trial: Trial, cell: Cell, plan: Plan) -> Reason | None:
         text=f"{what} generator was the limit: requests piled up while it used its CPU, or waited "
         f"for it, {load_share:.0%} of the time and the server only {server_share:.0%} of what it "
         f"may; measure with more --load-processes, or give the server fewer --server-cpus",
+    )
+
+
+def _little_to_spare(trial: Trial, plan: Plan) -> Reason | None:
+    """A schedule that was kept by a generator near its own limit, by what it really used."""
+    share = load_cpu_share(trial, plan)
+    if share is None or share <= CEILING_SHARE or is_trial_overloaded(trial):
+        return None
+    return Reason(
+        code="generator-bound",
+        level="suspect",
+        value=share,
+        limit=CEILING_SHARE,
+        text=f"the load generator worked {share:.0%} of the time that its CPU has, waiting left "
+        "out: requests queued at it, too, and that is part of their response times; measure with "
+        "more --load-processes, or at a lower rate",
     )
 
 
