@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from asgi_bench.analysis.ab_report import ab_report
-from asgi_bench.cli.ab import exit_code
+from asgi_bench.cli.ab_options import exit_code_of
 from asgi_bench.errors import ExitCode
 from asgi_bench.model import AbReport, Verdict
 from asgi_bench.store.runs import read_run
@@ -182,8 +182,8 @@ def test_a_candidate_that_breaks_under_load_fails(tmp_path: Path) -> None:
 )
 def test_exit_codes(verdict: Verdict, code: ExitCode) -> None:
     """Each verdict has its code; only --fail-on-undecided changes one."""
-    assert exit_code(report_of(verdict), fail_on_undecided=False) is code
-    strict = exit_code(report_of(verdict), fail_on_undecided=True)
+    assert exit_code_of(verdict, fail_on_undecided=False) is code
+    strict = exit_code_of(verdict, fail_on_undecided=True)
     assert strict is (ExitCode.UNDECIDED if verdict == "undecided" else code)
 
 

@@ -10,8 +10,16 @@ import msgspec
 import typer
 
 from asgi_bench.analysis.ab_report import ab_report
-from asgi_bench.cli.ab_options import AA, Budget, FailOnUndecided, MinChange, Summary, gate_of
-from asgi_bench.cli.measuring import dry_run_text, on_this_machine, require_linux
+from asgi_bench.cli.ab_options import (
+    AA,
+    Budget,
+    FailOnUndecided,
+    MinChange,
+    Summary,
+    exit_code_of,
+    gate_of,
+)
+from asgi_bench.cli.measuring import dry_run_text, on_this_machine
 from asgi_bench.cli.options import (
     DEFAULT_OUTPUT,
     DryRun,
@@ -30,7 +38,7 @@ from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import ExitCode, UsageError
 from asgi_bench.machine.fingerprint import busy_warning
 from asgi_bench.measurement.run import Order, carry_out
-from asgi_bench.model import AbReport, Verdict
+from asgi_bench.model import AbReport
 from asgi_bench.reporting.documents import render_ab
 from asgi_bench.reporting.wording import plain
 from asgi_bench.sides.building import built_sides
@@ -42,15 +50,6 @@ from asgi_bench.store.runs import read_run, write_verdict
 BLOCK_DURATION = "600ms"
 # More than any budget has time for: it's the budget that ends an A/B.
 MOST_BLOCKS = 1000
-
-EXIT_CODES: dict[Verdict, ExitCode] = {
-    "regression": ExitCode.REGRESSION,
-    "failed": ExitCode.FAILED,
-    "invalid": ExitCode.INVALID,
-    "undecided": ExitCode.OK,
-    "improvement": ExitCode.OK,
-    "pass": ExitCode.OK,
-}
 
 
 @functools.partial(with_selection, defaults={"duration": BLOCK_DURATION, "rounds": MOST_BLOCKS})
@@ -69,7 +68,6 @@ def ab(
     wait: Wait = None,
 ) -> None:
     """Compare a candidate with its baseline in one run, and say whether it is slower."""
-    require_linux()
     _check(selection, sides, aa=aa)
     _check_summary(summary)
     gate = gate_of(min_change, budget, is_aa=aa)
@@ -102,7 +100,7 @@ def ab(
         report = _measured(order)
     # The verdict first: what becomes of the summary doesn't change it.
     print(plain(report.text))
-    code = exit_code(report, fail_on_undecided=fail_on_undecided)
+    code = exit_code_of(report.verdict, fail_on_undecided=fail_on_undecided)
     if summary is not None and not _is_written(summary, report):
         code = code or ExitCode.FAILED
     raise typer.Exit(code)
@@ -162,10 +160,3 @@ def _is_written(path: Path, report: AbReport) -> bool:
         say(f"--summary: {path}: can't be written: {fault.strerror}")
         return False
     return True
-
-
-def exit_code(report: AbReport, *, fail_on_undecided: bool) -> ExitCode:
-    """What a verdict exits with."""
-    if report.verdict == "undecided" and fail_on_undecided:
-        return ExitCode.UNDECIDED
-    return EXIT_CODES[report.verdict]

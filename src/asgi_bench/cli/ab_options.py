@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from asgi_bench.definitions.quantities import parse_duration, parse_share
-from asgi_bench.model import Gate
+from asgi_bench.errors import ExitCode
+from asgi_bench.model import Gate, Verdict
 
 MinChange = Annotated[
     str, typer.Option("--min-change", metavar="SHARE", help="The smallest change that matters.")
@@ -41,3 +42,20 @@ def gate_of(min_change: str, budget: str, *, is_aa: bool) -> Gate:
         budget_s=parse_duration(budget, "--budget"),
         is_aa=is_aa,
     )
+
+
+_EXIT_CODES: dict[Verdict, ExitCode] = {
+    "regression": ExitCode.REGRESSION,
+    "failed": ExitCode.FAILED,
+    "invalid": ExitCode.INVALID,
+    "undecided": ExitCode.OK,
+    "improvement": ExitCode.OK,
+    "pass": ExitCode.OK,
+}
+
+
+def exit_code_of(verdict: Verdict, *, fail_on_undecided: bool) -> ExitCode:
+    """What a verdict exits with."""
+    if verdict == "undecided" and fail_on_undecided:
+        return ExitCode.UNDECIDED
+    return _EXIT_CODES[verdict]

@@ -6,7 +6,6 @@ import msgspec
 import typer
 
 from asgi_bench.cli.calibration_progress import CalibrationProgress
-from asgi_bench.cli.measuring import require_linux
 from asgi_bench.cli.options import DEFAULT_OUTPUT, LoadCpus, Output, Seed, ServerCpus
 from asgi_bench.cli.run import say
 from asgi_bench.definitions.plan import load_plan
@@ -47,7 +46,6 @@ def calibrate_(
     seed: Seed = None,
 ) -> None:
     """Measure this machine and the load generator; runs in the same folder go by it."""
-    require_linux()
     extent = _extent(quick, within)
     plan = _plan(server_cpus, load_cpus, seed)
     warning = busy_warning()

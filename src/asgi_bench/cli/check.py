@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from asgi_bench.cli.measuring import planned, require_linux
+from asgi_bench.cli.measuring import planned
 from asgi_bench.cli.options import with_selection
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import ExitCode
@@ -16,7 +16,6 @@ from asgi_bench.model import Proof
 @with_selection
 def check(selection: Selection) -> None:
     """Start each server, see that it answers rightly with every worker, and stop it."""
-    require_linux()
     plan = planned(selection)
     with tempfile.TemporaryDirectory(prefix="asgi-bench-check-") as folder:
         results = check_all(plan, Path(folder), _tell, announce=print)

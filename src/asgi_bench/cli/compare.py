@@ -6,13 +6,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from asgi_bench.analysis.comparison import Comparison, compare_runs
+from asgi_bench.analysis.comparison import compare_runs
 from asgi_bench.analysis.history import MIN_CHANGE
-from asgi_bench.cli.ab import EXIT_CODES
-from asgi_bench.cli.ab_options import FailOnUndecided, MinChange
+from asgi_bench.cli.ab_options import FailOnUndecided, MinChange, exit_code_of
 from asgi_bench.cli.report import takes_color, terminal_width
 from asgi_bench.definitions.quantities import parse_share
-from asgi_bench.errors import ExitCode, UsageError
+from asgi_bench.errors import UsageError
 from asgi_bench.model import Machine, Run
 from asgi_bench.reporting.compared import render_compared_markdown, render_compared_text
 from asgi_bench.reporting.wording import plain
@@ -51,14 +50,7 @@ def compare(
         text = render_compared_text(found, width=terminal_width(), color=takes_color())
         sys.stdout.write(text)
     print(plain(found.text))
-    raise typer.Exit(exit_code(found, fail_on_undecided=fail_on_undecided))
-
-
-def exit_code(found: Comparison, *, fail_on_undecided: bool) -> ExitCode:
-    """What a verdict exits with, as that of an A/B."""
-    if found.verdict == "undecided" and fail_on_undecided:
-        return ExitCode.UNDECIDED
-    return EXIT_CODES[found.verdict]
+    raise typer.Exit(exit_code_of(found.verdict, fail_on_undecided=fail_on_undecided))
 
 
 def _read(name: str, parent: Path) -> Run:

@@ -7,18 +7,15 @@ from typing import Annotated
 import typer
 
 from asgi_bench import __version__
-from asgi_bench.cli.ab import ab
-from asgi_bench.cli.calibrate import calibrate_
-from asgi_bench.cli.check import check
 from asgi_bench.cli.compare import compare
 from asgi_bench.cli.export import export_
 from asgi_bench.cli.history import history
 from asgi_bench.cli.list_ import list_
+from asgi_bench.cli.measuring_verbs import ANY_FLAGS, MEASURING_VERBS
 from asgi_bench.cli.options import take_project_defaults
 from asgi_bench.cli.plot import plot
 from asgi_bench.cli.recommend import recommend
 from asgi_bench.cli.report import report
-from asgi_bench.cli.run import run
 from asgi_bench.errors import BenchError, ExitCode
 
 app = typer.Typer(
@@ -32,10 +29,8 @@ app = typer.Typer(
 )
 
 app.command("list")(list_)
-app.command("check")(check)
-app.command("run")(run)
-app.command("ab")(ab)
-app.command("calibrate")(calibrate_)
+for name, verb in MEASURING_VERBS.items():
+    app.command(name, context_settings=ANY_FLAGS)(verb)
 app.command("report")(report)
 app.command("plot")(plot)
 app.command("recommend")(recommend)

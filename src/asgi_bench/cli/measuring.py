@@ -1,13 +1,11 @@
 """What the measuring verbs share: where they work, and the plan of a selection."""
 
 import shlex
-import sys
 
 import msgspec
 
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import Selection
-from asgi_bench.errors import BenchError
 from asgi_bench.machine.affinity import format_cpus, split_cpus
 from asgi_bench.measurement.rounds import rounds_and_blocks
 from asgi_bench.measurement.schedule import load_duration_s
@@ -17,15 +15,6 @@ from asgi_bench.model import Plan
 OVERHEAD_S_PER_TRIAL = 0.6
 # Of one server setting: three starts, its stop, its overload, its restart (measured).
 BEHAVIOUR_S = 16.0
-
-
-def require_linux() -> None:
-    """Raise BenchError elsewhere: CPU clocks, affinity and /proc are Linux's."""
-    if sys.platform != "linux":
-        raise BenchError(
-            f"measuring needs Linux, this is {sys.platform}; "
-            "report, plot and the other reading verbs work here"
-        )
 
 
 def planned(selection: Selection) -> Plan:

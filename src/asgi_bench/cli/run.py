@@ -10,7 +10,7 @@ import typer
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import survey
 from asgi_bench.cli.goal_options import Budget, Precision, Reference, check_goal, goal_of
-from asgi_bench.cli.measuring import behaviour_text, dry_run_text, planned, require_linux
+from asgi_bench.cli.measuring import behaviour_text, dry_run_text, planned
 from asgi_bench.cli.options import (
     DEFAULT_OUTPUT,
     Behaviour,
@@ -54,7 +54,6 @@ def run(
     idle_watch: IdleWatch = "10s",
 ) -> None:
     """Measure servers under load; print a ranked table, the charts, the page, the run folder."""
-    require_linux()
     goal = goal_of(budget, precision)
     plan = planned(msgspec.structs.replace(selection, goal=goal, reference=reference))
     check_goal(plan)
