@@ -170,3 +170,36 @@ def test_a_file_of_requests_takes_the_place_of_the_flags(tmp_path: Path) -> None
     ]
     with pytest.raises(UsageError, match="--requests needs the fast client"):
         _ask("app:app", "--client", "http", project=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("table", "args", "app", "scenarios"),
+    [
+        ('scenario = "hello"', ("app:app",), "app:app", Selection().scenarios),
+        ('app = "app:app"\npath = "/a"', ("--scenario", "hello"), None, ("hello",)),
+        ('path = "/a"\nheader = ["A: 1"]', (), None, Selection().scenarios),
+    ],
+)
+def test_the_command_line_chooses_against_a_project(
+    tmp_path: Path, table: str, args: tuple[str, ...], app: str | None, scenarios: tuple[str, ...]
+) -> None:
+    """An app, a scenario or neither: what the project says of the other is not held against it."""
+    (tmp_path / "pyproject.toml").write_text(f"[tool.asgi-bench]\n{table}\n")
+    selection = _ask(*args, project=tmp_path)
+    assert (selection.own_app and selection.own_app.target) == app
+    assert selection.scenarios == scenarios
+
+
+def test_a_file_of_requests_and_single_ones_choose_against_a_project(tmp_path: Path) -> None:
+    """Each takes the place of the other where only the project names that."""
+    mix = tmp_path / "mix.toml"
+    mix.write_text('[a]\npath = "/a"\n')
+    project = tmp_path / "pyproject.toml"
+    project.write_text('[tool.asgi-bench]\napp = "app:app"\npath = "/b"\n')
+    chosen = _ask("--requests", str(mix), project=tmp_path).own_app
+    assert chosen is not None
+    assert [request.path for request in chosen.requests] == ["/a"]
+    project.write_text('[tool.asgi-bench]\napp = "app:app"\nrequests = "mix.toml"\n')
+    chosen = _ask("--path", "/c", project=tmp_path).own_app
+    assert chosen is not None
+    assert (chosen.path, chosen.requests) == ("/c", ())

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_bench.definitions.folders import shipped_apps
+from asgi_bench.definitions.loads import parse_rates
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.definitions.plan import build_plan
 from asgi_bench.definitions.selection import Selection
@@ -164,6 +165,15 @@ def test_the_reference_joins_no_block_without_its_scenario_and_load() -> None:
     rated = {key: blocks for key, blocks in _blocks(plan).items() if key.endswith("/r500")}
     assert rated["uvicorn/default/w1/hello/r500"] == (0,)
     assert set(rated.values()) == {(0,)}
+
+
+def test_a_common_rate_that_is_asked_for_anyway_is_measured_once() -> None:
+    """Every cell has a name of its own, whatever --rate and --common-rate have in common."""
+    rates = parse_rates("500,1234567,1234568")
+    plan = _plan(Selection(workers=(1,), rates=rates, common_rate_rps=500))
+    keys = [planned.cell.key for planned in plan.cells]
+    assert len(keys) == len(set(keys))
+    assert "uvicorn/default/w1/hello/r500" in keys
 
 
 def test_a_count_of_which_nothing_is_measured_has_no_block() -> None:

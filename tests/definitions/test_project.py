@@ -76,7 +76,17 @@ def test_the_nearest_file_upwards_counts(tmp_path: Path) -> None:
         ("[tool.asgi-bench]\nduration = '2'", "duration: '2' needs a number and a unit"),
         ("[tool.asgi-bench]\nworkers = [1, 0]", "workers: '1,0' must be whole numbers from 1 on"),
         ("[tool.asgi-bench]\nprecision = '2'", "precision: '2' must be a share above 0"),
-        ("[tool.asgi-bench]\nclient = 'wrk'", "client: invalid enum value 'wrk'"),
+        (
+            "[tool.asgi-bench]\nclient = 'wrk'",
+            "client: invalid enum value 'wrk'; allowed: fast, fasthttp, http",
+        ),
+        (
+            "[tool.asgi-bench]\narrivals = 'burst'",
+            "arrivals: invalid enum value 'burst'; allowed: poisson, constant",
+        ),
+        ("[tool.asgi-bench]\nrounds = 0", "rounds: expected int >= 1"),
+        ("[tool.asgi-bench]\nexpect-status = 50", "expect-status: expected int >= 200"),
+        ("[tool.asgi-bench]\ncommon-rate = 0", "common-rate: expected float > 0"),
         ("[tool.asgi-bench]\nenv = ['A=1']", "env: expected object | null, got array"),
         ("[tool]\nasgi-bench = 1", "expected a table"),
     ],

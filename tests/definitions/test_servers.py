@@ -35,6 +35,8 @@ def test_only_the_command_is_required(tmp_path: Path) -> None:
             'command = ["serve"]\nworkers = "native"\nvariants.a.args = ["{workers}"]',
             "native",
         ),
+        ('command = ["serve"]\nvariants.a.args = ["{workers}"]', "native"),
+        ('command = ["s"]\nvariants.a.args = ["{workers}"]\nvariants.b.args = []', "single"),
     ],
 )
 def test_the_workers_mode_follows_the_command(tmp_path: Path, text: str, mode: str) -> None:

@@ -4,12 +4,13 @@ import inspect
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from asgi_bench.cli.moot_flags import is_told
 from asgi_bench.definitions.own_app import (
     OwnApp,
     parse_headers,
@@ -145,6 +146,30 @@ def interpreter_of(python: str | None) -> str:
     return path
 
 
+def overrule_defaults(context: typer.Context, values: dict[str, Any]) -> None:
+    """Leave out of `values` what only a project's defaults say where the command line chose else.
+
+    Another app or scenario than the project's; no app, so that nothing is to be said of one; a
+    file of requests or a single one. What the command line itself contradicts stays, to be told.
+    """
+
+    def leave_out(names: Iterable[str]) -> None:
+        for name in names:
+            if not is_told(context, name):
+                values[name] = _DEFAULTS.get(name)
+
+    if is_told(context, "app"):
+        leave_out(["scenario"])
+    elif is_told(context, "scenario"):
+        leave_out(["app"])
+    if values["app"] is None:
+        leave_out(_DEFAULTS)
+    if is_told(context, "requests"):
+        leave_out(_OF_ONE_REQUEST)
+    elif any(is_told(context, name) for name in _OF_ONE_REQUEST):
+        leave_out(["requests"])
+
+
 # What a file of requests says of each of them.
 _OF_ONE_REQUEST = ("path", "method", "header", "body", "expect_status", "expect_body")
 
@@ -156,10 +181,15 @@ def _refuse_beside_requests(given: Mapping[str, Any]) -> None:
             raise UsageError(f"{flag} is about a single request: --requests has it in its file")
 
 
+_DEFAULTS: Mapping[str, Any] = {
+    name: parameter.default for name, parameter in inspect.signature(own_app_of).parameters.items()
+}
+
+
 def _refuse_without_app(given: Mapping[str, Any]) -> None:
-    for parameter in inspect.signature(own_app_of).parameters.values():
-        if given[parameter.name] != parameter.default:
-            flag = f"--{parameter.name.replace('_', '-')}"
+    for name, default in _DEFAULTS.items():
+        if given[name] != default:
+            flag = f"--{name.replace('_', '-')}"
             raise UsageError(f"{flag} is about an app of your own: name it, as in `run app:app`")
 
 

@@ -27,13 +27,17 @@ _NEEDS: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )
 
 
+def is_told(context: typer.Context, flag: str) -> bool:
+    """Whether the command line itself gives a flag or argument, by its parameter's name."""
+    source = context.get_parameter_source(flag)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def check_moot_flags(context: typer.Context) -> None:
     """Raise UsageError for a flag of the command line that would change nothing.
 
     A project's default may stand there for the runs that have use for it.
     """
     for flag, needed, words in _NEEDS:
-        source = context.get_parameter_source(flag)
-        is_told = source is not None and source.name == "COMMANDLINE"
-        if is_told and not any(context.params.get(name) for name in needed):
+        if is_told(context, flag) and not any(context.params.get(name) for name in needed):
             raise UsageError(words)

@@ -9,7 +9,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from asgi_bench.cli.app_options import Python, interpreter_of, own_app_of
+from asgi_bench.cli.app_options import (
+    Python,
+    interpreter_of,
+    overrule_defaults,
+    own_app_of,
+)
 from asgi_bench.cli.flag_groups import with_group
 from asgi_bench.cli.load_options import (
     ArrivalsChoice,
@@ -215,6 +220,7 @@ def with_selection(
 
     def selection(context: typer.Context, **values: Any) -> Selection:
         check_moot_flags(context)
+        overrule_defaults(context, values)
         own_app = own_app_of(**{name: values.pop(name) for name in about_app})
         if own_app is not None and values["scenario"]:
             raise UsageError("--scenario chooses among the shipped ones: leave it out with APP")

@@ -22,6 +22,8 @@ from asgi_bench.errors import UsageError
 VERSION_TIMEOUT_S = 10.0
 
 _VERSION = re.compile(r"\d+(?:\.\d+)+[A-Za-z0-9.+!_-]*", re.ASCII)
+# Where nothing of that kind is printed: a number alone, as in `build 7`.
+_NUMBER = re.compile(r"(?<![\w.])v?(\d+)(?![\w.])", re.ASCII)
 # Run by the servers' interpreter, which need not have any package of ours. The markers are those
 # of PEP 508; the rest of them we have in common, since it is the same machine.
 _ASK_INTERPRETER = """
@@ -182,7 +184,10 @@ def _widest(requirements: Iterable[str]) -> list[str]:
 
 
 def _printed_version(argv: tuple[str, ...]) -> str | None:
-    """Return the first version number that a command prints, on stdout before stderr."""
+    """Return the first version number that a command prints, on stdout before stderr.
+
+    None where it fails: what it then prints may hold other numbers.
+    """
     try:
         done = subprocess.run(
             argv,
@@ -194,7 +199,6 @@ def _printed_version(argv: tuple[str, ...]) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    for output in (done.stdout, done.stderr):
-        if done.returncode == 0 and (match := _VERSION.search(output)):
-            return match[0]
-    return None
+    outputs = (done.stdout, done.stderr) if done.returncode == 0 else ()
+    searched = (pattern.search(output) for pattern in (_VERSION, _NUMBER) for output in outputs)
+    return next((match[match.lastindex or 0] for match in searched if match), None)

@@ -168,11 +168,15 @@ def _loads(selection: Selection, variant: Variant, workers: int) -> list[tuple[L
         sweep=selection.sweep,
         objective=selection.objective,
     )
+    as_asked: list[tuple[Load, float | None]] = [(load, None) for load in asked]
     rate_rps = selection.common_rate_rps
     if rate_rps is None or variant.name != "default" or workers != 1:
-        return [(load, None) for load in asked]
+        return as_asked
     common = OpenLoop(rate_rps, arrivals=selection.arrivals, connections=DEFAULT_CONNECTIONS)
-    return [(load, None) for load in asked] + [(common, min(selection.duration_s, COMMON_RATE_S))]
+    if any(load.key == common.key for load in asked):
+        # --rate has it too: a second cell of the same name would be one too many.
+        return as_asked
+    return [*as_asked, (common, min(selection.duration_s, COMMON_RATE_S))]
 
 
 def _planned(

@@ -3,9 +3,10 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from asgi_bench.definitions.loads import parse_objective, parse_rates
 from asgi_bench.definitions.quantities import parse_counts, parse_duration, parse_share
@@ -14,6 +15,11 @@ from asgi_bench.errors import UsageError
 from asgi_bench.model import Arrivals
 
 TABLE = "[tool.asgi-bench]"
+# What the flags take, so that the fault is found in the file that has it.
+Count = Annotated[int, Meta(ge=1)]
+Seed = Annotated[int, Meta(ge=0)]
+Rate = Annotated[float, Meta(gt=0)]
+Status = Annotated[int, Meta(ge=200, le=599)]
 
 
 class ProjectDefaults(msgspec.Struct, frozen=True, rename="kebab"):
@@ -27,15 +33,15 @@ class ProjectDefaults(msgspec.Struct, frozen=True, rename="kebab"):
     rate: tuple[float | str, ...] | float | str | None = None
     arrivals: Arrivals | None = None
     closed: bool | None = None
-    common_rate: float | None = None
+    common_rate: Rate | None = None
     sweep: bool | None = None
     slo: str | None = None
-    rounds: int | None = None
+    rounds: Count | None = None
     budget: str | None = None
     precision: str | None = None
     reference: str | None = None
     duration: str | None = None
-    seed: int | None = None
+    seed: Seed | None = None
     timeout: str | None = None
     startup_timeout: str | None = None
     label: str | None = None
@@ -44,7 +50,7 @@ class ProjectDefaults(msgspec.Struct, frozen=True, rename="kebab"):
     client: Literal["fast", "fasthttp", "http"] | None = None
     server_cpus: str | None = None
     load_cpus: str | None = None
-    load_processes: int | None = None
+    load_processes: Count | None = None
     locustfile: str | None = None
     web_ui: bool | None = None
     server_args: str | None = None
@@ -56,7 +62,7 @@ class ProjectDefaults(msgspec.Struct, frozen=True, rename="kebab"):
     method: str | None = None
     header: tuple[str, ...] | str | None = None
     body: str | None = None
-    expect_status: int | None = None
+    expect_status: Status | None = None
     expect_body: str | None = None
     factory: bool | None = None
     requests: str | None = None
@@ -68,7 +74,7 @@ class ProjectDefaults(msgspec.Struct, frozen=True, rename="kebab"):
 
 
 _KEYS = {field.encode_name: field.name for field in msgspec.structs.fields(ProjectDefaults)}
-# What each text must parse as, so that the fault is found in the file that has it.
+# What each text must parse as.
 _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "workers": parse_counts,
     "connections": parse_counts,

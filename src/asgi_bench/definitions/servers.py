@@ -89,12 +89,12 @@ def load_server(path: Path) -> Server:
     table = read_toml(path)
     _check_name(path.stem, where)
     check_keys(table, _SERVER_KEYS, where)
-    mode = table.get("workers", _default_mode(table.get("command")))
-    if isinstance(mode, str):
-        check_values([mode], get_args(WorkersMode), f"{where}: workers")
     variants = table.get("variants", {"default": {}})
     if not isinstance(variants, dict) or not variants:
         raise UsageError(f"{where}: variants: expected tables like [variants.default]")
+    mode = table.get("workers", _default_mode(table, variants))
+    if isinstance(mode, str):
+        check_values([mode], get_args(WorkersMode), f"{where}: workers")
     server = convert(
         {
             **table,
@@ -117,9 +117,16 @@ def fill(argv: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def _default_mode(command: Any) -> WorkersMode:
-    parts = command if isinstance(command, list) else []
-    return "native" if any("{workers}" in str(part) for part in parts) else "single"
+def _default_mode(table: Mapping[str, Any], variants: Mapping[str, Any]) -> WorkersMode:
+    """Native where the count is used, by the command or by what every variant appends to it."""
+    appended = [variant.get("args") for variant in variants.values() if isinstance(variant, dict)]
+    if _uses_workers(table.get("command")) or (appended and all(map(_uses_workers, appended))):
+        return "native"
+    return "single"
+
+
+def _uses_workers(argv: Any) -> bool:
+    return isinstance(argv, list) and any("{workers}" in str(part) for part in argv)
 
 
 def _variant(name: str, table: Any, where: str) -> Variant:

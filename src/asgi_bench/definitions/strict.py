@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -61,13 +61,29 @@ def convert(table: Mapping[str, Any], struct: type[StructT], where: str) -> Stru
     try:
         return msgspec.convert(table, struct)
     except msgspec.ValidationError as fault:
-        raise UsageError(f"{where}: {_in_plain_words(str(fault))}") from None
+        raise UsageError(f"{where}: {_in_plain_words(str(fault), struct)}") from None
 
 
-def _in_plain_words(message: str) -> str:
-    """Turn ``Expected `str`, got `int` - at `$.env[...]` `` into ``env: expected str, got int``."""
+def _in_plain_words(message: str, struct: type[msgspec.Struct]) -> str:
+    """Turn ``Expected `str`, got `int` - at `$.env[...]` `` into ``env: expected str, got int``.
+
+    Of a key that takes one of some words they are named.
+    """
     text, _, path = message.partition(" - at ")
     text = text.replace("`", "").replace("Object missing required field", "missing required key")
     text = text[0].lower() + text[1:]
     key = path.strip("`").removeprefix("$").removeprefix(".").replace("[...]", "")
+    allowed = _words_allowed(struct, key) if text.startswith("invalid enum value") else ()
+    if allowed:
+        text = f"{text}; allowed: {', '.join(allowed)}"
     return f"{key}: {text}" if key else text
+
+
+def _words_allowed(struct: type[msgspec.Struct], key: str) -> tuple[str, ...]:
+    """The words that a key of the struct itself may hold, as its type lists them."""
+    names = {field.encode_name: field.name for field in msgspec.structs.fields(struct)}
+    if key not in names:
+        return ()
+    hint = get_type_hints(struct)[names[key]]
+    literals = [part for part in (hint, *get_args(hint)) if get_origin(part) is Literal]
+    return tuple(word for literal in literals for word in get_args(literal))
