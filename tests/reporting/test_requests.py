@@ -40,7 +40,8 @@ def test_the_table_has_a_row_for_each_request_of_each_cell() -> None:
     texts = [[column.text(row) for column in COLUMNS[3:]] for row in rows[:2]]
     assert texts[0][:3] == ["list", "75", "1,800"]
     assert texts[1][:3] == ["order | now", "25", "600"]
-    assert (texts[0][-1], texts[1][-1]) == ("0", "2.0")
+    validity = group.cells[0].validity
+    assert [text[-2:] for text in texts] == [["0", validity], ["2.0", validity]]
     plain = summarize(synthetic_run())
     assert not [row for each in report_groups(plain) for row in request_rows(each)]
     assert (request_notes(REPORT), request_notes(plain)) == ((NOTE,), ())

@@ -8,7 +8,7 @@ from asgi_bench.analysis.document import Report
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import Column
 from asgi_bench.reporting.groups import AnyGroup
-from asgi_bench.reporting.wording import plain
+from asgi_bench.reporting.wording import plain, verdict_word
 
 NOTE = (
     "By request: of all that was sent, drawn by weight; an answer counts if it is right for its "
@@ -51,4 +51,5 @@ COLUMNS = (
     Column("p99", "ms", lambda row: numbers.milliseconds(row.request.response_time_s.p99)),
     Column("answer", "bytes", lambda row: numbers.count(row.request.response_bytes)),
     Column("err", "%", _errors),
+    Column("validity", "", lambda row: verdict_word(row.cell), "left"),
 )

@@ -19,7 +19,13 @@ from asgi_bench.reporting.charts.end_labels import (
     label_tops,
     tops_height,
 )
-from asgi_bench.reporting.charts.lines import Look, draw_line, line_name, look_of
+from asgi_bench.reporting.charts.lines import (
+    Look,
+    draw_hatched,
+    draw_line,
+    line_name,
+    look_of,
+)
 from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.sheet import (
     FAINT_INK,
@@ -150,6 +156,9 @@ def _draw_objective(axes: Axes, curves: Sequence[Curve], objective: Objective) -
     for curve in curves:
         highest = curve.sweep.highest_rate_rps
         if highest.value is None:
+            continue
+        if curve.look.is_hatched:
+            draw_hatched(axes, [highest.value], [limit_s], curve.look.marker)
             continue
         lower, upper = highest.lower or highest.value, highest.upper or highest.value
         axes.errorbar(

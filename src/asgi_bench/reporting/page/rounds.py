@@ -57,7 +57,9 @@ def round_tables(
 
 
 def _ratios(sample: Sample, samples: Mapping[str, Sample], plan: Plan) -> dict[int, float]:
-    """One cell's ratio by round."""
+    """One cell's ratio by round; none of a cell that can't be believed."""
+    if not sample.is_sound:
+        return {}
     found = reference_pairs(sample, samples, plan, FIGURES["throughput_rps"])
     if found is None or found[0] == sample.planned.cell.key:
         return {}
