@@ -24,7 +24,7 @@ def test_quick_measures_stores_and_says_where(tmp_path: Path) -> None:
     assert path.parent == tmp_path / "kept" / "calibration"
     stored = read_calibration(path)
     assert (stored.kind, stored.seed) == ("quick", 7)
-    assert [point.connections for point in stored.ceiling] == [64]
+    assert [point.connections for point in stored.ceiling] == [1, 64]
     assert stored.timer_error.generator_lag_s.p99 is not None
     assert (stored.aa_floor, stored.slice_noise, stored.slice_lengths) == (None, None, None)
     assert "Ceiling of the load generator" in done.stdout

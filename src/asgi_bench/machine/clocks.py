@@ -113,6 +113,8 @@ def _ticks(cpus: Iterable[int], places: tuple[int, ...], stat: Path) -> int:
     ticks = 0
     with stat.open() as lines:
         for line in lines:
+            if not line.startswith("cpu"):
+                break  # CPUs come first; the line of all interrupts after them is long
             name, *fields = line.split()
             if name in wanted:
                 ticks += sum(int(fields[place]) for place in places)

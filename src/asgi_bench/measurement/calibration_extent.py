@@ -46,10 +46,11 @@ class Extent(msgspec.Struct, frozen=True):
 
 
 # A p99 needs 1,000 samples: of the timer at 1,000/s, and of the bias at 500/s.
-QUICK = Extent("quick", ceiling_connections=(CONNECTIONS,), ceiling_slices=6, timer_s=1.2)
+# What one connection can carry is a quarter of what 64 can, so that even a quick one has both.
+QUICK = Extent("quick", ceiling_connections=(1, CONNECTIONS), ceiling_slices=4, timer_s=1.2)
 FULL = Extent(
     "full",
-    ceiling_connections=(1, 8, 64, 256),
+    ceiling_connections=(1, 8, 64, 256, 1024),
     ceiling_slices=6,
     timer_s=3.0,
     bias_s=4.0,
