@@ -26,6 +26,15 @@ def sides(
         yield both
 
 
+def environment_with(project: Path) -> str:
+    """The interpreter of a user's environment that has a project of theirs installed."""
+    python = overlay(sys.executable, [Line("tiny", str(project))], "--python", print).python
+    # Their own pip would have noted where it was installed from.
+    (noted,) = Path(python).parents[1].rglob("direct_url.json")
+    noted.write_text(json.dumps({"url": project.as_uri(), "dir_info": {}}))
+    return python
+
+
 def test_what_is_not_given_is_the_same() -> None:
     """Flags alone leave the environment, the app and its folder as they are."""
     candidate = Asked("candidate", server_args=("--http", "h11"))
@@ -75,11 +84,7 @@ def test_what_is_installed_from_the_repository_is_installed_from_the_commit(
     repository = make_repository(tmp_path / "repository")
     project = write_project(repository / "packages" / "tiny", word="old")
     commit(repository, "old")
-    line = Line("tiny", str(project))
-    theirs = overlay(sys.executable, [line], "--python", print).python
-    # Their own pip would have noted where it was installed from.
-    (noted,) = Path(theirs).parents[1].rglob("direct_url.json")
-    noted.write_text(json.dumps({"url": project.as_uri(), "dir_info": {}}))
+    theirs = environment_with(project)
     write_project(project, word="new", version="2.0", needs=("no-such-need",))
     commit(repository, "new")
     monkeypatch.chdir(repository)
@@ -89,6 +94,28 @@ def test_what_is_installed_from_the_repository_is_installed_from_the_commit(
         assert words == ["old", "new"]
         assert [one.packages["tiny-server"] for one in both] == ["1.0", "2.0"]
         assert [one.app_dir for one in both] == [None, None]
+
+
+@pytest.mark.slow
+def test_a_commit_is_built_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second comparison takes what the first has built, though that one's worktree is gone."""
+    repository = make_repository(tmp_path / "repository")
+    project = write_project(repository / "packages" / "tiny", word="old")
+    commit(repository, "old")
+    theirs = environment_with(project)
+    write_project(project, word="new")
+    commit(repository, "new")
+    monkeypatch.chdir(repository)
+    capsys.readouterr()
+    told = []
+    for _ in range(2):
+        with sides(_ref("HEAD~1"), Asked("candidate"), python=theirs) as (first, _second):
+            assert answer(first.python, "import tiny_server as t; print(t.WORD)") == "old"
+        told.append(capsys.readouterr().out)
+    assert "--baseline-ref: building an environment with tiny-server of " in told[0]
+    assert told[1] == ""
 
 
 def test_a_ref_that_changes_nothing_is_refused(

@@ -54,6 +54,28 @@ def test_a_digest_follows_the_content(tmp_path: Path) -> None:
     assert is_new()
 
 
+def test_what_links_out_of_a_folder_lead_to_counts(tmp_path: Path) -> None:
+    """Files and folders elsewhere are built from too; rings and folders around it are no trap."""
+    folder, shared = tmp_path / "around" / "project", tmp_path / "shared"
+    folder.mkdir(parents=True)
+    shared.mkdir()
+    (tmp_path / "one.py").write_text("1")
+    (shared / "two.py").write_text("1")
+    (shared / "back").symlink_to(folder)
+    (folder / "one.py").symlink_to("../../one.py")
+    (folder / "shared").symlink_to(shared)
+    (folder / "around").symlink_to("..")
+    (folder / "ring").symlink_to("ring")
+    (folder / "nowhere").symlink_to(tmp_path / "nowhere")
+    seen = [content_digest(folder)]
+    for path in (tmp_path / "one.py", shared / "two.py"):
+        path.write_text("2")
+        seen.append(content_digest(folder))
+    assert len(set(seen)) == 3
+    (folder.parent / "beside.py").touch()
+    assert content_digest(folder) == seen[-1]
+
+
 def test_only_what_was_long_unused_is_forgotten(tmp_path: Path) -> None:
     """An environment is removed by its stamp's age."""
     for name in ("old", "new"):

@@ -123,3 +123,16 @@ def test_without_needs_nothing_else_is_installed(tmp_path: Path) -> None:
     line = Line("project", str(project), with_needs=False)
     made = overlay(sys.executable, [line], "--candidate-ref", print)
     assert made.installed == {"tiny-server": "1.0"}
+
+
+@pytest.mark.slow
+def test_what_leads_back_to_where_it_was_built_is_refused(tmp_path: Path) -> None:
+    """The copy of a source folder is gone after the build, so nothing may depend on it."""
+    project = write_project(tmp_path / "project")
+    backend = project / "backend.py"
+    text = backend.read_text()
+    backend.write_text(
+        text.replace('"tiny_server.py": open', '"tiny.pth": os.getcwd(), "x.py": open')
+    )
+    with pytest.raises(BenchError, match=r"can't be used: its tiny.pth leads back to the folder"):
+        built(str(project))

@@ -57,18 +57,42 @@ def content_digest(path: Path) -> str:
     """A hash of a file, or of all files in a folder that belong to it.
 
     Left out are what Python and git put there, and virtual environments. Links count by where
-    they lead, files also by whether they can be run.
+    they lead, files also by whether they can be run. What links out of the folder lead to counts
+    as if it lay there.
     """
     digest = hashlib.sha256()
-    for name, found in _contents(path):
-        if found.is_symlink():
-            kind, content = "link", os.fsencode(found.readlink())
-        else:
-            kind = "program" if os.access(found, os.X_OK) else "file"
-            content = found.read_bytes()
-        digest.update(f"{kind} {name!r} {len(content)}\n".encode())
-        digest.update(content)
+    # Grows while it is gone through, but not by a folder that holds one of them: it could be `/`.
+    roots = [Path(os.path.realpath(path))]
+    for root in roots:
+        digest.update(b"root\n")
+        for name, found in _contents(root):
+            kind, content = _kind_and_content(found)
+            digest.update(f"{kind} {name!r} {len(content)}\n".encode())
+            digest.update(content)
+            target = leads_out(found, root) if kind == "link" else None
+            if target and not any(known.is_relative_to(target) for known in roots):
+                roots.append(target)
     return digest.hexdigest()
+
+
+def leads_out(link: Path, folder: Path) -> Path | None:
+    """Return where a link leads, if that is out of a folder."""
+    # Unlike Path.resolve it takes links that lead in a ring.
+    target = Path(os.path.realpath(link))
+    return None if target.is_relative_to(os.path.realpath(folder)) else target
+
+
+def _kind_and_content(path: Path) -> tuple[str, bytes]:
+    if path.is_symlink():
+        return "link", os.fsencode(path.readlink())
+    try:
+        # In parts: a link may lead to a file of any size.
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        # Whoever needs it to build will tell.
+        content = b""
+    return "program" if os.access(path, os.X_OK) else "file", content
 
 
 def left_out(folder: str, names: list[str]) -> set[str]:

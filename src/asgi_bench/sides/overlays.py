@@ -8,12 +8,10 @@ isn't named is the same files on both sides, and nothing is installed into the u
 import contextlib
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from hashlib import sha256
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
@@ -24,21 +22,13 @@ from packaging.utils import canonicalize_name
 from asgi_bench.definitions.child_groups import await_group
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.errors import BenchError
-from asgi_bench.sides.cache import (
-    KEY_LENGTH,
-    cache_folder,
-    content_digest,
-    forget_unused,
-    left_out,
-    locked,
-)
+from asgi_bench.sides.cache import cache_folder, forget_unused, leads_out, left_out, locked
+from asgi_bench.sides.environment_keys import Site, environment_key
 from asgi_bench.sides.given import Line
 
 ENVIRONMENTS_FOLDER = "environments"
 # Written last: an environment without it was not finished.
 COMPLETE_FILE = "asgi-bench.json"
-# Raised when environments are built otherwise than before.
-FORMAT = 1
 # Building a package from source may take minutes.
 BUILD_TIMEOUT_S = 1200.0
 SHOWN_LINES = 15
@@ -72,8 +62,9 @@ def overlay(
     """Return an environment with what `lines` name in front of that of the interpreter `base`.
 
     It is taken from the cache where the same was built before: same interpreter, same packages,
-    same requirements with `==`, same content of wheels and folders. Otherwise it is built, and
-    `announce` is told so. Two processes at once build it once; an interrupted build starts over.
+    same requirements with `==`, same content of wheels and folders, same settings of pip and
+    compilers. Otherwise it is built, and `announce` is told so. Two processes at once build it
+    once; an interrupted build starts over.
 
     Raises:
         BenchError: it can't be built; its account is the end of what pip said.
@@ -82,7 +73,7 @@ def overlay(
     parent = cache_folder() / ENVIRONMENTS_FOLDER
     parent.mkdir(exist_ok=True)
     site = _site_of(base)
-    folder = parent / _key(base, site, lines)
+    folder = parent / environment_key(base, site, lines, _environment())
     complete = folder / COMPLETE_FILE
     with locked(parent / f"{folder.name}.lock"):
         if not complete.is_file():
@@ -102,37 +93,16 @@ def overlay(
     return found
 
 
-class _Site(msgspec.Struct, frozen=True):
-    """What an interpreter is, and the folders that hold its packages."""
-
-    version: str
-    folders: tuple[str, ...]
-
-
-def _site_of(python: str) -> _Site:
+def _site_of(python: str) -> Site:
     Installation(python).check_interpreter()
     done = subprocess.run(
         [python, "-c", _ASK_SITE], env=_environment(), capture_output=True, check=True
     )
     version, folders = json.loads(done.stdout)
-    return _Site(version, tuple(folders))
+    return Site(version, tuple(folders))
 
 
-def _key(base: str, site: _Site, lines: Sequence[Line]) -> str:
-    """The name of an environment: a hash of all that its content depends on."""
-    parts = [
-        FORMAT,
-        base,
-        site,
-        Installation(base).versions,
-        [(line, line.path and content_digest(Path(line.path))) for line in lines],
-        # What may mean something else tomorrow is built each time.
-        "" if all(line.is_fixed for line in lines) else secrets.token_hex(),
-    ]
-    return sha256(msgspec.json.encode(parts)).hexdigest()[:KEY_LENGTH]
-
-
-def _build(base: str, site: _Site, folder: Path, lines: Sequence[Line], flag: str) -> Overlay:
+def _build(base: str, site: Site, folder: Path, lines: Sequence[Line], flag: str) -> Overlay:
     python = folder / "bin" / "python"
     _run([base, "-m", "venv", "--without-pip", str(folder)], f"{flag}: no virtual environment")
     (packages,) = folder.glob("lib/python*/site-packages")
@@ -145,6 +115,7 @@ def _build(base: str, site: _Site, folder: Path, lines: Sequence[Line], flag: st
     for line in lines:
         with _apart(line) as ours:
             _install(python, packages, ours, flag)
+            _check_apart(packages, ours, f"{flag}: {line.text!r} can't be used")
     if has_pip.returncode != 0:
         _run([str(python), "-m", "pip", "uninstall", "--yes", *_TOOLS], f"{flag}: no pip")
     return Overlay(str(python), _versions(packages))
@@ -174,10 +145,25 @@ def _apart(line: Line) -> Iterator[Line]:
 def _keep_links(source: Path, copy: Path) -> None:
     """Let links out of the folder, as to a README above it, lead where they did."""
     for link in [path for path in copy.rglob("*") if path.is_symlink()]:
-        target = (source / link.relative_to(copy)).resolve()
-        if not target.is_relative_to(source):
+        target = leads_out(source / link.relative_to(copy), source)
+        if target is not None:
             link.unlink()
             link.symlink_to(target)
+
+
+def _check_apart(packages: Path, line: Line, what: str) -> None:
+    """See that what was installed stays whole without the folder it was built in, which goes.
+
+    Raises:
+        BenchError: a path file leads back there, as that of an editable install.
+    """
+    if line.path is None:
+        return
+    paths = (line.path, os.path.realpath(line.path))
+    for found in packages.glob("*.pth"):
+        text = found.read_text("utf-8", errors="replace")
+        if any(path in text for path in paths):
+            raise BenchError(f"{what}: its {found.name} leads back to the folder it was built in")
 
 
 def _install(python: Path, packages: Path, line: Line, flag: str) -> None:

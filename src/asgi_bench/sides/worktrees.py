@@ -49,6 +49,14 @@ def commit_of(repository: Path, ref: str, flag: str) -> str:
     return found.stdout.strip()
 
 
+def description_of(folder: Path) -> str:
+    """Return what git calls a folder's state, by its tags where it has any; "" without git."""
+    if shutil.which("git") is None:
+        return ""
+    done = _git(folder, "describe", "--tags", "--always", "--dirty")
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
 @contextlib.contextmanager
 def worktree(repository: Path, commit: str) -> Iterator[Path]:
     """A detached worktree of a commit, removed in the end.
