@@ -5,9 +5,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import typer
 
 from asgi_bench.analysis.ab_report import ab_report
+from asgi_bench.cli.ab import MOST_BLOCKS
 from asgi_bench.cli.ab_options import exit_code_of
+from asgi_bench.cli.main import app as command_line
 from asgi_bench.errors import ExitCode
 from asgi_bench.model import AbReport, Verdict
 from asgi_bench.store.runs import read_run
@@ -232,14 +235,38 @@ def test_a_dry_run_shows_the_sides(tmp_path: Path) -> None:
     assert "at most 2.0 minutes" in last
 
 
-def test_a_projects_rounds_and_durations_are_its_runs(tmp_path: Path) -> None:
-    """Defaults of a project choose what is compared; the time within an A/B is the rule's."""
+def test_what_a_project_sets_for_its_runs_is_theirs(tmp_path: Path) -> None:
+    """Defaults of a project choose what is compared; the time within an A/B is the rule's.
+
+    What an A/B can't do, as a load curve, waits for the runs that can.
+    """
+    (tmp_path / "locustfile.py").touch()
     (tmp_path / "pyproject.toml").write_text(
-        '[tool.asgi-bench]\nrounds = 3\nduration = "5s"\nconnections = 8\n'
+        """
+        [tool.asgi-bench]
+        rounds = 3
+        duration = "5s"
+        budget = "5m"
+        sweep = true
+        slo = "p99=10ms"
+        client = "http"
+        locustfile = "locustfile.py"
+        connections = 8
+        """
     )
     finished = in_process("ab", *TINY, "--aa", "--dry-run", folder=tmp_path)
+    assert finished.code == 0, finished.stderr
     assert "/c8: " in finished.stdout
     assert "blocks of 3 trials of 0.6 s" in finished.stdout
+    assert "at most 1.7 minutes" in finished.stdout
+
+
+def test_rounds_are_explained_as_the_limit_they_are() -> None:
+    """An A/B has another default than runs, and ends sooner: its help says so."""
+    commands = getattr(typer.main.get_command(command_line), "commands", {})
+    (rounds,) = [one for one in commands["ab"].params if one.name == "rounds"]
+    assert rounds.default == MOST_BLOCKS
+    assert "in `ab` the most there may be" in rounds.help
 
 
 def test_the_verdict_is_stored_as_its_schema_says(slower: Finished) -> None:

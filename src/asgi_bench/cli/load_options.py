@@ -53,7 +53,12 @@ CommonRate = Annotated[
 ]
 Rounds = Annotated[
     int | None,
-    typer.Option("--rounds", min=1, metavar="N", help="Rounds of fresh processes. Else 6."),
+    typer.Option(
+        "--rounds",
+        min=1,
+        metavar="N",
+        help="Rounds of fresh processes, else 6; in `ab` the most there may be within its budget.",
+    ),
 ]
 Duration = Annotated[
     str, typer.Option("--duration", metavar="TIME", help="Measured time per cell and round.")

@@ -127,8 +127,12 @@ IdleWatch = Annotated[
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop after the first failed trial.")]
 
 DEFAULT_OUTPUT = Path("results")
-# A project sets them for its runs; how an A/B divides its time is the rule's, not the project's.
-NO_DEFAULTS = frozenset((("ab", "rounds"), ("ab", "duration")))
+# A project sets them for its runs. How an A/B divides its time is the rule's, not the project's,
+# and what an A/B can't do must not make every one a fault of usage.
+NO_DEFAULTS = frozenset(
+    ("ab", name)
+    for name in ("rounds", "duration", "budget", "sweep", "slo", "client", "locustfile")
+)
 
 
 def selection_of(
