@@ -50,3 +50,27 @@ def test_a_word_that_means_nothing_is_told(tmp_path: Path) -> None:
     ended, said = judged(tmp_path, "pass", "regresion")
     assert ended == 2
     assert "'regresion' must be regression, invalid, undecided or never" in said
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "told"),
+    [
+        ("", "is empty; it must be regression, invalid, undecided or never"),
+        ("  \n", "is empty; it must be regression, invalid, undecided or never"),
+        ("regression, never", "'never' stands alone"),
+        ("never,never", "'never' stands alone"),
+        ("regression,,invalid", "'' must be regression"),
+        ("*", "'*' must be regression"),
+    ],
+)
+def test_a_gate_that_nobody_switched_off_is_on(tmp_path: Path, fail_on: str, told: str) -> None:
+    """Neither an empty list nor a contradiction passes: one line says what is wrong with it."""
+    ended, said = judged(tmp_path, "regression", fail_on)
+    assert ended == 2
+    assert f"::error::fail-on: {told}" in said
+    assert said.count("\n") == 1
+
+
+def test_lines_are_a_list_too(tmp_path: Path) -> None:
+    """As YAML's block texts give them."""
+    assert judged(tmp_path, "invalid", "regression\ninvalid\n")[0] == 5
