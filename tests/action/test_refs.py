@@ -24,10 +24,15 @@ def repository(tmp_path: Path) -> Path:
 
 
 def refs(
-    repository: Path, base: str = "", head: str = "HEAD", pull: str = "", tip: str = ""
+    repository: Path,
+    base: str = "",
+    head: str = "HEAD",
+    pull: str = "",
+    tip: str = "",
+    before: str = "",
 ) -> Step:
-    """What the step finds; `pull` and `tip` are the event's base and head."""
-    env = {"BASE_REF": base, "HEAD_REF": head}
+    """What the step finds; `pull` and `tip` are the event's base and head, `before` a push's."""
+    env = {"BASE_REF": base, "HEAD_REF": head, "PUSH_BEFORE": before}
     env |= {"PULL_REQUEST_BASE": pull, "PULL_REQUEST_HEAD": tip}
     return run_step("refs", repository, repository.parent, **env)
 
@@ -72,10 +77,39 @@ def test_a_branch_is_compared_with_where_it_began(repository: Path) -> None:
     assert found.outputs == named(repository, "branch~2", "branch")
 
 
-def test_a_push_is_compared_with_the_commit_before(repository: Path) -> None:
-    """Without a pull request the base is the first parent."""
+def test_a_push_is_compared_with_what_it_found(repository: Path) -> None:
+    """All its commits count, and not the last one alone."""
+    git(repository, "switch", "--quiet", "branch")
+    before = git(repository, "rev-parse", "branch~2")
+    found = refs(repository, before=before)
+    assert found.outputs == named(repository, "branch~2", "branch")
+    assert "::notice::" not in found.said
+
+
+def test_a_pull_request_is_not_compared_with_its_last_push(repository: Path) -> None:
+    """Its events have a push's earlier commit too; its base is what counts."""
+    before = git(repository, "rev-parse", "branch~1")
+    tip = git(repository, "rev-parse", "main")
+    found = refs(repository, pull=tip, before=before)
+    assert found.outputs == named(repository, "main", "merged")
+
+
+@pytest.mark.parametrize("before", ["", "0" * 40, "main", "--all"])
+def test_else_a_push_is_compared_with_the_commit_before(repository: Path, before: str) -> None:
+    """Where there is no push, or what it found is nothing, the base is the first parent."""
     git(repository, "switch", "--quiet", "main")
-    assert refs(repository).outputs == named(repository, "main~1", "main")
+    found = refs(repository, before=before)
+    assert found.outputs == named(repository, "main~1", "main")
+
+
+@pytest.mark.parametrize("before", ["branch", "a" * 40, "main"])
+def test_a_forced_push_is_compared_with_the_commit_before(repository: Path, before: str) -> None:
+    """What a push left out, or did not change, is no base of it; the fall-back is said."""
+    git(repository, "switch", "--quiet", "main")
+    commit_hash = before if len(before) == 40 else git(repository, "rev-parse", before)
+    found = refs(repository, before=commit_hash)
+    assert found.outputs == named(repository, "main~1", "main")
+    assert "::notice::compared with the commit before alone" in found.said
 
 
 def test_refs_may_be_given(repository: Path) -> None:
