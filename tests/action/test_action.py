@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from asgi_bench.cli.main import app as command_line
 from tests.action.job import STEPS
@@ -119,3 +120,13 @@ def test_the_flags_are_those_of_ab() -> None:
     used = set(re.findall(r'"(--?[a-z][a-z-]*)"', (STEPS / "measure").read_text()))
     assert len(used) > 8
     assert used <= known
+
+
+def test_the_gitlab_recipe_shows_its_cells() -> None:
+    """Its merge requests are given the file that the export writes, after a regression too."""
+    text = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"^## GitLab\n+```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    job = yaml.safe_load(recipe)["asgi-bench"]
+    report = job["artifacts"]["reports"]["junit"]
+    assert job["after_script"] == [f"bench/bin/asgi-bench export --format junit --to {report}"]
+    assert job["artifacts"]["when"] == "always"

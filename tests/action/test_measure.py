@@ -1,14 +1,18 @@
 import json
+import runpy
 import sys
 from pathlib import Path
 
 import pytest
 
 from asgi_bench.errors import ExitCode
-from tests.action.job import Step, run_step
+from tests.action.job import STEPS, Step, run_step
+from tests.action.workflows import ACTION, WORKFLOWS, load
 from tests.command_line import COMMAND, LOCK_PATIENCE_S
 from tests.repositories import commit, git, make_repository
 
+# What a job does besides: checkout, Python, packages, the artifact.
+AROUND_S = 240
 # Stands in for the command: notes what it was told, and leaves a run with a verdict.
 STAND_IN = """#!{python}
 import json, os, sys
@@ -27,6 +31,8 @@ if cells:
     (output / "run" / "verdict.json").write_text(json.dumps(told))
     Path(sys.argv[sys.argv.index("--summary") + 1]).write_text("the summary")
 else:
+    for _ in range(int(os.environ.get("FLOOD", "0"))):
+        print("é" * 10_000)
     print("\\x1b[31masgi-bench: <b>no</b> `such` app")
 sys.exit(int(os.environ["CODE"]))
 """
@@ -135,7 +141,7 @@ def test_a_failure_has_a_summary_too(stand_in: Path) -> None:
 
 @pytest.mark.parametrize(
     ("budget", "flags", "limit"),
-    [("100s", "", "2700s"), ("2m", "--wait 10m", "4560s"), ("", "--budget=90s", "2670s")],
+    [("100s", "", "900s"), ("2m", "--wait 10m", "2760s"), ("", "--budget=90s", "870s")],
 )
 def test_what_hangs_is_stopped(stand_in: Path, budget: str, flags: str, limit: str) -> None:
     """There is an outer limit, far beyond the budget; where it was met the summary says so."""
@@ -143,6 +149,53 @@ def test_what_hangs_is_stopped(stand_in: Path, budget: str, flags: str, limit: s
     assert step.said.startswith(f"timeout --kill-after=60s {limit} ")
     assert (step.outputs["verdict"], step.outputs["exit-code"]) == ("failed", "124")
     assert f"it did not end within {limit[:-1]} s and was stopped" in step.summary
+
+
+@pytest.mark.parametrize(("asked", "limit"), [("30m", "1800s"), ("0.5 h", "1800s"), ("1ms", "1s")])
+def test_the_outer_limit_can_be_chosen(stand_in: Path, asked: str, limit: str) -> None:
+    """Whoever compiles for long gives more time, whatever the budget."""
+    step = measured(stand_in, ["pass"], BUDGET="100s", TIME_LIMIT=asked)
+    assert step.said.startswith(f"timeout --kill-after=60s {limit} ")
+
+
+@pytest.mark.parametrize("asked", ["30", "0s", "soon", "1m; touch pwned"])
+def test_a_limit_that_is_no_time_is_told(stand_in: Path, asked: str) -> None:
+    """One line says how it should look, and nothing is measured: `timeout 0s` would be none."""
+    step = measured(stand_in, ["pass"], TIME_LIMIT=asked)
+    assert step.code == 1
+    assert step.said == f"::error::time-limit: {asked!r} must be a time, as in 30m\n"
+    assert not (stand_in.parent / "told").exists()
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=[path.name for path in WORKFLOWS])
+def test_a_job_ends_after_its_measurement(path: Path) -> None:
+    """What hangs is stopped and told before the job is cancelled, which would tell nothing."""
+    measure = runpy.run_path(str(STEPS / "measure"))
+    default = load(ACTION)["inputs"]["budget"]["default"]
+    for job in load(path)["jobs"].values():
+        for step in job["steps"]:
+            if step.get("uses", "").startswith(("./", "OWNER/asgi-bench@")):
+                budget = step.get("with", {}).get("budget", default)
+                limit_s = measure["time_limit_s"]([f"--budget={budget}"])
+                limit_s += measure["STOPPING_S"] + measure["REPORT_S"]
+                assert job["timeout-minutes"] * 60 >= limit_s + AROUND_S
+
+
+def test_a_flood_of_words_is_cut(stand_in: Path) -> None:
+    """What a server writes is of any length; a summary and a comment are not."""
+    step = measured(stand_in, [], 1, FLOOD="40")
+    shown = step.summary.splitlines()
+    assert len(shown) == 33
+    assert max(map(len, shown)) == 304
+    assert shown[-2] == f"    {'é' * 299}…"
+    assert len(step.summary.encode()) < 64_000
+
+
+def test_servers_and_workers_are_chosen(stand_in: Path) -> None:
+    """A list of servers is a flag each."""
+    measured(stand_in, ["pass"], SERVERS="uvicorn, gran*,", WORKERS="1,2", FLAGS="-c 8")
+    given = ["--server=uvicorn", "--server=gran*", "--workers=1,2", "-c", "8"]
+    assert told(stand_in)[5:] == given
 
 
 def test_the_summary_can_be_left_out(stand_in: Path) -> None:
