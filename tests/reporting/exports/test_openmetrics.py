@@ -1,4 +1,9 @@
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import msgspec
+import pytest
+from prometheus_client import parser
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from asgi_bench.reporting.exports.figures import cell_figures
@@ -30,6 +35,24 @@ def test_prometheus_reads_the_values(subject: Subject) -> None:
     assert cpu == cell.server_cpu_s_per_request.value
     assert found["asgi_bench_response_time_p99_seconds", *place] == cell.response_time_s.p99
     assert found["asgi_bench_run_started_timestamp_seconds", "", ""] == 1795374000
+
+
+@pytest.mark.parametrize(
+    "read", [text_string_to_metric_families, parser.text_string_to_metric_families]
+)
+def test_both_formats_have_the_same_gauges(
+    subject: Subject, read: Callable[[str], Iterable[Any]]
+) -> None:
+    """Readers of either format find every value, and no type that the older one doesn't know."""
+    (document,) = openmetrics(subject)
+    lines = [line for line in document.text.splitlines() if not line.startswith("#")]
+    families = list(read(document.text))
+    assert {family.type for family in families} == {"gauge"}
+    assert sum(len(family.samples) for family in families) == len(lines)
+    (about,) = (each for each in families if each.name == "asgi_bench_run_info")
+    assert [sample.labels["run"] for sample in about.samples] == [subject.report.run.id]
+    types = [line.split()[-1] for line in document.text.splitlines() if line.startswith("# TYPE")]
+    assert set(types) <= {"counter", "gauge", "untyped"}
 
 
 def test_unusable_cells_are_states_and_no_values(subject: Subject) -> None:

@@ -1,6 +1,8 @@
 """OpenMetrics text, for node_exporter's textfile collector, a Pushgateway, or Grafana by either.
 
-Values have no time stamps, which the textfile collector refuses; when the run began is a metric.
+Both read the older Prometheus text format, so it holds only what the two formats have in common:
+gauges, for neither knows OpenMetrics' own `info`. Values have no time stamps, which the textfile
+collector refuses; when the run began is a metric.
 """
 
 import re
@@ -30,15 +32,16 @@ def openmetrics(subject: Subject) -> tuple[Document, ...]:
 def _run_lines(subject: Subject) -> Iterator[str]:
     """Which run it was, and when."""
     run = subject.report.run
-    yield f"# TYPE {PREFIX}_run info"
-    yield f"# HELP {PREFIX}_run The run that the figures are from."
+    name = f"{PREFIX}_run_info"
+    yield f"# TYPE {name} gauge"
+    yield f"# HELP {name} The run that the figures are from."
     facts = {
         "run": run.id,
         "tool_version": run.tool_version,
         "machine": run.machine.fingerprint,
         "reference": run.reference or "",
     }
-    yield f"{PREFIX}_run_info{_labels(facts)} 1"
+    yield f"{name}{_labels(facts)} 1"
     name = f"{PREFIX}_run_started_timestamp_seconds"
     yield f"# TYPE {name} gauge"
     yield f"# HELP {name} When the run began, in seconds since 1970."
