@@ -7,19 +7,31 @@ from rich.text import Text
 
 from asgi_bench.analysis.comparison import Comparison
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.ab.rows import COLUMNS, DETAILS, AbRow
+from asgi_bench.reporting.ab.rows import COLUMNS, DETAILS, AbRow, worst_first
 from asgi_bench.reporting.ab.text import STYLES
 from asgi_bench.reporting.history.words import change_words
-from asgi_bench.reporting.markdown_text import escape, table_head, table_line
+from asgi_bench.reporting.markdown_text import (
+    MOST_BYTES,
+    escape,
+    joined,
+    size_bytes,
+    table_head,
+    table_line,
+)
 from asgi_bench.reporting.tables import WIDTH
 from asgi_bench.reporting.terminal import empty_table, printed
-from asgi_bench.reporting.wording import plain
+from asgi_bench.reporting.wording import plain, shortened
 
 # Of an A/B's columns those that two runs have: no control, no blocks left out.
 FIGURES = tuple(column for column in DETAILS[2:] if column.title in ("baseline", "candidate", "p"))
 SHOWN = (*COLUMNS[:-1], *FIGURES, COLUMNS[-1])
 # A comment has no room for a whole environment.
 TOLD_DIFFERENCES = 60
+# So many rows, differences and findings each are shown of what is too large to be posted: the
+# most that fit.
+SHOWN_LINES = (100, 30, 8, 1)
+# A log line, or a name from outside, may be within.
+LINE_LETTERS = 600
 
 
 def render_compared_text(found: Comparison, *, width: int = WIDTH, color: bool = False) -> str:
@@ -27,33 +39,55 @@ def render_compared_text(found: Comparison, *, width: int = WIDTH, color: bool =
     return printed(lambda console: _print(console, found), width=width, color=color)
 
 
-def render_compared_markdown(found: Comparison) -> str:
-    """The comparison as Markdown."""
-    parts = [f"**{found.verdict}**{escape(plain(found.text).removeprefix(found.verdict))}"]
+def render_compared_markdown(found: Comparison, *, most_bytes: int = MOST_BYTES) -> str:
+    """The comparison as Markdown.
+
+    What would make it larger than `most_bytes` is cut, and it is said so.
+    """
+    parts = _markdown_parts(found, None)
+    for most in SHOWN_LINES:
+        if size_bytes(parts) <= most_bytes:
+            break
+        parts = [*_markdown_parts(found, most), "*Cut, being too long: the text format has all.*"]
+    return joined(parts)
+
+
+def _markdown_parts(found: Comparison, most: int | None) -> list[str]:
+    """Verdict, table, and lists; of each as many lines as `most`, if that is given."""
+    line = shortened(plain(found.text), LINE_LETTERS)
     rows = compared_rows(found)
-    if rows:
-        lines = table_head(SHOWN)
-        lines += [table_line(escape(column.text(row)) for column in SHOWN) for row in rows]
-        parts.append("\n".join(lines))
-    parts.append(escape(" ".join(compared_notes(found))))
-    told = [escape(change_words(change)) for change in found.differences]
-    more = len(told) - TOLD_DIFFERENCES
-    if more > 0:
-        told = [*told[:TOLD_DIFFERENCES], f"… and {more} more"]
-    for title, texts in (
-        ("What differs", told or ["nothing that is recorded"]),
-        ("Findings", [escape(text) for text in compared_findings(found)]),
-    ):
-        if texts:
-            parts.append("\n".join([f"**{title}**", "", *(f"- {text}" for text in texts)]))
-    return "\n\n".join(parts) + "\n"
+    table = [table_line(_outside(column.text(row)) for column in SHOWN) for row in rows[:most]]
+    differences = [_outside(change_words(change)) for change in found.differences]
+    at_once = TOLD_DIFFERENCES if most is None else min(most, TOLD_DIFFERENCES)
+    findings = [_outside(text) for text in compared_findings(found)]
+    return [
+        f"**{found.verdict}**{escape(line.removeprefix(found.verdict))}",
+        "\n".join([*table_head(SHOWN), *table]) if table else "",
+        f"… and {numbers.count(len(rows) - len(table))} more rows" if rows[len(table) :] else "",
+        escape(" ".join(compared_notes(found))),
+        _markdown_list("What differs", differences or ["nothing that is recorded"], at_once),
+        _markdown_list("Findings", findings, len(findings) if most is None else most),
+    ]
+
+
+def _markdown_list(title: str, texts: Sequence[str], most: int) -> str:
+    """A list under its title, as far as there is room; empty where there is nothing."""
+    if not texts:
+        return ""
+    told = list(texts[:most])
+    if len(texts) > most:
+        told.append(f"… and {numbers.count(len(texts) - most)} more")
+    return "\n".join([f"**{title}**", "", *(f"- {text}" for text in told)])
+
+
+def _outside(text: str) -> str:
+    """Text from outside as Markdown, of a length that many of fit."""
+    return escape(shortened(text, LINE_LETTERS))
 
 
 def compared_rows(found: Comparison) -> tuple[AbRow, ...]:
-    """A row for each metric of each cell, and one for a cell without any."""
-    return tuple(
-        AbRow(cell, metric) for cell in found.cells for metric in (cell.metrics or (None,))
-    )
+    """A row for each metric of each cell, and one for a cell without any; the worst first."""
+    return worst_first(found.cells)
 
 
 def compared_notes(found: Comparison) -> Iterator[str]:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from asgi_bench.model import Difference, Side, Verdict
-from asgi_bench.reporting.ab.markdown import MOST_BYTES, ROWS, render_ab_markdown
+from asgi_bench.reporting.ab.markdown import ROWS, render_ab_markdown
+from asgi_bench.reporting.markdown_text import MOST_BYTES
 from tests.synthetic_ab import CELL, ab_report, cell, failed_cell
 
 VERDICTS = get_args(Verdict)
@@ -74,6 +75,7 @@ def test_it_keeps_to_the_limit(count: int) -> None:
     is_cut = "</details>" not in text
     assert is_cut == (count >= 400)
     assert is_cut == ("The details are cut here" in text)
+    assert ("folded below" in text) == (2 * count > ROWS and not is_cut)
 
 
 def test_a_tiny_limit_leaves_the_verdict() -> None:

@@ -16,12 +16,16 @@ from asgi_bench.reporting.ab.rows import (
     side_words,
 )
 from asgi_bench.reporting.columns import Column
-from asgi_bench.reporting.markdown_text import escape, table_head, table_line
+from asgi_bench.reporting.markdown_text import (
+    MOST_BYTES,
+    escape,
+    joined,
+    size_bytes,
+    table_head,
+    table_line,
+)
 from asgi_bench.reporting.wording import plain, shortened
 
-# GitHub takes 65,536 characters in a comment and 1 MiB in a step summary: what keeps to the
-# smaller, in bytes and with room for what a bot puts around it, can be put anywhere.
-MOST_BYTES = 64_000
 # What one screen has room for; the rest is folded.
 ROWS = 12
 DIFFERENCES = 8
@@ -44,21 +48,12 @@ def render_ab_markdown(report: AbReport, *, most_bytes: int = MOST_BYTES) -> str
 
     What would make it larger than `most_bytes` is cut, the details first, and it is said so.
     """
-    head, details = _head(report), _details(report)
-    parts = [*head, details]
-    if _size(parts) > most_bytes:
-        parts = [*head, _cut("The details are", report)]
-    if _size(parts) > most_bytes:
-        parts = [head[0], _cut("The table and the details are", report)]
-    return _joined(parts)
-
-
-def _joined(parts: Sequence[str]) -> str:
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _size(parts: Sequence[str]) -> int:
-    return len(_joined(parts).encode())
+    parts = [*_head(report, rest="folded below"), _details(report)]
+    if size_bytes(parts) > most_bytes:
+        parts = [*_head(report, rest="left out"), _cut("The details are", report)]
+    if size_bytes(parts) > most_bytes:
+        parts = [parts[0], _cut("The table and the details are", report)]
+    return joined(parts)
 
 
 def _cut(what: str, report: AbReport) -> str:
@@ -66,8 +61,8 @@ def _cut(what: str, report: AbReport) -> str:
     return f"*{what} cut here, being too long: see `verdict.json` of the run {run}.*"
 
 
-def _head(report: AbReport) -> list[str]:
-    """What must be seen, the verdict first."""
+def _head(report: AbReport, rest: str) -> list[str]:
+    """What must be seen, the verdict first; `rest` is what became of what finds no room."""
     rows = ab_rows(report)
     more = len(rows) - ROWS
     sides = f"**Baseline** {_outside(side_words(report.baseline))}"
@@ -75,9 +70,9 @@ def _head(report: AbReport) -> list[str]:
     return [
         f"> [!{ALERTS[report.verdict]}]\n> {_sentence(report)}",
         _table(COLUMNS, rows[:ROWS]) if rows else "",
-        f"… and {more} more rows, folded below." if more > 0 else "",
+        f"… and {more} more rows, {rest}." if more > 0 else "",
         f"**What to do next:** {_outside(advice(report), letters=SENTENCE_LETTERS)}",
-        f"{sides}\\\n{_differences(report)}",
+        f"{sides}\\\n{_differences(report, rest)}",
     ]
 
 
@@ -89,7 +84,7 @@ def _sentence(report: AbReport) -> str:
     return f"**{report.verdict}**: {_outside(rest, letters=SENTENCE_LETTERS)}"
 
 
-def _differences(report: AbReport) -> str:
+def _differences(report: AbReport, rest: str) -> str:
     """What is not the same on both sides, as far as there is room."""
     if not report.differences:
         same = "as it should be" if report.is_aa else "so it is the code, or nothing"
@@ -97,7 +92,7 @@ def _differences(report: AbReport) -> str:
     words = [_outside(difference_words(one)) for one in report.differences[:DIFFERENCES]]
     more = len(report.differences) - DIFFERENCES
     if more > 0:
-        words.append(f"and {more} more, folded below")
+        words.append(f"and {more} more, {rest}")
     return f"**What differs:** {', '.join(words)}"
 
 

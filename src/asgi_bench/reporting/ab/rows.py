@@ -1,6 +1,6 @@
 """What an A/B's table holds, the same as text and as Markdown."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from asgi_bench.model import (
@@ -101,11 +101,16 @@ DETAILS = (
 
 def ab_rows(report: AbReport) -> tuple[AbRow, ...]:
     """All rows, the worst first; of the same verdict in the report's order."""
-    return tuple(sorted(_rows(report), key=lambda row: _place(row.verdict)))
+    return worst_first(report.cells)
 
 
-def _rows(report: AbReport) -> Iterator[AbRow]:
-    for cell in report.cells:
+def worst_first(cells: Iterable[CellVerdict]) -> tuple[AbRow, ...]:
+    """A row for each metric of each cell, and one for a cell without any."""
+    return tuple(sorted(_rows(cells), key=lambda row: _place(row.verdict)))
+
+
+def _rows(cells: Iterable[CellVerdict]) -> Iterator[AbRow]:
+    for cell in cells:
         yield from [AbRow(cell, metric) for metric in cell.metrics] or [AbRow(cell, None)]
 
 
