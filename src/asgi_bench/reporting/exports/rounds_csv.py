@@ -1,6 +1,7 @@
-"""Every round as a line of CSV, for a spreadsheet, a data frame, or Apache Otava.
+"""Every round as a line of CSV, for a spreadsheet or a data frame.
 
-`report --format csv` has a line a cell, with estimates; this has what they rest on.
+`report --format csv` has a line a cell, with estimates; this has what they rest on. All cells are
+in one file, so a tool that takes a file for one series (Apache Otava) needs a cell's lines alone.
 """
 
 import csv
