@@ -87,6 +87,9 @@ def test_a_reference_is_started_in_the_same_way(change: dict[str, Any]) -> None:
     base = run_at(0, edit=edit) if change.get("server_version", "") is None else run_at(0)
     found = compare_runs(base, run_at(1, 0.9, edit))
     assert (found.reference, found.verdict) == (None, "undecided")
+    # What keeps it from being one is named, unless it is the same in both.
+    names = {each.name for each in found.differences if each.kind in ("command", "variables")}
+    assert (REFERENCE in names) == ("server_version" not in change)
 
 
 def test_where_the_app_lies_is_no_difference() -> None:

@@ -91,6 +91,8 @@ def test_a_server_of_theirs_is_measured(python: Path, project: Path) -> None:
     assert header.plan.python == str(python)
     # The app answers with the environment that it runs in.
     assert header.plan.scenarios[0].expect_body == str(python.parents[1])
+    # It was made by ours.
+    assert header.server_python == header.machine.python
     assert "uvicorn" in header.server_packages
     assert "asgi-bench" not in header.server_packages
     skipped = {one.cell.server: one.skip_reason for one in header.plan.cells if one.skip_reason}

@@ -3,11 +3,20 @@
 Facts are one level of text by name, `package uvicorn`: the first word is the kind.
 """
 
+import hashlib
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from asgi_bench.model import Plan, PlannedCell, RunHeader
+from asgi_bench.model import (
+    PROCESSOR_FACTS,
+    Plan,
+    PlannedCell,
+    Request,
+    RunHeader,
+    Scenario,
+    WeightedRequest,
+)
 
 
 class Change(NamedTuple):
@@ -20,10 +29,18 @@ class Change(NamedTuple):
 
 
 # In this order differences are told: what decides how it is measured, what is measured, the rest.
-KINDS = ("machine", "tool", "load", "commit", "server", "command", "package", "calibration")
+KINDS = (
+    *("machine", "tool", "load", "commit", "server", "command", "variables", "interpreter"),
+    *("package", "calibration"),
+)
 # Facts that are of the measurement, not of what is measured: a change that comes with one of them
 # may be its doing.
 MEASURING_KINDS = ("machine", "tool", "load")
+# Facts of what was measured: all of them are there if a cell is, and none if it isn't.
+CELL_KINDS = ("server", "command", "variables")
+# Before a scenario's name in the facts about it.
+OF_SCENARIO = "scenario "
+DIGEST_LETTERS = 12
 
 
 def surroundings(header: RunHeader) -> dict[str, str]:
@@ -34,6 +51,7 @@ def surroundings(header: RunHeader) -> dict[str, str]:
     plan, machine = header.plan, header.machine
     facts: dict[str, str | None] = {
         "machine CPU": machine.cpu_model,
+        **{f"machine {name}": machine.details.get(name) for name in PROCESSOR_FACTS},
         "machine CPUs": str(machine.cpu_count),
         "machine memory": f"{machine.memory_bytes / 2**30:.1f} GiB",
         "machine kernel": machine.kernel,
@@ -44,6 +62,9 @@ def surroundings(header: RunHeader) -> dict[str, str]:
         "tool asgi-bench": header.tool_version,
         **_load_facts(plan),
         **_cell_facts(plan),
+        "interpreter of the servers": (
+            machine.python if plan.python is None else header.server_python
+        ),
         # Those of the servers, where their interpreter is another one.
         **{
             f"package {name}": version
@@ -84,8 +105,18 @@ def started_with(planned: PlannedCell) -> tuple[tuple[str, ...], dict[str, str]]
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
-    """The facts that differ, in the order of `KINDS` and then of their names."""
-    return tuple(sorted(_changes(before, after), key=lambda each: (KINDS.index(each.kind), each)))
+    """The facts that differ, in the order of `KINDS` and then of their names.
+
+    A server or a scenario that only one of two runs measures is no difference of surroundings.
+    """
+    found = (change for change in _changes(before, after) if not _comes_or_goes(change))
+    return tuple(sorted(found, key=lambda each: (KINDS.index(each.kind), each)))
+
+
+def _comes_or_goes(change: Change) -> bool:
+    """Whether a server or a scenario is merely there in one and not in the other."""
+    of_cells = change.kind in CELL_KINDS or scenario_of(change) is not None
+    return of_cells and (change.before is None or change.after is None)
 
 
 def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Change]:
@@ -105,18 +136,66 @@ def _load_facts(plan: Plan) -> dict[str, str | None]:
         "load server CPUs": " ".join(map(str, plan.server_cpus)) or None,
         "load CPUs": " ".join(map(str, plan.load_cpus)) or None,
         **{
-            f"load scenario {scenario.name}": f"{scenario.method} {scenario.path} of {scenario.app}"
+            f"load {name}": fact
             for scenario in plan.scenarios
+            for name, fact in _scenario_facts(scenario)
         },
     }
 
 
+def scenario_of(change: Change) -> str | None:
+    """The scenario whose requests a change is about, if it is about any."""
+    _, found, name = change.name.rpartition(OF_SCENARIO)
+    return name if change.kind == "load" and found else None
+
+
+def _scenario_facts(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """What is requested. Each is told even where it is nothing, so that a change of it shows."""
+    name = f"{OF_SCENARIO}{scenario.name}"
+    yield name, f"{scenario.method} {scenario.path} of {scenario.app}"
+    yield f"headers of {name}", _headers(scenario)
+    yield f"body of {name}", _body(scenario)
+    yield f"weights of {name}", _weights(scenario.requests)
+    for request in scenario.requests:
+        one = f"request {request.name} of {name}"
+        yield one, f"{request.method} {request.path}"
+        yield f"headers of {one}", _headers(request)
+        yield f"body of {one}", _body(request)
+
+
+def _headers(request: Request) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in request.headers.items()) or "none"
+
+
+def _body(request: Request) -> str:
+    """Its size and what tells it from others of that size: it may be long, or no text."""
+    content = request.content
+    digest = hashlib.sha256(content).hexdigest()[:DIGEST_LETTERS]
+    return f"{len(content)} bytes (SHA-256 {digest})" if content else "none"
+
+
+def _weights(requests: tuple[WeightedRequest, ...]) -> str:
+    return ", ".join(f"{one.name} {one.weight:g}" for one in requests) or "one request"
+
+
 def _cell_facts(plan: Plan) -> dict[str, str | None]:
-    """Versions and commands of what was started; where interpreter and app lie is none of it."""
+    """Versions of what was started, and with what; where interpreter and app lie is none of it."""
+    apps = {scenario.name: scenario.app for scenario in plan.scenarios}
     facts: dict[str, str | None] = {}
     for planned in plan.cells:
         if planned.skip_reason is None:
             setting = planned.cell.setting
-            facts[f"server {planned.cell.server}"] = planned.server_version
-            facts[f"command {setting}"] = shlex.join(started_with(planned)[0])
+            facts[f"server {planned.cell.server}"] = planned.server_version or "of unknown version"
+            arguments, variables = started_with(planned)
+            # The same for every scenario; which app one is served by is a fact of its own.
+            app = apps.get(planned.cell.scenario, "\0")
+            command = (argument.replace(app, "{app}") for argument in arguments)
+            facts[f"command {setting}"] = shlex.join(command)
+            # Told even where there are none, so that the first to be set shows.
+            facts[f"variables {setting}"] = _assignments(variables) or "none"
     return facts
+
+
+def _assignments(variables: Mapping[str, str]) -> str:
+    """Variables as a shell sets them."""
+    return " ".join(f"{name}={shlex.quote(value)}" for name, value in sorted(variables.items()))

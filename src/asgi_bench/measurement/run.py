@@ -82,6 +82,7 @@ def carry_out(
         calibrated_s = time.perf_counter() - began_s - asked_s
         plan = _with_time_spent(plan, order.prepared_s + time.perf_counter() - began_s)
         enough = _ending(plan)
+        servers = None if plan.python is None else Installation(plan.python)
         started = datetime.now(UTC)
         header = RunHeader(
             run_id=run_id(started, order.label),
@@ -93,7 +94,8 @@ def carry_out(
             calibration=calibration,
             packages=installed_packages(),
             command_line=order.command_line,
-            server_packages={} if plan.python is None else Installation(plan.python).versions,
+            server_packages={} if servers is None else servers.versions,
+            server_python=None if servers is None else servers.python_version,
             source=source_of(app_folder(plan)),
         )
         with RunWriter(order.parent, header) as writer:

@@ -52,7 +52,8 @@ class RunHeader(msgspec.Struct, frozen=True):
     """`run.json`: what was planned, by which tool, on which machine, with which packages.
 
     `calibration` is the one that the run went by. `server_packages` are those of the servers'
-    interpreter where it is another one. `source` is None where there is no git repository.
+    interpreter where it is another one, `server_python` is its version. `source` is None where
+    there is no git repository.
     """
 
     run_id: str
@@ -67,6 +68,7 @@ class RunHeader(msgspec.Struct, frozen=True):
     schema: str = "asgi-bench/run"
     schema_version: int = SCHEMA_VERSION
     server_packages: dict[str, str] = {}
+    server_python: str | None = None
     source: Source | None = None
 
 

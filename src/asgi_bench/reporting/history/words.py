@@ -19,6 +19,8 @@ from asgi_bench.store.index import Listing
 SUBJECT_LETTERS = 60
 TOLD_CHANGES = 8
 VALUE_LETTERS = 120
+# Of what two long values share so many letters are shown before the first that differs.
+SHARED_LETTERS = 30
 
 
 def headline(history: History) -> str:
@@ -98,11 +100,23 @@ def commit_words(shift: Shift) -> str:
 
 def change_words(change: Change) -> str:
     """One thing that differs: `package uvicorn 0.50.0 → 0.51.0`."""
-    old, new = (
-        "none" if value is None else shortened(plain(value), VALUE_LETTERS)
-        for value in (change.before, change.after)
-    )
+    values = ["none" if value is None else plain(value) for value in (change.before, change.after)]
+    old, new = _where_they_differ(*values)
     return f"{change.kind} {plain(change.name)} {old} → {new}"
+
+
+def _where_they_differ(old: str, new: str) -> tuple[str, str]:
+    """Both texts; of long ones, as command lines are, the part in which they differ."""
+    start = 0
+    if max(len(old), len(new)) > VALUE_LETTERS:
+        letters = enumerate(zip(old, new, strict=False))
+        first = next((place for place, (a, b) in letters if a != b), min(len(old), len(new)))
+        start = max(first - SHARED_LETTERS, 0)
+    lead = "…" if start else ""
+    return (
+        f"{lead}{shortened(old[start:], VALUE_LETTERS)}",
+        f"{lead}{shortened(new[start:], VALUE_LETTERS)}",
+    )
 
 
 def changes_words(changes: Sequence[Change]) -> str:
