@@ -7,8 +7,8 @@ import pytest
 from asgi_bench.analysis.history import History, build_history
 from asgi_bench.analysis.run_entries import run_entry
 from asgi_bench.analysis.surroundings import surroundings
-from asgi_bench.model import Goal, RunEntry, RunHeader
-from asgi_bench.reporting.history.words import blame_words
+from asgi_bench.model import Goal, RunEntry, RunHeader, Scenario
+from asgi_bench.reporting.history.words import blame_words, headline
 from asgi_bench.store.index import environment_key
 from tests.synthetic_history import REFERENCE, TRACKED, run_at
 
@@ -19,6 +19,21 @@ RUNS = 14
 def with_package(version: str) -> Callable[[RunHeader], RunHeader]:
     """A run whose servers had another version of a package."""
     return lambda header: replace(header, packages=header.packages | {"h11": version})
+
+
+def with_kernel(kernel: str) -> Callable[[RunHeader], RunHeader]:
+    """A run under another kernel."""
+    return lambda header: replace(header, machine=replace(header.machine, kernel=kernel))
+
+
+def with_time_per_round(duration_s: float) -> Callable[[RunHeader], RunHeader]:
+    """A run with another time under load in each round."""
+    return lambda header: replace(header, plan=replace(header.plan, duration_s=duration_s))
+
+
+def with_tool(version: str) -> Callable[[RunHeader], RunHeader]:
+    """A run by another version of asgi-bench."""
+    return lambda header: replace(header, tool_version=version)
 
 
 def history(
@@ -67,9 +82,12 @@ def test_what_changed_with_it_is_named() -> None:
     assert [(mark.number, mark.is_measuring) for mark in found.breaks] == [(8, False)]
 
 
-@pytest.mark.parametrize("change", [{"server_version": "9.9.9"}, {"command": ("python", "-X")}])
+@pytest.mark.parametrize(
+    "change",
+    [{"server_version": "9.9.9"}, {"command": ("python", "-X")}, {"env": {"FOO": "1"}}],
+)
 def test_a_change_of_the_reference_may_be_all_there_is(change: dict[str, Any]) -> None:
-    """Another version or command of it moves the ratio; that of the cell itself is the code."""
+    """Another version, command or variable of it moves the ratio; the cell's own are the code."""
 
     def with_other(setting: str) -> Callable[[RunHeader], RunHeader]:
         def edit(header: RunHeader) -> RunHeader:
@@ -80,7 +98,9 @@ def test_a_change_of_the_reference_may_be_all_there_is(change: dict[str, Any]) -
 
         return edit
 
-    ((_, shift),) = history(factors={8: 0.92}, edits={8: with_other(REFERENCE)}).shifts
+    found = history(factors={8: 0.92}, edits={8: with_other(REFERENCE)})
+    ((_, shift),) = found.doubtful_shifts
+    assert found.shifts == []
     assert shift.may_be_measuring and shift.reference_changed
     assert "the reference itself is among it" in blame_words(shift)
     ((_, shift),) = history(factors={8: 0.92}, edits={8: with_other("granian/uvloop/w1")}).shifts
@@ -103,13 +123,79 @@ def test_a_looked_run_has_wider_bounds() -> None:
 
 def test_break_without_a_change_is_only_a_mark() -> None:
     """A new kernel is a break of the surroundings, and no change where the ratio stays."""
-
-    def other_kernel(header: RunHeader) -> RunHeader:
-        return replace(header, machine=replace(header.machine, kernel="6.12.1"))
-
-    found = history(edits={8: other_kernel})
-    assert found.shifts == []
+    found = history(edits={8: with_kernel("6.12.1")})
+    assert found.shifts == found.doubtful_shifts == []
     assert [(mark.number, mark.is_measuring) for mark in found.breaks] == [(8, True)]
+
+
+@pytest.mark.parametrize(
+    "edit", [with_kernel("6.12.1"), with_time_per_round(0.5), with_tool("9.0.0")]
+)
+def test_a_change_with_the_measuring_is_told_apart(
+    edit: Callable[[RunHeader], RunHeader],
+) -> None:
+    """What comes with a new kernel, load or tool is no slowdown that the first line counts."""
+    found = history(factors={8: 0.92}, edits={8: edit})
+    assert found.shifts == []
+    ((series, shift),) = found.doubtful_shifts
+    assert (series.cell, series.doubtful_shifts, series.own_shifts) == (TRACKED, (shift,), ())
+    assert headline(found) == "No lasting change in 14 runs; 1 doubtful"
+    assert "so it need not be the code" in blame_words(shift)
+
+
+def test_a_change_after_one_of_the_measuring_is_found() -> None:
+    """Two changes, three runs apart: the upgrade's is doubtful, the code's is counted."""
+    found = history(factors={8: 0.92, 11: 0.8}, edits={8: with_tool("9.0.0")})
+    assert [shift.at.run_id for _, shift in found.doubtful_shifts] == [found.runs[8].run_id]
+    assert [shift.at.run_id for _, shift in found.shifts] == [found.runs[11].run_id]
+    assert headline(found) == "1 lasting change: 1 slower, 0 faster; 1 doubtful"
+
+
+def test_what_changed_within_the_runs_it_may_be_is_told() -> None:
+    """Where the place of a step is not sure, what another of its runs came with is not hidden."""
+    factors = {7: 0.98, 8: 0.96}
+    ((_, alone),) = (found := history(factors=factors)).shifts
+    assert (alone.earliest, alone.at, alone.latest) == (found.runs[7], found.runs[8], found.runs[8])
+    assert "it is the code" in blame_words(alone)
+    ((_, shift),) = history(factors=factors, edits={7: with_kernel("6.12.1")}).doubtful_shifts
+    assert shift.changes == ()
+    assert [(change.name, change.after) for change in shift.nearby] == [("kernel", "6.12.1")]
+    words = blame_words(shift)
+    assert words.startswith("within the runs it may be: machine kernel ")
+    assert words.endswith("so it need not be the code")
+    outside = history(factors=factors, edits={6: with_kernel("6.12.1")})
+    assert len(outside.shifts) == 1 and outside.doubtful_shifts == []
+
+
+def test_what_came_and_went_on_the_way_of_a_drift_is_told() -> None:
+    """A kernel that only runs in the midst of a drift had is no difference of its ends."""
+    factors = {number: 1 - 0.01 * number for number in range(24)}
+    ((_, alone),) = history(24, factors).shifts
+    assert alone.step.kind == "drift"
+    edits = {10: with_kernel("6.12.1"), 12: lambda header: header}
+    ((_, shift),) = history(24, factors, edits).doubtful_shifts
+    assert shift.changes == () and len(shift.nearby) == 2
+    assert blame_words(shift).startswith("on the way: machine kernel ")
+
+
+def test_what_other_cells_are_measured_with_is_not_the_measuring_of_this_one() -> None:
+    """Another scenario or server that comes with the change, or changes, leaves it the code's."""
+    other = Scenario(name="other", app="other:app", headers={"a": "1"})
+
+    def with_scenario(scenario: Scenario) -> Callable[[RunHeader], RunHeader]:
+        def edit(header: RunHeader) -> RunHeader:
+            scenarios = (*header.plan.scenarios, scenario)
+            return replace(header, plan=replace(header.plan, scenarios=scenarios))
+
+        return edit
+
+    came = history(factors={8: 0.92}, edits={8: with_scenario(other)})
+    assert len(came.shifts) == 1 and came.breaks == ()
+    changed = replace(other, headers={"a": "2"})
+    edits = {0: with_scenario(other), 8: with_scenario(changed)}
+    found = history(factors={8: 0.92}, edits=edits)
+    assert len(found.shifts) == 1
+    assert [mark.number for mark in found.breaks] == [8]
 
 
 def test_small_changes_are_counted_and_not_told() -> None:

@@ -86,3 +86,23 @@ def test_faults_are_one_clear_line(parent: Path, tmp_path: Path) -> None:
         result = invoke(*arguments)
         assert isinstance(result.exception, UsageError), result.output
         assert told in str(result.exception)
+
+
+def test_change_with_an_upgrade_is_told_apart(tmp_path: Path) -> None:
+    """Neither the first line nor the page's title counts it, and both say where it is told."""
+
+    def upgraded(header: RunHeader) -> RunHeader:
+        assert header.source is not None
+        is_new = int(header.source.subject.split()[1]) >= 8
+        return msgspec.structs.replace(header, tool_version="9.0.0") if is_new else header
+
+    store_history(tmp_path, 12, {8: 0.9}, upgraded)
+    lines = invoke(tmp_path).stdout.splitlines()
+    assert lines[0] == "No lasting change in 12 runs; 1 doubtful"
+    place = lines.index("Doubtful changes: they may be the measuring's")
+    assert any("throughput: 1" in line for line in lines[place:])
+    assert not any("throughput: 1" in line for line in lines[:place])
+    page = unescape((tmp_path / "history.html").read_text(encoding="utf-8"))
+    assert "<h3>Doubtful changes: they may be the measuring's</h3>" in page
+    assert "tool asgi-bench 0.1.0 → 9.0.0; machine, tool or load are among it" in page
+    assert "Doubtful is a change where" in page

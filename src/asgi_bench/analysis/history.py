@@ -1,22 +1,30 @@
 """Runs over time: each cell's ratio to the run's own reference, and where its level changed.
 
 Ratios, for both servers of a ratio were measured in the same minutes: what the machine does to
-both drops out, and what is left is what the cell itself did.
+both drops out, and what is left is what the cell itself did. What measures differently (another
+load, tool or kernel) need not move both alike, so a change that it may have caused is told apart.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import expm1, log
 from typing import NamedTuple
 
+from asgi_bench.analysis.breaks import (
+    Break,
+    Facts,
+    breaks,
+    changes_among,
+    changes_between,
+    concerning,
+    has_measuring,
+)
 from asgi_bench.analysis.change_points import Step, find_changes
-from asgi_bench.analysis.surroundings import MEASURING_KINDS, Change, changes
+from asgi_bench.analysis.surroundings import Change
 from asgi_bench.model import Effect, RatioPoint, RunEntry, TrackedMetric
 
 # As an A/B: what is smaller matters to nobody, however certain it is.
 MIN_CHANGE = 0.02
-
-Facts = Mapping[str, Mapping[str, str]]
 
 
 class Shift(NamedTuple):
@@ -25,7 +33,8 @@ class Shift(NamedTuple):
     `before` and `at` are the runs around its likeliest place; for a drift the first and the last
     run of it. The step may as well have come with any of the runs from `earliest` to `latest`.
     `effect` is a slowdown, negative where it got faster. `changes` are what is not the same in
-    `before` and `at`, and `reference` is the cell that the ratios are to.
+    `before` and `at`, `nearby` what else changed with the runs that it may be, and `reference` is
+    the cell that the ratios are to.
     """
 
     step: Step
@@ -35,20 +44,22 @@ class Shift(NamedTuple):
     latest: RunEntry
     effect: Effect
     changes: tuple[Change, ...]
+    nearby: tuple[Change, ...]
     reference: str
 
     @property
     def may_be_measuring(self) -> bool:
         """Whether what is measured with changed too, so that the served code may not be it."""
-        found = any(change.kind in MEASURING_KINDS for change in self.changes)
-        return found or self.reference_changed
+        return has_measuring((*self.changes, *self.nearby)) or self.reference_changed
 
     @property
     def reference_changed(self) -> bool:
         """Whether the reference has another version or command: that moves every ratio to it."""
         server, variant, workers, *_ = self.reference.split("/")
-        of_reference = {("server", server), ("command", f"{server}/{variant}/{workers}")}
-        return any((change.kind, change.name) in of_reference for change in self.changes)
+        setting = f"{server}/{variant}/{workers}"
+        of_reference = {("server", server), ("command", setting), ("variables", setting)}
+        found = (*self.changes, *self.nearby)
+        return any((change.kind, change.name) in of_reference for change in found)
 
 
 class Series(NamedTuple):
@@ -67,18 +78,15 @@ class Series(NamedTuple):
     small: int
     spikes: tuple[int, ...]
 
-
-class Break(NamedTuple):
-    """Where the surroundings changed: `number` is the place of the first run with the new ones."""
-
-    number: int
-    run: RunEntry
-    changes: tuple[Change, ...]
+    @property
+    def own_shifts(self) -> tuple[Shift, ...]:
+        """The changes that nothing of the measuring came with."""
+        return tuple(shift for shift in self.shifts if not shift.may_be_measuring)
 
     @property
-    def is_measuring(self) -> bool:
-        """Whether machine, tool or load changed, and not only what is measured."""
-        return any(change.kind in MEASURING_KINDS for change in self.changes)
+    def doubtful_shifts(self) -> tuple[Shift, ...]:
+        """The changes that may be the measuring's, or the reference's."""
+        return tuple(shift for shift in self.shifts if shift.may_be_measuring)
 
 
 class OtherMachine(NamedTuple):
@@ -107,13 +115,13 @@ class History(NamedTuple):
 
     @property
     def shifts(self) -> list[tuple[Series, Shift]]:
-        """All changes, the newest first."""
-        found = [(series, shift) for series in self.series for shift in series.shifts]
-        return sorted(
-            found,
-            key=lambda each: (each[1].at.started_at, abs(each[1].effect.d)),
-            reverse=True,
-        )
+        """The changes that nothing of the measuring came with, the newest first."""
+        return _newest_first((one, shift) for one in self.series for shift in one.own_shifts)
+
+    @property
+    def doubtful_shifts(self) -> list[tuple[Series, Shift]]:
+        """The changes that may be the measuring's, or the reference's, the newest first."""
+        return _newest_first((one, shift) for one in self.series for shift in one.doubtful_shifts)
 
 
 def build_history(
@@ -130,11 +138,10 @@ def build_history(
     if fingerprint is None and entries:
         fingerprint = entries[-1].fingerprint
     runs = tuple(entry for entry in entries if entry.fingerprint == fingerprint)
-    breaks = tuple(_breaks(runs, environments))
     return History(
         runs=runs,
         series=tuple(_all_series(runs, environments, min_change)),
-        breaks=breaks,
+        breaks=tuple(breaks(runs, environments)),
         others=_others(entries, fingerprint),
         abs=sum(run.is_ab for run in runs),
         without_points=sum(not run.points and not run.is_ab for run in runs),
@@ -161,33 +168,41 @@ def _all_series(
         points = tuple(point for _, point in members)
         of_series = tuple(runs[number] for number in numbers)
         found = find_changes([log(point.ratio) for point in points])
-        shifts = [_shift(metric, reference, of_series, step, environments) for step in found.steps]
-        told = tuple(shift for shift in shifts if abs(shift.effect.d) >= min_change)
-        yield Series(
+        series = Series(
             cell=cell,
             metric=metric,
             reference=reference,
             runs=of_series,
             numbers=numbers,
             points=points,
-            shifts=told,
-            small=len(shifts) - len(told),
+            shifts=(),
+            small=0,
             spikes=found.spikes,
         )
+        shifts = [_shift(series, step, environments) for step in found.steps]
+        told = tuple(shift for shift in shifts if abs(shift.effect.d) >= min_change)
+        yield series._replace(shifts=told, small=len(shifts) - len(told))
 
 
-def _shift(
-    metric: TrackedMetric,
-    reference: str,
-    runs: Sequence[RunEntry],
-    step: Step,
-    environments: Facts,
-) -> Shift:
-    """A step with the runs around it and what changed between them."""
+def _newest_first(found: Iterable[tuple[Series, Shift]]) -> list[tuple[Series, Shift]]:
+    return sorted(
+        found, key=lambda each: (each[1].at.started_at, abs(each[1].effect.d)), reverse=True
+    )
+
+
+def _shift(series: Series, step: Step, environments: Facts) -> Shift:
+    """A step with the runs around it and what changed between them, as far as it touches the cell.
+
+    It may have come with any run after the last that surely has the old level.
+    """
+    runs, metric = series.runs, series.metric
     is_drift = step.kind == "drift"
     before = runs[step.first if is_drift else step.place - 1]
     at = runs[step.last if is_drift else step.place]
+    possible = runs[step.first if is_drift else step.first - 1 : step.last + 1]
     bounds = sorted(slowdown(metric, bound) for bound in (step.lower, step.upper))
+    found = concerning(changes_between(before, at, environments), series.cell)
+    among = concerning(changes_among(possible, environments), series.cell)
     return Shift(
         step=step,
         before=before,
@@ -195,30 +210,10 @@ def _shift(
         earliest=runs[step.first],
         latest=runs[step.last],
         effect=Effect(slowdown(metric, step.change), *bounds),
-        changes=changes(environments[before.environment], environments[at.environment]),
-        reference=reference,
+        changes=found,
+        nearby=tuple(change for change in among if change not in found),
+        reference=series.reference,
     )
-
-
-def _breaks(runs: Sequence[RunEntry], environments: Facts) -> Iterator[Break]:
-    """Every place where the surroundings are not those of the run before."""
-    for number in range(1, len(runs)):
-        before, run = runs[number - 1], runs[number]
-        if before.environment == run.environment:
-            continue
-        found = changes(environments[before.environment], environments[run.environment])
-        told = tuple(change for change in found if not _comes_or_goes(change))
-        if told:
-            yield Break(number, run, told)
-
-
-def _comes_or_goes(change: Change) -> bool:
-    """Whether a server or a scenario is merely there in one run and not in the other.
-
-    Nightly and ad-hoc runs in one folder measure other cells; that is no change of surroundings.
-    """
-    of_cells = change.kind in ("command", "server") or change.name.startswith("scenario ")
-    return of_cells and (change.before is None or change.after is None)
 
 
 def _others(entries: Sequence[RunEntry], fingerprint: str | None) -> tuple[OtherMachine, ...]:

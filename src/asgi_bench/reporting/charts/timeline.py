@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -20,6 +21,7 @@ from asgi_bench.reporting.charts.axes import name_x, put_x_ticks, put_y_ticks, w
 from asgi_bench.reporting.charts.palette import HUES, mixed
 from asgi_bench.reporting.charts.sheet import (
     FAINT_INK,
+    GRID,
     INK,
     INVALID,
     SMALL_SIZE,
@@ -206,7 +208,10 @@ def _draw_shift(axes: Axes, series: Series, shift: Shift) -> None:
     """The runs that a change may have come with, shaded, and its size above the panel."""
     first, last = series.numbers[shift.step.first], series.numbers[shift.step.last]
     color = VERMILION if shift.effect.d > 0 else GREEN
-    axes.axvspan(first - 1, last, color=mixed(color, 1.0, 0.65), linewidth=0, zorder=0.2)
+    shade, ink = mixed(color, 1.0, 0.65), mixed(color, 0.0, 0.38)
+    if shift.may_be_measuring:
+        shade, ink = to_rgb(GRID), to_rgb(FAINT_INK)
+    axes.axvspan(first - 1, last, color=shade, linewidth=0, zorder=0.2)
     place = (
         (first + last) / 2 if shift.step.kind == "drift" else series.numbers[shift.step.place] - 0.5
     )
@@ -221,5 +226,5 @@ def _draw_shift(axes: Axes, series: Series, shift: Shift) -> None:
         size=SMALL_SIZE,
         ha="center",
         va="bottom",
-        color=mixed(color, 0.0, 0.38),
+        color=ink,
     )

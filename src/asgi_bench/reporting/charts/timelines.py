@@ -47,6 +47,7 @@ def _words(history: History, place: str, members: list[Series], left_out: int) -
         "hollow: a spike",
         "line: the level",
         "shaded: the runs that a change may have come with",
+        "gray shade: doubtful, the measuring changed too",
         "dashed: machine, tool or load changed",
         "dotted: packages or flags did",
     ]

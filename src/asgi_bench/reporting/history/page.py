@@ -1,16 +1,17 @@
 """A history as one self-contained page, in the manner of a run's report."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from asgi_bench.analysis.history import History
+from asgi_bench.analysis.history import History, Series, Shift
 from asgi_bench.errors import BenchError
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts import draw_history
 from asgi_bench.reporting.columns import Column
 from asgi_bench.reporting.history.text import COLUMNS
 from asgi_bench.reporting.history.words import (
+    DOUBTFUL_TITLE,
     blame_words,
     break_words,
     commit_words,
@@ -49,6 +50,8 @@ class HistoryPage(NamedTuple):
     headline: str
     span: str
     shifts: tuple[ShownShift, ...]
+    doubtful_title: str
+    doubtful: tuple[ShownShift, ...]
     notes: tuple[str, ...]
     figures: tuple[Figure, ...]
     left_out: tuple[str, ...]
@@ -97,16 +100,9 @@ def render_history_page(history: History, listing: Listing) -> str:
             title=f"{said} · asgi-bench history",
             headline=said,
             span=span_words(history) if history.runs else "",
-            shifts=tuple(
-                ShownShift(
-                    series_name(series),
-                    effect_words(shift),
-                    place_words(shift),
-                    commit_words(shift),
-                    blame_words(shift),
-                )
-                for series, shift in history.shifts
-            ),
+            shifts=_shown(history.shifts),
+            doubtful_title=DOUBTFUL_TITLE,
+            doubtful=_shown(history.doubtful_shifts),
             notes=notes(history),
             figures=shown,
             left_out=left_out,
@@ -118,4 +114,18 @@ def render_history_page(history: History, listing: Listing) -> str:
             more_breaks=numbers.count(more) if more > 0 else "",
             findings=tuple(findings(history, listing)),
         ),
+    )
+
+
+def _shown(shifts: Sequence[tuple[Series, Shift]]) -> tuple[ShownShift, ...]:
+    """Changes in words, in their order."""
+    return tuple(
+        ShownShift(
+            series_name(series),
+            effect_words(shift),
+            place_words(shift),
+            commit_words(shift),
+            blame_words(shift),
+        )
+        for series, shift in shifts
     )

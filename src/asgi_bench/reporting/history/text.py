@@ -1,13 +1,16 @@
 """A history as text for a terminal: what changed first, then where each series stands."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.text import Text
 
-from asgi_bench.analysis.history import History, Series
+from asgi_bench.analysis.history import History, Series, Shift
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.ab.rows import METRIC_NAMES
 from asgi_bench.reporting.columns import Column
 from asgi_bench.reporting.history.words import (
+    DOUBTFUL_TITLE,
     blame_words,
     break_words,
     commit_words,
@@ -34,7 +37,8 @@ COLUMNS = (
     Column("metric", "", lambda series: METRIC_NAMES[series.metric], "left"),
     Column("runs", "", lambda series: numbers.count(len(series.points))),
     Column("newest ratio", "to the reference", level_words, "left"),
-    Column("changes", "", lambda series: numbers.count(len(series.shifts))),
+    Column("changes", "", lambda series: numbers.count(len(series.own_shifts))),
+    Column("doubtful", "", lambda series: numbers.count(len(series.doubtful_shifts))),
 )
 
 
@@ -49,16 +53,11 @@ def _print(console: Console, history: History, listing: Listing) -> None:
     console.print(Text(headline(history), style="bold"))
     if history.runs:
         console.print(Text(span_words(history)))
-    for series, shift in history.shifts[:TOLD_SHIFTS]:
-        style = "red" if shift.effect.d > 0 else "green"
+    _print_shifts(console, history.shifts)
+    if history.doubtful_shifts:
         console.print()
-        console.print(Text(f"{series_name(series)}: {effect_words(shift)}", style=style))
-        console.print(Text(f"  {place_words(shift)}"))
-        commits = commit_words(shift)
-        if commits:
-            console.print(Text(f"  commits {commits}"))
-        console.print(Text(f"  what else changed: {blame_words(shift)}"))
-    _print_more(console, len(history.shifts) - TOLD_SHIFTS)
+        console.print(Text(DOUBTFUL_TITLE, style="bold"))
+        _print_shifts(console, history.doubtful_shifts)
     if history.series:
         console.print()
         _print_series(console, history.series)
@@ -71,6 +70,24 @@ def _print(console: Console, history: History, listing: Listing) -> None:
         TOLD_BREAKS,
     )
     _print_list(console, "Findings", list(findings(history, listing)), TOLD_FINDINGS)
+
+
+def _print_shifts(console: Console, shifts: Sequence[tuple[Series, Shift]]) -> None:
+    for series, shift in shifts[:TOLD_SHIFTS]:
+        style = "red" if shift.effect.d > 0 else "green"
+        console.print()
+        console.print(
+            Text(
+                f"{series_name(series)}: {effect_words(shift)}",
+                style="yellow" if shift.may_be_measuring else style,
+            )
+        )
+        console.print(Text(f"  {place_words(shift)}"))
+        commits = commit_words(shift)
+        if commits:
+            console.print(Text(f"  commits {commits}"))
+        console.print(Text(f"  what else changed: {blame_words(shift)}"))
+    _print_more(console, len(shifts) - TOLD_SHIFTS)
 
 
 def _print_series(console: Console, series: tuple[Series, ...]) -> None:

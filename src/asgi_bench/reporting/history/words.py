@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+from asgi_bench.analysis.breaks import Break
 from asgi_bench.analysis.change_points import (
     FALSE_ALARMS,
     LONGEST_SERIES,
     MIN_SEGMENT,
     MIN_SERIES,
 )
-from asgi_bench.analysis.history import Break, History, Series, Shift
+from asgi_bench.analysis.history import History, Series, Shift
 from asgi_bench.analysis.surroundings import Change
 from asgi_bench.model import RunEntry
 from asgi_bench.reporting import numbers
@@ -16,6 +17,12 @@ from asgi_bench.reporting.ab.rows import COMMIT_LETTERS, METRIC_NAMES
 from asgi_bench.reporting.wording import plain, shortened
 from asgi_bench.store.index import Listing
 
+DOUBTFUL_TITLE = "Doubtful changes: they may be the measuring's"
+DOUBTFUL_NOTE = (
+    "Doubtful is a change where machine, tool, load or the reference changed too: it may be the "
+    "measuring's. Which of the two it is, asgi-bench ab tells: of the commits before and after, "
+    "both with what is there now."
+)
 SUBJECT_LETTERS = 60
 TOLD_CHANGES = 8
 VALUE_LETTERS = 120
@@ -29,12 +36,13 @@ def headline(history: History) -> str:
         return "No run is stored here"
     if not history.series:
         return "Nothing to compare over time: no run has a usable ratio to its reference"
-    shifts = history.shifts
+    shifts, doubtful = history.shifts, len(history.doubtful_shifts)
+    apart = f"; {doubtful} doubtful" if doubtful else ""
     if not shifts:
-        return f"No lasting change in {count_words(len(history.runs), 'run')}"
+        return f"No lasting change in {count_words(len(history.runs), 'run')}{apart}"
     slower = sum(shift.effect.d > 0 for _, shift in shifts)
     parts = [f"{slower} slower", f"{len(shifts) - slower} faster"]
-    return f"{count_words(len(shifts), 'lasting change')}: {', '.join(parts)}"
+    return f"{count_words(len(shifts), 'lasting change')}: {', '.join(parts)}{apart}"
 
 
 def count_words(count: int, what: str) -> str:
@@ -129,15 +137,24 @@ def changes_words(changes: Sequence[Change]) -> str:
 
 
 def blame_words(shift: Shift) -> str:
-    """What came with it."""
-    if not shift.changes:
+    """What came with it, or may have."""
+    if not shift.changes and not shift.nearby:
         return "nothing else is known to have changed: it is the code, or what isn't recorded"
-    measuring = ""
+    told = [changes_words(shift.changes)] if shift.changes else []
+    if shift.nearby:
+        told.append(f"{_nearby_words(shift)}: {changes_words(shift.nearby)}")
     if shift.reference_changed:
-        measuring = "; the reference itself is among it, and every ratio to it moves with that"
+        told.append("the reference itself is among it, and every ratio to it moves with that")
     elif shift.may_be_measuring:
-        measuring = "; machine, tool or load are among it, so it need not be the code"
-    return f"{changes_words(shift.changes)}{measuring}"
+        told.append("machine, tool or load are among it, so it need not be the code")
+    return "; ".join(told)
+
+
+def _nearby_words(shift: Shift) -> str:
+    """Where the changes are that are not at its likeliest place."""
+    if shift.step.kind == "drift":
+        return "and on the way" if shift.changes else "on the way"
+    return "and within the runs it may be" if shift.changes else "within the runs it may be"
 
 
 def break_words(found: Break) -> str:
@@ -164,6 +181,7 @@ def notes(history: History) -> tuple[str, ...]:
         f"A change has at least {MIN_SEGMENT} runs on either side and {least}% or more; one or two "
         f"runs that stand out are spikes. Of {rare:,} series without a change about one has one "
         f"found in it. Intervals are 95%, given that the place is right.",
+        *((DOUBTFUL_NOTE,) if history.doubtful_shifts else ()),
     )
 
 
