@@ -47,6 +47,19 @@ def cell(
     return CellVerdict(name, verdict, 16, 1, (metric(verdict, d, half), p99))
 
 
+def short_cell() -> CellVerdict:
+    """A passed cell of short blocks, with the totals, and a p99 of all blocks together."""
+    whole = cell()
+    (throughput, p99) = whole.metrics
+    total = msgspec.structs.replace(
+        metric(None, 0.006, 0.02), metric="total_throughput_rps", p_adjusted=None
+    )
+    pooled = msgspec.structs.replace(
+        p99, effect=Effect(0.05), confidence=None, standard_error=None, detectable=None
+    )
+    return msgspec.structs.replace(whole, metrics=(throughput, total, pooled))
+
+
 def failed_cell(text: str = "candidate: exited with code 1", name: str = CELL) -> CellVerdict:
     """A cell whose candidate did not start."""
     return CellVerdict(

@@ -10,7 +10,8 @@ from asgi_bench.analysis.block_effects import block_effects, usable_blocks
 from asgi_bench.analysis.regression import estimate_of
 from asgi_bench.model import GateMetric, Trial
 from gate.records import Record, run_of
-from gate.table import GATED, WORDS
+from gate.table import WORDS
+from gate.verdicts import GATED
 
 
 class Spread(msgspec.Struct, frozen=True):

@@ -4,18 +4,19 @@ Each case makes the slices of one block: logarithms of how slow the sides were, 
 is put in beside noise is the candidate's true effect.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from math import log1p
+from math import log, log1p
 
 import msgspec
 import numpy as np
 from scipy.signal import lfilter
 
-from asgi_bench.analysis.block_effects import BlockEffect, Floats, effect_of_slices
+from asgi_bench.analysis.ab_report import SETTLED
+from asgi_bench.analysis.block_effects import TOTALS, BlockEffect, Floats, effect_of_slices
 from asgi_bench.analysis.looks import Look, spent_by
-from asgi_bench.analysis.regression import judge_metrics, verdict_on
 from asgi_bench.model import Gate, GateMetric, Verdict
+from gate.verdicts import GATED, verdict_of
 
 Random = np.random.Generator
 # Slices of three sides in the order they were sent: rows are triples, columns sides.
@@ -91,6 +92,20 @@ def unequal(chance: Random, count: int) -> Floats:
     return table
 
 
+def stalls(chance: Random, count: int) -> Floats:
+    """The candidate alone stalls in one slice of twenty, which then takes three times as long."""
+    table = calm(chance, count)
+    table[:, -1] += log(3) * (chance.random(count) < 1 / 20)
+    return table
+
+
+def slow_starts(chance: Random, count: int) -> Floats:
+    """One start in five of the candidate alone is slower by half."""
+    table = calm(chance, count)
+    table[:, -1] += log(1.5) * (chance.random() < 1 / 5)
+    return table
+
+
 CASES: Mapping[str, Case] = {
     "calm": calm,
     "drift": drift,
@@ -101,28 +116,39 @@ CASES: Mapping[str, Case] = {
     "lost slices": lost,
     "unequal counts": unequal,
 }
+# What the candidate does and not the machine, though its middle is as fast: no A/A.
+STALLS: Mapping[str, Case] = {"stalls": stalls, "slow starts": slow_starts}
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How many of so many synthetic runs came to each verdict."""
+    """How many of so many synthetic runs came to each verdict.
+
+    `held_up` are undecided for their totals alone.
+    """
 
     runs: int
     verdicts: dict[Verdict, int]
+    held_up: int
 
     def count(self, *verdicts: Verdict) -> int:
         """How many came to any of these."""
         return sum(self.verdicts.get(verdict, 0) for verdict in verdicts)
 
 
-def simulate(case: Case, effect: float, gate: Gate, runs: int, seed: int) -> Outcome:
+def simulate(
+    case: Case, effect: float, gate: Gate, runs: int, seed: int, *, with_totals: bool = True
+) -> Outcome:
     """Judge so many runs, each look by look, of a candidate that is slower by `effect`."""
+    metrics = (*GATED, *TOTALS.values()) if with_totals else GATED
     verdicts: dict[Verdict, int] = {}
+    held_up = 0
     for run in range(runs):
         chance = np.random.default_rng((seed, run))
         blocks = (_block(case, chance, number, effect) for number in range(BLOCKS))
-        verdict = _verdict(blocks, gate)
+        verdict, is_held_up = _verdict(blocks, metrics, gate)
         verdicts[verdict] = verdicts.get(verdict, 0) + 1
-    return Outcome(runs, verdicts)
+        held_up += is_held_up
+    return Outcome(runs, verdicts, held_up)
 
 
 def looks(gate: Gate) -> list[Look]:
@@ -136,38 +162,55 @@ def looks(gate: Gate) -> list[Look]:
     return found
 
 
-METRICS: tuple[GateMetric, ...] = ("throughput_rps", "server_cpu_s_per_request")
-
-
-# Both metrics of a block.
+# The metrics of a block.
 Block = dict[GateMetric, BlockEffect | None]
 
 
 def _block(case: Case, chance: Random, number: int, effect: float) -> Block:
-    """Both metrics of a block; the CPU shares half of what happens to the throughput."""
+    """Both metrics of a block and their totals; the CPU shares half of the throughput's fate."""
     slowness = case(chance, SLICES) + np.array([0, 0, log1p(effect)])
     cpu = 0.5 * (slowness + case(chance, SLICES) + np.array([0, 0, log1p(effect)]))
+    logs: dict[GateMetric, Floats] = {
+        "throughput_rps": -slowness,
+        "server_cpu_s_per_request": cpu,
+        "total_throughput_rps": -_of_all(slowness),
+        "total_server_cpu_s_per_request": _of_all(cpu),
+    }
     return {
-        "throughput_rps": effect_of_slices(number, list(-slowness.T), "throughput_rps"),
-        "server_cpu_s_per_request": effect_of_slices(
-            number, list(cpu.T), "server_cpu_s_per_request"
-        ),
+        metric: effect_of_slices(number, list(table.T), metric) for metric, table in logs.items()
     }
 
 
-def _verdict(blocks: Iterator[Block], gate: Gate) -> Verdict:
-    """Look by look; no block is made for a look that isn't needed."""
+def _of_all(slowness: Floats) -> Floats:
+    """How slow each side was over all slices that were not lost, with as many requests in each."""
+    is_kept = np.isfinite(slowness)
+    kept = is_kept.sum(axis=0)
+    times = np.exp(slowness, out=np.zeros_like(slowness), where=is_kept)
+    total: Floats = times.sum(axis=0) / np.where(kept, kept, np.nan)
+    return np.log(total)[np.newaxis]
+
+
+def _verdict(
+    blocks: Iterator[Block], metrics: Sequence[GateMetric], gate: Gate
+) -> tuple[Verdict, bool]:
+    """Look by look, and whether totals alone held it up.
+
+    No block is made for a look that isn't needed.
+    """
     verdict: Verdict = "undecided"
+    is_held_up = False
     seen: list[Block] = []
     for look in looks(gate):
         seen += islice(blocks, look.blocks - len(seen))
-        metrics = [
-            (metric, [found for block in seen if (found := block[metric])]) for metric in METRICS
-        ]
-        verdict = verdict_on(judge_metrics(metrics, gate, look.level), gate)
-        if verdict in ("regression", "improvement", "pass"):
-            break
-    return verdict
+        effects = {
+            metric: [found for block in seen if (found := block[metric])] for metric in metrics
+        }
+        verdict = verdict_of(effects, gate, look.level)
+        if verdict in SETTLED:
+            return verdict, False
+        gated = {metric: effects[metric] for metric in GATED}
+        is_held_up = verdict == "undecided" and verdict_of(gated, gate, look.level) in SETTLED
+    return verdict, is_held_up
 
 
 def _times(chance: Random, count: int) -> Floats:

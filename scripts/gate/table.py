@@ -15,8 +15,8 @@ from asgi_bench.analysis.pacing import round_ends_s
 from asgi_bench.analysis.regression import estimate_of
 from asgi_bench.model import Gate, GateMetric, MetricVerdict, Run, Verdict
 from gate.records import SHARES, Kind, Record, run_of
+from gate.verdicts import GATED
 
-GATED: tuple[GateMetric, ...] = ("throughput_rps", "server_cpu_s_per_request")
 WORDS: dict[GateMetric, str] = {
     "throughput_rps": "throughput",
     "server_cpu_s_per_request": "CPU per request",

@@ -1,31 +1,40 @@
 """A whole A/B, judged from its plan and its trials alone: while it runs, and from its folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import msgspec
 
+from asgi_bench.analysis.ab_tails import with_p99
 from asgi_bench.analysis.ab_wording import control_reason, verdict_line
 from asgi_bench.analysis.block_effects import (
+    TOTALS,
     BlockEffect,
     block_effects,
     gated_metrics,
     usable_blocks,
 )
 from asgi_bench.analysis.cell_validity import judge_cell
-from asgi_bench.analysis.intervals import CONFIDENCE
+from asgi_bench.analysis.doubts import (
+    Blocks,
+    Doubt,
+    doubted,
+    few_blocks_doubt,
+    overload_doubt,
+)
 from asgi_bench.analysis.looks import Look, look_at_end, looks_of
 from asgi_bench.analysis.pacing import round_ends_s
 from asgi_bench.analysis.regression import (
     RULE_VERSION,
     control_moved,
     judge_metrics,
-    measured,
     verdict_on,
     worst,
 )
 from asgi_bench.analysis.samples import judged
 from asgi_bench.analysis.side_differences import side_differences
 from asgi_bench.analysis.side_faults import SIDES, is_hopeless, side_failure
+from asgi_bench.analysis.stalls import measured_totals, stall_doubts
 from asgi_bench.errors import BenchError
 from asgi_bench.model import (
     ROLES,
@@ -44,6 +53,9 @@ from asgi_bench.model import (
 
 # What leaves nothing open: a run that comes to it has no need of further blocks.
 SETTLED = frozenset(("regression", "improvement", "pass"))
+
+# A metric of a cell, with its effects in blocks, of which there is one at least.
+Tested: TypeAlias = tuple[Cell, GateMetric, tuple[BlockEffect, ...]]
 
 
 def is_settled(plan: Plan, rounds: int, trials: Sequence[Trial]) -> bool:
@@ -128,34 +140,69 @@ def judge_cells(plan: Plan, trials: Sequence[Trial], level: float) -> tuple[Cell
     """The verdict on each cell at one look; Holm goes over the gated metrics of all of them."""
     gate = gate_of(plan)
     cells = list(dict.fromkeys(planned.cell.sideless for planned in plan.cells))
-    blocks = {cell: usable_blocks(trials, cell) for cell in cells}
-    tested: list[tuple[Cell, GateMetric, tuple[BlockEffect, ...]]] = [
-        (cell, metric, effects)
-        for cell in cells
-        for metric in gated_metrics(cell)
-        if (effects := block_effects(blocks[cell][0], metric))
-    ]
-    verdicts = judge_metrics([(metric, effects) for _, metric, effects in tested], gate, level)
-    by_cell: dict[Cell, list[MetricVerdict]] = {cell: [] for cell in cells}
-    for (cell, _, _), verdict in zip(tested, verdicts, strict=True):
-        by_cell[cell].append(verdict)
+    parted = {cell: usable_blocks(trials, cell) for cell in cells}
+    usable = {cell: blocks for cell, (blocks, _) in parted.items()}
+    gated, summed = _tested(usable, gated_metrics), _tested(usable, _totals_of)
+    verdicts = judge_metrics([(metric, effects) for _, metric, effects in gated], gate, level)
+    totals = measured_totals([(metric, effects) for _, metric, effects in summed], gate)
+    metrics_of, totals_of = _by_cell(gated, verdicts), _by_cell(summed, totals)
     return tuple(
-        _cell(cell, trials, by_cell[cell], len(blocks[cell][0]), blocks[cell][1], gate)
+        _cell(cell, trials, metrics_of.get(cell, []), totals_of.get(cell, []), *parted[cell], gate)
         for cell in cells
     )
+
+
+def _tested(
+    usable: Mapping[Cell, Blocks], metrics_of: Callable[[Cell], Iterable[GateMetric]]
+) -> list[Tested]:
+    return [
+        (cell, metric, effects)
+        for cell, blocks in usable.items()
+        for metric in metrics_of(cell)
+        if (effects := block_effects(blocks, metric))
+    ]
+
+
+def _totals_of(cell: Cell) -> list[GateMetric]:
+    return [TOTALS[metric] for metric in gated_metrics(cell) if metric in TOTALS]
+
+
+def _by_cell(
+    tested: Sequence[Tested], found: Sequence[MetricVerdict]
+) -> dict[Cell, list[MetricVerdict]]:
+    by_cell: dict[Cell, list[MetricVerdict]] = {}
+    for (cell, _, _), one in zip(tested, found, strict=True):
+        by_cell.setdefault(cell, []).append(one)
+    return by_cell
 
 
 def _cell(
     cell: Cell,
     trials: Sequence[Trial],
-    metrics: list[MetricVerdict],
-    blocks: int,
+    verdicts: list[MetricVerdict],
+    totals: list[MetricVerdict],
+    blocks: Blocks,
     left_out: int,
     gate: Gate,
 ) -> CellVerdict:
     """One cell: failed by what a side did, invalid by what the machine did, or judged."""
+    failures, faults = _faults(cell, trials)
+    doubts = _doubts(cell, blocks, verdicts, totals, gate)
+    metrics = doubted(verdicts, doubts)
+    verdict = "failed" if failures else "invalid" if faults else verdict_on(metrics, gate)
+    if verdict not in ("failed", "invalid"):
+        verdict = worst((verdict, *(doubt.verdict for doubt in doubts)))
+    faults += [
+        control_reason(one, gate) for one in metrics if control_moved(one.control, gate.min_change)
+    ]
+    reasons = (*failures, *faults, *(doubt.reason for doubt in doubts))
+    return CellVerdict(cell.key, verdict, len(blocks), left_out, (*metrics, *totals), reasons)
+
+
+def _faults(cell: Cell, trials: Sequence[Trial]) -> tuple[list[Reason], list[Reason]]:
+    """Why sides failed, and why what was measured of them can't be believed."""
     failures: list[Reason] = []
-    doubts: list[Reason] = []
+    faults: list[Reason] = []
     for role in ROLES:
         key = msgspec.structs.replace(cell, side=role).key
         own = [trial for trial in trials if trial.cell == key]
@@ -164,30 +211,28 @@ def _cell(
         if failure is not None:
             failures.append(failure)
         elif found.validity == "invalid":
-            doubts += [_of(role, one) for one in found.validity_reasons if one.level == "invalid"]
-    verdict = "failed" if failures else "invalid" if doubts else verdict_on(metrics, gate)
-    doubts += [
-        control_reason(one, gate) for one in metrics if control_moved(one.control, gate.min_change)
+            faults += [_of(role, one) for one in found.validity_reasons if one.level == "invalid"]
+    return failures, faults
+
+
+def _doubts(
+    cell: Cell,
+    blocks: Blocks,
+    verdicts: Sequence[MetricVerdict],
+    totals: Sequence[MetricVerdict],
+    gate: Gate,
+) -> list[Doubt]:
+    """What keeps a cell from passing though its effects don't, the reason that tells most first."""
+    overload = overload_doubt(cell, blocks)
+    known = {one.metric: one.blocks for one in verdicts}
+    few = [
+        few_blocks_doubt(metric, known.get(metric, 0), len(blocks))
+        for metric in gated_metrics(cell)
+        # Where the rate was too much, that is why: more requests won't help.
+        if overload is None or metric != overload.metric
     ]
-    reasons = (*failures, *doubts)
-    return CellVerdict(cell.key, verdict, blocks, left_out, tuple(metrics), reasons)
-
-
-def with_p99(report: AbReport, plan: Plan, trials: Sequence[Trial]) -> AbReport:
-    """The report with the p99 of each cell, which is shown and never gated: tails are too noisy."""
-    cells = {planned.cell.sideless.key: planned.cell.sideless for planned in plan.cells}
-    return msgspec.structs.replace(
-        report,
-        cells=tuple(_with_p99(verdict, cells[verdict.cell], trials) for verdict in report.cells),
-    )
-
-
-def _with_p99(verdict: CellVerdict, cell: Cell, trials: Sequence[Trial]) -> CellVerdict:
-    effects = block_effects(usable_blocks(trials, cell)[0], "response_time_p99_s")
-    if not effects:
-        return verdict
-    shown = measured("response_time_p99_s", effects, CONFIDENCE)
-    return msgspec.structs.replace(verdict, metrics=(*verdict.metrics, shown))
+    found = (overload, *few, *stall_doubts(verdicts, totals, gate))
+    return [doubt for doubt in found if doubt is not None]
 
 
 def gate_of(plan: Plan) -> Gate:

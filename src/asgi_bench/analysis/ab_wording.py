@@ -3,7 +3,15 @@
 import math
 from collections.abc import Sequence
 
-from asgi_bench.model import AbReport, CellVerdict, Gate, GateMetric, MetricVerdict, Reason
+from asgi_bench.model import (
+    AbReport,
+    CellVerdict,
+    Gate,
+    GateMetric,
+    MetricVerdict,
+    Reason,
+    Verdict,
+)
 
 # What is worse, what is better, and in what.
 WORDS: dict[GateMetric, tuple[str, str, str]] = {
@@ -11,12 +19,22 @@ WORDS: dict[GateMetric, tuple[str, str, str]] = {
     "server_cpu_s_per_request": ("more", "less", "CPU per request"),
     "response_time_p50_s": ("longer", "shorter", "median response time"),
     "response_time_p99_s": ("longer", "shorter", "p99"),
+    "total_throughput_rps": ("slower", "faster", "in throughput"),
+    "total_server_cpu_s_per_request": ("more", "less", "CPU per request"),
 }
 METRICS: dict[GateMetric, str] = {
     "throughput_rps": "throughput",
     "server_cpu_s_per_request": "CPU per request",
     "response_time_p50_s": "median response time",
     "response_time_p99_s": "p99",
+    "total_throughput_rps": "throughput of all slices",
+    "total_server_cpu_s_per_request": "CPU per request of all slices",
+}
+
+# Reasons that decide whatever the effects are, by what they decide.
+DECIDING: dict[Verdict, frozenset[str]] = {
+    "regression": frozenset(("candidate-overloaded",)),
+    "undecided": frozenset(("perhaps-overloaded", "baseline-overloaded", "few-measured", "stalls")),
 }
 
 
@@ -33,10 +51,19 @@ def _cell_words(cell: CellVerdict, report: AbReport) -> str:
     if cell.verdict in ("failed", "invalid"):
         text = cell.reasons[0].text if cell.reasons else "nothing was measured"
         return f"{cell.cell}: {text}"
+    reason = deciding(cell)
+    if reason is not None:
+        return f"{cell.cell}: {reason.text}"
     decided = telling(cell)
     if decided is None:
         return f"{cell.cell}: nothing could be measured"
     return f"{cell.cell}: {effect_words(decided)}{_against(decided, report)}"
+
+
+def deciding(cell: CellVerdict) -> Reason | None:
+    """The reason that decided, where that was not an effect alone; None where it was."""
+    codes = DECIDING.get(cell.verdict, frozenset())
+    return next((reason for reason in cell.reasons if reason.code in codes), None)
 
 
 def telling(cell: CellVerdict) -> MetricVerdict | None:
@@ -95,7 +122,7 @@ def _effort(report: AbReport) -> str:
         one.detectable
         for cell in report.cells
         for one in cell.metrics
-        if one.detectable is not None
+        if one.detectable is not None and one.verdict is not None
     ]
     effort = f"{blocks} in {report.duration_s:.0f} s"
     if not seen or report.verdict in ("failed", "invalid"):

@@ -3,14 +3,17 @@
 Effects are natural logarithms of slowdowns: positive is worse, 0.03 is about 3 %.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from asgi_bench.analysis.cell_validity import is_usable
+from asgi_bench.analysis.metrics import FIGURES
 from asgi_bench.analysis.percentiles import merge_histograms, quantile_s
+from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.model import Cell, ClosedLoop, GateMetric, Role, Slice, Trial
 
 Floats = npt.NDArray[np.float64]
@@ -18,10 +21,12 @@ Floats = npt.NDArray[np.float64]
 # A stall of the machine within a slice of 20 ms is a tenth of it or more: on a shared virtual
 # machine the mean of a block's slices scattered twice as far as their interquartile mean.
 TRIMMED = 0.25
-QUANTILES: Mapping[GateMetric, float] = {
-    "response_time_p50_s": 0.5,
-    "response_time_p99_s": 0.99,
+# Of what is gated without its outliers: the same over all slices together.
+TOTALS: Mapping[GateMetric, GateMetric] = {
+    "throughput_rps": "total_throughput_rps",
+    "server_cpu_s_per_request": "total_server_cpu_s_per_request",
 }
+MORE_IS_BETTER: frozenset[GateMetric] = frozenset(("throughput_rps", "total_throughput_rps"))
 
 
 class BlockEffect(msgspec.Struct, frozen=True):
@@ -76,6 +81,8 @@ def block_effects(
 def _block_effect(
     number: int, sides: Mapping[Role, Trial], metric: GateMetric
 ) -> BlockEffect | None:
+    if metric in TIMES and is_baseline_overloaded(sides):
+        return None
     logs = [_slice_logs(sides[role], metric) for role in ("baseline", "control", "candidate")]
     return effect_of_slices(number, logs, metric)
 
@@ -96,7 +103,7 @@ def effect_of_slices(number: int, logs: Sequence[Floats], metric: GateMetric) ->
     # Trimmed for each pair of sides: the difference of two that are alike is symmetric, so that
     # trimming can't shift it. That of one and the mean of two is not where slices have outliers.
     differences = np.stack([candidate - baseline, candidate - control, control - baseline])
-    sign = -1.0 if metric == "throughput_rps" else 1.0
+    sign = -1.0 if metric in MORE_IS_BETTER else 1.0
     to_baseline, to_control, moved = (sign * trimmed_means(differences)).tolist()
     own = trimmed_means(table).tolist()
     return BlockEffect(
@@ -118,15 +125,39 @@ def trimmed_means(rows: Floats, share: float = TRIMMED) -> Floats:
 
 def _slice_logs(trial: Trial, metric: GateMetric) -> Floats:
     """The logarithm of the metric in each slice, NaN where it has none."""
-    if metric in QUANTILES:
-        histogram = merge_histograms([trial.response_time_hdr])
-        found_s = quantile_s(histogram, QUANTILES[metric]) if histogram else None
-        figures = [found_s or np.nan]
+    if metric in BLOCK_FIGURES:
+        figures = [BLOCK_FIGURES[metric](trial) or np.nan]
     else:
         figure = _throughput_rps if metric == "throughput_rps" else _server_cpu_s_per_request
         figures = [figure(piece) for piece in trial.slices]
     logs: Floats = np.log(np.array(figures, dtype=float))
     return logs
+
+
+def is_baseline_overloaded(sides: Mapping[Role, Trial]) -> bool:
+    """Whether an open loop was more in a block than one of the baseline's processes could take.
+
+    Its times then only tell how long the schedule was. Those of a candidate that falls behind
+    alone are kept: they are too short, and left out they would favour it.
+    """
+    return any(is_trial_overloaded(sides[role]) for role in ("baseline", "control"))
+
+
+def _quantile_s(quantile: float, trial: Trial) -> float | None:
+    histogram = merge_histograms([trial.response_time_hdr])
+    return quantile_s(histogram, quantile) if histogram else None
+
+
+# What is read off a whole trial, not off each of its slices.
+TIMES: Mapping[GateMetric, Callable[[Trial], float | None]] = {
+    "response_time_p50_s": partial(_quantile_s, 0.5),
+    "response_time_p99_s": partial(_quantile_s, 0.99),
+}
+BLOCK_FIGURES: Mapping[GateMetric, Callable[[Trial], float | None]] = {
+    **TIMES,
+    "total_throughput_rps": FIGURES["throughput_rps"],
+    "total_server_cpu_s_per_request": FIGURES["server_cpu_s_per_request"],
+}
 
 
 def _throughput_rps(piece: Slice) -> float:

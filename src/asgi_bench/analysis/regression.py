@@ -18,7 +18,7 @@ from asgi_bench.analysis.pairs import holm
 from asgi_bench.model import Effect, Gate, GateMetric, MetricVerdict, Verdict
 
 # Stored with each verdict; raised when the rule changes.
-RULE_VERSION = 2
+RULE_VERSION = 3
 # The control is tested to void a run, not to find something: its interval leaves out 0 by chance
 # in one of a thousand runs, and must be as large as what matters besides.
 CONTROL_CONFIDENCE = 0.999
@@ -80,9 +80,9 @@ def estimate(*series: Sequence[float], trimmed: float = TRIMMED_BLOCKS) -> Estim
     return Estimate(mean, (squares / (kept * (kept - 1))) ** 0.5, kept - 1)
 
 
-def estimate_of(blocks: Sequence[BlockEffect]) -> Estimate:
+def estimate_of(blocks: Sequence[BlockEffect], trimmed: float = TRIMMED_BLOCKS) -> Estimate:
     """The candidate against both baselines, over blocks."""
-    return estimate(*zip(*(block.pairs for block in blocks), strict=True))
+    return estimate(*zip(*(block.pairs for block in blocks), strict=True), trimmed=trimmed)
 
 
 def effect_of(found: Estimate, confidence: float) -> Effect:
@@ -167,9 +167,15 @@ def judge_metrics(
     return judged
 
 
-def measured(metric: GateMetric, blocks: Sequence[BlockEffect], confidence: float) -> MetricVerdict:
+def measured(
+    metric: GateMetric,
+    blocks: Sequence[BlockEffect],
+    confidence: float,
+    trimmed: float = TRIMMED_BLOCKS,
+) -> MetricVerdict:
     """The figures of a metric without a verdict on it."""
-    found = estimate_of(blocks)
+    found = estimate_of(blocks, trimmed)
+    control = estimate([block.control for block in blocks], trimmed=trimmed)
     return MetricVerdict(
         metric=metric,
         verdict=None,
@@ -179,7 +185,7 @@ def measured(metric: GateMetric, blocks: Sequence[BlockEffect], confidence: floa
         candidate=exp(float(np.mean([block.candidate for block in blocks]))),
         confidence=confidence,
         standard_error=found.standard_error,
-        control=effect_of(estimate([block.control for block in blocks]), CONTROL_CONFIDENCE),
+        control=effect_of(control, CONTROL_CONFIDENCE),
     )
 
 

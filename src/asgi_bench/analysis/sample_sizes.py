@@ -23,7 +23,7 @@ def unshown_percentiles(response: Histogram | None, load: Load) -> tuple[Reason,
     for quantile in quantiles:
         if quantile_s(response, quantile) is None:
             where = "of all usable rounds together"
-            return (_few_samples(response.total, quantile, where),)
+            return (few_samples(response.total, quantile, where),)
     return ()
 
 
@@ -37,10 +37,11 @@ def unshown_points(points: Iterable[SweepPoint]) -> tuple[Reason, ...]:
         return ()
     shares = ", ".join(f"{point.share:.0%}" for point in few)
     samples = min(point.samples for point in few)
-    return (_few_samples(samples, SWEEP_QUANTILE, f"at {shares} of its own throughput"),)
+    return (few_samples(samples, SWEEP_QUANTILE, f"at {shares} of its own throughput"),)
 
 
-def _few_samples(samples: int, quantile: float, where: str) -> Reason:
+def few_samples(samples: int, quantile: float, where: str) -> Reason:
+    """The finding that so many samples are too few for a percentile."""
     needed = round(SAMPLES_BEYOND / (1 - quantile))
     return Reason(
         code="few-samples",

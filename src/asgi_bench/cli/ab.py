@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from asgi_bench.analysis.ab_report import ab_report
+from asgi_bench.analysis.doubts import P50_SAMPLES
 from asgi_bench.cli.ab_options import (
     AA,
     Budget,
@@ -112,6 +113,7 @@ def _check(selection: Selection, sides: AskedSides, *, aa: bool) -> None:
         raise UsageError("--sweep: an A/B has no load curves; give --rate or --connections")
     if selection.client != "fast":
         raise UsageError("--client, --locustfile: an A/B needs slices, which only `fast` sends")
+    _check_rates(selection)
     says_something = sides.candidate != Asked("candidate")
     if aa and says_something:
         raise UsageError("--aa compares the baseline with itself: leave --candidate… out")
@@ -120,6 +122,17 @@ def _check(selection: Selection, sides: AskedSides, *, aa: bool) -> None:
             "baseline and candidate are the same: say what --candidate… is, or --aa to compare "
             "the baseline with itself"
         )
+
+
+def _check_rates(selection: Selection) -> None:
+    """Raise UsageError for a rate that gives a block no median."""
+    for rate in selection.rates:
+        if rate.rate_rps is not None and rate.rate_rps * selection.duration_s < P50_SAMPLES:
+            raise UsageError(
+                f"--rate: {rate.rate_rps:g} a second for {selection.duration_s:g} s are too few "
+                f"requests for a median, which takes {P50_SAMPLES}: give "
+                f"--duration {2 * P50_SAMPLES / rate.rate_rps:.1f}s"
+            )
 
 
 def _with_itself(sides: AskedSides) -> AskedSides:

@@ -13,7 +13,12 @@ VERDICT_VERSION = 1
 Verdict: TypeAlias = Literal["regression", "failed", "invalid", "undecided", "improvement", "pass"]
 DifferenceKind: TypeAlias = Literal["package", "python", "app", "args", "env", "commit", "server"]
 GateMetric: TypeAlias = Literal[
-    "throughput_rps", "server_cpu_s_per_request", "response_time_p50_s", "response_time_p99_s"
+    "throughput_rps",
+    "server_cpu_s_per_request",
+    "response_time_p50_s",
+    "response_time_p99_s",
+    "total_throughput_rps",
+    "total_server_cpu_s_per_request",
 ]
 
 
@@ -37,6 +42,10 @@ class MetricVerdict(msgspec.Struct, frozen=True):
     metrics of all cells; the interval's level goes with it, so that it leaves out 0 exactly
     where the effect is significant. `detectable` is the smallest effect that this run would have
     called a regression four times in five. The control's interval is at 99.9 %.
+
+    A `total_` is over all slices of all blocks, stalls included; the metric without it leaves out
+    what stands out at either end. Neither those nor p99 are gated. A p99 of all blocks together
+    has no interval.
     """
 
     metric: GateMetric

@@ -1,10 +1,12 @@
 from typing import get_args
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.model import Verdict
+from asgi_bench.analysis.ab_wording import DECIDING
+from asgi_bench.model import Reason, Verdict
 from asgi_bench.reporting.ab.advice import advice
 from tests.synthetic_ab import ab_report, cell
 
@@ -47,3 +49,14 @@ def test_each_verdict_has_advice(verdict: Verdict) -> None:
     assert advice(ab_report(verdict)).endswith(".")
     is_alarm = verdict in ("regression", "improvement")
     assert ("false alarm" in advice(ab_report(verdict, is_aa=True))) == is_alarm
+
+
+@pytest.mark.parametrize("code", sorted(DECIDING["undecided"]))
+def test_what_left_a_verdict_open_is_what_to_mend(code: str) -> None:
+    """A doubt has advice of its own: no longer run would settle it."""
+    reason = Reason(code, "suspect", 0.1, 0.02, "so it is")
+    open_cell = msgspec.structs.replace(cell("undecided"), reasons=(reason,))
+    text = advice(ab_report("undecided", [open_cell]))
+    assert text.startswith("This is not a pass. ")
+    assert text.endswith(".")
+    assert "about --budget" not in text

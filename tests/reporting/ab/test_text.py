@@ -4,7 +4,7 @@ import pytest
 
 from asgi_bench.model import Verdict
 from asgi_bench.reporting.ab.text import render_ab_text
-from tests.synthetic_ab import CELL, ab_report, cell, failed_cell
+from tests.synthetic_ab import CELL, ab_report, cell, failed_cell, short_cell
 
 
 @pytest.mark.parametrize("verdict", get_args(Verdict))
@@ -34,3 +34,16 @@ def test_colours_are_for_terminals() -> None:
     """Only who asks for colours gets them."""
     assert "\x1b[31m" in render_ab_text(ab_report("regression"), color=True)
     assert "\x1b" not in render_ab_text(ab_report("regression"))
+
+
+def test_totals_and_a_pooled_p99_are_shown_and_explained() -> None:
+    """They are rows that aren't gated, within the width, with a line on what they are."""
+    text = render_ab_text(ab_report("pass", [short_cell()]))
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 100
+    for name in ("throughput, all", "p99"):
+        (row,) = (line for line in lines if f" {name} " in line and "not gated" in line)
+        assert CELL in row
+    assert "All: all slices of all blocks together." in text
+    assert "p99: of all blocks together, without an interval" in text
+    assert "All: " not in render_ab_text(ab_report("pass"))

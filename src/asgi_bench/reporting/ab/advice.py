@@ -2,6 +2,7 @@
 
 import math
 
+from asgi_bench.analysis.ab_wording import deciding
 from asgi_bench.model import AbReport, MetricVerdict, Verdict
 from asgi_bench.reporting import numbers
 
@@ -18,7 +19,17 @@ _ADVICE: dict[Verdict, str] = {
     "invalid": "Nothing is said about the candidate, neither good nor bad: the machine was too "
     "restless. Measure again with nothing else running; a larger budget alone won't help.",
     "improvement": "Nothing has to be done.",
-    "pass": "Nothing has to be done: a slowdown that matters is ruled out.",
+    "pass": "Nothing has to be done: a slowdown that matters is ruled out. Rare stalls are not: "
+    "they show in p99 at a fixed rate (`-r 50%`).",
+}
+# By the code of what left it open, whatever the intervals are.
+_OPEN_ADVICE: dict[str, str] = {
+    "stalls": "Look for what holds the candidate up now and then: garbage collection, a task that "
+    "blocks, a slow start. `-r 50%` shows p99 at a fixed rate, where stalls can't hide; where both "
+    "sides are the same it was the machine.",
+    "few-measured": "Give more --duration, or a higher rate.",
+    "baseline-overloaded": "Give a lower rate, as `-r 50%`: half of what the baseline reaches.",
+    "perhaps-overloaded": "Give a larger budget to be sure, or a lower rate, as `-r 50%`.",
 }
 _AA_ADVICE: dict[Verdict, str] = {
     "regression": "Both sides are the same: this is a false alarm, or the machine tells apart "
@@ -39,7 +50,11 @@ def advice(report: AbReport) -> str:
 
 
 def _of_undecided(report: AbReport) -> str:
-    """How much longer to measure, from how far the intervals are from deciding."""
+    """What would decide: a rate or a time, or from the intervals how much longer to measure."""
+    for cell in report.cells:
+        reason = deciding(cell) if cell.verdict == "undecided" else None
+        if reason is not None:
+            return f"This is not a pass. {_OPEN_ADVICE[reason.code]}"
     least = numbers.tick(report.min_change * 100)
     text = (
         f"Neither a slowdown of {least}% nor its absence is shown: this is not a pass. "

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from asgi_bench.analysis.block_effects import TOTALS
 from asgi_bench.model import (
     AbReport,
     CellVerdict,
@@ -24,7 +25,11 @@ METRIC_NAMES: dict[GateMetric, str] = {
     "server_cpu_s_per_request": "CPU per request",
     "response_time_p50_s": "p50",
     "response_time_p99_s": "p99",
+    "total_throughput_rps": "throughput, all",
+    "total_server_cpu_s_per_request": "CPU, all",
 }
+RATES = ("throughput_rps", "total_throughput_rps")
+COSTS = ("server_cpu_s_per_request", "total_server_cpu_s_per_request")
 COMMIT_LETTERS = 12
 
 
@@ -65,9 +70,9 @@ def _control(metric: MetricVerdict) -> str:
 
 
 def _figure(metric: GateMetric, value: float) -> str:
-    if metric == "throughput_rps":
+    if metric in RATES:
         return f"{numbers.rate(value)}/s"
-    if metric == "server_cpu_s_per_request":
+    if metric in COSTS:
         return f"{numbers.microseconds(value)} µs"
     return f"{numbers.milliseconds(value)} ms"
 
@@ -153,13 +158,25 @@ def reasons(report: AbReport) -> tuple[str, ...]:
 def notes(report: AbReport) -> tuple[str, ...]:
     """What the columns mean, and the rule."""
     least = numbers.tick(report.min_change * 100)
-    return (
+    found = [
         "Slowdown: what the candidate costs more than the baseline; below 0 it is the faster one.",
         f"Regression: significant, and {least}% or more. Pass: {least}% or more is ruled out.",
         "Intervals are over blocks of fresh processes, as wide as all metrics, cells and looks "
         "together ask for. Would see: the slowdown that so many blocks call a regression four "
         "times in five. Control: a second process of the baseline against the first.",
-    )
+    ]
+    shown = {metric.metric: metric for cell in report.cells for metric in cell.metrics}
+    p99 = shown.get("response_time_p99_s")
+    if not shown.keys().isdisjoint(TOTALS.values()):
+        found.append(
+            "All: all slices of all blocks together. The gated figures leave out what stands out, "
+            f"as stalls of the machine; where all are surely slower by {least}%, it is no pass."
+        )
+    if p99 is not None and p99.confidence is None:
+        found.append(
+            "p99: of all blocks together, without an interval, for a block has too few requests."
+        )
+    return tuple(found)
 
 
 def effort_words(report: AbReport) -> str:

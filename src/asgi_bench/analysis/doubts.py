@@ -1,0 +1,105 @@
+"""What keeps a cell of an A/B from passing though no effect says so, or condemns it at once.
+
+A metric that few blocks have, and a rate that a side could not take. Stalls: see `stalls`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+from scipy.special import bdtrc
+
+from asgi_bench.analysis.ab_wording import METRICS
+from asgi_bench.analysis.block_effects import is_baseline_overloaded
+from asgi_bench.analysis.cell_validity import MIN_USABLE_SHARE
+from asgi_bench.analysis.percentiles import SAMPLES_BEYOND
+from asgi_bench.analysis.regression import worst
+from asgi_bench.analysis.sweeps import is_trial_overloaded
+from asgi_bench.model import Cell, GateMetric, MetricVerdict, OpenLoop, Reason, Role, Trial, Verdict
+
+Blocks = Mapping[int, Mapping[Role, Trial]]
+
+# Of three sides that are alike any may fall behind alone. As rarely as this a candidate does so by
+# chance as often as it did, where it is called a regression: that has no interval, and so no part
+# in Holm's procedure.
+OVERLOAD_LEVEL = 0.001
+P50_SAMPLES = 2 * SAMPLES_BEYOND
+
+
+class Doubt(NamedTuple):
+    """What is at best to be said of a metric, and why."""
+
+    metric: GateMetric
+    verdict: Verdict
+    reason: Reason
+
+
+def doubted(judged: Iterable[MetricVerdict], doubts: Sequence[Doubt]) -> list[MetricVerdict]:
+    """The metrics of a cell, none with a better verdict than the doubts on it leave."""
+    return [
+        msgspec.structs.replace(
+            one,
+            verdict=worst(
+                verdict
+                for verdict in (one.verdict, *(d.verdict for d in doubts if d.metric == one.metric))
+                if verdict is not None
+            ),
+        )
+        for one in judged
+    ]
+
+
+def few_blocks_doubt(metric: GateMetric, found: int, usable: int) -> Doubt | None:
+    """The doubt on a gated metric that fewer than two thirds of the usable blocks can tell."""
+    if not usable or found >= MIN_USABLE_SHARE * usable:
+        return None
+    why = (
+        f"it takes {P50_SAMPLES} response times a block; give more --duration or a higher rate"
+        if metric == "response_time_p50_s"
+        else "give more --duration"
+    )
+    text = f"{METRICS[metric]} is known in {found} of {usable} blocks, and two thirds are needed: "
+    reason = Reason(
+        "few-measured", "suspect", found / usable, float(MIN_USABLE_SHARE), f"{text}{why}"
+    )
+    return Doubt(metric, "undecided", reason)
+
+
+def overload_doubt(cell: Cell, blocks: Blocks) -> Doubt | None:
+    """The doubt on an open loop's median where a side's queue grew in a third of the blocks.
+
+    If that side is the candidate alone, and not by chance, it is a regression: it can't take what
+    its baseline takes.
+    """
+    if not isinstance(cell.load, OpenLoop) or not blocks:
+        return None
+    count, most = len(blocks), float(1 - MIN_USABLE_SHARE)
+    behind = [
+        {role for role, trial in sides.items() if is_trial_overloaded(trial)}
+        for sides in blocks.values()
+    ]
+    alone = behind.count({"candidate"})
+    others = behind.count({"baseline"}) + behind.count({"control"})
+    told = (
+        f"the candidate alone could not take the rate in {alone} of {count} blocks, one process "
+        f"of the baseline alone in {others}: its queue grew until the end"
+    )
+    by_chance = float(bdtrc(alone - 1, alone + others, 1 / 3)) if alone else 1.0
+    if alone >= most * count and by_chance <= OVERLOAD_LEVEL:
+        reason = Reason("candidate-overloaded", "suspect", alone / count, most, told)
+        return Doubt("response_time_p50_s", "regression", reason)
+    baseline = sum(map(is_baseline_overloaded, blocks.values()))
+    if baseline >= most * count:
+        text = (
+            f"the rate is more than the baseline can take: its queue grew until the end in "
+            f"{baseline} of {count} blocks, where times only tell how long it was loaded; give a "
+            "lower rate, as -r 50%"
+        )
+        reason = Reason("baseline-overloaded", "suspect", baseline / count, most, text)
+        return Doubt("response_time_p50_s", "undecided", reason)
+    if alone >= most * count:
+        reason = Reason(
+            "perhaps-overloaded", "suspect", alone / count, most, f"{told}, which may be chance"
+        )
+        return Doubt("response_time_p50_s", "undecided", reason)
+    return None
