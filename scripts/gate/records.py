@@ -11,12 +11,12 @@ from asgi_bench.model import (
     ROLES,
     Cell,
     ClosedLoop,
-    ErrorCounts,
     Gate,
     Machine,
     Outcome,
     Plan,
     PlannedCell,
+    Reason,
     Role,
     Run,
     RunHeader,
@@ -28,7 +28,8 @@ from asgi_bench.model import (
 # What is injected: nothing, or 3 % or 5 % more CPU time of the whole request.
 Kind: TypeAlias = Literal["aa", "slow3", "slow5"]
 SHARES: dict[Kind, float] = {"aa": 0.0, "slow3": 0.03, "slow5": 0.05}
-RECORD_VERSION = 1
+# Version 1 has the codes of findings alone.
+RECORD_VERSION = 2
 SUFFIX = ".json.gz"
 
 
@@ -53,6 +54,13 @@ class RecordedTrial(msgspec.Struct, frozen=True):
     slices: Columns
     reason: str | None = None
     codes: tuple[str, ...] = ()
+    findings: tuple[Reason, ...] = ()
+
+    @property
+    def validity_reasons(self) -> tuple[Reason, ...]:
+        """The findings; of a record that has their codes alone, each as bad as the worst was."""
+        told = (Reason(code, self.validity, None, None, code) for code in self.codes)
+        return self.findings or tuple(told)
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -177,7 +185,7 @@ def _recorded(trial: Trial, side: Role) -> RecordedTrial:
             cpu_us=_us(piece.server_cpu_s for piece in trial.slices),
         ),
         reason=trial.reason,
-        codes=tuple(reason.code for reason in trial.validity_reasons),
+        findings=trial.validity_reasons,
     )
 
 
@@ -216,9 +224,10 @@ def _trial(recorded: RecordedTrial, key: str) -> Trial:
         reason=recorded.reason,
         slices=pieces,
         requests=sum(columns.requests),
-        errors=ErrorCounts(),
+        server_cpu_s=sum(columns.cpu_us) / 1e6,
         server_life_s=(0.0, recorded.end_s),
         validity=recorded.validity,
+        validity_reasons=recorded.validity_reasons,
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 from scipy.stats import binomtest
 
 from asgi_bench.analysis.ab_report import judge_cells
-from asgi_bench.analysis.block_effects import block_effects, usable_blocks
+from asgi_bench.analysis.block_effects import TOTALS, block_effects, usable_blocks
 from asgi_bench.analysis.looks import looks_of
 from asgi_bench.analysis.pacing import round_ends_s
 from asgi_bench.analysis.regression import estimate_of
@@ -51,7 +51,7 @@ def replayed(record: Record, gate: Gate) -> Judged:
             if verdict in ("regression", "improvement", "pass") or look.is_last:
                 ended = ends_s[look.blocks - 1]
         metrics = cell.metrics
-    errors = {one.metric: one.standard_error or 0.0 for one in metrics if one.metric in GATED}
+    errors = {one.metric: one.standard_error or 0.0 for one in metrics}
     return Judged(record, verdict, blocks, ended or ends_s[-1], errors)
 
 
@@ -72,7 +72,8 @@ def table(records: Sequence[Record], gate: Gate) -> list[str]:
         mine = [one for one in judged if one.record.kind == kind]
         if mine:
             lines.append(_row(name, mine))
-    lines += ["", *_injected(records)]
+    totals = _errors(judged, tuple(TOTALS[metric] for metric in GATED))
+    lines += ["", *_injected(records), "", f"Totals of all slices, standard error: {totals}."]
     return lines
 
 
@@ -80,18 +81,26 @@ def _row(name: str, judged: Sequence[Judged]) -> str:
     counts = Counter(one.verdict for one in judged)
     regressions = counts["regression"]
     low, high = bounds(regressions, len(judged))
-    errors = {metric: [one.standard_errors[metric] for one in judged] for metric in GATED}
-    told = ", ".join(
-        f"{word} {median(errors[metric]):.2%} (at most {max(errors[metric]):.2%})"
-        for metric, word in zip(GATED, ("throughput", "CPU"), strict=True)
-    )
     return (
         f"| {name} | {len(judged)} | {regressions} "
         f"| {regressions / len(judged):.0%} [{low:.1%}, {high:.1%}] | {counts['pass']} "
         f"| {counts['improvement']} | {counts['undecided']} "
-        f"| {counts['invalid']} | {counts['failed']} | {told} "
+        f"| {counts['invalid']} | {counts['failed']} | {_errors(judged, GATED)} "
         f"| {median(one.ended_s for one in judged):.0f} |"
     )
+
+
+def _errors(judged: Sequence[Judged], metrics: Sequence[GateMetric]) -> str:
+    """Their standard errors of throughput and CPU, in the median and at most.
+
+    Those of which nothing could be measured have none.
+    """
+    told = []
+    for metric, word in zip(metrics, ("throughput", "CPU"), strict=True):
+        errors = [one.standard_errors[metric] for one in judged if metric in one.standard_errors]
+        if errors:
+            told.append(f"{word} {median(errors):.2%} (at most {max(errors):.2%})")
+    return ", ".join(told) or "unknown"
 
 
 def bounds(hits: int, tries: int) -> tuple[float, float]:
@@ -121,5 +130,7 @@ def _pooled(records: Sequence[Record], metric: GateMetric) -> str:
         for run in (run_of(record, record.gate),)
         for block in block_effects(usable_blocks(run.trials, record.cell)[0], metric)
     ]
+    if not effects:
+        return "unknown"
     found = estimate_of(effects)
     return f"{expm1(found.mean):+.2%} ± {1.96 * (found.standard_error or 0):.2%}"

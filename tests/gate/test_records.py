@@ -4,7 +4,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asgi_bench.model import Gate
+from asgi_bench.analysis.ab_report import ab_report
+from asgi_bench.model import Gate, Reason, Role, Trial
 from gate.records import (
     SHARES,
     Kind,
@@ -17,6 +18,7 @@ from gate.records import (
 )
 from gate.replay import pseudo_aas
 from gate.table import bounds, replayed, table
+from gate.verdicts import GATED
 from tests.synthetic_sides import ab_run
 
 # A real one: uvicorn against itself on two shared CPUs.
@@ -44,6 +46,37 @@ def test_a_record_is_judged_as_the_run_it_came_from() -> None:
     """Slices in whole microseconds lose nothing that a verdict hangs on."""
     assert replayed(synthetic("aa"), GATE).verdict == "pass"
     assert replayed(synthetic("slow5"), GATE).verdict == "regression"
+
+
+def broken(trial: Trial, role: Role) -> Trial:
+    """A candidate that answers wrongly."""
+    if role != "candidate":
+        return trial
+    found = (
+        Reason("steal", "suspect", 0.1, 0.05, "stolen"),
+        Reason("errors", "invalid", 0.2, 0.001, "a fifth of the answers were wrong"),
+    )
+    return msgspec.structs.replace(trial, validity="invalid", validity_reasons=found)
+
+
+@pytest.mark.parametrize("has_codes_alone", [False, True])
+def test_a_side_that_failed_has_failed_in_a_replay(has_codes_alone: bool) -> None:
+    """What a side did wrong is kept: a live `failed` is no `invalid` machine in the table."""
+    run = ab_run(0.0, gate=Gate(looks=(1.0,), spent_s=0.5), edit=broken)
+    assert ab_report(run).verdict == "failed"
+    record = record_of(run, "aa", 1, 0, {})
+    if has_codes_alone:
+        trials = tuple(
+            msgspec.structs.replace(
+                one, findings=(), codes=tuple(reason.code for reason in one.findings)
+            )
+            for one in record.trials
+        )
+        record = msgspec.structs.replace(record, trials=trials, version=1)
+    read = msgspec.json.decode(msgspec.json.encode(record), type=Record)
+    assert replayed(read, GATE).verdict == "failed"
+    (row,) = (line for line in table([read], GATE) if line.startswith("| A/A"))
+    assert "| 0 | 1 | unknown |" in row
 
 
 def test_a_replay_stops_where_the_rule_would_have() -> None:
@@ -94,7 +127,7 @@ def test_a_committed_record_is_replayed() -> None:
     (record,) = read_records(RECORDED)
     judged = replayed(record, GATE)
     assert judged.verdict in ("pass", "undecided")
-    assert all(0 < error < 0.0055 for error in judged.standard_errors.values())
+    assert all(0 < judged.standard_errors[metric] < 0.0055 for metric in GATED)
 
 
 def test_pseudo_aas_of_a_real_record_raise_few_alarms() -> None:
