@@ -2,32 +2,82 @@
 
 from collections.abc import Sequence
 from itertools import permutations
+from math import sqrt
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from asgi_bench.analysis.ab_report import SETTLED
-from asgi_bench.analysis.block_effects import BlockEffect, block_effects, usable_blocks
-from asgi_bench.analysis.looks import looks_of
+from asgi_bench.analysis.block_effects import TOTALS, BlockEffect, block_effects, usable_blocks
+from asgi_bench.analysis.looks import Look, looks_of
 from asgi_bench.analysis.pacing import round_ends_s
-from asgi_bench.analysis.regression import judge_metrics, verdict_on
 from asgi_bench.model import ROLES, Gate, GateMetric, Role, Trial, Verdict
 from gate.records import Record, run_of
-from gate.table import GATED
+from gate.verdicts import GATED, verdict_of
 
 # One metric's effects of one block, under each relabelling of its sides.
 Relabelled = tuple[BlockEffect, ...]
+Numbers = npt.NDArray[np.int64]
 ORDERS: tuple[tuple[Role, ...], ...] = tuple(permutations(ROLES))
+METRICS: tuple[GateMetric, ...] = (*GATED, *TOTALS.values())
 
 
 class Pseudo(msgspec.Struct, frozen=True):
-    """How pseudo A/As came out."""
+    """How pseudo A/As came out.
+
+    `without` has for each repetition how many of them drew none of its blocks, and how many of
+    those were false alarms.
+    """
 
     verdicts: dict[Verdict, int]
     runs: int
     blocks: int
     pool: int
+    without: tuple[tuple[int, int], ...]
+
+    @property
+    def alarms(self) -> int:
+        """False alarms: regressions where there is none."""
+        return self.verdicts.get("regression", 0)
+
+    def standard_error(self) -> float | None:
+        """That of the rate of alarms, the repetitions being what chance has drawn.
+
+        The jackknife over repetitions, each left out in turn, from the runs that did without it
+        anyway (jackknife after bootstrap: Efron, J. R. Stat. Soc. B 1992). None where there are
+        too few: without a repetition each run has to do now and then.
+        """
+        rates = [alarms / runs for runs, alarms in self.without if runs]
+        count = len(rates)
+        if count < 2 or count < len(self.without):
+            return None
+        return sqrt((count - 1) ** 2 / count * float(np.var(rates, ddof=1)))
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """Blocks to draw from: their effects relabelled, and which repetition each is of."""
+
+    effects: dict[GateMetric, list[Relabelled]]
+    repetitions: Numbers
+
+    def verdict(
+        self, drawn: Numbers, orders: Numbers, looks: Sequence[Look], gate: Gate
+    ) -> Verdict:
+        """The verdict on these blocks, their sides in these orders."""
+        found: Verdict = "undecided"
+        for look in looks:
+            picked = {
+                metric: [
+                    effects[block][order]
+                    for block, order in zip(drawn[: look.blocks], orders, strict=False)
+                ]
+                for metric, effects in self.effects.items()
+            }
+            found = verdict_of(picked, gate, look.level)
+            if found in SETTLED:
+                break
+        return found
 
 
 def pseudo_aas(records: Sequence[Record], gate: Gate, runs: int, seed: int) -> Pseudo:
@@ -35,8 +85,7 @@ def pseudo_aas(records: Sequence[Record], gate: Gate, runs: int, seed: int) -> P
 
     Each is as long as those that were measured, and is looked at where they would have been.
     """
-    pool = [sides for record in records for sides in _blocks(record)]
-    effects = {metric: [_relabelled(sides, metric) for sides in pool] for metric in GATED}
+    pool = _pool(records)
     ends_s = _typical_ends_s(records)
     planned = msgspec.structs.replace(
         gate, budget_s=records[0].gate.budget_s, spent_s=records[0].gate.spent_s
@@ -44,25 +93,27 @@ def pseudo_aas(records: Sequence[Record], gate: Gate, runs: int, seed: int) -> P
     looks = looks_of(planned, ends_s, 10 * len(ends_s))
     chance = np.random.default_rng(seed)
     verdicts: dict[Verdict, int] = {}
+    without = np.zeros((len(records), 2), dtype=int)
     for _ in range(runs):
-        drawn = chance.integers(len(pool), size=len(ends_s))
+        drawn = chance.integers(len(pool.repetitions), size=len(ends_s))
         orders = chance.integers(len(ORDERS), size=len(ends_s))
-        verdict: Verdict = "undecided"
-        for look in looks:
-            metrics = [
-                (metric, _picked(effects[metric], drawn[: look.blocks], orders)) for metric in GATED
-            ]
-            verdict = verdict_on(judge_metrics(metrics, planned, look.level), planned)
-            if verdict in SETTLED:
-                break
+        verdict = pool.verdict(drawn, orders, looks, planned)
         verdicts[verdict] = verdicts.get(verdict, 0) + 1
-    return Pseudo(verdicts, runs, len(ends_s), len(pool))
+        absent = np.setdiff1d(np.arange(len(records)), pool.repetitions[drawn])
+        without[absent] += (1, int(verdict == "regression"))
+    counts = tuple((int(every), int(alarms)) for every, alarms in without)
+    return Pseudo(verdicts, runs, len(ends_s), len(pool.repetitions), counts)
 
 
-def _picked(
-    effects: Sequence[Relabelled], drawn: npt.NDArray[np.int64], orders: npt.NDArray[np.int64]
-) -> list[BlockEffect]:
-    return [effects[block][order] for block, order in zip(drawn, orders, strict=False)]
+def _pool(records: Sequence[Record]) -> Pool:
+    blocks = [_blocks(record) for record in records]
+    return Pool(
+        effects={
+            metric: [_relabelled(sides, metric) for own in blocks for sides in own]
+            for metric in METRICS
+        },
+        repetitions=np.repeat(np.arange(len(blocks)), [len(own) for own in blocks]),
+    )
 
 
 def _blocks(record: Record) -> list[dict[Role, Trial]]:

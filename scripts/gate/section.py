@@ -11,6 +11,9 @@ from gate.table import bounds, table
 
 PSEUDO_RUNS = 10_000
 PSEUDO_SEED = 1
+# Fewer repetitions than this are no sample of what repetitions may be like.
+FEWEST_REPETITIONS = 5
+TWO_SIDED_95 = 1.96
 
 
 def section(folder: Path) -> str:
@@ -22,18 +25,22 @@ def section(folder: Path) -> str:
 
 
 def pseudo_line(records: Sequence[Record]) -> str:
-    """What pseudo A/As of the blocks of all A/As come to, in a sentence."""
+    """What pseudo A/As of the blocks of all A/As come to, in sentences; "" for too few A/As."""
     aas = [record for record in records if record.kind == "aa"]
-    if not aas:
-        return "Without an A/A there are no pseudo A/As."
+    if len(aas) < FEWEST_REPETITIONS:
+        return ""
     found = pseudo_aas(aas, Gate(), PSEUDO_RUNS, PSEUDO_SEED)
-    alarms = found.verdicts.get("regression", 0)
+    rate, given_blocks = found.alarms / found.runs, bounds(found.alarms, found.runs)[1]
+    error = found.standard_error() or 0.0
     others = ", ".join(f"{count:,} {word}" for word, count in sorted(found.verdicts.items()))
     return (
         f"{found.runs:,} pseudo A/As of the {found.pool} blocks of A/As, drawn with replacement "
-        f"over all repetitions, sides relabelled: {alarms} false alarms, "
-        f"{alarms / found.runs:.2%} (at most {bounds(alarms, found.runs)[1]:.2%}, 95 %); in all "
-        f"{others}."
+        f"over all repetitions, sides relabelled: {found.alarms} false alarms, {rate:.2%}; in all "
+        f"{others}. Given these blocks the rate is at most {given_blocks:.2%} (95 %). They are "
+        f"those of {len(aas)} repetitions, which need not be alike: by the standard error of a "
+        f"jackknife over repetitions it is at most "
+        f"{max(given_blocks, rate + TWO_SIDED_95 * error):.2%}. Other days and machines are in "
+        "none of this."
     )
 
 
@@ -49,7 +56,8 @@ def _of_server(name: str, records: Sequence[Record]) -> str:
         f"{', '.join(machines)}."
     )
     spread = " ".join(spread_lines(records))
-    return "\n".join([about, "", *table(records, Gate()), "", pseudo_line(records), "", spread])
+    parts = ["\n".join(table(records, Gate())), pseudo_line(records), spread]
+    return "\n\n".join([about, *(part for part in parts if part)])
 
 
 def _processor(machine: Machine) -> str:

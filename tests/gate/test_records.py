@@ -16,7 +16,8 @@ from gate.records import (
     run_of,
     write_record,
 )
-from gate.replay import pseudo_aas
+from gate.replay import Pseudo, pseudo_aas
+from gate.section import pseudo_line
 from gate.table import bounds, replayed, table
 from gate.verdicts import GATED
 from tests.synthetic_sides import ab_run
@@ -142,6 +143,32 @@ def test_pseudo_aas_would_notice_a_rule_that_cries_wolf() -> None:
     eager = Gate(min_change=1e-9, alpha=0.9)
     found = pseudo_aas(read_records(RECORDED), eager, runs=100, seed=5)
     assert found.verdicts.get("regression", 0) > 10
+
+
+def test_repetitions_that_differ_widen_the_bound() -> None:
+    """Alarms that all come from one repetition are known less well than those of any."""
+    alike = Pseudo({"regression": 60, "pass": 5940}, 6000, 16, 60, ((1000, 10),) * 6)
+    one = msgspec.structs.replace(alike, without=((1000, 0), *((1000, 12),) * 5))
+    assert alike.standard_error() == 0
+    # The deviations from 1 % are -1 % once and 0.2 % five times: 5/6 of the sum of their squares.
+    assert one.standard_error() == pytest.approx((5 / 6 * (0.01**2 + 5 * 0.002**2)) ** 0.5)
+
+
+def test_pseudo_aas_count_those_without_a_repetition() -> None:
+    """Each repetition is left out by runs that drew none of its blocks; one alone by none."""
+    records = [synthetic("aa", number) for number in (1, 2)]
+    found = pseudo_aas([*records, *records], GATE, runs=20, seed=5)
+    assert len(found.without) == 4
+    assert all(0 <= alarms <= runs <= 20 for runs, alarms in found.without)
+    alone = pseudo_aas(records[:1], GATE, runs=5, seed=5)
+    assert alone.without == ((0, 0),)
+    assert alone.standard_error() is None
+
+
+def test_few_repetitions_make_no_pseudo_aas() -> None:
+    """Blocks of one or two repetitions are no sample of what repetitions are like."""
+    assert pseudo_line([synthetic("aa")]) == ""
+    assert pseudo_line([]) == ""
 
 
 def test_a_record_holds_what_judging_takes_and_no_more() -> None:
