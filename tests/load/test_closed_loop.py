@@ -8,7 +8,7 @@ import pytest
 
 from asgi_bench.load import closed_loop
 from asgi_bench.load.closed_loop import run_closed_loop
-from asgi_bench.load.connections import Connections
+from asgi_bench.load.connections import Connections, Taken
 from asgi_bench.load.openings import RETRY_NS
 from tests.known_answers import (
     BODY,
@@ -186,6 +186,79 @@ def test_a_reset_that_a_read_meets_is_no_end_of_the_answer(
     client = load(target_at(server.port, connections=1), 0.001)
     assert client.faults == {"reset": 1}
     assert client.sent == server.counts().requests == 1
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["announced-close", "unannounced-close", "status-close", "garbage", "truncated", "reset"],
+)
+def test_response_times_explain_no_more_than_the_connections_time(
+    known: KnownAnswers, kind: str
+) -> None:
+    """Whatever ends a connection, the share of its time that is accounted for is at most all."""
+    server = known.behave(Behaviour(script=("plain", "plain", "plain", kind)))
+    client = load(target_at(server.port, connections=4), 0.1)
+    assert client.reconnects > 0
+    share = client.stretch.accounted_share
+    assert share is not None and 0 < share <= 1
+
+
+@pytest.mark.parametrize("kind", ["announced-close", "old", "until-close", "status-close"])
+def test_to_connect_anew_is_no_waiting_for_the_generator(known: KnownAnswers, kind: str) -> None:
+    """Where each connection has one answer, response times are all the time from send to answer."""
+    server = known.behave(Behaviour(script=(kind,)))
+    client = load(target_at(server.port, connections=4), 0.1)
+    assert client.reconnects == server.counts().requests > 4
+    assert client.stretch.accounted_share == 1
+
+
+def test_to_wait_for_a_time_out_is_no_waiting_for_the_generator(known: KnownAnswers) -> None:
+    """What got no answer counts on neither side."""
+    server = known.behave(Behaviour(script=("plain", "plain", "silent"), delay_s=0.01))
+    client = load(target_at(server.port, connections=1, timeout_s=0.2), 0.4)
+    assert client.faults["timeout"] > 0
+    share = client.stretch.accounted_share
+    assert share is not None and 0.5 < share <= 1
+
+
+def test_a_send_that_fails_ends_its_connections_time(
+    known: KnownAnswers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that broke between an answer and the next request leaves no time behind."""
+    server = known.behave(Behaviour())
+    writes = itertools.count()
+
+    def write_or_break(fd: int, data: bytes) -> int:
+        if next(writes) % 3 == 2:
+            raise BrokenPipeError
+        return os.write(fd, data)
+
+    monkeypatch.setattr(closed_loop, "write", write_or_break)
+    client = load(target_at(server.port, connections=2), 0.1)
+    assert client.reconnects > 0
+    assert client.correct == client.sent == server.counts().requests
+    share = client.stretch.accounted_share
+    assert share is not None and 0 < share <= 1
+
+
+@pytest.mark.parametrize("kind", ["unique", "announced-close", "reset"])
+def test_to_wait_for_the_generator_is_not_accounted_for(known: KnownAnswers, kind: str) -> None:
+    """Time between an answer and the next request tells, on connections that were lost too."""
+    script = ("unique", "unique", "unique", kind)
+    server = known.behave(Behaviour(script=script, per_connection=True))
+    with closing(opened(target_at(server.port, connections=1))) as connections:
+        take = connections.take
+
+        def take_long(fd: int, data: bytes) -> Taken:
+            taken = take(fd, data)
+            time.sleep(0.02)
+            return taken
+
+        connections.take = take_long  # type: ignore[method-assign]
+        stretch = run_closed_loop(connections, 0.4, go_on)
+        assert (connections.reconnects > 0) == (kind != "unique")
+    assert stretch.accounted_share is not None
+    assert stretch.accounted_share < 0.5
 
 
 @pytest.mark.parametrize("kind", ["silent", "half-silent"])

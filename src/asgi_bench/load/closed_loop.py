@@ -15,7 +15,8 @@ RAMP_NS = 1_000_000
 # gevent's hub gets a turn this often: Locust calls a worker missing after 3 s without one.
 BREATHE_NS = 250_000_000
 POLL_S = 0.005
-# A request up to this size always fits the empty send buffer of a connection: one write sends it.
+# A request up to this size always fits the empty send buffer of a connection: one write sends it,
+# and no answer comes before that.
 ONE_WRITE_BYTES = 16 * 1024
 
 
@@ -25,8 +26,9 @@ class Stretch(msgspec.Struct, frozen=True):
     `latencies_ns` leaves out each connection's first answer, which waited for the burst that
     starts the stretch; `requests` counts every correct answer, `sent` everything sent.
     `accounted_share` is the sum of all response times over the sum of the connections' times from
-    first send to last answer: what falls short of 1, a connection waited for the generator. Where
-    several requests are sent, `turns` says of which each latency is.
+    first send to last answer: what falls short of 1, a connection waited for the generator. One
+    that took a closed one's place counts from its own first send, and what got no answer counts
+    on neither side. Where several requests are sent, `turns` says of which each latency is.
     """
 
     begin_ns: int
@@ -69,10 +71,12 @@ def run_closed_loop(
     latency_turns: list[int] = []
     add, turns = latencies.append, connections.turns
     sent_before, correct_before = connections.sent, connections.correct
-    started_ns: dict[int, int] = {}
-    ended_ns: dict[int, int] = {}
+    started: set[int] = set()
     first: set[int] = set()
-    others_ns = 0
+    # Since when each answered connection is free; none that was parted with, for to connect anew is
+    # no waiting for the generator.
+    free_since_ns: dict[int, int] = {}
+    others_ns = waited_ns = 0
     fast = resent = 0
     now = begin = last = clock_ns()
     end = begin + int(seconds * 1e9)
@@ -96,11 +100,13 @@ def run_closed_loop(
             now = clock_ns()
             for _ in range(len(idle)):
                 fd = idle.popleft()
+                free_ns = free_since_ns.pop(fd, now)
                 if connections.send(fd, now):
-                    if fd in started_ns:
+                    waited_ns += now - free_ns
+                    if fd in started:
                         del partial[fd]
                     else:
-                        started_ns[fd] = now
+                        started.add(fd)
                         first.add(fd)
         events = poll(poll_s, max_events)
         if not events and not poll_s and not breathe():
@@ -113,8 +119,9 @@ def run_closed_loop(
                     continue
                 except OSError:
                     connections.lose(fd)
-                    started_ns.pop(fd, None)
+                    started.discard(fd)
                     first.discard(fd)
+                    free_since_ns.pop(fd, None)
                     continue
                 now = clock_ns()
                 # The hot path: an answer that equals, byte for byte, one that was parsed and
@@ -129,11 +136,11 @@ def run_closed_loop(
                             write(fd, request)
                         except OSError:
                             connections.reopen(fd)
-                            started_ns.pop(fd, None)
+                            started.discard(fd)
                         else:
                             resent += 1
                     else:
-                        ended_ns[fd] = now
+                        free_since_ns[fd] = now
                         connections.rest(fd)
                     continue
                 began = sent_ns.get(fd, now)
@@ -145,9 +152,10 @@ def run_closed_loop(
             if taken is Taken.WAITING:
                 continue
             if taken is Taken.LOST:
-                started_ns.pop(fd, None)
+                started.discard(fd)
+                free_since_ns.pop(fd, None)
             else:
-                ended_ns[fd] = last = now
+                last = now
                 if taken is Taken.CORRECT and fd not in first:
                     add(now - began)
                     if turns is not None:
@@ -160,15 +168,18 @@ def run_closed_loop(
                 # At once: answers that differ each time come this way, and would wait for the rest
                 # of the batch (2.5 % of the connections' time at 64 of them).
                 idle.pop()
-                now = clock_ns()
+                free_ns, now = now, clock_ns()
                 if connections.send(fd, now):
+                    waited_ns += now - free_ns
                     del partial[fd]
                 else:
-                    started_ns.pop(fd, None)
+                    started.discard(fd)
+            elif fd in partial:
+                free_since_ns[fd] = now
         now = clock_ns()
     connections.correct += fast
     connections.sent += resent
     requests, sent = connections.correct - correct_before, connections.sent - sent_before
-    span_ns = sum(ended_ns[fd] - since for fd, since in started_ns.items() if fd in ended_ns)
-    accounted_share = (sum(latencies) + others_ns) / span_ns if span_ns else None
+    answered_ns = sum(latencies) + others_ns
+    accounted_share = answered_ns / (answered_ns + waited_ns) if answered_ns else None
     return Stretch(begin, last, requests, sent, latencies, accounted_share, latency_turns)
