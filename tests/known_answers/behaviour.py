@@ -11,6 +11,7 @@ class Behaviour(msgspec.Struct, frozen=True):
     named in `by_path` gets the kind that stands there instead. Every answer
     waits `delay_s`. With a stall, the server says nothing during the first `stall_s` of every
     `stall_period_s` since its origin: what is due meanwhile is answered when the stall ends.
+    An `early` server answers, and counts, a request whose head has come; its body is passed over.
     """
 
     script: tuple[str, ...] = ("plain",)
@@ -20,6 +21,7 @@ class Behaviour(msgspec.Struct, frozen=True):
     stall_s: float = 0.0
     stall_period_s: float = 0.0
     by_path: dict[str, str] = {}
+    early: bool = False
 
     def kind_of(self, number: int) -> str:
         """The kind of the answer to a request, counted from 0."""

@@ -29,24 +29,29 @@ decode_behaviour = msgspec.json.Decoder(Behaviour).decode
 
 
 class Peer:
-    """One connection of a client."""
+    """One connection of a client; `unread` is how much of a body is yet to be passed over."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.received = bytearray()
+        self.unread = 0
         self.requests = 0
         self.is_over = False
 
-    def next_request(self) -> bytes | None:
-        """Take the first whole request out of what was received."""
+    def next_request(self, *, early: bool) -> bytes | None:
+        """Take the first whole request out of what was received; an early one without its body."""
+        passed = min(self.unread, len(self.received))
+        del self.received[:passed]
+        self.unread -= passed
         head_end = self.received.find(b"\r\n\r\n") + 4
         if head_end < 4:
             return None
         length = LENGTH.search(self.received[:head_end])
         end = head_end + (int(length[1]) if length else 0)
-        if len(self.received) < end:
+        if len(self.received) < end and not early:
             return None
         request = bytes(self.received[:end])
+        self.unread = end - len(request)
         del self.received[:end]
         return request
 
@@ -122,7 +127,7 @@ class Server:
             self._forget(peer)
             return
         peer.received += data
-        while (request := peer.next_request()) is not None:
+        while (request := peer.next_request(early=self._behaviour.early)) is not None:
             self._take(peer, request, clock_ns())
 
     def _take(self, peer: Peer, request: bytes, now_ns: int) -> None:

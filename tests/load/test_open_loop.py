@@ -120,6 +120,21 @@ def test_counts_equal_the_servers_own_when_all_goes_wrong_at_once(known: KnownAn
     assert counts.connections == 8 + client.reconnects
 
 
+def test_answers_that_come_before_their_request_is_wholly_sent(known: KnownAnswers) -> None:
+    """Half a request spends its connection: the next goes out whole on another, and none hangs."""
+    server = known.behave(Behaviour(early=True))
+    # More than the socket buffers on both sides hold; one connection, so that requests wait for it.
+    target = target_at(server.port, connections=1, method="POST", body=bytes(16_000_000))
+    with closing(opened(target)) as client:
+        stretch = follow(client, 100, 0.2)
+    counts = server.counts()
+    assert client.error_counts.total == 0
+    assert client.sent == stretch.sent == stretch.requests == counts.requests
+    assert (stretch.due, stretch.unsent) == (stretch.sent, 0)
+    assert counts.connections == 1 + client.reconnects
+    assert client.reconnects > 0
+
+
 @pytest.mark.parametrize("kind", ["status", "body"])
 def test_wrong_answers_have_no_latency(known: KnownAnswers, kind: str) -> None:
     """Wrong answers are counted by kind and stay out of the histograms."""

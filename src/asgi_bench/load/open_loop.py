@@ -12,7 +12,7 @@ from time import perf_counter_ns as clock_ns
 import msgspec
 
 from asgi_bench.load.arrivals import Offsets
-from asgi_bench.load.closed_loop import BREATHE_NS, POLL_S, SWEEP_NS
+from asgi_bench.load.closed_loop import BREATHE_NS, ONE_WRITE_BYTES, POLL_S, SWEEP_NS
 from asgi_bench.load.connections import READ_BYTES, Connections, Taken
 from asgi_bench.load.originals import EPOLLET, EPOLLIN
 from asgi_bench.load.timer import Timer
@@ -37,8 +37,9 @@ class OpenStretch(msgspec.Struct, frozen=True):
     the schedule's end and `unsent` never, since no connection was free until the time-out.
     `outstanding` is how many were due and unanswered at each quarter of the schedule.
     `accounted_share` holds Little's law against the figures: outstanding requests summed over time,
-    as the loop saw them, over the sum of response times. Where several requests are sent, `turns`
-    says of which each response time is.
+    as the loop saw them, over the sum of response times. It has to be 1 where every request due
+    got its right answer: others are outstanding too and have no response time. Where several
+    requests are sent, `turns` says of which each response time is.
     """
 
     begin_ns: int
@@ -95,7 +96,9 @@ def _follow(
     )
     idle, busy = connections.idle, connections.busy
     partial, sent_ns = connections.partial, connections.sent_ns
-    good = connections.good or None
+    # An answer may come before a larger request is wholly sent: then its connection is spent.
+    is_hot = len(connections.target.request) <= ONE_WRITE_BYTES
+    good = connections.good if connections.good and is_hot else None
     sent_before, correct_before = connections.sent, connections.correct
     response_ns: list[int] = []
     service_ns: list[int] = []
@@ -193,7 +196,7 @@ def _follow(
                 # Answered, or newly open: what waits for it was not the generator's doing so far.
                 free_since_ns[fd] = now
             if taken is Taken.CORRECT:
-                good = connections.good or None
+                good = connections.good if connections.good and is_hot else None
                 response_ns.append(now - intended_ns[fd])
                 service_ns.append(now - began)
                 if turns is not None:
