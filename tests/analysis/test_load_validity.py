@@ -79,6 +79,25 @@ def test_open_loop_obeys_littles_law(load: Load, share: float, is_found: bool) -
         assert finding.value == pytest.approx(share)
 
 
+@pytest.mark.parametrize("spoilt", ["an error", "one never sent"])
+@pytest.mark.parametrize("load", [OPEN_500, SWEEP])
+def test_littles_law_is_held_against_whole_slices_alone(load: Load, spoilt: str) -> None:
+    """What got no right answer was in flight without a response time: that slice isn't judged."""
+    trial = accounted(load, 1.5)
+    pieces = list(trial.slices)
+    for place, piece in enumerate(pieces):
+        figures = piece.open_loop
+        assert figures is not None
+        if spoilt == "an error":
+            pieces[place] = replace(piece, requests=piece.requests - 1, errors=1)
+        else:
+            figures = replace(figures, due=figures.due + 1, unsent=1)
+            pieces[place] = replace(piece, open_loop=figures)
+    assert "little" not in found(replace(trial, slices=tuple(pieces)), load)
+    # One that is whole is judged beside them.
+    assert "little" in found(replace(trial, slices=(*pieces[1:], trial.slices[0])), load)
+
+
 def nagled(share: float, time_s: float, cpu_share: float) -> Trial:
     """A trial of which that share of the answers took so long, the server so busy."""
     slow = round(10_000 * share)

@@ -71,7 +71,7 @@ def _response(trial: Trial, cell: Cell) -> Histogram | None:
 
 def _accounted(slices: Sequence[Slice], cell: Cell) -> Reason | None:
     """Do the response times explain where the connections' time went?"""
-    weights = [(piece.accounted_share, piece.duration_s) for piece in slices]
+    weights = [(piece.accounted_share, piece.duration_s) for piece in slices if _is_whole(piece)]
     known = [(share, duration_s) for share, duration_s in weights if share is not None]
     if not known:
         return None
@@ -97,6 +97,14 @@ def _accounted(slices: Sequence[Slice], cell: Cell) -> Reason | None:
         text=f"requests in flight were {share:.2f} times rate x mean response time (Little's law "
         "says 1): some response times are missing or wrong",
     )
+
+
+def _is_whole(piece: Slice) -> bool:
+    """Whether every request due in an open loop got its right answer.
+
+    Others were in flight as well, and have no response time: of them Little's law says nothing.
+    """
+    return piece.open_loop is None or piece.requests == piece.open_loop.due
 
 
 def _nagle(response: Histogram | None, trial: Trial) -> Reason | None:
