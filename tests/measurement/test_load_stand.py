@@ -1,10 +1,13 @@
-"""When a load process is started, replaced and ended, told by stand-ins; real ones: tests/cli."""
+"""When a load process is started, replaced and ended, by stand-ins; where a real one runs."""
 
+import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from asgi_bench.machine.affinity import allowed_cpus
 from asgi_bench.measurement import load_stand
 from asgi_bench.measurement.load_stand import LoadStand
 from tests.synthetic_run import plan_of
@@ -18,6 +21,7 @@ class StandIn:
     def __init__(self, arguments: list[str], *, log: Path, table: Path, web_ui: bool) -> None:
         self.files = (log.name, table.name)
         self.pids: tuple[int, ...] = ()
+        self.group_pids = (4241, 4242)
         self.cpus: tuple[int, ...] = ()
         self.is_alive = False
         self.made.append(self)
@@ -78,3 +82,19 @@ def test_another_process_takes_over(how: str, made: list[StandIn], tmp_path: Pat
         ("locust.log", "locust_stats.csv"),
         ("locust-1.log", "locust-1_stats.csv"),
     ]
+
+
+def test_all_processes_of_the_load_keep_to_its_cpus(tmp_path: Path) -> None:
+    """Locust's master runs beside the servers no more than its workers do."""
+    cpus = allowed_cpus()[-1:]
+    plan = msgspec.structs.replace(plan_of(()), load_processes=2, load_cpus=cpus)
+    with LoadStand(tmp_path, plan) as stand:
+        process = stand.current()
+        assert set(process.pids) < set(process.group_pids)
+        threads = [
+            int(task.name)
+            for pid in process.group_pids
+            for task in Path(f"/proc/{pid}/task").iterdir()
+        ]
+        assert {cpu for thread in threads for cpu in os.sched_getaffinity(thread)} == set(cpus)
+        assert process.cpus == cpus

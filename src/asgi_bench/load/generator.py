@@ -30,6 +30,7 @@ from asgi_bench.load.messages import (
     frame,
     read_frame,
 )
+from asgi_bench.machine.processes import process_table
 from asgi_bench.model import Client, Scenario
 
 HERE = Path(__file__).parent
@@ -142,6 +143,12 @@ class LoadProcess:
     def is_alive(self) -> bool:
         """Whether the process still runs."""
         return self._process.poll() is None
+
+    @property
+    def group_pids(self) -> tuple[int, ...]:
+        """All its processes that live: of several those that carry load, and Locust's master."""
+        own = self._process.pid
+        return tuple(entry.pid for entry in process_table().values() if entry.group == own)
 
     def greet(self) -> None:
         """Wait until the process is ready for commands; raises LoadFault."""

@@ -58,6 +58,8 @@ class LoadStand:
         if not process.pids:
             process.greet()
             process.cpus = spread(process.pids, self._plan.load_cpus)
+            # The master of several carries no load, yet would do its work on the servers' CPUs.
+            move(set(process.group_pids).difference(process.pids), self._plan.load_cpus)
         return process
 
     def discard(self) -> None:
