@@ -4,7 +4,8 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asgi_bench.load.histogram import HIGHEST_NS, Recording
+from asgi_bench.analysis.percentiles import merge_histograms as read_histograms
+from asgi_bench.load.histogram import HIGHEST_NS, Recording, encoded, merge_histograms
 
 # Three significant digits: no value is told more than this share above what it is.
 DIGITS = 1 / 1000
@@ -112,3 +113,19 @@ def test_recordings_merge_without_loss() -> None:
     merged = decoded(first)
     merged.add(decoded(second))
     assert merged.encode() == decoded(whole).encode()
+
+
+@given(st.lists(st.lists(latencies_ns, max_size=40), min_size=1, max_size=4))
+def test_histograms_add_up_without_loss(parts: list[list[int]]) -> None:
+    """What several recorded is, bucket for bucket, what one would have."""
+    merged = None
+    for part in parts:
+        merged = merge_histograms(merged, encoded(part))
+    whole = encoded([value for part in parts for value in part])
+    ours, theirs = read_histograms([merged]), read_histograms([whole])
+    if theirs is None:
+        assert ours is None
+        return
+    assert ours is not None
+    assert ours.values_ns.tolist() == theirs.values_ns.tolist()
+    assert ours.counts.tolist() == theirs.counts.tolist()

@@ -5,37 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.percentiles import merge_histograms as read_histograms
-from asgi_bench.load.histogram import Recording
+from asgi_bench.load.histogram import encoded
 from asgi_bench.load.messages import Close, Closed, Failed, Load, Loaded, Open, Opened, Ready
-from asgi_bench.load.relay import merge, merge_histograms, share_of
+from asgi_bench.load.relay import merge, share_of
 from asgi_bench.model import ErrorCounts, OpenFigures
 from tests.load.loading import target_at
-
-times_ns = st.lists(st.integers(1, 59_000_000_000), max_size=40)
-
-
-def encoded(values_ns: list[int]) -> str | None:
-    """A histogram as a load process hands it over."""
-    recording = Recording()
-    recording.add(values_ns)
-    return recording.encode()
-
-
-@given(st.lists(times_ns, min_size=1, max_size=4))
-def test_histograms_add_up_without_loss(parts: list[list[int]]) -> None:
-    """What several processes recorded is, bucket for bucket, what one would have."""
-    merged = None
-    for part in parts:
-        merged = merge_histograms(merged, encoded(part))
-    whole = encoded([value for part in parts for value in part])
-    ours, theirs = read_histograms([merged]), read_histograms([whole])
-    if theirs is None:
-        assert ours is None
-        return
-    assert ours is not None
-    assert ours.values_ns.tolist() == theirs.values_ns.tolist()
-    assert ours.counts.tolist() == theirs.counts.tolist()
 
 
 @given(connections=st.integers(0, 3000), workers=st.integers(1, 9))
@@ -78,6 +52,9 @@ ONE = Loaded(
     open_loop=OpenFigures(100, 99, 0, (1, 2, 3, 4), 5, 0.25),
     accounted_share=0.97,
     load_wait_s=0.01,
+    response_time_hdr=encoded([20, 30]),
+    service_time_hdr=encoded([10, 20]),
+    generator_lag_hdr=encoded([1, 2]),
 )
 OTHER = Loaded(
     begin_s=10.001,
@@ -90,6 +67,9 @@ OTHER = Loaded(
     open_loop=OpenFigures(51, 50, 1, (0, 1, 0, 1), 2, 0.5),
     accounted_share=0.99,
     load_wait_s=0.02,
+    response_time_hdr=encoded([40]),
+    service_time_hdr=encoded([30]),
+    generator_lag_hdr=encoded([3]),
 )
 
 
@@ -106,6 +86,9 @@ def test_a_slice_of_several_is_one_slice() -> None:
     assert merged.open_loop == OpenFigures(151, 149, 1, (1, 3, 3, 5), 7, 0.75)
     # One process's shortfall is not made up for by another's.
     assert merged.accounted_share == 0.97
+    assert merged.response_time_hdr == encoded([20, 30, 40])
+    assert merged.service_time_hdr == encoded([10, 20, 30])
+    assert merged.generator_lag_hdr == encoded([1, 2, 3])
 
 
 def test_the_rest_adds_up_too() -> None:

@@ -3,9 +3,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from asgi_bench.load.histogram import encoded
 from asgi_bench.load.messages import Closed, Loaded
 from asgi_bench.measurement.draft import TrialDraft
-from asgi_bench.model import Cell, ClosedLoop, ErrorCounts
+from asgi_bench.model import Cell, ClosedLoop, ErrorCounts, OpenFigures
 
 EPOCH_S = 1000.0
 LOADED = Loaded(
@@ -83,3 +84,38 @@ def test_the_first_reason_stands(draft: TrialDraft) -> None:
     assert draft.has_failed
     trial = draft.finish()
     assert (trial.outcome, trial.reason) == ("failed", "the first")
+
+
+def step_of(time_ns: int, *, unsent: int = 0) -> Loaded:
+    """A step of a sweep, one time in each of its histograms; overloaded where some was not sent."""
+    return msgspec.structs.replace(
+        LOADED,
+        open_loop=OpenFigures(100, 100, unsent, (0, 0, 0, 0), 4, 0.0),
+        response_time_hdr=encoded([time_ns]),
+        service_time_hdr=encoded([time_ns - 1]),
+        generator_lag_hdr=encoded([time_ns - 2]),
+    )
+
+
+def test_a_sweep_has_the_times_and_lags_of_what_the_server_could_take(draft: TrialDraft) -> None:
+    """Service times and lags of steps that overloaded it are left out; response times are apart."""
+    draft.add(step_of(300), offered_rps=50.0)
+    draft.add(step_of(900, unsent=1), offered_rps=200.0)
+    draft.add(step_of(600), offered_rps=100.0)
+    draft.close(msgspec.structs.replace(CLOSED, response_time_hdr=None))
+    trial = draft.finish()
+    assert trial.service_time_hdr == encoded([299, 599])
+    assert trial.generator_lag_hdr == encoded([298, 598])
+    assert trial.response_time_hdr is None
+    assert [piece.response_time_hdr for piece in trial.slices] == [
+        encoded([time_ns]) for time_ns in (300, 900, 600)
+    ]
+
+
+def test_other_loads_have_the_histograms_of_the_load_process(draft: TrialDraft) -> None:
+    """Slices without histograms of their own add nothing to them."""
+    draft.add(LOADED)
+    draft.add(msgspec.structs.replace(step_of(300), service_time_hdr=None, generator_lag_hdr=None))
+    draft.close(msgspec.structs.replace(CLOSED, service_time_hdr="s", generator_lag_hdr="lag"))
+    trial = draft.finish()
+    assert (trial.service_time_hdr, trial.generator_lag_hdr) == ("s", "lag")

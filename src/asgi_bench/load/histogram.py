@@ -52,6 +52,16 @@ def encoded(values_ns: list[int]) -> str | None:
     return recording.encode()
 
 
+def merge_histograms(one: str | None, other: str | None) -> str | None:
+    """Return the sum of two encoded histograms of the same shape: no count is lost or moved."""
+    if one is None or other is None:
+        return one or other
+    histogram = HdrHistogram(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS)
+    histogram.decode_and_add(one)
+    histogram.decode_and_add(other)
+    return str(histogram.encode().decode("ascii"))
+
+
 def _bucketed(values_ns: Nanoseconds) -> Nanoseconds:
     """Round each value down to the start of a bucket at least as fine as the histogram's.
 

@@ -87,7 +87,8 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
 
     `server_clocks_s` holds what each server process' clock read before and after; one that was
     gone at the end is among `pids_lost`. `open_loop` is what an open loop tells beside that.
-    A step's histograms are its own. `by_request` are the counts of each of several requests.
+    A step has its histograms here, and none in `Closed`. `by_request` are the counts of each of
+    several requests.
     """
 
     begin_s: float
@@ -103,6 +104,7 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     accounted_share: float | None = None
     load_wait_s: float = 0.0
     service_time_hdr: str | None = None
+    generator_lag_hdr: str | None = None
     losses: tuple[Loss, ...] = ()
     by_request: tuple[RequestFigures, ...] = ()
 

@@ -13,11 +13,10 @@ from typing import Any, TypeVar
 import gevent
 import msgspec
 from gevent.queue import Empty, Queue
-from hdrh.histogram import HdrHistogram
 from locust.runners import MasterRunner
 
 from asgi_bench.load.channel import COMMAND_MESSAGE, REPLY_MESSAGE, SocketChannel
-from asgi_bench.load.histogram import HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS
+from asgi_bench.load.histogram import merge_histograms
 from asgi_bench.load.messages import (
     Closed,
     Command,
@@ -163,6 +162,7 @@ def _merge_loaded(one: Loaded, other: Loaded) -> Loaded:
         ),
         load_wait_s=one.load_wait_s + other.load_wait_s,
         service_time_hdr=merge_histograms(one.service_time_hdr, other.service_time_hdr),
+        generator_lag_hdr=merge_histograms(one.generator_lag_hdr, other.generator_lag_hdr),
         losses=one.losses + other.losses,
         by_request=_merge_by_request(one.by_request, other.by_request),
     )
@@ -211,13 +211,3 @@ def _merge_by_request(
         )
         for mine, theirs in zip(one, other, strict=True)
     )
-
-
-def merge_histograms(one: str | None, other: str | None) -> str | None:
-    """Return the sum of two encoded histograms of the same shape: no count is lost or moved."""
-    if one is None or other is None:
-        return one or other
-    histogram = HdrHistogram(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS)
-    histogram.decode_and_add(one)
-    histogram.decode_and_add(other)
-    return str(histogram.encode().decode("ascii"))

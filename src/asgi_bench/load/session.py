@@ -4,7 +4,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import gevent
 import msgspec
@@ -32,8 +32,16 @@ SETTLE_S = 0.0003
 FEED_S = 0.25
 
 
-# Brings a stretch's times into histograms: of a step its response and service times alone.
-Record: TypeAlias = Callable[[], tuple[str | None, str | None]]
+class StepHistograms(NamedTuple):
+    """A step's own histograms; other slices have none: their times go into those of the trial."""
+
+    response_time_hdr: str | None = None
+    service_time_hdr: str | None = None
+    generator_lag_hdr: str | None = None
+
+
+# Brings a stretch's times into histograms.
+Record: TypeAlias = Callable[[], StepHistograms]
 
 
 class Session:
@@ -85,7 +93,7 @@ class Session:
         sleep(SETTLE_S)
         server_after = cpu_s_by_process(command.pids)
         load_wait_s = run_queue_wait_s(own_pids) - wait_before_s
-        step_hdr, step_service_hdr = record()
+        step = record()
         return Loaded(
             begin_s=stretch.begin_ns / 1e9,
             end_s=stretch.end_ns / 1e9,
@@ -96,10 +104,11 @@ class Session:
             load_cpu_s=load_cpu_s,
             pids_lost=tuple(pid for pid in command.pids if pid not in server_after),
             open_loop=_open_figures(stretch),
-            response_time_hdr=step_hdr,
+            response_time_hdr=step.response_time_hdr,
             accounted_share=stretch.accounted_share,
             load_wait_s=load_wait_s,
-            service_time_hdr=step_service_hdr,
+            service_time_hdr=step.service_time_hdr,
+            generator_lag_hdr=step.generator_lag_hdr,
             losses=_losses(connections) if command.tells_losses else (),
             by_request=tuple(map(_since, self._counts(), counts_before)),
         )
@@ -156,11 +165,11 @@ class Session:
     def _closed_slice(self, command: Load) -> tuple[Stretch, Record]:
         stretch = run_closed_loop(self._connections, command.duration_s, _breathe)
 
-        def record() -> tuple[None, None]:
+        def record() -> StepHistograms:
             self._response.add(stretch.latencies_ns)
             self._part(stretch.latencies_ns, stretch.turns)
             self._unfed_ns += stretch.latencies_ns
-            return None, None
+            return StepHistograms()
 
         return stretch, record
 
@@ -172,15 +181,16 @@ class Session:
             self._connections, offsets_ns, command.duration_s, _breathe, command.patience_s
         )
 
-        def record() -> tuple[str | None, str | None]:
+        def record() -> StepHistograms:
             self._unfed_ns += stretch.response_ns
-            self._lag.add(stretch.lag_ns)
             if command.is_step:
-                return encoded(stretch.response_ns), encoded(stretch.service_ns)
+                times_ns = (stretch.response_ns, stretch.service_ns, stretch.lag_ns)
+                return StepHistograms(*map(encoded, times_ns))
             self._response.add(stretch.response_ns)
             self._part(stretch.response_ns, stretch.turns)
             self._service.add(stretch.service_ns)
-            return None, None
+            self._lag.add(stretch.lag_ns)
+            return StepHistograms()
 
         return stretch, record
 

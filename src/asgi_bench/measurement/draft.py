@@ -3,10 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
 
 import msgspec
 
+from asgi_bench.analysis.sweeps import is_overloaded
+from asgi_bench.load.histogram import merge_histograms
 from asgi_bench.load.messages import Closed, Loaded
 from asgi_bench.measurement.disturbance import Disturbance
 from asgi_bench.measurement.expense import Expense
@@ -22,6 +25,7 @@ class TrialDraft:
     def __init__(self, cell: Cell, *, round: int, block: int, epoch_s: float, log: Path) -> None:
         self._epoch_s = epoch_s
         self._slices: list[Slice] = []
+        self._taken: list[Loaded] = []
         self._errors = ErrorCounts()
         self._cpu_s: Counter[str] = Counter()
         self._spent: Expense | None = None
@@ -96,13 +100,19 @@ class TrialDraft:
             other_cpu_s=disturbance.other_cpu_s if disturbance else None,
         )
         self._slices.append(piece)
+        if loaded.open_loop is not None and not is_overloaded(loaded.open_loop):
+            self._taken.append(loaded)
 
     def spend(self, expense: Expense) -> None:
         """Take in what a slice cost beside its CPU time."""
         self._spent = expense if self._spent is None else self._spent + expense
 
     def close(self, closed: Closed) -> None:
-        """Take in the histograms, and add the totals to those of the probes before any load."""
+        """Take in the histograms, and add the totals to those of the probes before any load.
+
+        Steps of a sweep bring their own. Merged are those of rates that the server could take: the
+        generator isn't judged by what lies beyond, nor is there a service time of all rates.
+        """
         self._is_closed = True
         for each in closed.by_request:
             self._by_request[each.name] = msgspec.structs.replace(
@@ -112,8 +122,16 @@ class TrialDraft:
             )
         self.note(
             response_time_hdr=closed.response_time_hdr,
-            service_time_hdr=closed.service_time_hdr,
-            generator_lag_hdr=closed.generator_lag_hdr,
+            service_time_hdr=reduce(
+                merge_histograms,
+                (taken.service_time_hdr for taken in self._taken),
+                closed.service_time_hdr,
+            ),
+            generator_lag_hdr=reduce(
+                merge_histograms,
+                (taken.generator_lag_hdr for taken in self._taken),
+                closed.generator_lag_hdr,
+            ),
             clamped=closed.clamped,
             reconnects=closed.reconnects,
             response_bytes=closed.response_bytes,

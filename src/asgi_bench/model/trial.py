@@ -119,8 +119,9 @@ class Trial(msgspec.Struct, frozen=True):
     """One cell in one block of one round, measured in fresh processes: a line of `trials.jsonl`.
 
     Counts and histograms cover the slices; `sent_total` and `errors_total` also the probes, the
-    ramp and the warm-up. Histograms are base64 HDR V2 in nanoseconds. `server_life_s` is when
-    the server was started and had stopped, in seconds since the run began.
+    ramp and the warm-up. Histograms are base64 HDR V2 in nanoseconds; those of a sweep are over
+    the steps that the server could take, and the steps alone have response times. `server_life_s`
+    is when the server was started and had stopped, in seconds since the run began.
     `offered_rps` is the rate of an open loop. `cpu_s_by_process` and `connections_by_process`
     are keyed by pid. Context switches are those of the server's threads over the slices. Memory
     is read idle (ready, nothing but probes sent), after the load, and at its peak between slices.
