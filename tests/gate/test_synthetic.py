@@ -24,13 +24,14 @@ def passed(found: Outcome) -> int:
 def check(case: str, runs: int) -> None:
     """Hold a case to its error rates."""
     made = CASES[case]
-    same = simulate(made, 0.0, SIGNIFICANCE, runs, seed=1)
+    # Totals only hold up what would pass, so they can't raise the counts of the first and the last.
+    same = simulate(made, 0.0, SIGNIFICANCE, runs, seed=1, with_totals=False)
     assert same.count("regression", "improvement") <= most(runs, SIGNIFICANCE.alpha)
     assert same.count("invalid") == 0 or same.count("invalid") <= most(runs, 0.002)
     aa = simulate(made, 0.0, GATE, runs, seed=2)
     assert aa.count("regression") <= most(runs, 0.01)
     assert aa.held_up <= most(runs, GATE.alpha)
-    at_limit = simulate(made, GATE.min_change, GATE, runs, seed=3)
+    at_limit = simulate(made, GATE.min_change, GATE, runs, seed=3, with_totals=False)
     assert at_limit.count("pass") <= most(runs, GATE.alpha)
 
 

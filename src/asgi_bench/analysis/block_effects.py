@@ -99,10 +99,10 @@ def effect_of_slices(number: int, logs: Sequence[Floats], metric: GateMetric) ->
     table = table[:, np.isfinite(table).all(axis=0)]
     if not table.shape[1]:
         return None
-    baseline, control, candidate = table
     # Trimmed for each pair of sides: the difference of two that are alike is symmetric, so that
     # trimming can't shift it. That of one and the mean of two is not where slices have outliers.
-    differences = np.stack([candidate - baseline, candidate - control, control - baseline])
+    baseline, control, candidate = range(3)
+    differences = table[[candidate, candidate, control]] - table[[baseline, control, baseline]]
     sign = -1.0 if metric in MORE_IS_BETTER else 1.0
     to_baseline, to_control, moved = (sign * trimmed_means(differences)).tolist()
     own = trimmed_means(table).tolist()
@@ -110,8 +110,8 @@ def effect_of_slices(number: int, logs: Sequence[Floats], metric: GateMetric) ->
         round=number,
         pairs=(to_baseline, to_control),
         control=moved,
-        baseline=(own[0] + own[1]) / 2,
-        candidate=own[2],
+        baseline=(own[baseline] + own[control]) / 2,
+        candidate=own[candidate],
     )
 
 
