@@ -326,6 +326,27 @@ def test_a_breath_that_says_no_ends_the_stretch(known: KnownAnswers) -> None:
     assert stretch.duration_s < 10
 
 
+def test_a_breath_finds_true_counts(known: KnownAnswers) -> None:
+    """Whoever gets a turn in mid-stretch sees all that was answered, errors and times included."""
+    server = known.behave(Behaviour(script=("plain", "plain", "status"), delay_s=0.005))
+    latencies_ns: list[int] = []
+    with closing(opened(target_at(server.port, connections=4))) as connections:
+        seen: list[tuple[int, int, int]] = []
+
+        def look() -> bool:
+            answered = connections.correct + connections.error_counts.total
+            seen.append((answered, connections.sent, len(latencies_ns)))
+            return True
+
+        stretch = run_closed_loop(connections, 0.3, look, poll_s=0, latencies_ns=latencies_ns)
+    assert stretch.latencies_ns is latencies_ns
+    assert len({answered for answered, _, _ in seen}) > 3
+    for answered, sent, timed in seen:
+        assert answered <= sent <= answered + 4
+        # Every third has an error in place of a time, and each connection's first has neither.
+        assert answered * 2 / 3 - 8 <= timed <= answered
+
+
 @pytest.mark.parametrize("at_once", [1, 8])
 def test_a_ramp_opens_every_connection_under_load(known: KnownAnswers, at_once: int) -> None:
     """A ramp ends with all connections open, of which the earlier ones had work before."""

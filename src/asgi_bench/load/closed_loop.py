@@ -53,13 +53,15 @@ def run_closed_loop(
     ramp: int = 0,
     at_once: int = 1,
     poll_s: float = POLL_S,
+    latencies_ns: list[int] | None = None,
 ) -> Stretch:
     """Load every connection for `seconds`, then await what is still out.
 
     With `ramp`, so many connections are opened, `at_once` of them each millisecond, while the
     earlier ones carry load: an idle shared listener would give a burst of them to one worker.
     `breathe` gives other greenlets a turn and says whether to go on; with `poll_s` 0 it is also
-    what waits for the next event.
+    what waits for the next event. Whenever it is called, the counts of the connections are true,
+    and `latencies_ns`, where it was given, holds what came so far.
     """
     poll, take = connections.epoll.poll, connections.take
     partial, sent_ns = connections.partial, connections.sent_ns
@@ -67,7 +69,7 @@ def run_closed_loop(
     is_hot = len(request) <= ONE_WRITE_BYTES
     good = connections.good if connections.good and is_hot else None
     max_events = max(16, min(connections.target.connections, 512))
-    latencies: list[int] = []
+    latencies: list[int] = [] if latencies_ns is None else latencies_ns
     latency_turns: list[int] = []
     add, turns = latencies.append, connections.turns
     sent_before, correct_before = connections.sent, connections.correct
@@ -93,9 +95,13 @@ def run_closed_loop(
                 # A machine that was busy elsewhere, even past the end, gets the time to open them.
                 end = max(end, now + RAMP_NS * (ramp // at_once + 2))
         if now >= next_breath:
+            connections.correct += fast
+            connections.sent += resent
+            fast = resent = 0
             if not breathe():
                 end, ramp = now, 0
-            next_breath = clock_ns() + BREATHE_NS
+            now = clock_ns()
+            next_breath = now + BREATHE_NS
         if idle and now < end:
             now = clock_ns()
             for _ in range(len(idle)):
@@ -109,8 +115,8 @@ def run_closed_loop(
                         started.add(fd)
                         first.add(fd)
         events = poll(poll_s, max_events)
-        if not events and not poll_s and not breathe():
-            end, ramp = now, 0
+        if not events and not poll_s:
+            next_breath = now
         for fd, event in events:
             if event == EPOLLIN:
                 try:

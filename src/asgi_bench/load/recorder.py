@@ -7,7 +7,7 @@ sees what Locust sees, in milliseconds as floats, before Locust rounds them.
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
@@ -27,7 +27,11 @@ KINDS = ErrorCounts.__struct_fields__
 
 
 class Recorder:
-    """Counts and times every request event; `serve` answers the harness."""
+    """Counts and times every request event, and answers the harness.
+
+    `reports` are called at the edges of a slice: who fires no event per request tells there, by
+    `note_many`, what came up to then.
+    """
 
     def __init__(self, environment: Any) -> None:
         self._environment = environment
@@ -37,6 +41,7 @@ class Recorder:
         self._correct = 0
         self._errors: Counter[str] = Counter()
         self._response_bytes: int | None = None
+        self.reports: set[Callable[[], None]] = set()
 
     def note(
         self, response_time: float, response_length: int, exception: Any = None, **_: Any
@@ -49,10 +54,10 @@ class Recorder:
         self._latencies_ns.append(int(response_time * 1e6))
         self._response_bytes = response_length
 
-    def note_stretch(
+    def note_many(
         self, correct: int, errors: Mapping[str, int], latencies_ns: list[int], size: int
     ) -> None:
-        """Take what a FastUser did: it fires no event per request."""
+        """Take what a FastUser did since it last told."""
         self._correct += correct
         self._errors.update(errors)
         self._latencies_ns += latencies_ns
@@ -78,6 +83,7 @@ class Recorder:
             self._channel.send(reply)
 
     def _load(self, command: Load) -> Loaded:
+        self._gather()
         self._latencies_ns.clear()
         correct, errors = self._correct, self._error_counts
         own_pids = (os.getpid(),)
@@ -88,6 +94,7 @@ class Recorder:
         end_s = time.perf_counter()
         load_cpu_s = time.process_time() - load_before
         server_after = cpu_s_by_process(command.pids)
+        self._gather()
         if not command.is_step:
             self._recording.add(self._latencies_ns)
         requests, errors = self._correct - correct, self._error_counts - errors
@@ -116,6 +123,11 @@ class Recorder:
             errors_total=errors,
             response_bytes=self._response_bytes,
         )
+
+    def _gather(self) -> None:
+        """Have everyone tell what came up to now; no other greenlet runs meanwhile."""
+        for report in self.reports:
+            report()
 
     @property
     def _error_counts(self) -> ErrorCounts:

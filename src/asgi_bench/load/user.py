@@ -17,6 +17,7 @@ from asgi_bench.load.connections import Connections
 from asgi_bench.load.statistics import feed
 from asgi_bench.load.target import Target
 from asgi_bench.load.wire.http1 import encode_request
+from asgi_bench.model import ErrorCounts
 
 # Locust's table moves, and its stop is obeyed, at least this often.
 STRETCH_S = 0.5
@@ -53,13 +54,19 @@ class FastUser(User):
         """Open the connections one by one under load."""
         self._is_stopped = False
         self._open = Connections(self._target())
-        self._fed_errors = self._open.error_counts
+        self._fed_errors, self._fed_correct = ErrorCounts(), 0
+        self._recorder = getattr(self.environment, "asgi_bench_recorder", None)
+        if self._recorder is not None:
+            # Its slices begin and end when they are due, in the middle of stretches.
+            self._recorder.reports.add(self._feed)
         self._stretch(self._open.target.connections * 0.003, ramp=self._open.target.connections)
 
     def on_stop(self) -> None:
         """Close the connections, and let the last counts reach Locust's CSV."""
         self._open.close()
-        self._feed(0, [], 0.0)
+        self._feed()
+        if self._recorder is not None:
+            self._recorder.reports.discard(self._feed)
         if getattr(self.environment.parsed_options, "csv_prefix", None):
             # Locust writes its tables so often and, unlike its final print, not once more at last.
             gevent.sleep(CSV_STATS_INTERVAL_SEC + WAIT_S)
@@ -70,19 +77,31 @@ class FastUser(User):
         self._stretch(STRETCH_S)
 
     def _stretch(self, seconds: float, *, ramp: int = 0) -> None:
-        began_s = time.perf_counter()
-        stretch = run_closed_loop(self._open, seconds, self._breathe, ramp=ramp, poll_s=0)
-        self._feed(stretch.requests, stretch.latencies_ns, time.perf_counter() - began_s)
+        self._began_s = time.perf_counter()
+        self._latencies_ns: list[int] = []
+        self._fed_latencies = 0
+        run_closed_loop(
+            self._open,
+            seconds,
+            self._breathe,
+            ramp=ramp,
+            poll_s=0,
+            latencies_ns=self._latencies_ns,
+        )
+        self._feed()
         if self._is_stopped:
             # The kill that came during the stretch.
             raise gevent.GreenletExit
 
-    def _feed(self, requests: int, latencies_ns: list[int], duration_s: float) -> None:
-        """Feed what a stretch gave, and all errors since the last time."""
+    def _feed(self) -> None:
+        """Feed what came since the last time: at a stretch's end, or whenever it breathes."""
         size = self._open.response_bytes
-        now = self._open.error_counts
+        now, correct = self._open.error_counts, self._open.correct
         errors = msgspec.structs.asdict(now - self._fed_errors)
-        self._fed_errors = now
+        requests = correct - self._fed_correct
+        latencies_ns = self._latencies_ns[self._fed_latencies :]
+        self._fed_errors, self._fed_correct = now, correct
+        self._fed_latencies += len(latencies_ns)
         feed(
             self.environment.stats,
             name=self.path,
@@ -91,11 +110,10 @@ class FastUser(User):
             errors=errors,
             latencies_ns=latencies_ns,
             response_bytes=size,
-            duration_s=duration_s,
+            duration_s=time.perf_counter() - self._began_s,
         )
-        recorder = getattr(self.environment, "asgi_bench_recorder", None)
-        if recorder is not None:
-            recorder.note_stretch(requests, errors, latencies_ns, size)
+        if self._recorder is not None:
+            self._recorder.note_many(requests, errors, latencies_ns, size)
 
     def _breathe(self) -> bool:
         """Let other greenlets run until a connection has something; False once Locust stops us.
