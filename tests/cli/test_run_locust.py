@@ -83,6 +83,86 @@ def test_a_locustfile_has_buckets_of_tenths_of_a_millisecond(scenario: Finished)
     assert any(time != round(time) for time in times)
 
 
+FAST = """
+from asgi_bench.load import FastUser
+
+
+class Visitor(FastUser):
+    connections = 4
+    path = "/items"
+"""
+SHAPE = """
+from locust import LoadTestShape
+
+
+class Steps(LoadTestShape):
+    def tick(self):
+        return {tick}
+"""
+
+
+def test_fast_users_share_the_connections_of_a_cell(tmp_path: Path) -> None:
+    """Two of four for -c 8: a trial shorter than a stretch of theirs has its counts and times."""
+    (tmp_path / "fast.py").write_text(FAST)
+    arguments = ("--locustfile", "fast.py", "-c", "8", "--rounds", "1", "--duration", "400ms")
+    done = in_process("run", *TINY, *arguments, folder=tmp_path)
+    assert done.code == 0, done.stderr
+    (trial,) = done.run.trials
+    assert (trial.outcome, trial.errors_total.total) == ("ok", 0)
+    (piece,) = trial.slices
+    assert trial.requests == piece.requests > 0
+    histogram = merge_histograms([trial.response_time_hdr])
+    assert histogram is not None and 0 < histogram.total <= trial.requests
+    (ended,) = (line for line in told(done.run_folder, trial) if "received" in line)
+    assert trial.sent_total == ended["received"]
+
+
+@pytest.mark.parametrize(
+    ("locustfile", "line"),
+    [
+        (FAST, "--connections: the locustfile's users can't have 6 together: 1 has 4, 2 have 8"),
+        ("import no_such_module", "No module named 'no_such_module'"),
+        ("", "/users.py: the load process died with exit code 1: "),
+    ],
+    ids=["connections", "import", "empty"],
+)
+def test_a_locustfile_that_can_not_be_run_is_refused(
+    tmp_path: Path, locustfile: str, line: str
+) -> None:
+    """In one line, with exit code 2, before a server is started or a folder made."""
+    (tmp_path / "users.py").write_text(locustfile)
+    arguments = ("--locustfile", "users.py", "-c", "4,6", "--rounds", "1")
+    done = in_process("run", *TINY, *arguments, folder=tmp_path)
+    assert done.code == 2
+    assert line in done.stderr.splitlines()[-1]
+    assert not list(tmp_path.glob("results/*/run.json"))
+
+
+def test_a_shape_that_lasts_is_measured_over_its_steps(tmp_path: Path) -> None:
+    """One user, then three: the trial is whole, and its server's count and ours are one."""
+    ticks = "(1, 10) if self.get_run_time() < 0.5 else (3, 10)"
+    (tmp_path / "steps.py").write_text(FAST + SHAPE.format(tick=ticks))
+    arguments = ("--locustfile", "steps.py", "-c", "8", "--rounds", "1", "--duration", "2s")
+    done = in_process("run", *TINY, *arguments, folder=tmp_path)
+    assert done.code == 0, done.stderr
+    (trial,) = done.run.trials
+    assert trial.outcome == "ok", trial.reason
+    (ended,) = (line for line in told(done.run_folder, trial) if "received" in line)
+    assert trial.sent_total == ended["received"]
+
+
+def test_a_shape_that_ends_too_soon_fails_its_trial(tmp_path: Path) -> None:
+    """What it measured is half without load: the trial says what the shape would have to do."""
+    ticks = "(1, 10) if self.get_run_time() < 0.5 else None"
+    (tmp_path / "short.py").write_text(FAST + SHAPE.format(tick=ticks))
+    arguments = ("--locustfile", "short.py", "-c", "8", "--rounds", "1", "--duration", "5s")
+    done = in_process("run", *TINY, *arguments, folder=tmp_path)
+    assert done.code == 1
+    (trial,) = done.run.trials
+    assert trial.outcome == "failed"
+    assert "a LoadTestShape has to last longer than --duration" in (trial.reason or "")
+
+
 def page(path: str = "/") -> str | None:
     """What the live page shows, or None where there is none."""
     try:

@@ -58,11 +58,16 @@ def slice_arguments(processes: int = 1) -> list[str]:
     return arguments
 
 
-def stock_arguments(host: str, port: int, users: int, locustfile: str | None = None) -> list[str]:
-    """Return Locust's arguments for its stock clients, or a user's own file, recorded by us."""
+def stock_arguments(
+    host: str, port: int, connections: int, locustfile: str | None = None
+) -> list[str]:
+    """Return Locust's arguments for its stock clients, or a user's own file, recorded by us.
+
+    The recorder starts as many users as have so many connections together.
+    """
     files = f"{HERE / 'recorder.py'},{locustfile or HERE / 'stock_users.py'}"
-    rates = ["--users", str(users), "--spawn-rate", str(users)]
-    return ["-f", files, *rates, "--host", f"http://{host}:{port}"]
+    users = ["--users", str(connections), "--spawn-rate", str(connections)]
+    return ["-f", files, *users, "--host", f"http://{host}:{port}"]
 
 
 def stock_environment(client: Client, scenario: Scenario, timeout_s: float) -> dict[str, str]:
@@ -81,6 +86,14 @@ def _free_port() -> int:
 
 class LoadFault(BenchError):
     """The load process died, hung, or could not carry out a command."""
+
+
+class Refusal(LoadFault):
+    """The load process could not carry out a command; `text` is what it said."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"the load process failed: {text}")
+        self.text = text
 
 
 class LoadProcess:
@@ -151,7 +164,10 @@ class LoadProcess:
         return tuple(entry.pid for entry in process_table().values() if entry.group == own)
 
     def greet(self) -> None:
-        """Wait until the process is ready for commands; raises LoadFault."""
+        """Wait until the process is ready for commands; raises LoadFault.
+
+        Stock users and those of a locustfile start at the first of them.
+        """
         self.pids = self.reply(Ready, START_TIMEOUT_S).pids
 
     def ask(self, command: Command, expected: type[R], timeout_s: float) -> R:
@@ -215,7 +231,7 @@ class LoadProcess:
         except (EOFError, ConnectionError) as error:
             raise LoadFault(self._epitaph()) from error
         if isinstance(reply, Failed):
-            raise LoadFault(f"the load process failed: {reply.text}")
+            raise Refusal(reply.text)
         if not isinstance(reply, expected):
             raise LoadFault(f"the load process answered {type(reply).__name__} out of turn")
         return reply

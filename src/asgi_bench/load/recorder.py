@@ -5,6 +5,7 @@ sees what Locust sees, in milliseconds as floats, before Locust rounds them.
 """
 
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -12,11 +13,24 @@ from typing import Any
 
 import gevent
 import locust.stats
+from gevent.event import Event
 from locust import events
 
+from asgi_bench.errors import UsageError
 from asgi_bench.load.channel import SocketChannel
+from asgi_bench.load.headcount import headcount
 from asgi_bench.load.histogram import Recording
-from asgi_bench.load.messages import Close, Closed, Failed, Load, Loaded, Quit, Ready
+from asgi_bench.load.messages import (
+    Close,
+    Closed,
+    Command,
+    Failed,
+    Load,
+    Loaded,
+    Quit,
+    Ready,
+    Reply,
+)
 from asgi_bench.load.relay import leave
 from asgi_bench.load.session import paired
 from asgi_bench.machine.clocks import cpu_s_by_process, run_queue_wait_s
@@ -41,6 +55,7 @@ class Recorder:
         self._correct = 0
         self._errors: Counter[str] = Counter()
         self._response_bytes: int | None = None
+        self._has_users, self._is_over = Event(), Event()
         self.reports: set[Callable[[], None]] = set()
 
     def note(
@@ -63,26 +78,50 @@ class Recorder:
         self._latencies_ns += latencies_ns
         self._response_bytes = size
 
-    def greet(self, **_: Any) -> None:
-        """Say that all users are up, and start to answer."""
+    def greet(self) -> None:
+        """Say whether there are users for it, and start none of them before a first command.
+
+        So the harness can ask about a locustfile alone. Raises SystemExit where it quits then, or
+        no number of users will do.
+        """
+        options = self._environment.parsed_options
+        try:
+            # A shape has a number of its own.
+            if self._environment.shape_class is None:
+                options.num_users = headcount(options.num_users, self._environment.user_classes)
+        except UsageError as fault:
+            self._channel.send(Failed(str(fault)))
+            sys.exit(1)
         self._channel.send(Ready((os.getpid(),)))
-        gevent.spawn(self._serve)
+        command = self._channel.receive()
+        if isinstance(command, Quit):
+            sys.exit()
+        gevent.spawn(self._serve, command)
 
-    def _serve(self) -> None:
-        while True:
-            match command := self._channel.receive():
-                case Load():
-                    reply: Loaded | Closed | Failed = self._load(command)
-                case Close():
-                    reply = self._close()
-                case Quit():
-                    leave(self._environment)
-                    return
-                case _:
-                    reply = Failed("only slices of running users can be recorded")
-            self._channel.send(reply)
+    def start(self, **_: Any) -> None:
+        """Take it that all users are up. A shape says so after each of its steps."""
+        self._has_users.set()
 
-    def _load(self, command: Load) -> Loaded:
+    def end(self, **_: Any) -> None:
+        """Take it that the users are being stopped, for good."""
+        self._is_over.set()
+
+    def _serve(self, command: Command) -> None:
+        self._has_users.wait()
+        while not isinstance(command, Quit):
+            self._channel.send(self._carry_out(command))
+            command = self._channel.receive()
+        leave(self._environment)
+
+    def _carry_out(self, command: Command) -> Reply:
+        match command:
+            case Load():
+                return self._load(command)
+            case Close():
+                return self._close()
+        return Failed("only slices of running users can be recorded")
+
+    def _load(self, command: Load) -> Loaded | Failed:
         self._gather()
         self._latencies_ns.clear()
         correct, errors = self._correct, self._error_counts
@@ -90,7 +129,11 @@ class Recorder:
         wait_before_s = run_queue_wait_s(own_pids)
         server_before, load_before = cpu_s_by_process(command.pids), time.process_time()
         begin_s = time.perf_counter()
-        gevent.sleep(command.duration_s)
+        if self._is_over.wait(command.duration_s):
+            return Failed(
+                "its users stopped before the slice ended (a LoadTestShape has to last longer than "
+                "--duration)"
+            )
         end_s = time.perf_counter()
         load_cpu_s = time.process_time() - load_before
         server_after = cpu_s_by_process(command.pids)
@@ -113,6 +156,8 @@ class Recorder:
     def _close(self) -> Closed:
         # Users end after their task: what is under way at a kill would be counted nowhere.
         self._environment.stop_timeout = STOP_TIMEOUT_S
+        # Locust would end its shape first, and whoever awaits that stops the users once more.
+        self._environment.shape_class = None
         self._environment.runner.stop()
         errors = self._error_counts
         return Closed(
@@ -162,4 +207,6 @@ def _attach(environment: Any, **_: Any) -> None:
     # Locust's own tables in tenths of a millisecond: in whole ones a fast server reads 0.
     locust.stats.bucket_response_time = tenths
     environment.events.request.add_listener(recorder.note)
-    environment.events.spawning_complete.add_listener(recorder.greet)
+    environment.events.spawning_complete.add_listener(recorder.start)
+    environment.events.test_stopping.add_listener(recorder.end)
+    recorder.greet()

@@ -26,6 +26,7 @@ from asgi_bench.measurement.calibration import calibration_for
 from asgi_bench.measurement.events import Observer
 from asgi_bench.measurement.expectations import settle_expectations
 from asgi_bench.measurement.interruption import orderly_interruption
+from asgi_bench.measurement.locustfile import check_locustfile
 from asgi_bench.measurement.rounds import Enough, measure
 from asgi_bench.model import Plan, RunHeader
 from asgi_bench.store.folders import run_id
@@ -62,7 +63,8 @@ def carry_out(
     when nothing is open, the other when it is reached.
 
     Raises BenchError where another run holds the machine or another program the port of Locust's
-    page, Interrupted on a signal. Whatever was stored until then stands.
+    page, UsageError where a locustfile can't be run, Interrupted on a signal. Whatever was stored
+    until then stands.
     """
     with orderly_interruption(), measuring_lock(order.lock_wait_s, announce=announce):
         _check_page(order.plan)
@@ -73,6 +75,7 @@ def carry_out(
         # Waiting for another run costs no budget: it says nothing about this one.
         began_s = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="asgi-bench-ask-") as logs:
+            check_locustfile(order.plan, Path(logs))
             plan = settle_expectations(order.plan, Path(logs), announce)
         asked_s = time.perf_counter() - began_s
         machine = describe_machine()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from asgi_bench.load.generator import (
+    START_TIMEOUT_S,
     LoadFault,
     LoadProcess,
     stock_arguments,
@@ -27,6 +28,8 @@ from asgi_bench.model import Plan, Scenario
 from asgi_bench.store.folders import safe_name
 from asgi_bench.store.runs import RunWriter
 
+# Users are up before their connections are: a FastUser opens one in this time.
+RAMP_S = 0.003
 # 128 KiB by the kernel's MAX_ARG_STRLEN, the name included.
 LONGEST_VARIABLE_BYTES = 100_000
 
@@ -54,8 +57,8 @@ class StockLoader:
     def _load(self, item: LoadedCell, round: int, neighbour_pids: Sequence[int]) -> None:
         item.draft.note(interleaved=False)
         key, pids = item.cell.key, item.server.pids
-        port, users = item.server.process.port, item.cell.load.connections
-        arguments = stock_arguments(HOST, port, users, self._plan.locustfile)
+        port, connections = item.server.process.port, item.cell.load.connections
+        arguments = stock_arguments(HOST, port, connections, self._plan.locustfile)
         env = self._environment(item.server.scenario)
         log = self._writer.log_path(key, round).with_suffix(".locust.log")
         process = LoadProcess(
@@ -72,8 +75,8 @@ class StockLoader:
             process.cpus = spread(process.pids, self._plan.load_cpus)
             item.draft.note(load_cpus=process.cpus)
             # Of a step nothing is kept in the cell's histogram.
-            warmup = Load(key, WARMUP_S, (), is_step=True)
-            process.ask(warmup, Loaded, WARMUP_S + GRACE_S)
+            warmup = Load(key, WARMUP_S + connections * RAMP_S, (), is_step=True)
+            process.ask(warmup, Loaded, warmup.duration_s + START_TIMEOUT_S)
             command = Load(key, self._plan.duration_s, pids)
             meter = DisturbanceMeter(
                 pids,
