@@ -1,13 +1,32 @@
 """Several load processes as one: what they are given adds up, and so does what they report."""
 
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gevent
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asgi_bench.load import relay
 from asgi_bench.load.histogram import encoded
-from asgi_bench.load.messages import Close, Closed, Failed, Load, Loaded, Open, Opened, Ready
-from asgi_bench.load.relay import merge, share_of
+from asgi_bench.load.messages import (
+    Close,
+    Closed,
+    Failed,
+    Load,
+    Loaded,
+    Open,
+    Opened,
+    Quit,
+    Ready,
+    Reply,
+    encode,
+)
+from asgi_bench.load.relay import Relay, merge, share_of
 from asgi_bench.model import ErrorCounts, OpenFigures
 from tests.load.loading import target_at
 
@@ -104,3 +123,75 @@ def test_one_that_failed_stands_for_all() -> None:
     """A slice that a process could not carry out is no slice."""
     assert merge([ONE, Failed("no"), OTHER]) == Failed("no")
     assert merge([ONE, Ready((1,))]) == Failed("load processes answered Loaded and Ready")
+
+
+class Master:
+    """Locust's master as the relay sees it: its workers greet, and `acknowledging` say good-bye."""
+
+    def __init__(self, workers: int, acknowledging: int) -> None:
+        names = [SimpleNamespace(id=str(number)) for number in range(workers)]
+        self.clients = SimpleNamespace(all=names)
+        self.environment = SimpleNamespace(runner=self, web_ui=None)
+        self.has_quit = False
+        self._acknowledging = acknowledging
+
+    def register_message(self, name: str, take: Callable[..., None]) -> None:
+        """Greet by it at once."""
+        self._take = take
+        for client in self.clients.all:
+            self._reply(Ready((int(client.id),)))
+
+    def send_message(self, name: str, data: bytes, client: str) -> None:
+        """A worker gets its share of a command, here to quit."""
+        if int(client) < self._acknowledging:
+            self._reply(Ready(()))
+
+    def quit(self) -> None:
+        """End all."""
+        self.has_quit = True
+
+    def _reply(self, reply: Reply) -> None:
+        self._take(self.environment, SimpleNamespace(data=encode(reply)))
+
+
+class Quitter:
+    """The channel of a harness that takes the greeting and quits."""
+
+    def __init__(self, table: Path) -> None:
+        self._table = table
+
+    def receive(self) -> Quit:
+        """End all."""
+        return Quit(str(self._table))
+
+    def send(self, reply: Reply) -> None:
+        """Take it."""
+
+
+@pytest.mark.parametrize("acknowledging", [0, 1, 2])
+def test_a_last_report_that_is_not_acknowledged_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    acknowledging: int,
+) -> None:
+    """The log says that the table may lack counts, and the table is written all the same."""
+    tables: list[Path] = []
+
+    def note(environment: Any, path: Path) -> None:
+        tables.append(path)
+
+    monkeypatch.setattr(relay, "FLUSH_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(relay, "write_table", note)
+    monkeypatch.setattr(relay, "SocketChannel", lambda: Quitter(tmp_path / "table.csv"))
+    master = Master(2, acknowledging)
+    Relay(master).serve(2)
+    gevent.sleep(0)
+    told = [record.getMessage() for record in caplog.records]
+    if acknowledging == 2:
+        assert told == []
+    else:
+        (line,) = told
+        assert "may lack the last counts: not all of 2 load processes answered" in line
+    assert tables == [tmp_path / "table.csv"]
+    assert master.has_quit

@@ -1,9 +1,10 @@
 """Locust's master between the harness and several load processes: splits, waits, merges.
 
 A command goes to every worker as its share of the load, and the harness gets one reply when all
-have answered: the last report is acknowledged, not hoped for.
+have answered: the last report is acknowledged, not hoped for; where one isn't, the log says so.
 """
 
+import logging
 from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
@@ -41,6 +42,7 @@ REPLY_TIMEOUT_S = 120.0
 FLUSH_TIMEOUT_S = 5.0
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class Relay:
@@ -65,7 +67,10 @@ class Relay:
                 share = share_of(command, index, workers)
                 self._runner.send_message(COMMAND_MESSAGE, encode(share), client)
             if isinstance(command, Quit):
-                self._collect(len(clients), FLUSH_TIMEOUT_S)
+                last = self._collect(workers, FLUSH_TIMEOUT_S)
+                if isinstance(last, Failed):
+                    # It goes to the log in the run's folder: nobody waits for a reply any more.
+                    log.warning("Locust's table may lack the last counts: %s", last.text)
                 if command.table is not None:
                     write_table(self._runner.environment, Path(command.table))
                 leave(self._runner.environment)
