@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -35,9 +36,9 @@ def run_locust(
     host: str,
     *,
     run_time: str | None = None,
-    stop_when: Path | None = None,
+    stop_when: Callable[[], bool] | None = None,
 ) -> LocustRun:
-    """Run a locustfile headless, by one user, until `run_time` or (by SIGTERM) a file is there."""
+    """Run a locustfile headless, by one user, until `run_time` or (by SIGTERM) a condition."""
     file = folder / "locustfile.py"
     file.write_text(locustfile)
     argv = [sys.executable, "-m", "locust", "-f", str(file), "--host", host, "--headless"]
@@ -49,7 +50,7 @@ def run_locust(
         )
         try:
             if stop_when is not None:
-                await_file(stop_when)
+                await_condition(stop_when)
                 process.send_signal(signal.SIGTERM)
             exit_code = process.wait(START_S)
         finally:
@@ -75,11 +76,11 @@ def read_table(path: Path) -> dict[str, Row]:
     }
 
 
-def await_file(path: Path) -> None:
-    """Wait until a file is there."""
+def await_condition(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
     deadline = time.monotonic() + START_S
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} never came"
+    while not holds():
+        assert time.monotonic() < deadline, "what is to stop the run never came"
         time.sleep(0.02)
 
 

@@ -30,7 +30,12 @@ def test_locusts_own_tables_are_the_servers_counts(known: KnownAnswers, tmp_path
     """Under plain `locust -f` its CSV has what the server received and got wrong, to the last."""
     script = (*["plain"] * 7, "status", "body", "truncated", "announced-close", "garbage")
     server = known.behave(Behaviour(script=script))
-    run = run_locust(tmp_path, LOCUSTFILE, server.address, run_time="1s")
+    run = run_locust(
+        tmp_path,
+        LOCUSTFILE,
+        server.address,
+        stop_when=lambda: server.counts_now().requests > 100,
+    )
     counts = server.counts()
     errors = expected_errors(counts)
     assert run.exit_code == 0, run.output
@@ -59,7 +64,7 @@ def test_a_signal_ends_it_and_loses_no_count(
     """Locust's stop is obeyed in mid-stretch: what is out is awaited, its time-outs included."""
     server = known.behave(Behaviour(opening=("plain",) * 50, script=(kind,)))
     locustfile = LOCUSTFILE.replace("connections = 4", "connections = 4\n    timeout_s = 0.7")
-    run = run_locust(tmp_path, locustfile, server.address, stop_when=tmp_path / "loaded")
+    run = run_locust(tmp_path, locustfile, server.address, stop_when=(tmp_path / "loaded").exists)
     counts = server.counts()
     assert run.exit_code == 0, run.output
     assert run.rows["/items"].requests == counts.requests
@@ -76,7 +81,7 @@ def test_a_stop_during_the_ramp_is_clean(known: KnownAnswers, tmp_path: Path) ->
         Path("loaded").touch()
         super().on_start()
 """
-    run = run_locust(tmp_path, locustfile, server.address, stop_when=tmp_path / "loaded")
+    run = run_locust(tmp_path, locustfile, server.address, stop_when=(tmp_path / "loaded").exists)
     assert run.exit_code == 0, run.output
     assert "Traceback" not in run.output
     assert run.rows["Aggregated"].requests == server.counts().requests
@@ -100,7 +105,12 @@ def readme_example() -> str:
 def test_the_example_of_the_readme_runs_as_it_stands(known: KnownAnswers, tmp_path: Path) -> None:
     """By plain `locust -f`: no failures, 64 connections, and every request is the server's."""
     server = known.behave(Behaviour())
-    run = run_locust(tmp_path, readme_example(), server.address, run_time="1s")
+
+    def is_loaded() -> bool:
+        counts = server.counts_now()
+        return counts.connections == 64 and counts.requests > 640
+
+    run = run_locust(tmp_path, readme_example(), server.address, stop_when=is_loaded)
     counts = server.counts()
     assert run.exit_code == 0, run.output
     assert (run.rows["/"].failures, run.failures) == (0, {})
