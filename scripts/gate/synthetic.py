@@ -4,7 +4,7 @@ Each case makes the slices of one block: logarithms of how slow the sides were, 
 is put in beside noise is the candidate's true effect.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from math import log, log1p
 
@@ -13,7 +13,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from asgi_bench.analysis.ab_report import SETTLED
-from asgi_bench.analysis.block_effects import TOTALS, BlockEffect, Floats, effect_of_slices
+from asgi_bench.analysis.block_effects import BlockEffect, Floats, effect_of_slices
 from asgi_bench.analysis.looks import Look, spent_by
 from asgi_bench.model import Gate, GateMetric, Verdict
 from gate.verdicts import GATED, verdict_of
@@ -139,13 +139,15 @@ def simulate(
     case: Case, effect: float, gate: Gate, runs: int, seed: int, *, with_totals: bool = True
 ) -> Outcome:
     """Judge so many runs, each look by look, of a candidate that is slower by `effect`."""
-    metrics = (*GATED, *TOTALS.values()) if with_totals else GATED
     verdicts: dict[Verdict, int] = {}
     held_up = 0
     for run in range(runs):
         chance = np.random.default_rng((seed, run))
-        blocks = (_block(case, chance, number, effect, metrics) for number in range(BLOCKS))
-        verdict, is_held_up = _verdict(blocks, metrics, gate)
+        blocks = (
+            _block(case, chance, number, effect, with_totals=with_totals)
+            for number in range(BLOCKS)
+        )
+        verdict, is_held_up = _verdict(blocks, gate)
         verdicts[verdict] = verdicts.get(verdict, 0) + 1
         held_up += is_held_up
     return Outcome(runs, verdicts, held_up)
@@ -166,14 +168,15 @@ def looks(gate: Gate) -> list[Look]:
 Block = dict[GateMetric, BlockEffect | None]
 
 
-def _block(
-    case: Case, chance: Random, number: int, effect: float, metrics: Sequence[GateMetric]
-) -> Block:
-    """Some metrics of a block; the CPU shares half of the throughput's fate."""
+def _block(case: Case, chance: Random, number: int, effect: float, *, with_totals: bool) -> Block:
+    """Both metrics of a block and their totals; the CPU shares half of the throughput's fate."""
     slowness = case(chance, SLICES) + np.array([0, 0, log1p(effect)])
     cpu = 0.5 * (slowness + case(chance, SLICES) + np.array([0, 0, log1p(effect)]))
-    logs: dict[GateMetric, Floats] = {"throughput_rps": -slowness, "server_cpu_s_per_request": cpu}
-    if len(metrics) > len(logs):
+    logs: dict[GateMetric, Floats] = {
+        "throughput_rps": -slowness,
+        "server_cpu_s_per_request": cpu,
+    }
+    if with_totals:
         logs["total_throughput_rps"] = -_of_all(slowness)
         logs["total_server_cpu_s_per_request"] = _of_all(cpu)
     return {
@@ -190,9 +193,7 @@ def _of_all(slowness: Floats) -> Floats:
     return np.log(total)[np.newaxis]
 
 
-def _verdict(
-    blocks: Iterator[Block], metrics: Sequence[GateMetric], gate: Gate
-) -> tuple[Verdict, bool]:
+def _verdict(blocks: Iterator[Block], gate: Gate) -> tuple[Verdict, bool]:
     """Look by look, and whether totals alone held it up.
 
     No block is made for a look that isn't needed.
@@ -203,7 +204,7 @@ def _verdict(
     for look in looks(gate):
         seen += islice(blocks, look.blocks - len(seen))
         effects = {
-            metric: [found for block in seen if (found := block[metric])] for metric in metrics
+            metric: [found for block in seen if (found := block[metric])] for metric in seen[0]
         }
         verdict = verdict_of(effects, gate, look.level)
         if verdict in SETTLED:

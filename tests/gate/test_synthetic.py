@@ -24,7 +24,7 @@ def passed(found: Outcome) -> int:
 def check(case: str, runs: int) -> None:
     """Hold a case to its error rates."""
     made = CASES[case]
-    # Totals only hold up what would pass, so they can't raise the counts of the first and the last.
+    # Totals can only hold up what these count.
     same = simulate(made, 0.0, SIGNIFICANCE, runs, seed=1, with_totals=False)
     assert same.count("regression", "improvement") <= most(runs, SIGNIFICANCE.alpha)
     assert same.count("invalid") == 0 or same.count("invalid") <= most(runs, 0.002)
