@@ -1,15 +1,16 @@
+import json
 import subprocess
 import sys
-from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.synthetic_run import store_run, synthetic_run
 
 # What the standard library lacks on other systems goes after others have imported theirs: what
-# those do there is not ours to test.
+# those do there is not ours to test. One process for all command lines, for its imports take long.
 ELSEWHERE = """
-import select, sys
+import contextlib, io, json, select, sys
 import hdrh.histogram, jinja2, matplotlib.pyplot, msgspec, numpy, psutil, rich.table
 import scipy.special, scipy.stats, typer
 for name in ("fcntl", "resource", "gevent", "locust"):
@@ -17,36 +18,52 @@ for name in ("fcntl", "resource", "gevent", "locust"):
 del select.epoll
 sys.platform = "darwin"
 from asgi_bench.cli.main import main
-main()
+for arguments in json.loads(sys.argv[1]):
+    sys.argv[1:] = arguments
+    said, code = io.StringIO(), 0
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    print(json.dumps([code, said.getvalue()]))
 """
+MEASURING = ("check", "run", "ab", "calibrate")
 
 
-def elsewhere(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """The command line on a system that isn't Linux."""
-    argv = [sys.executable, "-c", ELSEWHERE, *map(str, arguments)]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60)
+class Ended(NamedTuple):
+    """How a command line ended, and what it said on stderr."""
+
+    code: int
+    stderr: str
 
 
-@pytest.mark.parametrize("verb", ["check", "run", "ab", "calibrate"])
-def test_measuring_elsewhere_is_refused_in_one_line(verb: str) -> None:
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+    """Each verb on a system that isn't Linux, those that read with a stored run."""
+    parent = tmp_path_factory.mktemp("results")
+    run = str(store_run(synthetic_run(rounds=3), parent))
+    lines = [[verb, "--server", "uvicorn", "--budget=5s"] for verb in MEASURING]
+    lines += [["--help"], ["report", run], ["export", run, "--format", "csv"]]
+    lines += [["compare", run, run], ["history", str(parent)]]
+    argv = [sys.executable, "-c", ELSEWHERE, json.dumps(lines)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    told = map(json.loads, done.stdout.splitlines())
+    return {line[0]: Ended(*ended) for line, ended in zip(lines, told, strict=True)}
+
+
+@pytest.mark.parametrize("verb", MEASURING)
+def test_measuring_elsewhere_is_refused_in_one_line(elsewhere: dict[str, Ended], verb: str) -> None:
     """Whatever its flags, a verb that measures says that it needs Linux, and exits with 1."""
-    done = elsewhere(verb, "--server", "uvicorn", "--budget=5s")
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [
+    assert elsewhere[verb] == Ended(
+        1,
         "asgi-bench: measuring needs Linux, this is darwin; "
-        "report, plot and the other reading verbs work here"
-    ]
+        "report, plot and the other reading verbs work here\n",
+    )
 
 
-def test_reading_works_elsewhere(tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", ["--help", "report", "export", "compare", "history"])
+def test_reading_works_elsewhere(elsewhere: dict[str, Ended], verb: str) -> None:
     """Stored runs are read without any module that Linux alone has."""
-    folder = store_run(synthetic_run(), tmp_path)
-    for verb in (
-        ("--help",),
-        ("report", folder),
-        ("export", folder, "--format", "csv"),
-        ("compare", folder, folder),
-        ("history", tmp_path),
-    ):
-        done = elsewhere(*verb)
-        assert done.returncode == 0, done.stderr
+    assert elsewhere[verb] == Ended(0, "")
