@@ -73,7 +73,7 @@ def test_full_calibration_of_real_servers(tmp_path: Path) -> None:
     done = command("calibrate", "--budget", "58s", folder=tmp_path)
     assert done.code == 0, done.stderr
     stored = read_calibration(tmp_path / done.stdout.splitlines()[-1])
-    assert [point.connections for point in stored.ceiling] == [1, 8, 64, 256]
+    assert [point.connections for point in stored.ceiling] == [1, 8, 64, 256, 1024]
     assert stored.slice_noise is not None and stored.latency_bias is not None
     assert stored.aa_floor is not None and stored.aa_floor.half_width is not None
     assert stored.slice_lengths is not None
