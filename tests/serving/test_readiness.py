@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from asgi_bench.machine import sockets
+from asgi_bench.machine.processes import process_table
 from asgi_bench.machine.sockets import ConnectionOwners
 from asgi_bench.model import ErrorCounts, Scenario
 from asgi_bench.serving import readiness
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.process import ServerProcess, stop_all
-from asgi_bench.serving.readiness import Readiness, wait_for_all, wait_until_ready
+from asgi_bench.serving.readiness import Candidate, Readiness, wait_for_all, wait_until_ready
 
 from .conftest import FAKE, MakeServer
 
@@ -240,3 +241,17 @@ def test_one_that_hangs_holds_up_no_other(make_server: MakeServer, scenario: Sce
 def test_waiting_for_none_is_done_at_once() -> None:
     """An empty block has nothing to wait for."""
     assert wait_for_all([], 5) == []
+
+
+def test_a_stranger_that_came_between_two_looks_is_named(
+    make_server: MakeServer, scenario: Scenario
+) -> None:
+    """The sockets were read before it listened, and the server ended of it before the next look."""
+    command = (sys.executable, "-I", "-S", "-c", "raise SystemExit(1)")
+    with make_server(command=command) as server, stranger(server.port) as pid:
+        deadline = time.monotonic() + 20
+        while server.exit_description is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        with pytest.raises(ServerFault, match=rf"is held by .*\(pid {pid}\)"):
+            Candidate(server, scenario, 1).look([], process_table())

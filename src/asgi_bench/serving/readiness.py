@@ -69,6 +69,9 @@ class Candidate:
         pids = self._process.live_pids(table)
         strangers = self._strange_listeners(rows, table, pids)
         ended = self._process.exit_description
+        if ended is not None and not strangers:
+            # Whoever took the port may have come after the rows were read, and be why it ended.
+            strangers = self._strange_listeners(sockets.tcp_rows(), process_table(), ())
         if strangers and (self._stranger_looks >= _STRANGER_LOOKS or ended is not None):
             raise self._fault(
                 f"port {self._process.port} is held by {describe_holder(strangers)}, "
