@@ -1,4 +1,4 @@
-"""The command line: one module a verb, registered here by one line each."""
+"""The command line: one module a verb, registered here; those that measure by a table."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the measuring verbs share: where they work, and the plan of a selection."""
+"""What the measuring verbs share: the plan of a selection, and what it would do."""
 
 import shlex
 

@@ -24,6 +24,7 @@ if sys.platform == "linux":
         "ab": ab,
         "calibrate": calibrate_,
     }
+    ANY_FLAGS: dict[str, bool] = {}
 else:
 
     def refuse() -> NoReturn:
@@ -34,8 +35,5 @@ else:
         )
 
     MEASURING_VERBS: dict[str, Verb] = dict.fromkeys(("check", "run", "ab", "calibrate"), refuse)
-
-# Where a verb is refused that is said whatever its flags are.
-ANY_FLAGS = (
-    {} if sys.platform == "linux" else {"ignore_unknown_options": True, "allow_extra_args": True}
-)
+    # A verb is refused whatever its flags are.
+    ANY_FLAGS: dict[str, bool] = {"ignore_unknown_options": True, "allow_extra_args": True}

@@ -9,12 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from asgi_bench.cli.app_options import (
-    Python,
-    interpreter_of,
-    overrule_defaults,
-    own_app_of,
-)
+from asgi_bench.cli.app_options import Python, interpreter_of, overrule_defaults, own_app_of
 from asgi_bench.cli.flag_groups import with_group
 from asgi_bench.cli.load_options import (
     ArrivalsChoice,

@@ -28,8 +28,8 @@ METRIC_NAMES: dict[GateMetric, str] = {
     "total_throughput_rps": "throughput, all",
     "total_server_cpu_s_per_request": "CPU, all",
 }
-RATES = ("throughput_rps", "total_throughput_rps")
-COSTS = ("server_cpu_s_per_request", "total_server_cpu_s_per_request")
+RATES = ("throughput_rps", TOTALS["throughput_rps"])
+COSTS = ("server_cpu_s_per_request", TOTALS["server_cpu_s_per_request"])
 COMMIT_LETTERS = 12
 
 

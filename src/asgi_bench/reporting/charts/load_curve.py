@@ -19,13 +19,7 @@ from asgi_bench.reporting.charts.end_labels import (
     label_tops,
     tops_height,
 )
-from asgi_bench.reporting.charts.lines import (
-    Look,
-    draw_hatched,
-    draw_line,
-    line_name,
-    look_of,
-)
+from asgi_bench.reporting.charts.lines import Look, draw_hatched, draw_line, line_name, look_of
 from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.sheet import (
     FAINT_INK,
