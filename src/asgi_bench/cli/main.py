@@ -1,4 +1,4 @@
-"""The command line: one module a verb, registered here; those that measure by a table."""
+"""The command line: one module a verb; `verbs.py` has the table of them."""
 
 import sys
 from pathlib import Path
@@ -7,19 +7,12 @@ from typing import Annotated
 import typer
 
 from asgi_bench import __version__
-from asgi_bench.cli.compare import compare
-from asgi_bench.cli.export import export_
-from asgi_bench.cli.history import history
-from asgi_bench.cli.list_ import list_
-from asgi_bench.cli.measuring_verbs import ANY_FLAGS, MEASURING_VERBS
-from asgi_bench.cli.options import take_project_defaults
-from asgi_bench.cli.plot import plot
-from asgi_bench.cli.recommend import recommend
-from asgi_bench.cli.report import report
+from asgi_bench.cli.verbs import VerbsGroup
 from asgi_bench.errors import BenchError, ExitCode
 
 app = typer.Typer(
     name="asgi-bench",
+    cls=VerbsGroup,
     help="Compare ASGI servers honestly.",
     add_completion=False,
     invoke_without_command=True,
@@ -27,16 +20,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-app.command("list")(list_)
-for name, verb in MEASURING_VERBS.items():
-    app.command(name, context_settings=ANY_FLAGS)(verb)
-app.command("report")(report)
-app.command("plot")(plot)
-app.command("recommend")(recommend)
-app.command("compare")(compare)
-app.command("history")(history)
-app.command("export")(export_)
 
 
 def _print_version(asked: bool) -> None:
@@ -55,6 +38,9 @@ def _before_any_verb(
     if context.invoked_subcommand is None:
         print(context.get_help())
         raise typer.Exit(ExitCode.USAGE)
+    # Not needed for `--help` of all verbs, and it imports what reads flags.
+    from asgi_bench.cli.options import take_project_defaults
+
     take_project_defaults(context, Path.cwd())
 
 

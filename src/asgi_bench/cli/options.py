@@ -240,14 +240,17 @@ def take_project_defaults(context: typer.Context, folder: Path) -> None:
         UsageError: the file has a key or a value that is not understood.
     """
     defaults = project_defaults(folder)
-    commands: dict[str, Any] = getattr(context.command, "commands", {})
+    name = context.invoked_subcommand
+    commands: Mapping[str, Any] = getattr(context.command, "commands", {})
+    # Of the others nothing is asked: to look one up is to import it.
+    if name is None or name not in commands:
+        return
     context.default_map = {
         name: {
             parameter.name: defaults[parameter.name]
-            for parameter in command.params
+            for parameter in commands[name].params
             if parameter.name in defaults and (name, parameter.name) not in NO_DEFAULTS
         }
-        for name, command in commands.items()
     }
 
 

@@ -4,7 +4,10 @@ import sys
 from typing import NamedTuple
 
 import pytest
+from typer.testing import CliRunner
 
+from asgi_bench.cli.main import app
+from asgi_bench.cli.verbs import Verbs
 from tests.synthetic_run import store_run, synthetic_run
 
 # What the standard library lacks on other systems goes after others have imported theirs: what
@@ -67,3 +70,41 @@ def test_measuring_elsewhere_is_refused_in_one_line(elsewhere: dict[str, Ended],
 def test_reading_works_elsewhere(elsewhere: dict[str, Ended], verb: str) -> None:
     """Stored runs are read without any module that Linux alone has."""
     assert elsewhere[verb] == Ended(0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unwanted"),
+    [
+        (["list"], ["matplotlib", "scipy", "locust", "jinja2", "ruptures"]),
+        (
+            ["--version"],
+            ["numpy", "scipy", "locust", "jinja2", "ruptures", "asgi_bench.definitions"],
+        ),
+        (["recommend", "--help"], ["locust", "gevent", "ruptures"]),
+    ],
+    ids=lambda value: value[0] if len(value) < 3 else "",
+)
+def test_verb_waits_for_no_other_verbs_imports(arguments: list[str], unwanted: list[str]) -> None:
+    """What only another verb needs is not imported."""
+    argv = [sys.executable, "-X", "importtime", "-m", "asgi_bench", *arguments]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "asgi_bench.cli.main" in imported
+    assert imported.isdisjoint(unwanted)
+
+
+def test_all_verbs_are_told_with_what_they_do() -> None:
+    """`--help` names each verb once, in the order of use, with its first sentence."""
+    told = CliRunner().invoke(app, ["--help"], prog_name="asgi-bench").stdout
+    lines = told.partition("Commands:")[2].strip().splitlines()
+    verbs = [line.split()[0] for line in lines if line[:3].strip()]
+    assert verbs == list(Verbs())
+    assert all(len(line.split()) > 3 for line in lines)
+
+
+def test_misspelt_verb_is_named_with_the_nearest() -> None:
+    """A verb that isn't there is one line with what was perhaps meant, and exit code 2."""
+    result = CliRunner().invoke(app, ["hystory"])
+    assert result.exit_code == 2
+    assert "No such command 'hystory'. Did you mean 'history'?" in result.stderr
