@@ -9,9 +9,9 @@ from asgi_bench.analysis.change_points import (
     FALSE_ALARMS,
     LONGEST_SERIES,
     MIN_SEGMENT,
-    Segmentation,
     find_changes,
 )
+from asgi_bench.model import Segmentation
 
 NOISE = 0.01
 

@@ -17,11 +17,14 @@ for the longer a series, the more short stretches can seem to differ.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TypeAlias
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr, stdtrit
+
+from asgi_bench.model import Segmentation, Step
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -41,31 +44,6 @@ MEDIAN_DIFFERENCE = 0.6745 * 2**0.5
 ROUNDED_DIGITS = 12
 FALSE_ALARMS = 0.001
 CONFIDENCE = 0.95
-
-Kind: TypeAlias = Literal["step", "drift"]
-
-
-class Step(NamedTuple):
-    """A change between `first - 1` and `last`, the first value that surely has the new level.
-
-    `place` is the likeliest first value after a step; a drift goes on from `first` to `last`.
-    `change` is that of the level, with its 95 % bounds given that it is where it is.
-    """
-
-    kind: Kind
-    place: int
-    first: int
-    last: int
-    change: float
-    lower: float
-    upper: float
-
-
-class Segmentation(NamedTuple):
-    """The changes of a series in order, and the places of its spikes."""
-
-    steps: tuple[Step, ...]
-    spikes: tuple[int, ...]
 
 
 def find_changes(values: Sequence[float]) -> Segmentation:
@@ -115,7 +93,7 @@ def _running_median(series: Floats) -> Floats:
 
 def _proposals(series: Floats, noise: float) -> list[int]:
     """The bounds of the segments of least squares, 0 and the length among them."""
-    # Two thirds of a second to import, which no verb but one should pay for.
+    # A second to import (scipy.stats), which only what searches should pay for.
     import ruptures
 
     search = ruptures.KernelCPD(kernel="linear", min_size=MIN_SEGMENT).fit(series[:, np.newaxis])
@@ -260,4 +238,6 @@ def _drift(series: Floats, first: int, last: int) -> Step:
 
 def _shifted(step: Step, by: int) -> Step:
     """A step counted from another first value."""
-    return step._replace(place=step.place + by, first=step.first + by, last=step.last + by)
+    return msgspec.structs.replace(
+        step, place=step.place + by, first=step.first + by, last=step.last + by
+    )

@@ -6,9 +6,9 @@ load, tool or kernel) need not move both alike, so a change that it may have cau
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import expm1, log
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from asgi_bench.analysis.breaks import (
     Break,
@@ -19,12 +19,15 @@ from asgi_bench.analysis.breaks import (
     concerning,
     has_measuring,
 )
-from asgi_bench.analysis.change_points import Step, find_changes
+from asgi_bench.analysis.change_points import find_changes
 from asgi_bench.analysis.surroundings import Change
-from asgi_bench.model import Effect, RatioPoint, RunEntry, TrackedMetric
+from asgi_bench.model import Effect, RatioPoint, RunEntry, Segmentation, Step, TrackedMetric
 
 # As an A/B: what is smaller matters to nobody, however certain it is.
 MIN_CHANGE = 0.02
+
+# Finds the changes of level in a series.
+Search: TypeAlias = Callable[[Sequence[float]], Segmentation]
 
 
 class Shift(NamedTuple):
@@ -130,17 +133,19 @@ def build_history(
     *,
     fingerprint: str | None = None,
     min_change: float = MIN_CHANGE,
+    search: Search = find_changes,
 ) -> History:
     """The history of one machine: that of the newest run, unless another is named.
 
     `entries` are in order of time. Changes smaller than `min_change` are counted, not told.
+    `search` is `find_changes`, or something that remembers what it found.
     """
     if fingerprint is None and entries:
         fingerprint = entries[-1].fingerprint
     runs = tuple(entry for entry in entries if entry.fingerprint == fingerprint)
     return History(
         runs=runs,
-        series=tuple(_all_series(runs, environments, min_change)),
+        series=tuple(_all_series(runs, environments, min_change, search)),
         breaks=tuple(breaks(runs, environments)),
         others=_others(entries, fingerprint),
         abs=sum(run.is_ab for run in runs),
@@ -155,7 +160,7 @@ def slowdown(metric: TrackedMetric, log_change: float) -> float:
 
 
 def _all_series(
-    runs: Sequence[RunEntry], environments: Facts, min_change: float
+    runs: Sequence[RunEntry], environments: Facts, min_change: float, search: Search
 ) -> Iterator[Series]:
     """The series by cell, metric and reference, in the order in which they first came up."""
     places: dict[tuple[str, TrackedMetric, str], list[tuple[int, RatioPoint]]] = {}
@@ -167,7 +172,7 @@ def _all_series(
         numbers = tuple(number for number, _ in members)
         points = tuple(point for _, point in members)
         of_series = tuple(runs[number] for number in numbers)
-        found = find_changes([log(point.ratio) for point in points])
+        found = search([log(point.ratio) for point in points])
         series = Series(
             cell=cell,
             metric=metric,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from asgi_bench.analysis.change_points import find_changes
 from asgi_bench.analysis.history import MIN_CHANGE, build_history
 from asgi_bench.analysis.run_entries import run_entry
 from asgi_bench.analysis.surroundings import surroundings
@@ -16,6 +17,7 @@ from asgi_bench.definitions.quantities import parse_share
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Run
 from asgi_bench.reporting.history.text import render_history_text
+from asgi_bench.store.changes import remembered
 from asgi_bench.store.index import Listing, Summary, environment_key, list_history
 
 
@@ -38,9 +40,14 @@ def history(
     least = parse_share(min_change, "--min-change")
     listing = list_history(folder, _summary, RULES_VERSION)
     _check(folder, listing, machine)
-    found = build_history(
-        listing.entries, listing.environments, fingerprint=machine, min_change=least
-    )
+    with remembered(folder, find_changes) as search:
+        found = build_history(
+            listing.entries,
+            listing.environments,
+            fingerprint=machine,
+            min_change=least,
+            search=search,
+        )
     text = render_history_text(found, listing, width=terminal_width(), color=takes_color())
     sys.stdout.write(text)
     print(write_history_page(found, listing, folder))

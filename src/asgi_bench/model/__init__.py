@@ -13,7 +13,15 @@ from asgi_bench.model.behaviour import (
     WorkerRestart,
 )
 from asgi_bench.model.goal import Goal
-from asgi_bench.model.history import INDEX_VERSION, RatioPoint, RunEntry, TrackedMetric
+from asgi_bench.model.history import (
+    CHANGES_VERSION,
+    INDEX_VERSION,
+    RatioPoint,
+    RunEntry,
+    Segmentation,
+    Step,
+    TrackedMetric,
+)
 from asgi_bench.model.plan import (
     Arrivals,
     Cell,
@@ -60,6 +68,7 @@ from asgi_bench.model.verdict import (
 )
 
 __all__ = [
+    "CHANGES_VERSION",
     "INDEX_VERSION",
     "PROCESSOR_FACTS",
     "ROLES",
@@ -104,9 +113,11 @@ __all__ = [
     "RunEntry",
     "RunHeader",
     "Scenario",
+    "Segmentation",
     "Side",
     "Slice",
     "Source",
+    "Step",
     "TrackedMetric",
     "Trial",
     "ValidityLevel",

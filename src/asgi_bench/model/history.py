@@ -1,6 +1,7 @@
-"""What a history keeps of each run: its ratios, and what could have changed them.
+"""What a history keeps of each run, its ratios and what could have changed them, and what it found.
 
-`index.jsonl` holds these; it is derived from the runs and can be deleted at any time.
+`index.jsonl` and `changes.json` hold these; they are derived from the runs and can be deleted at
+any time.
 """
 
 from typing import Literal, TypeAlias
@@ -11,10 +12,36 @@ from asgi_bench.model.run import Source
 
 # Raised when entries hold other figures than before.
 INDEX_VERSION = 3
+# Raised when the same values have other changes found in them than before.
+CHANGES_VERSION = 1
 
 TrackedMetric: TypeAlias = Literal[
     "throughput_rps", "server_cpu_s_per_request", "response_time_p50_s"
 ]
+StepKind: TypeAlias = Literal["step", "drift"]
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A change between `first - 1` and `last`, the first value that surely has the new level.
+
+    `place` is the likeliest first value after a step; a drift goes on from `first` to `last`.
+    `change` is that of the level, with its 95 % bounds given that it is where it is.
+    """
+
+    kind: StepKind
+    place: int
+    first: int
+    last: int
+    change: float
+    lower: float
+    upper: float
+
+
+class Segmentation(msgspec.Struct, frozen=True):
+    """The changes of a series in order, and the places of its spikes."""
+
+    steps: tuple[Step, ...]
+    spikes: tuple[int, ...]
 
 
 class RatioPoint(msgspec.Struct, frozen=True, gc=False):

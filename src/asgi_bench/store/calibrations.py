@@ -6,6 +6,7 @@ import msgspec
 
 from asgi_bench.calibration import CALIBRATION_SCHEMA, CALIBRATION_VERSION, Calibration
 from asgi_bench.errors import BenchError
+from asgi_bench.store.files import write_whole
 from asgi_bench.store.folders import safe_name
 
 CALIBRATIONS_FOLDER = "calibration"
@@ -30,11 +31,9 @@ def write_calibration(parent: Path, calibration: Calibration) -> Path:
     """
     path = calibration_path(parent, calibration.fingerprint)
     content = msgspec.json.format(msgspec.json.encode(calibration), indent=2) + b"\n"
-    partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
+        write_whole(path, content)
     except OSError as error:
         raise BenchError(f"{path}: the calibration can't be stored: {error.strerror}") from None
     return path

@@ -14,6 +14,7 @@ import msgspec
 
 from asgi_bench.errors import BenchError
 from asgi_bench.model import INDEX_VERSION, Run, RunEntry
+from asgi_bench.store.files import write_whole
 from asgi_bench.store.folders import HEADER_FILE, TRIALS_FILE
 from asgi_bench.store.runs import UNREADABLE, read_run
 
@@ -193,9 +194,7 @@ def _write_index(
     rest = msgspec.json.Encoder().encode_lines([*lines, *(_Line(run=each) for each in found)])
     digest = hashlib.sha256(rest).hexdigest()
     head = msgspec.json.encode(_Head(INDEX_SCHEMA, INDEX_VERSION, rules_version, digest))
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(head + b"\n" + rest)
-        partial.replace(path)
+        write_whole(path, head + b"\n" + rest)
     except OSError as error:
         notes.append(f"{path} can't be written: {error.strerror}; the next time reads all again")

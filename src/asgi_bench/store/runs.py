@@ -10,6 +10,7 @@ import msgspec
 
 from asgi_bench.errors import BenchError
 from asgi_bench.model import AbReport, Behaviour, Proof, Run, RunHeader, Trial
+from asgi_bench.store.files import write_whole
 from asgi_bench.store.folders import (
     BEHAVIOUR_FILE,
     HEADER_FILE,
@@ -51,7 +52,7 @@ class RunWriter:
         try:
             self.folder = _new_folder(self._parent, self.header.run_id)
             self.header = msgspec.structs.replace(self.header, run_id=self.folder.name)
-            _write_atomically(self.folder / HEADER_FILE, _encode_header(self.header))
+            write_whole(self.folder / HEADER_FILE, _encode_header(self.header), survives_crash=True)
             self._trials = (self.folder / TRIALS_FILE).open("ab", buffering=0)
         except OSError as error:
             raise BenchError(f"{self.folder}: the run can't be stored: {error.strerror}") from None
@@ -90,12 +91,12 @@ class RunWriter:
     def write_proofs(self, proofs: Sequence[Proof]) -> None:
         """Store what really ran under each server setting."""
         content = msgspec.json.format(msgspec.json.encode(proofs), indent=2)
-        _write_atomically(self.folder / PROOFS_FILE, content + b"\n")
+        write_whole(self.folder / PROOFS_FILE, content + b"\n", survives_crash=True)
 
     def write_behaviours(self, behaviours: Sequence[Behaviour]) -> None:
         """Store how the server settings behaved, as far as is known by now."""
         content = msgspec.json.format(msgspec.json.encode(behaviours), indent=2)
-        _write_atomically(self.folder / BEHAVIOUR_FILE, content + b"\n")
+        write_whole(self.folder / BEHAVIOUR_FILE, content + b"\n", survives_crash=True)
 
     def log_path(self, cell_key: str, round: int, block: int = 0) -> Path:
         """Where a server's output of one round goes: `logs/<cell>/<round>.log`, its folder made.
@@ -168,7 +169,11 @@ def _read_beside(file: Path, kind: type[T], default: T) -> T:
 def write_verdict(folder: Path, report: AbReport) -> Path:
     """Store the verdict on an A/B in its run folder, whole, in place of an older one."""
     file = folder / VERDICT_FILE
-    _write_atomically(file, msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+    write_whole(
+        file,
+        msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n",
+        survives_crash=True,
+    )
     return file
 
 
@@ -244,21 +249,6 @@ def _encode_header(header: RunHeader) -> bytes:
     return msgspec.json.format(msgspec.json.encode(header), indent=2) + b"\n"
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
-    """The whole file or none of it, also after a crash."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def _write_fully(file: IO[bytes], content: bytes) -> None:
     """An unbuffered file may take a part at a time."""
     view = memoryview(content)
@@ -268,4 +258,4 @@ def _write_fully(file: IO[bytes], content: bytes) -> None:
 
 def _write_phases(folder: Path, phases_s: Mapping[str, float]) -> None:
     content = msgspec.json.encode({phase: round(s, 3) for phase, s in phases_s.items()})
-    _write_atomically(folder / PHASES_FILE, content + b"\n")
+    write_whole(folder / PHASES_FILE, content + b"\n", survives_crash=True)
