@@ -10,6 +10,7 @@ from asgi_bench.calibration import (
     LatencyFigures,
     LengthEffect,
     SliceLengths,
+    SliceLoss,
     SliceNoise,
     TimerError,
     Variation,
@@ -58,7 +59,7 @@ def full_calibration(fingerprint: str = "0123456789abcdef") -> Calibration:
     lengths = (
         LengthEffect(0.02, 1.5, 1.4, 1.6, 0.9, 0.88, 0.92, "different"),
         LengthEffect(0.1, 1.66, 1.6, 1.7, 0.999, 0.98, 1.02, "undecided"),
-        LengthEffect(0.5, 1.67, 1.6, 1.7, 1.0, 1.0, 1.0, "same"),
+        LengthEffect(0.5, 1.67, 1.6, 1.7, 0.998, 0.996, 1.001, "same"),
     )
     return msgspec.structs.replace(
         quick,
@@ -72,6 +73,18 @@ def full_calibration(fingerprint: str = "0123456789abcdef") -> Calibration:
         aa_floor=AAFloor(
             "uvicorn/default", 8, 0.75, 0.002, 0.011, Variation(0.012, 0.004, 0.03, 0.05)
         ),
-        slice_lengths=SliceLengths("granian/default", "uvicorn/default", 64, 8, 0.01, lengths, 0.1),
+        slice_lengths=SliceLengths(
+            "granian/default",
+            "uvicorn/default",
+            64,
+            8,
+            0.01,
+            lengths,
+            0.1,
+            losses=(
+                SliceLoss("granian/default", 0.003, 0.0021, 0.0042),
+                SliceLoss("uvicorn/default", 0.001, 0.0004, 0.0016),
+            ),
+        ),
         notes=("this machine is busy",),
     )

@@ -95,8 +95,9 @@ class AAFloor(msgspec.Struct, frozen=True):
 class LengthEffect(msgspec.Struct, frozen=True):
     """The throughput ratio of two servers in slices of one length, with its 95 % bounds.
 
-    `change` is that ratio over the one in the longest slices. It is `different` where its whole
-    interval lies further than the tolerance from 1, `same` where it lies within, else `undecided`.
+    `change` is what the length makes of it, against a slice without end, by what slices of all
+    lengths lost. It is `different` where its whole interval lies further than the tolerance from
+    1, `same` where it lies within, else `undecided`.
     """
 
     slice_s: float
@@ -109,12 +110,25 @@ class LengthEffect(msgspec.Struct, frozen=True):
     verdict: LengthVerdict
 
 
+class SliceLoss(msgspec.Struct, frozen=True):
+    """The time that a slice of any length loses of a server, with its 95 % bounds.
+
+    It begins with caches that others have filled.
+    """
+
+    server: str
+    loss_s: float
+    lower_s: float | None
+    upper_s: float | None
+
+
 class SliceLengths(msgspec.Struct, frozen=True):
     """Whether short slices change the ratio of `server` to `reference`.
 
     All lengths had their slices in each of the `segments`; before each slice one of the
-    `neighbours`, which were up as well, had one. `shortest_slice_s` is the shortest length that,
-    with all longer ones, isn't `different`.
+    `neighbours`, which were up as well, had one. `shortest_slice_s` is the shortest length to use:
+    one that is the `same`, or the default where none shorter is shown to be, or a longer one where
+    that is `different`.
     """
 
     server: str
@@ -125,6 +139,7 @@ class SliceLengths(msgspec.Struct, frozen=True):
     lengths: tuple[LengthEffect, ...]
     shortest_slice_s: float
     neighbours: tuple[str, ...] = ()
+    losses: tuple[SliceLoss, ...] = ()
 
 
 class Calibration(msgspec.Struct, frozen=True):
@@ -159,5 +174,5 @@ class Calibration(msgspec.Struct, frozen=True):
 
     @property
     def shortest_slice_s(self) -> float | None:
-        """The shortest slice that was found not to change ratios; None if that wasn't measured."""
+        """The shortest slice to use on this machine; None if that wasn't measured."""
         return None if self.slice_lengths is None else self.slice_lengths.shortest_slice_s

@@ -19,8 +19,8 @@ from asgi_bench.model import ROLES, ClosedLoop, ErrorCounts, OpenLoop, Role
 from tests.measurement.stand_ins import DURATION_S, loaded_cell
 from tests.synthetic_run import plan_of
 
-# Requests per second in the warm-up: slices of 20 ms, of 102 ms and of 1 s.
-SPEEDS = {"quick": 100_000.0, "medium": 10_000.0, "slow": 100.0}
+# Requests per second in the warm-up: slices of 100 ms, of 205 ms and of 1 s.
+SPEEDS = {"quick": 100_000.0, "medium": 5_000.0, "slow": 100.0}
 CONNECTIONS = 64
 
 
@@ -137,15 +137,15 @@ def test_all_connections_open_before_any_slice_and_close_after_all() -> None:
 
 
 def test_each_cell_gets_the_time_of_the_plan_in_slices_of_its_own_length() -> None:
-    """16 response times are a slice: 20 ms, 102 ms and a second here."""
+    """16 response times are a slice, or 100 ms: 100 ms, 205 ms and a second here."""
     stand = StandIn()
     cells = loaded_by(stand)
-    for name, length_s in (("quick", 0.02), ("medium", 0.1), ("slow", 1.0)):
+    for name, length_s in (("quick", 0.1), ("medium", 0.2), ("slow", 1.0)):
         own = [load.duration_s for load in stand.loads if load.name.startswith(f"{name}/")]
         assert sum(own) == pytest.approx(DURATION_S)
         assert own == pytest.approx([length_s] * len(own))
     trials = [cell.draft.finish() for cell in cells]
-    assert [len(trial.slices) for trial in trials] == [100, 20, 2]
+    assert [len(trial.slices) for trial in trials] == [20, 10, 2]
     assert [trial.sent_total for trial in trials] == [20] * 3
 
 
@@ -238,7 +238,7 @@ def test_a_server_that_answers_nothing_is_given_up_for_its_round(
     monkeypatch.setattr(stand, "ask", ask)
     loader = SliceLoader(plan_of(()), cast(LoadStand, stand), Watch(lambda event: None, 1.0))
     # Two fruitless slices take 1.4 s, three are more than two seconds.
-    for round, (silent_until, quick_slices) in enumerate([(20, 13), (12, 100)]):
+    for round, (silent_until, quick_slices) in enumerate([(20, 13), (12, 20)]):
         clock.silent_until = silent_until
         stand.commands.clear()
         loader.load([loaded_cell("quick"), loaded_cell("medium")], round=round, block=0)

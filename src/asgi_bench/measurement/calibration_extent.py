@@ -8,8 +8,11 @@ from asgi_bench.calibration import CalibrationKind
 from asgi_bench.errors import UsageError
 from asgi_bench.measurement.calibration_bench import CONNECTIONS
 from asgi_bench.measurement.calibration_generator import CEILING_SLICE_S
-from asgi_bench.measurement.calibration_noise import AA_DURATION_S, SEGMENT_LOAD_S
-from asgi_bench.measurement.schedule import SHORTEST_SLICE_S
+from asgi_bench.measurement.calibration_noise import (
+    AA_DURATION_S,
+    SEGMENT_LOAD_S,
+    SHORT_SLICE_S,
+)
 
 # What a full calibration takes beside its repetitions, and for one block and its segments
 # (measured on a machine of 2 CPUs).
@@ -39,7 +42,7 @@ class Extent(msgspec.Struct, frozen=True):
             len(self.ceiling_connections) * self.ceiling_slices * CEILING_SLICE_S
             + self.timer_s
             + self.bias_s
-            + self.noise_slices * SHORTEST_SLICE_S
+            + self.noise_slices * SHORT_SLICE_S
             + self.length_segments * SEGMENT_LOAD_S
             + self.aa_blocks * 2 * AA_DURATION_S
         )

@@ -7,13 +7,16 @@ from math import log
 import msgspec
 
 from asgi_bench.analysis.noise import (
-    LENGTH_TOLERANCE,
     coefficient_of_variation,
     lag1_autocorrelation,
-    length_effects,
     log_mean,
-    shortest_length_s,
     start_variation,
+)
+from asgi_bench.analysis.slice_lengths import (
+    LENGTH_TOLERANCE,
+    length_effects,
+    shortest_length_s,
+    slice_losses,
 )
 from asgi_bench.calibration import AAFloor, SliceLengths, SliceNoise
 from asgi_bench.load.messages import Loaded
@@ -22,7 +25,7 @@ from asgi_bench.measurement.calibration_bench import (
     CalibrationBench,
     throughput_rps,
 )
-from asgi_bench.measurement.schedule import SHORTEST_SLICE_S, schedule, slice_duration_s
+from asgi_bench.measurement.schedule import SERVERS, schedule, slice_duration_s
 from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.model import PlannedCell
 
@@ -32,17 +35,19 @@ from asgi_bench.model import PlannedCell
 SLICES_BY_LENGTH_S = {0.02: 5, 0.1: 2, 0.5: 1}
 SEGMENT_LOAD_S = 2 * sum(length_s * slices for length_s, slices in SLICES_BY_LENGTH_S.items())
 AA_DURATION_S = 0.75
+# Of one server alone, and of neighbours: short enough for many.
+SHORT_SLICE_S = 0.02
 
 
 def measure_noise(bench: CalibrationBench, server: StandingServer, slices: int) -> SliceNoise:
     """The scatter of the shortest slices of one server, one right after another."""
     bench.enter("the noise of short slices")
     bench.open("noise", server)
-    rates_rps = [throughput_rps(bench.load("noise", SHORTEST_SLICE_S)) for _ in range(slices)]
+    rates_rps = [throughput_rps(bench.load("noise", SHORT_SLICE_S)) for _ in range(slices)]
     bench.close("noise")
     return SliceNoise(
         server=_name(server.cells[0]),
-        slice_s=SHORTEST_SLICE_S,
+        slice_s=SHORT_SLICE_S,
         slices=slices,
         coefficient_of_variation=coefficient_of_variation(rates_rps),
         lag1_autocorrelation=lag1_autocorrelation(rates_rps),
@@ -76,16 +81,18 @@ def measure_lengths(
             rates_rps[length_s].append(pair)
     for name in sessions:
         bench.close(name)
-    effects = length_effects(rates_rps)
+    effects = length_effects(rates_rps, SLICES_BY_LENGTH_S)
+    names = (_name(server.cells[0]), _name(reference.cells[0]))
     return SliceLengths(
-        server=_name(server.cells[0]),
-        reference=_name(reference.cells[0]),
+        server=names[0],
+        reference=names[1],
         connections=CONNECTIONS,
         segments=segments,
         tolerance=LENGTH_TOLERANCE,
         lengths=effects,
-        shortest_slice_s=shortest_length_s(effects),
+        shortest_slice_s=shortest_length_s(effects, SERVERS.shortest_s),
         neighbours=tuple(_name(each.cells[0]) for each in neighbours),
+        losses=slice_losses(names, rates_rps, SLICES_BY_LENGTH_S),
     )
 
 
@@ -129,7 +136,7 @@ def _segment(
     for piece in schedule(places, loads_s, chance):
         for side in chance.sample(sides, len(sides)):
             if neighbours:
-                bench.visit(chance.choice(neighbours), SHORTEST_SLICE_S)
+                bench.visit(chance.choice(neighbours), SHORT_SLICE_S)
             pieces[side, places[piece.cell]].append(bench.load(side, piece.duration_s))
     ours, theirs = sides
     return {

@@ -19,14 +19,15 @@ class SliceLength(msgspec.Struct, frozen=True):
     shortest_s: float
 
 
-# A slice shorter than 16 response times is mostly its own ramp and drain, and servers differ in
-# these; 20 ms is the shortest that keeps the command's own cost (0.2 ms) at 1 %.
-SERVERS = SliceLength(response_times=16, shortest_s=0.02)
+# A slice shorter than 16 response times is mostly its own ramp and drain. And each slice loses a
+# server some 2 ms, for it begins with caches that others have filled: what one loses more than
+# another changed ratios by 1 to 2 % in slices of 20 ms. 100 ms is the shortest of 20, 100 and 500
+# that calibrations show within 1 % (METHODOLOGY.md); one of this machine may allow others.
+SERVERS = SliceLength(response_times=16, shortest_s=0.1)
 # Sides of an A/B are alike in ramp and drain. And the speed of a busy host flickers: neighbouring
 # slices differed by 21 % (standard deviation) whether they were of 80, 20 or 5 ms, so that their
 # number is what counts. The standard error of A/As of 45 s was 2.4, 1.0 and 0.5 %.
 SIDES = SliceLength(response_times=1, shortest_s=0.005)
-SHORTEST_SLICE_S = SERVERS.shortest_s
 
 
 class ScheduledSlice(msgspec.Struct, frozen=True):

@@ -1,0 +1,158 @@
+"""Whether short slices change ratios: what each slice loses, and the shortest that matters to none.
+
+A slice begins with what other servers left in the caches. The first 64 answers of uvicorn take
+half as long again as later ones, those of granian nearly twice; from 10 ms on nothing is left of
+it (slices of 400 ms on a shared host, 28 November 2026: CPU time per request in slices of 20 ms
+7 and 6 % above that in slices of 100 ms). So a slice of any length loses about the same time, and
+the logarithm of a rate falls in a straight line over 1 / length. Along that line all lengths tell
+of each: the loss of 500 ms is a twenty-fifth of that of 20 ms.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import exp, log
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtrit
+
+from asgi_bench.analysis.intervals import CONFIDENCE, MIN_ROUNDS
+from asgi_bench.calibration import LengthEffect, LengthVerdict, SliceLoss
+
+# Two lengths of a slice that give ratios within 1 % of each other are as good as each other.
+LENGTH_TOLERANCE = 0.01
+
+Floats = npt.NDArray[np.float64]
+# The rates of either server in each segment of time.
+Pairs = Sequence[tuple[float, float]]
+# A value, its lower and its upper bound; no bounds under three segments.
+Bounded = tuple[float, float | None, float | None]
+
+
+def length_effects(
+    rates_rps: Mapping[float, Pairs],
+    slices: Mapping[float, int],
+    tolerance: float = LENGTH_TOLERANCE,
+) -> tuple[LengthEffect, ...]:
+    """What slices of each length make of the throughput ratio of two servers, shortest first.
+
+    `rates_rps` holds by length in seconds the throughput of either server in each segment of time;
+    all lengths had their slices in each segment, so what moves a segment moves them all. `slices`
+    says how many each had: neighbouring slices differ alike whatever their length, so that is what
+    a length's rate weighs.
+
+    A ratio is that of the totals over all segments. The mean of the segments' logarithms would do
+    here what it must not: a segment has one slice of the longest and several of the shortest, and
+    the logarithm of a noisy mean is too low by half its variance, which servers don't share. The
+    change is the line's, against a slice without end. All bounds are the delete-one jackknife's
+    over segments (Tukey, Ann. Math. Stat. 1958).
+
+    Raises ValueError under two lengths, or where they differ in segments.
+    """
+    logs = {
+        length_s: _log_totals([ours for ours, _ in pairs])
+        - _log_totals([theirs for _, theirs in pairs])
+        for length_s, pairs in _checked(rates_rps).items()
+    }
+    slope = _slope(logs, slices)
+    effects = []
+    for length_s in sorted(logs):
+        change = _bounded(slope / length_s)
+        effects.append(
+            LengthEffect(
+                length_s,
+                *_exponential(_bounded(logs[length_s])),
+                *_exponential(change),
+                verdict=_verdict(change, tolerance),
+            )
+        )
+    return tuple(effects)
+
+
+def slice_losses(
+    servers: tuple[str, str], rates_rps: Mapping[float, Pairs], slices: Mapping[float, int]
+) -> tuple[SliceLoss, ...]:
+    """The time that each slice loses of either server, whatever its length.
+
+    Takes what `length_effects` takes, and raises as it.
+    """
+    losses = []
+    for side, server in enumerate(servers):
+        logs = {
+            length_s: _log_totals([pair[side] for pair in pairs])
+            for length_s, pairs in _checked(rates_rps).items()
+        }
+        losses.append(SliceLoss(server, *_bounded(-_slope(logs, slices))))
+    return tuple(losses)
+
+
+def shortest_length_s(effects: Sequence[LengthEffect], default_s: float) -> float:
+    """The shortest length to use: below the default one that is shown to be the `same`.
+
+    From the default on it is one that isn't shown to be `different`: to refuse what is undecided
+    would make slices the longer the noisier a machine is, and long slices are what noise harms.
+    No length counts that has a refused one above it. Raises ValueError without lengths.
+    """
+    if not effects:
+        raise ValueError("there is no length to choose from")
+    by_length = sorted(effects, key=lambda effect: effect.slice_s, reverse=True)
+    chosen_s = by_length[0].slice_s
+    for effect in by_length:
+        allowed = ("same", "undecided") if effect.slice_s >= default_s else ("same",)
+        if effect.verdict not in allowed:
+            break
+        chosen_s = effect.slice_s
+    return chosen_s
+
+
+def _checked(rates_rps: Mapping[float, Pairs]) -> Mapping[float, Pairs]:
+    if len(rates_rps) < 2 or len(set(map(len, rates_rps.values()))) != 1:
+        raise ValueError("it takes two lengths of a slice, each with its rates in every segment")
+    return rates_rps
+
+
+def _log_totals(rates_rps: Sequence[float]) -> Floats:
+    """The logarithm of the total: of all segments, then of all but each."""
+    array: Floats = np.asarray(rates_rps, dtype=float)
+    logs: Floats = np.log(np.concatenate([[array.sum()], array.sum() - array]))
+    return logs
+
+
+def _slope(logs: Mapping[float, Floats], slices: Mapping[float, int]) -> Floats:
+    """That of the line of least squares through the logarithms over 1 / length, in seconds."""
+    lengths_s = sorted(logs)
+    weights = np.array([slices[length_s] for length_s in lengths_s], dtype=float)
+    places = 1 / np.array(lengths_s)
+    centred = places - np.average(places, weights=weights)
+    table = np.stack([logs[length_s] for length_s in lengths_s])
+    slope: Floats = (weights * centred) @ table / float(weights @ centred**2)
+    return slope
+
+
+def _bounded(estimates: Floats) -> Bounded:
+    """The estimate from all segments with its 95 % bounds, from those without each."""
+    whole, left_out = float(estimates[0]), estimates[1:]
+    segments = len(left_out)
+    if segments < MIN_ROUNDS:
+        return whole, None, None
+    squares = float(((left_out - left_out.mean()) ** 2).sum())
+    error = ((segments - 1) / segments * squares) ** 0.5
+    margin = float(stdtrit(segments - 1, 0.5 + CONFIDENCE / 2)) * error
+    return whole, whole - margin, whole + margin
+
+
+def _exponential(bounded: Bounded) -> Bounded:
+    value, lower, upper = bounded
+    if lower is None or upper is None:
+        return exp(value), None, None
+    return exp(value), exp(lower), exp(upper)
+
+
+def _verdict(change: Bounded, tolerance: float) -> LengthVerdict:
+    """Where the interval of a change (a logarithm) lies against 0 and the tolerance around it."""
+    limit = log(1 + tolerance)
+    _, lower, upper = change
+    if lower is None or upper is None:
+        return "undecided"
+    if lower >= -limit and upper <= limit:
+        return "same"
+    return "different" if lower > limit or upper < -limit else "undecided"
