@@ -113,7 +113,7 @@ class LengthEffect(msgspec.Struct, frozen=True):
 class SliceLoss(msgspec.Struct, frozen=True):
     """The time that a slice of any length loses of a server, with its 95 % bounds.
 
-    It begins with caches that others have filled.
+    It begins cold: in caches that others have filled, with a server that slept.
     """
 
     server: str
@@ -174,5 +174,9 @@ class Calibration(msgspec.Struct, frozen=True):
 
     @property
     def shortest_slice_s(self) -> float | None:
-        """The shortest slice to use on this machine; None if that wasn't measured."""
-        return None if self.slice_lengths is None else self.slice_lengths.shortest_slice_s
+        """The shortest slice to use on this machine; None if that wasn't measured.
+
+        Nor if it was before losses were: pairs of lengths left nearly all undecided.
+        """
+        lengths = self.slice_lengths
+        return lengths.shortest_slice_s if lengths is not None and lengths.losses else None

@@ -243,5 +243,5 @@ def test_a_server_that_answers_nothing_is_given_up_for_its_round(
         stand.commands.clear()
         loader.load([loaded_cell("quick"), loaded_cell("medium")], round=round, block=0)
         assert stand.order.count("quick") == quick_slices
-        assert stand.order.count("medium") == 20
+        assert stand.order.count("medium") == 10
         assert sum(isinstance(command, Close) for command in stand.commands) == 2

@@ -35,12 +35,12 @@ from asgi_bench.model import PlannedCell
 SLICES_BY_LENGTH_S = {0.02: 5, 0.1: 2, 0.5: 1}
 SEGMENT_LOAD_S = 2 * sum(length_s * slices for length_s, slices in SLICES_BY_LENGTH_S.items())
 AA_DURATION_S = 0.75
-# Of one server alone, and of neighbours: short enough for many.
+# Of one server alone, and of neighbours: many fit, and each displaces what is in a core's caches.
 SHORT_SLICE_S = 0.02
 
 
 def measure_noise(bench: CalibrationBench, server: StandingServer, slices: int) -> SliceNoise:
-    """The scatter of the shortest slices of one server, one right after another."""
+    """The scatter of short slices of one server, one right after another."""
     bench.enter("the noise of short slices")
     bench.open("noise", server)
     rates_rps = [throughput_rps(bench.load("noise", SHORT_SLICE_S)) for _ in range(slices)]

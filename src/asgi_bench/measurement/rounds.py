@@ -80,7 +80,7 @@ def measure(
 
 
 def _slice_length(plan: Plan, calibration: Calibration | None) -> SliceLength:
-    """That of an A/B, or the shortest that leaves the ratios of servers alone on this machine."""
+    """That of an A/B; else no less than this machine's calibration found, or the default."""
     if plan.gate is not None:
         return SIDES
     shortest_s = calibration.shortest_slice_s if calibration is not None else None

@@ -19,10 +19,10 @@ class SliceLength(msgspec.Struct, frozen=True):
     shortest_s: float
 
 
-# A slice shorter than 16 response times is mostly its own ramp and drain. And each slice loses a
-# server some 2 ms, for it begins with caches that others have filled: what one loses more than
-# another changed ratios by 1 to 2 % in slices of 20 ms. 100 ms is the shortest of 20, 100 and 500
-# that calibrations show within 1 % (METHODOLOGY.md); one of this machine may allow others.
+# A slice shorter than 16 response times is mostly its own ramp and drain. And each begins cold and
+# loses some 2 ms: 8 % of 20 ms, and servers need not lose alike. Of 20, 100 and 500 ms 100 is the
+# shortest in which that was shown to change a ratio by less than 1 % (METHODOLOGY.md); this
+# machine's own calibration may say otherwise.
 SERVERS = SliceLength(response_times=16, shortest_s=0.1)
 # Sides of an A/B are alike in ramp and drain. And the speed of a busy host flickers: neighbouring
 # slices differed by 21 % (standard deviation) whether they were of 80, 20 or 5 ms, so that their

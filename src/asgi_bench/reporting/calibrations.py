@@ -8,7 +8,9 @@ from asgi_bench.calibration import (
     Calibration,
     LatencyBias,
     LatencyFigures,
+    LengthEffect,
     SliceLengths,
+    SliceLoss,
     SliceNoise,
     TimerError,
 )
@@ -35,7 +37,8 @@ def calibration_text(calibration: Calibration) -> str:
         paragraphs.append(_noise(calibration.slice_noise))
     if calibration.aa_floor is not None:
         paragraphs.append(_floor(calibration.aa_floor))
-    if calibration.slice_lengths is not None:
+    # Before losses were measured the figures were others.
+    if calibration.slice_lengths is not None and calibration.slice_lengths.losses:
         paragraphs.append(_lengths(calibration.slice_lengths))
     if calibration.notes:
         paragraphs.append("\n".join(["Notes", *(f"  {note}" for note in calibration.notes)]))
@@ -135,22 +138,37 @@ def _floor(floor: AAFloor) -> str:
 def _lengths(found: SliceLengths) -> str:
     words = {
         "same": f"the same within {percent(found.tolerance)} %",
-        "undecided": f"not shown to differ by more than {percent(found.tolerance)} %",
-        "different": f"differs by more than {percent(found.tolerance)} %",
+        "undecided": f"not shown to be within {percent(found.tolerance)} %, nor beyond",
+        "different": f"beyond {percent(found.tolerance)} %",
     }
-    longest_s = max(effect.slice_s for effect in found.lengths)
     lines = [
         f"Slices: {found.server} to {found.reference} over {found.connections} connections, "
         f"{found.segments} segments, {len(found.neighbours)} other servers up and loaded in turn"
     ]
     lines += [
         f"  {milliseconds(effect.slice_s):>4} ms: {factor(effect.ratio)} "
-        f"{_bounds(effect.ratio_lower, effect.ratio_upper)}"
-        + (f", {words[effect.verdict]}" if effect.slice_s < longest_s else "")
+        f"{_bounds(effect.ratio_lower, effect.ratio_upper)}, of it the length's "
+        f"{_change(effect)}: {words[effect.verdict]}"
         for effect in found.lengths
     ]
+    lines += [f"  Each slice, whatever its length, loses {_loss(loss)}." for loss in found.losses]
     lines.append(f"  Shortest slice to use: {milliseconds(found.shortest_slice_s)} ms.")
     return "\n".join(lines)
+
+
+def _change(effect: LengthEffect) -> str:
+    change = f"{_signed_percent(effect.change - 1)} %"
+    if effect.change_lower is None or effect.change_upper is None:
+        return change
+    bounds = (effect.change_lower - 1, effect.change_upper - 1)
+    return f"{change} ({' to '.join(map(_signed_percent, bounds))} %)"
+
+
+def _loss(loss: SliceLoss) -> str:
+    text = f"{milliseconds(loss.loss_s)} ms of {loss.server}"
+    if loss.lower_s is None or loss.upper_s is None:
+        return text
+    return f"{text} ({milliseconds(loss.lower_s)} to {milliseconds(loss.upper_s)} ms)"
 
 
 def _figures(figures: LatencyFigures) -> str:
