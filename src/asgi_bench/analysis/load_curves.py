@@ -14,7 +14,7 @@ from asgi_bench.analysis.pooling import merged
 from asgi_bench.analysis.requests import by_request
 from asgi_bench.analysis.sample_sizes import unshown_points
 from asgi_bench.analysis.samples import Sample
-from asgi_bench.analysis.sweeps import Bracket, bracket, is_overloaded, open_figures, rate_ratio
+from asgi_bench.analysis.sweeps import Bracket, bracket, open_figures, rate_ratio, taken_slices
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Objective, Plan, RateSweep, Reason, Slice, Trial
 
@@ -78,7 +78,7 @@ def _steps(trials: Iterable[Trial], load: RateSweep) -> dict[float, list[Slice]]
 def _point(cell: str, share: float, steps: Sequence[Slice]) -> SweepPoint:
     """One offered rate over all rounds."""
     figures = open_figures(steps)
-    taken = [step for step in steps if not _is_step_overloaded(step)]
+    taken = taken_slices(steps)
     overloaded = 2 * len(taken) <= len(steps)
     response = None
     if not overloaded:
@@ -143,8 +143,3 @@ def _saturation_rps(
 def _throughput_rps(step: Slice) -> float | None:
     """Correct answers per second of one step."""
     return step.requests / step.duration_s if step.duration_s > 0 else None
-
-
-def _is_step_overloaded(step: Slice) -> bool:
-    """Whether its queue grew until its end."""
-    return step.open_loop is not None and is_overloaded(step.open_loop)

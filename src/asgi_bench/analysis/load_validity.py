@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from asgi_bench.analysis.disturbance_validity import disturbance_findings
 from asgi_bench.analysis.percentiles import Histogram, merge_histograms, quantile_s
 from asgi_bench.analysis.sweeps import (
-    is_overloaded,
     is_trial_overloaded,
     open_figures,
     rate_ratio,
+    taken_slices,
 )
 from asgi_bench.analysis.worker_validity import worker_findings
 from asgi_bench.model import (
@@ -62,11 +62,7 @@ def _response(trial: Trial, cell: Cell) -> Histogram | None:
     """The response times; of a sweep those of the rates that the server could take."""
     if not isinstance(cell.load, RateSweep):
         return merge_histograms([trial.response_time_hdr])
-    return merge_histograms(
-        step.response_time_hdr
-        for step in trial.slices
-        if step.open_loop is not None and not is_overloaded(step.open_loop)
-    )
+    return merge_histograms(step.response_time_hdr for step in taken_slices(trial.slices))
 
 
 def _accounted(slices: Sequence[Slice], cell: Cell) -> Reason | None:

@@ -46,9 +46,19 @@ def open_figures(slices: Iterable[Slice]) -> list[OpenFigures]:
     return [piece.open_loop for piece in slices if piece.open_loop is not None]
 
 
+def overloaded_slices(slices: Iterable[Slice]) -> tuple[Slice, ...]:
+    """Return the open loops whose queue grew until their end."""
+    return tuple(s for s in slices if s.open_loop is not None and is_overloaded(s.open_loop))
+
+
+def taken_slices(slices: Iterable[Slice]) -> tuple[Slice, ...]:
+    """Return the open loops that the server could take."""
+    return tuple(s for s in slices if s.open_loop is not None and not is_overloaded(s.open_loop))
+
+
 def is_trial_overloaded(trial: Trial) -> bool:
     """Whether an open loop's queue grew until the end in any of the trial's slices."""
-    return any(map(is_overloaded, open_figures(trial.slices)))
+    return bool(overloaded_slices(trial.slices))
 
 
 def rate_ratio(figures: Sequence[OpenFigures]) -> float | None:

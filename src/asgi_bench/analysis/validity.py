@@ -10,7 +10,7 @@ import msgspec
 
 from asgi_bench.analysis.ceiling import CEILING_SHARE, near_ceiling
 from asgi_bench.analysis.load_validity import load_findings
-from asgi_bench.analysis.sweeps import is_overloaded, is_trial_overloaded, open_figures
+from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, overloaded_slices
 from asgi_bench.calibration import Calibration
 from asgi_bench.model import (
     Cell,
@@ -196,9 +196,7 @@ def _stranger(trial: Trial) -> Reason | None:
 
 def _open_limit(trial: Trial, cell: Cell, plan: Plan) -> Reason | None:
     """Where a schedule was more than could be done: whether it was the generator that couldn't."""
-    beyond = tuple(
-        s for s in trial.slices if s.open_loop is not None and is_overloaded(s.open_loop)
-    )
+    beyond = overloaded_slices(trial.slices)
     trial = msgspec.structs.replace(
         trial,
         slices=beyond,
