@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from asgi_bench.load.generator import (
+    QUIT_TIMEOUT_S,
     LoadFault,
     LoadProcess,
     slice_arguments,
@@ -146,6 +147,22 @@ def test_stock_users_are_counted_as_the_server_counts(
     assert load.sent == load.requests + load.errors.total >= 4
     assert 0.4 <= load.end_s - load.begin_s < 5
     assert closed.response_time_hdr is not None
+
+
+def test_stock_users_are_not_waited_for_when_nobody_wants_their_stretch(
+    known: KnownAnswers, log: Path
+) -> None:
+    """An interruption in the middle of a long stretch ends its process before the quit's limit."""
+    server = known.behave(Behaviour(delay_s=0.05))
+    arguments = stock_arguments("127.0.0.1", server.port, 4)
+    environment = stock_environment("fasthttp", SCENARIO, 5.0)
+    with LoadProcess(arguments, log=log, env=environment) as process:
+        process.greet()
+        process.send(Load("/", 600.0, ()))
+        assert not process.has_reply(0.3)
+        began_s = time.monotonic()
+    assert not process.is_alive
+    assert time.monotonic() - began_s < QUIT_TIMEOUT_S
 
 
 @pytest.mark.slow

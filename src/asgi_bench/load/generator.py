@@ -120,6 +120,7 @@ class LoadProcess:
         self._table = None if table is None else str(table.absolute())
         self._env = dict(env or {})
         self._is_users_own = is_users_own
+        self._is_asked = False
         self.pids: tuple[int, ...] = ()
         self.cpus: tuple[int, ...] = ()
 
@@ -177,20 +178,26 @@ class LoadProcess:
 
     def send(self, command: Command) -> None:
         """Send a command without awaiting its reply."""
+        self._is_asked = True
         try:
             self._control.sendall(frame(command))
         except OSError as error:
             raise LoadFault(self._epitaph()) from error
 
     def quit(self) -> None:
-        """End the process through Locust's own quit, by signals where that does not do."""
+        """End the process through Locust's own quit, by signals where that does not do.
+
+        What is in the middle of a command hears of the quit after it. For a table that is waited
+        for; else it would be for nothing, and a stretch of stock users may last minutes.
+        """
+        is_waited_for = self._table is not None or not self._is_asked
         if self.is_alive:
             try:
                 self.send(Quit(self._table))
                 self._control.shutdown(socket.SHUT_WR)
             except (LoadFault, OSError):
                 pass
-        for ending in (None, signal.SIGTERM, signal.SIGKILL):
+        for ending in (*((None,) if is_waited_for else ()), signal.SIGTERM, signal.SIGKILL):
             if ending is not None:
                 self._process.send_signal(ending)
             try:
@@ -226,6 +233,7 @@ class LoadProcess:
 
         try:
             reply = decode_reply(read_frame(receive))
+            self._is_asked = False
         except TimeoutError as error:
             raise LoadFault(f"the load process gave no answer within {timeout_s:g} s") from error
         except (EOFError, ConnectionError) as error:
