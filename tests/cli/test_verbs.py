@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pytest
 from typer.testing import CliRunner
 
+from asgi_bench.cli import verbs
 from asgi_bench.cli.main import app
 from asgi_bench.cli.verbs import Verbs
 from tests.synthetic_run import store_run, synthetic_run
@@ -108,3 +109,15 @@ def test_misspelt_verb_is_named_with_the_nearest() -> None:
     result = CliRunner().invoke(app, ["hystory"])
     assert result.exit_code == 2
     assert "No such command 'hystory'. Did you mean 'history'?" in result.stderr
+
+
+def test_broken_verb_is_not_a_missing_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails while a verb's module is imported keeps its traceback, even a KeyError."""
+
+    def broken(name: str) -> None:
+        raise KeyError(name)
+
+    monkeypatch.setattr(verbs, "import_module", broken)
+    with pytest.raises(KeyError, match="list_"):
+        Verbs().get("list")
+    assert Verbs().get("lost") is None

@@ -7,6 +7,7 @@ from asgi_bench.analysis.change_points import find_changes
 from asgi_bench.model import Segmentation
 from asgi_bench.store.changes import CHANGES_FILE, remembered
 
+RULES = "1, ruptures 1.1.10"
 SERIES = ([0.0] * 5 + [0.1, 0.0] + [1.0] * 8, [0.3] * 7, [0.1, 0.2])
 
 
@@ -22,9 +23,11 @@ class Search:
         return find_changes(values)
 
 
-def found(parent: Path, search: Search, *series: list[float]) -> list[Segmentation]:
+def found(
+    parent: Path, search: Search, *series: list[float], rules: str = RULES
+) -> list[Segmentation]:
     """What one history finds in these series."""
-    with remembered(parent, search) as recall:
+    with remembered(parent, search, rules) as recall:
         return [recall(values) for values in series]
 
 
@@ -45,6 +48,14 @@ def test_another_value_is_another_series(tmp_path: Path) -> None:
     assert search.searched == 2
 
 
+def test_other_rules_search_anew(tmp_path: Path) -> None:
+    """What was found by another version of the search, or of ruptures, is found again."""
+    found(tmp_path, Search(), *SERIES)
+    search = Search()
+    found(tmp_path, search, *SERIES, rules="1, ruptures 1.2.0")
+    assert search.searched == len(SERIES)
+
+
 def test_forgets_what_nobody_asks_any_more(tmp_path: Path) -> None:
     """A folder's file doesn't grow with every run: the shorter series of before are dropped."""
     found(tmp_path, Search(), *SERIES)
@@ -61,13 +72,13 @@ def test_forgets_what_nobody_asks_any_more(tmp_path: Path) -> None:
         b"{",
         b"[]",
         b"\xff\xfe",
-        b'{"schema": "asgi-bench/changes", "version": 0, "found": {}}',
-        b'{"schema": "another", "version": 1, "found": {}}',
-        b'{"schema": "asgi-bench/changes", "version": 1, "found": {"a": {"steps": 1}}}',
+        b'{"schema": "another", "rules": "1, ruptures 1.1.10", "found": {}}',
+        b'{"schema": "asgi-bench/changes", "rules": 1, "found": {}}',
+        b'{"schema": "asgi-bench/changes", "rules": "1", "found": {"a": {"steps": 1}}}',
     ],
 )
 def test_unusable_file_costs_a_search(tmp_path: Path, content: bytes) -> None:
-    """What is damaged, another's or of other rules counts for nothing and is replaced."""
+    """What is damaged or another's counts for nothing and is replaced."""
     (tmp_path / CHANGES_FILE).write_bytes(content)
     search = Search()
     assert found(tmp_path, search, *SERIES) == [find_changes(values) for values in SERIES]

@@ -16,9 +16,9 @@ def test_file_is_replaced_whole(tmp_path: Path, survives_crash: bool) -> None:
 
 
 def test_old_file_stays_where_the_new_one_cant_be_written(tmp_path: Path) -> None:
-    """What fails half-way leaves what was there; a reader never finds a part."""
+    """What fails half-way leaves what was there, and no part beside it."""
     path = tmp_path / "folder"
     path.mkdir()
     with pytest.raises(OSError):
         write_whole(path, b"new")
-    assert path.is_dir()
+    assert list(tmp_path.iterdir()) == [path] and path.is_dir()

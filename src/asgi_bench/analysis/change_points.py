@@ -16,6 +16,7 @@ for the longer a series, the more short stretches can seem to differ.
 """
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -44,6 +45,8 @@ MEDIAN_DIFFERENCE = 0.6745 * 2**0.5
 ROUNDED_DIGITS = 12
 FALSE_ALARMS = 0.001
 CONFIDENCE = 0.95
+# Raised when the same values have other changes found in them than before.
+SEARCH_VERSION = 1
 
 
 def find_changes(values: Sequence[float]) -> Segmentation:
@@ -65,6 +68,11 @@ def find_changes(values: Sequence[float]) -> Segmentation:
         tuple(_shifted(step, before) for step in steps),
         tuple(int(place) + before for place in spikes),
     )
+
+
+def search_rules() -> str:
+    """By what `find_changes` goes: other rules may find other changes in the same values."""
+    return f"{SEARCH_VERSION}, ruptures {version('ruptures')}"
 
 
 def level_for(length: int) -> float:

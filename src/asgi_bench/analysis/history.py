@@ -6,9 +6,9 @@ load, tool or kernel) need not move both alike, so a change that it may have cau
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import expm1, log
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from asgi_bench.analysis.breaks import (
     Break,
@@ -21,13 +21,10 @@ from asgi_bench.analysis.breaks import (
 )
 from asgi_bench.analysis.change_points import find_changes
 from asgi_bench.analysis.surroundings import Change
-from asgi_bench.model import Effect, RatioPoint, RunEntry, Segmentation, Step, TrackedMetric
+from asgi_bench.model import Effect, RatioPoint, RunEntry, Search, Step, TrackedMetric
 
 # As an A/B: what is smaller matters to nobody, however certain it is.
 MIN_CHANGE = 0.02
-
-# Finds the changes of level in a series.
-Search: TypeAlias = Callable[[Sequence[float]], Segmentation]
 
 
 class Shift(NamedTuple):

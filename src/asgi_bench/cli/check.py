@@ -15,7 +15,11 @@ from asgi_bench.model import Proof
 
 @with_selection
 def check(selection: Selection) -> None:
-    """Start each server, see that it answers rightly with every worker, and stop it."""
+    """Start each server, see that it answers rightly with every worker, and stop it.
+
+    Takes the flags of `run`, so that one line serves both: those of load and time are checked,
+    not used.
+    """
     plan = planned(selection)
     with tempfile.TemporaryDirectory(prefix="asgi-bench-check-") as folder:
         results = check_all(plan, Path(folder), _tell, announce=print)

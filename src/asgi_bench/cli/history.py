@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from asgi_bench.analysis.change_points import find_changes
+from asgi_bench.analysis.change_points import find_changes, search_rules
 from asgi_bench.analysis.history import MIN_CHANGE, build_history
 from asgi_bench.analysis.run_entries import run_entry
 from asgi_bench.analysis.surroundings import surroundings
@@ -40,7 +40,7 @@ def history(
     least = parse_share(min_change, "--min-change")
     listing = list_history(folder, _summary, RULES_VERSION)
     _check(folder, listing, machine)
-    with remembered(folder, find_changes) as search:
+    with remembered(folder, find_changes, search_rules()) as search:
         found = build_history(
             listing.entries,
             listing.environments,

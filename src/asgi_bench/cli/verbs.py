@@ -45,6 +45,12 @@ class Verbs(Mapping[str, Any]):
             self._made[name] = _command(name, *_FUNCTIONS[name])
         return self._made[name]
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """The command of that name; a KeyError of its module's own is no missing verb."""
+        if name not in self:
+            return default
+        return self[name]
+
     def __contains__(self, name: object) -> bool:
         """Whether there is such a verb; nothing is imported to tell."""
         return name in _FUNCTIONS

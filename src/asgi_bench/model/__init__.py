@@ -14,10 +14,10 @@ from asgi_bench.model.behaviour import (
 )
 from asgi_bench.model.goal import Goal
 from asgi_bench.model.history import (
-    CHANGES_VERSION,
     INDEX_VERSION,
     RatioPoint,
     RunEntry,
+    Search,
     Segmentation,
     Step,
     TrackedMetric,
@@ -68,7 +68,6 @@ from asgi_bench.model.verdict import (
 )
 
 __all__ = [
-    "CHANGES_VERSION",
     "INDEX_VERSION",
     "PROCESSOR_FACTS",
     "ROLES",
@@ -113,6 +112,7 @@ __all__ = [
     "RunEntry",
     "RunHeader",
     "Scenario",
+    "Search",
     "Segmentation",
     "Side",
     "Slice",

@@ -4,6 +4,7 @@
 any time.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -12,8 +13,6 @@ from asgi_bench.model.run import Source
 
 # Raised when entries hold other figures than before.
 INDEX_VERSION = 3
-# Raised when the same values have other changes found in them than before.
-CHANGES_VERSION = 1
 
 TrackedMetric: TypeAlias = Literal[
     "throughput_rps", "server_cpu_s_per_request", "response_time_p50_s"
@@ -42,6 +41,10 @@ class Segmentation(msgspec.Struct, frozen=True):
 
     steps: tuple[Step, ...]
     spikes: tuple[int, ...]
+
+
+# Finds the changes of level in the values of a series.
+Search: TypeAlias = Callable[[Sequence[float]], Segmentation]
 
 
 class RatioPoint(msgspec.Struct, frozen=True, gc=False):

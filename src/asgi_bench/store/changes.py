@@ -7,40 +7,38 @@ it costs only time.
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeAlias
 
 import msgspec
 
-from asgi_bench.model import CHANGES_VERSION, Segmentation
+from asgi_bench.model import Search, Segmentation
 from asgi_bench.store.files import write_whole
 from asgi_bench.store.runs import UNREADABLE
 
 CHANGES_FILE = "changes.json"
 CHANGES_SCHEMA = "asgi-bench/changes"
 
-Search: TypeAlias = Callable[[Sequence[float]], Segmentation]
-
 
 class _Found(msgspec.Struct, frozen=True):
-    """What was found in each series, by the digest of its values."""
+    """What was found in each series by these rules, by the digest of its values."""
 
     schema: str
-    version: int
+    rules: str
     found: dict[str, Segmentation]
 
 
 @contextmanager
-def remembered(parent: Path, search: Search) -> Iterator[Search]:
+def remembered(parent: Path, search: Search, rules: str) -> Iterator[Search]:
     """Give a search that remembers in this folder what was found in the same values before.
 
+    `rules` says by what the search goes: what was found by others is forgotten.
     Kept is what was asked for the last time: series grow, and of the shorter ones nothing is asked
     any more. Where the folder takes no files, each time searches anew.
     """
     path = parent / CHANGES_FILE
-    known = _read(path)
+    known = _read(path, rules)
     asked: dict[str, Segmentation] = {}
 
     def found_in(values: Sequence[float]) -> Segmentation:
@@ -51,16 +49,16 @@ def remembered(parent: Path, search: Search) -> Iterator[Search]:
 
     yield found_in
     if asked.keys() != known.keys():
-        content = msgspec.json.encode(_Found(CHANGES_SCHEMA, CHANGES_VERSION, asked))
+        content = msgspec.json.encode(_Found(CHANGES_SCHEMA, rules, asked))
         # It holds nothing that isn't found again.
         with suppress(OSError):
             write_whole(path, content)
 
 
-def _read(path: Path) -> Mapping[str, Segmentation]:
+def _read(path: Path, rules: str) -> Mapping[str, Segmentation]:
     try:
         stored = msgspec.json.decode(path.read_bytes(), type=_Found)
     except (OSError, *UNREADABLE):
         return {}
-    is_ours = (stored.schema, stored.version) == (CHANGES_SCHEMA, CHANGES_VERSION)
+    is_ours = (stored.schema, stored.rules) == (CHANGES_SCHEMA, rules)
     return stored.found if is_ours else {}

@@ -11,12 +11,15 @@ def write_whole(path: Path, content: bytes, *, survives_crash: bool = False) -> 
     """
     # Two processes may write the same file: each has its own part.
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        if survives_crash:
-            file.flush()
-            os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            if survives_crash:
+                file.flush()
+                os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
     if survives_crash:
         _sync_folder(path.parent)
 
