@@ -86,12 +86,13 @@ SETTINGS: dict[Any, Any] = {
 class Panel(NamedTuple):
     """One part of a chart: its heading (may be empty), its height and the room above, in pixels.
 
-    The heading stands in that room, right above the panel.
+    The heading stands in that room, right above the panel, or above `labels` of its own.
     """
 
     heading: str
     height: float
     above: float = 0.0
+    labels: float = 0.0
 
 
 class Margins(NamedTuple):
@@ -144,7 +145,7 @@ def open_sheet(
     top = height - header
     width = WIDTH - margins.left - margins.right
     for panel in panels:
-        lowered = max(panel.above - HEADING_HEIGHT, 0.0)
+        lowered = max(panel.above - HEADING_HEIGHT - panel.labels, 0.0)
         _write_heading(figure, panel.heading, (top - lowered) / height)
         top -= _panel_height(panel) - AXIS_HEIGHT
         box = (margins.left / WIDTH, top / height, width / WIDTH, panel.height / height)

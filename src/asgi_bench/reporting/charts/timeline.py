@@ -11,21 +11,20 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from asgi_bench.analysis.history import History, Series, Shift
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.charts.axes import name_x, put_x_ticks, put_y_ticks, write
+from asgi_bench.reporting.charts.axes import name_x, put_x_ticks, put_y_ticks
+from asgi_bench.reporting.charts.change_marks import LABEL_HEIGHT, mark_changes
 from asgi_bench.reporting.charts.palette import HUES, mixed
 from asgi_bench.reporting.charts.sheet import (
     FAINT_INK,
-    GRID,
     INK,
     INVALID,
-    SMALL_SIZE,
     TEXT_SIZE,
+    WIDTH,
     Margins,
     Panel,
     Words,
@@ -35,7 +34,7 @@ from asgi_bench.reporting.charts.sheet import (
 )
 from asgi_bench.reporting.history.words import series_name
 
-BLUE, VERMILION, GREEN = HUES[:3]
+BLUE = HUES[0]
 PANEL_HEIGHT = 120
 ABOVE = 44
 LEFT, RIGHT = 62, 24
@@ -61,9 +60,14 @@ class Dots(NamedTuple):
 
 def draw_timeline(words: Words, history: History, series: Sequence[Series]) -> Figure:
     """A panel for each series, over all runs of the history."""
-    heading_room = 830 - LEFT - RIGHT
+    heading_room = WIDTH - LEFT - RIGHT
     panels = [
-        Panel(fitted(series_name(one), TEXT_SIZE * 1.12, heading_room), PANEL_HEIGHT, ABOVE)
+        Panel(
+            fitted(series_name(one), TEXT_SIZE * 1.12, heading_room),
+            PANEL_HEIGHT,
+            ABOVE,
+            LABEL_HEIGHT if one.shifts else 0,
+        )
         for one in series
     ]
     figure, drawn = open_sheet(words, panels, Margins(LEFT, RIGHT))
@@ -103,8 +107,7 @@ def _draw_panel(axes: Axes, history: History, series: Series) -> None:
         )
     _draw_dots(axes, series, dots)
     _draw_levels(axes, series)
-    for shift in series.shifts:
-        _draw_shift(axes, series, shift)
+    mark_changes(axes, series)
 
 
 def _set_scales(axes: Axes, history: History, series: Series, dots: Dots) -> None:
@@ -202,29 +205,3 @@ def _drift_line(series: Series, logs: Floats, shift: Shift) -> list[tuple[float,
     middle = float(np.median(logs[first : last + 1]))
     low, high = np.exp([middle - shift.step.change / 2, middle + shift.step.change / 2]).tolist()
     return [(series.numbers[first], low), (series.numbers[last], high)]
-
-
-def _draw_shift(axes: Axes, series: Series, shift: Shift) -> None:
-    """The runs that a change may have come with, shaded, and its size above the panel."""
-    first, last = series.numbers[shift.step.first], series.numbers[shift.step.last]
-    color = VERMILION if shift.effect.d > 0 else GREEN
-    shade, ink = mixed(color, 1.0, 0.65), mixed(color, 0.0, 0.38)
-    if shift.may_be_measuring:
-        shade, ink = to_rgb(GRID), to_rgb(FAINT_INK)
-    axes.axvspan(first - 1, last, color=shade, linewidth=0, zorder=0.2)
-    place = (
-        (first + last) / 2 if shift.step.kind == "drift" else series.numbers[shift.step.place] - 0.5
-    )
-    word = "slower" if shift.effect.d > 0 else "faster"
-    text = f"{numbers.percent(abs(shift.effect.d))}% {word}"
-    write(
-        axes,
-        place,
-        1.03,
-        text,
-        axes.get_xaxis_transform(),
-        size=SMALL_SIZE,
-        ha="center",
-        va="bottom",
-        color=ink,
-    )
