@@ -38,7 +38,7 @@ def _before_any_verb(
     if context.invoked_subcommand is None:
         print(context.get_help())
         raise typer.Exit(ExitCode.USAGE)
-    # Not needed for `--help` of all verbs, and it imports what reads flags.
+    # It imports what reads flags, which `--version` does without.
     from asgi_bench.cli.options import take_project_defaults
 
     take_project_defaults(context, Path.cwd())
