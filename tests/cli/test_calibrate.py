@@ -15,6 +15,8 @@ from asgi_bench.measurement.calibration_extent import Extent
 from asgi_bench.store.calibrations import read_calibration
 from tests.command_line import command, in_process
 
+pytestmark = pytest.mark.slow
+
 
 def test_quick_measures_stores_and_says_where(tmp_path: Path) -> None:
     """A few seconds give ceiling and timer, in words, with the file as the last line of stdout."""

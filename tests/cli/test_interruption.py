@@ -13,6 +13,8 @@ import pytest
 from asgi_bench.machine.sockets import listening_inodes, tcp_rows
 from tests.command_line import COMMAND, REFUSED, TINY, Background, background, in_process
 
+pytestmark = pytest.mark.slow
+
 ESTABLISHED = 1  # tcp_states.h, as /proc/net/tcp tells it
 CONNECTIONS = 4
 # Longer than any test here waits; forked workers, and a second server beside them.

@@ -8,6 +8,8 @@ import pytest
 from asgi_bench.analysis.summary import summarize
 from tests.command_line import FAULTY_SERVERS, SERVERS, Finished, in_process
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["fasthttp", pytest.param("http", marks=pytest.mark.slow)])
 def stock(

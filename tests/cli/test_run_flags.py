@@ -13,6 +13,8 @@ from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.model import ClosedLoop
 from tests.command_line import FAULTY_SERVERS, SERVERS, Finished, in_process, told
 
+pytestmark = pytest.mark.slow
+
 TWO_CPUS = pytest.mark.skipif(
     len(os.sched_getaffinity(0)) < 2, reason="one CPU can't be split between the sides"
 )

@@ -12,6 +12,8 @@ from asgi_bench.analysis.percentiles import merge_histograms
 from asgi_bench.load.generator import QUIT_TIMEOUT_S, WEB_PAGE, WEB_PORT
 from tests.command_line import TINY, Finished, background, in_process, told
 
+pytestmark = pytest.mark.slow
+
 LOCUSTFILE = """
 import json
 from pathlib import Path

@@ -18,6 +18,8 @@ from tests.known_answers import Behaviour, KnownAnswers, expected_errors
 from tests.load.loading import target_at
 from tests.load.locust_runs import read_table
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT_S = 30.0
 DELAY_S = 0.1
 

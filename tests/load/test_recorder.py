@@ -15,6 +15,8 @@ from asgi_bench.load.messages import Close, Closed, Load, Loaded
 from asgi_bench.load.user import STRETCH_S
 from tests.known_answers import Behaviour, KnownAnswers, expected_errors
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT_S = 30.0
 DELAY_S = 0.02
 CONNECTIONS = 4

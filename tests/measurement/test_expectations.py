@@ -9,6 +9,8 @@ from asgi_bench.measurement import expectations
 from asgi_bench.measurement.expectations import settle_expectations
 from asgi_bench.model import Cell, ClosedLoop, Plan, PlannedCell, Scenario, WeightedRequest
 
+pytestmark = pytest.mark.slow
+
 # Answers every request with what an expression gives; `n` counts them.
 SERVER = """
 import http.server, itertools, os, sys, time

@@ -14,6 +14,8 @@ from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import ErrorCounts, Trial
 from tests.command_line import FAULTY_SERVERS, SERVERS, Finished, in_process, told
 
+pytestmark = pytest.mark.slow
+
 FAULTY = ("absent", "body", "dies", "exits", "late", "status")
 
 

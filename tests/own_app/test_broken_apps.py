@@ -7,6 +7,8 @@ import pytest
 from asgi_bench.errors import ExitCode
 from tests.command_line import in_process
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("verb", ["run", "check"])
 def test_a_traceback_is_shown_once_for_all_servers(tmp_path: Path, verb: str) -> None:

@@ -9,6 +9,8 @@ from asgi_bench.model import Scenario
 from asgi_bench.store.runs import read_proofs
 from tests.command_line import Finished, in_process
 
+pytestmark = pytest.mark.slow
+
 SITES = Path(__file__).with_name("sites")
 WHOLE = ("status", "framing", "body")
 SERVERS = ("-s", "uvicorn", "-s", "granian", "-s", "hypercorn", "--variant", "default", "-w", "1")

@@ -9,6 +9,8 @@ import pytest
 from asgi_bench.model import ErrorCounts, Trial
 from tests.command_line import Finished, in_process
 
+pytestmark = pytest.mark.slow
+
 APP = """
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":

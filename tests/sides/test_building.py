@@ -16,6 +16,8 @@ from tests.repositories import commit, git, make_repository
 from tests.sides.test_overlays import answer
 from tests.sides.tiny_project import write_project
 
+pytestmark = pytest.mark.slow
+
 
 @contextlib.contextmanager
 def sides(

@@ -11,6 +11,8 @@ from asgi_bench.sides.given import Line, parse_environment
 from asgi_bench.sides.overlays import COMPLETE_FILE, Overlay, overlay
 from tests.sides.tiny_project import write_project
 
+pytestmark = pytest.mark.slow
+
 
 def built(*texts: str, said: list[str] | None = None) -> Overlay:
     """The environment that `--candidate` with these values gives."""

@@ -9,6 +9,8 @@ from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.model import Losses
 from tests.measurement.behaviours.conftest import UpServer
 
+pytestmark = pytest.mark.slow
+
 Besiege = Callable[[StandingServer], Siege]
 CONNECTIONS = 8
 

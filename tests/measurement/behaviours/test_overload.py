@@ -7,6 +7,8 @@ from asgi_bench.measurement.behaviours.overload import watch_overload
 from tests.measurement.behaviours.conftest import UpServer
 from tests.measurement.behaviours.test_graceful_stop import CONNECTIONS, Besiege
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_server_of_known_capacity_keeps_it(
     up: UpServer, besiege: Besiege, monkeypatch: pytest.MonkeyPatch

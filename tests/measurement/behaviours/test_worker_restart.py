@@ -5,6 +5,8 @@ from asgi_bench.measurement.behaviours.worker_restart import NotApplicable, watc
 from tests.measurement.behaviours.conftest import UpServer
 from tests.measurement.behaviours.test_graceful_stop import CONNECTIONS, Besiege
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_worker_that_is_not_replaced_is_missed(
     up: UpServer, besiege: Besiege, monkeypatch: pytest.MonkeyPatch
