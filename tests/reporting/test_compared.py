@@ -64,7 +64,7 @@ def test_it_keeps_to_the_limit(count: int) -> None:
 def test_long_reasons_keep_to_the_limit() -> None:
     """Log lines of many failed cells, and one in the verdict line, are cut as well."""
     log = "é" * 50_000
-    cells = [failed_cell(log, f"uvicorn/v{number}/w1/hello/c64") for number in range(40)]
+    cells = [failed_cell(log, f"uvicorn/v{number}/w1/hello/c64") for number in range(200)]
     found = comparison(cells)._replace(text=f"regression: {log}")
     text = render_compared_markdown(found)
     assert len(text.encode()) <= MOST_BYTES
