@@ -54,7 +54,7 @@ ONLY_IN = {
 EMPTY_NAMES = frozenset(
     ("common", "helper", "helpers", "manager", "managers", "misc", "util", "utils")
 )
-MAX_LINES = 300
+MAX_LINES = 500
 
 Rule = Callable[[Path], list[str]]
 
@@ -255,7 +255,7 @@ BROKEN: tuple[tuple[Rule, dict[str, str], str], ...] = (
     (kept_apart, {"measurement/run.py": "import locust.stats"}, "locust.stats belongs to"),
     (kept_apart, {"reporting/tables.py": "import matplotlib"}, "matplotlib belongs to"),
     (kept_apart, {"loading/user.py": "import locust"}, "locust belongs to"),
-    (short_modules, {"model.py": "x = 1\n" * (MAX_LINES + 1)}, "301 lines, at most 300"),
+    (short_modules, {"model.py": "x = 1\n" * (MAX_LINES + 1)}, f"{MAX_LINES + 1} lines, at most {MAX_LINES}"),
     (telling_names, {"store/run_utils.py": ""}, "run_utils.py: name it"),
     (telling_names, {"helpers/__init__.py": ""}, "helpers: name it"),
     (no_blanket_except, {"model.py": "try:\n    pass\nexcept Exception:\n    pass"}, "model:3"),

@@ -23,7 +23,7 @@ from asgi_bench.model import (
     ValidityLevel,
 )
 
-RULES_VERSION = 6
+RULES_VERSION = 7
 
 # One wrong answer in a thousand: a server may drop a request under load, not make a habit of it.
 MAX_ERROR_SHARE = 0.001
