@@ -30,7 +30,7 @@ class Module:
 
     @property
     def room(self) -> str:
-        """The package the module lies in, `load` for `asgi_bench.load.wire.http1`; else ''.
+        """The package the module lies in, `wire` for `asgi_bench.wire.http1`; else ''.
 
         `python -m asgi_bench` is another door to the command line.
         """

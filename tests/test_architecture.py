@@ -28,14 +28,17 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "sides": frozenset({"definitions"}),
     "store": frozenset(),
     "analysis": frozenset(),
-    "load": frozenset({"machine"}),
-    "serving": frozenset({"machine"}),
-    "measurement": frozenset({"serving", "load", "machine", "store", "analysis", "definitions"}),
+    "wire": frozenset(),
+    "load": frozenset({"machine", "wire"}),
+    "serving": frozenset({"machine", "wire"}),
+    "measurement": frozenset(
+        {"serving", "load", "wire", "machine", "store", "analysis", "definitions"}
+    ),
     "reporting": frozenset({"store", "analysis"}),
 }
 MAY_IMPORT |= {"cli": frozenset(MAY_IMPORT)}  # the top: all lies below it
 READING = ("reporting", "store", "analysis")
-MEASURING = ("measurement", "serving", "load", "machine")
+MEASURING = ("measurement", "serving", "load", "wire", "machine")
 # Packages that read must not start a process, nor know what does.
 STARTS_PROCESSES = (
     *(f"{PACKAGE}.{room}" for room in ("measurement", "serving", "load")),
@@ -214,6 +217,7 @@ def test_the_source_keeps_the_rule(rule: Rule, root: Path) -> None:
 BROKEN: tuple[tuple[Rule, dict[str, str], str], ...] = (
     (one_way, {"machine/cpus.py": "from asgi_bench.load import user"}, "machine imports"),
     (one_way, {"load/user.py": "import asgi_bench.serving.process"}, "load imports"),
+    (one_way, {"wire/http1.py": "from asgi_bench.load import target"}, "wire imports"),
     (one_way, {"serving/process.py": "from ..load import user"}, "serving imports"),
     (one_way, {"store/runs.py": "from . import gone\nfrom .. import analysis"}, "runs:2: store"),
     (one_way, {"analysis/ranks.py": "from asgi_bench import store"}, "analysis imports"),
@@ -255,7 +259,11 @@ BROKEN: tuple[tuple[Rule, dict[str, str], str], ...] = (
     (kept_apart, {"measurement/run.py": "import locust.stats"}, "locust.stats belongs to"),
     (kept_apart, {"reporting/tables.py": "import matplotlib"}, "matplotlib belongs to"),
     (kept_apart, {"loading/user.py": "import locust"}, "locust belongs to"),
-    (short_modules, {"model.py": "x = 1\n" * (MAX_LINES + 1)}, f"{MAX_LINES + 1} lines, at most {MAX_LINES}"),
+    (
+        short_modules,
+        {"model.py": "x = 1\n" * (MAX_LINES + 1)},
+        f"{MAX_LINES + 1} lines, at most {MAX_LINES}",
+    ),
     (telling_names, {"store/run_utils.py": ""}, "run_utils.py: name it"),
     (telling_names, {"helpers/__init__.py": ""}, "helpers: name it"),
     (no_blanket_except, {"model.py": "try:\n    pass\nexcept Exception:\n    pass"}, "model:3"),

@@ -7,7 +7,7 @@ import msgspec
 from asgi_bench.load.closed_loop import Stretch, run_closed_loop
 from asgi_bench.load.connections import Connections
 from asgi_bench.load.target import Target
-from asgi_bench.load.wire.http1 import encode_request
+from asgi_bench.wire.http1 import encode_request
 from tests.known_answers import BODY
 
 

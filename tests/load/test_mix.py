@@ -12,7 +12,7 @@ from asgi_bench.load.closed_loop import Stretch, run_closed_loop
 from asgi_bench.load.mix import BLOCK, MixedConnections, drawn
 from asgi_bench.load.open_loop import OpenStretch, run_open_loop
 from asgi_bench.load.target import Exchange, Target
-from asgi_bench.load.wire.http1 import encode_request
+from asgi_bench.wire.http1 import encode_request
 from tests.known_answers import BODY, LARGE_BODY, SLOW_S, Behaviour, KnownAnswers
 from tests.load.loading import go_on, target_at
 

@@ -1,8 +1,8 @@
 import pytest
 
 from asgi_bench.load.target import Target, scenario_target
-from asgi_bench.load.wire.http1 import Response
 from asgi_bench.model import Scenario
+from asgi_bench.wire.http1 import Response
 
 
 def _target(**facts: object) -> Target:

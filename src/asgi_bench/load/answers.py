@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from enum import Enum, auto
 
-from asgi_bench.load.wire.http1 import Response, ResponseReader
+from asgi_bench.wire.http1 import Response, ResponseReader
 
 READ_BYTES = 16 * 1024
 # The rest of a large answer: 1 MiB takes a quarter less CPU than at 16 KiB a time.

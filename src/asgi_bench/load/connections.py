@@ -20,8 +20,8 @@ from asgi_bench.load.originals import (
     new_epoll,
 )
 from asgi_bench.load.target import Exchange, Target
-from asgi_bench.load.wire.http1 import Response, WireError, read_at_once
 from asgi_bench.model import ErrorCounts
+from asgi_bench.wire.http1 import Response, WireError, read_at_once
 
 __all__ = ["READ_BYTES", "Connections", "Taken"]
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from asgi_bench.load.wire.http1 import Response, encode_request
 from asgi_bench.model import Request, Scenario, holds_match
+from asgi_bench.wire.http1 import Response, encode_request
 
 
 class Exchange(msgspec.Struct, frozen=True):

@@ -16,8 +16,8 @@ from asgi_bench.load.closed_loop import run_closed_loop
 from asgi_bench.load.connections import Connections
 from asgi_bench.load.statistics import feed
 from asgi_bench.load.target import Target
-from asgi_bench.load.wire.http1 import encode_request
 from asgi_bench.model import ErrorCounts
+from asgi_bench.wire.http1 import encode_request
 
 # Locust's table moves, and its stop is obeyed, at least this often.
 STRETCH_S = 0.5

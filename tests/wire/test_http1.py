@@ -3,11 +3,11 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from asgi_bench.load.wire import http1
-from asgi_bench.load.wire.http1 import (
+from asgi_bench.wire import http1
+from asgi_bench.wire.http1 import (
     MAX_BODY_BYTES,
     MAX_CHUNK_LINE_BYTES,
     MAX_HEAD_BYTES,
@@ -381,6 +381,7 @@ def test_an_endless_body_is_refused(
 @given(st.binary(max_size=50), fields)
 def test_requests_carry_their_length(body: bytes, headers: list[tuple[str, str]]) -> None:
     """A request ends its head once, and names the length of its body, also that of an empty one."""
+    assume(all(name.lower() != "host" for name, _ in headers))
     request = encode_request("POST", "/items", "127.0.0.1:80", dict(headers), body)
     head, _, rest = request.partition(b"\r\n\r\n")
     assert rest == body

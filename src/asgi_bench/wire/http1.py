@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from asgi_bench.load.wire.heads import Head, WireError, check_fields, parse_head
+from asgi_bench.wire.heads import Head, WireError, check_fields, parse_head
 
 __all__ = [
     "MAX_BODY_BYTES",
