@@ -14,7 +14,7 @@ page of the docs from the same marks:
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pytest
 
@@ -36,7 +36,7 @@ KINDS: dict[str, str] = {
 ANYTHING = "…"
 
 
-def situation(kind: str, what: str, *, says: str) -> Any:
+def situation(kind: str, what: str, *, says: str) -> pytest.MarkDecorator:
     """Mark a test: in a situation of this kind, `what` in one sentence, the tool says `says`.
 
     `…` in `says` matches any text. The test asks for the fixture `said`, and passes it the text

@@ -67,7 +67,6 @@ ONE = Loaded(
     errors=ErrorCounts(status=10),
     server_clocks_s={7: (1.0, 1.4), 8: (2.0, 2.1)},
     load_cpu_s=0.5,
-    pids_lost=(9,),
     open_loop=OpenFigures(100, 99, 0, (1, 2, 3, 4), 5, 0.25),
     accounted_share=0.97,
     load_wait_s=0.01,
@@ -101,7 +100,6 @@ def test_a_slice_of_several_is_one_slice() -> None:
     assert merged.server_clocks_s == {7: (1.0, 1.5), 8: (2.0, 2.1)}
     assert merged.load_cpu_s == pytest.approx(0.9)
     assert merged.load_wait_s == pytest.approx(0.03)
-    assert merged.pids_lost == (9,)
     assert merged.open_loop == OpenFigures(151, 149, 1, (1, 3, 3, 5), 7, 0.75)
     # One process's shortfall is not made up for by another's.
     assert merged.accounted_share == 0.97

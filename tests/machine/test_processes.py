@@ -108,3 +108,30 @@ def test_name_of_a_vanished_process(gone_pid: int) -> None:
     """A name is for messages: none is no error."""
     assert processes.process_name(gone_pid) == "?"
     assert processes.process_entry(gone_pid) is None
+
+
+def test_the_newest_task_changes_with_every_start() -> None:
+    """As long as it stays the same, nobody has to look for new processes."""
+    before = processes.newest_task()
+    subprocess.run([sys.executable, "-I", "-S", "-c", ""], check=True)
+    assert before is None or processes.newest_task() != before
+
+
+def test_who_ignores_its_children_is_known(gone_pid: int) -> None:
+    """Their CPU time is nowhere then; SIGCHLD handled or left alone is no trouble."""
+    script = "import os, signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n" + CHAIN
+    with running(script, "0") as (pid,):
+        assert processes.ignores_children(pid)
+    assert not processes.ignores_children(os.getpid())
+    assert not processes.ignores_children(gone_pid)
+
+
+def test_the_dead_are_in_the_table_where_they_are_asked_for() -> None:
+    """Until someone waits for it a process keeps its clock."""
+    zombie = subprocess.Popen([sys.executable, "-I", "-S", "-c", ""])
+    try:
+        os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+        assert zombie.pid in processes.process_table(with_dead=True)
+        assert zombie.pid not in processes.process_table()
+    finally:
+        zombie.wait()

@@ -6,9 +6,10 @@ from typing import cast
 
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.draft import TrialDraft
-from asgi_bench.measurement.peak import PeakMemory
 from asgi_bench.measurement.standing import StandingServer
-from asgi_bench.model import Cell, ClosedLoop, Load, Role, Scenario
+from asgi_bench.model import Cell, ClosedLoop, Load, PlannedCell, Role, Scenario
+from asgi_bench.serving.family import NOBODY
+from asgi_bench.serving.process import ServerProcess
 
 # As a plan without other wishes has it.
 DURATION_S = 2.0
@@ -25,12 +26,8 @@ def loaded_cell(
 ) -> LoadedCell:
     """A cell that is ready for its load, of a server that has no processes to look at."""
     cell = Cell(name, "default", workers, "hello", load or ClosedLoop(64), side=side)
-    server = SimpleNamespace(
-        process=SimpleNamespace(port=1, pids=()),
-        scenario=Scenario(name="hello", app="hello:app"),
-        cells=(cell,),
-        pids=(),
-        memory=PeakMemory(),
-    )
+    process = SimpleNamespace(port=1, pids=(), census=lambda: NOBODY)
+    scenario = Scenario(name="hello", app="hello:app")
+    server = StandingServer([PlannedCell(cell)], scenario, cast(ServerProcess, process))
     draft = TrialDraft(cell, round=round, block=block, epoch_s=0.0, log=Path("log"))
-    return LoadedCell(cell, cast(StandingServer, server), draft, DURATION_S)
+    return LoadedCell(cell, server, draft, DURATION_S)

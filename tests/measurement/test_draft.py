@@ -6,6 +6,7 @@ import pytest
 from asgi_bench.load.histogram import encoded
 from asgi_bench.load.messages import Closed, Loaded
 from asgi_bench.measurement.draft import TrialDraft
+from asgi_bench.measurement.lineage import SliceCpu
 from asgi_bench.model import Cell, ClosedLoop, ErrorCounts, OpenFigures
 
 EPOCH_S = 1000.0
@@ -18,6 +19,7 @@ LOADED = Loaded(
     server_clocks_s={11: (1.0, 1.25), 12: (0.5, 0.625)},
     load_cpu_s=0.25,
 )
+CPU = SliceCpu({11: 0.25, 12: 0.125})
 CLOSED = Closed(
     response_time_hdr="response",
     clamped=1,
@@ -39,8 +41,8 @@ def draft() -> TrialDraft:
 
 def test_slices_are_told_in_seconds_of_the_run_and_summed(draft: TrialDraft) -> None:
     """A trial's counts and CPU times are the sums of its slices'."""
-    draft.add(LOADED)
-    draft.add(msgspec.structs.replace(LOADED, begin_s=1003.0, end_s=1004.0, pids_lost=(12,)))
+    draft.add(LOADED, CPU)
+    draft.add(msgspec.structs.replace(LOADED, begin_s=1003.0, end_s=1004.0), CPU)
     draft.close(CLOSED)
     trial = draft.finish()
     assert (trial.cell, trial.round, trial.block) == ("tiny/default/w1/hello/c4", 2, 1)
@@ -52,12 +54,11 @@ def test_slices_are_told_in_seconds_of_the_run_and_summed(draft: TrialDraft) -> 
     assert trial.server_cpu_s == 2 * (0.25 + 0.125)
     assert trial.load_cpu_s == 0.5
     assert trial.cpu_s_by_process == {"11": 0.5, "12": 0.25}
-    assert trial.workers_lost == 1
 
 
 def test_totals_hold_the_probes_too(draft: TrialDraft) -> None:
     """What was sent in all is what the load process tells and what had verified the server."""
-    draft.add(LOADED)
+    draft.add(LOADED, CPU)
     draft.close(CLOSED)
     trial = draft.finish()
     assert trial.sent_total == 2 + 250
@@ -68,7 +69,7 @@ def test_totals_hold_the_probes_too(draft: TrialDraft) -> None:
 
 def test_without_a_last_word_of_the_load_process_the_slices_count(draft: TrialDraft) -> None:
     """The totals of a trial that was broken off hold the probes and all its slices."""
-    draft.add(LOADED)
+    draft.add(LOADED, CPU)
     draft.fail("the load process died")
     trial = draft.finish()
     assert trial.sent_total == 2 + 100
@@ -99,9 +100,9 @@ def step_of(time_ns: int, *, unsent: int = 0) -> Loaded:
 
 def test_a_sweep_has_the_times_and_lags_of_what_the_server_could_take(draft: TrialDraft) -> None:
     """Service times and lags of steps that overloaded it are left out; response times are apart."""
-    draft.add(step_of(300), offered_rps=50.0)
-    draft.add(step_of(900, unsent=1), offered_rps=200.0)
-    draft.add(step_of(600), offered_rps=100.0)
+    draft.add(step_of(300), CPU, offered_rps=50.0)
+    draft.add(step_of(900, unsent=1), CPU, offered_rps=200.0)
+    draft.add(step_of(600), CPU, offered_rps=100.0)
     draft.close(msgspec.structs.replace(CLOSED, response_time_hdr=None))
     trial = draft.finish()
     assert trial.service_time_hdr == encoded([299, 599])
@@ -114,8 +115,10 @@ def test_a_sweep_has_the_times_and_lags_of_what_the_server_could_take(draft: Tri
 
 def test_other_loads_have_the_histograms_of_the_load_process(draft: TrialDraft) -> None:
     """Slices without histograms of their own add nothing to them."""
-    draft.add(LOADED)
-    draft.add(msgspec.structs.replace(step_of(300), service_time_hdr=None, generator_lag_hdr=None))
+    draft.add(LOADED, CPU)
+    draft.add(
+        msgspec.structs.replace(step_of(300), service_time_hdr=None, generator_lag_hdr=None), CPU
+    )
     draft.close(msgspec.structs.replace(CLOSED, service_time_hdr="s", generator_lag_hdr="lag"))
     trial = draft.finish()
     assert (trial.service_time_hdr, trial.generator_lag_hdr) == ("s", "lag")

@@ -49,7 +49,8 @@ def test_what_a_process_spends_between_the_readings_is_told(tmp_path: Path) -> N
         spend(process, 50, 0.1)
         meter = ExpenseMeter([process.pid], EnergyMeter(tmp_path))
         spend(process, 300, 0.2)
-        spent = meter.read()
+        spent = meter.read([process.pid])
+    assert spent.voluntary_switches is not None and spent.involuntary_switches is not None
     # Each sleep is one, as is the wait for the next line; a wait may end before it began.
     assert 290 <= spent.voluntary_switches <= 310
     assert spent.involuntary_switches >= 0
@@ -77,4 +78,4 @@ def test_energy_is_that_of_the_slice(tmp_path: Path) -> None:
     (folder / "energy_uj").write_text("3000000")
     meter = ExpenseMeter([], energy)
     (folder / "energy_uj").write_text("3250000")
-    assert meter.read().machine_energy_j == pytest.approx(0.25)
+    assert meter.read([]).machine_energy_j == pytest.approx(0.25)

@@ -1,6 +1,9 @@
 """Who belongs to a server, told on made-up process tables."""
 
+import pytest
+
 from asgi_bench.machine.processes import ProcessEntry
+from asgi_bench.serving import family as family_module
 from asgi_bench.serving.family import Family
 
 
@@ -43,3 +46,33 @@ def test_a_closed_family_has_nobody() -> None:
     server.close()
     assert server.live(table((10, 1, 10, 5))) == ()
     assert server.group is None
+
+
+def test_a_census_reads_all_of_proc_only_where_a_task_was_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There are two a slice, and slices of 5 ms; who was born since is there all the same."""
+    server, now = family(), table((10, 1, 10, 5), (20, 1, 20, 8))
+    newest: int | None = 20
+    readings: list[int | None] = []
+
+    def read(*, with_dead: bool) -> dict[int, ProcessEntry]:
+        readings.append(newest)
+        return now
+
+    monkeypatch.setattr(family_module, "process_table", read)
+    monkeypatch.setattr(family_module, "newest_task", lambda: newest)
+    monkeypatch.setattr(family_module, "pids_with_environment", lambda mark, new: {21} & set(new))
+    first = server.census()
+    assert server.census() is first
+    assert (set(first.entries), readings) == ({10}, [20])
+    # A child, a daemon with the mark and a stranger.
+    now.update(table((11, 10, 11, 9), (21, 1, 21, 9), (22, 1, 22, 9)))
+    newest = 22
+    second = server.census()
+    assert set(second.entries) == {10, 11, 21}
+    assert second.number == first.number + 1
+    newest = None
+    server.census()
+    server.census()
+    assert len(readings) == 4

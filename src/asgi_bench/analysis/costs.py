@@ -5,6 +5,8 @@ from statistics import median
 
 from asgi_bench.analysis.cell_facts import interval_over
 from asgi_bench.analysis.cell_report import Costs
+from asgi_bench.analysis.metrics import server_cpu_s_per_request
+from asgi_bench.analysis.turnover_validity import is_cpu_known
 from asgi_bench.analysis.validity import sent_in_slices
 from asgi_bench.model import Trial
 
@@ -32,16 +34,18 @@ def _parted(trial: Trial, *, system: bool) -> float | None:
     The kernel parts a process's time by sampling, in steps of 10 ms; the whole is exact, so only
     the parts' ratio is taken from there.
     """
-    user_s, system_s, sent = trial.server_user_s, trial.server_system_s, sent_in_slices(trial)
-    if user_s is None or system_s is None or not sent or user_s + system_s <= 0:
+    user_s, system_s = trial.server_user_s, trial.server_system_s
+    cpu_s = server_cpu_s_per_request(trial)
+    if user_s is None or system_s is None or cpu_s is None or user_s + system_s <= 0:
         return None
     share = (system_s if system else user_s) / (user_s + system_s)
-    return max(share, 0.0) * trial.server_cpu_s / sent
+    return max(share, 0.0) * cpu_s
 
 
 def _per_core(trial: Trial) -> float | None:
     """Correct answers per second of the server's CPU time."""
-    return trial.requests / trial.server_cpu_s if trial.server_cpu_s > 0 else None
+    is_known = trial.server_cpu_s > 0 and is_cpu_known(trial)
+    return trial.requests / trial.server_cpu_s if is_known else None
 
 
 def _energy_j(trial: Trial) -> float | None:

@@ -24,6 +24,11 @@ def disturbance_findings(trial: Trial, cell: Cell) -> tuple[Reason | None, ...]:
     )
 
 
+def others_share(slices: Sequence[Slice]) -> float | None:
+    """What anything but the server used of its CPUs, in CPUs; None where that isn't known."""
+    return _share_of_wall(slices, [piece.other_cpu_s for piece in slices])
+
+
 def _stolen(trial: Trial) -> Reason | None:
     of_wall = _share_of_wall(trial.slices, [piece.steal_s for piece in trial.slices])
     share = (of_wall or 0.0) / max(len({*trial.server_cpus, *trial.load_cpus}), 1)
@@ -44,7 +49,7 @@ def _waited(trial: Trial, cell: Cell) -> Reason | None:
     slices = trial.slices
     load = _ratio([s.load_wait_s for s in slices], [s.load_cpu_s for s in slices])
     server = _ratio([s.server_wait_s for s in slices], [s.server_cpu_s for s in slices])
-    others = _share_of_wall(slices, [piece.other_cpu_s for piece in slices])
+    others = others_share(slices)
     is_alone = others is not None and others <= HARMLESS_OTHERS_SHARE
     if is_alone or (trial.server_cpus and cell.workers > len(trial.server_cpus)):
         server = None

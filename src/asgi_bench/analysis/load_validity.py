@@ -13,6 +13,7 @@ from asgi_bench.analysis.sweeps import (
     rate_ratio,
     taken_slices,
 )
+from asgi_bench.analysis.turnover_validity import is_cpu_known
 from asgi_bench.analysis.worker_validity import worker_findings
 from asgi_bench.model import (
     Cell,
@@ -110,7 +111,9 @@ def _nagle(response: Histogram | None, trial: Trial) -> Reason | None:
     low_ns, high_ns = (edge_s * 1e9 for edge_s in NAGLE_BAND_S)
     inside = (response.values_ns >= low_ns) & (response.values_ns <= high_ns)
     share = float(response.counts[inside].sum()) / response.total
-    is_idle = trial.server_cpu_s < 0.5 * trial.duration_s
+    # What waits for a CPU doesn't idle either.
+    busy_s = trial.server_cpu_s + sum(piece.server_wait_s or 0.0 for piece in trial.slices)
+    is_idle = is_cpu_known(trial) and busy_s < 0.5 * trial.duration_s
     if share < NAGLE_SHARE or not is_idle:
         return None
     return Reason(

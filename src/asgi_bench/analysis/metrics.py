@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from asgi_bench.analysis.document import Metric
 from asgi_bench.analysis.percentiles import merge_histograms, quantile_s
 from asgi_bench.analysis.sweeps import is_trial_overloaded
+from asgi_bench.analysis.turnover_validity import is_cpu_known
 from asgi_bench.analysis.validity import sent_in_slices
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ClosedLoop, Load, Trial
@@ -13,7 +14,7 @@ from asgi_bench.model import ClosedLoop, Load, Trial
 def server_cpu_s_per_request(trial: Trial) -> float | None:
     """CPU time of the server's process tree over all requests between the clock reads."""
     sent = sent_in_slices(trial)
-    return trial.server_cpu_s / sent if sent else None
+    return trial.server_cpu_s / sent if sent and is_cpu_known(trial) else None
 
 
 def response_time_p50_s(trial: Trial) -> float | None:

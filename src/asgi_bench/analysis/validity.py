@@ -11,6 +11,7 @@ import msgspec
 from asgi_bench.analysis.ceiling import CEILING_SHARE, near_ceiling
 from asgi_bench.analysis.load_validity import load_findings
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, overloaded_slices
+from asgi_bench.analysis.turnover_validity import is_cpu_known, turnover_findings
 from asgi_bench.calibration import Calibration
 from asgi_bench.model import (
     Cell,
@@ -74,7 +75,9 @@ def server_busy_share(trial: Trial, workers: int, server_cpus: int) -> float | N
     """Server CPU time over what it may use: wall time of the load x min(workers, CPUs)."""
     capacity_cpus = min(workers, server_cpus) if server_cpus else workers
     wall_s = trial.duration_s
-    return trial.server_cpu_s / (wall_s * capacity_cpus) if wall_s > 0 else None
+    if wall_s <= 0 or not is_cpu_known(trial):
+        return None
+    return trial.server_cpu_s / (wall_s * capacity_cpus)
 
 
 def load_cpu_share(trial: Trial, plan: Plan) -> float | None:
@@ -112,7 +115,7 @@ def _findings(
     found = (
         _errors(trial),
         _no_answers(trial),
-        _worker_died(trial),
+        *turnover_findings(trial),
         _stranger(trial),
         _limit(trial, cell, plan, calibration) if isinstance(cell.load, ClosedLoop) else None,
         _little_to_spare(trial, plan) if isinstance(cell.load, OpenLoop) else None,
@@ -163,20 +166,6 @@ def _no_answers(trial: Trial) -> Reason | None:
         value=float(trial.requests),
         limit=1.0,
         text="not one right answer came under load; look into the server's log",
-    )
-
-
-def _worker_died(trial: Trial) -> Reason | None:
-    """A worker that was up before the load was gone after it."""
-    if not trial.workers_lost:
-        return None
-    return Reason(
-        code="worker-died",
-        level="invalid",
-        value=float(trial.workers_lost),
-        limit=0.0,
-        text=f"{trial.workers_lost} of the server's worker processes died under load; look into "
-        f"its log",
     )
 
 

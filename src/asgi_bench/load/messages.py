@@ -85,8 +85,8 @@ class Loss(msgspec.Struct, frozen=True):
 class Loaded(msgspec.Struct, frozen=True, tag=True):
     """One slice: `begin_s` and `end_s` on the monotonic clock, CPU clocks read at its edges.
 
-    `server_clocks_s` holds what each server process' clock read before and after; one that was
-    gone at the end is among `pids_lost`. `open_loop` is what an open loop tells beside that.
+    `server_clocks_s` holds what the clock of each server process that lived to the end read before
+    and after. `open_loop` is what an open loop tells beside that.
     A step has its histograms here, and none in `Closed`. `by_request` are the counts of each of
     several requests.
     """
@@ -98,7 +98,6 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     errors: ErrorCounts
     server_clocks_s: dict[int, tuple[float, float]]
     load_cpu_s: float
-    pids_lost: tuple[int, ...] = ()
     open_loop: OpenFigures | None = None
     response_time_hdr: str | None = None
     accounted_share: float | None = None

@@ -149,7 +149,6 @@ class Recorder:
             errors=errors,
             server_clocks_s=paired(server_before, server_after),
             load_cpu_s=load_cpu_s,
-            pids_lost=tuple(pid for pid in command.pids if pid not in server_after),
             load_wait_s=run_queue_wait_s(own_pids) - wait_before_s,
         )
 

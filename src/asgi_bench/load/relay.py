@@ -157,7 +157,6 @@ def _merge_loaded(one: Loaded, other: Loaded) -> Loaded:
         errors=one.errors + other.errors,
         server_clocks_s=clocks_s,
         load_cpu_s=one.load_cpu_s + other.load_cpu_s,
-        pids_lost=tuple(sorted({*one.pids_lost, *other.pids_lost})),
         open_loop=_merge_optional(one.open_loop, other.open_loop),
         response_time_hdr=merge_histograms(one.response_time_hdr, other.response_time_hdr),
         # The worse of the two: neither's shortfall makes up for the other's.

@@ -102,7 +102,6 @@ class Session:
             errors=connections.error_counts - errors_before,
             server_clocks_s=paired(server_before, server_after),
             load_cpu_s=load_cpu_s,
-            pids_lost=tuple(pid for pid in command.pids if pid not in server_after),
             open_loop=_open_figures(stretch),
             response_time_hdr=step.response_time_hdr,
             accounted_share=stretch.accounted_share,

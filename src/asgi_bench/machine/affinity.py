@@ -158,6 +158,14 @@ def _rest(
     return tuple(sorted(rest or available))
 
 
+def cpus_of(pid: int) -> frozenset[int]:
+    """The CPUs that the first thread of a process may run on; none if it is gone."""
+    try:
+        return frozenset(os.sched_getaffinity(pid))
+    except ProcessLookupError:
+        return frozenset()
+
+
 def move(pids: Iterable[int], cpus: Iterable[int]) -> tuple[int, ...]:
     """Let every thread of these processes run on these CPUs only.
 

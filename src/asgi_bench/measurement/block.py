@@ -9,6 +9,7 @@ from asgi_bench.load.generator import LoadFault
 from asgi_bench.measurement.draft import TrialDraft
 from asgi_bench.measurement.standing import StandingServer, StandingServers
 from asgi_bench.measurement.watch import Watch
+from asgi_bench.measurement.worker_fate import worker_fate
 from asgi_bench.model import Cell, Plan, PlannedCell, Trial
 from asgi_bench.store.runs import RunWriter
 
@@ -30,10 +31,13 @@ class LoadedCell:
 
     def end(self) -> None:
         """Read what the load has left behind."""
+        self.server.credit_late_cpu()
         live = self.server.process.pids
+        fate = worker_fate(self.server.process, self.server.worker_pids)
         self.draft.note(
             server_pss_bytes=self.server.memory.read(live),
-            workers_lost=len(set(self.server.pids) - set(live)),
+            workers_lost=fate.lost,
+            workers_replaced=fate.replaced,
         )
 
 

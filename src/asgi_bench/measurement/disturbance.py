@@ -38,16 +38,15 @@ class DisturbanceMeter:
         server_cpus: Sequence[int],
         load_cpus: Sequence[int],
     ) -> None:
-        self._server_pids = server_pids
         self._neighbour_pids = neighbour_pids
         self._server_cpus = server_cpus
         self._cpus = (*server_cpus, *load_cpus)
-        self._before = self._read()
+        self._before = self._read(server_pids)
 
-    def read(self) -> Disturbance:
-        """Return what has come since."""
-        before, after = self._before, self._read()
-        other_s = (after.busy_s - before.busy_s) - _spent_s(before.server_s, after.server_s)
+    def read(self, server_pids: Sequence[int], server_cpu_s: float) -> Disturbance:
+        """Return what has come since: the server's processes now, and what it has used itself."""
+        before, after = self._before, self._read(server_pids)
+        other_s = (after.busy_s - before.busy_s) - server_cpu_s
         return Disturbance(
             server_wait_s=round(max(0.0, after.wait_s - before.wait_s), 9),
             steal_s=round(max(0.0, after.stolen_s - before.stolen_s), 9),
@@ -55,12 +54,11 @@ class DisturbanceMeter:
             other_cpu_s=round(other_s, 9) if self._server_cpus else None,
         )
 
-    def _read(self) -> "_Reading":
+    def _read(self, server_pids: Sequence[int]) -> "_Reading":
         return _Reading(
-            wait_s=run_queue_wait_s(self._server_pids),
+            wait_s=run_queue_wait_s(server_pids),
             stolen_s=steal_s(self._cpus),
             busy_s=busy_s(self._server_cpus),
-            server_s=cpu_s_by_process(self._server_pids),
             neighbours_s=cpu_s_by_process(self._neighbour_pids),
         )
 
@@ -71,7 +69,6 @@ class _Reading(NamedTuple):
     wait_s: float
     stolen_s: float
     busy_s: float
-    server_s: dict[int, float]
     neighbours_s: dict[int, float]
 
 

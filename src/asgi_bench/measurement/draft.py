@@ -13,6 +13,7 @@ from asgi_bench.load.histogram import merge_histograms
 from asgi_bench.load.messages import Closed, Loaded
 from asgi_bench.measurement.disturbance import Disturbance
 from asgi_bench.measurement.expense import Expense
+from asgi_bench.measurement.lineage import SliceCpu
 from asgi_bench.model import Cell, ErrorCounts, RequestFigures, Slice, Trial
 
 
@@ -29,7 +30,8 @@ class TrialDraft:
         self._errors = ErrorCounts()
         self._cpu_s: Counter[str] = Counter()
         self._spent: Expense | None = None
-        self._pids_lost: set[int] = set()
+        self._late_cpu_s = 0.0
+        self._has_untold = False
         self._is_closed = False
         self._by_request: dict[str, RequestFigures] = {}
         self._trial = Trial(
@@ -63,15 +65,16 @@ class TrialDraft:
     def add(
         self,
         loaded: Loaded,
+        cpu: SliceCpu,
         *,
         offered_rps: float | None = None,
         disturbance: Disturbance | None = None,
     ) -> None:
         """Take in a slice, of a sweep with its rate."""
         self._errors += loaded.errors
-        cpu_s = {str(pid): end - begin for pid, (begin, end) in loaded.server_clocks_s.items()}
-        self._cpu_s.update(cpu_s)
-        self._pids_lost.update(loaded.pids_lost)
+        self._cpu_s.update({str(pid): cpu_s for pid, cpu_s in cpu.by_process.items()})
+        self._late_cpu_s += cpu.ended_s
+        self._has_untold = self._has_untold or cpu.has_untold
         for each in loaded.by_request:
             known = self._by_request.get(each.name, RequestFigures(each.name))
             self._by_request[each.name] = msgspec.structs.replace(
@@ -87,7 +90,7 @@ class TrialDraft:
             requests=loaded.requests,
             sent=loaded.sent,
             errors=loaded.errors.total,
-            server_cpu_s=round(sum(cpu_s.values()), 9),
+            server_cpu_s=round(sum(cpu.by_process.values()) + cpu.ended_s, 9),
             load_cpu_s=round(loaded.load_cpu_s, 9),
             open_loop=loaded.open_loop,
             offered_rps=offered_rps,
@@ -102,6 +105,14 @@ class TrialDraft:
         self._slices.append(piece)
         if loaded.open_loop is not None and not is_overloaded(loaded.open_loop):
             self._taken.append(loaded)
+
+    def add_late_cpu(self, cpu_s: float) -> None:
+        """Take in what processes that were born in the last slice have used after it."""
+        last = self._slices[-1]
+        self._slices[-1] = msgspec.structs.replace(
+            last, server_cpu_s=round(last.server_cpu_s + cpu_s, 9)
+        )
+        self._late_cpu_s += cpu_s
 
     def spend(self, expense: Expense) -> None:
         """Take in what a slice cost beside its CPU time."""
@@ -159,7 +170,8 @@ class TrialDraft:
             server_cpu_s=sum(piece.server_cpu_s for piece in slices),
             load_cpu_s=sum(piece.load_cpu_s for piece in slices),
             cpu_s_by_process={pid: round(cpu_s, 9) for pid, cpu_s in self._cpu_s.items()},
-            workers_lost=max(self._trial.workers_lost, len(self._pids_lost)),
+            late_cpu_s=round(self._late_cpu_s, 9),
+            has_untold_cpu=self._has_untold,
         )
 
     def _note_spent(self, spent: Expense) -> None:

@@ -12,8 +12,6 @@ from asgi_bench.machine.energy import EnergyMeter
 from asgi_bench.machine.ports import HOST
 from asgi_bench.machine.sockets import connection_owners
 from asgi_bench.measurement.block import LoadedCell
-from asgi_bench.measurement.disturbance import DisturbanceMeter
-from asgi_bench.measurement.expense import ExpenseMeter
 from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.schedule import (
     SERVERS,
@@ -22,6 +20,8 @@ from asgi_bench.measurement.schedule import (
     schedule,
     slice_duration_s,
 )
+from asgi_bench.measurement.slice_meters import SliceMeters
+from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.measurement.watch import Watch
 from asgi_bench.model import Cell, ClosedLoop, OpenLoop, Plan, RateSweep
 from asgi_bench.model import Load as AnyLoad
@@ -57,7 +57,7 @@ class SliceLoader:
         self._watch = watch
         self._slice_length = slice_length
         self._energy = EnergyMeter()
-        self._pids: set[int] = set()
+        self._servers: Sequence[StandingServer] = ()
         self._ceilings_rps: dict[str, float] = {}
         self._rates_rps: dict[str, float] = {}
         self._fruitless_s: dict[str, float] = {}
@@ -68,7 +68,7 @@ class SliceLoader:
         try:
             process = self._stand.current()
             self._fruitless_s.clear()
-            self._pids = {pid for item in cells for pid in item.server.pids}
+            self._servers = tuple({id(item.server): item.server for item in cells}.values())
             self._watch.enter(round, block, "open")
             warm: set[str] = set()
             lengths_s = even_lengths_s(
@@ -200,30 +200,21 @@ class SliceLoader:
         if self._fruitless_s.get(item.cell.key, 0.0) > PATIENCE_S:
             self._watch.loaded(item.cell.key, duration_s, 0.0, 0.0)
             return
+        meters = SliceMeters(item.server, self._servers, self._plan, self._energy)
         command = Load(
             item.cell.key,
             duration_s,
-            item.server.pids,
+            meters.pids,
             rate_rps=rate_rps,
             arrivals="poisson" if isinstance(load, ClosedLoop) else load.arrivals,
             seed=chance.getrandbits(32),
             is_step=isinstance(load, RateSweep),
         )
         timeout_s = duration_s + self._plan.request_timeout_s * 2 + GRACE_S
-        disturbance = DisturbanceMeter(
-            item.server.pids,
-            self._neighbours(item),
-            server_cpus=self._plan.server_cpus,
-            load_cpus=self._plan.load_cpus,
-        )
-        expense = ExpenseMeter(item.server.pids, self._energy)
         began_s = time.perf_counter()
         loaded = process.ask(command, Loaded, timeout_s)
         self._note_fruit(item, loaded, time.perf_counter() - began_s)
-        offered_rps = rate_rps if command.is_step else None
-        item.draft.spend(expense.read())
-        item.draft.add(loaded, offered_rps=offered_rps, disturbance=disturbance.read())
-        item.server.memory.look(item.server.pids)
+        meters.read(loaded, item.draft, offered_rps=rate_rps if command.is_step else None)
         elapsed_s = max(loaded.end_s - loaded.begin_s, 1e-9)
         self._watch.loaded(item.cell.key, duration_s, loaded.requests / elapsed_s, elapsed_s)
 
@@ -231,9 +222,6 @@ class SliceLoader:
         """Add up how long there was no right answer: it may be all that is left of a server."""
         before_s = self._fruitless_s.get(item.cell.key, 0.0)
         self._fruitless_s[item.cell.key] = 0.0 if loaded.requests else before_s + took_s
-
-    def _neighbours(self, item: LoadedCell) -> list[int]:
-        return [pid for pid in self._pids if pid not in item.server.pids]
 
     def _close(self, item: LoadedCell, process: LoadProcess) -> None:
         item.end()

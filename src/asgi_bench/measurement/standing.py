@@ -4,18 +4,21 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
 import msgspec
 
-from asgi_bench.machine.affinity import move
+from asgi_bench.machine.affinity import cpus_of, move
 from asgi_bench.machine.ports import free_port
 from asgi_bench.measurement.interruption import uninterrupted
+from asgi_bench.measurement.lineage import Lineage
 from asgi_bench.measurement.peak import PeakMemory
 from asgi_bench.measurement.schedule import start_order
 from asgi_bench.model import ErrorCounts, Plan, PlannedCell, Scenario
+from asgi_bench.serving.family import NOBODY, Census
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.logs import last_log_line
 from asgi_bench.serving.process import ServerProcess, stop_all
@@ -32,7 +35,9 @@ class StandingServer:
     """One server process tree and the cells it serves; `fault` is why it can't be measured.
 
     Cells that differ in load alone share the process. `started_s` and `stopped_s` are on the
-    monotonic clock.
+    monotonic clock. `pids` are those that stood when it was ready, `worker_pids` those of them
+    that accepted connections; `lineage` follows who comes and goes since, and `note_late_cpu`
+    brings what those have used after a slice into the trial that it belongs to.
     """
 
     def __init__(
@@ -46,7 +51,12 @@ class StandingServer:
         self.probe_errors = ErrorCounts()
         self.startup_s: float | None = None
         self.pids: tuple[int, ...] = ()
+        self.worker_pids: tuple[int, ...] = ()
+        self.lineage = Lineage(self._take_census)
+        self.note_late_cpu: Callable[[float], None] | None = None
         self.cpus: tuple[int, ...] = ()
+        self._wanted_cpus: frozenset[int] = frozenset()
+        self._census = NOBODY
         self.started_s = time.perf_counter()
         self.stopped_s: float | None = None
         self.stop_s: float | None = None
@@ -70,8 +80,36 @@ class StandingServer:
         self.probes_sent = readiness.probes_sent
         self.probe_errors = readiness.errors
         self.pids = self.process.pids
+        self.worker_pids = readiness.worker_pids
         self.cpus = move(self.pids, cpus)
+        self._wanted_cpus = frozenset(cpus)
         self.pss_idle_bytes = self.memory.read(self.pids)
+
+    @property
+    def latest_pids(self) -> tuple[int, ...]:
+        """Its processes as they were last seen."""
+        return self.lineage.pids or self.pids
+
+    def credit_late_cpu(self) -> None:
+        """Before the next slice, and after the last: bring in what new processes used meanwhile."""
+        late_s = self.lineage.begin()
+        if self.note_late_cpu is not None:
+            self.note_late_cpu(late_s)
+
+    def _take_census(self) -> Census:
+        """Its processes now; those that came since and run elsewhere are moved to its CPUs.
+
+        A process inherits them, but its program may have chosen others. They are told then.
+        """
+        census = self.process.census()
+        if census.number != self._census.number and self._wanted_cpus:
+            new = census.entries.keys() - self._census.entries.keys()
+            strays = {pid: cpus for pid in new if (cpus := cpus_of(pid)) - self._wanted_cpus}
+            if strays:
+                self.cpus = tuple(sorted({*self.cpus, *chain.from_iterable(strays.values())}))
+                move(strays, self._wanted_cpus)
+        self._census = census
+        return census
 
     def life_s(self, epoch_s: float) -> tuple[float, float] | None:
         """When it was started and had stopped, in seconds since `epoch_s`."""

@@ -18,11 +18,11 @@ from asgi_bench.load.messages import SCENARIO_VARIABLE, Close, Closed, Load, Loa
 from asgi_bench.machine.energy import EnergyMeter
 from asgi_bench.machine.ports import HOST
 from asgi_bench.measurement.block import LoadedCell
-from asgi_bench.measurement.disturbance import DisturbanceMeter
-from asgi_bench.measurement.expense import ExpenseMeter
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.load_stand import spread
+from asgi_bench.measurement.slice_meters import SliceMeters
 from asgi_bench.measurement.sliced import GRACE_S, WARMUP_S
+from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.measurement.watch import Watch
 from asgi_bench.model import Plan, Scenario
 from asgi_bench.store.folders import safe_name
@@ -47,16 +47,16 @@ class StockLoader:
         """Load one cell after another; where a cell's load process fails, its trial does."""
         chance = random.Random(f"{self._plan.seed}/slices/{round}/{block}")
         self._watch.enter(round, block, "load")
-        pids = {pid for item in cells for pid in item.server.pids}
+        servers = tuple({id(item.server): item.server for item in cells}.values())
         for item in chance.sample(cells, len(cells)):
             try:
-                self._load(item, round, sorted(pids.difference(item.server.pids)))
+                self._load(item, round, servers)
             except LoadFault as fault:
                 item.draft.fail(str(fault))
 
-    def _load(self, item: LoadedCell, round: int, neighbour_pids: Sequence[int]) -> None:
+    def _load(self, item: LoadedCell, round: int, servers: Sequence[StandingServer]) -> None:
         item.draft.note(interleaved=False)
-        key, pids = item.cell.key, item.server.pids
+        key = item.cell.key
         port, connections = item.server.process.port, item.cell.load.connections
         arguments = stock_arguments(HOST, port, connections, self._plan.locustfile)
         env = self._environment(item.server.scenario)
@@ -77,17 +77,10 @@ class StockLoader:
             # Of a step nothing is kept in the cell's histogram.
             warmup = Load(key, WARMUP_S + connections * RAMP_S, (), is_step=True)
             process.ask(warmup, Loaded, warmup.duration_s + START_TIMEOUT_S)
-            command = Load(key, self._plan.duration_s, pids)
-            meter = DisturbanceMeter(
-                pids,
-                neighbour_pids,
-                server_cpus=self._plan.server_cpus,
-                load_cpus=self._plan.load_cpus,
-            )
-            expense = ExpenseMeter(pids, self._energy)
+            meters = SliceMeters(item.server, servers, self._plan, self._energy)
+            command = Load(key, self._plan.duration_s, meters.pids)
             loaded = process.ask(command, Loaded, self._plan.duration_s + GRACE_S)
-            item.draft.spend(expense.read())
-            item.draft.add(loaded, disturbance=meter.read())
+            meters.read(loaded, item.draft)
             item.end()
             item.draft.close(process.ask(Close(key), Closed, GRACE_S))
         elapsed_s = loaded.end_s - loaded.begin_s

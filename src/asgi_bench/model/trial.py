@@ -62,7 +62,8 @@ class Slice(msgspec.Struct, frozen=True):
 
     `start_s` and `end_s` are seconds since the run began; `duration_s` runs from the first send
     to the last answer; `requests` counts correct answers, `sent` and `errors` everything;
-    `server_cpu_s` and `load_cpu_s` are read at the edges, over all that was sent between. A step
+    `server_cpu_s` and `load_cpu_s` are read at the edges, over all that was sent between; the
+    server's holds what its processes born in the slice used until its next one. A step
     of a sweep has a rate and a histogram of its own. `accounted_share` is the sum of response
     times over the time that connections were (closed loop) or requests should have been (open
     loop, Little's law) in flight: 1 if nothing is missing. The rest tells of disturbance: threads
@@ -123,12 +124,16 @@ class Trial(msgspec.Struct, frozen=True):
     the steps that the server could take, and the steps alone have response times. `server_life_s`
     is when the server was started and had stopped, in seconds since the run began.
     `offered_rps` is the rate of an open loop. `cpu_s_by_process` and `connections_by_process`
-    are keyed by pid. Context switches are those of the server's threads over the slices. Memory
-    is read idle (ready, nothing but probes sent), after the load, and at its peak between slices.
-    `machine_energy_j` is what all CPUs took during the slices, the generator's too. A server that
-    had to be killed has no `stop_s`.
-    `by_request` is there where the scenario has several requests; attempts to
-    connect and bytes nobody asked for belong to none of them.
+    are keyed by pid; what was used by processes that ended meanwhile, or started up after a slice,
+    is `late_cpu_s`. With `has_untold_cpu` there may have been some whose CPU time nobody inherited:
+    then the server's is too small. Context switches are those of the server's threads over the
+    slices, null where processes ended in them. Memory is read idle (ready, nothing but probes
+    sent), after the load, and at its peak between slices. `machine_energy_j` is what all CPUs took
+    during the slices, the generator's too. A server that had to be killed has no `stop_s`. Of the
+    workers that accepted connections before the load, `workers_replaced` were gone after it and
+    others accepted in their place, `workers_lost` were gone for good. `by_request` is there where
+    the scenario has several requests; attempts to connect and bytes nobody asked for belong to none
+    of them.
     """
 
     cell: str
@@ -167,8 +172,11 @@ class Trial(msgspec.Struct, frozen=True):
     server_cpus: tuple[int, ...] = ()
     load_cpus: tuple[int, ...] = ()
     cpu_s_by_process: dict[str, float] = {}
+    late_cpu_s: float = 0.0
+    has_untold_cpu: bool = False
     connections_by_process: dict[str, int] = {}
     workers_lost: int = 0
+    workers_replaced: int = 0
     strangers: int = 0
     response_bytes: int | None = None
     validity: ValidityLevel = "valid"

@@ -55,7 +55,10 @@ def column_notes(loads: Iterable[Load], reference: str | None) -> tuple[str, ...
         loop = f"{load_kind(load).capitalize()}. " if len(kinds) > 1 else ""
         notes.append(loop + " ".join(_sentences(load, reference)))
     if not kinds.keys() <= {RateSweep}:
-        notes.append("CPU: time of the server's process tree per request, over all requests.")
+        notes.append(
+            "CPU: time of the server's process tree per request, over all requests; of processes "
+            "that came or went meanwhile too."
+        )
     return tuple(notes)
 
 

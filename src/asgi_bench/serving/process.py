@@ -15,7 +15,7 @@ from asgi_bench.machine.sockets import listening_inodes
 from asgi_bench.model import PlannedCell
 from asgi_bench.serving.environments import server_environment
 from asgi_bench.serving.exits import exit_text
-from asgi_bench.serving.family import Family
+from asgi_bench.serving.family import Census, Family
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.lifeline import LIFELINE
 from asgi_bench.serving.listeners import describe_holder, listeners_left, listening_socket
@@ -107,6 +107,10 @@ class ServerProcess:
     ) -> tuple[int, ...]:
         """As `pids`, from a table that was read already; `search` finds unseen daemons too."""
         return self._family.live(table, search=search)
+
+    def census(self) -> Census:
+        """Every process of the server at this moment, cheaply where nothing was started since."""
+        return self._family.census()
 
     def start(self) -> None:
         """Start the process or processes; returns before they are ready.

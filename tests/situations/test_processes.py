@@ -1,0 +1,157 @@
+"""Servers whose requests are answered by processes of every kind, at a known cost."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from asgi_bench.analysis.cell_report import CellReport
+from asgi_bench.analysis.summary import summarize
+from asgi_bench.model import Trial
+from tests.command_line import SERVERS, Finished, in_process, told
+from tests.situation import Said, situation
+
+pytestmark = pytest.mark.slow
+
+COSTLY = ("run", "--runners", str(SERVERS / "costly"), "-s", "costly", "-w", "1", "--rounds", "1")
+# From this request on all processes have begun that will serve all along.
+SETTLED = 8
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """One run of all kinds."""
+    return in_process(
+        *COSTLY, "--duration", "800ms", "-c", "4", folder=tmp_path_factory.mktemp("c")
+    )
+
+
+class Measured(NamedTuple):
+    """A cell with its trial, what a request really cost, and all that was said."""
+
+    cell: CellReport
+    trial: Trial
+    truth_s: float
+    text: str
+
+    def finding(self, code: str) -> str:
+        """What a finding of that code says; the printed report has it for several cells at once."""
+        (text,) = [one.text for one in self.trial.validity_reasons if one.code == code]
+        return text
+
+    @property
+    def is_true(self) -> bool:
+        """Whether CPU time per request is right to 5 %."""
+        value = self.cell.server_cpu_s_per_request.value
+        return value is not None and abs(value / self.truth_s - 1) < 0.05
+
+
+def measured(finished: Finished, variant: str) -> Measured:
+    """What came of one kind."""
+    assert finished.code == 0, finished.stderr
+    (cell,) = [one for one in summarize(finished.run).cells if one.variant == variant]
+    (trial,) = finished.trials(f"costly/{variant}")
+    return Measured(cell, trial, cost_s(finished.run_folder, trial), finished.stdout)
+
+
+def cost_s(folder: Path, trial: Trial) -> float:
+    """CPU time per request by the server's own accounts, once it has settled."""
+    accounts: dict[int, float] = {}
+    answered, settled_s = 0, 0.0
+    for line in told(folder, trial):
+        accounts[line["pid"]] = line["cpu_s"]
+        answered += line["answered"]
+        if answered == SETTLED and line["answered"]:
+            settled_s = sum(accounts.values())
+    return (sum(accounts.values()) - settled_s) / (answered - SETTLED)
+
+
+@pytest.mark.parametrize("variant", ["default", "child"])
+def test_the_cost_of_a_request_is_true(finished: Finished, variant: str) -> None:
+    """Whether the server spends it or a child that it forks for the request."""
+    found = measured(finished, variant)
+    assert found.is_true, found
+    assert found.truth_s > 0.005
+
+
+@situation(
+    "processes",
+    "Each request starts a program and waits for it (`asyncio.create_subprocess_exec`)",
+    says="of processes that came or went meanwhile too",
+)
+def test_a_program_per_request_counts(finished: Finished, said: Said) -> None:
+    """What came and went between two readings is in the CPU time, and the server is no idler."""
+    found = measured(finished, "script")
+    assert found.is_true, found
+    assert "nagle" not in {reason.code for reason in found.trial.validity_reasons}
+    assert found.trial.late_cpu_s > 0.8 * found.trial.server_cpu_s
+    said(found.text)
+
+
+@situation(
+    "processes",
+    "A pool of processes starts with the first request (`ProcessPoolExecutor`)",
+    says="of processes that came or went meanwhile too",
+)
+def test_a_pool_born_with_the_first_request_counts(finished: Finished, said: Said) -> None:
+    """The first request is a probe or the warm-up: nobody knew of the pool when it was ready."""
+    found = measured(finished, "pool")
+    assert found.is_true, found
+    assert len(found.trial.cpu_s_by_process) == 3
+    said(found.text)
+
+
+@situation(
+    "processes",
+    "The app starts a daemon on the first request, which leaves the server's group and session",
+    says="of processes that came or went meanwhile too",
+)
+def test_a_daemon_that_left_the_tree_counts(finished: Finished, said: Said) -> None:
+    """It has no parent of the server's, but its mark."""
+    found = measured(finished, "daemon")
+    assert found.is_true, found
+    assert len(found.trial.cpu_s_by_process) == 2
+    said(found.text)
+
+
+@situation(
+    "processes",
+    "The only worker is recycled after so many requests (`--max-requests`)",
+    says="1 worker was replaced under load, as after a highest number of requests: starting the "
+    "new ones is in the figures",
+)
+def test_a_recycled_worker_is_no_dead_one(finished: Finished, said: Said) -> None:
+    """What old and new ones used adds up, and nothing is found lost."""
+    found = measured(finished, "recycled")
+    assert found.is_true, found
+    assert (found.trial.workers_lost, found.trial.workers_replaced) == (0, 1)
+    assert found.cell.validity != "invalid"
+    said(found.finding("workers-replaced"))
+
+
+@situation(
+    "processes",
+    "Several workers are recycled while others serve",
+    says="2 workers were replaced under load",
+)
+def test_recycled_workers_are_counted(finished: Finished, said: Said) -> None:
+    """A server of two says how many of them others took the place of."""
+    found = measured(finished, "twice")
+    assert found.is_true, found
+    assert (found.trial.workers_lost, found.trial.workers_replaced) == (0, 2)
+    said(found.finding("workers-replaced"))
+
+
+@situation(
+    "processes",
+    "The app starts processes and ignores SIGCHLD, so that nobody waits for them",
+    says="the server's CPU time is not known: processes that it started ended, and none of its own "
+    "waited for them (it ignores SIGCHLD, or they had left it)",
+)
+def test_cpu_time_that_nobody_inherits_is_not_made_up(finished: Finished, said: Said) -> None:
+    """The kernel forgets it: no figure is better than a tenth of it."""
+    found = measured(finished, "unwaited")
+    assert found.trial.has_untold_cpu
+    assert found.cell.server_cpu_s_per_request.value is None
+    assert found.cell.validity == "suspect"
+    said(found.text)
