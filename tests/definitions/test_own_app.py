@@ -81,11 +81,23 @@ def test_what_is_no_header_is_refused(text: str) -> None:
         parse_headers([text])
 
 
-@pytest.mark.parametrize("name", ["Content-Length", "connection", "Transfer-Encoding", "Upgrade"])
-def test_framing_is_not_the_users(name: str) -> None:
-    """A header that frames the request would break what the load engine sends."""
-    with pytest.raises(UsageError, match=f"--header: {name} is set by asgi-bench"):
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Content-Length", "asgi-bench sends it with every body itself: leave it out"),
+        ("connection", "asgi-bench doesn't ask servers to close or to upgrade; "),
+        ("Transfer-Encoding", "asgi-bench sends bodies with their length, not chunked; "),
+        ("Upgrade", "asgi-bench doesn't ask servers to upgrade; "),
+        ("Expect", "asgi-bench sends bodies at once and doesn't wait for a 100; "),
+    ],
+)
+def test_framing_is_not_the_users(name: str, why: str) -> None:
+    """A header that frames the request is refused with the true reason, and what to do instead."""
+    with pytest.raises(UsageError) as refused:
         parse_headers([f"{name}: 1"])
+    told = str(refused.value)
+    assert told.startswith(f"--header: {name}: {why}")
+    assert told.endswith((": leave it out", "; a --locustfile of your own can"))
 
 
 def test_a_body_is_text_or_a_file(tmp_path: Path) -> None:

@@ -164,8 +164,8 @@ def test_a_request_of_a_file_that_fails_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         _settled(tmp_path, mix, _cell("(404 if self.path == '/b' else 200, b'')"))
     assert str(caught.value) == (
-        "[b]: GET /b is answered with status 404; if that is right, say expect_status = 404, else "
-        "see its path, method, headers and body"
+        "[b]: GET /b is answered with status 404 (no body); if that is right, "
+        "say expect_status = 404, else see its path, method, headers and body"
     )
 
 

@@ -56,7 +56,7 @@ def test_an_error_for_an_answer_is_the_users_to_mend(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(FAILING)
     finished = in_process("check", "app:app", "--path", "/x", *ONE_SERVER, folder=tmp_path)
     assert finished.code == ExitCode.USAGE
-    assert finished.stderr.startswith("asgi-bench: APP: GET /x is answered with status 404; if")
+    assert finished.stderr.startswith("asgi-bench: APP: GET /x is answered with status 404 (")
     finished = in_process("check", "app:app", "--path", "/raises", *ONE_SERVER, folder=tmp_path)
     assert finished.code == ExitCode.USAGE
     assert 'KeyError: "the app\'s own fault"' in finished.stderr

@@ -60,7 +60,8 @@ def serve(listener: socket.socket, mode: str = "good", *, uses_epoll: bool = Tru
                 say("request")
                 reply = response(mode, time.monotonic() - started_s)
                 connection.sendall(reply)
-            if not data or b"connection: close" in reply:
+            closes = b"connection: close" in reply or mode in ("cut-off", "unanswered", "parts")
+            if not data or closes:
                 poller.unregister(fd)
                 connections.pop(fd).close()
 
@@ -77,9 +78,17 @@ def response(mode: str, age_s: float) -> bytes:
         return answer(503, b"")
     if mode == "closing":
         return answer(extra="connection: close\r\n")
+    if mode == "interim":
+        return b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    if mode == "early-hints":
+        return b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" + answer()
+    if mode == "beyond":
+        return b"HTTP/1.1 204 Some\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+    if mode in ("short", "cut-off"):
+        return b"HTTP/1.1 200 Some\r\ncontent-length: 20\r\n\r\n" + BODY
     if mode == "garbage":
         return b"SSH-2.0-OpenSSH_9.2\r\n\r\n"
-    if mode == "silent":
+    if mode in ("silent", "unanswered"):
         return b""
     return answer()
 

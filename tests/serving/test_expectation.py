@@ -6,16 +6,24 @@ import pytest
 from asgi_bench.errors import UsageError
 from asgi_bench.machine.ports import free_port
 from asgi_bench.model import Scenario
-from asgi_bench.serving.expectation import Answer, answer_of, learned, parts_compared
+from asgi_bench.serving.expectation import answer_of, learned, parts_compared
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.process import ServerProcess
 from asgi_bench.serving.readiness import wait_until_ready
+from asgi_bench.wire.http1 import Response, read_response
 
 OWN = Scenario(name="app", app="app:app", expect_status=0)
 
 
-def _answers(*bodies: bytes, status: int = 200) -> list[Answer]:
-    return [Answer(status, body) for body in bodies]
+def _answer(status: int, body: bytes = b"", *lines: str) -> Response:
+    head = [f"HTTP/1.1 {status} Some", f"content-length: {len(body)}", *lines, "", ""]
+    answer = read_response("\r\n".join(head).encode() + body)
+    assert answer is not None
+    return answer
+
+
+def _answers(*bodies: bytes, status: int = 200) -> list[Response]:
+    return [_answer(status, body) for body in bodies]
 
 
 def test_what_all_answers_have_in_common_is_expected() -> None:
@@ -53,10 +61,74 @@ def test_a_pattern_takes_the_place_of_the_body() -> None:
 
 def test_no_single_good_status_is_the_users_to_mend() -> None:
     """An error status or two different ones can't be taken as right without a word."""
-    with pytest.raises(UsageError, match=r"^APP: GET / is answered with status 404; .*status 404"):
+    with pytest.raises(UsageError, match=r"^APP: GET / is answered with status 404 .*status 404"):
         learned(OWN, _answers(b"", status=404))
     with pytest.raises(UsageError, match="answered with 200 and 500: --expect-status says"):
-        learned(OWN, [Answer(200, b""), Answer(500, b""), Answer(200, b"")])
+        learned(OWN, [_answer(200), _answer(500), _answer(200)])
+
+
+REFUSED = "APP: GET / is answered with status "
+ELSE = "else see --path, --method, --header and --body"
+HOSTS = (
+    "perhaps the app doesn't allow the host 127.0.0.1: allow it (Django's ALLOWED_HOSTS, "
+    "Starlette's allowed_hosts), or send one that it allows by --header 'Host: NAME'; "
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (_answer(404), "404 (no body); if that is right, say --expect-status 404, " + ELSE),
+        (
+            _answer(500, b"x" * 200),
+            f"500 (body: '{'x' * 120}…'); if that is right, say --expect-status 500, {ELSE}",
+        ),
+        (
+            _answer(302, b"", "Location: /login?next=/"),
+            "302 (location: /login?next=/, no body); if that is right, "
+            f"say --expect-status 302, {ELSE}",
+        ),
+        (
+            _answer(301, b"", "location: https://127.0.0.1:80/a"),
+            "301 (location: https://127.0.0.1:80/a, no body); an app that wants HTTPS may take "
+            f"--header 'X-Forwarded-Proto: https' for it; if that is right, "
+            f"say --expect-status 301, {ELSE}",
+        ),
+        (
+            _answer(400, b"Invalid host header"),
+            f"400 (body: 'Invalid host header'); {HOSTS}if that is right, "
+            f"say --expect-status 400, {ELSE}",
+        ),
+        (
+            _answer(999),
+            f"999 (no body); if that is right, say --expect-status 999, {ELSE}",
+        ),
+    ],
+)
+def test_a_refusal_tells_what_the_answer_says(answer: Response, told: str) -> None:
+    """Location, start of the body, and what is most likely behind it stand beside the status."""
+    with pytest.raises(UsageError) as refused:
+        learned(OWN, [answer] * 3)
+    assert str(refused.value) == REFUSED + told
+
+
+def test_a_missing_slash_is_guessed() -> None:
+    """A redirect to the same path with a slash names the flag, or the key, that spares it."""
+    items = Scenario(name="app", app="app:app", path="/items?a=1", expect_status=0)
+    redirect = _answer(307, b"", "location: http://127.0.0.1:8000/items/?a=1")
+    with pytest.raises(UsageError, match="perhaps it is --path /items/ that you mean; if"):
+        learned(items, [redirect])
+    with pytest.raises(UsageError, match='perhaps it is path = "/items/" that you mean; if'):
+        learned(items, [redirect], is_of_file=True)
+
+
+def test_a_host_of_the_users_is_not_doubted() -> None:
+    """With a Host of one's own, or a body that may be what is wrong, nothing is guessed."""
+    hosted = Scenario(name="app", app="app:app", headers={"host": "x"}, expect_status=0)
+    posted = Scenario(name="app", app="app:app", method="POST", body="x", expect_status=0)
+    for request in (hosted, posted):
+        with pytest.raises(UsageError, match=r"status 400 \(body: 'bad'\); if that is right"):
+            learned(request, [_answer(400, b"bad")])
 
 
 def test_shipped_scenarios_say_what_they_compare() -> None:
@@ -72,8 +144,9 @@ def test_an_answer_is_taken_whole(make_server: Callable[..., ServerProcess]) -> 
     server = make_server()
     server.start()
     wait_until_ready(server, Scenario(name="any", app="", expect_status=0), 1, 20)
-    assert answer_of(server.port, OWN, 5) == Answer(200, b"Hello, world!")
-    with pytest.raises(ServerFault, match="a request got no whole answer: "):
+    answer = answer_of(server.port, OWN, 5)
+    assert (answer.status, answer.body) == (200, b"Hello, world!")
+    with pytest.raises(ServerFault, match="no connection: Connection refused"):
         answer_of(free_port(random.Random()), OWN, 5)
 
 

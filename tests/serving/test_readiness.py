@@ -98,8 +98,16 @@ NONE_SENT = (0, ErrorCounts())
             r"answered body 'Goodbye' \(7 bytes\), expected 'Hello, world!'",
         ),
         ("long-body", (1, ErrorCounts(body=1)), r"answered body 'x{60}…' \(1000 bytes\)"),
-        ("garbage", (1, ErrorCounts(body=1)), "answered something other than HTTP: .*SSH-2.0"),
-        ("closing", (1, ErrorCounts()), "closes the connection after an answer"),
+        (
+            "garbage",
+            (1, ErrorCounts(body=1)),
+            r"its answer breaks HTTP/1.1: malformed status line 'SSH-2.0-OpenSSH_9.2'",
+        ),
+        (
+            "cut-off",
+            (1, ErrorCounts(reset=1)),
+            "closed the connection amid its answer: 13 of the 20 bytes of its body came",
+        ),
     ],
 )
 def test_a_server_that_misbehaves_is_a_fault_with_its_reason(
@@ -123,6 +131,70 @@ def test_a_server_that_misbehaves_is_a_fault_with_its_reason(
     assert (fault.probes_sent, fault.errors) == sent
     if mode != "never-accepts":
         assert fault.probes_sent == requests_read(server)
+
+
+@pytest.mark.parametrize(
+    ("mode", "errors", "text"),
+    [
+        (
+            "interim",
+            ErrorCounts(timeout=1),
+            "no whole answer within 0.3 s: nothing came but an interim status 103; "
+            "a final one has to follow",
+        ),
+        (
+            "short",
+            ErrorCounts(timeout=1),
+            "no whole answer within 0.3 s: 13 of the 20 bytes of its body came",
+        ),
+        (
+            "beyond",
+            ErrorCounts(body=1),
+            "its answer breaks HTTP/1.1: 5 bytes beyond the end of the answer "
+            r"(a 204 has no body): '0\r\n\r\n'",
+        ),
+    ],
+)
+def test_an_answer_that_waiting_will_not_mend_is_asked_for_once(
+    make_server: MakeServer, mode: str, errors: ErrorCounts, text: str
+) -> None:
+    """What has begun and is wrong fails within the answer's time-out, not the start's."""
+    server = make_server(mode)
+    server.start()
+    wish = Scenario(name="any", app="", expect_status=0)
+    with pytest.raises(ServerFault) as caught:
+        wait_until_ready(server, wish, 1, 20, answer_timeout_s=0.3)
+    assert caught.value.reason == text
+    assert (caught.value.errors, requests_read(server)) == (errors, 1)
+
+
+def test_connections_that_are_closed_without_an_answer_are_given_up(
+    make_server: MakeServer, scenario: Scenario
+) -> None:
+    """A server may do so while it boots, and no longer than an answer may take."""
+    server = make_server("unanswered")
+    server.start()
+    with pytest.raises(ServerFault, match=r"^closed the connection without an answer$") as caught:
+        wait_until_ready(server, scenario, 1, 20, answer_timeout_s=0.5)
+    assert caught.value.probes_sent == caught.value.errors.reset == requests_read(server) > 1
+
+
+@pytest.mark.parametrize("mode", ["closing", "parts"])
+def test_a_server_that_closes_after_each_answer_is_ready(
+    make_server: MakeServer, scenario: Scenario, mode: str
+) -> None:
+    """The second request goes out on another connection, whether the close was announced or not."""
+    with make_server(mode) as server:
+        ready = wait_until_ready(server, scenario, 1, 20)
+        assert ready.worker_pids == server.root_pids
+        assert ready.probes_sent - ready.errors.reset == 2
+        assert ready.errors.total == ready.errors.reset
+
+
+def test_interim_answers_are_passed_over(make_server: MakeServer, scenario: Scenario) -> None:
+    """Early hints before the answer are no answer of their own."""
+    with make_server("early-hints") as server:
+        assert wait_until_ready(server, scenario, 1, 20).errors == ErrorCounts()
 
 
 def test_a_worker_that_hangs_is_counted_in_the_fault(

@@ -22,6 +22,7 @@ from asgi_bench.definitions.own_app import (
 from asgi_bench.definitions.requests import load_requests
 from asgi_bench.definitions.scenarios import check_pattern
 from asgi_bench.errors import UsageError
+from asgi_bench.model import HIGHEST_STATUS, LOWEST_STATUS
 
 App = Annotated[
     str | None,
@@ -55,8 +56,8 @@ ExpectStatus = Annotated[
     int | None,
     typer.Option(
         "--expect-status",
-        min=200,
-        max=599,
+        min=LOWEST_STATUS,
+        max=HIGHEST_STATUS,
         help="APP: the right status. Else what probes find, if it is 2xx.",
     ),
 ]

@@ -20,8 +20,15 @@ FACTORY_VARIABLE = "ASGI_BENCH_FACTORY"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _REQUEST_TARGET = re.compile(r"/[!-~]*", re.ASCII)
 _HEADER_VALUE = re.compile(r"[^\r\n\0]*")
-# What frames a message or manages its connection is the load engine's business.
-_RESERVED_HEADERS = ("connection", "content-length", "expect", "transfer-encoding", "upgrade")
+# What frames a message or manages its connection can't be asked for by a header, and why not.
+_ELSEWHERE = "a --locustfile of your own can"
+_RESERVED_HEADERS = {
+    "connection": f"asgi-bench doesn't ask servers to close or to upgrade; {_ELSEWHERE}",
+    "content-length": "asgi-bench sends it with every body itself: leave it out",
+    "expect": f"asgi-bench sends bodies at once and doesn't wait for a 100; {_ELSEWHERE}",
+    "transfer-encoding": f"asgi-bench sends bodies with their length, not chunked; {_ELSEWHERE}",
+    "upgrade": f"asgi-bench doesn't ask servers to upgrade; {_ELSEWHERE}",
+}
 
 
 class OwnApp(msgspec.Struct, frozen=True):
@@ -98,7 +105,7 @@ def parse_headers(texts: Sequence[str], where: str = "--header") -> dict[str, st
     """Return headers by name; one that is given again is joined to the first (RFC 9110, 5.3).
 
     Raises:
-        UsageError: no name and value, or a header that the load engine sets itself.
+        UsageError: no name and value, or a header that can't be asked for.
     """
     headers: dict[str, str] = {}
     for text in texts:
@@ -108,7 +115,7 @@ def parse_headers(texts: Sequence[str], where: str = "--header") -> dict[str, st
         if not is_header or not _fits_latin_1(value):
             raise UsageError(f"{where}: {text!r} must be NAME:VALUE, as in 'Accept: text/html'")
         if name.lower() in _RESERVED_HEADERS:
-            raise UsageError(f"{where}: {name} is set by asgi-bench where a request needs it")
+            raise UsageError(f"{where}: {name}: {_RESERVED_HEADERS[name.lower()]}")
         known = next((one for one in headers if one.lower() == name.lower()), None)
         if known is None:
             headers[name] = value

@@ -12,14 +12,14 @@ from asgi_bench.definitions.loads import parse_objective, parse_rates
 from asgi_bench.definitions.quantities import parse_counts, parse_duration, parse_share
 from asgi_bench.definitions.strict import check_keys, convert, read_toml
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Arrivals
+from asgi_bench.model import HIGHEST_STATUS, LOWEST_STATUS, Arrivals
 
 TABLE = "[tool.asgi-bench]"
 # What the flags take, so that the fault is found in the file that has it.
 Count = Annotated[int, Meta(ge=1)]
 Seed = Annotated[int, Meta(ge=0)]
 Rate = Annotated[float, Meta(gt=0)]
-Status = Annotated[int, Meta(ge=200, le=599)]
+Status = Annotated[int, Meta(ge=LOWEST_STATUS, le=HIGHEST_STATUS)]
 
 
 class ProjectDefaults(msgspec.Struct, frozen=True, rename="kebab"):

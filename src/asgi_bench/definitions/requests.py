@@ -13,7 +13,7 @@ from asgi_bench.definitions.own_app import (
     parse_path,
     read_file,
 )
-from asgi_bench.definitions.scenarios import check_pattern
+from asgi_bench.definitions.scenarios import check_pattern, check_status
 from asgi_bench.definitions.strict import check_keys, convert, read_toml
 from asgi_bench.errors import UsageError
 from asgi_bench.model import WeightedRequest
@@ -58,8 +58,8 @@ def _request(name: str, table: Any, path: Path) -> WeightedRequest:
     told = convert(table, _Table, where)
     if not (math.isfinite(told.weight) and told.weight > 0):
         raise UsageError(f"{where}: weight: {told.weight:g} must be a number above 0")
-    if told.expect_status is not None and not 200 <= told.expect_status <= 599:
-        raise UsageError(f"{where}: expect_status: {told.expect_status} must be 200 to 599")
+    if told.expect_status is not None:
+        check_status(told.expect_status, where)
     if told.expect_body is not None and told.expect_pattern is not None:
         raise UsageError(f"{where}: give either expect_body or expect_pattern, not both")
     if told.expect_pattern is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from asgi_bench.definitions.features import check_features
 from asgi_bench.definitions.strict import check_keys, convert, read_toml
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Scenario
+from asgi_bench.model import HIGHEST_STATUS, LOWEST_STATUS, Scenario
 
 # The rest is for what can't be written as text, and for what only a run can tell.
 _KEYS = frozenset(Scenario.__struct_fields__) - {
@@ -50,10 +50,16 @@ def _check_request(scenario: Scenario, where: str) -> None:
         raise UsageError(f"{where}: app: {scenario.app!r} must be module:attribute")
     if not scenario.path.startswith("/"):
         raise UsageError(f"{where}: path: {scenario.path!r} must begin with a slash")
-    if not 200 <= scenario.expect_status <= 599:
-        raise UsageError(f"{where}: expect_status: {scenario.expect_status} must be 200 to 599")
+    check_status(scenario.expect_status, where)
     if scenario.expect_pattern is not None:
         check_pattern(scenario.expect_pattern, f"{where}: expect_pattern")
+
+
+def check_status(status: int, where: str) -> None:
+    """Refuse what can't be the status of a final answer; raises UsageError."""
+    if not LOWEST_STATUS <= status <= HIGHEST_STATUS:
+        allowed = f"{LOWEST_STATUS} to {HIGHEST_STATUS}"
+        raise UsageError(f"{where}: expect_status: {status} must be {allowed}")
 
 
 def check_pattern(pattern: str, where: str) -> None:

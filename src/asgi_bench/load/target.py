@@ -3,7 +3,7 @@
 import msgspec
 
 from asgi_bench.model import Request, Scenario, holds_match
-from asgi_bench.wire.http1 import Response, encode_request
+from asgi_bench.wire.http1 import Response, bytes_of
 
 
 class Exchange(msgspec.Struct, frozen=True):
@@ -72,9 +72,7 @@ def scenario_target(
 def _exchange(request: Request, authority: str) -> Exchange:
     return Exchange(
         name=request.name,
-        request=encode_request(
-            request.method, request.path, authority, request.headers, request.content
-        ),
+        request=bytes_of(request, authority),
         method=request.method,
         expect_status=request.expect_status,
         expect_body=request.expected_content,

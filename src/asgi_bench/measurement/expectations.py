@@ -14,11 +14,12 @@ from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.machine.ports import free_port
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.model import Plan, PlannedCell, Request, Scenario
-from asgi_bench.serving.expectation import Answer, RequestT, answer_of, learned, parts_compared
+from asgi_bench.serving.expectation import RequestT, answer_of, learned, parts_compared
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.logs import last_log_line
 from asgi_bench.serving.process import ServerProcess
 from asgi_bench.serving.readiness import wait_for_all
+from asgi_bench.wire.http1 import Response
 
 PROBES = 3
 # Two starts side by side tell what belongs to one process (its pid, a random key); three probes
@@ -142,7 +143,7 @@ def _answers(
     scenario: Scenario,
     unknown: Sequence[Request],
     logs: list[Path],
-) -> tuple[dict[str, list[Answer]], int]:
+) -> tuple[dict[str, list[Response]], int]:
     """Start a server once for each log and ask each several times; also how much was sent in all.
 
     Raises ServerFault.
@@ -156,11 +157,11 @@ def _answers(
                 processes.append(stack.enter_context(process))
         awaited = [(process, scenario, process.workers) for process in processes]
         sent = PROBES * STARTS * len(unknown)
-        for outcome in wait_for_all(awaited, plan.startup_timeout_s):
+        for outcome in wait_for_all(awaited, plan.startup_timeout_s, plan.request_timeout_s):
             if isinstance(outcome, ServerFault):
                 raise outcome
             sent += outcome.probes_sent
-        answers: dict[str, list[Answer]] = {request.name: [] for request in unknown}
+        answers: dict[str, list[Response]] = {request.name: [] for request in unknown}
         for number in range(PROBES):
             time.sleep(PROBE_PAUSE_S if number else 0)
             for request, process in product(unknown, processes):

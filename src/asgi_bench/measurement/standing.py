@@ -213,6 +213,7 @@ class StandingServers:
         outcomes = wait_for_all(
             [(server.process, server.scenario, server.process.workers) for server in starting],
             self._plan.startup_timeout_s,
+            self._plan.request_timeout_s,
         )
         for server, outcome in zip(starting, outcomes, strict=True):
             if isinstance(outcome, Readiness):

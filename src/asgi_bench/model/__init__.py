@@ -35,7 +35,15 @@ from asgi_bench.model.plan import (
     RateSweep,
 )
 from asgi_bench.model.proof import Proof
-from asgi_bench.model.request import Part, Request, Scenario, WeightedRequest, holds_match
+from asgi_bench.model.request import (
+    HIGHEST_STATUS,
+    LOWEST_STATUS,
+    Part,
+    Request,
+    Scenario,
+    WeightedRequest,
+    holds_match,
+)
 from asgi_bench.model.run import (
     PROCESSOR_FACTS,
     SCHEMA_VERSION,
@@ -68,7 +76,9 @@ from asgi_bench.model.verdict import (
 )
 
 __all__ = [
+    "HIGHEST_STATUS",
     "INDEX_VERSION",
+    "LOWEST_STATUS",
     "PROCESSOR_FACTS",
     "ROLES",
     "SCHEMA_VERSION",

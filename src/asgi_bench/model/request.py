@@ -9,6 +9,10 @@ import msgspec
 Part: TypeAlias = Literal["status", "framing", "body", "pattern"]
 
 
+# What a final answer may have: with what HTTP defines (up to 599), what apps send beyond it.
+LOWEST_STATUS, HIGHEST_STATUS = 200, 999
+
+
 class Request(msgspec.Struct, frozen=True):
     """A request with its expected answer.
 

@@ -1,8 +1,8 @@
 """The right answer of an app nobody has described: found by asking, before any load."""
 
-import http.client
 from collections.abc import Sequence
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -10,32 +10,28 @@ from asgi_bench.errors import UsageError
 from asgi_bench.machine.ports import HOST
 from asgi_bench.model import Part, Request
 from asgi_bench.serving.faults import ServerFault
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """A whole answer, as far as it can be compared."""
-
-    status: int
-    body: bytes
-
+from asgi_bench.wire.client import Connection, NoAnswer
+from asgi_bench.wire.excerpts import excerpt
+from asgi_bench.wire.http1 import Response, bytes_of
 
 RequestT = TypeVar("RequestT", bound=Request)
+# Of a body that explains a refusal; a page of HTML takes some bytes to come to its point.
+_TOLD_BODY = 120
 
 
-def answer_of(port: int, request: Request, timeout_s: float) -> Answer:
+def answer_of(port: int, request: Request, timeout_s: float) -> Response:
     """Send a request once, on a connection of its own; raises ServerFault."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
-    try:
-        connection.request(request.method, request.path, request.content or None, request.headers)
-        response = connection.getresponse()
-        return Answer(response.status, response.read())
-    except (OSError, http.client.HTTPException) as fault:
-        raise ServerFault(f"a request got no whole answer: {fault!r}") from None
-    finally:
-        connection.close()
+    with Connection(HOST, port) as connection:
+        try:
+            connection.open(timeout_s)
+            return connection.ask(bytes_of(request, f"{HOST}:{port}"), request.method, timeout_s)
+        except NoAnswer as fault:
+            raise ServerFault(str(fault)) from None
 
 
-def learned(request: RequestT, answers: Sequence[Answer], *, is_of_file: bool = False) -> RequestT:
+def learned(
+    request: RequestT, answers: Sequence[Response], *, is_of_file: bool = False
+) -> RequestT:
     """Return a request that expects what the answers to it have in common.
 
     That is their status, and their body where all are the same and nothing was said of it.
@@ -57,8 +53,9 @@ def learned(request: RequestT, answers: Sequence[Answer], *, is_of_file: bool = 
         keys = "its path, method, headers and body"
         flags = "--path, --method, --header and --body"
         raise UsageError(
-            f"{told} is answered with status {status}; if that is right, say {say}, else see "
-            f"{keys if is_of_file else flags}"
+            f"{told} is answered with status {status} ({_told(answers[0])}); "
+            f"{_hint(request, answers[0], is_of_file=is_of_file)}if that is right, say {say}, "
+            f"else see {keys if is_of_file else flags}"
         )
     request = msgspec.structs.replace(request, expect_status=status)
     bodies = {answer.body for answer in answers}
@@ -70,6 +67,36 @@ def learned(request: RequestT, answers: Sequence[Answer], *, is_of_file: bool = 
         return msgspec.structs.replace(request, expect_body=body.decode())
     except UnicodeDecodeError:
         return msgspec.structs.replace(request, expect_bytes=body)
+
+
+def _told(response: Response) -> str:
+    """What an answer says for itself: where it sends one, and how its body begins."""
+    location = response.header("location")
+    where = [] if location is None else [f"location: {location}"]
+    body = f"body: {excerpt(response.body, _TOLD_BODY)}" if response.body else "no body"
+    return ", ".join([*where, body])
+
+
+def _hint(request: Request, response: Response, *, is_of_file: bool) -> str:
+    """What is most likely behind a status that is not 2xx, where something is."""
+    header = 'headers = {{ {} = "{}" }}' if is_of_file else "--header '{}: {}'"
+    location = response.header("location") or ""
+    path = urlsplit(request.path).path
+    if urlsplit(location).path == f"{path}/":
+        say = f'path = "{path}/"' if is_of_file else f"--path {path}/"
+        return f"perhaps it is {say} that you mean; "
+    if location.startswith("https:"):
+        forwarded = header.format("X-Forwarded-Proto", "https")
+        return f"an app that wants HTTPS may take {forwarded} for it; "
+    has_host = any(name.lower() == "host" for name in request.headers)
+    speaks_of_host = b"host" in response.body.lower()
+    if response.status in (400, 421) and not has_host and (speaks_of_host or not request.content):
+        host = header.format("Host", "NAME")
+        return (
+            f"perhaps the app doesn't allow the host {HOST}: allow it (Django's ALLOWED_HOSTS, "
+            f"Starlette's allowed_hosts), or send one that it allows by {host}; "
+        )
+    return ""
 
 
 def parts_compared(request: Request) -> tuple[Part, ...]:

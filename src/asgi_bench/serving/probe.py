@@ -2,61 +2,78 @@
 
 from __future__ import annotations
 
-import http.client
-import select
 import time
 from typing import Literal, TypeAlias
 
 from asgi_bench.machine.ports import HOST
 from asgi_bench.model import ErrorCounts, Scenario
+from asgi_bench.wire.client import Connection, NoAnswer
+from asgi_bench.wire.excerpts import excerpt
+from asgi_bench.wire.http1 import Response, bytes_of
 
 REQUESTS = 2
+# From the first byte of an answer to its end, where no run says how long a request may take.
+ANSWER_TIMEOUT_S = 5.0
 
 # Answers of a gateway whose backend isn't up yet: not wrong, just early.
 _EARLY_STATUSES = frozenset({502, 503, 504})
-_EXCERPT_LENGTH = 60
 _CONNECT_TIMEOUT_S = 1.0
-# From the first byte of an answer to its end.
-_READ_TIMEOUT_S = 5.0
 
-ProbeState: TypeAlias = Literal["running", "right", "early", "broken", "wrong"]
+ProbeState: TypeAlias = Literal["running", "right", "early", "unanswered", "wrong"]
 
 
 class Probe:
     """Sends without waiting: `advance` takes it as far as it goes now.
 
     `state`: `running`; `right` (both answers as expected; the connection stays open until
-    `close`); `early` (a gateway without its backend); `broken` (no connection, or it was reset);
-    `wrong` (an answer that waiting won't mend). `text` explains all but `right`. `sent` counts
-    requests handed to a connection, `errors` those among them without a right answer.
+    `close`); `early` (no connection, or a gateway without its backend); `unanswered` (the
+    connection was closed and nothing had come); `wrong` (an answer that waiting won't mend).
+    `text` explains all but `right`. `sent` counts requests handed to a connection, `errors` those
+    among them without a right answer. Where the server closes after an answer, the second request
+    goes out on a connection of its own.
     """
 
-    def __init__(self, port: int, scenario: Scenario) -> None:
+    def __init__(
+        self, port: int, scenario: Scenario, answer_timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> None:
         self.state: ProbeState = "running"
         self.text = "no answer to a request"
         self.sent = 0
         self.errors = ErrorCounts()
         self.ended_s: float | None = None
+        self._port = port
         self._scenario = scenario
+        self._request = bytes_of(scenario, f"{HOST}:{port}")
+        self._answer_timeout_s = answer_timeout_s
         self._answers = 0
         self._outstanding = False
-        self._connection = http.client.HTTPConnection(HOST, port, timeout=_CONNECT_TIMEOUT_S)
+        self._connection = Connection(HOST, port)
 
     @property
     def client_port(self) -> int | None:
-        """Our end of the connection, while it is open."""
-        sock = self._connection.sock
-        return None if sock is None else int(sock.getsockname()[1])
+        """Our end of the connection, as long as the server holds the other."""
+        return None if self._connection.is_spent else self._connection.client_port
 
     def advance(self, wait_s: float = 0.0) -> ProbeState:
         """Send what is due and take answers; waits up to `wait_s` for each."""
-        while self.state == "running":
-            if not self._outstanding:
-                self._send()
-            elif select.select([self._connection.sock], [], [], wait_s)[0]:
-                self._receive()
+        try:
+            while self.state == "running":
+                if not self._outstanding:
+                    self._send()
+                response = self._connection.advance(wait_s)
+                if response is None:
+                    self._watch_the_clock()
+                    break
+                self._outstanding = False
+                self._judge(response)
+        except NoAnswer as fault:
+            if self._connection.has_answered and not fault.has_begun:
+                # It was closed after its first answer, without a word: ask on another.
+                self.errors += _as_errors(fault)
+                self._outstanding = False
+                self._connection.close()
             else:
-                break
+                self._end(_state_of(fault), str(fault), _as_errors(fault))
         return self.state
 
     def close(self) -> None:
@@ -67,53 +84,39 @@ class Probe:
         self._connection.close()
 
     def _send(self) -> None:
-        wish = self._scenario
-        try:
-            if self._connection.sock is None:
-                self._connection.connect()
-            self._connection.request(wish.method, wish.path, wish.content or None, wish.headers)
-        except OSError as error:
-            self._end("broken", f"no connection: {error.strerror or error}")
-            return
+        if self._connection.is_open and self._connection.has_hung_up():
+            self._connection.close()
+        if not self._connection.is_open:
+            self._connection = Connection(HOST, self._port)
+            self._connection.open(_CONNECT_TIMEOUT_S)
+        self._connection.send(self._request, self._scenario.method)
         self.sent += 1
         self._outstanding = True
 
-    def _receive(self) -> None:
-        self._connection.sock.settimeout(_READ_TIMEOUT_S)
-        try:
-            response = self._connection.getresponse()
-            body = response.read()
-        except TimeoutError:
-            self._end("broken", "an answer that doesn't end", ErrorCounts(timeout=1))
-        except http.client.IncompleteRead:
-            self._end("broken", "an answer that was cut off", ErrorCounts(body=1))
-        except ConnectionError:  # http.client.RemoteDisconnected is one too.
-            self._end("broken", "closed the connection without an answer", ErrorCounts(reset=1))
-        except (http.client.HTTPException, ValueError) as error:
-            what = _excerpt(str(error).encode()) or type(error).__name__
-            self._end("wrong", f"answered something other than HTTP: {what}", ErrorCounts(body=1))
-        else:
-            self._outstanding = False
-            self._judge(response, body)
+    def _watch_the_clock(self) -> None:
+        """Give up an answer that has begun and doesn't end; one that is to come may take longer."""
+        began_s = self._connection.began_s
+        if began_s is not None and time.monotonic() - began_s >= self._answer_timeout_s:
+            raise self._connection.overdue(self._answer_timeout_s)
 
-    def _judge(self, response: http.client.HTTPResponse, body: bytes) -> None:
-        wish = self._scenario
-        is_open = wish.expect_status == 0 and response.status not in _EARLY_STATUSES
-        if response.status != wish.expect_status and not is_open:
-            state: ProbeState = "early" if response.status in _EARLY_STATUSES else "wrong"
-            text = f"answered status {response.status}"
+    def _judge(self, response: Response) -> None:
+        wish, status = self._scenario, response.status
+        is_early = status in _EARLY_STATUSES
+        if status != wish.expect_status and (wish.expect_status or is_early):
+            text = f"answered status {status}"
             if wish.expect_status:
                 text += f", expected {wish.expect_status}"
-            self._end(state, text, ErrorCounts(status=1))
-        elif not wish.accepts(body):
-            text = f"answered body {_excerpt(body)} ({len(body)} bytes), expected {_wanted(wish)}"
+            self._end("early" if is_early else "wrong", text, ErrorCounts(status=1))
+        elif not wish.accepts(response.body):
+            size = len(response.body)
+            text = (
+                f"answered body {excerpt(response.body)} ({size} bytes), expected {_wanted(wish)}"
+            )
             self._end("wrong", text, ErrorCounts(body=1))
         else:
             self._answers += 1
-            if self._answers == REQUESTS or (response.will_close and not wish.expect_status):
+            if self._answers == REQUESTS:
                 self._end("right", "")
-            elif response.will_close:
-                self._end("wrong", "closes the connection after an answer, expected keep-alive")
 
     def _end(self, state: ProbeState, text: str, errors: ErrorCounts | None = None) -> None:
         self.state, self.text = state, text
@@ -124,13 +127,19 @@ class Probe:
             self._connection.close()
 
 
+def _state_of(fault: NoAnswer) -> ProbeState:
+    if fault.kind == "connect":
+        return "early"
+    return "wrong" if fault.has_begun else "unanswered"
+
+
+def _as_errors(fault: NoAnswer) -> ErrorCounts:
+    """No connection is no error: nothing was sent."""
+    return ErrorCounts() if fault.kind == "connect" else ErrorCounts(**{fault.kind: 1})
+
+
 def _wanted(scenario: Scenario) -> str:
     expected = scenario.expected_content
     if expected is not None:
-        return _excerpt(expected)
+        return excerpt(expected)
     return f"a match of {scenario.expect_pattern!r}"
-
-
-def _excerpt(body: bytes) -> str:
-    text = body[: _EXCERPT_LENGTH * 4].decode(errors="replace")
-    return repr(text if len(text) <= _EXCERPT_LENGTH else text[:_EXCERPT_LENGTH] + "…")

@@ -1,7 +1,7 @@
 """What a server that runs `apps/probe.py` tells of itself, and whether it is what it should be."""
 
-import http.client
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -9,6 +9,8 @@ import msgspec
 from asgi_bench.machine.ports import HOST
 from asgi_bench.model import Proof, Scenario
 from asgi_bench.serving.faults import ServerFault
+from asgi_bench.wire.client import Connection, NoAnswer
+from asgi_bench.wire.http1 import Response, encode_request
 
 PROBE_SCENARIO = Scenario(name="probe", app="probe:app", expect_pattern='"loop"')
 # A shared listener hands connections to whoever wakes first: with so many at once every worker
@@ -49,21 +51,20 @@ def ask_workers(port: int, workers: int, timeout_s: float) -> list[Told]:
 
 def _ask_once(port: int, workers: int, timeout_s: float) -> list[Told]:
     """The answers over several connections that are open at the same time."""
-    connections = [
-        http.client.HTTPConnection(HOST, port, timeout=timeout_s)
-        for _ in range(CONNECTIONS_PER_WORKER * workers)
-    ]
-    try:
-        for connection in connections:
-            connection.connect()
-        for connection in connections:
-            connection.request("GET", f"/?port={connection.sock.getsockname()[1]}")
-        return [_told(connection) for connection in connections]
-    except (OSError, http.client.HTTPException) as fault:
-        raise ServerFault(f"the app that tells what runs gave no answer: {fault!r}") from None
-    finally:
-        for connection in connections:
-            connection.close()
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(Connection(HOST, port))
+            for _ in range(CONNECTIONS_PER_WORKER * workers)
+        ]
+        try:
+            for connection in connections:
+                connection.open(timeout_s)
+            for connection in connections:
+                path = f"/?port={connection.client_port}"
+                connection.send(encode_request("GET", path, f"{HOST}:{port}", {}))
+            return [_told(connection.answer(timeout_s)) for connection in connections]
+        except NoAnswer as fault:
+            raise ServerFault(f"the app that tells what runs gave no answer: {fault}") from None
 
 
 def proof_of(setting: str, told: Sequence[Told], proves: Mapping[str, str]) -> Proof:
@@ -102,11 +103,9 @@ def _distinct(told: Sequence[Told]) -> list[Told]:
     return list({one.pid: one for one in told}.values())
 
 
-def _told(connection: http.client.HTTPConnection) -> Told:
-    response = connection.getresponse()
-    body = response.read()
+def _told(response: Response) -> Told:
     try:
-        return msgspec.json.decode(body, type=Told)
+        return msgspec.json.decode(response.body, type=Told)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise ServerFault(
             f"status {response.status} from something else than the app that tells what runs"

@@ -13,7 +13,7 @@ from asgi_bench.machine.sockets import TcpRow
 from asgi_bench.model import ErrorCounts, Scenario
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.listeners import describe_holder
-from asgi_bench.serving.probe import Probe
+from asgi_bench.serving.probe import ANSWER_TIMEOUT_S, Probe
 from asgi_bench.serving.process import ServerProcess
 
 # Servers start on the CPUs that we look from: rest at least five times as long as a look took.
@@ -50,10 +50,18 @@ class Readiness(msgspec.Struct, frozen=True):
 class Candidate:
     """One server on its way to being ready: looked at again and again."""
 
-    def __init__(self, process: ServerProcess, scenario: Scenario, workers: int) -> None:
+    def __init__(
+        self,
+        process: ServerProcess,
+        scenario: Scenario,
+        workers: int,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> None:
         self._process = process
         self._scenario = scenario
         self._workers = workers
+        self._answer_timeout_s = answer_timeout_s
+        self._unanswered_since_s: float | None = None
         self._probes: list[Probe] = []
         self._listening_since_s: float | None = None
         self._stranger_looks = 0
@@ -122,17 +130,24 @@ class Candidate:
     def _probe(self, pids: Sequence[int], accepting: set[int]) -> None:
         """Send a first request when someone accepts, more if that is the only way to see who."""
         if self._is_probe_due(accepting):
-            self._probes.append(Probe(self._process.port, self._scenario))
+            self._probes.append(Probe(self._process.port, self._scenario, self._answer_timeout_s))
         if not self._probes or self._probes[-1].ended_s is not None:
             return
         probe = self._probes[-1]
         state = probe.advance(_ANSWER_WAIT_S)
-        if state == "wrong":
+        if state == "wrong" or (state == "unanswered" and self._is_unanswered_for_long()):
             raise self._fault(probe.text)
         if state == "right":
-            self._note_answerer(probe, pids)
+            self._note_answerer(probe, pids, accepting)
         else:
             self._waiting_for = probe.text
+
+    def _is_unanswered_for_long(self) -> bool:
+        """Connections are closed without an answer while a server boots, but not for ever."""
+        now_s = time.monotonic()
+        if self._unanswered_since_s is None:
+            self._unanswered_since_s = now_s
+        return now_s - self._unanswered_since_s >= self._answer_timeout_s
 
     def _is_probe_due(self, accepting: set[int]) -> bool:
         now_s = time.monotonic()
@@ -145,12 +160,16 @@ class Candidate:
         pause_s = min(_LONGEST_PAUSE_S, _NEXT_PROBE_AFTER_S * len(self._probes))
         return ended_s is not None and not is_answered and now_s - ended_s >= pause_s
 
-    def _note_answerer(self, probe: Probe, pids: Sequence[int]) -> None:
+    def _note_answerer(self, probe: Probe, pids: Sequence[int], accepting: set[int]) -> None:
         """Who answered? The connection stays open: the next one may go to another worker."""
         port = probe.client_port
         if port is None:
-            # An answer that isn't known yet may close its connection: an error's often does.
-            self._verified |= self._scenario.expect_status == 0
+            # The server closes after its answers: nobody holds the connection any more. Where no
+            # epoll shows who accepts, whoever holds the listener may have answered.
+            self._verified = True
+            if not accepting:
+                inodes = sockets.listening_inodes(self._process.port)
+                self._answering.update(*sockets.owners(inodes, pids).values())
             return
         owners = sockets.connection_owners(self._process.port, (port,), pids)
         if owners.strangers:
@@ -186,24 +205,31 @@ def _unowned(inodes: set[int], pids: Sequence[int]) -> set[int]:
 
 
 def wait_until_ready(
-    process: ServerProcess, scenario: Scenario, workers: int, timeout_s: float
+    process: ServerProcess,
+    scenario: Scenario,
+    workers: int,
+    timeout_s: float,
+    answer_timeout_s: float = ANSWER_TIMEOUT_S,
 ) -> Readiness:
     """Wait for one started server, at most `timeout_s` from now; raises ServerFault."""
-    (outcome,) = wait_for_all([(process, scenario, workers)], timeout_s)
+    (outcome,) = wait_for_all([(process, scenario, workers)], timeout_s, answer_timeout_s)
     if isinstance(outcome, ServerFault):
         raise outcome
     return outcome
 
 
 def wait_for_all(
-    awaited: Sequence[tuple[ServerProcess, Scenario, int]], timeout_s: float
+    awaited: Sequence[tuple[ServerProcess, Scenario, int]],
+    timeout_s: float,
+    answer_timeout_s: float = ANSWER_TIMEOUT_S,
 ) -> list[Readiness | ServerFault]:
     """Wait for started servers side by side, at most `timeout_s` from now, in their order.
 
     Each with its scenario and the number of workers that must accept. One that fails holds up
-    no other; looking at many takes little more than at one.
+    no other; looking at many takes little more than at one. An answer that has begun may take
+    `answer_timeout_s`.
     """
-    candidates = [Candidate(*one) for one in awaited]
+    candidates = [Candidate(*one, answer_timeout_s) for one in awaited]
     outcomes: dict[int, Readiness | ServerFault] = {}
     deadline_s = time.monotonic() + timeout_s
     try:

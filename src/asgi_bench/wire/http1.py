@@ -10,39 +10,80 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from asgi_bench.wire.heads import Head, WireError, check_fields, parse_head
+from asgi_bench.model import Request
+from asgi_bench.wire.excerpts import excerpt
+from asgi_bench.wire.heads import (
+    Head,
+    LimitError,
+    WireError,
+    check_fields,
+    field_value,
+    parse_head,
+)
 
 __all__ = [
     "MAX_BODY_BYTES",
     "MAX_CHUNK_LINE_BYTES",
     "MAX_HEAD_BYTES",
+    "LimitError",
     "Response",
     "ResponseReader",
     "WireError",
+    "beyond_its_end",
+    "bytes_of",
     "encode_request",
     "read_at_once",
     "read_response",
 ]
 
-# All heads of one answer together, interim ones included; a chunked body's trailers likewise.
-MAX_HEAD_BYTES = 64 * 1024
+# All heads of one answer together, interim ones included; a chunked body's trailers likewise. Apps
+# set a hundred cookies or send a policy of 70 kB; browsers give up at 256 KiB too.
+MAX_HEAD_BYTES = 256 * 1024
 # The body as it travels: of a chunked one the framing counts too.
 MAX_BODY_BYTES = 64 * 1024 * 1024
 # A chunk-size line needs 16 hex digits at most; extensions beyond this are an attack or a fault.
 MAX_CHUNK_LINE_BYTES = 1024
+OURS = "a limit of asgi-bench's own"
 
+_LIMITS = {
+    "head": MAX_HEAD_BYTES,
+    "trailers": MAX_HEAD_BYTES,
+    "chunk-size line": MAX_CHUNK_LINE_BYTES,
+}
 _START = b"HTTP/1."
 _BARE_LINE_FEED = re.compile(rb"[^\r]\n")
 _CHUNK_LINE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\Z")
 
 
 class Response(msgspec.Struct, frozen=True):
-    """One final response: `size` is how many bytes it took, interim responses included."""
+    """One final response: `size` is how many bytes it took, interim responses included.
+
+    `head` are its status line and header lines as they came.
+    """
 
     status: int
     body: bytes
     size: int
     closes: bool
+    head: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        """The value of a header, None where there is none."""
+        return field_value(self.head, name)
+
+
+def beyond_its_end(response: Response, method: str, beyond: bytes) -> WireError:
+    """Return the fault of bytes that follow an answer and belong to none."""
+    head = parse_head(response.head, method)
+    if method == "HEAD":
+        why = "an answer to HEAD has no body"
+    elif head.is_bodiless:
+        why = f"a {head.status} has no body"
+    elif head.is_chunked:
+        why = "its last chunk had come"
+    else:
+        why = f"its content-length is {head.content_length}"
+    return WireError(f"{len(beyond)} bytes beyond the end of the answer ({why}): {excerpt(beyond)}")
 
 
 def encode_request(
@@ -62,6 +103,11 @@ def encode_request(
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
+def bytes_of(request: Request, authority: str) -> bytes:
+    """Return the bytes of a request to `host:port`."""
+    return encode_request(request.method, request.path, authority, request.headers, request.content)
+
+
 def read_at_once(buffer: bytes, method: str = "GET") -> Response | None:
     """Read what nearly every answer is, one head and all of a body of known length.
 
@@ -71,13 +117,14 @@ def read_at_once(buffer: bytes, method: str = "GET") -> Response | None:
     end = buffer.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES) + 4
     if end < 4 or method == "HEAD":
         return None
-    head = parse_head(buffer[: end - 2])
-    if head.content_length is None or head.is_chunked or head.is_bodiless:
+    lines = buffer[: end - 2]
+    head = parse_head(lines)
+    if head.content_length is None:
         return None
     size = end + head.content_length
     if len(buffer) < size or head.content_length > MAX_BODY_BYTES:
         return None
-    return Response(head.status, buffer[end:size], size, head.closes)
+    return Response(head.status, buffer[end:size], size, head.closes, lines)
 
 
 def read_response(buffer: bytes, *, method: str = "GET", at_eof: bool = False) -> Response | None:
@@ -101,7 +148,8 @@ class ResponseReader:
         self._buffer = bytearray()
         self._used = 0
         self._scanned = 0
-        self._head = Head(0, None, False, False)
+        self._head = Head(0)
+        self._head_lines = b""
         self._pieces: list[bytes] = []
         self._body_bytes = 0
         self._missing = 0
@@ -116,6 +164,28 @@ class ResponseReader:
     def excess(self) -> int:
         """How many bytes were fed beyond the end of the response."""
         return len(self._buffer) if self._response else 0
+
+    @property
+    def beyond(self) -> bytes:
+        """What was fed beyond the end of the response."""
+        return bytes(self._buffer) if self._response else b""
+
+    @property
+    def so_far(self) -> str:
+        """What came of an answer that is not whole, in words."""
+        came = sum(map(len, self._pieces))
+        if self._step == self._read_head:
+            if self._buffer:
+                return f"its head broke off after {len(self._buffer)} bytes"
+            if self._head.status:
+                status = self._head.status
+                return f"nothing came but an interim status {status}; a final one has to follow"
+            return "nothing came"
+        if self._step == self._read_sized:
+            return f"{came} of the {self._head.content_length} bytes of its body came"
+        if self._step == self._read_until_close:
+            return f"{came} bytes of a body came that only the connection's close would end"
+        return f"{came} bytes of a chunked body came, and no last chunk"
 
     def feed(self, data: bytes) -> Response | None:
         """Take more bytes; return the response once it is whole."""
@@ -136,17 +206,18 @@ class ResponseReader:
         return self._response
 
     def _read_head(self) -> bool:
-        end = self._find(b"\r\n\r\n", MAX_HEAD_BYTES - self._used, "head")
+        end = self._find(b"\r\n\r\n", "head", self._used)
         if end < 0:
             if not _START.startswith(self._buffer[: len(_START)]):
-                raise WireError("does not start with HTTP/1.")
+                raise WireError(f"no status line: {excerpt(bytes(self._buffer))}")
             return False
-        head = self._head = parse_head(self._consume(end + 4)[:-2])
+        lines = self._head_lines = self._consume(end + 4)[:-2]
+        head = self._head = parse_head(lines, self._method)
         if head.status == 101:
-            raise WireError("switched protocols unasked")
+            raise WireError("switched protocols unasked (status 101)")
         if head.status < 200:
             return True
-        if self._method == "HEAD" or head.is_bodiless:
+        if head.is_bodiless:
             return self._complete()
         if head.is_chunked:
             self._step = self._read_chunk_line
@@ -166,12 +237,13 @@ class ResponseReader:
         return False
 
     def _read_chunk_line(self) -> bool:
-        end = self._find(b"\r\n", MAX_CHUNK_LINE_BYTES, "chunk-size line")
+        end = self._find(b"\r\n", "chunk-size line")
         if end < 0:
             return False
-        match = _CHUNK_LINE.match(self._consume(end + 2)[:-2])
+        line = self._consume(end + 2)[:-2]
+        match = _CHUNK_LINE.match(line)
         if match is None:
-            raise WireError("malformed chunk size")
+            raise WireError(f"malformed chunk size {excerpt(line)}")
         size = int(match[1], 16)
         if size == 0:
             self._step = self._read_trailers
@@ -184,8 +256,9 @@ class ResponseReader:
     def _read_chunk(self) -> bool:
         if not self._read_missing() or len(self._buffer) < 2:
             return False
-        if self._consume(2) != b"\r\n":
-            raise WireError("chunk without its line end")
+        after = self._consume(2)
+        if after != b"\r\n":
+            raise WireError(f"chunk without its line end, but {excerpt(after)} after its bytes")
         self._step = self._read_chunk_line
         return True
 
@@ -193,31 +266,33 @@ class ResponseReader:
         if self._buffer.startswith(b"\r\n"):
             self._consume(2)
             return self._complete()
-        end = self._find(b"\r\n\r\n", MAX_HEAD_BYTES, "trailers")
+        end = self._find(b"\r\n\r\n", "trailers")
         if end < 0:
             return False
         check_fields(self._consume(end + 4)[:-2], 0)
         return self._complete()
 
-    def _find(self, mark: bytes, limit: int, what: str) -> int:
-        """Return where `mark` begins, at most `limit` bytes from here, or -1 where it is to come.
+    def _find(self, mark: bytes, what: str, used: int = 0) -> int:
+        """Return where `mark` begins, within the limit of `what`, or -1 where it is to come.
 
         A lone line feed is refused at once: no other sign of the mark's end may ever come.
         """
         start = max(0, self._scanned - len(mark))
-        stop = max(0, limit) + len(mark)
+        stop = max(0, _LIMITS[what] - used) + len(mark)
         end = self._buffer.find(mark, start, stop)
         self._scanned = 0 if end >= 0 else len(self._buffer)
         if end < 0 and len(self._buffer) >= stop:
-            raise WireError(f"{what} over its limit")
-        if _BARE_LINE_FEED.search(self._buffer, start, end if end >= 0 else len(self._buffer)):
-            raise WireError(f"bare line feed in the {what}")
+            raise LimitError(f"{what} over {_LIMITS[what] // 1024} KiB, {OURS}")
+        bare = _BARE_LINE_FEED.search(self._buffer, start, end if end >= 0 else len(self._buffer))
+        if bare:
+            line = self._buffer[: bare.end()].rpartition(b"\r\n")[2]
+            raise WireError(f"bare line feed in the {what}: {excerpt(bytes(line))}")
         return end
 
     def _expect(self, size: int) -> None:
         self._body_bytes += size
         if self._body_bytes > MAX_BODY_BYTES:
-            raise WireError(f"body over {MAX_BODY_BYTES} bytes")
+            raise LimitError(f"body over {MAX_BODY_BYTES // 1024**2} MiB, {OURS}")
         self._missing = size
 
     def _read_missing(self) -> bool:
@@ -238,5 +313,7 @@ class ResponseReader:
     def _complete(self, *, closes: bool = False) -> bool:
         head = self._head
         body = b"".join(self._pieces)
-        self._response = Response(head.status, body, self._used, closes or head.closes)
+        self._response = Response(
+            head.status, body, self._used, closes or head.closes, self._head_lines
+        )
         return True

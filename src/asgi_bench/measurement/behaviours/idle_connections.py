@@ -1,6 +1,5 @@
 """Connections that idle: when does the server close them, and is a request lost at that moment?"""
 
-import http.client
 import select
 import time
 from collections.abc import Mapping, Sequence
@@ -9,6 +8,8 @@ from contextlib import ExitStack, closing
 from asgi_bench.machine.ports import HOST
 from asgi_bench.model import IdleKeepAlive, Scenario
 from asgi_bench.serving.faults import ServerFault
+from asgi_bench.wire.client import Connection, NoAnswer
+from asgi_bench.wire.http1 import bytes_of
 
 # So many idle side by side: their spread is the grain of the server's timer.
 WATCHED = 8
@@ -21,47 +22,46 @@ class IdleConnection:
     """A connection that idles since `since_s`, after one answer; raises ServerFault without one."""
 
     def __init__(self, port: int, scenario: Scenario, timeout_s: float) -> None:
-        self._scenario = scenario
-        self._http = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
-        # It is not to be opened anew behind our back.
-        self._http.auto_open = 0
+        self._request = bytes_of(scenario, f"{HOST}:{port}")
+        self._method = scenario.method
+        self._timeout_s = timeout_s
+        self._connection = Connection(HOST, port)
         try:
-            self._http.connect()
+            self._connection.open(timeout_s)
             self.send()
-            self._http.getresponse().read()
-        except (OSError, http.client.HTTPException) as fault:
-            self._http.close()
-            raise ServerFault(f"a request got no whole answer: {fault!r}") from None
+            self._connection.answer(timeout_s)
+        except NoAnswer as fault:
+            self._connection.close()
+            raise ServerFault(str(fault)) from None
         self.since_s = time.perf_counter()
 
     @property
     def is_over(self) -> bool:
         """Whether the answer announced that no other follows."""
-        return self._http.sock is None
+        return self._connection.is_spent
 
     def fileno(self) -> int:
         """The socket's descriptor: readable once the server has closed."""
-        return int(self._http.sock.fileno())
+        return self._connection.fileno()
 
     def has_hung_up(self) -> bool:
         """Whether the server has closed it."""
         return self.is_over or bool(select.select([self], [], [], 0)[0])
 
     def send(self) -> None:
-        """Send the scenario's request; raises OSError."""
-        wish = self._scenario
-        self._http.request(wish.method, wish.path, wish.content or None, wish.headers)
+        """Send the scenario's request."""
+        self._connection.send(self._request, self._method)
 
     def is_answered(self) -> bool:
         """Whether an answer to the last request comes."""
         try:
-            return bool(self._http.getresponse().status)
-        except (OSError, http.client.HTTPException):
+            return bool(self._connection.answer(self._timeout_s).status)
+        except NoAnswer:
             return False
 
     def close(self) -> None:
         """Close it."""
-        self._http.close()
+        self._connection.close()
 
 
 def watch_idle(
@@ -148,12 +148,10 @@ def _ask_near(
             time.sleep(max(0.0, due_s - time.perf_counter()))
             if each.has_hung_up():
                 continue
-            try:
-                each.send()
-            except OSError:
-                # Closed between our look and the sending: nothing was sent.
-                continue
-            sent.append((name, each))
+            each.send()
+            # Where it was closed between our look and the sending, nothing was sent.
+            if not each.is_over:
+                sent.append((name, each))
         for name, each in sent:
             sent_near, lost_near = counts.get(name, (0, 0))
             counts[name] = (sent_near + 1, lost_near + (not each.is_answered()))

@@ -1,0 +1,217 @@
+"""Requests to a server on this machine, one at a time on each connection, without any load.
+
+Whoever judges an answer outside of the load asks by this: the bytes that go out are those of the
+engine, and the same reader reads what comes back.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from typing import Literal, Self, TypeAlias
+
+from asgi_bench.wire.http1 import (
+    LimitError,
+    Response,
+    ResponseReader,
+    WireError,
+    beyond_its_end,
+)
+
+_READ_BYTES = 64 * 1024
+_START = b"HTTP/1."
+# What is wrong with an answer that can't be read stands behind these.
+NOT_HTTP = "its answer breaks HTTP/1.1"
+TOO_MUCH = "its answer is more than asgi-bench reads"
+
+# As `ErrorCounts` names them.
+FaultKind: TypeAlias = Literal["connect", "reset", "timeout", "body"]
+
+
+class NoAnswer(Exception):
+    """A request that got no whole answer, or bytes that are none.
+
+    `kind` is what it counts as; `has_begun` says whether anything of an answer came.
+    """
+
+    def __init__(self, kind: FaultKind, text: str, *, has_begun: bool = False) -> None:
+        super().__init__(text)
+        self.kind: FaultKind = kind
+        self.has_begun = has_begun
+
+
+class Connection:
+    """A connection that carries one request after another; nothing is ever opened anew.
+
+    `began_s` is when the first bytes of the answer came, on the monotonic clock. `is_spent` says
+    that it takes no further request: the answer announced a close, or came before all of its
+    request was sent, or the server has closed.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._address = (host, port)
+        self._sock: socket.socket | None = None
+        self._unsent = memoryview(b"")
+        self._method = "GET"
+        self._reader: ResponseReader | None = None
+        # The last whole answer and the method of its request.
+        self._last: tuple[Response, str] | None = None
+        self.is_spent = False
+        self.began_s: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection, as far as we know."""
+        return self._sock is not None
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether it has given a whole answer."""
+        return self._last is not None
+
+    @property
+    def client_port(self) -> int | None:
+        """Our end of the connection, while it is open."""
+        return None if self._sock is None else int(self._sock.getsockname()[1])
+
+    def fileno(self) -> int:
+        """The socket's descriptor; -1 where there is none."""
+        return -1 if self._sock is None else self._sock.fileno()
+
+    def open(self, timeout_s: float) -> None:
+        """Connect; raises NoAnswer."""
+        try:
+            self._sock = socket.create_connection(self._address, timeout=timeout_s)
+        except OSError as fault:
+            raise NoAnswer("connect", f"no connection: {fault.strerror or fault}") from None
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock.setblocking(False)
+
+    def has_hung_up(self) -> bool:
+        """Whether the server has closed it while nothing was asked.
+
+        Raises NoAnswer where the last answer went on beyond its end.
+        """
+        if self._last is not None and not self.is_spent:
+            try:
+                data = self._read()
+            except NoAnswer:
+                data = b""
+            self.is_spent = data == b""
+            self._refuse_beyond(data or b"")
+        return self.is_spent
+
+    def send(self, request: bytes, method: str = "GET") -> None:
+        """Begin to send a request; what fails in it is told by `advance`."""
+        self._unsent = memoryview(request)
+        self._method = method
+        self._reader = ResponseReader(method)
+        self.began_s = None
+        self._write()
+
+    def advance(self, wait_s: float = 0.0) -> Response | None:
+        """Take things as far as they go, waiting once up to `wait_s`; the answer if it is whole.
+
+        Raises NoAnswer.
+        """
+        assert self._sock is not None and self._reader is not None
+        end_s = time.monotonic() + wait_s
+        while self._wait(end_s - time.monotonic()):
+            self._write()
+            # An answer may come before all was sent, and lie there when the sending fails.
+            while (data := self._read()) is not None:
+                response = self._take(data)
+                if response is not None:
+                    return response
+        return None
+
+    def ask(self, request: bytes, method: str, timeout_s: float) -> Response:
+        """Send a request on the open connection and await its answer; raises NoAnswer."""
+        self.send(request, method)
+        return self.answer(timeout_s)
+
+    def answer(self, timeout_s: float) -> Response:
+        """Await the answer to what was sent; raises NoAnswer."""
+        response = self.advance(timeout_s)
+        if response is None:
+            raise self.overdue(timeout_s)
+        return response
+
+    def overdue(self, timeout_s: float) -> NoAnswer:
+        """The fault of an answer that isn't whole after so long."""
+        assert self._reader is not None
+        text = f"no whole answer within {timeout_s:g} s: {self._reader.so_far}"
+        return NoAnswer("timeout", text, has_begun=self.began_s is not None)
+
+    def close(self) -> None:
+        """Close it."""
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
+    def _wait(self, wait_s: float) -> bool:
+        assert self._sock is not None
+        out = [self._sock] if self._unsent else []
+        return any(select.select([self._sock], out, [], max(0.0, wait_s)))
+
+    def _write(self) -> None:
+        assert self._sock is not None
+        try:
+            while self._unsent:
+                self._unsent = self._unsent[self._sock.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            # What lies there unread may tell why.
+            self.is_spent, self._unsent = True, memoryview(b"")
+
+    def _read(self) -> bytes | None:
+        """What has come: None where nothing has, no bytes at the end; raises NoAnswer."""
+        assert self._sock is not None
+        try:
+            return self._sock.recv(_READ_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            raise self._cut_off("reset") from None
+
+    def _take(self, data: bytes) -> Response | None:
+        assert self._reader is not None
+        is_first = self.began_s is None
+        if data and is_first:
+            self.began_s = time.monotonic()
+        try:
+            response = self._reader.feed(data) if data else self._reader.finish()
+        except LimitError as fault:
+            raise NoAnswer("body", f"{TOO_MUCH}: {fault}", has_begun=True) from None
+        except WireError as fault:
+            if is_first and self._last is not None and not data.startswith(_START):
+                self._refuse_beyond(data.partition(_START)[0])
+            raise NoAnswer("body", f"{NOT_HTTP}: {fault}", has_begun=True) from None
+        if response is None:
+            if not data:
+                raise self._cut_off("closed")
+            return None
+        self.is_spent |= response.closes or bool(self._unsent)
+        self._last = response, self._method
+        self._refuse_beyond(self._reader.beyond)
+        return response
+
+    def _refuse_beyond(self, data: bytes) -> None:
+        """Raise NoAnswer where bytes follow the last answer."""
+        if data and self._last is not None:
+            fault = beyond_its_end(*self._last, data)
+            raise NoAnswer("body", f"{NOT_HTTP}: {fault}", has_begun=True)
+
+    def _cut_off(self, how: str) -> NoAnswer:
+        if self.began_s is None or self._reader is None:
+            return NoAnswer("reset", f"{how} the connection without an answer")
+        text = f"{how} the connection amid its answer: {self._reader.so_far}"
+        return NoAnswer("reset", text, has_begun=True)

@@ -1,0 +1,21 @@
+"""The start of what came over the wire, as one quotes it in a sentence."""
+
+from codecs import getincrementaldecoder
+
+LONGEST_EXCERPT = 60
+
+
+def excerpt(data: bytes, longest: int = LONGEST_EXCERPT) -> str:
+    """Return some bytes in quotes, `…` where they were cut: as text where they are UTF-8."""
+    piece = data[: longest * 4]
+    try:
+        # Not final: a character that the cut went through is left out.
+        text = getincrementaldecoder("utf-8")().decode(piece)
+    except UnicodeDecodeError:
+        text = piece.decode("latin-1")
+    quoted = repr(text[:longest])
+    return (
+        quoted
+        if len(text) <= longest and len(piece) == len(data)
+        else f"{quoted[:-1]}…{quoted[-1]}"
+    )
