@@ -9,8 +9,11 @@ TAIL = np.concatenate([np.linspace(0, 0.9, 200)[:-1], 1 - np.geomspace(0.1, 1e-6
 
 
 @lru_cache(maxsize=4096)
-def histogram_blob(median_s: float, samples: int, spread: float) -> str:
-    """A base64 HDR V2 histogram of lognormal times with a heavier tail, in nanoseconds."""
+def histogram_blob(median_s: float, samples: int, spread: float, stalled: int = 0) -> str:
+    """A base64 HDR V2 histogram of lognormal times with a heavier tail, in nanoseconds.
+
+    `stalled` more took a hundred times the median.
+    """
     histogram = HdrHistogram(1_000, 60_000_000_000, 3)
     quantiles = (TAIL[:-1] + TAIL[1:]) / 2
     counts = np.diff(np.floor(TAIL * samples + 0.5)).astype(int)
@@ -19,4 +22,6 @@ def histogram_blob(median_s: float, samples: int, spread: float) -> str:
     for time_ns, count in zip(times_ns.tolist(), counts.tolist(), strict=True):
         if count:
             histogram.record_value(int(time_ns), count)
+    if stalled:
+        histogram.record_value(int(100 * median_s * 1e9), stalled)
     return str(histogram.encode().decode("ascii"))

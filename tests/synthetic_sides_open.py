@@ -18,8 +18,12 @@ def open_trial(
     samples: int = 600,
     overloaded: bool = False,
     slower: float = 0.0,
+    stalled: int = 0,
 ) -> Trial:
-    """The trial as one slice of an open loop, with its response times."""
+    """The trial as one slice of an open loop, with its response times.
+
+    `stalled` of its requests took a hundred times as long.
+    """
     chance = np.random.default_rng((3, trial.round, ROLES.index(role)))
     median_s = MEDIAN_S * (1 + slower) * float(np.exp(chance.normal(0, 0.005)))
     figures = OpenFigures(
@@ -37,6 +41,6 @@ def open_trial(
         server_cpu_s=piece.server_cpu_s,
         offered_rps=RATE_RPS,
         response_time_hdr=histogram_blob(
-            median_s * (100 if overloaded else 1), samples, spread=0.4
+            median_s * (100 if overloaded else 1), samples, spread=0.4, stalled=stalled
         ),
     )

@@ -20,7 +20,7 @@ from gate.verdicts import GATED, verdict_of
 Relabelled = tuple[BlockEffect, ...]
 Numbers = npt.NDArray[np.int64]
 ORDERS: tuple[tuple[Role, ...], ...] = tuple(permutations(ROLES))
-METRICS: tuple[GateMetric, ...] = (*GATED, *TOTALS.values())
+METRICS: tuple[GateMetric, ...] = (*GATED, *(TOTALS[metric] for metric in GATED))
 
 
 class Pseudo(msgspec.Struct, frozen=True):

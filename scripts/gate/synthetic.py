@@ -92,10 +92,46 @@ def unequal(chance: Random, count: int) -> Floats:
     return table
 
 
+def machine_stalls(chance: Random, count: int) -> Floats:
+    """The machine stops now and then: one slice in a hundred, of any side, takes twenty times."""
+    table = calm(chance, count)
+    table += log(20) * (chance.random((count, SIDES)) < 1 / 100)
+    return table
+
+
+def machine_stops(chance: Random, count: int) -> Floats:
+    """One block in ten is stopped for as long as all of its slices, during one slice of a side."""
+    table = calm(chance, count)
+    if chance.random() < 1 / 10:
+        table[chance.integers(count), chance.integers(SIDES)] += log(count * SIDES)
+    return table
+
+
 def stalls(chance: Random, count: int) -> Floats:
     """The candidate alone stalls in one slice of twenty, which then takes three times as long."""
     table = calm(chance, count)
     table[:, -1] += log(3) * (chance.random(count) < 1 / 20)
+    return table
+
+
+def rare_stalls(chance: Random, count: int) -> Floats:
+    """The candidate alone stalls in one slice of a hundred, which then takes twenty times."""
+    table = calm(chance, count)
+    table[:, -1] += log(20) * (chance.random(count) < 1 / 100)
+    return table
+
+
+def regular_stalls(chance: Random, count: int) -> Floats:
+    """The candidate alone stalls for ten slices' time once or twice in each block."""
+    table = calm(chance, count)
+    table[chance.integers(count, size=2), -1] += log(10)
+    return table
+
+
+def slow_beginning(chance: Random, count: int) -> Floats:
+    """The candidate alone is slow in the first eighth of each block: three times as long."""
+    table = calm(chance, count)
+    table[: count // 8, -1] += log(3)
     return table
 
 
@@ -115,9 +151,17 @@ CASES: Mapping[str, Case] = {
     "heavy tails": heavy_tails,
     "lost slices": lost,
     "unequal counts": unequal,
+    "machine stalls": machine_stalls,
+    "machine stops": machine_stops,
 }
 # What the candidate does and not the machine, though its middle is as fast: no A/A.
-STALLS: Mapping[str, Case] = {"stalls": stalls, "slow starts": slow_starts}
+STALLS: Mapping[str, Case] = {
+    "stalls": stalls,
+    "rare stalls": rare_stalls,
+    "regular stalls": regular_stalls,
+    "slow beginning": slow_beginning,
+    "slow starts": slow_starts,
+}
 
 
 class Outcome(msgspec.Struct, frozen=True):

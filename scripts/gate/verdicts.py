@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from asgi_bench.analysis.block_effects import TOTALS, BlockEffect
 from asgi_bench.analysis.doubts import doubted
-from asgi_bench.analysis.regression import judge_metrics, verdict_on
+from asgi_bench.analysis.regression import judge_metrics, verdict_on, worst
 from asgi_bench.analysis.stalls import measured_totals, stall_doubts
 from asgi_bench.model import Gate, GateMetric, Verdict
 
@@ -17,5 +17,8 @@ def verdict_of(
     """The verdict at a look of this level: of a closed loop's metrics, with totals if there are."""
     judged = judge_metrics([(metric, effects[metric]) for metric in GATED], gate, level)
     summed = [(total, effects[total]) for total in TOTALS.values() if effects.get(total)]
-    totals = measured_totals(summed, gate)
-    return verdict_on(doubted(judged, stall_doubts(judged, totals, gate)), gate)
+    totals = measured_totals(summed, gate, level)
+    # What it is told by hangs on slices; what it comes to does not.
+    doubts = stall_doubts(judged, totals, gate, {}, {})
+    found = verdict_on(doubted(judged, doubts), gate)
+    return found if found == "invalid" else worst((found, *(one.verdict for one in doubts)))

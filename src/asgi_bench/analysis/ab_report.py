@@ -1,7 +1,7 @@
 """A whole A/B, judged from its plan and its trials alone: while it runs, and from its folder."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -56,6 +56,19 @@ SETTLED = frozenset(("regression", "improvement", "pass"))
 
 # A metric of a cell, with its effects in blocks, of which there is one at least.
 Tested: TypeAlias = tuple[Cell, GateMetric, tuple[BlockEffect, ...]]
+
+
+class _Found(NamedTuple):
+    """What the usable blocks of a cell say: its gated metrics, its totals.
+
+    `typical` are the effects of blocks on what is gated.
+    """
+
+    verdicts: list[MetricVerdict]
+    totals: list[MetricVerdict]
+    typical: dict[GateMetric, tuple[BlockEffect, ...]]
+    blocks: Blocks
+    left_out: int
 
 
 def is_settled(plan: Plan, rounds: int, trials: Sequence[Trial]) -> bool:
@@ -144,10 +157,20 @@ def judge_cells(plan: Plan, trials: Sequence[Trial], level: float) -> tuple[Cell
     usable = {cell: blocks for cell, (blocks, _) in parted.items()}
     gated, summed = _tested(usable, gated_metrics), _tested(usable, _totals_of)
     verdicts = judge_metrics([(metric, effects) for _, metric, effects in gated], gate, level)
-    totals = measured_totals([(metric, effects) for _, metric, effects in summed], gate)
+    totals = measured_totals([(metric, effects) for _, metric, effects in summed], gate, level)
     metrics_of, totals_of = _by_cell(gated, verdicts), _by_cell(summed, totals)
     return tuple(
-        _cell(cell, trials, metrics_of.get(cell, []), totals_of.get(cell, []), *parted[cell], gate)
+        _cell(
+            cell,
+            trials,
+            _Found(
+                metrics_of.get(cell, []),
+                totals_of.get(cell, []),
+                {metric: effects for whose, metric, effects in gated if whose == cell},
+                *parted[cell],
+            ),
+            gate,
+        )
         for cell in cells
     )
 
@@ -176,19 +199,11 @@ def _by_cell(
     return by_cell
 
 
-def _cell(
-    cell: Cell,
-    trials: Sequence[Trial],
-    verdicts: list[MetricVerdict],
-    totals: list[MetricVerdict],
-    blocks: Blocks,
-    left_out: int,
-    gate: Gate,
-) -> CellVerdict:
+def _cell(cell: Cell, trials: Sequence[Trial], found: _Found, gate: Gate) -> CellVerdict:
     """One cell: failed by what a side did, invalid by what the machine did, or judged."""
     failures, faults = _faults(cell, trials)
-    doubts = _doubts(cell, blocks, verdicts, totals, gate)
-    metrics = doubted(verdicts, doubts)
+    doubts = _doubts(cell, found, gate)
+    metrics = doubted(found.verdicts, doubts)
     verdict = "failed" if failures else "invalid" if faults else verdict_on(metrics, gate)
     if verdict not in ("failed", "invalid"):
         verdict = worst((verdict, *(doubt.verdict for doubt in doubts)))
@@ -196,7 +211,8 @@ def _cell(
         control_reason(one, gate) for one in metrics if control_moved(one.control, gate.min_change)
     ]
     reasons = (*failures, *faults, *(doubt.reason for doubt in doubts))
-    return CellVerdict(cell.key, verdict, len(blocks), left_out, (*metrics, *totals), reasons)
+    told = (*metrics, *doubted(found.totals, doubts))
+    return CellVerdict(cell.key, verdict, len(found.blocks), found.left_out, told, reasons)
 
 
 def _faults(cell: Cell, trials: Sequence[Trial]) -> tuple[list[Reason], list[Reason]]:
@@ -215,24 +231,18 @@ def _faults(cell: Cell, trials: Sequence[Trial]) -> tuple[list[Reason], list[Rea
     return failures, faults
 
 
-def _doubts(
-    cell: Cell,
-    blocks: Blocks,
-    verdicts: Sequence[MetricVerdict],
-    totals: Sequence[MetricVerdict],
-    gate: Gate,
-) -> list[Doubt]:
+def _doubts(cell: Cell, found: _Found, gate: Gate) -> list[Doubt]:
     """What keeps a cell from passing though its effects don't, the reason that tells most first."""
-    overload = overload_doubt(cell, blocks)
-    known = {one.metric: one.blocks for one in verdicts}
+    overload = overload_doubt(cell, found.blocks)
+    known = {one.metric: one.blocks for one in found.verdicts}
     few = [
-        few_blocks_doubt(metric, known.get(metric, 0), len(blocks))
+        few_blocks_doubt(metric, known.get(metric, 0), len(found.blocks))
         for metric in gated_metrics(cell)
         # Where the rate was too much, that is why: more requests won't help.
         if overload is None or metric != overload.metric
     ]
-    found = (overload, *few, *stall_doubts(verdicts, totals, gate))
-    return [doubt for doubt in found if doubt is not None]
+    stalls = stall_doubts(found.verdicts, found.totals, gate, found.blocks, found.typical)
+    return [doubt for doubt in (overload, *few, *stalls) if doubt is not None]
 
 
 def gate_of(plan: Plan) -> Gate:

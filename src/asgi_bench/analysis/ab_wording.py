@@ -19,8 +19,9 @@ WORDS: dict[GateMetric, tuple[str, str, str]] = {
     "server_cpu_s_per_request": ("more", "less", "CPU per request"),
     "response_time_p50_s": ("longer", "shorter", "median response time"),
     "response_time_p99_s": ("longer", "shorter", "p99"),
-    "total_throughput_rps": ("slower", "faster", "in throughput"),
-    "total_server_cpu_s_per_request": ("more", "less", "CPU per request"),
+    "total_throughput_rps": ("slower", "faster", "over all slices"),
+    "total_server_cpu_s_per_request": ("more", "less", "CPU per request over all slices"),
+    "total_response_time_s": ("longer", "shorter", "mean response time"),
 }
 METRICS: dict[GateMetric, str] = {
     "throughput_rps": "throughput",
@@ -29,12 +30,15 @@ METRICS: dict[GateMetric, str] = {
     "response_time_p99_s": "p99",
     "total_throughput_rps": "throughput of all slices",
     "total_server_cpu_s_per_request": "CPU per request of all slices",
+    "total_response_time_s": "mean response time",
 }
 
 # Reasons that decide whatever the effects are, by what they decide.
 DECIDING: dict[Verdict, frozenset[str]] = {
-    "regression": frozenset(("candidate-overloaded",)),
-    "undecided": frozenset(("perhaps-overloaded", "baseline-overloaded", "few-measured", "stalls")),
+    "regression": frozenset(("candidate-overloaded", "stalls")),
+    "undecided": frozenset(
+        ("perhaps-overloaded", "baseline-overloaded", "few-measured", "perhaps-stalls")
+    ),
 }
 
 
@@ -72,6 +76,8 @@ def telling(cell: CellVerdict) -> MetricVerdict | None:
     Where no change was found, the one whose interval reaches the largest slowdown.
     """
     decided: Sequence[MetricVerdict] = [m for m in cell.metrics if m.verdict == cell.verdict]
+    # What a total shows is told by a reason, where there is more to tell than by what is gated.
+    decided = [m for m in decided if not m.is_total] or decided
     if not decided:
         return None
     if cell.verdict == "improvement":
@@ -92,6 +98,13 @@ def effect_words(one: MetricVerdict) -> str:
     if effect.lo > 0 or effect.hi < 0:
         return f"{text} ({percent(ends[0])} to {percent(ends[1])})"
     return f"{text} ({percent(effect.lo)} {better} to {percent(effect.hi)} {worse})"
+
+
+def typical_words(one: MetricVerdict) -> str:
+    """How the middle of what a total is of differs: `0.41 % slower in the typical one`."""
+    worse, better, _ = WORDS[one.metric]
+    typical = "in the median one" if one.metric == "response_time_p50_s" else "in the typical one"
+    return f"{percent(one.effect.d)} {worse if one.effect.d > 0 else better} {typical}"
 
 
 def percent(share: float) -> str:
@@ -122,7 +135,8 @@ def _effort(report: AbReport) -> str:
         one.detectable
         for cell in report.cells
         for one in cell.metrics
-        if one.detectable is not None and one.verdict is not None
+        # Totals see less, and tell so in their own row.
+        if one.detectable is not None and one.verdict is not None and not one.is_total
     ]
     effort = f"{blocks} in {report.duration_s:.0f} s"
     if not seen or report.verdict in ("failed", "invalid"):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from asgi_bench.analysis.cell_validity import is_usable
 from asgi_bench.analysis.metrics import FIGURES
-from asgi_bench.analysis.percentiles import merge_histograms, quantile_s
+from asgi_bench.analysis.percentiles import mean_s, merge_histograms, quantile_s
 from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.model import Cell, ClosedLoop, GateMetric, Role, Slice, Trial
 
@@ -25,6 +25,7 @@ TRIMMED = 0.25
 TOTALS: Mapping[GateMetric, GateMetric] = {
     "throughput_rps": "total_throughput_rps",
     "server_cpu_s_per_request": "total_server_cpu_s_per_request",
+    "response_time_p50_s": "total_response_time_s",
 }
 MORE_IS_BETTER: frozenset[GateMetric] = frozenset(("throughput_rps", "total_throughput_rps"))
 
@@ -148,10 +149,16 @@ def _quantile_s(quantile: float, trial: Trial) -> float | None:
     return quantile_s(histogram, quantile) if histogram else None
 
 
+def _mean_s(trial: Trial) -> float | None:
+    histogram = merge_histograms([trial.response_time_hdr])
+    return mean_s(histogram) if histogram else None
+
+
 # What is read off a whole trial, not off each of its slices.
 TIMES: Mapping[GateMetric, Callable[[Trial], float | None]] = {
     "response_time_p50_s": partial(_quantile_s, 0.5),
     "response_time_p99_s": partial(_quantile_s, 0.99),
+    "total_response_time_s": _mean_s,
 }
 BLOCK_FIGURES: Mapping[GateMetric, Callable[[Trial], float | None]] = {
     **TIMES,

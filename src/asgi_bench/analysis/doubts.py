@@ -36,17 +36,14 @@ class Doubt(NamedTuple):
 
 def doubted(judged: Iterable[MetricVerdict], doubts: Sequence[Doubt]) -> list[MetricVerdict]:
     """The metrics of a cell, none with a better verdict than the doubts on it leave."""
-    return [
-        msgspec.structs.replace(
-            one,
-            verdict=worst(
-                verdict
-                for verdict in (one.verdict, *(d.verdict for d in doubts if d.metric == one.metric))
-                if verdict is not None
-            ),
-        )
-        for one in judged
-    ]
+    return [_doubted(one, [d.verdict for d in doubts if d.metric == one.metric]) for one in judged]
+
+
+def _doubted(one: MetricVerdict, most: Sequence[Verdict]) -> MetricVerdict:
+    if not most:
+        return one
+    own = () if one.verdict is None else (one.verdict,)
+    return msgspec.structs.replace(one, verdict=worst((*own, *most)))
 
 
 def few_blocks_doubt(metric: GateMetric, found: int, usable: int) -> Doubt | None:

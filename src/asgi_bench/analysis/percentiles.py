@@ -103,6 +103,12 @@ def quantile_s(histogram: Histogram, quantile: float) -> float | None:
     return float(histogram.values_ns[place]) * NANOSECOND_S
 
 
+def mean_s(histogram: Histogram) -> float:
+    """The mean in seconds of a histogram that isn't empty, from the upper edges of its buckets."""
+    total = (histogram.values_ns.astype(float) * histogram.counts).sum()
+    return float(total / histogram.total) * NANOSECOND_S
+
+
 def percentiles_s(histogram: Histogram | None) -> Percentiles:
     """The reported percentiles in seconds; all null without a histogram."""
     if histogram is None:

@@ -18,7 +18,7 @@ from asgi_bench.analysis.pairs import holm
 from asgi_bench.model import Effect, Gate, GateMetric, MetricVerdict, Verdict
 
 # Stored with each verdict; raised when the rule changes.
-RULE_VERSION = 3
+RULE_VERSION = 4
 # The control is tested to void a run, not to find something: its interval leaves out 0 by chance
 # in one of a thousand runs, and must be as large as what matters besides.
 CONTROL_CONFIDENCE = 0.999
@@ -189,13 +189,18 @@ def measured(
     )
 
 
-def detectable(found: Estimate, confidence: float, min_change: float) -> float | None:
+def detectable(
+    found: Estimate, confidence: float, min_change: float, *, is_whole: bool = False
+) -> float | None:
     """The smallest slowdown that would have been called a regression four times in five.
 
-    It has to be found significant, and not below the smallest change that matters.
+    It has to be found significant, and not below the smallest change that matters; with
+    `is_whole` its whole interval has to be above that.
     """
     half_width = found.half_width(confidence)
     if half_width is None or found.standard_error is None:
         return None
     margin = float(stdtrit(found.df, POWER)) * found.standard_error
-    return expm1(min(max(half_width, log1p(min_change)) + margin, log(1e300)))
+    least = log1p(min_change)
+    needed = half_width + least if is_whole else max(half_width, least)
+    return expm1(min(needed + margin, log(1e300)))

@@ -19,6 +19,7 @@ GateMetric: TypeAlias = Literal[
     "response_time_p99_s",
     "total_throughput_rps",
     "total_server_cpu_s_per_request",
+    "total_response_time_s",
 ]
 
 
@@ -43,8 +44,10 @@ class MetricVerdict(msgspec.Struct, frozen=True):
     where the effect is significant. `detectable` is the smallest effect that this run would have
     called a regression four times in five. The control's interval is at 99.9 %.
 
-    A `total_` is over all slices of all blocks, stalls included; the metric without it leaves out
-    what stands out at either end. Neither those nor p99 are gated. A p99 of all blocks together
+    A `total_` is over all slices of all blocks, stalls included; the gated metric leaves out what
+    stands out at either end. That of an open loop is the mean response time. Its verdict is
+    `regression` where it surely tells more than the gated metric does, by more than what matters,
+    else None; its p is after Holm over all totals. p99 is not gated; that of all blocks together
     has no interval.
     """
 
@@ -59,6 +62,11 @@ class MetricVerdict(msgspec.Struct, frozen=True):
     standard_error: float | None = None
     detectable: float | None = None
     control: Effect | None = None
+
+    @property
+    def is_total(self) -> bool:
+        """Whether it is over all slices, with nothing left out."""
+        return self.metric.startswith("total_")
 
 
 class CellVerdict(msgspec.Struct, frozen=True):

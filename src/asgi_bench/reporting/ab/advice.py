@@ -9,6 +9,10 @@ from asgi_bench.reporting import numbers
 # A longer run than this many times is no advice: the machine is the limit.
 MOST_TIMES_LONGER = 10
 
+_STALLS = (
+    "Look for what holds the candidate up now and then: garbage collection, a task that blocks, a "
+    "slow start. `-r 50%` shows p99 at a fixed rate, where stalls can't hide."
+)
 _ADVICE: dict[Verdict, str] = {
     "regression": "Look for the cause in what differs between the sides. The same command with "
     "twice the budget narrows the interval. If the cost is meant, say so and merge: the gate has "
@@ -24,9 +28,7 @@ _ADVICE: dict[Verdict, str] = {
 }
 # By the code of what left it open, whatever the intervals are.
 _OPEN_ADVICE: dict[str, str] = {
-    "stalls": "Look for what holds the candidate up now and then: garbage collection, a task that "
-    "blocks, a slow start. `-r 50%` shows p99 at a fixed rate, where stalls can't hide; where both "
-    "sides are the same it was the machine.",
+    "perhaps-stalls": f"Give a larger budget to be sure. {_STALLS}",
     "few-measured": "Give more --duration, or a higher rate.",
     "baseline-overloaded": "Give a lower rate, as `-r 50%`: half of what the baseline reaches.",
     "perhaps-overloaded": "Give a larger budget to be sure, or a lower rate, as `-r 50%`.",
@@ -46,7 +48,15 @@ def advice(report: AbReport) -> str:
             return _AA_ADVICE[verdict]
     if report.verdict == "undecided":
         return _of_undecided(report)
+    if report.verdict == "regression" and _stalls(report):
+        return f"{_STALLS} If the cost is meant, say so and merge: the gate has no memory."
     return _ADVICE[report.verdict]
+
+
+def _stalls(report: AbReport) -> bool:
+    """Whether it is stalls alone that make the verdict."""
+    found = [deciding(cell) for cell in report.cells if cell.verdict == "regression"]
+    return bool(found) and all(one is not None and one.code == "stalls" for one in found)
 
 
 def _of_undecided(report: AbReport) -> str:

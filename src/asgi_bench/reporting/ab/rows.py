@@ -20,6 +20,7 @@ from asgi_bench.reporting.wording import plain
 # From the worst on, as the whole run is judged; what isn't gated comes last.
 VERDICTS = ("regression", "failed", "invalid", "undecided", "improvement", "pass")
 SHOWN_ONLY = "not gated"
+NO_STALLS = "no stalls seen"
 METRIC_NAMES: dict[GateMetric, str] = {
     "throughput_rps": "throughput",
     "server_cpu_s_per_request": "CPU per request",
@@ -27,6 +28,7 @@ METRIC_NAMES: dict[GateMetric, str] = {
     "response_time_p99_s": "p99",
     "total_throughput_rps": "throughput, all",
     "total_server_cpu_s_per_request": "CPU, all",
+    "total_response_time_s": "mean, all",
 }
 RATES = ("throughput_rps", TOTALS["throughput_rps"])
 COSTS = ("server_cpu_s_per_request", TOTALS["server_cpu_s_per_request"])
@@ -44,7 +46,7 @@ class AbRow(NamedTuple):
         """The word in the last column: a cell that is failed or invalid is so in each metric."""
         if self.metric is None or self.cell.verdict in ("failed", "invalid"):
             return self.cell.verdict
-        return self.metric.verdict or SHOWN_ONLY
+        return self.metric.verdict or (NO_STALLS if self.metric.is_total else SHOWN_ONLY)
 
 
 def _name(row: AbRow) -> str:
@@ -170,7 +172,8 @@ def notes(report: AbReport) -> tuple[str, ...]:
     if not shown.keys().isdisjoint(TOTALS.values()):
         found.append(
             "All: all slices of all blocks together. The gated figures leave out what stands out, "
-            f"as stalls of the machine; where all are surely slower by {least}%, it is no pass."
+            f"as stalls of the machine; where all are surely slower by more than {least}%, and the "
+            "control's are not, the candidate stalls: a regression."
         )
     if p99 is not None and p99.confidence is None:
         found.append(

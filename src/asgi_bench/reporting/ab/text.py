@@ -11,6 +11,7 @@ from asgi_bench.reporting.ab.advice import advice
 from asgi_bench.reporting.ab.rows import (
     COLUMNS,
     DETAILS,
+    NO_STALLS,
     SHOWN_ONLY,
     AbRow,
     ab_rows,
@@ -33,6 +34,7 @@ STYLES = {
     "improvement": "green",
     "pass": "green",
     SHOWN_ONLY: "dim",
+    NO_STALLS: "dim",
 }
 
 

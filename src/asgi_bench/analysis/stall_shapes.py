@@ -1,0 +1,186 @@
+"""In which way a candidate is slower in all slices than in the typical one, told in words.
+
+It stalls now and then, it is slow at first, some of its starts are slow: each is told only where
+it makes most of what the totals show, and the baseline's processes don't do the same.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import log1p
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from asgi_bench.analysis.block_effects import TIMES, TOTALS, BlockEffect
+from asgi_bench.analysis.doubts import Blocks
+from asgi_bench.analysis.percentiles import merge_histograms
+from asgi_bench.model import GateMetric, MetricVerdict, Role, Slice
+
+Floats = npt.NDArray[np.float64]
+
+# How many times the median a slice or a request takes that stalls; the first that tells is told.
+FAR = (5, 2)
+# It has to make this share of what the totals show, to be the reason.
+LEAST_SHARE = 0.6
+FEWEST = 3
+# Of a block's slices the first ones.
+FIRST = 0.2
+BASELINES: tuple[Role, ...] = ("baseline", "control")
+CANDIDATE: tuple[Role, ...] = ("candidate",)
+
+
+class Shape(NamedTuple):
+    """What the candidate does, `it stalls`, and the figures that show it, to be appended."""
+
+    what: str
+    detail: str = ""
+
+
+class _Far(NamedTuple):
+    """How many of how many are far above the median, and the share of the whole that they add."""
+
+    slow: int
+    total: int
+    excess: float
+
+
+class _Costs(NamedTuple):
+    """The slices of a trial in their order, or the times of many requests.
+
+    What one request costs in each, the requests that cost it, and how many are `counted`: a slice
+    as one, a request as itself.
+    """
+
+    each: Floats
+    requests: Floats
+    counted: Floats
+
+    @property
+    def whole(self) -> float:
+        """What all of them cost."""
+        return float((self.each * self.requests).sum())
+
+    def beyond(self, usual: float, chosen: npt.NDArray[np.bool_] | slice) -> float:
+        """What the chosen ones cost more than they usually do."""
+        return float(((self.each - usual) * self.requests)[chosen].sum())
+
+
+def shape_of(total: MetricVerdict, blocks: Blocks, typical: Sequence[BlockEffect]) -> Shape:
+    """The shape of what a total shows; `typical` are the effects of its blocks on what is gated."""
+    needed = LEAST_SHARE * total.effect.d / (1 + total.effect.d)
+    if total.metric in TIMES:
+        ours, theirs = (_requests(blocks, roles) for roles in (CANDIDATE, BASELINES))
+        return _far_shape(ours, theirs, needed, "requests took") or Shape(
+            "its slow requests are slower"
+        )
+    ours, theirs = (_slices(blocks, roles, total.metric) for roles in (CANDIDATE, BASELINES))
+    took = "slices took" if total.metric == TOTALS["throughput_rps"] else "slices cost"
+    return (
+        _first_shape(ours, theirs, needed)
+        or _far_shape(ours, theirs, needed, took)
+        or _starts_shape(total, typical)
+        or Shape("its slices together are slower")
+    )
+
+
+def _first_shape(ours: Sequence[_Costs], theirs: Sequence[_Costs], needed: float) -> Shape | None:
+    """Slow until it is warm: what the first slices of each block cost beyond the later ones."""
+    our_share, their_share = (_first_excess(trials) for trials in (ours, theirs))
+    if our_share - their_share < needed:
+        return None
+    return Shape(
+        "it is slow at first",
+        f"; the first {FIRST:.0%} of a block's slices add {our_share:.0%} to the rest "
+        f"(the baseline's: {their_share:.0%})",
+    )
+
+
+def _first_excess(trials: Sequence[_Costs]) -> float:
+    """What first slices cost beyond the median of the later ones, as a share of the whole."""
+    excess = 0.0
+    for costs in trials:
+        first = round(FIRST * len(costs.each))
+        excess += costs.beyond(float(np.median(costs.each[first:])), slice(first))
+    return _share(excess, trials)
+
+
+def _far_shape(
+    ours: Sequence[_Costs], theirs: Sequence[_Costs], needed: float, took: str
+) -> Shape | None:
+    """Stalls: few that take many times the median."""
+    for times in FAR:
+        far, usual = (_far(trials, times) for trials in (ours, theirs))
+        if far.slow >= FEWEST and far.excess - usual.excess >= needed:
+            detail = (
+                f"; {far.slow:,} of its {far.total:,} {took} more than {times} times the median, "
+                f"{far.excess:.0%} of the whole (of the baseline's {usual.total:,}: "
+                f"{usual.slow:,}, {usual.excess:.0%})"
+            )
+            return Shape("it stalls", detail)
+    return None
+
+
+def _far(trials: Sequence[_Costs], times: int) -> _Far:
+    slow = total = 0
+    excess = 0.0
+    for costs in trials:
+        usual = _median(costs)
+        is_far = costs.each > times * usual
+        slow += int(costs.counted[is_far].sum())
+        total += int(costs.counted.sum())
+        excess += costs.beyond(usual, is_far)
+    return _Far(slow, total, _share(excess, trials))
+
+
+def _share(part: float, trials: Sequence[_Costs]) -> float:
+    whole = sum(costs.whole for costs in trials)
+    return part / whole if whole else 0.0
+
+
+def _median(costs: _Costs) -> float:
+    order = np.argsort(costs.each)
+    passed = np.cumsum(costs.counted[order])
+    return float(costs.each[order][np.searchsorted(passed, passed[-1] / 2)])
+
+
+def _starts_shape(total: MetricVerdict, typical: Sequence[BlockEffect]) -> Shape | None:
+    """Blocks that are slower throughout than all blocks together."""
+    slow = sum(float(np.mean(effect.pairs)) >= log1p(total.effect.d) for effect in typical)
+    if not 0 < slow <= len(typical) / 2:
+        return None
+    return Shape(
+        "some of its starts are slow",
+        f"; in {slow} of {len(typical)} blocks the typical slice is slower by as much",
+    )
+
+
+def _slices(blocks: Blocks, roles: Iterable[Role], metric: GateMetric) -> list[_Costs]:
+    """The slices of these sides, trial by trial: time, or CPU time, a request."""
+    figures = _time if metric == TOTALS["throughput_rps"] else _cpu
+    found = []
+    for sides in blocks.values():
+        for role in roles:
+            pairs = np.array([figures(piece) for piece in sides[role].slices], dtype=float)
+            kept = pairs[(pairs > 0).all(axis=1)] if len(pairs) else pairs
+            if len(kept):
+                spent, requests = kept.T
+                found.append(_Costs(spent / requests, requests, np.ones(len(kept))))
+    return found
+
+
+def _time(piece: Slice) -> tuple[float, int]:
+    return piece.duration_s, piece.requests
+
+
+def _cpu(piece: Slice) -> tuple[float, int]:
+    return piece.server_cpu_s, piece.sent
+
+
+def _requests(blocks: Blocks, roles: Sequence[Role]) -> list[_Costs]:
+    """The response times of these sides in all blocks together."""
+    blobs = [sides[role].response_time_hdr for sides in blocks.values() for role in roles]
+    merged = merge_histograms(blobs)
+    if merged is None:
+        return []
+    counts = merged.counts.astype(float)
+    return [_Costs(merged.values_ns.astype(float), counts, counts)]
