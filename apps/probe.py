@@ -16,6 +16,7 @@ import platform
 import re
 import socket
 import sys
+import tracemalloc
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -71,6 +72,7 @@ def describe(scope: dict[str, Any], *roots: object) -> dict[str, Any]:
         "tcp_nodelay": tcp_nodelay(int(asked[1])) if asked else None,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "packages": loaded_packages(),
+        "debugging": debugging(),
     }
 
 
@@ -117,6 +119,30 @@ def loop_name() -> "str | None":
         return class_name(sys.modules["trio._core._run"].GLOBAL_RUN_CONTEXT.runner)
     except (AttributeError, KeyError, RuntimeError):
         return None
+
+
+def debugging() -> list[str]:
+    """Return the modes for debugging that are on: each slows down whatever runs."""
+    try:
+        is_debug = asyncio.get_running_loop().get_debug()
+    except RuntimeError:
+        is_debug = False
+    found = {
+        "Python's development mode": sys.flags.dev_mode,
+        "asyncio's debug mode": is_debug and not sys.flags.dev_mode,
+        "tracemalloc": tracemalloc.is_tracing(),
+        "a trace function": sys.gettrace() is not None,
+        "a profile function": sys.getprofile() is not None,
+        # Coverage and debuggers since Python 3.12.
+        "a monitoring tool": has_monitor(),
+    }
+    return [name for name, is_on in found.items() if is_on]
+
+
+def has_monitor() -> bool:
+    """Return whether a debugger, coverage or a profiler listens to `sys.monitoring`."""
+    monitoring = getattr(sys, "monitoring", None)
+    return any(monitoring and monitoring.get_tool(number) for number in range(6))
 
 
 def tcp_nodelay(client_port: int) -> "bool | None":

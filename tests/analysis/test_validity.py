@@ -76,6 +76,14 @@ def test_one_is_too_many(field: str, code: str) -> None:
     assert (judged.validity, codes(judged)) == ("invalid", [code])
 
 
+def test_what_ran_otherwise_than_asked_is_invalid() -> None:
+    """The sentence of the proof is the reason's."""
+    plan, trial = plan_and_trial()
+    judged = judge_trial(replace(trial, differs=("the app changes its loop",)), plan)
+    assert (judged.validity, codes(judged)) == ("invalid", ["not-as-asked"])
+    assert judged.validity_reasons[0].text.endswith("asked for: the app changes its loop")
+
+
 def test_no_right_answer_is_invalid() -> None:
     """A trial without one right answer has no throughput to speak of."""
     plan, trial = plan_and_trial()

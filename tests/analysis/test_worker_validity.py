@@ -88,3 +88,15 @@ def test_a_server_that_had_to_be_killed_is_told() -> None:
     judged = judge_trial_of(trial, cell_with(1), plan_of(()))
     assert [reason.code for reason in judged.validity_reasons] == ["stop-forced"]
     assert judged.validity == "valid"
+
+
+@pytest.mark.parametrize(
+    ("asked", "serving", "is_found"), [(1, 2, True), (2, 2, False), (2, 0, False)]
+)
+def test_more_workers_than_asked_for_are_invalid(asked: int, serving: int, is_found: bool) -> None:
+    """None seen says nothing; a trial stored without a count neither."""
+    reasons = found(replace(BARE, workers_serving=serving), asked)
+    assert ("worker-count" in reasons) is is_found
+    if is_found:
+        assert reasons["worker-count"].level == "invalid"
+        assert reasons["worker-count"].text.startswith("asked for 1 worker, 2 serve")

@@ -108,3 +108,19 @@ def test_trio_is_told_by_its_runner() -> None:
 
     assert trio.run(ask) == "trio._core._run.Runner"
     assert probe.loop_name() is None
+
+
+def test_modes_for_debugging_are_told() -> None:
+    """What slows a server down and is no part of it: asyncio's debug mode, traces, profiles."""
+
+    async def ask() -> list[str]:
+        return probe.debugging()
+
+    assert asyncio.run(ask(), debug=True) == ["asyncio's debug mode"]
+    before = sys.getprofile()
+    sys.setprofile(lambda *_: None)
+    try:
+        assert "a profile function" in probe.debugging()
+    finally:
+        sys.setprofile(before)
+    assert asyncio.run(ask()) == []

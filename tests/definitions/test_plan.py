@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -353,13 +354,28 @@ def test_each_block_holds_one_worker_count_and_the_reference(
 
 
 def test_a_proof_is_the_same_command_with_another_app() -> None:
-    """It differs in app and folder alone; a server that takes no app can't prove anything."""
+    """But for where that is found; a server that takes no app can't prove anything."""
     plan = _plan(Selection(workers=(4,), server_args=("--more",)))
     planned = _find(plan, "uvicorn/h11/w4/hello/c64")
     assert planned.proof_command == tuple(
-        "probe:app" if word == "hello:app" else word for word in planned.command
+        "asgi_bench_proof:app" if word == "hello:app" else word for word in planned.command
     )
+    assert planned.proof_env == {
+        "PYTHONPATH": os.pathsep.join([planned.env["PYTHONPATH"], str(shipped_apps() / "proof")])
+    }
     assert _find(plan, "daphne/default/w4/hello/c64").proof_command == ()
+
+
+def test_a_proof_of_the_users_app_has_it_in_the_process() -> None:
+    """The variable names what is served; the app's folders, a factory's too, stay first."""
+    for is_factory in (False, True):
+        own = OwnApp(target="shop:app", app_dir=Path("/shop"), is_factory=is_factory)
+        planned = _find(_plan(Selection(workers=(4,), own_app=own)), "uvicorn/h11/w4/hello/c64")
+        path = planned.proof_env["PYTHONPATH"].split(os.pathsep)
+        # The scenarios are these tests' own here, whatever the app.
+        assert planned.proof_env["ASGI_BENCH_PROVEN"] == "hello:app"
+        assert path[: len(own.folders)] == list(own.folders)
+        assert path[-1] == str(shipped_apps() / "proof")
 
 
 def test_what_a_variant_states_is_held_against_it_unless_flags_are_added() -> None:

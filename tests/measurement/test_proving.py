@@ -1,9 +1,18 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from asgi_bench.measurement.proving import NO_APP, failed_trials, prove, refused
-from asgi_bench.model import Cell, ClosedLoop, Plan, PlannedCell, Proof
+from asgi_bench.measurement.proving import (
+    NO_APP,
+    _compared,
+    _with_debugging,
+    as_proven,
+    failed_trials,
+    prove,
+    refused,
+)
+from asgi_bench.model import Cell, ClosedLoop, Plan, PlannedCell, Proof, Trial
 
 RIGHT, WRONG = Proof("a/x/w1"), Proof("a/y/w1", fault="its loop is slow")
 
@@ -48,3 +57,45 @@ def test_a_server_without_an_app_is_not_started() -> None:
         Proof("a/y/w1", unproven=NO_APP),
         Proof("a/x/w1", unproven=NO_APP),
     )
+
+
+def test_a_trial_has_what_the_proof_told() -> None:
+    """As many workers as answered, unless more were seen under load; a failed one has nothing."""
+    trial = Trial(cell="a", round=0, block=0, started_at="", outcome="ok", workers_serving=2)
+    proof = Proof("a/x/w1", worker_pids=(1, 2, 3), differs=("something",))
+    proven = as_proven(trial, proof)
+    assert (proven.workers_serving, proven.differs) == (3, ("something",))
+    assert as_proven(trial, RIGHT).workers_serving == 2
+    assert as_proven(trial, None) is trial
+    failed = msgspec.structs.replace(trial, outcome="failed")
+    assert as_proven(failed, proof) is failed
+
+
+def test_what_the_variant_is_not_without_the_app_is_its_own_fault() -> None:
+    """The app is blamed for what it alone changes."""
+    without = Proof("a/x/w1", loop="slow")
+    faulty = Proof("a/x/w1", loop="fast", fault="its loop is fast")
+    assert _compared(faulty, msgspec.structs.replace(without, fault="so is it")) is faulty
+    assert _compared(faulty, Proof("a/x/w1", unproven="no answer")) is faulty
+    changed = _compared(faulty, without)
+    assert (changed.fault, len(changed.differs)) == (None, 1)
+    # It differs in what is not compared: then the variant's statement stands.
+    assert _compared(faulty, Proof("a/x/w1", loop="fast")).fault == faulty.fault
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_asked_for"),
+    [
+        ({}, False),
+        ({"command": ("/home/debug/bin/python", "-m", "x", "--log-level", "debug")}, False),
+        ({"command": ("python", "-X", "dev", "-m", "x")}, True),
+        ({"command": ("python", "-m", "hypercorn", "--debug")}, True),
+        ({"env": {"PYTHONASYNCIODEBUG": "1"}}, True),
+    ],
+)
+def test_debugging_that_was_asked_for_is_as_asked(
+    facts: dict[str, object], is_asked_for: bool
+) -> None:
+    """A variable or flag of the user's own is on purpose."""
+    proof = _with_debugging(Proof("a/x/w1", debugging=("tracemalloc",)), _cell("x", **facts))  # type: ignore[arg-type]
+    assert proof.differs == (() if is_asked_for else ("it runs with tracemalloc",))

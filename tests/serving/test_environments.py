@@ -21,6 +21,12 @@ TABLES = st.dictionaries(NAMES, st.text(max_size=5), max_size=5)
         "LISTEN_FDS",
         "PYTHONASYNCIODEBUG",
         "COVERAGE_PROCESS_START",
+        "PYTHONHASHSEED",
+        "PYTHONOPTIMIZE",
+        "PYTHONPERFSUPPORT",
+        "PYTHONNEWERTHANTHIS",
+        "PYTHON_CPU_COUNT",
+        "NOTIFY_SOCKET",
     ],
 )
 def test_what_would_change_a_server_silently_is_dropped(name: str) -> None:
@@ -37,3 +43,9 @@ def test_what_is_stated_always_counts(ours: dict[str, str], stated: dict[str, st
     assert {**made, **stated} == made
     assert set(made) <= {*ours, *stated, MARK_NAME}
     assert made[MARK_NAME] == "m"
+
+
+@pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONUTF8", "PYTHON_VERSION", "PYTHONIC_URL"])
+def test_what_an_app_needs_reaches_it(name: str) -> None:
+    """What finds modules, and names of others' that only look like Python's."""
+    assert server_environment({}, "m", {name: "7"})[name] == "7"

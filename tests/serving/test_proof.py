@@ -10,10 +10,10 @@ from asgi_bench.machine.ports import free_port
 from asgi_bench.model import Cell, ClosedLoop, PlannedCell, Scenario
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.process import ServerProcess
-from asgi_bench.serving.proof import PROBE_SCENARIO, Told, ask_workers, proof_of
+from asgi_bench.serving.proof import PROBE_SCENARIO, Told, ask_workers, changes, proof_of
 from asgi_bench.serving.readiness import wait_until_ready
 
-APPS = Path(__file__).resolve().parents[2] / "apps"
+PROOF = Path(__file__).resolve().parents[2] / "apps" / "proof"
 TOLD = Told(
     pid=7,
     loop="uvloop.Loop",
@@ -76,15 +76,59 @@ def test_workers_that_got_no_connection_are_asked_again(monkeypatch: pytest.Monk
         assert [one.pid for one in ask_workers(0, workers, 1.0)] == pids
 
 
+def test_more_workers_than_there_should_be_are_all_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are asked again, over as many connections as such a number takes."""
+    answers = iter([[_but(pid=1), _but(pid=2)], [_but(pid=3)], [_but(pid=4)]])
+    asked = []
+
+    def ask(port: int, workers: int, timeout_s: float) -> list[Told]:
+        asked.append(workers)
+        return next(answers)
+
+    monkeypatch.setattr("asgi_bench.serving.proof._ask_once", ask)
+    assert [one.pid for one in ask_workers(0, 1, 1.0)] == [1, 2, 3, 4]
+    assert asked == [1, 2, 3]
+
+
+def test_what_an_app_changes_is_named() -> None:
+    """Each part that is another with it than without; what can't be told without says nothing."""
+    plain = proof_of("a/b/w1", [TOLD], {})
+    assert changes(plain, plain) == ()
+    other = msgspec.structs.replace(plain, loop="asyncio.X", parser=None)
+    assert changes(other, plain) == (
+        "the app changes its loop: asyncio.X in place of uvloop.Loop",
+        "the app changes its parser: none to be found in place of "
+        "httptools.parser.parser.HttpRequestParser",
+    )
+    assert changes(plain, other) == ("the app changes its loop: uvloop.Loop in place of asyncio.X",)
+
+
+def test_modes_for_debugging_are_those_of_all_workers() -> None:
+    """One that any worker is in counts, once."""
+    told = [_but(debugging=("a",)), _but(pid=8, debugging=("b", "a"))]
+    assert proof_of("a/b/w2", told, {}).debugging == ("a", "b")
+
+
 @pytest.fixture(scope="module")
 def uvicorn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """uvicorn with two workers on h11 and asyncio, serving the probe app."""
     command = (
-        *(sys.executable, "-m", "uvicorn", "probe:app", "--port", "{port}", "--workers", "2"),
+        *(
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "asgi_bench_proof:app",
+            "--port",
+            "{port}",
+            "--workers",
+            "2",
+        ),
         *("--loop", "asyncio", "--http", "h11", "--log-level", "error"),
     )
     cell = Cell("uvicorn", "h11-asyncio", 2, "probe", ClosedLoop(1))
-    planned = PlannedCell(cell, command=command, working_dir=str(APPS))
+    planned = PlannedCell(cell, command=command, working_dir=str(PROOF))
     log = tmp_path_factory.mktemp("proof") / "log"
     with ServerProcess(planned, port=free_port(random.Random()), log_path=log) as server:
         wait_until_ready(server, PROBE_SCENARIO, 2, 30)

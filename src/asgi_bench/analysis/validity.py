@@ -117,6 +117,7 @@ def _findings(
         _no_answers(trial),
         *turnover_findings(trial),
         _stranger(trial),
+        _differs(trial),
         _limit(trial, cell, plan, calibration) if isinstance(cell.load, ClosedLoop) else None,
         _little_to_spare(trial, plan) if isinstance(cell.load, OpenLoop) else None,
     )
@@ -180,6 +181,19 @@ def _stranger(trial: Trial) -> Reason | None:
         limit=0.0,
         text=f"{trial.strangers} connections were held by a process that isn't the server's; stop "
         f"what else listens on this machine and measure again",
+    )
+
+
+def _differs(trial: Trial) -> Reason | None:
+    """What ran is not what was asked for, as the proof of the setting told from inside."""
+    if not trial.differs:
+        return None
+    return Reason(
+        code="not-as-asked",
+        level="invalid",
+        value=float(len(trial.differs)),
+        limit=0.0,
+        text=f"what ran is not what was asked for: {'; '.join(trial.differs)}",
     )
 
 

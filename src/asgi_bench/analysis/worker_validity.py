@@ -1,4 +1,4 @@
-"""Did the workers share the load, and did they end when asked? Findings, not faults."""
+"""Were there as many workers as asked for, did they share the load, and end when asked?"""
 
 from asgi_bench.model import Cell, Reason, Trial
 
@@ -10,8 +10,39 @@ LEAST_CPU_S = 0.05
 
 def worker_findings(trial: Trial, cell: Cell) -> tuple[Reason, ...]:
     """Every finding on a server's processes."""
-    found = (_uneven_connections(trial, cell) or _uneven_cpu(trial, cell), _stop(trial))
+    found = (
+        _count(trial, cell),
+        _uneven_connections(trial, cell) or _uneven_cpu(trial, cell),
+        _stop(trial),
+    )
     return tuple(reason for reason in found if reason is not None)
+
+
+def miscounted(asked: int, serving: int) -> str | None:
+    """Return a sentence where more processes serve than were asked for; None for fewer.
+
+    A server that has fewer doesn't get ready, and one that loses some is a finding of its own.
+    """
+    if serving <= asked:
+        return None
+    return (
+        f"asked for {asked} worker{'s' if asked > 1 else ''}, {serving} serve: the worker count "
+        "is set elsewhere too; leave it to --workers"
+    )
+
+
+def _count(trial: Trial, cell: Cell) -> Reason | None:
+    """Figures of four workers under the name of one are no figures of one."""
+    text = miscounted(cell.workers, trial.workers_serving)
+    if text is None:
+        return None
+    return Reason(
+        code="worker-count",
+        level="invalid",
+        value=float(trial.workers_serving),
+        limit=float(cell.workers),
+        text=text,
+    )
 
 
 def _uneven_connections(trial: Trial, cell: Cell) -> Reason | None:

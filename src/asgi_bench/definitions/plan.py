@@ -30,8 +30,9 @@ DEFAULT_ROUNDS = 6
 # Six rounds of it at 500/s are samples enough for p99, and `make bench` keeps its 5 minutes.
 COMMON_RATE_S = 1.0
 SCENARIOS_FILE = "scenarios.toml"
-# Tells from inside what really runs.
-PROOF_APP = "probe:app"
+# Tells from inside what really runs, with the app in the process that the variable names.
+PROOF_APP = "asgi_bench_proof:app"
+PROVEN_VARIABLE = "ASGI_BENCH_PROVEN"
 
 
 def load_plan(selection: Selection) -> Plan:
@@ -219,10 +220,17 @@ def _planned(
         socket_sharing="inherited" if server.workers == "shared-socket" else "own",
         server_version=packages.version(server) if reason is None else None,
         skip_reason=reason,
-        proof_command=command(PROOF_APP, shipped_apps()) if _takes_app(argv) else (),
+        proof_command=command(PROOF_APP, app_dir) if _takes_app(argv) else (),
         # Flags of the user's may mean another loop or parser than the variant's own.
         proves={} if selection.server_args else variant.proves,
+        proof_env=_proof_env(env["PYTHONPATH"], scenario, is_own=bool(own or selection.stand_in)),
     )
+
+
+def _proof_env(module_path: str, scenario: Scenario, *, is_own: bool) -> dict[str, str]:
+    """What a proof's start has beside the cell's own variables: the shipped apps change nothing."""
+    env = {"PYTHONPATH": _module_path([module_path], str(shipped_apps() / "proof"))}
+    return env | ({PROVEN_VARIABLE: scenario.app} if is_own else {})
 
 
 def _takes_app(argv: Sequence[str]) -> bool:

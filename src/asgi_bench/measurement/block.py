@@ -11,6 +11,7 @@ from asgi_bench.measurement.standing import StandingServer, StandingServers
 from asgi_bench.measurement.watch import Watch
 from asgi_bench.measurement.worker_fate import worker_fate
 from asgi_bench.model import Cell, Plan, PlannedCell, Trial
+from asgi_bench.serving.workforce import serving_processes
 from asgi_bench.store.runs import RunWriter
 
 
@@ -32,8 +33,10 @@ class LoadedCell:
     def end(self) -> None:
         """Read what the load has left behind."""
         self.server.credit_late_cpu()
-        live = self.server.process.pids
-        fate = worker_fate(self.server.process, self.server.worker_pids)
+        process = self.server.process
+        live = process.pids
+        fate = worker_fate(process, self.server.worker_pids)
+        self.draft.note_workers(serving_processes(process.port, live, self.cell.workers))
         self.draft.note(
             server_pss_bytes=self.server.memory.read(live),
             workers_lost=fate.lost,

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import msgspec
 
+from asgi_bench.analysis.worker_validity import miscounted
 from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.measurement.expectations import settle_expectations
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.measurement.proving import prove
 from asgi_bench.measurement.rounds import rounds_and_blocks
 from asgi_bench.measurement.standing import StandingServers
-from asgi_bench.model import Plan, Proof
+from asgi_bench.model import Plan, PlannedCell, Proof
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -35,7 +36,7 @@ def check_all(
     """Start, verify and stop what the plan would measure; `tell` hears of each as it is known.
 
     What its answers are held to is announced first, where that had to be found out. A server that
-    is not what its variant states is at fault.
+    is not what its variant states, or was asked for, is at fault.
 
     Raises BenchError where another run holds the machine, or no server can serve the app.
     """
@@ -71,6 +72,14 @@ def check_all(
                 for server in standing.servers:
                     planned = server.cells[0]
                     proof = proofs[planned.cell.setting] if planned.proof_command else None
-                    fault = server.fault or (proof.fault if proof else None)
+                    fault = server.fault or _fault(proof, planned)
                     note(Checked(planned.cell.process_key, fault=fault, proof=proof))
     return results
+
+
+def _fault(proof: Proof | None, planned: PlannedCell) -> str | None:
+    """What a proof says against a server: it isn't what its variant states, or was asked for."""
+    if proof is None:
+        return None
+    workers = miscounted(planned.cell.workers, len(proof.worker_pids))
+    return proof.fault or workers or "; ".join(proof.differs) or None

@@ -62,6 +62,10 @@ class TrialDraft:
         """Set fields of the trial."""
         self._trial = msgspec.structs.replace(self._trial, **facts)
 
+    def note_workers(self, serving: int) -> None:
+        """Take in how many processes took connections; the most at any moment stands."""
+        self.note(workers_serving=max(self._trial.workers_serving, serving))
+
     def add(
         self,
         loaded: Loaded,

@@ -3,25 +3,30 @@
 The command line is the one that is measured, but for the app.
 """
 
-import os
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
-from asgi_bench.definitions.folders import shipped_apps
+from asgi_bench.definitions.plan import PROVEN_VARIABLE
 from asgi_bench.measurement.standing import LogPath, StandingServer, StandingServers
 from asgi_bench.model import Plan, PlannedCell, Proof, Trial
 from asgi_bench.serving.faults import ServerFault
-from asgi_bench.serving.proof import PROBE_SCENARIO, ask_workers, proof_of
+from asgi_bench.serving.proof import PROBE_SCENARIO, ask_workers, changes, proof_of
 
 NO_APP = "its command serves no Python app"
+# Variables, and words of a command, by which somebody asks for a mode for debugging.
+DEBUG_VARIABLE = re.compile(r"DEBUG|DEVMODE|TRACEMALLOC|COVERAGE", re.IGNORECASE)
+DEBUG_WORD = re.compile(r"-X.*|-.*debug.*|dev|(.*/)?coverage")
 
 
 def prove(plan: Plan, log_path: LogPath) -> tuple[Proof, ...]:
     """Return the proof of every setting that the plan measures, in the plan's order.
 
-    The servers of a block are up side by side, as they are when they are measured.
+    The servers of a block are up side by side, as they are when they are measured. The user's own
+    app is in their processes, for it may change what runs; where that isn't what is stated, or
+    nothing is, they are asked once more without it, and the difference is the app's doing.
     """
     settings: dict[str, PlannedCell] = {}
     for planned in plan.cells:
@@ -30,7 +35,50 @@ def prove(plan: Plan, log_path: LogPath) -> tuple[Proof, ...]:
     probes = {name: _probe_cell(one) for name, one in settings.items() if one.proof_command}
     proofs = {name: Proof(name, unproven=NO_APP) for name in settings}
     proofs |= _ask(plan, list(probes.values()), log_path)
-    return tuple(proofs.values())
+    doubtful = {
+        name: _without_app(probe)
+        for name, probe in probes.items()
+        if PROVEN_VARIABLE in probe.env
+        and proofs[name].unproven is None
+        and (proofs[name].fault is not None or not probe.proves)
+    }
+    for name, without in _ask(plan, list(doubtful.values()), log_path).items():
+        proofs[name] = _compared(proofs[name], without)
+    return tuple(_with_debugging(proof, settings[name]) for name, proof in proofs.items())
+
+
+def _compared(with_app: Proof, without: Proof) -> Proof:
+    """What the variant isn't even without the app is its own fault; the rest is the app's."""
+    if without.fault is not None or without.unproven is not None:
+        return with_app
+    differs = changes(with_app, without)
+    fault = None if differs else with_app.fault
+    return msgspec.structs.replace(with_app, fault=fault, differs=differs)
+
+
+def _with_debugging(proof: Proof, planned: PlannedCell) -> Proof:
+    """A mode for debugging that nobody asked for runs otherwise than asked.
+
+    Who gives the server a variable or a flag for it has asked for it.
+    """
+    is_asked_for = any(map(DEBUG_VARIABLE.search, planned.env)) or any(
+        map(DEBUG_WORD.fullmatch, planned.command)
+    )
+    if not proof.debugging or is_asked_for:
+        return proof
+    told = f"it runs with {' and '.join(proof.debugging)}"
+    return msgspec.structs.replace(proof, differs=(*proof.differs, told))
+
+
+def as_proven(trial: Trial, proof: Proof | None) -> Trial:
+    """A trial with what the proof of its setting told: workers that served, what differs."""
+    if proof is None or trial.outcome != "ok":
+        return trial
+    return msgspec.structs.replace(
+        trial,
+        workers_serving=max(trial.workers_serving, len(proof.worker_pids)),
+        differs=proof.differs,
+    )
 
 
 def refused(plan: Plan, proofs: Sequence[Proof]) -> dict[str, str]:
@@ -58,18 +106,20 @@ def failed_trials(plan: Plan, reasons: dict[str, str]) -> Iterator[Trial]:
 
 
 def _probe_cell(planned: PlannedCell) -> PlannedCell:
-    """The same start with the probe app, which comes first on the module path."""
-    apps = str(shipped_apps())
-    path = os.pathsep.join([apps, planned.env.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    """The same start with the app that tells what runs."""
     return msgspec.structs.replace(
         planned,
         cell=msgspec.structs.replace(planned.cell, scenario=PROBE_SCENARIO.name),
         command=planned.proof_command,
-        env={**planned.env, "PYTHONPATH": path},
-        # A folder of the user's may hold another `probe.py`.
-        working_dir=apps,
+        env={**planned.env, **planned.proof_env},
         blocks=planned.blocks[:1],
     )
+
+
+def _without_app(probe: PlannedCell) -> PlannedCell:
+    """The same start without the user's own app in the process."""
+    env = {name: value for name, value in probe.env.items() if name != PROVEN_VARIABLE}
+    return msgspec.structs.replace(probe, env=env)
 
 
 def _ask(plan: Plan, cells: Sequence[PlannedCell], log_path: LogPath) -> dict[str, Proof]:

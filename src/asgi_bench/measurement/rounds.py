@@ -13,12 +13,12 @@ from asgi_bench.measurement.behaviours.stage import BehaviourStage
 from asgi_bench.measurement.block import Loader, measure_block
 from asgi_bench.measurement.events import Observer, TrialDone
 from asgi_bench.measurement.load_stand import LoadStand
-from asgi_bench.measurement.proving import failed_trials, prove, refused
+from asgi_bench.measurement.proving import as_proven, failed_trials, prove, refused
 from asgi_bench.measurement.schedule import SERVERS, SIDES, SliceLength, load_duration_s
 from asgi_bench.measurement.sliced import SliceLoader
 from asgi_bench.measurement.stock import StockLoader
 from asgi_bench.measurement.watch import Watch
-from asgi_bench.model import Plan, PlannedCell, Trial
+from asgi_bench.model import Plan, PlannedCell, Proof, Trial
 from asgi_bench.store.runs import RunWriter
 
 # Asked after each complete round but the last, with how many there were and all judged trials so
@@ -57,7 +57,11 @@ def measure(
             loader = SliceLoader(plan, stand, watch, _slice_length(plan, calibration))
         else:
             loader = StockLoader(plan, writer, watch)
-        reasons = _refuse_misnamed(plan, writer, watch)
+        watch.enter(0, 0, "prove")
+        proofs = prove(plan, writer.log_path)
+        writer.write_proofs(proofs)
+        reasons = _refuse_misnamed(plan, proofs, writer, watch)
+        proof_of = {planned.cell.key: _proof(planned, proofs) for planned in cells}
         right = [planned for planned in cells if planned.cell.key not in reasons]
         cells = [] if reasons and fail_fast else right
         trials: list[Trial] = []
@@ -67,7 +71,8 @@ def measure(
                 break
             measured = measure_block(plan, members, loader, writer, watch, round=round, block=block)
             for trial in measured:
-                judged = judge_trial(trial, plan, calibration)
+                proven = as_proven(trial, proof_of[trial.cell])
+                judged = judge_trial(proven, plan, calibration)
                 writer.append(judged)
                 watch.tell(TrialDone(judged))
                 trials.append(judged)
@@ -87,19 +92,22 @@ def _slice_length(plan: Plan, calibration: Calibration | None) -> SliceLength:
     return msgspec.structs.replace(SERVERS, shortest_s=shortest_s or SERVERS.shortest_s)
 
 
-def _refuse_misnamed(plan: Plan, writer: RunWriter, watch: Watch) -> dict[str, str]:
-    """Store what really runs, and a failed trial for each cell where that is not what it states.
+def _refuse_misnamed(
+    plan: Plan, proofs: Sequence[Proof], writer: RunWriter, watch: Watch
+) -> dict[str, str]:
+    """Store a failed trial for each cell whose proof is not what it states.
 
     Returns why, by cell key.
     """
-    watch.enter(0, 0, "prove")
-    proofs = prove(plan, writer.log_path)
-    writer.write_proofs(proofs)
     reasons = refused(plan, proofs)
     for trial in failed_trials(plan, reasons):
         writer.append(trial)
         watch.tell(TrialDone(trial))
     return reasons
+
+
+def _proof(planned: PlannedCell, proofs: Sequence[Proof]) -> Proof | None:
+    return next((proof for proof in proofs if proof.setting == planned.cell.setting), None)
 
 
 def rounds_and_blocks(

@@ -150,6 +150,7 @@ class SliceLoader:
         opened = process.ask(Open(target, warmup_s, at_once), Opened, timeout_s)
         self._settle_rate(item, opened.throughput_rps)
         owners = connection_owners(port, opened.client_ports, item.server.process.pids)
+        item.draft.note_workers(len(owners.by_pid))
         item.draft.note(
             connections_by_process={str(pid): n for pid, n in owners.by_pid.items()},
             strangers=owners.strangers,

@@ -114,7 +114,8 @@ class PlannedCell(msgspec.Struct, frozen=True):
     reference cell has more. `duration_s` is its time under load in a round, where that is not the
     plan's. `skip_reason` is set where the cell can't be measured here.
     `proof_command` starts the same server on the app that tells what really runs (none where the
-    server takes no app); `proves` is what it must tell, as patterns of class names.
+    server takes no app), with `proof_env` beside `env`; `proves` is what it must tell, as patterns
+    of class names.
     `asked_before` is how many requests its server was sent before the rounds, to learn the right
     answer from.
     """
@@ -131,6 +132,7 @@ class PlannedCell(msgspec.Struct, frozen=True):
     proof_command: tuple[str, ...] = ()
     proves: dict[str, str] = {}
     asked_before: int = 0
+    proof_env: dict[str, str] = {}
 
 
 class Plan(msgspec.Struct, frozen=True):

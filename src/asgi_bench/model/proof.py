@@ -8,8 +8,10 @@ class Proof(msgspec.Struct, frozen=True):
 
     `loop`, `protocol`, `parser` and `transport` are names of classes. `tcp_nodelay` is read from
     the accepted socket. `worker_pids` are the processes that answered, `packages` the versions of
-    the distributions they had loaded. `fault` says what differs from what the variant declares;
-    `unproven` why nothing could be told.
+    the distributions they had loaded. `debugging` names the modes for debugging that are on.
+    `fault` says what differs from what the variant declares; `unproven` why nothing could be told.
+    `differs` says what runs otherwise than asked for, and was measured all the same: what the
+    user's own app changes.
     """
 
     setting: str
@@ -26,3 +28,5 @@ class Proof(msgspec.Struct, frozen=True):
     worker_pids: tuple[int, ...] = ()
     fault: str | None = None
     unproven: str | None = None
+    debugging: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()

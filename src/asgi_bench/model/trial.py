@@ -183,6 +183,10 @@ class Trial(msgspec.Struct, frozen=True):
     validity_reasons: tuple[Reason, ...] = ()
     rules_version: int = 0
     by_request: tuple[RequestFigures, ...] = ()
+    workers_serving: int = 0
+    """How many processes took connections at once, at most; 0 where none could be seen."""
+    differs: tuple[str, ...] = ()
+    """What runs otherwise than asked for, as the proof of the setting told it."""
 
     @property
     def duration_s(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
 # Marks every process that a server's start leads to, wherever it moves: see `family`.
@@ -12,30 +13,49 @@ MARK_NAME = "ASGI_BENCH_SERVER"
 _SETTINGS = (
     "ASGI_THREADS",
     "FORWARDED_ALLOW_IPS",
-    "GUNICORN_CMD_ARGS",
     "LISTEN_FDNAMES",
     "LISTEN_FDS",
     "LISTEN_PID",
+    # A supervisor's own: gunicorn would report to it.
+    "NOTIFY_SOCKET",
     "SERVER_SOFTWARE",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
     "WEB_CONCURRENCY",
 )
 _SETTING_PREFIXES = ("DAPHNE_", "GRANIAN_", "GUNICORN_", "HYPERCORN_", "UVICORN_")
-# Debugging and coverage of the one who measures slow down the measured.
-_DEBUGGING = (
-    "COVERAGE_PROCESS_CONFIG",
-    "COVERAGE_PROCESS_START",
-    "PYTHONASYNCIODEBUG",
-    "PYTHONDEBUG",
-    "PYTHONDEVMODE",
-    "PYTHONDUMPREFS",
-    "PYTHONFAULTHANDLER",
-    "PYTHONINSPECT",
-    "PYTHONMALLOC",
-    "PYTHONMALLOCSTATS",
-    "PYTHONPROFILEIMPORTTIME",
-    "PYTHONTRACEMALLOC",
-    "PYTHONVERBOSE",
-    "PYTHONWARNINGS",
+# Coverage starts itself in every process by these.
+_DEBUGGING_PREFIXES = ("COVERAGE_PROCESS_", "COV_CORE_")
+# Python reads dozens of variables, more with each version: most turn on a mode for debugging,
+# choose an allocator, or fix the hash seed, which then is one for all rounds (tox does it). What is
+# kept finds modules, says how text is encoded, or is a limit that an app may need.
+_PYTHONS_OWN = re.compile(r"PYTHON[A-Z0-9]+")
+_PYTHONS_KEPT = (
+    "PYTHONCOERCECLOCALE",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONHOME",
+    "PYTHONINTMAXSTRDIGITS",
+    "PYTHONIOENCODING",
+    "PYTHONNOUSERSITE",
+    "PYTHONPATH",
+    "PYTHONPLATLIBDIR",
+    "PYTHONPYCACHEPREFIX",
+    "PYTHONSAFEPATH",
+    "PYTHONTZPATH",
+    "PYTHONUNBUFFERED",
+    "PYTHONUSERBASE",
+    "PYTHONUTF8",
+)
+# Newer ones have an underscore, as names of others have: PYTHON_VERSION is an image's.
+_PYTHONS_NEWER = (
+    "PYTHON_CONTEXT_AWARE_WARNINGS",
+    "PYTHON_CPU_COUNT",
+    "PYTHON_GIL",
+    "PYTHON_JIT",
+    "PYTHON_PERF_JIT_SUPPORT",
+    "PYTHON_PRESITE",
+    "PYTHON_THREAD_INHERIT_CONTEXT",
+    "PYTHON_TLBC",
 )
 
 
@@ -52,4 +72,7 @@ def server_environment(
 
 
 def _is_dropped(name: str) -> bool:
-    return name in _SETTINGS or name in _DEBUGGING or name.startswith(_SETTING_PREFIXES)
+    if _PYTHONS_OWN.fullmatch(name):
+        return name not in _PYTHONS_KEPT
+    prefixes = (*_SETTING_PREFIXES, *_DEBUGGING_PREFIXES)
+    return name in (*_SETTINGS, *_PYTHONS_NEWER) or name.startswith(prefixes)

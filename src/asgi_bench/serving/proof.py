@@ -12,12 +12,14 @@ from asgi_bench.serving.faults import ServerFault
 from asgi_bench.wire.client import Connection, NoAnswer
 from asgi_bench.wire.http1 import Response, encode_request
 
-PROBE_SCENARIO = Scenario(name="probe", app="probe:app", expect_pattern='"loop"')
+PROBE_SCENARIO = Scenario(name="probe", app="asgi_bench_proof:app", expect_pattern='"loop"')
 # A shared listener hands connections to whoever wakes first: with so many at once every worker
 # nearly always gets one.
 CONNECTIONS_PER_WORKER = 8
-# So often they are asked where one of them did not get any.
+# So often they are asked where one of them did not get any, or more answer than there should be.
 ASKINGS = 3
+# What an app of the user's can change: these are compared with and without it.
+CHANGEABLE = ("loop", "protocol", "parser")
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -34,17 +36,20 @@ class Told(msgspec.Struct, frozen=True):
     tcp_nodelay: bool | None
     python: str
     packages: dict[str, str]
+    debugging: tuple[str, ...] = ()
 
 
 def ask_workers(port: int, workers: int, timeout_s: float) -> list[Told]:
     """Ask over several connections at once, so that every worker gets to answer; again if not.
 
+    Where more answer than should, they are asked again too, so that all are counted.
+
     Raises ServerFault where an answer doesn't come, or is not the probe app's.
     """
     told: list[Told] = []
     for _ in range(ASKINGS):
-        told += _ask_once(port, workers, timeout_s)
-        if len(_distinct(told)) >= workers:
+        told += _ask_once(port, max(workers, len(_distinct(told))), timeout_s)
+        if len(_distinct(told)) == workers:
             break
     return told
 
@@ -94,7 +99,18 @@ def proof_of(setting: str, told: Sequence[Told], proves: Mapping[str, str]) -> P
         python=first.python,
         packages=first.packages,
         worker_pids=tuple(sorted({one.pid for one in told})),
+        debugging=tuple(dict.fromkeys(name for one in told for name in one.debugging)),
         fault="; ".join(dict.fromkeys(faults)) or None,
+    )
+
+
+def changes(with_app: Proof, without: Proof) -> tuple[str, ...]:
+    """Return what an app changes, as sentences, from the proofs with it and without it."""
+    pairs = ((part, getattr(with_app, part), getattr(without, part)) for part in CHANGEABLE)
+    return tuple(
+        f"the app changes its {part}: {own or 'none to be found'} in place of {plain}"
+        for part, own, plain in pairs
+        if plain is not None and own != plain
     )
 
 
