@@ -87,7 +87,7 @@ def test_what_the_variant_is_not_without_the_app_is_its_own_fault() -> None:
     ("facts", "is_asked_for"),
     [
         ({}, False),
-        ({"command": ("/home/debug/bin/python", "-m", "x", "--log-level", "debug")}, False),
+        ({"command": ("/opt/debug/bin/python", "-m", "x", "--log-level", "debug")}, False),
         ({"command": ("python", "-X", "dev", "-m", "x")}, True),
         ({"command": ("python", "-m", "hypercorn", "--debug")}, True),
         ({"env": {"PYTHONASYNCIODEBUG": "1"}}, True),
