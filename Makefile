@@ -29,7 +29,7 @@ bench-ci: setup ## Does the gate work here, did a pin slow a server? BASE=origin
 
 .PHONY: test
 test: setup ## Run the tests; FLAGS='-k store' chooses
-	$(VENV)/bin/python -m pytest $(FLAGS)
+	@scripts/test $(FLAGS)
 
 .PHONY: lint
 lint: setup ## Check formatting, lint rules and types

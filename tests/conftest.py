@@ -1,7 +1,9 @@
 """What holds for every test."""
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -14,6 +16,51 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 ENDING_S = 10.0
+
+# Tests here compute and start no process, so they may share the machine with each other. All others
+# want it for themselves: servers, load processes and clocks disturb one another.
+PURE = frozenset({"analysis", "gate", "reporting", "store"})
+TESTS = Path(__file__).parent
+# A run that takes longer than this tells where its time went.
+LONG_S = 60.0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`scripts/test` runs one stage after the other."""
+    parser.addoption("--stage", choices=["pure", "processes"], help="only the tests of this stage")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what belongs to the other stage."""
+    stage = config.getoption("--stage")
+    if stage is None:
+        return
+    of_stage = [item for item in items if (stage == "pure") == _is_pure(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(of_stage)])
+    items[:] = of_stage
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell the time by folder of a run that took long."""
+    by_folder: defaultdict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                by_folder[_folder(report.nodeid)] += report.duration
+    if sum(by_folder.values()) > LONG_S:
+        terminalreporter.section("minutes by folder")
+        for folder, spent_s in sorted(by_folder.items(), key=lambda item: -item[1]):
+            terminalreporter.write_line(f"{spent_s / 60:6.1f}  {folder}")
+
+
+def _is_pure(item: pytest.Item) -> bool:
+    in_browser = item.get_closest_marker("browser") is not None
+    return not in_browser and item.path.relative_to(TESTS).parts[0] in PURE
+
+
+def _folder(nodeid: str) -> str:
+    """The folder of a test below `tests`, or its module where it lies in `tests` itself."""
+    return nodeid.split("::")[0].removeprefix("tests/").split("/")[0]
 
 
 @pytest.fixture(scope="session", autouse=True)
