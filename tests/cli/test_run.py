@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from asgi_bench.cli import run as module
 from asgi_bench.cli.run import exit_code
 from asgi_bench.errors import ExitCode
 from tests.command_line import FAULTY_SERVERS, TINY, Finished, command, in_process
+from tests.situation import Said, situation
 from tests.synthetic_run import synthetic_run, troubled_run
 
 
@@ -104,15 +106,48 @@ def test_a_signal_while_the_charts_are_drawn_loses_nothing(
     assert finished.run_folder == tmp_path / "results" / "run"
 
 
-def test_settings_for_locust_are_not_for_us(tmp_path: Path) -> None:
-    """A project's own locust.conf and LOCUST_ variables change nothing in a run."""
-    (tmp_path / "locust.conf").write_text("run-time = 1s\nusers = 5\ntags = nothing\n")
+def _reads_none(what: str) -> Any:
+    return situation(
+        "traces",
+        f"You have {what}: our own load reads none of them",
+        says="hello · closed loop, 4 connections · 1 round",
+    )
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param(
+            {"LOCUST_RUN_TIME": "1s", "LOCUST_TAGS": "nothing"},
+            marks=_reads_none("settings for Locust in ~/.locust.conf, locust.conf or variables"),
+        ),
+        pytest.param(
+            {"GEVENT_LOOP": "nonsense", "PYTHONTRACEMALLOC": "25"},
+            marks=[
+                _reads_none("variables that set gevent up, or Python's debugging"),
+                pytest.mark.slow,
+            ],
+        ),
+    ],
+)
+def test_settings_for_locust_are_not_for_us(
+    variables: dict[str, str], said: Said, tmp_path: Path
+) -> None:
+    """Nobody's locust.conf, in the folder or at home, and no variable changes a run."""
+    settings = "run-time = 1s\nusers = 5\ntags = nothing\n"
+    home = tmp_path / "home"
+    home.mkdir()
+    for path in (tmp_path / "locust.conf", home / ".locust.conf"):
+        path.write_text(settings)
+    # Else matplotlib looks for fonts anew.
+    caches = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
     finished = command(
         *("run", *TINY, "--rounds", "1", "--duration", "1500ms", "-c", "4"),
         folder=tmp_path,
-        env={"LOCUST_RUN_TIME": "1s", "LOCUST_TAGS": "nothing"},
+        env={"HOME": str(home), "XDG_CACHE_HOME": caches, **variables},
     )
     assert finished.code == 0, finished.stderr
+    said(finished.stdout)
     (trial,) = finished.run.trials
     assert trial.outcome == "ok"
     assert trial.duration_s > 1.0

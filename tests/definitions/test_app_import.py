@@ -1,12 +1,23 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from asgi_bench.definitions.app_import import AppFault, style_of
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.errors import ExitCode, UsageError
+from tests.situation import Said, situation
+
+
+def _leaves(what: str) -> Any:
+    return situation(
+        "traces",
+        f"Your app {what} when it is imported, and can't be measured: nothing stays",
+        says="is no ASGI application: it is int, which can't be called",
+    )
+
 
 ASGI3 = "async def app(scope, receive, send): ...\n"
 
@@ -114,6 +125,26 @@ def test_an_import_that_hangs_is_given_up_with_all_it_started(tmp_path: Path) ->
         style_of(OwnApp("it:app", tmp_path), sys.executable, os.environ, 1.5)
     child = Path("/proc", (tmp_path / "pid").read_text(), "stat")
     assert not child.exists() or child.read_text().rpartition(")")[2].split()[0] in "ZX"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param("", marks=_leaves("starts a helper in a session of its own")),
+        pytest.param(", env={}", marks=_leaves("starts a helper with an environment of its own")),
+    ],
+)
+def test_helpers_that_the_app_starts_do_not_stay(more: str, said: Said, tmp_path: Path) -> None:
+    """Neither a new session nor an environment without our mark lets a helper outlive the look."""
+    fault = _fault(
+        tmp_path,
+        "import pathlib, subprocess\n"
+        f"it = subprocess.Popen(['/bin/sleep', '60'], start_new_session=True{more})\n"
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(it.pid))\n"
+        "app = 3\n",
+    )
+    said(str(fault))
+    assert not Path("/proc", (tmp_path / "pid").read_text()).exists()
 
 
 def test_threads_of_the_app_keep_nobody_waiting(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.serving.environments import MARK_NAME, server_environment
+from asgi_bench.machine.lifeline import MARK_NAME
+from asgi_bench.serving.environments import server_environment
 
 NAMES = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", min_size=1, max_size=12)
 TABLES = st.dictionaries(NAMES, st.text(max_size=5), max_size=5)

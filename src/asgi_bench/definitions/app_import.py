@@ -1,15 +1,14 @@
 """Can the servers' interpreter import the user's app? Asked once, before any server is started."""
 
 import json
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from asgi_bench.definitions.child_groups import await_group
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.errors import UsageError
+from asgi_bench.machine.errands import run_errand
 
 SCRIPT = Path(__file__).with_name("import_script.py")
 STYLES = ("asgi2", "asgi3")
@@ -58,19 +57,11 @@ def _ask(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float) -> 
         argv = [python, "-c", SCRIPT.read_text(encoding="utf-8"), own.target, str(result), kind]
         with output.open("wb") as printed:
             try:
-                process = subprocess.Popen(
-                    argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=printed,
-                    stderr=printed,
-                    cwd=own.app_dir,
-                    env=dict(env),
-                    # A group of its own: what the app starts on its import ends with it.
-                    process_group=0,
+                code = run_errand(
+                    argv, output=printed, env=env, timeout_s=timeout_s, folder=own.app_dir
                 )
             except OSError as fault:
                 raise UsageError(f"{python}: can't be run: {fault.strerror}") from None
-        code = await_group(process, timeout_s)
         if code is None:
             raise AppFault(f"APP {own.target}: its import did not end within {timeout_s:g} s")
         if result.is_file():

@@ -16,6 +16,7 @@ from typing import Self, TypeVar
 import msgspec
 
 from asgi_bench.errors import BenchError
+from asgi_bench.load.environments import load_environment
 from asgi_bench.load.messages import (
     CLIENT_VARIABLE,
     CONTROL_FD_VARIABLE,
@@ -30,6 +31,7 @@ from asgi_bench.load.messages import (
     frame,
     read_frame,
 )
+from asgi_bench.machine.lifeline import LIFELINE, MARK_NAME, kill_marked
 from asgi_bench.machine.processes import process_table
 from asgi_bench.model import Client, Scenario
 
@@ -102,7 +104,7 @@ class LoadProcess:
     `arguments` name its locustfile and users (`slice_arguments`, `stock_arguments`), `log` is
     where its output goes, `table` where Locust's own table is written as CSV when it quits. With
     `web_ui` Locust's live page is open at WEB_PAGE. Users of somebody's own (`is_users_own`) find
-    that person's folder and settings for Locust; ours must not.
+    that person's folder, variables and settings for Locust; ours must not.
     """
 
     def __init__(
@@ -121,10 +123,12 @@ class LoadProcess:
         self._env = dict(env or {})
         self._is_users_own = is_users_own
         self._is_asked = False
+        self._mark = LIFELINE.new_mark()
         self.pids: tuple[int, ...] = ()
         self.cpus: tuple[int, ...] = ()
 
     def __enter__(self) -> Self:
+        LIFELINE.prepare()
         ours, theirs = socket.socketpair()
         self._control = ours
         argv = [sys.executable, "-m", "locust", *self._arguments]
@@ -143,6 +147,7 @@ class LoadProcess:
                 # Its own group: Ctrl-C reaches the harness alone, which ends it in order.
                 process_group=0,
             )
+        LIFELINE.protect(self._process.pid)
         return self
 
     def __exit__(
@@ -208,16 +213,17 @@ class LoadProcess:
         with suppress(ProcessLookupError):
             # Workers whose master was killed would wait a minute for it; its group holds no others.
             os.killpg(self._process.pid, signal.SIGKILL)
+        # A locustfile may start browsers and stubs, in sessions of their own.
+        kill_marked(self._mark)
+        LIFELINE.release(self._process.pid)
         self._control.close()
 
     def _environment(self) -> dict[str, str]:
-        """Return the process's variables, without Locust's own for users of ours."""
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if self._is_users_own or not name.startswith("LOCUST_")
-        }
-        return inherited | self._env
+        """Return the process's variables; users of ours get none of another's settings."""
+        inherited = dict(os.environ)
+        if not self._is_users_own:
+            inherited = load_environment(inherited, home=self._log.parent.absolute())
+        return inherited | self._env | {MARK_NAME: self._mark}
 
     def has_reply(self, wait_s: float) -> bool:
         """Whether a reply, or the end of the process, comes within so long."""

@@ -6,8 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 
-# Marks every process that a server's start leads to, wherever it moves: see `family`.
-MARK_NAME = "ASGI_BENCH_SERVER"
+from asgi_bench.machine.lifeline import MARK_NAME
 
 # Read by servers in place of flags: they would change what is measured without a trace in argv.
 _SETTINGS = (

@@ -10,6 +10,7 @@ from types import TracebackType
 
 import msgspec
 
+from asgi_bench.machine.lifeline import LIFELINE
 from asgi_bench.machine.processes import ProcessTable, process_name, process_table
 from asgi_bench.machine.sockets import listening_inodes
 from asgi_bench.model import PlannedCell
@@ -17,7 +18,6 @@ from asgi_bench.serving.environments import server_environment
 from asgi_bench.serving.exits import exit_text
 from asgi_bench.serving.family import Census, Family
 from asgi_bench.serving.faults import ServerFault
-from asgi_bench.serving.lifeline import LIFELINE
 from asgi_bench.serving.listeners import describe_holder, listeners_left, listening_socket
 
 _POLL_S = 0.01

@@ -1,23 +1,30 @@
-"""Servers must not outlive a harness that is killed: its line to the guardian process."""
+"""What we start must not outlive us, even if we are killed: the line to the guardian process."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
 import os
+import signal
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 
-from asgi_bench.serving.environments import MARK_NAME
+from asgi_bench.machine.processes import pids_with_environment
+
+# Marks every process that one we start leads to, wherever it moves.
+MARK_NAME = "ASGI_BENCH_SERVER"
 
 _SCRIPT = Path(__file__).with_name("guardian.py")
 _EXIT_TIMEOUT_S = 10.0
+_KILL_TIMEOUT_S = 5.0
+_KILL_POLL_S = 0.01
 
 
 class Lifeline:
-    """One guardian for all servers of this process: there from the first to the last of them."""
+    """One guardian for all that this process starts: there from the first to the last of them."""
 
     def __init__(self) -> None:
         self._id = uuid.uuid4().hex
@@ -26,12 +33,12 @@ class Lifeline:
         self._guardian: subprocess.Popen[bytes] | None = None
 
     def new_mark(self) -> str:
-        """A value of MARK_NAME that no other server carries."""
+        """A value of MARK_NAME that nothing else we start carries."""
         self._count += 1
         return f"{self._id}.{self._count}"
 
     def prepare(self) -> None:
-        """Start the guardian if it doesn't run: before a server starts, not after."""
+        """Start the guardian if it doesn't run: before what it guards, not after."""
         if self._guardian is not None and self._guardian.poll() is None:
             return
         self.end()
@@ -82,3 +89,15 @@ class Lifeline:
 
 
 LIFELINE = Lifeline()
+
+
+def kill_marked(mark: str) -> None:
+    """SIGKILL every process that was started with this mark, until none is left."""
+    deadline_s = time.monotonic() + _KILL_TIMEOUT_S
+    while left := pids_with_environment(f"{MARK_NAME}={mark}"):
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() >= deadline_s:
+            break
+        time.sleep(_KILL_POLL_S)
