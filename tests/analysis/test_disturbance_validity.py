@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from asgi_bench.analysis.disturbance_validity import disturbance_findings
-from asgi_bench.model import Cell, Reason, Slice, Trial
+from asgi_bench.model import Cell, Reason, Slice, Throttling, Trial
 from tests.synthetic_run import CLOSED_64, make_trial
 
 replace = msgspec.structs.replace
@@ -96,3 +96,16 @@ def test_slices_weigh_by_their_length() -> None:
     unknown = replace(TRIAL, slices=(bad, second, *rest))
     assert found(quiet) == {}
     assert found(unknown)["busy-neighbour"].value == pytest.approx(0.09 / 1.5)
+
+
+@pytest.mark.parametrize(("stopped", "is_found"), [(3, False), (4, True)])
+def test_a_quota_is_named_and_nobody_else_is_blamed(stopped: int, is_found: bool) -> None:
+    """Who is stopped is ready to run and does not: that is no other program's doing."""
+    waiting = with_slices(load_wait_s=1.0, other_cpu_s=1.0)
+    trial = replace(waiting, throttling=Throttling(0.5, 60, stopped, 1.0))
+    findings = found(trial)
+    assert ("throttled" in findings) == is_found
+    assert ("cpu-contention" in findings) != is_found
+    if is_found:
+        assert "quota of 0.5 CPUs in 4 of 60 periods" in findings["throttled"].text
+    assert "throttled" not in found(replace(waiting, throttling=Throttling(0.5, 0, 0, 0.0)))

@@ -5,7 +5,18 @@ import pytest
 
 from asgi_bench.analysis.recommendation import Recommendation, recommend
 from asgi_bench.errors import BenchError
-from asgi_bench.model import ClosedLoop, Gate, Objective, OpenLoop, PlannedCell, Run, Trial
+from asgi_bench.model import (
+    ClosedLoop,
+    Gate,
+    Objective,
+    OpenLoop,
+    PlannedCell,
+    Run,
+    Throttling,
+    Trial,
+)
+from asgi_bench.reporting.recommendations import recommendation_text
+from tests.situation import Said, situation
 from tests.synthetic_run import (
     CLOSED_64,
     OPEN_AND_SWEEP,
@@ -207,3 +218,22 @@ def test_only_one_is_recommended_without_a_claim() -> None:
     """One server alone is what there is, and beats nothing."""
     found = recommend(synthetic_run(planned_cells()[:1], rounds=3))
     assert (found.beaten, found.tied, found.rounds) == ((), (), None)
+
+
+@situation(
+    "reasons",
+    "You ask for a recommendation after a run under a CPU quota",
+    says="measured under a CPU quota of 1.5 CPUs, which the load generator shared: deployed with "
+    "more, another setting may be better",
+)
+def test_a_quota_allows_as_many_workers_as_it_has_cpus_for(said: Said) -> None:
+    """Two workers on a CPU and a half show costs and no gains, unless they were asked for."""
+
+    def limited(trial: Trial) -> Trial:
+        return replace(faster_with_two(trial), throttling=Throttling(1.5, 20, 0, 0.0))
+
+    run = on_cpus(edited(limited), 2)
+    found = recommend(run)
+    assert found.workers_most == found.planned.cell.workers == 1
+    assert recommend(run, workers_most=2).workers_most == 2
+    said(recommendation_text(found))

@@ -13,13 +13,16 @@ MOST_NEIGHBOUR_SHARE = 0.05
 # Threads of one server wait for one another where they have one CPU: granian's for 58 % of the time
 # that they are ready, undisturbed. It is a disturbance where others use so much of that CPU.
 HARMLESS_OTHERS_SHARE = 0.05
+# A period in which everything was stopped is 100 ms that no answer could come in.
+MOST_THROTTLED_SHARE = 0.05
 
 
 def disturbance_findings(trial: Trial, cell: Cell) -> tuple[Reason | None, ...]:
     """Every finding on who else used the CPUs; None for a rule that found nothing."""
     return (
         _stolen(trial),
-        _waited(trial, cell),
+        # Who is stopped by a quota is ready to run and does not.
+        _throttled(trial) or _waited(trial, cell),
         _neighbours(trial.slices),
     )
 
@@ -41,6 +44,32 @@ def _stolen(trial: Trial) -> Reason | None:
         limit=MOST_STEAL_SHARE,
         text=f"the hypervisor gave {share:.0%} of the CPU time in use to others; measure when the "
         "host is quieter, or with more rounds",
+    )
+
+
+def is_throttled(trial: Trial) -> bool:
+    """Whether a CPU quota stopped servers and load in more periods than may be."""
+    return (_throttled_share(trial) or 0.0) > MOST_THROTTLED_SHARE
+
+
+def _throttled_share(trial: Trial) -> float | None:
+    found = trial.throttling
+    return found.throttled_periods / found.periods if found is not None and found.periods else None
+
+
+def _throttled(trial: Trial) -> Reason | None:
+    """A quota that servers and load generator share was the limit."""
+    if trial.throttling is None or not is_throttled(trial):
+        return None
+    found = trial.throttling
+    return Reason(
+        code="throttled",
+        level="suspect",
+        value=_throttled_share(trial),
+        limit=MOST_THROTTLED_SHARE,
+        text=f"throttled by the CPU quota of {found.quota_cpus:g} CPUs in "
+        f"{found.throttled_periods} of {found.periods} periods, server and load generator "
+        "together: raise the quota of this container or control group, or measure outside it",
     )
 
 

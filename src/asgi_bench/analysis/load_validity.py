@@ -5,7 +5,7 @@ They rest on what each slice tells beside its counts; a trial stored without it 
 
 from collections.abc import Sequence
 
-from asgi_bench.analysis.disturbance_validity import disturbance_findings
+from asgi_bench.analysis.disturbance_validity import disturbance_findings, is_throttled
 from asgi_bench.analysis.percentiles import Histogram, merge_histograms, quantile_s
 from asgi_bench.analysis.sweeps import (
     is_trial_overloaded,
@@ -113,7 +113,7 @@ def _nagle(response: Histogram | None, trial: Trial) -> Reason | None:
     share = float(response.counts[inside].sum()) / response.total
     # What waits for a CPU doesn't idle either.
     busy_s = trial.server_cpu_s + sum(piece.server_wait_s or 0.0 for piece in trial.slices)
-    is_idle = is_cpu_known(trial) and busy_s < 0.5 * trial.duration_s
+    is_idle = is_cpu_known(trial) and not is_throttled(trial) and busy_s < 0.5 * trial.duration_s
     if share < NAGLE_SHARE or not is_idle:
         return None
     return Reason(

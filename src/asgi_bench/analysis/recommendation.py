@@ -1,5 +1,6 @@
 """Which of a run's server settings to deploy, what that rests on, and what it does not show."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Literal, TypeAlias
@@ -64,6 +65,8 @@ def recommend(
 ) -> Recommendation:
     """The setting to deploy, with at most so many workers: by default as many as servers had CPUs.
 
+    A CPU quota counts as so many CPUs.
+
     Without an objective the one with the highest throughput in the closed loop that the plan names
     first; with one the one that keeps it at the highest rate of a sweep, or where only fixed rates
     were offered, at the highest of these for the least CPU time. Of those that can't be told apart
@@ -74,8 +77,9 @@ def recommend(
     plan = run.header.plan
     if plan.gate is not None:
         raise BenchError(f"{run.header.run_id} is an A/B of one setting: there is none to choose")
-    most = workers_most or max(len(plan.server_cpus), 1)
     samples = sample_cells(run)
+    quota_cpus = _quota_cpus(run)
+    most = workers_most or max(int(min(len(plan.server_cpus), quota_cpus or math.inf)), 1)
     allowed, left_out = _allowed(samples.values(), len(plan.server_cpus), most)
     question = _question(allowed, objective, run.header.run_id)
     values, reference = _values(question, samples, run)
@@ -101,6 +105,7 @@ def recommend(
         left_out=(*left_out, *question.left_out),
         doubts=(
             *(reason.text for reason in samples[best].verdict.validity_reasons),
+            *_limited(quota_cpus),
             *_unmeasured(allowed, most),
         ),
         rounds=min(rounds, default=None),
@@ -142,6 +147,22 @@ def _allowed(
         else:
             left_out.append((cell.key, reason))
     return allowed, left_out
+
+
+def _quota_cpus(run: Run) -> float | None:
+    """The CPU quota that the run was measured under."""
+    known = [t.throttling.quota_cpus for t in run.trials if t.throttling is not None]
+    return min(known, default=None)
+
+
+def _limited(quota_cpus: float | None) -> Iterator[str]:
+    """Say what a recommendation under a quota is good for."""
+    if quota_cpus is not None:
+        yield (
+            f"measured under a CPU quota of {quota_cpus:g} CPUs, which the load generator shared: "
+            "deployed with more, another setting may be better; by default no more workers are "
+            "considered than it has CPUs for"
+        )
 
 
 def _unmeasured(allowed: Sequence[Sample], workers_most: int) -> Iterator[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from asgi_bench.model import (
+    CPU_LIMIT,
     PROCESSOR_FACTS,
     Plan,
     PlannedCell,
@@ -53,6 +54,7 @@ def surroundings(header: RunHeader) -> dict[str, str]:
         "machine CPU": machine.cpu_model,
         **{f"machine {name}": machine.details.get(name) for name in PROCESSOR_FACTS},
         "machine CPUs": str(machine.cpu_count),
+        "machine CPU quota": machine.details.get(CPU_LIMIT),
         "machine memory": f"{machine.memory_bytes / 2**30:.1f} GiB",
         "machine kernel": machine.kernel,
         "machine system": machine.os,

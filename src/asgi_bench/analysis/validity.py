@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from asgi_bench.analysis.ceiling import CEILING_SHARE, near_ceiling
+from asgi_bench.analysis.disturbance_validity import is_throttled
 from asgi_bench.analysis.load_validity import load_findings
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, overloaded_slices
 from asgi_bench.analysis.turnover_validity import is_cpu_known, turnover_findings
@@ -72,8 +73,10 @@ def sent_in_slices(trial: Trial) -> int:
 
 
 def server_busy_share(trial: Trial, workers: int, server_cpus: int) -> float | None:
-    """Server CPU time over what it may use: wall time of the load x min(workers, CPUs)."""
-    capacity_cpus = min(workers, server_cpus) if server_cpus else workers
+    """Server CPU time over what it may use: wall time of the load x min(workers, CPUs, quota)."""
+    capacity_cpus: float = min(workers, server_cpus) if server_cpus else workers
+    if trial.throttling is not None:
+        capacity_cpus = min(capacity_cpus, trial.throttling.quota_cpus)
     wall_s = trial.duration_s
     if wall_s <= 0 or not is_cpu_known(trial):
         return None
@@ -199,6 +202,8 @@ def _differs(trial: Trial) -> Reason | None:
 
 def _open_limit(trial: Trial, cell: Cell, plan: Plan) -> Reason | None:
     """Where a schedule was more than could be done: whether it was the generator that couldn't."""
+    if is_throttled(trial):
+        return None
     beyond = overloaded_slices(trial.slices)
     trial = msgspec.structs.replace(
         trial,
@@ -262,9 +267,11 @@ def _limit(trial: Trial, cell: Cell, plan: Plan, calibration: Calibration | None
 
 
 def _busy(trial: Trial, cell: Cell, plan: Plan, server_share: float | None) -> Reason | None:
-    """Who was busy: the server, the generator or neither."""
+    """Who was busy: the server, the generator or neither; a quota stops both whatever they do."""
     load_share = load_occupied_share(trial, plan)
     if server_share is None or load_share is None or server_share >= BUSY_SHARE:
+        return None
+    if is_throttled(trial):
         return None
     if load_share >= BUSY_SHARE:
         return Reason(

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from asgi_bench.machine.affinity import allowed_cpus, cores, format_cpus
+from asgi_bench.machine.cgroups import SYS, cpu_quota, group_folders, quota_folders
 from asgi_bench.machine.processes import PROC
-
-SYS = Path("/sys")
+from asgi_bench.model import CPU_LIMIT
 
 _GIB = 1024**3
 # Boot options that bear on speed, by the start of their names.
@@ -145,39 +145,20 @@ def _limit_facts(proc: Path, sys: Path) -> dict[str, str | None]:
             (read_line(proc / "sys/net/ipv4/ip_local_port_range") or "").split()
         )
         or None,
-        "cgroup CPU limit": _cgroup_cpu_limit(proc, sys),
+        CPU_LIMIT: _cgroup_cpu_limit(proc, sys),
         "cgroup memory limit": _cgroup_memory_limit(proc, sys),
     }
 
 
-def _cgroup_folders(proc: Path, sys: Path, controller: str) -> list[Path]:
-    """Where limits on this process may stand: its group and every group above, v2 and v1."""
-    folders = []
-    for line in (read_line(proc / "self/cgroup") or "").splitlines():
-        _, names, path = line.split(":", 2)
-        if names and controller not in names.split(","):
-            continue
-        root = sys / "fs/cgroup" / (controller if names else "")
-        inner = root / path.lstrip("/")
-        folders += [inner, *(p for p in inner.parents if p.is_relative_to(root))]
-    return folders
-
-
 def _cgroup_cpu_limit(proc: Path, sys: Path) -> str | None:
-    limits = []
-    for folder in _cgroup_folders(proc, sys, "cpu"):
-        quota, _, period = (read_line(folder / "cpu.max") or "").partition(" ")
-        if not quota:
-            quota = read_line(folder / "cpu.cfs_quota_us") or ""
-            period = read_line(folder / "cpu.cfs_period_us") or ""
-        if quota.isdigit() and period.isdigit():
-            limits.append(int(quota) / int(period))
-    return f"{min(limits):g} CPUs" if limits else None
+    quotas = map(cpu_quota, quota_folders(proc, sys))
+    tightest = min((quota.cpus for quota in quotas if quota is not None), default=None)
+    return None if tightest is None else f"{tightest:g} CPUs"
 
 
 def _cgroup_memory_limit(proc: Path, sys: Path) -> str | None:
     limits = []
-    for folder in _cgroup_folders(proc, sys, "memory"):
+    for folder in group_folders("memory", proc, sys):
         for name in ("memory.max", "memory.limit_in_bytes"):
             text = read_line(folder / name) or ""
             # Without a limit, v1 shows the greatest page-aligned 63-bit number.

@@ -12,7 +12,7 @@ from importlib import metadata
 from asgi_bench.machine import facts
 from asgi_bench.machine.clocks import cpu_s_by_process
 from asgi_bench.machine.processes import process_name, process_table
-from asgi_bench.model import PROCESSOR_FACTS, Machine
+from asgi_bench.model import CPU_LIMIT, PROCESSOR_FACTS, Machine
 
 # A quarter of one CPU in others' hands moves a server on the same CPU by up to 25 %; an idle
 # desktop or a CI agent between jobs stays below it.
@@ -24,8 +24,8 @@ def describe_machine() -> Machine:
     """Everything about this machine that bears on speed.
 
     Its `fingerprint` is a hash of the coarse facts alone (processor, CPU count, kernel major and
-    minor, system, Python minor): runs on machines of one fingerprint may be compared over time;
-    a security update of the kernel doesn't change it. The rest explains differences.
+    minor, system, Python minor, a CPU quota): runs on machines of one fingerprint may be compared
+    over time; a security update of the kernel doesn't change it. The rest explains differences.
 
     The processor is its name, its maker's numbers and its caches. Hypervisors give whole
     generations one name: of two hosts that both said "AMD EPYC" one had 1 MiB of L2 and the other
@@ -44,6 +44,8 @@ def describe_machine() -> Machine:
         system_id,
         platform.python_implementation(),
         ".".join(platform.python_version_tuple()[:2]),
+        # Appended only where there is one: machines without keep the fingerprint they had.
+        *((details[CPU_LIMIT],) if CPU_LIMIT in details else ()),
     )
     return Machine(
         fingerprint=hashlib.sha256(repr(coarse).encode()).hexdigest()[:16],

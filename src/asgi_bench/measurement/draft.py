@@ -14,7 +14,7 @@ from asgi_bench.load.messages import Closed, Loaded
 from asgi_bench.measurement.disturbance import Disturbance
 from asgi_bench.measurement.expense import Expense
 from asgi_bench.measurement.lineage import SliceCpu
-from asgi_bench.model import Cell, ErrorCounts, RequestFigures, Slice, Trial
+from asgi_bench.model import Cell, ErrorCounts, RequestFigures, Slice, Throttling, Trial
 
 
 class TrialDraft:
@@ -121,6 +121,12 @@ class TrialDraft:
     def spend(self, expense: Expense) -> None:
         """Take in what a slice cost beside its CPU time."""
         self._spent = expense if self._spent is None else self._spent + expense
+
+    def throttle(self, throttling: Throttling | None) -> None:
+        """Take in what a CPU quota did to a slice."""
+        if throttling is not None:
+            known = self._trial.throttling
+            self.note(throttling=throttling if known is None else known + throttling)
 
     def close(self, closed: Closed) -> None:
         """Take in the histograms, and add the totals to those of the probes before any load.

@@ -1,6 +1,7 @@
 """Everything that is read of a server around one slice, and brought into its cell's trial."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from asgi_bench.load.messages import Loaded
 from asgi_bench.machine.energy import EnergyMeter
@@ -8,13 +9,15 @@ from asgi_bench.measurement.disturbance import DisturbanceMeter
 from asgi_bench.measurement.draft import TrialDraft
 from asgi_bench.measurement.expense import ExpenseMeter
 from asgi_bench.measurement.standing import StandingServer
+from asgi_bench.measurement.throttle import ThrottleMeter
 from asgi_bench.model import Plan
 
 
 class SliceMeters:
     """Reads a server's processes when made, before a slice, and again after it.
 
-    `servers` are all of the block: the others should idle. `pids` are the processes to clock.
+    `servers` are all of the block: the others should idle; `quotas` the groups whose quotas hold
+    all of them and the load. `pids` are the processes to clock.
     """
 
     def __init__(
@@ -23,6 +26,7 @@ class SliceMeters:
         servers: Sequence[StandingServer],
         plan: Plan,
         energy: EnergyMeter,
+        quotas: Sequence[Path],
     ) -> None:
         self._server = server
         server.credit_late_cpu()
@@ -34,9 +38,11 @@ class SliceMeters:
             load_cpus=plan.load_cpus,
         )
         self._expense = ExpenseMeter(self.pids, energy)
+        self._throttle = ThrottleMeter(quotas)
 
     def read(self, loaded: Loaded, draft: TrialDraft, *, offered_rps: float | None = None) -> None:
         """Bring a slice into a trial, with what it cost and what disturbed it."""
+        draft.throttle(self._throttle.read())
         cpu = self._server.lineage.end(loaded.server_clocks_s)
         pids = self._server.lineage.pids
         draft.spend(self._expense.read(pids, has_ended=cpu.has_ended))

@@ -8,6 +8,7 @@ from asgi_bench.analysis.sweeps import bracket, next_rate_rps
 from asgi_bench.load.generator import LoadFault, LoadProcess
 from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened
 from asgi_bench.load.target import scenario_target
+from asgi_bench.machine.cgroups import quota_folders
 from asgi_bench.machine.energy import EnergyMeter
 from asgi_bench.machine.ports import HOST
 from asgi_bench.machine.sockets import connection_owners
@@ -57,6 +58,7 @@ class SliceLoader:
         self._watch = watch
         self._slice_length = slice_length
         self._energy = EnergyMeter()
+        self._quotas = quota_folders()
         self._servers: Sequence[StandingServer] = ()
         self._ceilings_rps: dict[str, float] = {}
         self._rates_rps: dict[str, float] = {}
@@ -201,7 +203,7 @@ class SliceLoader:
         if self._fruitless_s.get(item.cell.key, 0.0) > PATIENCE_S:
             self._watch.loaded(item.cell.key, duration_s, 0.0, 0.0)
             return
-        meters = SliceMeters(item.server, self._servers, self._plan, self._energy)
+        meters = SliceMeters(item.server, self._servers, self._plan, self._energy, self._quotas)
         command = Load(
             item.cell.key,
             duration_s,

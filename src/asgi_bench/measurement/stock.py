@@ -15,6 +15,7 @@ from asgi_bench.load.generator import (
     stock_environment,
 )
 from asgi_bench.load.messages import SCENARIO_VARIABLE, Close, Closed, Load, Loaded
+from asgi_bench.machine.cgroups import quota_folders
 from asgi_bench.machine.energy import EnergyMeter
 from asgi_bench.machine.ports import HOST
 from asgi_bench.measurement.block import LoadedCell
@@ -42,6 +43,7 @@ class StockLoader:
         self._writer = writer
         self._watch = watch
         self._energy = EnergyMeter()
+        self._quotas = quota_folders()
 
     def load(self, cells: Sequence[LoadedCell], *, round: int, block: int) -> None:
         """Load one cell after another; where a cell's load process fails, its trial does."""
@@ -77,7 +79,7 @@ class StockLoader:
             # Of a step nothing is kept in the cell's histogram.
             warmup = Load(key, WARMUP_S + connections * RAMP_S, (), is_step=True)
             process.ask(warmup, Loaded, warmup.duration_s + START_TIMEOUT_S)
-            meters = SliceMeters(item.server, servers, self._plan, self._energy)
+            meters = SliceMeters(item.server, servers, self._plan, self._energy, self._quotas)
             command = Load(key, self._plan.duration_s, meters.pids)
             loaded = process.ask(command, Loaded, self._plan.duration_s + GRACE_S)
             meters.read(loaded, item.draft)

@@ -45,6 +45,7 @@ from asgi_bench.model.request import (
     holds_match,
 )
 from asgi_bench.model.run import (
+    CPU_LIMIT,
     PROCESSOR_FACTS,
     SCHEMA_VERSION,
     Machine,
@@ -60,6 +61,7 @@ from asgi_bench.model.trial import (
     Reason,
     RequestFigures,
     Slice,
+    Throttling,
     Trial,
     ValidityLevel,
 )
@@ -76,6 +78,7 @@ from asgi_bench.model.verdict import (
 )
 
 __all__ = [
+    "CPU_LIMIT",
     "HIGHEST_STATUS",
     "INDEX_VERSION",
     "LOWEST_STATUS",
@@ -128,6 +131,7 @@ __all__ = [
     "Slice",
     "Source",
     "Step",
+    "Throttling",
     "TrackedMetric",
     "Trial",
     "ValidityLevel",

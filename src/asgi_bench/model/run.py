@@ -12,6 +12,8 @@ SCHEMA_VERSION = 1
 
 # Of a machine's details those that tell its processor from others of the same name.
 PROCESSOR_FACTS = ("processor", "caches")
+# The detail that tells of a quota on everything that is measured.
+CPU_LIMIT = "cgroup CPU limit"
 
 
 class Machine(msgspec.Struct, frozen=True):

@@ -91,6 +91,28 @@ class Slice(msgspec.Struct, frozen=True):
     other_cpu_s: float | None = None
 
 
+class Throttling(msgspec.Struct, frozen=True):
+    """What a CPU quota did over the slices of a trial, to servers and load generator together.
+
+    It lets them use `quota_cpus` CPUs in each period of the kernel's (100 ms); of `periods` in
+    which any of them ran it stopped them before the end of `throttled_periods`. `throttled_s` adds
+    up the CPUs that they were kept from.
+    """
+
+    quota_cpus: float
+    periods: int
+    throttled_periods: int
+    throttled_s: float
+
+    def __add__(self, other: "Throttling") -> "Throttling":
+        return Throttling(
+            min(self.quota_cpus, other.quota_cpus),
+            self.periods + other.periods,
+            self.throttled_periods + other.throttled_periods,
+            self.throttled_s + other.throttled_s,
+        )
+
+
 class RequestFigures(msgspec.Struct, frozen=True):
     """One of several requests in the slices of a trial: counts, and its own response times.
 
@@ -133,7 +155,7 @@ class Trial(msgspec.Struct, frozen=True):
     workers that accepted connections before the load, `workers_replaced` were gone after it and
     others accepted in their place, `workers_lost` were gone for good. `by_request` is there where
     the scenario has several requests; attempts to connect and bytes nobody asked for belong to none
-    of them.
+    of them. `throttling` is null where no CPU quota holds.
     """
 
     cell: str
@@ -187,6 +209,7 @@ class Trial(msgspec.Struct, frozen=True):
     """How many processes took connections at once, at most; 0 where none could be seen."""
     differs: tuple[str, ...] = ()
     """What runs otherwise than asked for, as the proof of the setting told it."""
+    throttling: Throttling | None = None
 
     @property
     def duration_s(self) -> float:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.document import Report
-from asgi_bench.model import ClosedLoop, Load, Machine, Objective, RateSweep
+from asgi_bench.model import CPU_LIMIT, ClosedLoop, Load, Machine, Objective, RateSweep
 from asgi_bench.reporting import numbers
 
 # The worst first; what merely deserves a word is a note.
@@ -101,7 +101,7 @@ def machine_words(machine: Machine) -> str:
     """The machine in one line, without its name."""
     python = plain(machine.python)
     parts = [
-        f"{plain(machine.cpu_model)}, {machine.cpu_count} CPUs",
+        f"{plain(machine.cpu_model)}, {machine.cpu_count} CPUs{_quota(machine)}",
         numbers.gibibytes(machine.memory_bytes),
         plain(machine.virtualization or ""),
         plain(machine.os),
@@ -109,6 +109,12 @@ def machine_words(machine: Machine) -> str:
         python if "Python" in python else f"Python {python}",
     ]
     return " · ".join(part for part in parts if part)
+
+
+def _quota(machine: Machine) -> str:
+    """The CPU quota that holds all of it together, if there is one."""
+    quota = machine.details.get(CPU_LIMIT)
+    return f" (quota {plain(quota)})" if quota else ""
 
 
 def counts_words(counts: Iterable[int]) -> str:
