@@ -104,7 +104,7 @@ KINDS: dict[str, Kind] = {
     "twice": Kind(lambda: [_plain() * 2], "body"),
     "malformed": Kind(lambda: [b"HTTP/1.1 fine\r\n\r\n"], "body"),
     "bare-line-feeds": Kind(lambda: [_plain().replace(b"\r\n", b"\n")], "body"),
-    "huge-head": Kind(lambda: [_plain(extra=b"x: %s\r\n" % (b"y" * 100_000))], "body"),
+    "huge-head": Kind(lambda: [_plain(extra=b"x: %s\r\n" % (b"y" * 300_000))], "body"),
     "truncated": Kind(lambda: [_plain()[:-5], End.FIN], "reset"),
     "truncated-chunked": Kind(lambda: [_chunked()[:-9], End.FIN], "reset"),
     "empty": Kind(lambda: [End.FIN], "reset"),
