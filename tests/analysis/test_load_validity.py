@@ -1,3 +1,5 @@
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_bench.analysis.load_validity import load_findings
-from asgi_bench.model import Cell, ClosedLoop, Load, OpenLoop, RateSweep, Reason, Trial
+from asgi_bench.model import Cell, ClosedLoop, ErrorCounts, Load, OpenLoop, RateSweep, Reason, Trial
 from tests.synthetic_run import CLOSED_64, make_trial
 
 replace = msgspec.structs.replace
@@ -266,3 +268,33 @@ def test_findings_are_well_formed(
         assert np.isfinite(finding.value)
         assert finding.text[0].islower()
         assert ClosedLoop.__name__ not in finding.text
+
+
+def reconnecting(load: Load, reconnects: int, **facts: Any) -> Trial:
+    """A trial of one slice of 2 s and 1,000 requests, with so many connections opened anew."""
+    trial = sound(load)
+    piece = replace(
+        trial.slices[0], duration_s=2.0, sent=1000, reconnects=reconnects, connect_s=3.2
+    )
+    return replace(trial, slices=(piece,), **facts)
+
+
+def test_connections_that_answers_end_are_told_with_what_they_cost() -> None:
+    """Beyond one in a hundred; the level stays, for the figures are what clients see."""
+    assert "reconnects" not in found(reconnecting(CLOSED_64, 10), CLOSED_64)
+    reason = found(reconnecting(CLOSED_64, 1000), CLOSED_64)["reconnects"]
+    assert (reason.level, reason.value) == ("valid", 1.0)
+    assert reason.text == (
+        "100% of the answers ended their connection; opening another took 3.2 ms in the mean, 2% "
+        "of the connections' time: throughput bears that, response times don't"
+    )
+    assert found(reconnecting(OPEN_500, 500))["reconnects"].text == (
+        "50% of the answers ended their connection; opening another took 6.4 ms in the mean, and a "
+        "request that found none open waited for it"
+    )
+
+
+def test_connections_that_failed_are_no_answers_that_ended_them() -> None:
+    """They were opened anew too, and are counted among the errors."""
+    failed = reconnecting(CLOSED_64, 20, errors=ErrorCounts(reset=8, timeout=4))
+    assert "reconnects" not in found(failed, CLOSED_64)

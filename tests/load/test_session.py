@@ -1,5 +1,6 @@
 """One target in a load process, loaded from this one."""
 
+import pytest
 from locust.stats import RequestStats
 
 from asgi_bench.analysis.percentiles import merge_histograms
@@ -44,3 +45,40 @@ def test_slices_of_an_open_loop_share_histograms(known: KnownAnswers) -> None:
         assert blobs == (None, None, None)
     ends = (closed.response_time_hdr, closed.service_time_hdr, closed.generator_lag_hdr)
     assert [samples(blob) for blob in ends] == [sum(load.sent for load in loads)] * 3
+
+
+@pytest.mark.parametrize("kind", ["announced-close", "old", "until-close"])
+def test_connections_that_answers_end_are_told_of_each_slice(
+    known: KnownAnswers, kind: str
+) -> None:
+    """How many were opened anew and how long that took; what was right stays right."""
+    known.behave(Behaviour(script=(kind,)))
+    session = Session(target_at(known.port), RequestStats())
+    session.open(0.0)
+    loaded = session.load(Load("/", 0.1, ()))
+    session.close()
+    assert loaded.requests == loaded.sent == loaded.reconnects
+    assert loaded.connect_s is not None
+    assert 0 < loaded.connect_s < 8 * (loaded.end_s - loaded.begin_s) + 0.1
+    assert loaded.sent_bytes is None
+
+
+def test_bytes_of_requests_are_told_where_they_have_a_body(known: KnownAnswers) -> None:
+    """Each request counts with head and body; one that was answered early as far as it went."""
+    known.behave(Behaviour())
+    target = target_at(known.port, method="POST", body=b"x" * 1000)
+    session = Session(target, RequestStats())
+    session.open(0.0)
+    loaded = session.load(Load("/", 0.1, ()))
+    session.close()
+    assert loaded.sent_bytes == loaded.sent * len(target.request)
+    assert loaded.reconnects == 0
+    known.behave(Behaviour(script=("announced-close",), early=True))
+    large = target_at(known.port, method="POST", body=bytes(16 * 1024**2), connections=2)
+    session = Session(large, RequestStats())
+    session.open(0.0)
+    loaded = session.load(Load("/", 0.1, ()))
+    session.close()
+    assert loaded.requests == loaded.sent > 0
+    assert loaded.sent_bytes is not None
+    assert loaded.sent * 1000 < loaded.sent_bytes < loaded.sent * len(large.request)

@@ -185,3 +185,11 @@ def test_what_was_asked_counts_for_the_cell_whose_servers_answered(tmp_path: Pat
     plan = Plan(cells, (OPEN,), rounds=1, duration_s=1, seed=1, reference="two/default/w1")
     settled = settle_expectations(plan, tmp_path, lambda _: None)
     assert [planned.asked_before for planned in settled.cells] == [len(seen.read_text()), 0]
+
+
+def test_a_locustfile_says_itself_what_is_right(tmp_path: Path) -> None:
+    """Nothing is asked for it, and its expectation stays open: any answer makes a server ready."""
+    cell = _cell("exit()")
+    plan = Plan((cell,), (OPEN,), rounds=1, duration_s=1, seed=1, reference=None)
+    plan = msgspec.structs.replace(plan, client="locustfile", locustfile="users.py")
+    assert settle_expectations(plan, tmp_path, lambda _: None) == plan

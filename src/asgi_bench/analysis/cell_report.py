@@ -147,6 +147,8 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
     tied_with: tuple[str, ...] | None = None
     costs: Costs = Costs()
     by_request: tuple[RequestReport, ...] = ()
+    # Bytes of requests that went out, heads included; null where no request has a body.
+    sent_bytes_per_s: Interval = Interval()
 
 
 class SweepPoint(msgspec.Struct, frozen=True):

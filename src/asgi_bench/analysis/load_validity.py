@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from asgi_bench.analysis.disturbance_validity import disturbance_findings, is_throttled
 from asgi_bench.analysis.percentiles import Histogram, merge_histograms, quantile_s
+from asgi_bench.analysis.reconnect_validity import reconnect_finding
 from asgi_bench.analysis.sweeps import (
     is_trial_overloaded,
     open_figures,
@@ -51,6 +52,7 @@ def load_findings(trial: Trial, cell: Cell) -> tuple[Reason, ...]:
         *disturbance_findings(trial, cell),
         _nagle(response, trial),
         *worker_findings(trial, cell),
+        reconnect_finding(trial, cell),
     ]
     if not isinstance(cell.load, ClosedLoop):
         found.append(_lag(trial, response))

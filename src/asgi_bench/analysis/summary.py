@@ -128,6 +128,7 @@ def _cell(
         server_cpu_ratio=_ratio(sample, samples, plan, server_cpu_s_per_request),
         by_request=by_request(sample, plan),
         costs=costs_of(used),
+        sent_bytes_per_s=interval_over(map(_sent_bytes_per_s, used)),
     )
 
 
@@ -171,6 +172,12 @@ def _load_cpu_s_per_request(trial: Trial) -> float | None:
     """CPU time of the load generator per request, without what it spent waiting precisely."""
     sent = sent_in_slices(trial)
     return load_busy_s(trial) / sent if sent else None
+
+
+def _sent_bytes_per_s(trial: Trial) -> float | None:
+    """Bytes of requests per second of load, where requests have a body."""
+    known = [piece.sent_bytes for piece in trial.slices if piece.sent_bytes is not None]
+    return sum(known) / trial.duration_s if known and trial.duration_s > 0 else None
 
 
 def _pss_bytes(trials: Sequence[Trial]) -> int | None:

@@ -66,7 +66,8 @@ class Connections:
         self.errors = dict.fromkeys(ErrorCounts.__struct_fields__, 0)
         self._openings = Openings(target, self.epoll, self.errors)
         self._sockets: dict[int, Any] = {}
-        self._unsent: dict[int, bytes] = {}
+        self._unsent: dict[int, memoryview] = {}
+        self._abandoned_bytes = 0
 
     @property
     def local_ports(self) -> list[int]:
@@ -77,6 +78,17 @@ class Connections:
     def mean_response_bytes(self) -> int:
         """The size of a right answer, 0 where none came yet."""
         return self.response_bytes
+
+    @property
+    def connect_s(self) -> float:
+        """How long it took to open connections, all of them together."""
+        return self._openings.connect_ns / 1e9
+
+    @property
+    def sent_bytes(self) -> int:
+        """The bytes of requests that went out; what an early answer left unsent did not."""
+        unsent = self._abandoned_bytes + sum(map(len, self._unsent.values()))
+        return self._asked_bytes - unsent
 
     @property
     def is_settled(self) -> bool:
@@ -109,7 +121,7 @@ class Connections:
         self.sent_ns[fd] = now_ns
         self.busy.add(fd)
         if written < len(request):
-            self._unsent[fd] = request[written:]
+            self._unsent[fd] = memoryview(request)[written:]
             self.epoll.modify(fd, WATCHED | EPOLLOUT)
         return True
 
@@ -213,6 +225,11 @@ class Connections:
         self._openings.close()
         self.epoll.close()
 
+    @property
+    def _asked_bytes(self) -> int:
+        """The bytes of all requests whose sending has begun."""
+        return self.sent * len(self.target.request)
+
     def _judge(self, fd: int, response: Response, raw: bytes, *, excess: int) -> Taken:
         """Judge a whole answer; `raw` is remembered as good where nothing was wrong with it."""
         if excess:
@@ -284,7 +301,7 @@ class Connections:
             self._unsent[fd] = rest[written:]
 
     def _drop(self, fd: int) -> None:
-        self._unsent.pop(fd, None)
+        self._abandoned_bytes += len(self._unsent.pop(fd, b""))
         self.partial.pop(fd, None)
         self.sent_ns.pop(fd, None)
         self.busy.discard(fd)

@@ -106,6 +106,11 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     generator_lag_hdr: str | None = None
     losses: tuple[Loss, ...] = ()
     by_request: tuple[RequestFigures, ...] = ()
+    # Connections that were opened anew, and how long it took to open any, all together; bytes of
+    # requests that went out, where they have a body. None where the client doesn't tell.
+    reconnects: int | None = None
+    connect_s: float | None = None
+    sent_bytes: int | None = None
 
 
 class Closed(msgspec.Struct, frozen=True, tag=True):

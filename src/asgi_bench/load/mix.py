@@ -65,6 +65,11 @@ class MixedConnections(Connections):
         self._goods = [b"" for _ in target.exchanges]
         self.draw(0)
 
+    @property
+    def _asked_bytes(self) -> int:
+        sizes = map(len, self._requests)
+        return sum(tally.sent * size for tally, size in zip(self.tallies, sizes, strict=True))
+
     def draw(self, seed: int) -> None:
         """Begin another sequence of requests."""
         self._draws = drawn([exchange.weight for exchange in self.target.exchanges], seed)

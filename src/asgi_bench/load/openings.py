@@ -27,6 +27,8 @@ class Openings:
         self._target = target
         self._epoll = epoll
         self._errors = errors
+        # How long those took that came about.
+        self.connect_ns = 0
         self._sockets: dict[int, Any] = {}
         self._since_ns: dict[int, int] = {}
         self._retry_at_ns: deque[int] = deque()
@@ -54,10 +56,11 @@ class Openings:
     def settle(self, fd: int, event: int) -> Any:
         """Hand over the connection that an event was for, or None where it was refused."""
         sock = self._sockets.pop(fd)
-        del self._since_ns[fd]
+        since_ns = self._since_ns.pop(fd)
         if event & (EPOLLERR | EPOLLHUP):
             self._refuse(sock)
             return None
+        self.connect_ns += clock_ns() - since_ns
         return sock
 
     def sweep(self, now_ns: int) -> None:

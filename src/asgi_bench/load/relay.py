@@ -169,7 +169,18 @@ def _merge_loaded(one: Loaded, other: Loaded) -> Loaded:
         generator_lag_hdr=merge_histograms(one.generator_lag_hdr, other.generator_lag_hdr),
         losses=one.losses + other.losses,
         by_request=_merge_by_request(one.by_request, other.by_request),
+        reconnects=_sum(one.reconnects, other.reconnects),
+        connect_s=_sum(one.connect_s, other.connect_s),
+        sent_bytes=_sum(one.sent_bytes, other.sent_bytes),
     )
+
+
+FigureT = TypeVar("FigureT", int, float)
+
+
+def _sum(one: FigureT | None, other: FigureT | None) -> FigureT | None:
+    """The sum where both tell."""
+    return None if one is None or other is None else one + other
 
 
 def _merge_optional(one: OpenFigures | None, other: OpenFigures | None) -> OpenFigures | None:

@@ -51,6 +51,8 @@ class Session:
         self._statistics = statistics
         self._mix = MixedConnections(target) if target.exchanges else None
         self._connections = self._mix or Connections(target)
+        exchanges = target.exchanges or (target,)
+        self._sends_bodies = any(exchange.has_body for exchange in exchanges)
         self._by_request = [Recording() for _ in target.exchanges]
         self._response, self._service, self._lag = Recording(), Recording(), Recording()
         self._fed_errors = ErrorCounts()
@@ -82,6 +84,8 @@ class Session:
         if self._mix is not None:
             self._mix.draw(command.seed)
         counts_before = self._counts()
+        sent_bytes_before = connections.sent_bytes
+        reconnects_before, connect_s_before = connections.reconnects, connections.connect_s
         run = self._closed_slice if command.rate_rps is None else self._open_slice
         if command.begin_at_s is not None:
             time.sleep(max(0.0, command.begin_at_s - time.perf_counter()))
@@ -110,6 +114,9 @@ class Session:
             generator_lag_hdr=step.generator_lag_hdr,
             losses=_losses(connections) if command.tells_losses else (),
             by_request=tuple(map(_since, self._counts(), counts_before)),
+            reconnects=connections.reconnects - reconnects_before,
+            connect_s=connections.connect_s - connect_s_before,
+            sent_bytes=connections.sent_bytes - sent_bytes_before if self._sends_bodies else None,
         )
 
     def close(self) -> Closed:

@@ -22,6 +22,11 @@ class Exchange(msgspec.Struct, frozen=True):
     expect_pattern: str | None = None
     weight: float = 1.0
 
+    @property
+    def has_body(self) -> bool:
+        """Whether anything follows the request's head."""
+        return self.request.find(b"\r\n\r\n") + 4 < len(self.request)
+
     def fault_of(self, response: Response) -> str | None:
         """Return the kind of error a complete response is, or None where it is correct.
 

@@ -105,6 +105,9 @@ class TrialDraft:
             steal_s=disturbance.steal_s if disturbance else None,
             neighbour_cpu_s=disturbance.neighbour_cpu_s if disturbance else None,
             other_cpu_s=disturbance.other_cpu_s if disturbance else None,
+            reconnects=loaded.reconnects,
+            connect_s=None if loaded.connect_s is None else round(loaded.connect_s, 9),
+            sent_bytes=loaded.sent_bytes,
         )
         self._slices.append(piece)
         if loaded.open_loop is not None and not is_overloaded(loaded.open_loop):

@@ -49,12 +49,15 @@ def settle_expectations(plan: Plan, folder: Path, announce: Callable[[str], None
     """Return the plan with every scenario's right answer known, and what will be compared.
 
     Servers are started for a scenario whose status isn't known yet; their logs go to `folder`, and
-    what they were sent counts for the cell that they belong to.
+    what they were sent counts for the cell that they belong to. A locustfile says itself which
+    answers to its requests are right, and a server that answers at all is ready for it.
 
     Raises:
         UsageError: the answers leave no right one, or it can't be told which is.
         BenchError: no server could serve the app.
     """
+    if plan.locustfile is not None:
+        return plan
     scenarios, cells = [], plan.cells
     for scenario in plan.scenarios:
         members: tuple[Request, ...] = scenario.requests or (scenario,)

@@ -89,6 +89,12 @@ class Slice(msgspec.Struct, frozen=True):
     steal_s: float | None = None
     neighbour_cpu_s: float | None = None
     other_cpu_s: float | None = None
+    # Connections that were opened anew within the slice, and how long it took to open any, summed;
+    # bytes of requests that went out, heads included, where they have a body. None where the client
+    # doesn't tell.
+    reconnects: int | None = None
+    connect_s: float | None = None
+    sent_bytes: int | None = None
 
 
 class Throttling(msgspec.Struct, frozen=True):

@@ -65,6 +65,7 @@ _NOTES = {
     "user": "User, sys: the CPU time of a request, parted.",
     "req/s": "Per core: that the server kept busy.",
     "waits": "Waits, lost: context switches for want of work, and of a CPU.",
+    "sent": "Sent: bytes of requests per second, heads included.",
     "size": "Size: of an answer with its head.",
     "mJ": "mJ: energy of all CPUs, the load generator's too.",
     "idle": "Idle, peak: PSS before the load, and the most seen between slices.",
@@ -76,6 +77,7 @@ _OF_LOAD = (
     Column("req/s", "/core", lambda c: numbers.rate(c.costs.throughput_rps_per_core.value)),
     Column("waits", "/req.", lambda c: numbers.share(c.costs.voluntary_switches_per_request)),
     Column("lost", "/req.", lambda c: numbers.share(c.costs.involuntary_switches_per_request)),
+    Column("sent", "MB/s", lambda c: numbers.megabytes(c.sent_bytes_per_s.value)),
     Column("size", "B", lambda c: numbers.count(c.costs.response_bytes)),
     Column(
         "mJ", "/req.", lambda c: numbers.millijoules(c.costs.machine_energy_j_per_request.value)

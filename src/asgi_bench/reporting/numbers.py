@@ -73,6 +73,11 @@ def mebibytes(size_bytes: float | None) -> str:
     return significant(None if size_bytes is None else size_bytes / MEBIBYTE, 2)
 
 
+def megabytes(size_bytes: float | None) -> str:
+    """A size in MB, as rates of transfer are told, without the unit."""
+    return significant(None if size_bytes is None else size_bytes / 1e6)
+
+
 def gibibytes(size_bytes: float) -> str:
     """A size in GiB, with the unit."""
     return f"{significant(size_bytes / 2**30)} GiB"
