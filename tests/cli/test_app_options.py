@@ -43,7 +43,9 @@ def test_without_an_app_there_is_none() -> None:
 
 def test_an_app_alone_has_defaults() -> None:
     """It's imported from the current folder and asked for `/`; the rest is found out."""
-    assert _ask("app:app") == Selection(own_app=OwnApp("app:app", Path.cwd()))
+    assert _ask("app:app") == Selection(
+        own_app=OwnApp("app:app", Path.cwd(), working_dir=Path.cwd())
+    )
     assert _ask("--rounds", "2", "app:app", "-s", "uvicorn").own_app == _ask("app:app").own_app
 
 
@@ -152,6 +154,7 @@ def test_a_project_describes_its_app_once(tmp_path: Path) -> None:
         body=b"{}",
         expect_status=201,
         expect_pattern="total",
+        working_dir=Path.cwd(),
     )
     other = _ask("other:app", "--path", "/x", project=tmp_path).own_app
     assert other is not None

@@ -14,6 +14,7 @@ from asgi_bench.definitions.own_app import (
     parse_target,
     read_body,
     scenario_of,
+    working_folder,
 )
 from asgi_bench.errors import UsageError
 
@@ -120,6 +121,19 @@ def test_the_scenario_bears_the_modules_name() -> None:
     stated = OwnApp("a:b", Path("/x"), expect_status=404, expect_pattern="x")
     assert scenario_of(stated).expect_status == 404
     assert scenario_of(stated).expect_pattern == "x"
+
+
+def test_servers_start_where_the_command_did(tmp_path: Path) -> None:
+    """Unless a module there would hide one of the app's folder; those of tools hide nothing."""
+    src = tmp_path / "src"
+    (src / "shop").mkdir(parents=True)
+    for name in ("src/shop/__init__.py", "src/conftest.py", "conftest.py", "other.py"):
+        (tmp_path / name).touch()
+    assert working_folder(src, tmp_path) == tmp_path
+    (tmp_path / "shop").mkdir()
+    assert working_folder(src, tmp_path) == tmp_path
+    (tmp_path / "shop.py").touch()
+    assert working_folder(src, tmp_path) == src
 
 
 def test_a_factory_is_served_by_the_shipped_module() -> None:

@@ -58,7 +58,9 @@ def test_packages_are_told(tmp_path: Path) -> None:
         assert second.python != first.python
 
 
-def test_a_ref_is_checked_out_beside_the_working_tree(tmp_path: Path) -> None:
+def test_a_ref_is_checked_out_beside_the_working_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The app's folder is the same one within the worktree; the working tree stays as it is."""
     repository = make_repository(tmp_path / "repository")
     (repository / "src").mkdir()
@@ -67,6 +69,7 @@ def test_a_ref_is_checked_out_beside_the_working_tree(tmp_path: Path) -> None:
     (repository / "src" / "shop.py").write_text("new")
     new = commit(repository, "new")
     own = OwnApp("shop:app", repository / "src")
+    monkeypatch.chdir(repository)
     asked = Asked("baseline", ref="HEAD~1"), Asked("candidate", ref="main")
     with sides(*asked, own) as (first, second):
         assert (first.commit, second.commit) == (old, new)
@@ -75,6 +78,7 @@ def test_a_ref_is_checked_out_beside_the_working_tree(tmp_path: Path) -> None:
         assert Path(first.app_dir, "shop.py").read_text() == "old"
         assert Path(second.app_dir, "shop.py").read_text() == "new"
         assert first.app_dir.endswith("/src")
+        assert Path(first.app_dir).parent == Path(first.working_dir or "")
         assert (first.description, second.description) == ("HEAD~1", "main")
     assert git(repository, "worktree", "list").count("\n") == 0
 

@@ -99,7 +99,7 @@ def fuller_surroundings(header: RunHeader) -> dict[str, str]:
 
 def started_with(planned: PlannedCell) -> tuple[tuple[str, ...], dict[str, str]]:
     """What a cell's server is started with, arguments and variables, wherever the app lies."""
-    app_dir = planned.working_dir or "\0"
+    app_dir = planned.app_dir or planned.working_dir or "\0"
     return (
         tuple(argument.replace(app_dir, "{app_dir}") for argument in planned.command[1:]),
         {name: value.replace(app_dir, "{app_dir}") for name, value in planned.env.items()},

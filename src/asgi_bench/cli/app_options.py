@@ -18,6 +18,7 @@ from asgi_bench.definitions.own_app import (
     parse_path,
     parse_target,
     read_body,
+    working_folder,
 )
 from asgi_bench.definitions.requests import load_requests
 from asgi_bench.definitions.scenarios import check_pattern
@@ -116,9 +117,11 @@ def own_app_of(
         _refuse_beside_requests(locals())
     if expect_body is not None:
         check_pattern(expect_body, "--expect-body")
+    folder = _folder(app_dir or Path())
     return OwnApp(
         target=parse_target(app),
-        app_dir=_folder(app_dir or Path()),
+        app_dir=folder,
+        working_dir=working_folder(folder, Path.cwd()),
         is_factory=factory,
         method=parse_method(method or "GET"),
         path=parse_path("/" if path is None else path),

@@ -6,7 +6,8 @@ from pathlib import Path
 import typer
 
 from asgi_bench.cli.measuring import planned
-from asgi_bench.cli.options import with_selection
+from asgi_bench.cli.options import Wait, with_selection
+from asgi_bench.definitions.quantities import parse_duration
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import ExitCode
 from asgi_bench.measurement.check import Checked, check_all
@@ -14,15 +15,16 @@ from asgi_bench.model import Proof
 
 
 @with_selection
-def check(selection: Selection) -> None:
+def check(selection: Selection, wait: Wait = None) -> None:
     """Start each server, see that it answers rightly with every worker, and stop it.
 
     Takes the flags of `run`, so that one line serves both: those of load and time are checked,
     not used.
     """
     plan = planned(selection)
+    wait_s = 0.0 if wait is None else parse_duration(wait, "--wait")
     with tempfile.TemporaryDirectory(prefix="asgi-bench-check-") as folder:
-        results = check_all(plan, Path(folder), _tell, announce=print)
+        results = check_all(plan, Path(folder), _tell, announce=print, lock_wait_s=wait_s)
     failed = sum(result.fault is not None for result in results)
     skipped = sum(result.skip_reason is not None for result in results)
     print(f"{len(results) - failed - skipped} ok, {failed} failed, {skipped} skipped")

@@ -77,14 +77,16 @@ def _on_side(selection: Selection, side: Side) -> Selection:
     """The selection with what one side adds to it."""
     own, stand_in = selection.own_app, None
     app_dir = Path.cwd() if side.app_dir is None else Path(side.app_dir)
+    working_dir = app_dir if side.working_dir is None else Path(side.working_dir)
     if own is not None:
         own = msgspec.structs.replace(
             own,
             target=side.app or own.target,
             app_dir=own.app_dir if side.app_dir is None else app_dir,
+            working_dir=own.working_dir if side.app_dir is None else working_dir,
         )
     elif side.app is not None:
-        stand_in = (side.app, app_dir)
+        stand_in = (side.app, app_dir, working_dir)
     return msgspec.structs.replace(
         selection,
         python=side.python,

@@ -58,7 +58,7 @@ def _ask(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float) -> 
         with output.open("wb") as printed:
             try:
                 code = run_errand(
-                    argv, output=printed, env=env, timeout_s=timeout_s, folder=own.app_dir
+                    argv, output=printed, env=env, timeout_s=timeout_s, folder=own.starts_in
                 )
             except OSError as fault:
                 raise UsageError(f"{python}: can't be run: {fault.strerror}") from None

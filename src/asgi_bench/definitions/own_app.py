@@ -16,6 +16,9 @@ from asgi_bench.model import Request, Scenario, WeightedRequest
 FACTORY_APP = "asgi_bench_factory:app"
 FACTORY_VARIABLE = "ASGI_BENCH_FACTORY"
 
+_SUFFIXES = (".py", ".so")
+# Many folders have them, and no app imports them.
+_OF_TOOLS = frozenset(("__init__", "conftest", "setup"))
 # RFC 9110, 5.6.2.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _REQUEST_TARGET = re.compile(r"/[!-~]*", re.ASCII)
@@ -34,6 +37,7 @@ _RESERVED_HEADERS = {
 class OwnApp(msgspec.Struct, frozen=True):
     """An app as `module:attribute`, found from `app_dir`, and its request.
 
+    Its servers start in `working_dir`; None is `app_dir`.
     `expect_status` None has probes before the load tell what to expect. Several weighted
     `requests` take the place of the one.
     """
@@ -48,6 +52,12 @@ class OwnApp(msgspec.Struct, frozen=True):
     expect_status: int | None = None
     expect_pattern: str | None = None
     requests: tuple[WeightedRequest, ...] = ()
+    working_dir: Path | None = None
+
+    @property
+    def starts_in(self) -> Path:
+        """The folder that its servers start in."""
+        return self.app_dir if self.working_dir is None else self.working_dir
 
     @property
     def served(self) -> str:
@@ -65,6 +75,22 @@ class OwnApp(msgspec.Struct, frozen=True):
     def env(self) -> dict[str, str]:
         """The variables that servers need for it."""
         return {FACTORY_VARIABLE: self.target} if self.is_factory else {}
+
+
+def working_folder(app_dir: Path, current: Path) -> Path:
+    """Return the folder to start servers in: the current one, as with `uvicorn --app-dir`.
+
+    Servers look for modules there first. Where that would hide one of `app_dir`, they start in
+    `app_dir` itself: else another app than the named one would be measured.
+    """
+    return app_dir if _modules_in(current) & _modules_in(app_dir) else current
+
+
+def _modules_in(folder: Path) -> set[str]:
+    """The modules and packages that lie in a folder and may be an app's own."""
+    files = {path.name.partition(".")[0] for path in folder.glob("*") if path.suffix in _SUFFIXES}
+    packages = {path.parent.name for path in folder.glob("*/__init__.py")}
+    return (files | packages) - _OF_TOOLS
 
 
 def parse_target(text: str, flag: str = "APP") -> str:

@@ -49,19 +49,21 @@ def load_plan(selection: Selection) -> Plan:
     packages = Installation(selection.python)
     if own is None:
         scenarios, app_dir = load_scenarios(shipped_apps() / SCENARIOS_FILE), shipped_apps()
+        working_dir = app_dir
         if selection.stand_in is not None:
-            app, app_dir = selection.stand_in
+            app, app_dir, working_dir = selection.stand_in
             replace = msgspec.structs.replace
             scenarios = {name: replace(one, app=app) for name, one in scenarios.items()}
     else:
         scenario, app_dir = _own_scenario(own, selection, packages), own.app_dir
-        scenarios = {scenario.name: scenario}
+        scenarios, working_dir = {scenario.name: scenario}, own.starts_in
         selection = msgspec.structs.replace(selection, scenarios=(scenario.name,))
     return build_plan(
         selection,
         servers=load_servers([shipped_runners(), *selection.runner_folders]),
         scenarios=scenarios,
         app_dir=app_dir,
+        working_dir=working_dir,
         packages=packages,
         environ=os.environ,
     )
@@ -84,10 +86,12 @@ def build_plan(
     app_dir: Path,
     packages: Packages,
     environ: Mapping[str, str],
+    working_dir: Path | None = None,
 ) -> Plan:
     """Return every cell of the selection, those that can't be measured with the reason why.
 
-    `app_dir` holds the scenarios' applications; `environ` is what the servers will inherit.
+    `app_dir` holds the scenarios' applications, `working_dir` is where servers start (None: the
+    same); `environ` is what they will inherit.
 
     Raises:
         UsageError: a glob that matches nothing.
@@ -100,6 +104,7 @@ def build_plan(
             server=server,
             scenario=scenario,
             app_dir=app_dir,
+            working_dir=working_dir or app_dir,
             packages=packages,
             environ=environ,
             duration_s=duration_s,
@@ -187,6 +192,7 @@ def _planned(
     server: Server,
     scenario: Scenario,
     app_dir: Path,
+    working_dir: Path,
     packages: Packages,
     environ: Mapping[str, str],
     duration_s: float | None,
@@ -209,14 +215,15 @@ def _planned(
     inherited = env.get("PYTHONPATH", environ.get("PYTHONPATH", ""))
     env["PYTHONPATH"] = _module_path(own.folders if own else [str(app_dir)], inherited)
     reason = unable(server, cell.workers, scenario) or unavailable(
-        server, variant, packages, working_dir=str(app_dir), env={**environ, **env}
+        server, variant, packages, working_dir=str(working_dir), env={**environ, **env}
     )
     return PlannedCell(
         cell=cell,
         duration_s=duration_s,
         command=command(scenario.app, app_dir),
         env=env,
-        working_dir=str(app_dir),
+        working_dir=str(working_dir),
+        app_dir=str(app_dir),
         socket_sharing="inherited" if server.workers == "shared-socket" else "own",
         server_version=packages.version(server) if reason is None else None,
         skip_reason=reason,

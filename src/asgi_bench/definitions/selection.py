@@ -22,10 +22,11 @@ class Selection(msgspec.Struct, frozen=True):
     variant with 2 as well. `connections` None is 64, or 256 as the cap of an open loop. With
     `rates` there are open loops alone, unless `closed`; `common_rate_rps` adds one open loop to
     each server's `default` variant with 1 worker. `seed` None has one drawn. CPU sets are numbers
-    of CPUs, resolved. `own_app` takes the place of the scenarios; `stand_in`, as module:attribute
-    and its folder, only that of their apps: it has to answer as they do. `python` is the servers'
-    interpreter. `rounds` None is 6, or with a `goal` as many as it may look at; `reference` is
-    server/variant, with or without workers, None uvicorn's where that is measured.
+    of CPUs, resolved. `own_app` takes the place of the scenarios; `stand_in`, as module:attribute,
+    its folder and the one to start in, only that of their apps: it has to answer as they do.
+    `python` is the servers' interpreter. `rounds` None is 6, or with a `goal` as many as it may
+    look at; `reference` is server/variant, with or without workers, None
+    uvicorn's where that is measured.
     """
 
     servers: tuple[str, ...] = ()
@@ -55,7 +56,7 @@ class Selection(msgspec.Struct, frozen=True):
     env: dict[str, str] = {}
     python: str = sys.executable
     own_app: OwnApp | None = None
-    stand_in: tuple[str, Path] | None = None
+    stand_in: tuple[str, Path, Path] | None = None
     goal: Goal | None = None
     reference: str | None = None
 

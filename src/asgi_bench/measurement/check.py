@@ -32,13 +32,16 @@ def check_all(
     log_folder: Path,
     tell: Callable[[Checked], None],
     announce: Callable[[str], None],
+    *,
+    lock_wait_s: float = 0.0,
 ) -> list[Checked]:
     """Start, verify and stop what the plan would measure; `tell` hears of each as it is known.
 
     What its answers are held to is announced first, where that had to be found out. A server that
     is not what its variant states, or was asked for, is at fault.
 
-    Raises BenchError where another run holds the machine, or no server can serve the app.
+    Raises BenchError where another run holds the machine for longer than `lock_wait_s`, or no
+    server can serve the app.
     """
     results: list[Checked] = []
 
@@ -62,7 +65,7 @@ def check_all(
         for planned in plan.cells
         if planned.skip_reason is None
     ]
-    with orderly_interruption(), measuring_lock():
+    with orderly_interruption(), measuring_lock(lock_wait_s, announce=announce):
         settled = settle_expectations(plan, log_folder, announce)
         proofs = {proof.setting: proof for proof in prove(settled, log_path)}
         once = msgspec.structs.replace(settled, rounds=1)

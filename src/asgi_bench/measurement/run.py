@@ -124,7 +124,7 @@ def app_folder(plan: Plan) -> Path:
     in, as where a server's developers do.
     """
     folders = [
-        Path(planned.working_dir)
+        Path(planned.app_dir or planned.working_dir)
         for planned in plan.cells
         if planned.working_dir and planned.cell.side in (None, "candidate")
     ]

@@ -133,6 +133,8 @@ class PlannedCell(msgspec.Struct, frozen=True):
     proves: dict[str, str] = {}
     asked_before: int = 0
     proof_env: dict[str, str] = {}
+    app_dir: str = ""
+    """The folder of its app; empty in older runs, where it is `working_dir`."""
 
 
 class Plan(msgspec.Struct, frozen=True):

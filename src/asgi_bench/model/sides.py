@@ -27,6 +27,8 @@ class Side(msgspec.Struct, frozen=True):
     commit: str | None = None
     packages: dict[str, str] = {}
     python_version: str = ""
+    working_dir: str | None = None
+    """Where its servers start, if not in `app_dir`."""
 
 
 class Gate(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench.definitions.installed import Installation
-from asgi_bench.definitions.own_app import OwnApp, parse_target
+from asgi_bench.definitions.own_app import OwnApp, parse_target, working_folder
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Side
 from asgi_bench.sides.given import INSTALLED, Asked, Line, parse_environment
@@ -59,6 +59,7 @@ class _Source(msgspec.Struct, frozen=True):
     commit: str
     tree: Path
     app_dir: Path | None
+    working_dir: Path
     lines: tuple[Line, ...]
 
 
@@ -73,10 +74,11 @@ def _side(
     base = environment.python or python
     app = None if asked.app is None else parse_target(asked.app, asked.flag("app"))
     app_dir = _app_dir(asked, own_app)
+    working_dir = Path.cwd()
     source = None
     if asked.ref is not None:
         source = _source(asked, asked.ref, base, app_dir, tree_of)
-        app_dir = source.app_dir
+        app_dir, working_dir = source.app_dir, source.working_dir
     lines = (*environment.lines, *(source.lines if source else ()))
     side_python = base
     if lines:
@@ -98,6 +100,9 @@ def _side(
         python=side_python,
         app=app,
         app_dir=str(app_dir) if moved and app_dir is not None else None,
+        working_dir=(
+            str(working_folder(app_dir, working_dir)) if moved and app_dir is not None else None
+        ),
         server_args=asked.server_args,
         description=_description(asked),
         commit=source.commit if source else None,
@@ -147,7 +152,18 @@ def _source(
             raise UsageError(
                 f"{flag}: commit {commit[:12]} has no folder {within.relative_to(tree)}"
             )
-    return _Source(commit, tree, within, lines_of(packages, tree, commit, flag))
+    return _Source(
+        commit, tree, within, _as_here(repository, tree), lines_of(packages, tree, commit, flag)
+    )
+
+
+def _as_here(repository: Path, tree: Path) -> Path:
+    """The folder of a worktree that the current one is in its repository, if it lies there."""
+    here, root = Path.cwd().resolve(), repository.resolve()
+    if not here.is_relative_to(root):
+        return here
+    there = tree / here.relative_to(root)
+    return there if there.is_dir() else tree
 
 
 def _description(asked: Asked) -> str:
