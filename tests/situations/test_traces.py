@@ -72,7 +72,7 @@ def test_an_app_dir_is_not_the_working_folder(said: Said, tmp_path: Path) -> Non
 )
 def test_a_check_waits_if_asked(said: Said, tmp_path: Path) -> None:
     """It begins when the other has ended."""
-    argv = [COMMAND, "check", *TINY, "--wait", "60s"]
+    argv = [str(COMMAND), "check", *TINY, "--wait", "60s"]
     with measuring_lock(LOCK_PATIENCE_S):
         checking = subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
         assert checking.stdout is not None
