@@ -142,7 +142,7 @@ def test_a_connection_may_idle(
 @pytest.mark.parametrize("name", VARIANTS)
 def test_nothing_is_logged(servers: dict[str, ServerProcess], name: str) -> None:
     """No access log, and no word on the application's refusal of lifespan."""
-    assert Path(servers[name].log_path).read_text() == ""
+    assert servers[name].log.path.read_text() == ""
 
 
 @pytest.mark.parametrize("name", [name for name in VARIANTS if not name.startswith("granian/")])

@@ -35,7 +35,7 @@ def is_listening(server: ServerProcess) -> bool:
 
 def log_of(server: ServerProcess) -> str:
     """What the server has written."""
-    return server.log_path.read_text()
+    return server.log.path.read_text()
 
 
 def test_a_server_runs_in_its_own_group_and_ends(make_server: MakeServer) -> None:
@@ -58,8 +58,8 @@ def test_output_is_appended_to_the_log(make_server: MakeServer) -> None:
     """Both streams go to the end of the file; what an earlier start wrote stays."""
     script = "import os; os.write(1, b'out\\n'); os.write(2, b'err\\n')"
     server = make_server(command=(sys.executable, "-I", "-S", "-c", script))
-    server.log_path.parent.mkdir()
-    server.log_path.write_text("earlier\n")
+    server.log.path.parent.mkdir()
+    server.log.path.write_text("earlier\n")
     server.start()
     eventually(lambda: not server.is_alive)
     assert server.exit_description == "exited with code 0"
@@ -202,7 +202,7 @@ def test_a_daemon_that_left_the_group_is_ended(make_server: MakeServer, mode: st
     """A process of another session that ignores SIGTERM must not survive, parent or no parent."""
     server = make_server(mode)
     server.start()
-    eventually(lambda: server.log_path.exists() and "daemon" in log_of(server))
+    eventually(lambda: server.log.path.exists() and "daemon" in log_of(server))
     daemon = int(log_of(server).split()[1])
     assert os.getsid(daemon) != os.getsid(0)
     report = server.stop(0.2)

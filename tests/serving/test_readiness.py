@@ -17,13 +17,14 @@ from asgi_bench.serving import readiness
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.process import ServerProcess, stop_all
 from asgi_bench.serving.readiness import Candidate, Readiness, wait_for_all, wait_until_ready
+from tests.situation import Said, situation
 
 from .conftest import FAKE, MakeServer
 
 
 def requests_read(server: ServerProcess) -> int:
     """How many requests the fake server says it got."""
-    return server.log_path.read_text().count("request\n")
+    return server.log.path.read_text().count("request\n")
 
 
 @contextmanager
@@ -327,3 +328,80 @@ def test_a_stranger_that_came_between_two_looks_is_named(
             time.sleep(0.01)
         with pytest.raises(ServerFault, match=rf"is held by .*\(pid {pid}\)"):
             Candidate(server, scenario, 1).look([], process_table())
+
+
+# A supervisor of two workers that end: by an exception, or by code 7 without a word. It asks late
+# how they ended, as uvicorn does.
+SUPERVISOR = """
+import os, sys, time
+while True:
+    pids = []
+    for _ in range(2):
+        pid = os.fork()
+        if not pid:
+            time.sleep(0.25)
+            if sys.argv[1] == "silent":
+                os._exit(7)
+            raise RuntimeError("no loop here")
+        pids.append(pid)
+    time.sleep(0.5)
+    for pid in pids:
+        os.waitpid(pid, 0)
+"""
+
+
+def supervisor(make_server: MakeServer, how: str) -> ServerProcess:
+    """It and its workers, started."""
+    command = (sys.executable, "-I", "-S", "-c", SUPERVISOR, how)
+    server = make_server(how, command=command, workers=2, worker_timeout_flag="--patience")
+    server.start()
+    return server
+
+
+def test_workers_that_crash_again_and_again_are_not_waited_for(
+    make_server: MakeServer, scenario: Scenario
+) -> None:
+    """The exception that they all end by is the reason, long before the time is up."""
+    server = supervisor(make_server, "crash")
+    began_s = time.monotonic()
+    told = r"its workers crash as they start, \d+ so far: RuntimeError: no loop here"
+    with pytest.raises(ServerFault, match=told):
+        wait_until_ready(server, scenario, 2, 60)
+    assert time.monotonic() - began_s < 30
+
+
+@situation(
+    "reasons",
+    "A supervisor replaces workers that were killed or ended, and says nothing of it",
+    says="of its workers ended and were replaced, the last exited with code 7 "
+    "(--server-args '--patience SECONDS' gives them longer to start)",
+)
+def test_workers_that_are_replaced_in_silence_are_told(
+    make_server: MakeServer, scenario: Scenario, said: Said
+) -> None:
+    """How many, how the last of them ended, and the flag that the server has for it."""
+    server = supervisor(make_server, "silent")
+    with pytest.raises(ServerFault, match="not ready within 2 s: nothing listens") as caught:
+        wait_until_ready(server, scenario, 2, 2)
+    said(caught.value.reason)
+    assert not caught.value.is_waiting
+
+
+def test_a_server_at_work_may_need_longer(make_server: MakeServer, scenario: Scenario) -> None:
+    """One that still uses its CPU when the time is up names the flag; one that waits is told."""
+    working = (sys.executable, "-I", "-S", "-c", "while True: pass")
+    waiting = (sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)")
+    servers = [make_server(command=working), make_server(command=waiting)]
+    for server in servers:
+        server.start()
+    busy, idle = wait_for_all([(server, scenario, 1) for server in servers], 0.5)
+    assert isinstance(busy, ServerFault) and isinstance(idle, ServerFault)
+    assert busy.reason.endswith("at work: --startup-timeout gives them longer")
+    assert not busy.is_waiting and idle.is_waiting
+
+
+def test_a_log_explains_errors_only_by_errors(make_server: MakeServer, scenario: Scenario) -> None:
+    """What a server printed before is no reason for its wrong answer."""
+    with make_server("status") as server, pytest.raises(ServerFault) as caught:
+        wait_until_ready(server, scenario, 1, 20)
+    assert caught.value.reason == "answered status 500, expected 200"

@@ -16,7 +16,6 @@ from asgi_bench.machine.ports import free_port
 from asgi_bench.machine.processes import process_entry
 from asgi_bench.machine.sockets import connection_owners, listening_inodes
 from asgi_bench.model import Cell, ClosedLoop, ErrorCounts, PlannedCell, Scenario
-from asgi_bench.serving.logs import last_log_line
 from asgi_bench.serving.process import ServerProcess, stop_all
 from asgi_bench.serving.readiness import Readiness, wait_for_all
 
@@ -75,7 +74,7 @@ def check(servers: Sequence[ServerProcess], scenario: Scenario) -> None:
             server.start()
         outcomes = wait_for_all([(server, scenario, server.workers) for server in servers], 60)
         for server, outcome in zip(servers, outcomes, strict=True):
-            assert isinstance(outcome, Readiness), (outcome, last_log_line(server.log_path))
+            assert isinstance(outcome, Readiness), (outcome, server.log.text())
             assert len(outcome.worker_pids) == server.workers
             assert outcome.probes_sent == 2
             assert outcome.errors == ErrorCounts()

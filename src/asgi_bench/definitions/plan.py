@@ -227,6 +227,7 @@ def _planned(
         socket_sharing="inherited" if server.workers == "shared-socket" else "own",
         server_version=packages.version(server) if reason is None else None,
         skip_reason=reason,
+        worker_timeout_flag=server.worker_timeout_flag,
         proof_command=command(PROOF_APP, app_dir) if _takes_app(argv) else (),
         # Flags of the user's may mean another loop or parser than the variant's own.
         proves={} if selection.server_args else variant.proves,

@@ -55,6 +55,8 @@ class Server(msgspec.Struct, frozen=True):
     supports: tuple[str, ...] = ("asgi3",)
     env: dict[str, str] = {}
     homepage: str | None = None
+    worker_timeout_flag: str | None = None
+    """Its flag for how long a worker may stay silent, as in a long import, until it's replaced."""
     variants: dict[str, Variant] = {}
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from asgi_bench.load.generator import LoadFault
+from asgi_bench.machine.affinity import move
 from asgi_bench.measurement.draft import TrialDraft
 from asgi_bench.measurement.standing import StandingServer, StandingServers
 from asgi_bench.measurement.watch import Watch
@@ -97,12 +98,12 @@ def on_cpus(cpus: Collection[int]) -> Iterator[None]:
     Only while there is load: what it starts inherits its CPUs, and starts faster on all of them.
     """
     own_cpus = os.sched_getaffinity(0)
-    if cpus:
-        os.sched_setaffinity(0, cpus)
+    # All its threads: one looks after the servers' logs.
+    move([os.getpid()], cpus or own_cpus)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, own_cpus)
+        move([os.getpid()], own_cpus)
 
 
 def _draft(
@@ -113,7 +114,7 @@ def _draft(
     round: int,
     block: int,
 ) -> TrialDraft:
-    log = server.process.log_path.relative_to(writer.folder)
+    log = server.process.log.path.relative_to(writer.folder)
     draft = TrialDraft(planned.cell, round=round, block=block, epoch_s=watch.epoch_s, log=log)
     if planned is server.cells[0]:
         # What verified a server that several cells share was sent once.
@@ -129,6 +130,7 @@ def _finish(item: LoadedCell, epoch_s: float) -> Trial:
         startup_s=server.startup_s,
         stop_s=server.stop_s,
         stop_forced=server.stop_forced,
+        log_bytes_cut=server.process.log.bytes_cut,
         server_pss_idle_bytes=server.pss_idle_bytes,
         server_pss_peak_bytes=server.memory.pss_bytes,
         server_cpus=server.cpus,

@@ -16,7 +16,6 @@ from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.model import Plan, PlannedCell, Request, Scenario
 from asgi_bench.serving.expectation import RequestT, answer_of, learned, parts_compared
 from asgi_bench.serving.faults import ServerFault
-from asgi_bench.serving.logs import last_log_line
 from asgi_bench.serving.process import ServerProcess
 from asgi_bench.serving.readiness import wait_for_all
 from asgi_bench.wire.http1 import Response
@@ -118,9 +117,7 @@ def _learn(plan: Plan, scenario: Scenario, unknown: Sequence[Request], folder: P
 
 
 def _no_server(planned: PlannedCell, fault: ServerFault, log: Path) -> BenchError:
-    line = last_log_line(log)
-    reason = f"{fault.reason}: {line}" if line else fault.reason
-    told = BenchError(f"no server could serve the app; {planned.cell.process_key}: {reason}")
+    told = BenchError(f"no server could serve the app; {planned.cell.process_key}: {fault.reason}")
     told.account = _last_lines(log)
     return told
 

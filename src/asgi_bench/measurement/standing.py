@@ -20,7 +20,6 @@ from asgi_bench.measurement.schedule import start_order
 from asgi_bench.model import ErrorCounts, Plan, PlannedCell, Scenario
 from asgi_bench.serving.family import NOBODY, Census
 from asgi_bench.serving.faults import ServerFault
-from asgi_bench.serving.logs import last_log_line
 from asgi_bench.serving.process import ServerProcess, stop_all
 from asgi_bench.serving.readiness import Readiness, wait_for_all
 
@@ -70,9 +69,8 @@ class StandingServer:
         return self.fault is None
 
     def fail(self, reason: str) -> None:
-        """Give the server up: the reason, with the last line of its log."""
-        line = last_log_line(self.process.log_path)
-        self.fault = f"{reason}: {line}" if line else reason
+        """Give the server up."""
+        self.fault = reason
 
     def settle(self, readiness: Readiness, cpus: Iterable[int]) -> None:
         """Move a server that is ready to its CPUs."""

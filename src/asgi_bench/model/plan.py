@@ -135,6 +135,8 @@ class PlannedCell(msgspec.Struct, frozen=True):
     proof_env: dict[str, str] = {}
     app_dir: str = ""
     """The folder of its app; empty in older runs, where it is `working_dir`."""
+    worker_timeout_flag: str | None = None
+    """The server's flag for how long a worker may stay silent until it is replaced."""
 
 
 class Plan(msgspec.Struct, frozen=True):

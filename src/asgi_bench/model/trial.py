@@ -171,6 +171,8 @@ class Trial(msgspec.Struct, frozen=True):
     outcome: Outcome
     reason: str | None = None
     log: str | None = None
+    log_bytes_cut: int = 0
+    """How much of the log's middle was cut out: its beginning and its end were kept."""
     slices: tuple[Slice, ...] = ()
     interleaved: bool = True
     offered_rps: float | None = None

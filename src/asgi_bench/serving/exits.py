@@ -1,4 +1,4 @@
-"""How a process that we started has ended."""
+"""How a process of a server has ended."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def exit_text(popen: subprocess.Popen[bytes]) -> str | None:
         if ended is None:
             return None
         exited, status = ended.si_code == os.CLD_EXITED, ended.si_status
+    return ended_by(exited, status)
+
+
+def ended_by(exited: bool, status: int) -> str:
+    """The words for an exit code, or for the number of a signal."""
     if exited:
         return f"exited with code {status}"
     try:

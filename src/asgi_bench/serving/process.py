@@ -10,6 +10,7 @@ from types import TracebackType
 
 import msgspec
 
+from asgi_bench.machine.bounded_log import BoundedLog
 from asgi_bench.machine.lifeline import LIFELINE
 from asgi_bench.machine.processes import ProcessTable, process_name, process_table
 from asgi_bench.machine.sockets import listening_inodes
@@ -39,16 +40,16 @@ class StopReport(msgspec.Struct, frozen=True):
 class ServerProcess:
     """One server, up between `start` and `stop`: a context manager.
 
-    Output goes to the end of the log file. With `socket_sharing` "inherited" the cell's workers
-    are that many processes of the same command which inherit one listening socket. Whatever ends
-    the `with` block, no process of the server is left; leaving it normally raises ServerFault if
-    the server can't be ended or its port stays taken.
+    Output goes to the end of the log file, which is kept short. With `socket_sharing` "inherited"
+    the cell's workers are that many processes of the same command which inherit one listening
+    socket. Whatever ends the `with` block, no process of the server is left; leaving it normally
+    raises ServerFault if the server can't be ended or its port stays taken.
     """
 
     def __init__(self, planned: PlannedCell, *, port: int, log_path: Path) -> None:
         self.planned = planned
         self.port = port
-        self.log_path = log_path
+        self.log = BoundedLog(log_path)
         self.started_s: float | None = None
         self._mark = LIFELINE.new_mark()
         self._family = Family(self._mark)
@@ -128,16 +129,15 @@ class ServerProcess:
             raise
 
     def _start(self) -> None:
-        self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self.started_s = time.monotonic()
-        with self.log_path.open("ab") as log:
+        with self.log.opened() as log_fd:
             if self.planned.socket_sharing == "own":
-                self._spawn(log.fileno())
+                self._spawn(log_fd)
                 return
             # Our own descriptor is closed at once: the socket lives as long as the servers do.
             with listening_socket(self.port) as listener:
                 for _ in range(self.workers):
-                    self._spawn(log.fileno(), listener.fileno())
+                    self._spawn(log_fd, listener.fileno())
 
     def _spawn(self, log_fd: int, socket_fd: int | None = None) -> None:
         """Start one process, into the group of the first."""
@@ -166,6 +166,7 @@ class ServerProcess:
         """Ask all processes to end (SIGTERM), or those alone that we started; returns at once."""
         if self._stop_requested_s is None and self.started_s is not None:
             self._stop_requested_s = time.monotonic()
+            self.log.mark_end()
             if roots_only:
                 self._family.terminate_roots()
             else:
@@ -206,6 +207,7 @@ class ServerProcess:
         if self._report is None:
             if self._stop_requested_s is None:
                 self._stop_requested_s = time.monotonic()
+                self.log.mark_end()
             self._report = self._finish(was_killed=True)
         return self._report
 
@@ -214,6 +216,7 @@ class ServerProcess:
         ended_s = time.monotonic() if was_killed or self._gone_s is None else self._gone_s
         requested_s = ended_s if self._stop_requested_s is None else self._stop_requested_s
         duration_s = max(0.0, ended_s - requested_s)
+        self.log.close()
         if survivors:
             name = process_name(survivors[0])
             return StopReport(

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from asgi_bench.log_reasons import Rank, exceptions_in, reason_in
 from asgi_bench.machine import sockets
+from asgi_bench.machine.clocks import tree_cpu_s
 from asgi_bench.machine.processes import ProcessTable, process_table
 from asgi_bench.machine.sockets import TcpRow
 from asgi_bench.model import ErrorCounts, Scenario
@@ -15,6 +17,7 @@ from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.listeners import describe_holder
 from asgi_bench.serving.probe import ANSWER_TIMEOUT_S, Probe
 from asgi_bench.serving.process import ServerProcess
+from asgi_bench.serving.turnover import FEWEST_CRASHES, Turnover
 
 # Servers start on the CPUs that we look from: rest at least five times as long as a look took.
 _SHORTEST_REST_S = 0.02
@@ -28,6 +31,10 @@ _BLIND_PROBE_AFTER_S = 1.0
 # Between one probe and the next, times the number sent already, to spare a server that boots.
 _NEXT_PROBE_AFTER_S = 0.25
 _LONGEST_PAUSE_S = 1.0
+# Where the time is up: over so long, and from this share of a CPU on, a server is at work.
+_BUSY_LOOK_S = 0.2
+_BUSY_SHARE = 0.3
+SAID_NOTHING = ", and said nothing"
 # A listener may be in nobody's hands for a moment (passed over a Unix socket, its holder just
 # forked): a stranger's stays so.
 _STRANGER_LOOKS = 3
@@ -68,6 +75,7 @@ class Candidate:
         self._waiting_for = f"nothing listens on port {process.port}"
         self._answering: set[int] = set()
         self._verified = False
+        self._turnover = Turnover(workers)
 
     def look(self, rows: Sequence[TcpRow], table: ProcessTable) -> Readiness | None:
         """Ready, or not yet (None); raises ServerFault if it never will be.
@@ -75,6 +83,8 @@ class Candidate:
         `rows` must have been read before `table`: then whoever listens is in the table.
         """
         pids = self._process.live_pids(table)
+        if self._turnover.note(pids, self._process.root_pids, table):
+            self._refuse_crash_loop()
         strangers = self._strange_listeners(rows, table, pids)
         ended = self._process.exit_description
         if ended is not None and not strangers:
@@ -86,7 +96,7 @@ class Candidate:
                 "not by this server alone"
             )
         if ended is not None:
-            raise self._fault(f"{ended} before it was ready")
+            raise self._fault(f"{ended} before it was ready", silence=SAID_NOTHING)
         if strangers or self._listening_since_s is None:
             return None
         accepting = sockets.watchers(self._process.port, pids, rows)
@@ -102,7 +112,18 @@ class Candidate:
 
     def give_up(self, timeout_s: float) -> ServerFault:
         """The fault of a server that isn't ready in time."""
-        return self._fault(f"not ready within {timeout_s:g} s: {self._waiting_for}")
+        is_busy = self._is_busy()
+        reason = f"not ready within {timeout_s:g} s: {self._waiting_for}"
+        if self._turnover.ended:
+            how = f", the last {end}" if (end := self._turnover.last_end) else ""
+            reason += f"; {self._turnover.ended} of its workers ended and were replaced{how}"
+            flag = self._process.planned.worker_timeout_flag
+            if flag is not None and not exceptions_in(self._process.log.text()):
+                reason += f" (--server-args '{flag} SECONDS' gives them longer to start)"
+        elif is_busy:
+            reason += "; its processes were still at work: --startup-timeout gives them longer"
+        is_waiting = not is_busy and not self._turnover.ended and not self._log_line(Rank.PRINTED)
+        return self._fault(reason, is_waiting=is_waiting)
 
     def close(self) -> None:
         """Close the probes' connections."""
@@ -136,7 +157,8 @@ class Candidate:
         probe = self._probes[-1]
         state = probe.advance(_ANSWER_WAIT_S)
         if state == "wrong" or (state == "unanswered" and self._is_unanswered_for_long()):
-            raise self._fault(probe.text)
+            # What a server that is up has printed needn't be about the answer.
+            raise self._fault(probe.text, least=Rank.ERROR)
         if state == "right":
             self._note_answerer(probe, pids, accepting)
         else:
@@ -190,10 +212,42 @@ class Candidate:
             worker_pids=tuple(sorted(accepting)),
         )
 
-    def _fault(self, reason: str) -> ServerFault:
+    def _refuse_crash_loop(self) -> None:
+        """Raise ServerFault where workers end by the same exception as those they replaced."""
+        if not self._turnover.is_a_loop:
+            return
+        told = exceptions_in(self._process.log.text())
+        if told and told.count(told[-1]) >= FEWEST_CRASHES:
+            raise self._fault(f"its workers crash as they start, {self._turnover.ended} so far")
+
+    def _is_busy(self) -> bool:
+        """Whether the processes use a CPU right now."""
+        pids = self._process.pids
+        before_s, began_s = tree_cpu_s(pids), time.monotonic()
+        time.sleep(_BUSY_LOOK_S)
+        share = (tree_cpu_s(pids) - before_s) / (time.monotonic() - began_s)
+        return share >= _BUSY_SHARE
+
+    def _log_line(self, least: Rank) -> str | None:
+        return reason_in(self._process.log.text(), least)
+
+    def _fault(
+        self,
+        reason: str,
+        *,
+        least: Rank = Rank.FRAME,
+        silence: str = "",
+        is_waiting: bool = False,
+    ) -> ServerFault:
+        """A fault with the line of the log that says why, or with `silence` where none does."""
         self.close()
-        sent = sum(probe.sent for probe in self._probes)
-        return ServerFault(reason, probes_sent=sent, errors=self._errors())
+        line = self._log_line(least)
+        return ServerFault(
+            f"{reason}: {line}" if line else reason + silence,
+            probes_sent=sum(probe.sent for probe in self._probes),
+            errors=self._errors(),
+            is_waiting=is_waiting,
+        )
 
     def _errors(self) -> ErrorCounts:
         return sum((probe.errors for probe in self._probes), start=ErrorCounts())
