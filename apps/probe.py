@@ -9,6 +9,7 @@ query `port=N`, where N is the client's own port: that is how it knows its socke
 """
 
 import asyncio
+import contextlib
 import gc
 import json
 import os
@@ -32,6 +33,15 @@ PARSER = re.compile(
     r"|gunicorn\.asgi\.parser\.PythonProtocol|.*Parser"
 )
 TRANSPORT = re.compile(r"(?:\w*Transport|SocketStream)|twisted\.internet\.tcp\.Server")
+# Those that move speed and stay as they were set: TCP_QUICKACK, and the sizes of buffers and
+# windows, are moved by the kernel as it goes.
+OPTIONS = {
+    socket.SOL_SOCKET: ("SO_KEEPALIVE", "SO_LINGER", "SO_PRIORITY", "SO_REUSEPORT"),
+    socket.IPPROTO_TCP: (
+        *("TCP_CORK", "TCP_DEFER_ACCEPT", "TCP_NODELAY", "TCP_NOTSENT_LOWAT"),
+        "TCP_USER_TIMEOUT",
+    ),
+}
 # Everything of a worker can be reached in the end; the server's parts lie near.
 MOST_OBJECTS = 5000
 # Ways that lead everywhere, or nowhere.
@@ -70,6 +80,7 @@ def describe(scope: dict[str, Any], *roots: object) -> dict[str, Any]:
         "asgi_version": scope["asgi"].get("version"),
         "asgi_spec_version": scope["asgi"].get("spec_version"),
         "tcp_nodelay": tcp_nodelay(int(asked[1])) if asked else None,
+        "socket_options": socket_options(int(asked[1])) if asked else {},
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "packages": loaded_packages(),
         "debugging": debugging(),
@@ -147,6 +158,12 @@ def has_monitor() -> bool:
 
 def tcp_nodelay(client_port: int) -> "bool | None":
     """Read the option from our end of the connection that comes from a port."""
+    found = socket_options(client_port)
+    return bool(found["TCP_NODELAY"]) if "TCP_NODELAY" in found else None
+
+
+def socket_options(client_port: int) -> "dict[str, int | str]":
+    """Read the options of our end of the connection that comes from a port."""
     for entry in Path("/proc/self/fd").iterdir():
         try:
             copy = os.dup(int(entry.name))
@@ -160,10 +177,23 @@ def tcp_nodelay(client_port: int) -> "bool | None":
         with sock:
             try:
                 if sock.getpeername()[1] == client_port:
-                    return bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+                    return options_of(sock)
             except (OSError, IndexError):
                 continue
-    return None
+    return {}
+
+
+def options_of(sock: socket.socket) -> "dict[str, int | str]":
+    """Return the options that move speed; what this kernel doesn't know is left out."""
+    found: dict[str, int | str] = {}
+    for level, names in OPTIONS.items():
+        for name in names:
+            with contextlib.suppress(AttributeError, OSError):
+                found[name] = sock.getsockopt(level, getattr(socket, name))
+    with contextlib.suppress(OSError):
+        control = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+        found["TCP_CONGESTION"] = control.rstrip(b"\0").decode()
+    return found
 
 
 def loaded_packages() -> dict[str, str]:

@@ -3,8 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asgi_bench.analysis.ab_report import ab_report
 from asgi_bench.analysis.side_differences import side_differences
-from asgi_bench.model import Difference, Side
+from asgi_bench.model import Difference, Proof, Run, Side
+from asgi_bench.reporting.ab.text import render_ab_text
+from tests.situation import Said, situation
+from tests.synthetic_sides import CELL, ab_run
 
 BASELINE = Side("baseline", "/one/bin/python", packages={"uvicorn": "0.50.0", "h11": "0.16"})
 PACKAGES = st.dictionaries(st.sampled_from("abcde"), st.sampled_from(["1", "2"]))
@@ -62,3 +66,94 @@ def test_packages_are_compared_both_ways(ours: dict[str, str], theirs: dict[str,
     assert names == sorted({name for name, _ in ours.items() ^ theirs.items()})
     turned = [Difference(one.kind, one.name, one.candidate, one.baseline) for one in found]
     assert list(side_differences(new, old)) == turned
+
+
+def proven(*, baseline: Proof | None = None, **candidate: object) -> Run:
+    """An A/A, but for what the proof of its candidate tells."""
+    ours = baseline or Proof(
+        "uvicorn/default@baseline/w1",
+        loop="uvloop.Loop",
+        parser="httptools.parser.parser.HttpRequestParser",
+        socket_options={"TCP_NODELAY": 1, "TCP_CONGESTION": "cubic"},
+        variables={"PATH": None, "MALLOC_ARENA_MAX": "2"},
+    )
+    theirs = msgspec.structs.replace(ours, setting="uvicorn/default@candidate/w1", **candidate)
+    return msgspec.structs.replace(ab_run(0.0, blocks=3), proofs=(ours, theirs))
+
+
+@situation(
+    "gate",
+    "`--loop auto` takes another event loop on the candidate's side, for a package brought it",
+    says="What differs loop uvloop.Loop → rloop.loop.RLoop",
+)
+def test_another_loop_under_the_same_flags_is_told(said: Said) -> None:
+    """What the proofs found is compared, whatever both command lines say."""
+    said(render_ab_text(ab_report(proven(loop="rloop.loop.RLoop"))))
+
+
+@situation(
+    "gate",
+    "The new version of a server no longer sets TCP_NODELAY on what it accepts",
+    says="What differs socket option TCP_NODELAY 1 → 0",
+)
+def test_other_options_of_the_sockets_are_told(said: Said) -> None:
+    """Options of accepted sockets are compared one by one, of older proofs the one they have."""
+    options = {"TCP_NODELAY": 0, "TCP_CONGESTION": "cubic"}
+    said(render_ab_text(ab_report(proven(socket_options=options))))
+    old = Proof("uvicorn/default@baseline/w1", tcp_nodelay=True)
+    said(render_ab_text(ab_report(proven(baseline=old, tcp_nodelay=False))))
+
+
+@situation(
+    "gate",
+    "`--candidate` is a wrapper around Python that sets an allocator's variable",
+    says="What differs variable API_TOKEN none → set variable MALLOC_ARENA_MAX 2 → 1",
+)
+def test_a_variable_that_one_side_sets_by_itself_is_told(said: Said) -> None:
+    """Variables are those that the processes began with; of most the name alone is known."""
+    variables = {"PATH": None, "MALLOC_ARENA_MAX": "1", "API_TOKEN": None}
+    report = ab_report(proven(variables=variables))
+    (found,) = (one for one in report.differences if one.name == "API_TOKEN")
+    assert (found.kind, found.baseline, found.candidate) == ("env", None, "set")
+    said(render_ab_text(report))
+
+
+@pytest.mark.parametrize("unproven", ["no answer", None])
+def test_what_is_not_known_of_a_side_is_no_difference(unproven: str | None) -> None:
+    """A side of which nothing was told differs in nothing that is known."""
+    assert ab_report(proven(unproven=unproven, loop=None)).differences == (
+        () if unproven else (Difference("running", "loop", "uvloop.Loop", None),)
+    )
+
+
+def test_of_several_servers_each_is_named() -> None:
+    """With more than one setting what differs says under which."""
+    other = msgspec.structs.replace(CELL, server="granian")
+    run = ab_run(0.0, blocks=3, cells=(CELL, other))
+    proofs = tuple(
+        Proof(f"granian/default@{side}/w1", loop=loop)
+        for side, loop in (("baseline", "a.Loop"), ("candidate", "b.Loop"))
+    )
+    (found,) = ab_report(msgspec.structs.replace(run, proofs=proofs)).differences
+    assert found == Difference("running", "loop of granian/default/w1", "a.Loop", "b.Loop")
+
+
+@situation(
+    "gate",
+    "`--candidate-ref` alone: the candidate is a commit, the baseline your files",
+    says="What differs commit the files as they lie → abcdef012345",
+)
+def test_files_against_a_commit_are_told_as_such(said: Said) -> None:
+    """The side without a commit is told as what it is, and folders of commits not at all."""
+    run = ab_run(0.0, blocks=3)
+    plan = run.header.plan
+    one, control, other = plan.sides
+    sides = (
+        msgspec.structs.replace(one, app="shop:app", app_dir="/work"),
+        control,
+        msgspec.structs.replace(other, app="shop:app", app_dir="/cache/1", commit="abcdef0123456"),
+    )
+    header = msgspec.structs.replace(run.header, plan=msgspec.structs.replace(plan, sides=sides))
+    report = ab_report(msgspec.structs.replace(run, header=header))
+    assert [one.kind for one in report.differences] == ["commit"]
+    said(render_ab_text(report))

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from asgi_bench.analysis.surroundings import KINDS, changes, surroundings
-from asgi_bench.model import RunHeader, WeightedRequest
+from asgi_bench.model import Proof, RunHeader, WeightedRequest
 from asgi_bench.store.runs import read_run
 from tests.synthetic_history import run_at
 
@@ -182,3 +182,53 @@ def test_a_recorded_run_has_facts_of_known_kinds() -> None:
         facts = surroundings(read_run(header.parent).header)
         assert {fact.partition(" ")[0] for fact in facts} <= set(KINDS)
         assert facts["variables uvicorn/default/w1"] == "PYTHONPATH='{app_dir}'"
+
+
+def with_variables(**variables: str | None) -> Callable[[RunHeader], RunHeader]:
+    """The run whose servers inherit these."""
+    return lambda header: replace(header, variables=variables)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ({"PATH": None}, {"PATH": None, "FEATURE_X": None}, {"FEATURE_X": (None, "set")}),
+        (
+            {"PYTHONUNBUFFERED": "1", "MALLOC_CONF": "a"},
+            {"MALLOC_CONF": "b"},
+            {"PYTHONUNBUFFERED": ("1", None), "MALLOC_CONF": ("a", "b")},
+        ),
+        # An older run has recorded none.
+        ({}, {"PATH": None}, {}),
+        ({"PATH": None}, {}, {}),
+    ],
+)
+def test_variables_that_servers_inherit_are_compared(
+    before: dict[str, str | None],
+    after: dict[str, str | None],
+    told: dict[str, tuple[str | None, str | None]],
+) -> None:
+    """Each that is there in one run alone, or has another recorded value, by its name."""
+    found = differing(with_variables(**before), with_variables(**after))
+    assert found == {("environment", name): values for name, values in told.items()}
+
+
+def test_what_ran_is_compared() -> None:
+    """Loop, options of sockets and a wrapper's variables, as the proofs of both runs tell."""
+    header = replace(run_at(0).header, variables={"PATH": None})
+    setting = header.plan.cells[0].cell.setting
+    old = Proof(setting, loop="a.Loop", tcp_nodelay=True, variables={"PATH": None})
+    new = replace(
+        old,
+        loop="b.Loop",
+        socket_options={"TCP_NODELAY": 0},
+        variables={"PATH": None, "MALLOC_CONF": "x y"},
+    )
+    found = changes(*(surroundings(header, [proof]) for proof in (old, new)))
+    assert [(each.kind, each.name, each.before, each.after) for each in found] == [
+        ("running", f"TCP_NODELAY of {setting}", "1", "0"),
+        ("running", f"further variables of {setting}", "none", "MALLOC_CONF='x y'"),
+        ("running", f"loop of {setting}", "a.Loop", "b.Loop"),
+    ]
+    unproven = Proof(setting, unproven="no answer")
+    assert changes(*(surroundings(header, [proof]) for proof in (old, unproven))) == ()

@@ -55,8 +55,22 @@ def test_the_plan_knows_its_sides_and_its_rule() -> None:
     """What judging takes is stored: three sides, the control as the baseline, the gate."""
     found = plan()
     assert [side.role for side in found.sides] == ["baseline", "control", "candidate"]
-    assert found.sides[1] == msgspec.structs.replace(BASELINE, role="control")
+    assert found.sides[1] == msgspec.structs.replace(found.sides[0], role="control")
     assert found.gate == Gate()
+
+
+def test_each_side_names_its_app_and_folder(tmp_path: Path) -> None:
+    """Also the one that both share, or that a scenario has: what differs is told with both."""
+    (tmp_path / "shop.py").write_text("async def app(scope, receive, send): ...\nother = app\n")
+    own = OwnApp("shop:app", tmp_path)
+    candidate = msgspec.structs.replace(CANDIDATE, app="shop:other")
+    found = plan(msgspec.structs.replace(TINY, own_app=own), candidate)
+    assert [side.app for side in found.sides] == ["shop:app", "shop:app", "shop:other"]
+    assert {side.app_dir for side in found.sides} == {str(tmp_path)}
+    shipped, *_ = plan().sides
+    assert shipped.app == "hello:app"
+    assert shipped.app_dir is not None
+    assert Path(shipped.app_dir).name == "apps"
 
 
 def test_filters_and_knobs_count_on_both_sides() -> None:

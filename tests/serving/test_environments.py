@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_bench.machine.lifeline import MARK_NAME
-from asgi_bench.serving.environments import server_environment
+from asgi_bench.serving.environments import VALUES_TOLD, recorded_variables, server_environment
 
 NAMES = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", min_size=1, max_size=12)
 TABLES = st.dictionaries(NAMES, st.text(max_size=5), max_size=5)
@@ -50,3 +50,13 @@ def test_what_is_stated_always_counts(ours: dict[str, str], stated: dict[str, st
 def test_what_an_app_needs_reaches_it(name: str) -> None:
     """What finds modules, and names of others' that only look like Python's."""
     assert server_environment({}, "m", {name: "7"})[name] == "7"
+
+
+@given(TABLES)
+def test_every_name_is_recorded_and_hardly_a_value(ours: dict[str, str]) -> None:
+    """All names that reach a server but our own; a value only of those that hold no secret."""
+    made = {**ours, MARK_NAME: "m", "API_TOKEN": "hush", "MALLOC_ARENA_MAX": "2"}
+    found = recorded_variables(made)
+    assert found.keys() == {*ours, "API_TOKEN", "MALLOC_ARENA_MAX"} - {MARK_NAME}
+    assert (found["API_TOKEN"], found["MALLOC_ARENA_MAX"]) == (None, "2")
+    assert all(value is None for name, value in found.items() if name not in VALUES_TOLD)

@@ -32,7 +32,7 @@ from asgi_bench.analysis.regression import (
     worst,
 )
 from asgi_bench.analysis.samples import judged
-from asgi_bench.analysis.side_differences import side_differences
+from asgi_bench.analysis.side_differences import pairs_of, side_differences
 from asgi_bench.analysis.side_faults import SIDES, is_hopeless, side_failure
 from asgi_bench.analysis.stalls import measured_totals, stall_doubts
 from asgi_bench.errors import BenchError
@@ -143,7 +143,9 @@ def _report(
         budget_s=gate.budget_s,
         baseline=sides["baseline"],
         candidate=sides["candidate"],
-        differences=side_differences(sides["baseline"], sides["candidate"]),
+        differences=side_differences(
+            sides["baseline"], sides["candidate"], pairs_of(run.header.plan, run.proofs)
+        ),
         cells=cells,
     )
     return msgspec.structs.replace(report, text=verdict_line(report))

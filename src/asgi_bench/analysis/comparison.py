@@ -108,7 +108,8 @@ def compare_runs(base: Run, candidate: Run, *, min_change: float = MIN_CHANGE) -
         min_change=min_change,
         same_machine=base.header.machine.fingerprint == candidate.header.machine.fingerprint,
         differences=changes(
-            fuller_surroundings(base.header), fuller_surroundings(candidate.header)
+            fuller_surroundings(base.header, base.proofs),
+            fuller_surroundings(candidate.header, candidate.proofs),
         ),
         cells=cells,
         only=tuple(_only(*sides)),

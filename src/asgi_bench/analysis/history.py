@@ -59,7 +59,11 @@ class Shift(NamedTuple):
         setting = f"{server}/{variant}/{workers}"
         of_reference = {("server", server), ("command", setting), ("variables", setting)}
         found = (*self.changes, *self.nearby)
-        return any((change.kind, change.name) in of_reference for change in found)
+        return any(
+            (change.kind, change.name) in of_reference
+            or (change.kind == "running" and change.name.endswith(f" of {setting}"))
+            for change in found
+        )
 
 
 class Series(NamedTuple):

@@ -90,8 +90,8 @@ def _first_shape(ours: Sequence[_Costs], theirs: Sequence[_Costs], needed: float
         return None
     return Shape(
         "it is slow at first",
-        f"; the first {FIRST:.0%} of a block's slices add {our_share:.0%} to the rest "
-        f"(the baseline's: {their_share:.0%})",
+        f"; the first fifth of each block's slices adds {_percent(our_share)} of the whole "
+        f"(the baseline's: {_percent(their_share)})",
     )
 
 
@@ -113,8 +113,8 @@ def _far_shape(
         if far.slow >= FEWEST and far.excess - usual.excess >= needed:
             detail = (
                 f"; {far.slow:,} of its {far.total:,} {took} more than {times} times the median, "
-                f"{far.excess:.0%} of the whole (of the baseline's {usual.total:,}: "
-                f"{usual.slow:,}, {usual.excess:.0%})"
+                f"{_percent(far.excess)} of the whole (of the baseline's {usual.total:,}: "
+                f"{usual.slow:,}, {_percent(usual.excess)})"
             )
             return Shape("it stalls", detail)
     return None
@@ -130,6 +130,10 @@ def _far(trials: Sequence[_Costs], times: int) -> _Far:
         total += int(costs.counted.sum())
         excess += costs.beyond(usual, is_far)
     return _Far(slow, total, _share(excess, trials))
+
+
+def _percent(share: float) -> str:
+    return f"{max(share, 0) * 100:.0f} %"
 
 
 def _share(part: float, trials: Sequence[_Costs]) -> float:

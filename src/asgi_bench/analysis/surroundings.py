@@ -5,14 +5,16 @@ Facts are one level of text by name, `package uvicorn`: the first word is the ki
 
 import hashlib
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from asgi_bench.analysis.running import parts_of, socket_options_of, told, variables_of
 from asgi_bench.model import (
     CPU_LIMIT,
     PROCESSOR_FACTS,
     Plan,
     PlannedCell,
+    Proof,
     Request,
     RunHeader,
     Scenario,
@@ -31,20 +33,22 @@ class Change(NamedTuple):
 
 # In this order differences are told: what decides how it is measured, what is measured, the rest.
 KINDS = (
-    *("machine", "tool", "load", "commit", "server", "command", "variables", "interpreter"),
-    *("package", "calibration"),
+    *("machine", "tool", "load", "commit", "server", "running", "command", "variables"),
+    *("environment", "interpreter", "package", "calibration"),
 )
 # Facts that are of the measurement, not of what is measured: a change that comes with one of them
 # may be its doing.
 MEASURING_KINDS = ("machine", "tool", "load")
 # Facts of what was measured: all of them are there if a cell is, and none if it isn't.
-CELL_KINDS = ("server", "command", "variables")
+CELL_KINDS = ("server", "running", "command", "variables")
+# Of an older run none of these is known.
+RECORDED_KIND = "environment"
 # Before a scenario's name in the facts about it.
 OF_SCENARIO = "scenario "
 DIGEST_LETTERS = 12
 
 
-def surroundings(header: RunHeader) -> dict[str, str]:
+def surroundings(header: RunHeader, proofs: Sequence[Proof] = ()) -> dict[str, str]:
     """The facts of a run that may move its figures, by name.
 
     Left out is what differs by design from run to run: seed, label, time, load average.
@@ -64,6 +68,8 @@ def surroundings(header: RunHeader) -> dict[str, str]:
         "tool asgi-bench": header.tool_version,
         **_load_facts(plan),
         **_cell_facts(plan),
+        **dict(_running_facts(plan, header.variables, proofs)),
+        **{f"environment {name}": told(value) for name, value in header.variables.items()},
         "interpreter of the servers": (
             machine.python if plan.python is None else header.server_python
         ),
@@ -76,12 +82,12 @@ def surroundings(header: RunHeader) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def fuller_surroundings(header: RunHeader) -> dict[str, str]:
+def fuller_surroundings(header: RunHeader, proofs: Sequence[Proof] = ()) -> dict[str, str]:
     """The same with what differs from run to run without being news in a history.
 
     That is the commit, and what the calibration that the run went by had found.
     """
-    facts = surroundings(header)
+    facts = surroundings(header, proofs)
     if header.source is not None:
         facts["commit of the app"] = header.source.commit + (
             " with changes" if header.source.dirty else ""
@@ -109,9 +115,17 @@ def started_with(planned: PlannedCell) -> tuple[tuple[str, ...], dict[str, str]]
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
     """The facts that differ, in the order of `KINDS` and then of their names.
 
-    A server or a scenario that only one of two runs measures is no difference of surroundings.
+    A server or a scenario that only one of two runs measures is no difference of surroundings, nor
+    is the environment where one of them has not recorded it.
     """
-    found = (change for change in _changes(before, after) if not _comes_or_goes(change))
+    known = all(
+        any(fact.startswith(f"{RECORDED_KIND} ") for fact in run) for run in (before, after)
+    )
+    found = (
+        change
+        for change in _changes(before, after)
+        if not _comes_or_goes(change) and (known or change.kind != RECORDED_KIND)
+    )
     return tuple(sorted(found, key=lambda each: (KINDS.index(each.kind), each)))
 
 
@@ -196,6 +210,21 @@ def _cell_facts(plan: Plan) -> dict[str, str | None]:
             # Told even where there are none, so that the first to be set shows.
             facts[f"variables {setting}"] = _assignments(variables) or "none"
     return facts
+
+
+def _running_facts(
+    plan: Plan, inherited: Mapping[str, str | None], proofs: Sequence[Proof]
+) -> Iterator[tuple[str, str]]:
+    """What ran in the servers' processes, as their proofs tell."""
+    given = {planned.cell.setting: planned.env for planned in plan.cells}
+    for proof in proofs:
+        if proof.unproven is not None or proof.setting not in given:
+            continue
+        for name, value in {**parts_of(proof), **socket_options_of(proof)}.items():
+            yield f"running {name} of {proof.setting}", value
+        if proof.variables:
+            added = variables_of(proof, {*inherited, *given[proof.setting]})
+            yield f"running further variables of {proof.setting}", _assignments(added) or "none"
 
 
 def _assignments(variables: Mapping[str, str]) -> str:

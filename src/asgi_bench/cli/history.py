@@ -54,7 +54,7 @@ def history(
 
 
 def _summary(run: Run) -> Summary:
-    facts = surroundings(run.header)
+    facts = surroundings(run.header, run.proofs)
     return Summary(run_entry(run, environment_key(facts)), facts)
 
 

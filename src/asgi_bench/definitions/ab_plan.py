@@ -34,6 +34,8 @@ def load_ab_plan(selection: Selection, baseline: Side, candidate: Side, gate: Ga
     """
     chosen = _with_defaults(selection)
     of_baseline, of_candidate = (_plan_of(chosen, side) for side in (baseline, candidate))
+    baseline = _named(baseline, chosen, of_baseline)
+    candidate = _named(candidate, chosen, of_candidate)
     pairs = _measurable(of_baseline.cells, of_candidate.cells)
     cells: list[PlannedCell] = []
     for ours, theirs in pairs:
@@ -45,6 +47,18 @@ def load_ab_plan(selection: Selection, baseline: Side, candidate: Side, gate: Ga
         reference=cells[0].cell.setting,
         sides=(baseline, msgspec.structs.replace(baseline, role="control"), candidate),
         gate=gate,
+    )
+
+
+def _named(side: Side, selection: Selection, plan: Plan) -> Side:
+    """The side with its app and folder by name, where they are the same on both sides too."""
+    own = selection.own_app
+    shared = ", ".join(dict.fromkeys(scenario.app for scenario in plan.scenarios))
+    folder = str(own.app_dir) if own is not None else plan.cells[0].working_dir
+    return msgspec.structs.replace(
+        side,
+        app=side.app or (shared if own is None else own.target),
+        app_dir=side.app_dir or folder,
     )
 
 

@@ -139,6 +139,16 @@ def process_name(pid: int) -> str:
         return "?"
 
 
+def process_variables(pid: int) -> dict[str, str]:
+    """The environment that a process began with; empty if it is gone or another user's."""
+    try:
+        block = Path(f"{PROC}/{pid}/environ").read_bytes()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return {}
+    words = (os.fsdecode(word).partition("=") for word in block.split(b"\0") if word)
+    return {name: value for name, _, value in words}
+
+
 def pids_with_environment(assignment: str, table: ProcessTable | None = None) -> tuple[int, ...]:
     """Live processes that were started with exactly `NAME=value` in their environment.
 

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 import msgspec
 
 from asgi_bench.definitions.plan import PROVEN_VARIABLE
+from asgi_bench.machine.processes import process_variables
 from asgi_bench.measurement.standing import LogPath, StandingServer, StandingServers
 from asgi_bench.model import Plan, PlannedCell, Proof, Trial
+from asgi_bench.serving.environments import recorded_variables
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.proof import PROBE_SCENARIO, ask_workers, changes, proof_of
 
@@ -144,4 +146,8 @@ def _proof(server: StandingServer, timeout_s: float) -> Proof:
         told = ask_workers(server.process.port, planned.cell.workers, timeout_s)
     except ServerFault as fault:
         return Proof(setting, unproven=fault.reason)
-    return proof_of(setting, told, planned.proves)
+    environment = {
+        name: value for pid in server.process.pids for name, value in process_variables(pid).items()
+    }
+    proof = proof_of(setting, told, planned.proves)
+    return msgspec.structs.replace(proof, variables=recorded_variables(environment))

@@ -29,6 +29,7 @@ from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.measurement.locustfile import check_locustfile
 from asgi_bench.measurement.rounds import Enough, measure
 from asgi_bench.model import Plan, RunHeader
+from asgi_bench.serving.environments import recorded_variables, server_environment
 from asgi_bench.store.folders import run_id
 from asgi_bench.store.runs import RunWriter
 
@@ -100,6 +101,7 @@ def carry_out(
             server_packages={} if servers is None else servers.versions,
             server_python=None if servers is None else servers.python_version,
             source=source_of(app_folder(plan)),
+            variables=recorded_variables(server_environment({}, "")),
         )
         with RunWriter(order.parent, header) as writer:
             folder_made(writer.folder)

@@ -12,7 +12,7 @@ import msgspec
 from asgi_bench.model.run import Source
 
 # Raised when entries hold other figures than before.
-INDEX_VERSION = 3
+INDEX_VERSION = 4
 
 TrackedMetric: TypeAlias = Literal[
     "throughput_rps", "server_cpu_s_per_request", "response_time_p50_s"

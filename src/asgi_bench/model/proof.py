@@ -30,3 +30,7 @@ class Proof(msgspec.Struct, frozen=True):
     unproven: str | None = None
     debugging: tuple[str, ...] = ()
     differs: tuple[str, ...] = ()
+    socket_options: dict[str, int | str] = {}
+    """Of an accepted socket, as set by the server or left as the kernel had it."""
+    variables: dict[str, str | None] = {}
+    """The environment that its processes began with: names, and a value where it is no secret."""

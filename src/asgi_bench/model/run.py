@@ -72,6 +72,8 @@ class RunHeader(msgspec.Struct, frozen=True):
     server_packages: dict[str, str] = {}
     server_python: str | None = None
     source: Source | None = None
+    variables: dict[str, str | None] = {}
+    """The environment that every server inherits: names, and a value where it is no secret."""
 
 
 class Run(msgspec.Struct, frozen=True):

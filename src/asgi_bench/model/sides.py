@@ -10,8 +10,9 @@ ROLES: tuple[Role, ...] = ("baseline", "control", "candidate")
 
 
 class Side(msgspec.Struct, frozen=True):
-    """One side: `python` runs its servers, `app` None is the scenario's own.
+    """One side: `python` runs its servers, `app` is what they serve from `app_dir`.
 
+    While it is planned an app of None is the one that both sides share, as it is in older runs.
     `server_args` and `env` are added to those of every server. `description` is what the user
     gave (`uvicorn==0.50.0`, a git ref, a path), `commit` what a ref came to, `packages` the
     versions that its interpreter has installed, `python_version` its own (`CPython 3.11.7`).

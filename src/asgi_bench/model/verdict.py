@@ -11,7 +11,9 @@ VERDICT_VERSION = 1
 
 # From the worst on: what several cells come to.
 Verdict: TypeAlias = Literal["regression", "failed", "invalid", "undecided", "improvement", "pass"]
-DifferenceKind: TypeAlias = Literal["package", "python", "app", "args", "env", "commit", "server"]
+DifferenceKind: TypeAlias = Literal[
+    "package", "python", "app", "args", "env", "commit", "server", "running", "socket"
+]
 GateMetric: TypeAlias = Literal[
     "throughput_rps",
     "server_cpu_s_per_request",
@@ -83,7 +85,9 @@ class CellVerdict(msgspec.Struct, frozen=True):
 class Difference(msgspec.Struct, frozen=True):
     """What is not the same on both sides: a package, the interpreter, the app, flags; None: absent.
 
-    `kind` tells which of them, `name` which one of its kind.
+    `kind` tells which of them, `name` which one of its kind. `running` is what the proof found
+    (`loop`, `parser`), `socket` an option of accepted sockets. A variable of which the name alone
+    is recorded is `set`.
     """
 
     kind: DifferenceKind

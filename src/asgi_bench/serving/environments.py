@@ -57,6 +57,33 @@ _PYTHONS_NEWER = (
     "PYTHON_TLBC",
 )
 
+# What asgi-bench sets itself for a server's start, on purpose the same or different.
+_OURS = ("ASGI_BENCH_", "PYTHONHASHSEED")
+# Of all others the name alone is recorded, for a value may be a secret. These hold none, and decide
+# how fast things are.
+VALUES_TOLD = frozenset(
+    (
+        *("DEBUG", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LD_PRELOAD", "TZ"),
+        *("GLIBC_TUNABLES", "MALLOC_ARENA_MAX", "MALLOC_ARENA_TEST", "MALLOC_CONF"),
+        *("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_"),
+        *("MALLOC_TRIM_THRESHOLD_", "MIMALLOC_PAGE_RESET", "TCMALLOC_RELEASE_RATE"),
+        *("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"),
+        *("TOKIO_WORKER_THREADS", "UV_THREADPOOL_SIZE", "RUST_BACKTRACE", "RUST_LOG"),
+        *("PYTHONASYNCIODEBUG", "PYTHONDEVMODE", "PYTHONDONTWRITEBYTECODE", "PYTHONMALLOC"),
+        *("PYTHONNODEBUGRANGES", "PYTHONOPTIMIZE", "PYTHONTRACEMALLOC", "PYTHONUNBUFFERED"),
+        *("PYTHONUTF8", "PYTHON_CPU_COUNT", "PYTHON_GIL", "PYTHON_JIT"),
+    )
+)
+
+
+def recorded_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Return what is recorded of an environment: every name, and values that hold no secret."""
+    return {
+        name: value if name in VALUES_TOLD else None
+        for name, value in sorted(environment.items())
+        if not name.startswith(_OURS)
+    }
+
 
 def server_environment(
     extra: Mapping[str, str], mark: str, base: Mapping[str, str] | None = None

@@ -37,6 +37,7 @@ class Told(msgspec.Struct, frozen=True):
     python: str
     packages: dict[str, str]
     debugging: tuple[str, ...] = ()
+    socket_options: dict[str, int | str] = {}
 
 
 def ask_workers(port: int, workers: int, timeout_s: float) -> list[Told]:
@@ -98,6 +99,7 @@ def proof_of(setting: str, told: Sequence[Told], proves: Mapping[str, str]) -> P
         tcp_nodelay=None if None in nodelays else all(nodelays),
         python=first.python,
         packages=first.packages,
+        socket_options=first.socket_options,
         worker_pids=tuple(sorted({one.pid for one in told})),
         debugging=tuple(dict.fromkeys(name for one in told for name in one.debugging)),
         fault="; ".join(dict.fromkeys(faults)) or None,

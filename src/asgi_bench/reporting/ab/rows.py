@@ -136,13 +136,13 @@ def side_words(side: Side) -> str:
 def difference_words(found: Difference) -> str:
     """One difference: `uvicorn 0.50.0 → 0.51.0`, `h11 none → 0.16.0`."""
     old, new = (_value(found, value) for value in (found.baseline, found.candidate))
-    kind = {"env": "variable ", "server": "server "}.get(found.kind, "")
+    kind = {"env": "variable ", "server": "server ", "socket": "socket option "}.get(found.kind, "")
     return f"{kind}{plain(found.name)} {old} → {new}"
 
 
 def _value(found: Difference, value: str | None) -> str:
     if value is None:
-        return "none"
+        return "none" if found.kind != "commit" else "the files as they lie"
     text = plain(value)
     return text[:COMMIT_LETTERS] if found.kind == "commit" else text or "empty"
 
