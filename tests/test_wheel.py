@@ -15,10 +15,13 @@ import pytest
 from asgi_bench import __version__
 from asgi_bench.store.runs import read_run
 from tests.command_line import LOCK_PATIENCE_S, REFUSED
+from tests.situation import Said, situation
 
 ROOT = Path(__file__).resolve().parents[1]
 # Packed from a clean tree, or from one in which others have left their caches.
 LEFT_OUT = ("__pycache__",)
+# What a bare `uvicorn` doesn't bring along.
+NOT_BARE = ("uvloop", "httptools", "uvicorn_worker", "daphne", "granian", "gunicorn", "hypercorn")
 
 pytestmark = pytest.mark.slow
 
@@ -45,10 +48,30 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin"
 
 
+@pytest.fixture(scope="module")
+def bare(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` of an environment with the wheel and what it requires, and a bare `uvicorn`."""
+    folder = tmp_path_factory.mktemp("bare")
+    venv.create(folder, with_pip=False, symlinks=True)
+    (own,) = folder.glob("lib/python*/site-packages")
+    (wheels,) = installed.parent.glob("lib/python*/site-packages")
+    for entry in [*wheels.glob("asgi_bench*"), *Path(sysconfig.get_path("purelib")).iterdir()]:
+        name = entry.name.lower().replace("-", "_")
+        is_ours = name.startswith(("asgi_bench", "__editable__", "_virtualenv"))
+        is_left_out = name.startswith(NOT_BARE) or (is_ours and entry.parent != wheels)
+        if not is_left_out and not (own / entry.name).exists():
+            (own / entry.name).symlink_to(entry)
+    return folder / "bin"
+
+
 def pip(*arguments: str) -> None:
     """Run this environment's pip."""
     argv = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
     subprocess.run(argv, check=True, timeout=300)
+
+
+def _clean() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def call(bin_folder: Path, arguments: Sequence[str], folder: Path) -> list[str]:
@@ -56,12 +79,11 @@ def call(bin_folder: Path, arguments: Sequence[str], folder: Path) -> list[str]:
 
     While another run holds the machine, it is asked again.
     """
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     argv = [str(bin_folder / "asgi-bench"), *arguments]
     deadline = time.monotonic() + LOCK_PATIENCE_S
     while True:
         done = subprocess.run(
-            argv, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
+            argv, cwd=folder, env=_clean(), capture_output=True, text=True, timeout=120, check=False
         )
         if REFUSED not in done.stderr or time.monotonic() > deadline:
             assert done.returncode == 0, done.stdout + done.stderr
@@ -129,3 +151,38 @@ def test_the_installed_command_measures(installed: Path, tmp_path: Path) -> None
     assert run.trials[0].requests > 0
     assert list((folder / "charts").glob("*.svg"))
     assert str(ROOT) not in (folder / "run.json").read_text().replace(sys.prefix, "")
+
+
+@situation(
+    "alone",
+    "You installed a bare `uvicorn`, without what makes it fast: what is installed is measured",
+    says="skipped  uvicorn/default/w1/hello: not installed: pip install 'uvicorn[standard]'",
+)
+def test_what_is_installed_is_measured(said: Said, bare: Path, tmp_path: Path) -> None:
+    """The variant that a bare uvicorn picks needs no more than that."""
+    argv = [str(bare / "python"), "-m", "asgi_bench", "check", "--wait", f"{LOCK_PATIENCE_S:g}s"]
+    done = subprocess.run(argv, cwd=tmp_path, env=_clean(), capture_output=True, text=True)
+    said(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("ok ")]
+    assert line.startswith("ok       uvicorn/h11-asyncio/w1/hello")
+
+
+@situation(
+    "alone",
+    "No server is installed at all",
+    says="nothing can be measured: no chosen server is installed with all it needs; … -m pip "
+    "install daphne 'granian[uvloop]'",
+)
+def test_without_any_server_one_line_says_what_helps(
+    said: Said, bare: Path, tmp_path: Path
+) -> None:
+    """Its command installs them for the interpreter that looked; nothing is written."""
+    for entry in bare.parent.glob("lib/python*/site-packages/uvicorn*"):
+        entry.unlink()
+    argv = [str(bare / "python"), "-m", "asgi_bench", "run", "--rounds", "2"]
+    done = subprocess.run(argv, cwd=tmp_path, env=_clean(), capture_output=True, text=True)
+    said(done.stderr)
+    assert f"; {bare / 'python'} -m pip install " in done.stderr
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,7 @@ from asgi_bench.analysis.summary import summarize
 from asgi_bench.cli import run as module
 from asgi_bench.cli.run import exit_code
 from asgi_bench.errors import ExitCode
-from tests.command_line import FAULTY_SERVERS, TINY, Finished, command, in_process
+from tests.command_line import FAULTY_SERVERS, SERVERS, TINY, Finished, command, in_process
 from tests.situation import Said, situation
 from tests.synthetic_run import synthetic_run, troubled_run
 
@@ -49,13 +49,32 @@ def skipped(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     )  # fmt: skip
 
 
-def test_where_all_is_skipped_the_run_says_so_and_passes(skipped: Finished) -> None:
-    """Every cell is ok or skipped: exit code 0, a row with the reason, a readable folder."""
-    assert skipped.code == 0, skipped.stderr
-    assert skipped.run.trials == ()
-    assert "pip install 'no-such-package>=1'" in skipped.stdout
-    (cell,) = summarize(skipped.run).cells
-    assert (cell.outcome, cell.requests, cell.throughput_rps.value) == ("skipped", 0, None)
+@situation(
+    "alone",
+    "None of the chosen servers is installed with all it needs",
+    says="nothing can be measured: no chosen server is installed with all it needs; … -m pip "
+    "install 'no-such-package>=1'",
+)
+def test_where_all_is_skipped_one_line_says_what_helps(said: Said, skipped: Finished) -> None:
+    """Exit code 1, and neither a folder nor charts of nothing."""
+    said(skipped.stderr)
+    assert skipped.code == 1
+    assert (skipped.stdout, list(skipped.folder.glob("results/*/run.json"))) == ("", [])
+    assert len(skipped.stderr.splitlines()) == 1
+
+
+@situation(
+    "alone",
+    "You ask for more workers than any of the chosen servers takes",
+    says="nothing can be measured: single/default/w2/hello: takes no worker count",
+)
+def test_where_nothing_can_do_it_each_reason_is_told(said: Said, tmp_path: Path) -> None:
+    """Nothing is installed that would help."""
+    finished = in_process(
+        *("run", "--runners", str(SERVERS), "-s", "single", "-w", "2"), folder=tmp_path
+    )
+    said(finished.stderr)
+    assert (finished.code, finished.stdout) == (1, "")
 
 
 def test_a_fault_of_usage_makes_no_folder(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from asgi_bench.cli.measuring import planned
+from asgi_bench.cli.measuring import check_measurable, planned
 from asgi_bench.cli.options import Wait, with_selection
 from asgi_bench.definitions.quantities import parse_duration
 from asgi_bench.definitions.selection import Selection
@@ -22,6 +22,7 @@ def check(selection: Selection, wait: Wait = None) -> None:
     not used.
     """
     plan = planned(selection)
+    check_measurable(plan)
     wait_s = 0.0 if wait is None else parse_duration(wait, "--wait")
     with tempfile.TemporaryDirectory(prefix="asgi-bench-check-") as folder:
         results = check_all(plan, Path(folder), _tell, announce=print, lock_wait_s=wait_s)

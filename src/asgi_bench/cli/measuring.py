@@ -1,11 +1,14 @@
 """What the measuring verbs share: the plan of a selection, and what it would do."""
 
 import shlex
+import sys
 
 import msgspec
 
+from asgi_bench.definitions.installed import install_command
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import Selection
+from asgi_bench.errors import BenchError
 from asgi_bench.machine.affinity import format_cpus, split_cpus
 from asgi_bench.measurement.rounds import rounds_and_blocks
 from asgi_bench.measurement.schedule import load_duration_s
@@ -15,11 +18,30 @@ from asgi_bench.model import Plan
 OVERHEAD_S_PER_TRIAL = 0.6
 # Of one server setting: three starts, its stop, its overload, its restart (measured).
 BEHAVIOUR_S = 16.0
+# Of why nothing can be measured.
+MOST_REASONS = 3
 
 
 def planned(selection: Selection) -> Plan:
     """Return the plan of a selection on this machine's CPUs; raises UsageError."""
     return load_plan(on_this_machine(selection))
+
+
+def check_measurable(plan: Plan) -> None:
+    """Raise BenchError where nothing can be measured; the one line says what helps."""
+    reasons = {planned.cell.process_key: planned.skip_reason for planned in plan.cells}
+    if not all(reasons.values()):
+        return
+    missing = [line for planned in plan.cells for line in planned.missing]
+    if missing:
+        python = shlex.quote(plan.python or sys.executable)
+        raise BenchError(
+            f"nothing can be measured: no chosen server is installed with all it needs; "
+            f"{python} -m {install_command(missing)}"
+        )
+    told = [f"{key}: {reason}" for key, reason in reasons.items()]
+    more = f"; and {len(told) - MOST_REASONS} more" if len(told) > MOST_REASONS else ""
+    raise BenchError(f"nothing can be measured: {'; '.join(told[:MOST_REASONS])}{more}")
 
 
 def on_this_machine(selection: Selection) -> Selection:

@@ -10,7 +10,7 @@ import typer
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import survey
 from asgi_bench.cli.goal_options import Budget, Precision, Reference, check_goal, goal_of
-from asgi_bench.cli.measuring import behaviour_text, dry_run_text, planned
+from asgi_bench.cli.measuring import behaviour_text, check_measurable, dry_run_text, planned
 from asgi_bench.cli.options import (
     DEFAULT_OUTPUT,
     Behaviour,
@@ -65,6 +65,7 @@ def run(
         if behaviour:
             print(behaviour_text(plan, idle_watch_s))
         return
+    check_measurable(plan)
     warning = busy_warning()
     if warning is not None:
         say(f"warning: {warning}")

@@ -60,7 +60,7 @@ def unavailable(
     env: Mapping[str, str],
 ) -> str | None:
     """Return why a variant can't be started in a folder and an environment, or None."""
-    missing = packages.missing((*server.requires, *variant.requires))
+    missing = missing_of(server, variant, packages)
     if missing:
         return f"not installed: {install_command(missing)}"
     values = {"python": packages.python, "here": server.here}
@@ -68,6 +68,11 @@ def unavailable(
     if not packages.has_program(program, working_dir, env):
         return f"not installed: no program {program!r} on the PATH"
     return None
+
+
+def missing_of(server: Server, variant: Variant, packages: Packages) -> tuple[str, ...]:
+    """Return the requirement lines of a variant that are not met."""
+    return packages.missing((*server.requires, *variant.requires))
 
 
 def list_server(

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench.definitions.app_import import style_of
-from asgi_bench.definitions.availability import Packages, unavailable
+from asgi_bench.definitions.availability import Packages, missing_of, unavailable
 from asgi_bench.definitions.folders import shipped_apps, shipped_runners
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.loads import DEFAULT_CONNECTIONS, loads
@@ -228,6 +228,7 @@ def _planned(
         server_version=packages.version(server) if reason is None else None,
         skip_reason=reason,
         worker_timeout_flag=server.worker_timeout_flag,
+        missing=missing_of(server, variant, packages) if reason is not None else (),
         proof_command=command(PROOF_APP, app_dir) if _takes_app(argv) else (),
         # Flags of the user's may mean another loop or parser than the variant's own.
         proves={} if selection.server_args else variant.proves,
