@@ -169,3 +169,99 @@ def test_an_interpreter_that_is_none_is_said(tmp_path: Path) -> None:
     """A path that can't be run is a fault of usage that names it."""
     with pytest.raises(UsageError, match=r"/no/python: can.t be run: No such file"):
         style_of(OwnApp("it:app", tmp_path), "/no/python", os.environ, 1)
+
+
+FACTORIES = f"""
+import os
+{ASGI3}
+def make(): return os.environ["SHOP_PREFIX"] and app
+async def make_async(): return app
+def make_of(config): return app
+class Shop:
+  async def __call__(self, scope, receive, send): ...
+class Holder:
+  app = Shop()
+def old(connection): return lambda receive, send: None
+def old_of(settings): return settings["database"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "is_factory", "says"),
+    [
+        pytest.param(
+            *(target, is_factory, says),
+            marks=situation("reasons", what, says=says),
+            id=f"{target}{'()' if is_factory else ''}",
+        )
+        for target, is_factory, what, says in (
+            (
+                *("it:make", True, "`--factory`, and the factory needs a variable"),
+                "it:make is a factory that fails: KeyError: 'SHOP_PREFIX': that variable isn't "
+                "set; --env SHOP_PREFIX=VALUE sets it",
+            ),
+            (
+                *("it:make", False, "APP is a factory that fails, and `--factory` is left out"),
+                "it takes no scope, and called as a factory it raises KeyError: 'SHOP_PREFIX'",
+            ),
+            (
+                *("it:make_async", True, "`--factory`, and the factory is async"),
+                "it:make_async is no factory of an app: it is async, and servers don't await what "
+                "it returns",
+            ),
+            (
+                *("it:make_async", False, "APP is an async factory"),
+                "it is an async function without parameters: no scope, and servers await no "
+                "factory",
+            ),
+            (
+                *("it:make_of", True, "`--factory`, and the factory wants an argument"),
+                "it:make_of is no factory of an app: it takes (config); a factory is called "
+                "without arguments",
+            ),
+            (
+                *("it:make_of", False, "APP is a factory that wants an argument"),
+                "it makes an app of (config); a factory is called without arguments",
+            ),
+            (
+                *("it:Holder", False, "APP is a class whose instances are no apps"),
+                "it takes no scope, and makes Holder, which is no app either",
+            ),
+            (
+                *("it:Holder", True, "`--factory`, and what it makes is no app"),
+                "what the factory returns is no ASGI application: it is Holder, which can't be "
+                "called",
+            ),
+            (
+                *("it:old_of", False, "APP is a function of its settings"),
+                "it takes (settings), not (scope, receive, send); of a scope alone it makes "
+                "KeyError: 'database'",
+            ),
+        )
+    ],
+)
+def test_factories_are_told_truly(
+    target: str, is_factory: bool, says: str, said: Said, tmp_path: Path
+) -> None:
+    """What is wrong with a factory, in one true line; `--factory` is a hint only where it helps."""
+    text = str(_fault(tmp_path, FACTORIES, target, is_factory=is_factory))
+    said(text)
+    assert "can't be imported" not in text and "add --factory" not in text
+
+
+def test_what_is_served_is_known_by_trying(tmp_path: Path) -> None:
+    """A class whose instances are apps gets the hint, and with it is one; so old styles stay."""
+    assert "it makes the app, so add --factory" in str(_fault(tmp_path, FACTORIES, "it:Shop"))
+    assert _style(tmp_path, FACTORIES, "it:Shop", is_factory=True) == "asgi3"
+    assert _style(tmp_path, FACTORIES, "it:Holder.app") == "asgi3"
+    assert _style(tmp_path, FACTORIES, "it:old") == "asgi2"
+
+
+def test_a_variable_that_an_import_needs_is_named(tmp_path: Path) -> None:
+    """The flag that sets it stands beside the exception; another KeyError has no such hint."""
+    text = f"import os\nos.environ['SHOP_DB']\n{ASGI3}"
+    assert str(_fault(tmp_path, text)).endswith(
+        "can't be imported: KeyError: 'SHOP_DB': "
+        "that variable isn't set; --env SHOP_DB=VALUE sets it"
+    )
+    assert str(_fault(tmp_path, f"{{}}['SHOP_DB']\n{ASGI3}")).endswith("KeyError: 'SHOP_DB'")

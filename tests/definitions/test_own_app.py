@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_bench.definitions.own_app import (
+    ATTRIBUTE_APP,
+    ATTRIBUTE_VARIABLE,
     FACTORY_APP,
     FACTORY_VARIABLE,
     OwnApp,
@@ -146,3 +148,13 @@ def test_a_factory_is_served_by_the_shipped_module() -> None:
     assert [path.name for path in Path(factory).glob("*.py")] == ["asgi_bench_factory.py"]
     assert OwnApp("a:app", Path("/x")).folders == ("/x",)
     assert OwnApp("a:app", Path("/x")).env == {}
+
+
+def test_an_app_below_an_attribute_is_served_by_a_module_of_ours() -> None:
+    """Not every server follows dots: each is told the same, and finds the app by a variable."""
+    own = OwnApp("shop:container.app", Path("/x"))
+    assert scenario_of(own).app == ATTRIBUTE_APP
+    assert own.env == {ATTRIBUTE_VARIABLE: "shop:container.app"}
+    folder, attribute = own.folders
+    assert folder == "/x"
+    assert [path.name for path in Path(attribute).glob("*.py")] == ["asgi_bench_attribute.py"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.errors import UsageError
+from asgi_bench.log_reasons import reason_in
 from asgi_bench.machine.errands import run_errand
 
 SCRIPT = Path(__file__).with_name("import_script.py")
@@ -31,8 +32,11 @@ def style_of(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float)
     told = _ask(own, python, env, timeout_s)
     target = own.target
     if "error" in told:
+        what = "can't be imported" if told["doing"] == "import" else "is a factory that fails"
         first_line = told["error"].partition("\n")[0]
-        raise AppFault(f"APP {target} can't be imported: {first_line}", told["traceback"])
+        unset = told["unset"]
+        hint = f": that variable isn't set; --env {unset}=VALUE sets it" if unset else ""
+        raise AppFault(f"APP {target} {what}: {first_line}{hint}", told["traceback"])
     module, _, attribute = target.partition(":")
     if "missing" in told:
         raise AppFault(
@@ -44,9 +48,13 @@ def style_of(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float)
         there = f"; there are: {names}" if names else ""
         raise AppFault(f"APP {target}: module {module!r} has no attribute {attribute!r}{there}")
     style = str(told["style"])
-    if style not in STYLES:
-        raise AppFault(f"APP {target} is no ASGI application: it {style}")
-    return style
+    if style in STYLES:
+        return style
+    if told.get("of") == "factory":
+        raise AppFault(f"APP {target} is no factory of an app: it {style}")
+    if "of" in told:
+        raise AppFault(f"APP {target}: what the factory returns is no ASGI application: it {style}")
+    raise AppFault(f"APP {target} is no ASGI application: it {style}")
 
 
 def _ask(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float) -> dict[str, Any]:
@@ -67,6 +75,6 @@ def _ask(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float) -> 
         if result.is_file():
             told: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
             return told
-        lines = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        last = f": {lines[-1]}" if lines else ""
+        line = reason_in(output.read_text(encoding="utf-8", errors="replace"))
+        last = f": {line}" if line else ""
         raise AppFault(f"APP {own.target}: its import ended Python with code {code}{last}")

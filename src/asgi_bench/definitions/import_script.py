@@ -17,6 +17,15 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 OURS = ("<string>", "<frozen importlib", importlib.__file__)
+# Where `os.environ` raises: Python 3.11 has its module frozen.
+OF_ENVIRON = ("<frozen os>", os.__file__)
+# Stands for the exception in what is told of a trial that failed.
+FAULT = "\0"
+# A scope for telling an ASGI 2 app, which takes it alone, from a factory that wants something.
+SCOPE = {"type": "http", "asgi": {"version": "2.0"}, "method": "GET", "path": "/", "headers": []}
+# What is done with the user's code just now; a fault is told with it. Of what was only tried it
+# is the style that a fault makes known.
+doing = "import"
 
 
 def tell(**facts: object) -> None:
@@ -32,8 +41,29 @@ def tell_fault(kind: type, fault: BaseException, trace: Any) -> None:
     name = getattr(fault, "name", None)
     if isinstance(fault, ModuleNotFoundError) and name and f"{module}.".startswith(f"{name}."):
         tell(missing=name)
+    if doing not in ("import", "call"):
+        tell(style=doing.replace(FAULT, _in_words(fault)))
     lines = traceback.format_exception(kind, fault, _own_frames(trace))
-    tell(traceback="".join(lines), error=traceback.format_exception_only(kind, fault)[-1].strip())
+    tell(
+        traceback="".join(lines),
+        error=_in_words(fault),
+        doing=doing,
+        unset=_unset_variable(fault, trace),
+    )
+
+
+def _in_words(fault: BaseException) -> str:
+    return traceback.format_exception_only(type(fault), fault)[-1].strip()
+
+
+def _unset_variable(fault: BaseException, trace: Any) -> "str | None":
+    """The variable that `os.environ[...]` was asked for in vain."""
+    if not isinstance(fault, KeyError) or not fault.args:
+        return None
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    is_environ = trace is not None and trace.tb_frame.f_code.co_filename in OF_ENVIRON
+    return str(fault.args[0]) if is_environ else None
 
 
 def _own_frames(trace: "TracebackType | None") -> "TracebackType | None":
@@ -46,21 +76,62 @@ def style(app: object) -> str:
     """Tell ASGI 3 (scope, receive, send) from ASGI 2 (scope), or what is neither."""
     if not callable(app):
         return f"is {type(app).__name__}, which can't be called"
-    try:
-        signature = inspect.signature(app)
-    except (TypeError, ValueError):
+    signature = _signature(app)
+    if signature is None:
         return "asgi3"
-    for count, name in ((3, "asgi3"), (1, "asgi2")):
-        try:
-            signature.bind(*range(count))
-        except TypeError:
-            continue
-        return name
-    try:
-        signature.bind()
-    except TypeError:
+    if _takes(signature, 3):
+        return "asgi3"
+    if _takes(signature, 1):
+        return _of_one_argument(app, signature)
+    if not _takes(signature, 0):
         return f"takes {signature}, not (scope, receive, send)"
-    return "takes no scope; if it makes the app, add --factory"
+    return _of_no_argument(app)
+
+
+def _takes(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
+
+
+def _of_one_argument(app: Any, signature: inspect.Signature) -> str:
+    """Tell an ASGI 2 app from a factory that wants an argument, by what it makes of a scope."""
+    (first, *_) = signature.parameters
+    if first == "scope" or signature.parameters[first].kind is inspect.Parameter.VAR_POSITIONAL:
+        return "asgi2"
+    global doing
+    doing = f"takes {signature}, not (scope, receive, send); of a scope alone it makes {FAULT}"
+    kind = _signature(app(dict(SCOPE)))
+    if kind is not None and _takes(kind, 3):
+        return f"makes an app of {signature}; a factory is called without arguments"
+    return "asgi2"
+
+
+def _of_no_argument(found: Any) -> str:
+    """What takes nothing may be a factory: whether `--factory` would do is tried."""
+    global doing
+    doing = f"takes no scope, and called as a factory it raises {FAULT}"
+    made = found()
+    if inspect.iscoroutine(made):
+        made.close()
+        return "is an async function without parameters: no scope, and servers await no factory"
+    if callable(made) and _takes_scope(made):
+        return "takes no scope; it makes the app, so add --factory"
+    return f"takes no scope, and makes {type(made).__name__}, which is no app either"
+
+
+def _takes_scope(made: Any) -> bool:
+    signature = _signature(made)
+    return signature is None or _takes(signature, 3) or _takes(signature, 1)
+
+
+def _signature(found: Any) -> "inspect.Signature | None":
+    try:
+        return inspect.signature(found)
+    except (TypeError, ValueError):
+        return None
 
 
 def _apps_in(module: ModuleType) -> "list[str]":
@@ -77,6 +148,7 @@ def _apps_in(module: ModuleType) -> "list[str]":
 
 def main() -> None:
     """Import, look, tell."""
+    global doing
     sys.excepthook = tell_fault
     module_name, _, attribute = sys.argv[1].partition(":")
     module = importlib.import_module(module_name)
@@ -88,7 +160,16 @@ def main() -> None:
     if sys.argv[3] == "factory":
         if not callable(found):
             tell(style=f"is {type(found).__name__}, which can't be called: no factory")
+        signature = _signature(found)
+        if signature is not None and not _takes(signature, 0):
+            tell(style=f"takes {signature}; a factory is called without arguments", of="factory")
+        doing = "call"
         found = found()
+        if inspect.isawaitable(found):
+            if inspect.iscoroutine(found):
+                found.close()
+            tell(style="is async, and servers don't await what it returns", of="factory")
+        tell(style=style(found), of="what it returns")
     tell(style=style(found))
 
 

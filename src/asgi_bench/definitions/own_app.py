@@ -10,11 +10,13 @@ from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Request, Scenario, WeightedRequest
 
-# Servers take an application alone, so one that a factory makes comes from this shipped module;
-# it finds the factory by the variable. It lies in a folder of its own: beside it nothing can
-# hide a module of the user's.
+# Servers take an application alone, and gunicorn none whose attribute has dots. So one that a
+# factory makes, or that lies below an attribute, comes from a shipped module, which finds it by
+# the variable. Each lies in a folder of its own: beside it nothing can hide a module of the user's.
 FACTORY_APP = "asgi_bench_factory:app"
 FACTORY_VARIABLE = "ASGI_BENCH_FACTORY"
+ATTRIBUTE_APP = "asgi_bench_attribute:app"
+ATTRIBUTE_VARIABLE = "ASGI_BENCH_ATTRIBUTE"
 
 _SUFFIXES = (".py", ".so")
 # Many folders have them, and no app imports them.
@@ -62,19 +64,29 @@ class OwnApp(msgspec.Struct, frozen=True):
     @property
     def served(self) -> str:
         """What a server is told to serve."""
-        return FACTORY_APP if self.is_factory else self.target
+        if self.is_factory:
+            return FACTORY_APP
+        return ATTRIBUTE_APP if self._has_dots else self.target
 
     @property
     def folders(self) -> tuple[str, ...]:
         """Where what is served is found: they come first on the servers' module path."""
         if self.is_factory:
             return str(self.app_dir), str(shipped_apps() / "factory")
+        if self._has_dots:
+            return str(self.app_dir), str(shipped_apps() / "attribute")
         return (str(self.app_dir),)
 
     @property
     def env(self) -> dict[str, str]:
         """The variables that servers need for it."""
-        return {FACTORY_VARIABLE: self.target} if self.is_factory else {}
+        if self.is_factory:
+            return {FACTORY_VARIABLE: self.target}
+        return {ATTRIBUTE_VARIABLE: self.target} if self._has_dots else {}
+
+    @property
+    def _has_dots(self) -> bool:
+        return "." in self.target.partition(":")[2]
 
 
 def working_folder(app_dir: Path, current: Path) -> Path:
