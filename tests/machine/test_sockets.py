@@ -208,3 +208,13 @@ def test_a_strangers_listener_beside_ours_has_no_owner(listener: socket.socket) 
         finally:
             child.kill()
     eventually(lambda: len(sockets.listening_inodes(port)) == 1)
+
+
+def test_a_connection_that_was_closed_while_we_looked_is_no_strangers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server that closes after its answers may do so between two readings of the kernel."""
+    gone = 2**62
+    monkeypatch.setattr(sockets, "_server_ends", lambda *_: [gone])
+    found = sockets.connection_owners(1, [2], [os.getpid()])
+    assert found == sockets.ConnectionOwners({})

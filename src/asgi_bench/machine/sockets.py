@@ -209,6 +209,10 @@ def connection_owners(
     ends = _server_ends(local_port, set(client_ports))
     trees = tuple(sorted(pids))
     held = owners({inode for inode in ends if inode}, trees)
+    if not all(held.get(inode, True) for inode in ends):
+        # What nobody holds any more was closed while we looked: it is no stranger's.
+        there = {row.inode for row in tcp_rows()}
+        ends = [inode for inode in ends if not inode or held[inode] or inode in there]
     by_pid: dict[int, int] = {}
     foreign = 0
     for inode in ends:

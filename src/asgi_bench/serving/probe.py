@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Literal, TypeAlias
 
 from asgi_bench.machine.ports import HOST
@@ -52,7 +53,12 @@ class Probe:
     @property
     def client_port(self) -> int | None:
         """Our end of the connection, as long as the server holds the other."""
-        return None if self._connection.is_spent else self._connection.client_port
+        if not self._connection.is_open:
+            return None
+        with suppress(NoAnswer):
+            if self._connection.has_hung_up():
+                return None
+        return self._connection.client_port
 
     def advance(self, wait_s: float = 0.0) -> ProbeState:
         """Send what is due and take answers; waits up to `wait_s` for each."""
