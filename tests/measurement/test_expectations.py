@@ -101,6 +101,23 @@ def test_an_app_that_no_server_can_serve_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("at_once")
+def test_a_server_that_the_app_does_not_suit_refuses_it_for_no_other(tmp_path: Path) -> None:
+    """One that serves it tells what is right; one without lifespan is asked last."""
+    wrong, right = _cell("(500, b'')", "two"), _cell("(200, b'right')")
+    settled, _ = _settled(tmp_path, OPEN, wrong, right)
+    assert (settled.expect_status, settled.expect_body) == (200, "right")
+    without = msgspec.structs.replace(_cell("(200, b'other')", "two"), has_lifespan=False)
+    settled, _ = _settled(tmp_path / "b", OPEN, without, right)
+    assert settled.expect_body == "right"
+    alone = msgspec.structs.replace(wrong, has_lifespan=False)
+    with pytest.raises(UsageError) as caught:
+        _settled(tmp_path / "c", OPEN, alone)
+    assert str(caught.value).endswith(
+        "(asked of two/default/w1/app; two has no lifespan: it never runs the app's start-up)"
+    )
+
+
+@pytest.mark.usefixtures("at_once")
 def test_a_wrong_status_comes_with_the_servers_account(tmp_path: Path) -> None:
     """What the server logged about it is told beside the line."""
     with pytest.raises(UsageError, match="answered with status 500") as caught:
@@ -165,7 +182,8 @@ def test_a_request_of_a_file_that_fails_is_named(tmp_path: Path) -> None:
         _settled(tmp_path, mix, _cell("(404 if self.path == '/b' else 200, b'')"))
     assert str(caught.value) == (
         "[b]: GET /b is answered with status 404 (no body); if that is right, "
-        "say expect_status = 404, else see its path, method, headers and body"
+        "say expect_status = 404, else see its path, method, headers and body (asked of "
+        "one/default/w1/app)"
     )
 
 

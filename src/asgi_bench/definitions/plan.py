@@ -228,6 +228,7 @@ def _planned(
         server_version=packages.version(server) if reason is None else None,
         skip_reason=reason,
         worker_timeout_flag=server.worker_timeout_flag,
+        has_lifespan="lifespan" in server.supports,
         missing=missing_of(server, variant, packages) if reason is not None else (),
         proof_command=command(PROOF_APP, app_dir) if _takes_app(argv) else (),
         # Flags of the user's may mean another loop or parser than the variant's own.

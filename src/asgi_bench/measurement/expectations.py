@@ -13,6 +13,7 @@ import msgspec
 from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.machine.ports import free_port
 from asgi_bench.measurement.interruption import uninterrupted
+from asgi_bench.measurement.standing import lifespan_words
 from asgi_bench.model import Plan, PlannedCell, Request, Scenario
 from asgi_bench.serving.expectation import RequestT, answer_of, learned, parts_compared
 from asgi_bench.serving.faults import ServerFault
@@ -93,6 +94,7 @@ def _with_settled(scenario: Scenario, settled: Sequence[Request]) -> Scenario:
 def _learn(plan: Plan, scenario: Scenario, unknown: Sequence[Request], folder: Path) -> Lesson:
     """Find out the right answers to some of a scenario's requests."""
     first_fault: BenchError | None = None
+    first_refusal: UsageError | None = None
     for number, planned in enumerate(_teachers(plan, scenario)):
         logs = [folder / f"{scenario.name}-{number}-{start}.log" for start in range(STARTS)]
         log = logs[0]
@@ -109,11 +111,20 @@ def _learn(plan: Plan, scenario: Scenario, unknown: Sequence[Request], folder: P
             }
             return Lesson(found, planned.cell.key, sent)
         except UsageError as fault:
-            fault.account = _last_lines(log)
-            raise
+            # It may not suit this server alone: one that serves it tells what is right.
+            first_refusal = first_refusal or _refusal(planned, fault, log)
+    if first_refusal is not None:
+        raise first_refusal
     if first_fault is not None:
         raise first_fault
     return NOTHING  # Nothing will be measured: every cell is skipped with its reason.
+
+
+def _refusal(planned: PlannedCell, fault: UsageError, log: Path) -> UsageError:
+    lack = "" if planned.has_lifespan else f"; {lifespan_words(planned)}"
+    told = UsageError(f"{fault} (asked of {planned.cell.process_key}{lack})")
+    told.account = _last_lines(log)
+    return told
 
 
 def _no_server(planned: PlannedCell, fault: ServerFault, log: Path) -> BenchError:
@@ -123,14 +134,17 @@ def _no_server(planned: PlannedCell, fault: ServerFault, log: Path) -> BenchErro
 
 
 def _teachers(plan: Plan, scenario: Scenario) -> list[PlannedCell]:
-    """Cells to learn from: one of each server, the reference's first, with the fewest workers."""
+    """Cells to learn from: one of each server, with the fewest workers.
+
+    Those that run the app's start-up come first, of them the reference's.
+    """
     cells = [
         planned
         for planned in plan.cells
         if planned.skip_reason is None and planned.cell.scenario == scenario.name
     ]
     is_other = {one.cell.key: not one.cell.key.startswith(f"{plan.reference}/") for one in cells}
-    cells.sort(key=lambda one: (is_other[one.cell.key], one.cell.workers))
+    cells.sort(key=lambda one: (not one.has_lifespan, is_other[one.cell.key], one.cell.workers))
     by_server: dict[str, PlannedCell] = {}
     for planned in cells:
         by_server.setdefault(planned.cell.server, planned)

@@ -134,6 +134,18 @@ def with_shared_chance(planned: PlannedCell, seed: int, round: int, block: int) 
     return msgspec.structs.replace(planned, env=env)
 
 
+def with_what_it_lacks(fault: ServerFault, planned: PlannedCell) -> str:
+    """The reason of a fault, and what the server can't do where that may be behind it."""
+    if planned.has_lifespan or not fault.probes_sent:
+        return fault.reason
+    return f"{fault.reason} ({lifespan_words(planned)})"
+
+
+def lifespan_words(planned: PlannedCell) -> str:
+    """That a server leaves out what an app may need."""
+    return f"{planned.cell.server} has no lifespan: it never runs the app's start-up"
+
+
 class StandingServers:
     """All servers of a block, up inside the `with` block and gone after it."""
 
@@ -218,5 +230,5 @@ class StandingServers:
                 server.settle(outcome, self._plan.server_cpus)
             else:
                 server.probes_sent, server.probe_errors = outcome.probes_sent, outcome.errors
-                server.fail(outcome.reason)
+                server.fail(with_what_it_lacks(outcome, server.cells[0]))
                 server.process.kill()

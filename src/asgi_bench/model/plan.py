@@ -137,6 +137,8 @@ class PlannedCell(msgspec.Struct, frozen=True):
     """The folder of its app; empty in older runs, where it is `working_dir`."""
     worker_timeout_flag: str | None = None
     """The server's flag for how long a worker may stay silent until it is replaced."""
+    has_lifespan: bool = True
+    """Whether the server runs an app's start-up and shutdown, as its runner states."""
     missing: tuple[str, ...] = ()
     """Requirement lines that a skipped cell needs and that are not met."""
 
