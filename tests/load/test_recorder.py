@@ -1,10 +1,13 @@
 """A user's own locustfile under the harness's commands: counted exactly, whenever a slice ends."""
 
 import re
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Protocol
 
 import msgspec
 import pytest
@@ -14,6 +17,7 @@ from asgi_bench.load.generator import LoadFault, LoadProcess, Refusal, stock_arg
 from asgi_bench.load.messages import Close, Closed, Load, Loaded
 from asgi_bench.load.user import STRETCH_S
 from tests.known_answers import Behaviour, KnownAnswers, expected_errors
+from tests.situation import Said, situation
 
 pytestmark = pytest.mark.slow
 
@@ -38,9 +42,32 @@ class Steps(LoadTestShape):
 """
 
 
+ELSEWHERE = """
+    def __init__(self, environment):
+        super().__init__(environment)
+        self.host = "http://127.0.0.1:{port}"
+
+
+from locust import events
+
+
+@events.quitting.add_listener
+def judge(environment, **_):
+    environment.process_exit_code = 3
+"""
+
+
+class HasPort(Protocol):
+    """Where users are sent."""
+
+    @property
+    def port(self) -> int:
+        """The port on 127.0.0.1."""
+
+
 @contextmanager
 def recorded(
-    folder: Path, server: KnownAnswers, locustfile: str, connections: int = CONNECTIONS
+    folder: Path, server: HasPort, locustfile: str, connections: int = CONNECTIONS
 ) -> Iterator[LoadProcess]:
     """A load process with users of a locustfile, which has greeted."""
     file = folder / "users.py"
@@ -149,6 +176,8 @@ def test_the_steps_of_a_shape_are_one_load(known: KnownAnswers, tmp_path: Path) 
         closed = process.ask(Close("/"), Closed, TIMEOUT_S)
     counts = server.counts()
     assert all(load.requests > 0 for load in loads)
+    assert all(load.users is not None and load.users.has_shape for load in loads)
+    assert loads[-1].users is not None and loads[-1].users.users == pytest.approx(3)
     assert closed.sent_total == counts.requests
     # Whatever connections were asked for: a shape has users of its own.
     assert counts.connections == 3 * CONNECTIONS
@@ -162,3 +191,24 @@ def test_a_shape_that_ends_within_a_slice_is_a_fault(known: KnownAnswers, tmp_pa
     with recorded(tmp_path, server, VISITOR + SHAPE.format(rest="None")) as process:
         with pytest.raises(LoadFault, match=told):
             process.ask(Load("/", 20.0, ()), Loaded, TIMEOUT_S)
+
+
+@situation(
+    "credit",
+    "A FastUser of your locustfile sets a host of its own when it is made",
+    says="elsewhere_host='127.0.0.1:…'",
+)
+def test_fast_users_of_another_host_are_told(
+    said: Said, known: KnownAnswers, tmp_path: Path
+) -> None:
+    """All they sent went elsewhere; and the exit code that the file sets is known at the end."""
+    server = known.behave(Behaviour(delay_s=0.005))
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        file = VISITOR + ELSEWHERE.format(port=server.port)
+        with recorded(tmp_path, SimpleNamespace(port=nobody.getsockname()[1]), file) as process:
+            loaded = process.ask(Load("/", 0.5, ()), Loaded, TIMEOUT_S)
+            process.ask(Close("/"), Closed, TIMEOUT_S)
+    assert loaded.users is not None
+    said(str(loaded.users))
+    assert loaded.users.elsewhere == loaded.requests > 0
+    assert process.exit_code == 3

@@ -218,3 +218,28 @@ def test_a_connection_that_was_closed_while_we_looked_is_no_strangers(
     monkeypatch.setattr(sockets, "_server_ends", lambda *_: [gone])
     found = sockets.connection_owners(1, [2], [os.getpid()])
     assert found == sockets.ConnectionOwners({})
+
+
+@pytest.mark.parametrize(
+    ("kernels", "address"),
+    [
+        ("0100007F", "127.0.0.1"),
+        ("00000000000000000000000001000000", "::1"),
+        ("0000000000000000FFFF00000100007F", "127.0.0.1"),
+    ],
+)
+def test_an_address_is_read_as_the_kernel_writes_it(kernels: str, address: str) -> None:
+    """On machines of this byte order; IPv4 within IPv6 is IPv4."""
+    assert sockets.address_text(kernels) == address
+
+
+def test_connections_that_a_process_opened_are_its_outgoing_ones(listener: socket.socket) -> None:
+    """What it has accepted came from others; each tells where it leads."""
+    with socket.create_connection(listener.getsockname()) as client:
+        accepted, _ = listener.accept()
+        with accepted:
+            found = sockets.outgoing([os.getpid()])
+            mine = [row for row in found if row.remote_port == port_of(listener)]
+            assert [row.local_port for row in mine] == [port_of(client)]
+            assert sockets.address_text(mine[0].remote_address) == "127.0.0.1"
+            assert port_of(accepted) not in [row.local_port for row in found]

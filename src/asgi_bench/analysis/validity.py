@@ -9,10 +9,12 @@ from collections.abc import Iterable
 import msgspec
 
 from asgi_bench.analysis.ceiling import CEILING_SHARE, near_ceiling
+from asgi_bench.analysis.credit_validity import credit_findings
 from asgi_bench.analysis.disturbance_validity import is_throttled
 from asgi_bench.analysis.load_validity import load_findings
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, overloaded_slices
 from asgi_bench.analysis.turnover_validity import is_cpu_known, turnover_findings
+from asgi_bench.analysis.user_validity import exit_findings, unhurried
 from asgi_bench.calibration import Calibration
 from asgi_bench.model import (
     Cell,
@@ -115,13 +117,17 @@ def _findings(
     trial: Trial, cell: Cell, plan: Plan, calibration: Calibration | None
 ) -> tuple[Reason, ...]:
     """Every rule's finding on a trial that was under load."""
+    credit = credit_findings(trial)
+    # Who was busy tells nothing where the server didn't do the work.
+    is_its_own = all(reason.level != "invalid" for reason in credit)
     found = (
         _errors(trial),
         _no_answers(trial),
         *turnover_findings(trial),
-        _stranger(trial),
         _differs(trial),
-        _limit(trial, cell, plan, calibration) if isinstance(cell.load, ClosedLoop) else None,
+        _limit(trial, cell, plan, calibration)
+        if isinstance(cell.load, ClosedLoop) and is_its_own
+        else None,
         _little_to_spare(trial, plan) if isinstance(cell.load, OpenLoop) else None,
     )
     of_load = load_findings(trial, cell)
@@ -129,7 +135,8 @@ def _findings(
     if generator is not None:
         # Requests piled up, and not at the server.
         of_load = (generator, *(reason for reason in of_load if reason.code != "overloaded"))
-    return (*(reason for reason in found if reason is not None), *of_load)
+    own = (reason for reason in found if reason is not None)
+    return (*credit, *own, *of_load, *exit_findings(trial))
 
 
 def _errors(trial: Trial) -> Reason | None:
@@ -170,20 +177,6 @@ def _no_answers(trial: Trial) -> Reason | None:
         value=float(trial.requests),
         limit=1.0,
         text="not one right answer came under load; look into the server's log",
-    )
-
-
-def _stranger(trial: Trial) -> Reason | None:
-    """Another program's process answered on the server's port."""
-    if not trial.strangers:
-        return None
-    return Reason(
-        code="stranger",
-        level="invalid",
-        value=float(trial.strangers),
-        limit=0.0,
-        text=f"{trial.strangers} connections were held by a process that isn't the server's; stop "
-        f"what else listens on this machine and measure again",
     )
 
 
@@ -284,12 +277,15 @@ def _busy(trial: Trial, cell: Cell, plan: Plan, server_share: float | None) -> R
             f"so the server can do more than is shown; measure with fewer workers or fewer "
             f"--server-cpus",
         )
-    return Reason(
+    busy = (
+        f"neither side was busy (server {server_share:.0%}, load generator {load_share:.0%} of the "
+        f"CPU it may use)"
+    )
+    return unhurried(trial, busy) or Reason(
         code="concurrency-bound",
         level="valid",
         value=server_share,
         limit=BUSY_SHARE,
-        text=f"neither side was busy (server {server_share:.0%}, load generator {load_share:.0%} "
-        f"of the CPU it may use): {cell.load.connections} connections are too few for this "
-        f"server, or something else took its CPU; try more --connections on an idle machine",
+        text=f"{busy}: {cell.load.connections} connections are too few for this server, or "
+        f"something else took its CPU; try more --connections on an idle machine",
     )

@@ -24,6 +24,7 @@ from asgi_bench.load.messages import (
     TIMEOUT_VARIABLE,
     Command,
     Failed,
+    Left,
     Quit,
     Ready,
     Reply,
@@ -124,6 +125,8 @@ class LoadProcess:
         self._is_users_own = is_users_own
         self._is_asked = False
         self._mark = LIFELINE.new_mark()
+        # What a locustfile has set; known when the process has ended.
+        self.exit_code: int | None = None
         self.pids: tuple[int, ...] = ()
         self.cpus: tuple[int, ...] = ()
 
@@ -216,7 +219,17 @@ class LoadProcess:
         # A locustfile may start browsers and stubs, in sessions of their own.
         kill_marked(self._mark)
         LIFELINE.release(self._process.pid)
+        self._note_exit()
         self._control.close()
+
+    def _note_exit(self) -> None:
+        """Take the last word of a process that has ended, if it had one."""
+        self._control.settimeout(0)
+        with suppress(EOFError, OSError):
+            while True:
+                reply = decode_reply(read_frame(self._control.recv))
+                if isinstance(reply, Left):
+                    self.exit_code = reply.exit_code
 
     def _environment(self) -> dict[str, str]:
         """Return the process's variables; users of ours get none of another's settings."""

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from asgi_bench.load.target import Target
-from asgi_bench.model import Arrivals, ErrorCounts, OpenFigures, RequestFigures
+from asgi_bench.model import Arrivals, ErrorCounts, OpenFigures, RequestFigures, UserFigures
 
 # Environment variables that tell a load process its end of the control socket, and (to stock
 # users) which of Locust's clients to be, the scenario as JSON (or `@` and the path of its file),
@@ -111,6 +111,8 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     reconnects: int | None = None
     connect_s: float | None = None
     sent_bytes: int | None = None
+    users: UserFigures | None = None
+    """What Locust users did, where such were measured."""
 
 
 class Closed(msgspec.Struct, frozen=True, tag=True):
@@ -136,6 +138,12 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     pids: tuple[int, ...]
 
 
+class Left(msgspec.Struct, frozen=True, tag=True):
+    """The load process is ending, with an exit code that a locustfile has set."""
+
+    exit_code: int
+
+
 class Failed(msgspec.Struct, frozen=True, tag=True):
     """A command could not be carried out; the load process lives on."""
 
@@ -143,7 +151,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 Command: TypeAlias = Open | Load | Close | Quit
-Reply: TypeAlias = Ready | Opened | Loaded | Closed | Failed
+Reply: TypeAlias = Ready | Opened | Loaded | Closed | Left | Failed
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder(Command).decode

@@ -18,6 +18,7 @@ from locust import events
 
 from asgi_bench.errors import UsageError
 from asgi_bench.load.channel import SocketChannel
+from asgi_bench.load.conduct import Conduct
 from asgi_bench.load.headcount import headcount
 from asgi_bench.load.histogram import Recording
 from asgi_bench.load.messages import (
@@ -25,6 +26,7 @@ from asgi_bench.load.messages import (
     Closed,
     Command,
     Failed,
+    Left,
     Load,
     Loaded,
     Quit,
@@ -50,6 +52,7 @@ class Recorder:
     def __init__(self, environment: Any) -> None:
         self._environment = environment
         self._channel = SocketChannel()
+        self.conduct = Conduct(environment)
         self._recording = Recording()
         self._latencies_ns: list[int] = []
         self._correct = 0
@@ -77,6 +80,12 @@ class Recorder:
         self._errors.update(errors)
         self._latencies_ns += latencies_ns
         self._response_bytes = size
+
+    def leave(self) -> None:
+        """Say the exit code that the locustfile set, when everyone else has had a say in it."""
+        code = self._environment.process_exit_code
+        if code is not None:
+            self._channel.send(Left(int(code)))
 
     def greet(self) -> None:
         """Say whether there are users for it, and start none of them before a first command.
@@ -128,8 +137,9 @@ class Recorder:
         own_pids = (os.getpid(),)
         wait_before_s = run_queue_wait_s(own_pids)
         server_before, load_before = cpu_s_by_process(command.pids), time.process_time()
+        self.conduct.begin()
         begin_s = time.perf_counter()
-        if self._is_over.wait(command.duration_s):
+        if self.conduct.wait(self._is_over, command.duration_s):
             return Failed(
                 "its users stopped before the slice ended (a LoadTestShape has to last longer than "
                 "--duration)"
@@ -150,6 +160,7 @@ class Recorder:
             server_clocks_s=paired(server_before, server_after),
             load_cpu_s=load_cpu_s,
             load_wait_s=run_queue_wait_s(own_pids) - wait_before_s,
+            users=self.conduct.figures(),
         )
 
     def _close(self) -> Closed:
@@ -200,12 +211,22 @@ def tenths(response_time: float) -> float:
     return round(response_time, 1)
 
 
+@events.quitting.add_listener
+def _leave(environment: Any, **_: Any) -> None:
+    """Locust asks in reverse order, so who was there before the user's file has the last word."""
+    recorder = getattr(environment, "asgi_bench_recorder", None)
+    if recorder is not None:
+        recorder.leave()
+
+
 @events.init.add_listener
 def _attach(environment: Any, **_: Any) -> None:
     recorder = environment.asgi_bench_recorder = Recorder(environment)
     # Locust's own tables in tenths of a millisecond: in whole ones a fast server reads 0.
     locust.stats.bucket_response_time = tenths
     environment.events.request.add_listener(recorder.note)
+    environment.events.request.add_listener(recorder.conduct.note)
+    recorder.conduct.hold_host()
     environment.events.spawning_complete.add_listener(recorder.start)
     environment.events.test_stopping.add_listener(recorder.end)
     recorder.greet()

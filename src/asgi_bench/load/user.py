@@ -113,6 +113,9 @@ class FastUser(User):
             duration_s=time.perf_counter() - self._began_s,
         )
         if self._recorder is not None:
+            target = self._open.target
+            sent = requests + sum(errors.values())
+            self._recorder.conduct.note_place(f"http://{target.host}:{target.port}", sent)
             self._recorder.note_many(requests, errors, latencies_ns, size)
 
     def _breathe(self) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +29,8 @@ class TcpRow(NamedTuple):
     remote_port: int
     state: int
     inode: int
+    # As the kernel writes it, see `address_text`.
+    remote_address: str = ""
 
 
 class ConnectionOwners(msgspec.Struct, frozen=True):
@@ -67,7 +71,25 @@ def _parse_rows(lines: Iterable[str]) -> Iterator[TcpRow]:
             remote_port=int(fields[2].rpartition(":")[2], 16),
             state=int(fields[3], 16),
             inode=int(fields[9]),
+            remote_address=fields[2].rpartition(":")[0],
         )
+
+
+def address_text(kernels: str) -> str:
+    """An address of /proc/net/tcp as people write it: words of 32 bits, each in host order."""
+    words = (kernels[at : at + 8] for at in range(0, len(kernels), 8))
+    packed = b"".join(int(word, 16).to_bytes(4, sys.byteorder) for word in words)
+    address = ipaddress.ip_address(packed)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def outgoing(pids: Iterable[int], rows: Iterable[TcpRow] | None = None) -> list[TcpRow]:
+    """The connections that these processes have opened: not those that they have accepted."""
+    held = {inode for pid in pids for inode in socket_inodes(pid)}
+    ours = [row for row in (tcp_rows() if rows is None else rows) if row.inode in held]
+    listening = {row.local_port for row in ours if row.state == _LISTEN}
+    return [row for row in ours if row.state == _ESTABLISHED and row.local_port not in listening]
 
 
 def listening_inodes(port: int, rows: Iterable[TcpRow] | None = None) -> set[int]:

@@ -14,7 +14,15 @@ from asgi_bench.load.messages import Closed, Loaded
 from asgi_bench.measurement.disturbance import Disturbance
 from asgi_bench.measurement.expense import Expense
 from asgi_bench.measurement.lineage import SliceCpu
-from asgi_bench.model import Cell, ErrorCounts, RequestFigures, Slice, Throttling, Trial
+from asgi_bench.model import (
+    Cell,
+    ErrorCounts,
+    RequestFigures,
+    Slice,
+    Throttling,
+    Trial,
+    UserFigures,
+)
 
 
 class TrialDraft:
@@ -66,6 +74,11 @@ class TrialDraft:
         """Take in how many processes took connections; the most at any moment stands."""
         self.note(workers_serving=max(self._trial.workers_serving, serving))
 
+    def note_users(self, **facts: object) -> None:
+        """Set fields of what Locust users did, where the load is theirs."""
+        users = self._trial.users or UserFigures()
+        self.note(users=msgspec.structs.replace(users, **facts))
+
     def add(
         self,
         loaded: Loaded,
@@ -110,6 +123,8 @@ class TrialDraft:
             sent_bytes=loaded.sent_bytes,
         )
         self._slices.append(piece)
+        if loaded.users is not None:
+            self.note(users=loaded.users)
         if loaded.open_loop is not None and not is_overloaded(loaded.open_loop):
             self._taken.append(loaded)
 

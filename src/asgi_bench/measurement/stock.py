@@ -19,6 +19,7 @@ from asgi_bench.machine.cgroups import quota_folders
 from asgi_bench.machine.energy import EnergyMeter
 from asgi_bench.machine.ports import HOST
 from asgi_bench.measurement.block import LoadedCell
+from asgi_bench.measurement.destinations import note_destinations
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.load_stand import spread
 from asgi_bench.measurement.slice_meters import SliceMeters
@@ -83,8 +84,10 @@ class StockLoader:
             command = Load(key, self._plan.duration_s, meters.pids)
             loaded = process.ask(command, Loaded, self._plan.duration_s + GRACE_S)
             meters.read(loaded, item.draft)
+            note_destinations(item.draft, process.pids, port, item.server.process.pids)
             item.end()
             item.draft.close(process.ask(Close(key), Closed, GRACE_S))
+        item.draft.note_users(exit_code=process.exit_code)
         elapsed_s = loaded.end_s - loaded.begin_s
         self._watch.loaded(key, self._plan.duration_s, loaded.requests / elapsed_s, elapsed_s)
 

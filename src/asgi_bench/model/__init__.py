@@ -63,6 +63,7 @@ from asgi_bench.model.trial import (
     Slice,
     Throttling,
     Trial,
+    UserFigures,
     ValidityLevel,
 )
 from asgi_bench.model.verdict import (
@@ -134,6 +135,7 @@ __all__ = [
     "Throttling",
     "TrackedMetric",
     "Trial",
+    "UserFigures",
     "ValidityLevel",
     "Verdict",
     "WeightedRequest",

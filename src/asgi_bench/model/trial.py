@@ -134,6 +134,32 @@ class RequestFigures(msgspec.Struct, frozen=True):
     response_bytes: int | None = None
 
 
+class UserFigures(msgspec.Struct, frozen=True):
+    """What Locust users did in a slice beside asking the server under test.
+
+    They are a locustfile's, or Locust's stock clients.
+    """
+
+    users: float = 0.0
+    """How many there were on average."""
+    has_shape: bool = False
+    """Whether a LoadTestShape of the file's decides how many."""
+    in_flight_share: float | None = None
+    """Response times over the time that users had: in the rest they waited, or computed."""
+    elsewhere: int = 0
+    """Requests that another host answered, or should have, as their URLs say."""
+    elsewhere_host: str | None = None
+    unplaced: int = 0
+    """Requests that name no URL, as of a client of the file's own."""
+    host_asked: str | None = None
+    """What the file set the host to, which was kept what it was."""
+    connections_elsewhere: int = 0
+    """Connections of the load process to others than the server, after the slice."""
+    connected_to: str | None = None
+    exit_code: int | None = None
+    """The exit code that the file set for Locust."""
+
+
 class Reason(msgspec.Struct, frozen=True):
     """One validity finding: a figure against its limit, in plain words."""
 
@@ -218,6 +244,8 @@ class Trial(msgspec.Struct, frozen=True):
     differs: tuple[str, ...] = ()
     """What runs otherwise than asked for, as the proof of the setting told it."""
     throttling: Throttling | None = None
+    users: UserFigures | None = None
+    """What Locust users did, where a stock client or a locustfile sent the load."""
 
     @property
     def duration_s(self) -> float:
