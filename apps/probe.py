@@ -11,12 +11,14 @@ query `port=N`, where N is the client's own port: that is how it knows its socke
 import asyncio
 import contextlib
 import gc
+import hashlib
 import json
 import os
 import platform
 import re
 import socket
 import sys
+import sysconfig
 import tracemalloc
 import types
 from collections import deque
@@ -42,6 +44,10 @@ OPTIONS = {
         "TCP_USER_TIMEOUT",
     ),
 }
+NOT_OWN = ("asgi_bench_factory", "asgi_bench_probe", "asgi_bench_proof", "probe")
+STDLIB = sysconfig.get_path("stdlib") + os.sep
+MOST_MODULES = 1000
+DIGEST_LETTERS = 12
 # Everything of a worker can be reached in the end; the server's parts lie near.
 MOST_OBJECTS = 5000
 # Ways that lead everywhere, or nowhere.
@@ -84,6 +90,7 @@ def describe(scope: dict[str, Any], *roots: object) -> dict[str, Any]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "packages": loaded_packages(),
         "debugging": debugging(),
+        "modules": own_modules(),
     }
 
 
@@ -206,4 +213,21 @@ def loaded_packages() -> dict[str, str]:
                 found[name] = metadata.version(name)
             except metadata.PackageNotFoundError:
                 continue
+    return found
+
+
+def own_modules() -> dict[str, str]:
+    """Return a digest of each loaded module that was not installed: the app and what lies beside.
+
+    Python's own and this file are left out; so is what has no source.
+    """
+    found: dict[str, str] = {}
+    for name, module in sorted(sys.modules.copy().items()):
+        origin = getattr(getattr(module, "__spec__", None), "origin", None) or ""
+        if not origin.endswith(".py") or name in NOT_OWN or "-packages" in origin:
+            continue
+        if not origin.startswith(STDLIB) and len(found) < MOST_MODULES:
+            with contextlib.suppress(OSError):
+                digest = hashlib.sha256(Path(origin).read_bytes()).hexdigest()
+                found[name] = digest[:DIGEST_LETTERS]
     return found

@@ -157,3 +157,34 @@ def test_files_against_a_commit_are_told_as_such(said: Said) -> None:
     report = ab_report(msgspec.structs.replace(run, header=header))
     assert [one.kind for one in report.differences] == ["commit"]
     said(render_ab_text(report))
+
+
+@situation(
+    "gate",
+    "Both sides name the same app, from folders in which a module beside it is another one",
+    says="What differs app_dir /one → /other module shop.settings 0123456789ab → ba9876543210",
+)
+def test_other_files_beside_the_app_are_told(said: Said) -> None:
+    """Modules that were loaded are compared by digest, unless a commit tells what they are."""
+    run = proven(
+        baseline=Proof(
+            "uvicorn/default@baseline/w1",
+            modules={"shop": "00", "shop.settings": "0123456789ab"},
+        ),
+        modules={"shop": "00", "shop.settings": "ba9876543210"},
+    )
+    plan = run.header.plan
+    one, control, other = (
+        msgspec.structs.replace(side, app="shop:app", app_dir=folder)
+        for side, folder in zip(plan.sides, ("/one", "/one", "/other"), strict=True)
+    )
+
+    def told(candidate: Side) -> str:
+        sides = (one, control, candidate)
+        header = msgspec.structs.replace(
+            run.header, plan=msgspec.structs.replace(plan, sides=sides)
+        )
+        return render_ab_text(ab_report(msgspec.structs.replace(run, header=header)))
+
+    said(told(other))
+    assert "module" not in told(msgspec.structs.replace(other, commit="abc"))

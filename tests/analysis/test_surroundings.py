@@ -232,3 +232,18 @@ def test_what_ran_is_compared() -> None:
     ]
     unproven = Proof(setting, unproven="no answer")
     assert changes(*(surroundings(header, [proof]) for proof in (old, unproven))) == ()
+
+
+def test_an_edited_app_is_no_secret() -> None:
+    """Modules of the app are compared by digest, where both runs have told them."""
+    header = run_at(0).header
+    setting = header.plan.cells[0].cell.setting
+    old = Proof(setting, modules={"shop": "1", "shop.views": "2"})
+    new = replace(old, modules={"shop": "1", "shop.views": "3", "shop.extra": "4"})
+    found = changes(*(surroundings(header, [proof]) for proof in (old, new)))
+    assert [(each.kind, each.name, each.before, each.after) for each in found] == [
+        ("module", "shop.extra", None, "4"),
+        ("module", "shop.views", "2", "3"),
+    ]
+    untold = Proof(setting)
+    assert changes(*(surroundings(header, [proof]) for proof in (untold, new))) == ()

@@ -1,4 +1,5 @@
 import asyncio
+import importlib
 import json
 import socket
 import sys
@@ -124,3 +125,18 @@ def test_modes_for_debugging_are_told() -> None:
     finally:
         sys.setprofile(before)
     assert asyncio.run(ask()) == []
+
+
+def test_modules_of_the_users_own_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that is loaded and not installed, with a digest that changes with its source."""
+    file = tmp_path / "mine_alone.py"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    digests = []
+    for source in ("A = 1\n", "A = 22\n"):
+        file.write_text(source)
+        monkeypatch.delitem(sys.modules, "mine_alone", raising=False)
+        importlib.invalidate_caches()
+        importlib.import_module("mine_alone")
+        digests.append(probe.own_modules()["mine_alone"])
+    assert len(set(digests)) == 2
+    assert not {"json", "pytest", "asyncio"} & probe.own_modules().keys()

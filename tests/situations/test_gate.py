@@ -1,11 +1,10 @@
 """Gates on real servers: what differs between two sides or runs, and what is slower, is said."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.command_line import TINY, Finished, in_process
+from tests.command_line import Finished, in_process
 from tests.situation import Said, situation
 
 pytestmark = pytest.mark.slow
@@ -100,25 +99,39 @@ def test_variables_of_one_side_are_told(stalling: Finished, said: Said) -> None:
     said(stalling.stdout)
 
 
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Two runs of an app that was edited in between, the second with two more variables."""
+    folder = tmp_path_factory.mktemp("compared")
+    uvicorn = ("run", "shop:app", "-s", "uvicorn", "--variant", "default", "-w", "1")
+    quick = ("-c", "4", "--rounds", "1", "--duration", "100ms")
+    shop = folder / "shop.py"
+    runs = []
+    with pytest.MonkeyPatch.context() as patch:
+        for source in (SHOP, SHOP.replace('b"ok"', 'b"OK"')):
+            shop.write_text(source)
+            runs.append(in_process(*uvicorn, *quick, folder=folder).run_folder)
+            patch.setenv("CHECKOUT_FLAGS", "hush")
+            patch.setenv("MALLOC_ARENA_MAX", "2")
+    assert "hush" not in (runs[1] / "run.json").read_text()
+    return in_process("compare", *map(str, runs), folder=folder)
+
+
 @situation(
     "gate",
     "A variable of the shell was set in one of two runs that are compared",
-    says="What differs environment CHECKOUT_FLAGS none → set environment MALLOC_ARENA_MAX none → 2",
+    says="environment CHECKOUT_FLAGS none → set environment MALLOC_ARENA_MAX none → 2",
 )
-def test_a_variable_in_one_of_two_runs_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Said
-) -> None:
+def test_a_variable_in_one_of_two_runs_is_told(compared: Finished, said: Said) -> None:
     """`compare` names every variable that reached the servers of one run alone."""
+    said(compared.stdout)
 
-    def run() -> Finished:
-        return in_process(
-            *("run", *TINY, "-c", "4", "--rounds", "1", "--duration", "100ms"), folder=tmp_path
-        )
 
-    before = run()
-    monkeypatch.setenv("CHECKOUT_FLAGS", "hush")
-    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
-    after = run()
-    runs = (before.run_folder, after.run_folder)
-    assert "hush" not in (after.run_folder / "run.json").read_text()
-    said(in_process("compare", *map(str, runs), folder=tmp_path).stdout)
+@situation(
+    "gate",
+    "The app was edited between two runs that are compared, and nothing was committed",
+    says="What differs module shop … → … environment",
+)
+def test_an_edited_app_is_told(compared: Finished, said: Said) -> None:
+    """`compare` names the modules of the app that hold something else."""
+    said(compared.stdout)

@@ -39,6 +39,7 @@ def side_differences(
     found = (
         *_differing("commit", {"commit": baseline.commit}, {"commit": candidate.commit}),
         *_differing("app", *_apps(baseline, candidate)),
+        *(one for pair in pairs for one in _modules(pair, (baseline, candidate))),
         *(one for pair in pairs for one in _running(pair)),
         *_differing("args", _flags(baseline), _flags(candidate)),
         *_differing("env", baseline.env, candidate.env),
@@ -85,6 +86,12 @@ def _apps(baseline: Side, candidate: Side) -> tuple[dict[str, str | None], dict[
         for side in (baseline, candidate)
     )
     return ours, theirs
+
+
+def _modules(pair: Pair, sides: tuple[Side, Side]) -> Iterator[Difference]:
+    """Modules of the app that hold something else; those of a commit are told by it."""
+    if pair.proofs is not None and all(side.commit is None for side in sides):
+        yield from _differing("module", *(proof.modules for proof in pair.proofs))
 
 
 def _running(pair: Pair) -> Iterator[Difference]:

@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 # How many times the median a slice or a request takes that stalls; the first that tells is told.
 FAR = (5, 2)
-# It has to make this share of what the totals show, to be the reason.
+# It has to make this share of what the totals show beyond what is typical, to be the reason.
 LEAST_SHARE = 0.6
 FEWEST = 3
 # Of a block's slices the first ones.
@@ -65,9 +65,12 @@ class _Costs(NamedTuple):
         return float(((self.each - usual) * self.requests)[chosen].sum())
 
 
-def shape_of(total: MetricVerdict, blocks: Blocks, typical: Sequence[BlockEffect]) -> Shape:
-    """The shape of what a total shows; `typical` are the effects of its blocks on what is gated."""
-    needed = LEAST_SHARE * total.effect.d / (1 + total.effect.d)
+def shape_of(
+    total: MetricVerdict, gated: MetricVerdict, blocks: Blocks, typical: Sequence[BlockEffect]
+) -> Shape:
+    """The shape of what a total shows beyond what is gated; `typical` are that one's effects."""
+    explained = (1 + max(gated.effect.d, 0.0)) / (1 + total.effect.d)
+    needed = LEAST_SHARE * (1 - explained)
     if total.metric in TIMES:
         ours, theirs = (_requests(blocks, roles) for roles in (CANDIDATE, BASELINES))
         return _far_shape(ours, theirs, needed, "requests took") or Shape(

@@ -70,7 +70,7 @@ def stall_doubts(
         is_sure = _is_surely_slower(total, gate) and _tells_more(total, one)
         if not (is_sure or (one.verdict in ("pass", "improvement") and _may_be(total, gate))):
             continue
-        shape = shape_of(total, blocks, typical.get(one.metric, ()))
+        shape = shape_of(total, one, blocks, typical.get(one.metric, ()))
         text = f"{shape.what}: {effect_words(total)}, {typical_words(one)}{shape.detail}"
         if is_sure:
             doubts.append(Doubt(total.metric, "regression", _reason("stalls", total, gate, text)))

@@ -5,7 +5,7 @@ Facts are one level of text by name, `package uvicorn`: the first word is the ki
 
 import hashlib
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from asgi_bench.analysis.running import parts_of, socket_options_of, told, variables_of
@@ -33,7 +33,7 @@ class Change(NamedTuple):
 
 # In this order differences are told: what decides how it is measured, what is measured, the rest.
 KINDS = (
-    *("machine", "tool", "load", "commit", "server", "running", "command", "variables"),
+    *("machine", "tool", "load", "commit", "module", "server", "running", "command", "variables"),
     *("environment", "interpreter", "package", "calibration"),
 )
 # Facts that are of the measurement, not of what is measured: a change that comes with one of them
@@ -41,8 +41,8 @@ KINDS = (
 MEASURING_KINDS = ("machine", "tool", "load")
 # Facts of what was measured: all of them are there if a cell is, and none if it isn't.
 CELL_KINDS = ("server", "running", "command", "variables")
-# Of an older run none of these is known.
-RECORDED_KIND = "environment"
+# Where a run has no fact of such a kind, it has not recorded any.
+RECORDED_KINDS = ("environment", "module")
 # Before a scenario's name in the facts about it.
 OF_SCENARIO = "scenario "
 DIGEST_LETTERS = 12
@@ -116,17 +116,19 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change
     """The facts that differ, in the order of `KINDS` and then of their names.
 
     A server or a scenario that only one of two runs measures is no difference of surroundings, nor
-    is the environment where one of them has not recorded it.
+    is the environment or the app's modules where one of them has not recorded them.
     """
-    known = all(
-        any(fact.startswith(f"{RECORDED_KIND} ") for fact in run) for run in (before, after)
-    )
+    unknown = {kind for kind in RECORDED_KINDS for run in (before, after) if not _has(run, kind)}
     found = (
         change
         for change in _changes(before, after)
-        if not _comes_or_goes(change) and (known or change.kind != RECORDED_KIND)
+        if not _comes_or_goes(change) and change.kind not in unknown
     )
     return tuple(sorted(found, key=lambda each: (KINDS.index(each.kind), each)))
+
+
+def _has(facts: Iterable[str], kind: str) -> bool:
+    return any(fact.startswith(f"{kind} ") for fact in facts)
 
 
 def _comes_or_goes(change: Change) -> bool:
@@ -222,6 +224,8 @@ def _running_facts(
             continue
         for name, value in {**parts_of(proof), **socket_options_of(proof)}.items():
             yield f"running {name} of {proof.setting}", value
+        for name, digest in proof.modules.items():
+            yield f"module {name}", digest
         if proof.variables:
             added = variables_of(proof, {*inherited, *given[proof.setting]})
             yield f"running further variables of {proof.setting}", _assignments(added) or "none"

@@ -34,3 +34,5 @@ class Proof(msgspec.Struct, frozen=True):
     """Of an accepted socket, as set by the server or left as the kernel had it."""
     variables: dict[str, str | None] = {}
     """The environment that its processes began with: names, and a value where it is no secret."""
+    modules: dict[str, str] = {}
+    """Modules of the user's own that were loaded, none of them installed, with their digests."""

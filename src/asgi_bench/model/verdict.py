@@ -12,7 +12,7 @@ VERDICT_VERSION = 1
 # From the worst on: what several cells come to.
 Verdict: TypeAlias = Literal["regression", "failed", "invalid", "undecided", "improvement", "pass"]
 DifferenceKind: TypeAlias = Literal[
-    "package", "python", "app", "args", "env", "commit", "server", "running", "socket"
+    "package", "python", "app", "args", "env", "commit", "server", "running", "socket", "module"
 ]
 GateMetric: TypeAlias = Literal[
     "throughput_rps",
@@ -86,7 +86,8 @@ class Difference(msgspec.Struct, frozen=True):
     """What is not the same on both sides: a package, the interpreter, the app, flags; None: absent.
 
     `kind` tells which of them, `name` which one of its kind. `running` is what the proof found
-    (`loop`, `parser`), `socket` an option of accepted sockets. A variable of which the name alone
+    (`loop`, `parser`), `socket` an option of accepted sockets, `module` the digest of one of the
+    app's. A variable of which the name alone
     is recorded is `set`.
     """
 

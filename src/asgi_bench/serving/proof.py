@@ -38,6 +38,7 @@ class Told(msgspec.Struct, frozen=True):
     packages: dict[str, str]
     debugging: tuple[str, ...] = ()
     socket_options: dict[str, int | str] = {}
+    modules: dict[str, str] = {}
 
 
 def ask_workers(port: int, workers: int, timeout_s: float) -> list[Told]:
@@ -100,6 +101,7 @@ def proof_of(setting: str, told: Sequence[Told], proves: Mapping[str, str]) -> P
         python=first.python,
         packages=first.packages,
         socket_options=first.socket_options,
+        modules=first.modules,
         worker_pids=tuple(sorted({one.pid for one in told})),
         debugging=tuple(dict.fromkeys(name for one in told for name in one.debugging)),
         fault="; ".join(dict.fromkeys(faults)) or None,

@@ -8,6 +8,7 @@ from asgi_bench.model import (
     AbReport,
     CellVerdict,
     Difference,
+    DifferenceKind,
     Effect,
     GateMetric,
     MetricVerdict,
@@ -33,6 +34,13 @@ METRIC_NAMES: dict[GateMetric, str] = {
 RATES = ("throughput_rps", TOTALS["throughput_rps"])
 COSTS = ("server_cpu_s_per_request", TOTALS["server_cpu_s_per_request"])
 COMMIT_LETTERS = 12
+# Before the names of what differs; others tell it themselves.
+KIND_WORDS: dict[DifferenceKind, str] = {
+    "env": "variable ",
+    "server": "server ",
+    "socket": "socket option ",
+    "module": "module ",
+}
 
 
 class AbRow(NamedTuple):
@@ -136,7 +144,7 @@ def side_words(side: Side) -> str:
 def difference_words(found: Difference) -> str:
     """One difference: `uvicorn 0.50.0 → 0.51.0`, `h11 none → 0.16.0`."""
     old, new = (_value(found, value) for value in (found.baseline, found.candidate))
-    kind = {"env": "variable ", "server": "server ", "socket": "socket option "}.get(found.kind, "")
+    kind = KIND_WORDS.get(found.kind, "")
     return f"{kind}{plain(found.name)} {old} → {new}"
 
 
