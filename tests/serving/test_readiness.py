@@ -1,5 +1,6 @@
 """Ready: the right answer, from our own processes, every worker accepting."""
 
+import re
 import subprocess
 import sys
 import time
@@ -384,7 +385,6 @@ def test_workers_that_are_replaced_in_silence_are_told(
     with pytest.raises(ServerFault, match="not ready within 2 s: nothing listens") as caught:
         wait_until_ready(server, scenario, 2, 2)
     said(caught.value.reason)
-    assert not caught.value.is_waiting
 
 
 def test_a_server_at_work_may_need_longer(make_server: MakeServer, scenario: Scenario) -> None:
@@ -397,7 +397,7 @@ def test_a_server_at_work_may_need_longer(make_server: MakeServer, scenario: Sce
     busy, idle = wait_for_all([(server, scenario, 1) for server in servers], 0.5)
     assert isinstance(busy, ServerFault) and isinstance(idle, ServerFault)
     assert busy.reason.endswith("at work: --startup-timeout gives them longer")
-    assert not busy.is_waiting and idle.is_waiting
+    assert re.search(r"not ready within 0.5 s: nothing listens on port \d+$", idle.reason)
 
 
 def test_a_log_explains_errors_only_by_errors(make_server: MakeServer, scenario: Scenario) -> None:

@@ -8,7 +8,6 @@ class ServerFault(BenchError):
     """A server that can't be measured; its trial has failed, the run goes on.
 
     `reason` says why in one line; `probes_sent` and `errors` count what had been sent until then.
-    `is_waiting`: when its time was up its processes did nothing, and had said nothing.
     """
 
     def __init__(
@@ -17,10 +16,8 @@ class ServerFault(BenchError):
         *,
         probes_sent: int = 0,
         errors: ErrorCounts | None = None,
-        is_waiting: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.probes_sent = probes_sent
         self.errors = errors or ErrorCounts()
-        self.is_waiting = is_waiting

@@ -14,6 +14,7 @@ from asgi_bench.machine.processes import ProcessTable, process_table
 from asgi_bench.machine.sockets import TcpRow
 from asgi_bench.model import ErrorCounts, Scenario
 from asgi_bench.serving.faults import ServerFault
+from asgi_bench.serving.lifespan import startup_wait
 from asgi_bench.serving.listeners import describe_holder
 from asgi_bench.serving.probe import ANSWER_TIMEOUT_S, Probe
 from asgi_bench.serving.process import ServerProcess
@@ -122,8 +123,10 @@ class Candidate:
                 reason += f" (--server-args '{flag} SECONDS' gives them longer to start)"
         elif is_busy:
             reason += "; its processes were still at work: --startup-timeout gives them longer"
-        is_waiting = not is_busy and not self._turnover.ended and not self._log_line(Rank.PRINTED)
-        return self._fault(reason, is_waiting=is_waiting)
+        elif not self._log_line(Rank.PRINTED):
+            wait = startup_wait(self._process.planned, self._scenario.app)
+            reason += f"; {wait}" if wait else ""
+        return self._fault(reason)
 
     def close(self) -> None:
         """Close the probes' connections."""
@@ -237,7 +240,6 @@ class Candidate:
         *,
         least: Rank = Rank.FRAME,
         silence: str = "",
-        is_waiting: bool = False,
     ) -> ServerFault:
         """A fault with the line of the log that says why, or with `silence` where none does."""
         self.close()
@@ -246,7 +248,6 @@ class Candidate:
             f"{reason}: {line}" if line else reason + silence,
             probes_sent=sum(probe.sent for probe in self._probes),
             errors=self._errors(),
-            is_waiting=is_waiting,
         )
 
     def _errors(self) -> ErrorCounts:

@@ -1,0 +1,61 @@
+"""Does the app hold up its server? Its lifespan's startup is asked for alone, without a server.
+
+Most servers listen only after it, and say nothing of it while it lasts. So it is asked where one
+was not ready in time though its processes did nothing and said nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from asgi_bench.machine.errands import run_errand
+from asgi_bench.model import PlannedCell
+from asgi_bench.serving.environments import server_environment
+
+SCRIPT = Path(__file__).with_name("lifespan_script.py")
+PATIENCE_S = 5.0
+# An import was quick enough for the server's own start.
+_IMPORT_S = 30.0
+
+
+def startup_wait(planned: PlannedCell, app: str) -> str | None:
+    """Return where the startup of a cell's app still waits after some seconds; None if it ends.
+
+    Also None where that can't be found out, as with a server that runs no Python.
+    """
+    python = planned.command[0] if planned.command else ""
+    if not Path(python).name.startswith("python"):
+        return None
+    return _ask(python, app, tuple(sorted(planned.env.items())), planned.working_dir, PATIENCE_S)
+
+
+@cache
+def _ask(
+    python: str, app: str, env: tuple[tuple[str, str], ...], working_dir: str, patience_s: float
+) -> str | None:
+    """Ask once for all servers of an app: each would wait the same time for the same answer."""
+    with tempfile.TemporaryDirectory(prefix="asgi-bench-lifespan-") as folder:
+        result = Path(folder, "result")
+        source = SCRIPT.read_text(encoding="utf-8")
+        with Path(folder, "output").open("wb") as printed:
+            try:
+                run_errand(
+                    [python, "-c", source, app, str(result), str(patience_s)],
+                    output=printed,
+                    env=server_environment(dict(env), ""),
+                    timeout_s=patience_s + _IMPORT_S,
+                    folder=Path(working_dir) if working_dir else None,
+                )
+            except OSError:
+                return None
+        if not result.is_file():
+            return None
+        place = json.loads(result.read_text(encoding="utf-8"))
+    where = f", in {place['name']} ({place['file']}:{place['line']})" if place else ""
+    return (
+        f"the app's lifespan startup doesn't complete: asked alone it still waits after "
+        f"{patience_s:g} s{where}"
+    )
