@@ -68,6 +68,7 @@ def test_where_a_startup_waits_is_told(planned: PlannedCell, said: Said) -> None
     said(startup_wait(planned, "it:waits") or "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("app", "place"),
     [("blocks", "blocks"), ("manages", "connect"), ("old", "connect")],
@@ -79,6 +80,7 @@ def test_it_may_wait_in_any_way(planned: PlannedCell, app: str, place: str) -> N
     assert told.endswith(f", in {place} ({planned.working_dir}/it.py:{LINES[place]})")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("app", ["completes", "fails", "missing"])
 def test_what_ends_is_not_waited_for(planned: PlannedCell, app: str) -> None:
     """A startup that completes or fails, and an app that isn't there, are no wait."""
