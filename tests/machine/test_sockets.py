@@ -6,8 +6,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
+import msgspec
 import pytest
 
 from asgi_bench.machine import sockets
@@ -56,6 +58,16 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+def owners_of(
+    local_port: int, client_ports: Sequence[int], pids: Sequence[int]
+) -> sockets.ConnectionOwners:
+    """The counts of owners, which must be those that are told port by port."""
+    found = sockets.connection_owners(local_port, client_ports, pids)
+    assert Counter(found.pid_by_port.values()) == found.by_pid
+    assert set(found.pid_by_port) <= set(client_ports)
+    return msgspec.structs.replace(found, pid_by_port={})
+
+
 def test_listeners_are_found_by_port(listener: socket.socket) -> None:
     """A listener must be found, a socket that is only bound or connected must not."""
     port = port_of(listener)
@@ -81,7 +93,7 @@ def test_listeners_on_ipv6_are_found() -> None:
         with socket.create_connection(("127.0.0.1", port)) as client:
             accepted, _ = sock.accept()
             with accepted:
-                found = sockets.connection_owners(port, [port_of(client)], [os.getpid()])
+                found = owners_of(port, [port_of(client)], [os.getpid()])
     assert found == sockets.ConnectionOwners({os.getpid(): 1})
 
 
@@ -128,15 +140,11 @@ def test_a_connection_in_the_queue_is_unaccepted(listener: socket.socket) -> Non
     port, pids = port_of(listener), [os.getpid()]
     with socket.create_connection(("127.0.0.1", port)) as client:
         ports = [port_of(client)]
-        assert sockets.connection_owners(port, ports, pids) == sockets.ConnectionOwners(
-            {}, unaccepted=1
-        )
+        assert owners_of(port, ports, pids) == sockets.ConnectionOwners({}, unaccepted=1)
         accepted, _ = listener.accept()
         with accepted:
-            assert sockets.connection_owners(port, ports, pids) == sockets.ConnectionOwners(
-                {os.getpid(): 1}
-            )
-            assert sockets.connection_owners(port, [1], pids) == sockets.ConnectionOwners({})
+            assert owners_of(port, ports, pids) == sockets.ConnectionOwners({os.getpid(): 1})
+            assert owners_of(port, [1], pids) == sockets.ConnectionOwners({})
 
 
 def test_a_connection_the_server_has_closed_is_nobodys(listener: socket.socket) -> None:
@@ -145,7 +153,7 @@ def test_a_connection_the_server_has_closed_is_nobodys(listener: socket.socket) 
         accepted, _ = listener.accept()
         accepted.close()
         assert client.recv(1) == b""
-        found = sockets.connection_owners(port_of(listener), [port_of(client)], [os.getpid()])
+        found = owners_of(port_of(listener), [port_of(client)], [os.getpid()])
     assert found == sockets.ConnectionOwners({})
 
 
@@ -161,12 +169,12 @@ def test_a_strangers_connection_is_told(listener: socket.socket) -> None:
                 assert child.stdout is not None
                 child.stdout.readline()
                 ports = [port_of(client)]
-                assert sockets.connection_owners(
-                    port, ports, [os.getpid()]
-                ) == sockets.ConnectionOwners({}, strangers=1)
-                assert sockets.connection_owners(
-                    port, ports, [os.getpid(), child.pid]
-                ) == sockets.ConnectionOwners({child.pid: 1})
+                assert owners_of(port, ports, [os.getpid()]) == sockets.ConnectionOwners(
+                    {}, strangers=1
+                )
+                assert owners_of(port, ports, [os.getpid(), child.pid]) == sockets.ConnectionOwners(
+                    {child.pid: 1}
+                )
         finally:
             child.kill()
 
@@ -188,7 +196,7 @@ def test_a_torn_reading_of_the_table_counts_each_connection_once(
         for readings in ([rows + rows], [without, rows], [without, without, rows]):
             left = iter(readings)
             monkeypatch.setattr(sockets, "tcp_rows", lambda left=left: next(left))
-            found = sockets.connection_owners(port, ports, [os.getpid()])
+            found = owners_of(port, ports, [os.getpid()])
             assert found == sockets.ConnectionOwners({os.getpid(): 2})
 
 
@@ -215,7 +223,7 @@ def test_a_connection_that_was_closed_while_we_looked_is_no_strangers(
 ) -> None:
     """A server that closes after its answers may do so between two readings of the kernel."""
     gone = 2**62
-    monkeypatch.setattr(sockets, "_server_ends", lambda *_: [gone])
+    monkeypatch.setattr(sockets, "_server_ends", lambda *_: {2: gone})
     found = sockets.connection_owners(1, [2], [os.getpid()])
     assert found == sockets.ConnectionOwners({})
 

@@ -26,7 +26,7 @@ def loaded_cell(
 ) -> LoadedCell:
     """A cell that is ready for its load, of a server that has no processes to look at."""
     cell = Cell(name, "default", workers, "hello", load or ClosedLoop(64), side=side)
-    process = SimpleNamespace(port=1, pids=(), census=lambda: NOBODY)
+    process = SimpleNamespace(port=1, pids=(), census=lambda: NOBODY, exit_description=None)
     scenario = Scenario(name="hello", app="hello:app")
     server = StandingServer([PlannedCell(cell)], scenario, cast(ServerProcess, process))
     draft = TrialDraft(cell, round=round, block=block, epoch_s=0.0, log=Path("log"))

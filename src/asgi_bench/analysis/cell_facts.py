@@ -8,7 +8,7 @@ from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
 from asgi_bench.analysis.pooling import error_totals
 from asgi_bench.analysis.samples import Sample
-from asgi_bench.model import Plan
+from asgi_bench.model import Plan, merged_wrong_answers
 
 
 def cell_facts(sample: Sample, plan: Plan) -> CellFacts[Any]:
@@ -34,6 +34,12 @@ def cell_facts(sample: Sample, plan: Plan) -> CellFacts[Any]:
         errors=error_totals(trial.errors for trial in sample.measured),
         sent_total=planned.asked_before + sum(trial.sent_total for trial in sample.everywhere),
         errors_total=error_totals(trial.errors_total for trial in sample.everywhere),
+        wrong_answers=merged_wrong_answers(
+            wrong for trial in sample.measured for wrong in trial.wrong_answers
+        ),
+        unanswered_connections=max(
+            (trial.unanswered_connections for trial in sample.measured), default=0
+        ),
     )
 
 

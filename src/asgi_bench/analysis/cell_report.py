@@ -17,6 +17,7 @@ from asgi_bench.model import (
     RateSweep,
     Reason,
     ValidityLevel,
+    WrongAnswer,
 )
 
 
@@ -113,6 +114,10 @@ class CellFacts(msgspec.Struct, Generic[LoadT], frozen=True):
     errors: ErrorTotals
     sent_total: int
     errors_total: ErrorTotals
+    wrong_answers: tuple[WrongAnswer, ...]
+    """The first wrong answer of each kind in any round, with the counts of all rounds."""
+    unanswered_connections: int
+    """The most connections in one round on which no request was ever answered."""
 
 
 class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):

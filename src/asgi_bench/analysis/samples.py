@@ -13,6 +13,7 @@ from asgi_bench.analysis.pacing import due_rounds
 from asgi_bench.analysis.proof_validity import proof_findings
 from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.analysis.validity import RULES_VERSION, judge_trial_of
+from asgi_bench.analysis.worker_state import worker_state_findings
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Cell, OpenLoop, Plan, PlannedCell, Reason, Run, RunHeader, Trial
 
@@ -65,9 +66,17 @@ def sample_cells(run: Run) -> dict[str, Sample]:
         judged(trial, cells[trial.cell], header) for trial in run.trials if trial.cell in cells
     ]
     proofs = {proof.setting: proof for proof in run.proofs}
+    samples = samples_of(header.plan, known)
+    by_cell = {sample.planned.cell: sample.own for sample in samples.values()}
     return {
-        key: _with_findings(sample, proof_findings(sample.planned, proofs))
-        for key, sample in samples_of(header.plan, known).items()
+        key: _with_findings(
+            sample,
+            (
+                *proof_findings(sample.planned, proofs),
+                *worker_state_findings(sample.planned.cell, by_cell),
+            ),
+        )
+        for key, sample in samples.items()
     }
 
 

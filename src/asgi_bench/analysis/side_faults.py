@@ -10,7 +10,7 @@ from asgi_bench.analysis.cell_validity import MIN_USABLE_SHARE, judge_cell
 from asgi_bench.model import Reason, Role, Trial
 
 # Findings on what the server did: it answered wrongly or not at all, or lost a worker.
-SERVER_FAULTS = frozenset(("errors", "no-answers", "worker-died"))
+SERVER_FAULTS = frozenset(("server-ended", "errors", "no-answers", "worker-died"))
 # Answers of another program on the server's port are no fault of the server's.
 NOT_ITS_OWN = "stranger"
 # A side that was at fault in each of so many blocks and in no other one won't come right.

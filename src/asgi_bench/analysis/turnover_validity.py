@@ -23,7 +23,7 @@ def turnover_findings(trial: Trial) -> tuple[Reason | None, ...]:
 
 def _worker_died(trial: Trial) -> Reason | None:
     """A worker that was up before the load was gone after it, and none in its place."""
-    if not trial.workers_lost:
+    if not trial.workers_lost or trial.server_ended is not None:
         return None
     return Reason(
         code="worker-died",

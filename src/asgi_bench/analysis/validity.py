@@ -15,6 +15,7 @@ from asgi_bench.analysis.load_validity import load_findings
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, overloaded_slices
 from asgi_bench.analysis.turnover_validity import is_cpu_known, turnover_findings
 from asgi_bench.analysis.user_validity import exit_findings, unhurried
+from asgi_bench.analysis.wrong_answers import wrong_words
 from asgi_bench.calibration import Calibration
 from asgi_bench.model import (
     Cell,
@@ -121,7 +122,8 @@ def _findings(
     # Who was busy tells nothing where the server didn't do the work.
     is_its_own = all(reason.level != "invalid" for reason in credit)
     found = (
-        _errors(trial),
+        _ended(trial),
+        _errors(trial, cell),
         _no_answers(trial),
         *turnover_findings(trial),
         _differs(trial),
@@ -139,8 +141,24 @@ def _findings(
     return (*credit, *own, *of_load, *exit_findings(trial))
 
 
-def _errors(trial: Trial) -> Reason | None:
-    """Wrong answers under load.
+def _ended(trial: Trial) -> Reason | None:
+    """The server ended while it was under load: what follows in its figures is of no server."""
+    if trial.server_ended is None:
+        return None
+    unanswered = trial.errors_total.reset + trial.errors_total.timeout
+    answered = max(trial.sent_total - unanswered, 0)
+    return Reason(
+        code="server-ended",
+        level="invalid",
+        value=float(answered),
+        limit=None,
+        text=f"the server {trial.server_ended} under load, after {answered} requests; look into "
+        "its log, and for a limit among its flags",
+    )
+
+
+def _errors(trial: Trial, cell: Cell) -> Reason | None:
+    """Wrong answers under load, with the first of each kind.
 
     What an overloaded open loop never sent counts among the errors, but was answered neither
     rightly nor wrongly: that the schedule was more than the server can take is a finding of its
@@ -157,13 +175,16 @@ def _errors(trial: Trial) -> Reason | None:
         for kind, total in msgspec.structs.asdict(trial.errors).items()
         if (count := total - unsent if kind == "timeout" else total)
     )
+    told = wrong_words(trial, cell)
+    is_answered = trial.errors.status + trial.errors.body > trial.errors.total / 2
+    advice = () if is_answered and told else ("look into the server's log, or load it less",)
     return Reason(
         code="errors",
         level="invalid" if share > MAX_ERROR_SHARE else "suspect",
         value=share,
         limit=MAX_ERROR_SHARE,
-        text=f"{wrong} of {sent} requests got no right answer ({kinds}); look into the server's "
-        f"log, or load it less",
+        text=f"{wrong} of {sent} requests got no right answer ({kinds}): "
+        + "; ".join((*told, *advice)),
     )
 
 
@@ -176,7 +197,7 @@ def _no_answers(trial: Trial) -> Reason | None:
         level="invalid",
         value=float(trial.requests),
         limit=1.0,
-        text="not one right answer came under load; look into the server's log",
+        text="not one right answer came under load; look into what came instead",
     )
 
 

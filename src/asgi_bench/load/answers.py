@@ -51,9 +51,14 @@ class Answer:
         return self.response is not None or self.is_known
 
     @property
-    def excess(self) -> int:
-        """How many bytes came beyond its end."""
-        return self._reader.excess if self._reader else 0
+    def beyond(self) -> bytes:
+        """What came beyond its end."""
+        return self._reader.beyond if self._reader else b""
+
+    @property
+    def so_far(self) -> str:
+        """What came of an answer that isn't whole, in words."""
+        return self._parser().so_far
 
     @property
     def raw(self) -> bytes:

@@ -52,13 +52,16 @@ def run_closed_loop(
     *,
     ramp: int = 0,
     at_once: int = 1,
+    alone: int = 0,
     poll_s: float = POLL_S,
     latencies_ns: list[int] | None = None,
 ) -> Stretch:
     """Load every connection for `seconds`, then await what is still out.
 
     With `ramp`, so many connections are opened, `at_once` of them each millisecond, while the
-    earlier ones carry load: an idle shared listener would give a burst of them to one worker.
+    earlier ones carry load: an idle shared listener would give a burst of them to one worker. The
+    first `alone` of them wait for the first answer to each before: connections that come while
+    all workers are held up by a first request are a burst too.
     `breathe` gives other greenlets a turn and says whether to go on; with `poll_s` 0 it is also
     what waits for the next event. Whenever it is called, the counts of the connections are true,
     and `latencies_ns`, where it was given, holds what came so far.
@@ -83,14 +86,16 @@ def run_closed_loop(
     now = begin = last = clock_ns()
     end = begin + int(seconds * 1e9)
     next_sweep, next_breath = now, now + BREATHE_NS
+    wanted, alone_until = ramp, now + int(connections.target.timeout_s * 1e9)
     while now < end or busy or ramp:
         if now >= next_sweep:
             connections.sweep(now)
             next_sweep = now + SWEEP_NS
             if ramp:
-                for _ in range(min(at_once, ramp)):
-                    connections.connect()
-                ramp = max(0, ramp - at_once)
+                if now >= alone_until or wanted - ramp >= alone or not connections.is_awaited:
+                    for _ in range(min(at_once, ramp)):
+                        connections.connect()
+                    ramp = max(0, ramp - at_once)
                 next_sweep = now + RAMP_NS
                 # A machine that was busy elsewhere, even past the end, gets the time to open them.
                 end = max(end, now + RAMP_NS * (ramp // at_once + 2))

@@ -20,8 +20,11 @@ from asgi_bench.load.originals import (
     new_epoll,
 )
 from asgi_bench.load.target import Exchange, Target
+from asgi_bench.load.wrong_answers import Evidence, WrongAnswers
 from asgi_bench.model import ErrorCounts
-from asgi_bench.wire.http1 import Response, WireError, read_at_once
+from asgi_bench.wire.client import NOT_HTTP, TOO_MUCH
+from asgi_bench.wire.excerpts import excerpt
+from asgi_bench.wire.http1 import LimitError, Response, WireError, beyond_its_end, read_at_once
 
 __all__ = ["READ_BYTES", "Connections", "Taken"]
 
@@ -42,8 +45,8 @@ class Connections:
     Counters only grow; read them before and after to get a stretch's share. `sent` is `correct`
     and all errors but those nothing was asked for: refused connections and unasked bytes.
     `losses` are the last requests that failed: when each was sent and failed, the kind of error,
-    and whether any of its answer had come. `turns` says, where several requests are sent, which
-    of them is each connection's last.
+    and whether any of its answer had come; `wrong` keeps the first of each kind. `turns` says,
+    where several requests are sent, which of them is each connection's last.
     """
 
     def __init__(self, target: Target) -> None:
@@ -64,7 +67,12 @@ class Connections:
         self.unasked = 0
         self.losses: deque[tuple[int, int, str, bool]] = deque(maxlen=MAX_LOSSES)
         self.errors = dict.fromkeys(ErrorCounts.__struct_fields__, 0)
-        self._openings = Openings(target, self.epoll, self.errors)
+        self.wrong = WrongAnswers()
+        self._openings = Openings(target, self.epoll, self.errors, self.wrong)
+        # Connections that were never answered, nor those before them in their places; and how many
+        # such places have no connection now.
+        self._unanswered: set[int] = set()
+        self._places_unanswered = 0
         self._sockets: dict[int, Any] = {}
         self._unsent: dict[int, memoryview] = {}
         self._abandoned_bytes = 0
@@ -73,6 +81,21 @@ class Connections:
     def local_ports(self) -> list[int]:
         """The client ports of the open connections, by which the server's side can be found."""
         return [sock.getsockname()[1] for sock in self._sockets.values()]
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the first answer of some connection is still to come, and nothing went wrong."""
+        is_owed = bool(self._unanswered or self._places_unanswered)
+        return is_owed and not any(self.errors.values())
+
+    @property
+    def unanswered(self) -> int:
+        """On how many connections no request was ever answered, be it wrongly.
+
+        One that took the place of a closed one isn't another; one that was asked nothing is left
+        out.
+        """
+        return self._places_unanswered + len(self._unanswered & self.sent_ns.keys())
 
     @property
     def mean_response_bytes(self) -> int:
@@ -102,6 +125,7 @@ class Connections:
 
     def connect(self) -> None:
         """Begin to open one connection; it turns up in `idle` once it is there."""
+        self._places_unanswered += 1
         self._openings.begin()
 
     def send(self, fd: int, now_ns: int) -> bool:
@@ -165,25 +189,28 @@ class Connections:
                 if data and not self.good.startswith(data):
                     response = read_at_once(data, self.expected.method)
                     if response is not None:
-                        return self._judge(fd, response, data, excess=len(data) - response.size)
+                        return self._judge(fd, response, data, data[response.size :])
                 elif data and len(data) == len(self.good):
-                    return self._finish(fd, None)
+                    return self._finish(fd)
                 answer = self.partial[fd] = Answer(self.good, self.expected.method)
             answer.feed(data, lambda size: _read_more(fd, size))
-        except WireError:
-            return self._fail(fd, "body")
-        except (EOFError, OSError):
-            return self._fail(fd, "reset")
+        except WireError as fault:
+            what = TOO_MUCH if isinstance(fault, LimitError) else NOT_HTTP
+            return self._fail(fd, "body", f"{what}: {fault}")
+        except EOFError:
+            return self._fail(fd, "reset", f"closed the connection {self._stage(fd)}")
+        except OSError:
+            return self.lose(fd)
         if answer.is_known:
-            return self._finish(fd, None)
+            return self._finish(fd)
         if answer.response is None:
             return Taken.WAITING
-        return self._judge(fd, answer.response, answer.raw, excess=answer.excess)
+        return self._judge(fd, answer.response, answer.raw, answer.beyond)
 
     def lose(self, fd: int) -> Taken:
         """Handle a reset: it completes no answer, not even one that would end with the stream."""
         if fd in self.busy:
-            return self._fail(fd, "reset")
+            return self._fail(fd, "reset", f"reset the connection {self._stage(fd)}")
         return self._startle(fd, b"")
 
     def refresh(self, deadline_s: float = 1.0) -> None:
@@ -203,22 +230,27 @@ class Connections:
         limit_ns = now_ns - int(self.target.timeout_s * 1e9)
         late = [fd for fd in self.busy if self.sent_ns[fd] < limit_ns]
         for fd in late:
-            self._fail(fd, "timeout")
+            answer = self.partial.get(fd)
+            so_far = "nothing came" if answer is None else answer.so_far
+            text = f"no whole answer within {self.target.timeout_s:g} s: {so_far}"
+            self._fail(fd, "timeout", text)
         self._openings.sweep(now_ns)
         return len(late)
 
     def reopen(self, fd: int) -> None:
         """Close a connection and begin to open another in its place."""
+        if fd in self._unanswered:
+            self._places_unanswered += 1
         self._drop(fd)
         self.reconnects += 1
-        self.connect()
+        self._openings.begin()
 
     def close(self) -> None:
         """Close every connection and the epoll; bytes nobody asked for are seen here at last."""
         for fd, event in self.epoll.poll(0):
             if event & EPOLLIN and fd in self._sockets and fd not in self.busy:
                 with suppress(OSError):
-                    self._hear(read(fd, READ_BYTES))
+                    self._hear(fd, read(fd, READ_BYTES))
         for fd in list(self._sockets):
             self._drop(fd)
         self.idle.clear()
@@ -230,49 +262,69 @@ class Connections:
         """The bytes of all requests whose sending has begun."""
         return self.sent * len(self.target.request)
 
-    def _judge(self, fd: int, response: Response, raw: bytes, *, excess: int) -> Taken:
+    def _judge(self, fd: int, response: Response, raw: bytes, beyond: bytes) -> Taken:
         """Judge a whole answer; `raw` is remembered as good where nothing was wrong with it."""
-        if excess:
-            return self._fail(fd, "body")
-        fault = self.expected.fault_of(response)
-        if fault is None:
+        if beyond:
+            fault = beyond_its_end(response, self.expected.method, beyond)
+            return self._fail(fd, "body", f"{NOT_HTTP}: {fault}")
+        kind = self.expected.fault_of(response)
+        if kind is None:
             self.response_bytes = response.size
             if not response.closes:
                 self.good = raw or self.good
-        return self._finish(fd, fault, closes=response.closes)
+            return self._finish(fd, closes=response.closes)
+        self._note_loss(fd, kind, Evidence(response=response), has_begun=True)
+        return self._finish(fd, closes=response.closes, is_right=False)
 
-    def _finish(self, fd: int, fault: str | None, *, closes: bool = False) -> Taken:
-        if fault is None:
+    def _finish(self, fd: int, *, closes: bool = False, is_right: bool = True) -> Taken:
+        if is_right:
             self.correct += 1
-        else:
-            self._note_loss(fd, fault, has_begun=True)
+        if self._unanswered:
+            self._unanswered.discard(fd)
         # An answer to half a request leaves the other half unsent: the next would follow into it.
         is_spent = closes or fd in self._unsent
         self.rest(fd)
         if is_spent:
             self._part(fd)
-        return Taken.CORRECT if fault is None else Taken.WRONG
+        return Taken.CORRECT if is_right else Taken.WRONG
 
-    def _fail(self, fd: int, kind: str) -> Taken:
-        answer = self.partial.get(fd)
-        self._note_loss(fd, kind, has_begun=answer is not None and answer.has_begun)
+    def _fail(self, fd: int, kind: str, text: str) -> Taken:
+        self._note_loss(fd, kind, Evidence(text), has_begun=self._has_begun(fd))
         self.reopen(fd)
         return Taken.LOST
 
-    def _note_loss(self, fd: int, kind: str, *, has_begun: bool) -> None:
+    def _has_begun(self, fd: int) -> bool:
+        answer = self.partial.get(fd)
+        return answer is not None and answer.has_begun
+
+    def _stage(self, fd: int) -> str:
+        """How far the answer had come that a connection owes, in words."""
+        answer = self.partial.get(fd)
+        if answer is None or not answer.has_begun:
+            return "without an answer"
+        return f"amid its answer: {answer.so_far}"
+
+    def _note_loss(self, fd: int, kind: str, evidence: Evidence, *, has_begun: bool) -> None:
         self.errors[kind] += 1
         self.losses.append((self.sent_ns[fd], clock_ns(), kind, has_begun))
+        self.wrong.note(kind, self._asked(fd), evidence, self._sockets[fd])
+
+    def _asked(self, fd: int) -> Exchange:
+        """What a connection was asked last."""
+        return self.expected
 
     def _startle(self, fd: int, data: bytes) -> Taken:
         """Handle what an idle connection did of itself: it closed, or said what nobody asked."""
-        self._hear(data)
+        self._hear(fd, data)
         self._part(fd)
         return Taken.LOST
 
-    def _hear(self, data: bytes) -> None:
+    def _hear(self, fd: int, data: bytes) -> None:
         if data:
             self.unasked += 1
             self.errors["body"] += 1
+            text = f"bytes that nobody asked for, after an answer: {excerpt(data)}"
+            self.wrong.note("body", None, Evidence(text), self._sockets[fd])
 
     def _part(self, fd: int) -> None:
         """Replace an idle connection."""
@@ -284,6 +336,9 @@ class Connections:
         if sock is None:
             return Taken.LOST
         self._sockets[fd] = sock
+        if self._places_unanswered:
+            self._places_unanswered -= 1
+            self._unanswered.add(fd)
         self.epoll.modify(fd, WATCHED)
         self.rest(fd)
         return Taken.WAITING
@@ -305,6 +360,7 @@ class Connections:
         self.partial.pop(fd, None)
         self.sent_ns.pop(fd, None)
         self.busy.discard(fd)
+        self._unanswered.discard(fd)
         # Closing the last descriptor takes it out of the epoll as well.
         self._sockets.pop(fd).close()
 

@@ -7,7 +7,14 @@ from typing import Any, TypeAlias
 import msgspec
 
 from asgi_bench.load.target import Target
-from asgi_bench.model import Arrivals, ErrorCounts, OpenFigures, RequestFigures, UserFigures
+from asgi_bench.model import (
+    Arrivals,
+    ErrorCounts,
+    OpenFigures,
+    RequestFigures,
+    UserFigures,
+    WrongAnswer,
+)
 
 # Environment variables that tell a load process its end of the control socket, and (to stock
 # users) which of Locust's clients to be, the scenario as JSON (or `@` and the path of its file),
@@ -21,11 +28,15 @@ _LENGTH = struct.Struct("!I")
 
 
 class Open(msgspec.Struct, frozen=True, tag=True):
-    """Open a target's connections under load, a few at once, then warm up for `warmup_s`."""
+    """Open a target's connections under load, a few at once, then warm up for `warmup_s`.
+
+    Each of the first `alone` waits until all before it were answered.
+    """
 
     target: Target
     warmup_s: float
     at_once: int = 1
+    alone: int = 0
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):
@@ -88,7 +99,8 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     `server_clocks_s` holds what the clock of each server process that lived to the end read before
     and after. `open_loop` is what an open loop tells beside that.
     A step has its histograms here, and none in `Closed`. `by_request` are the counts of each of
-    several requests.
+    several requests. `wrong_ports` are the client ports of all connections so far that had a whole
+    wrong answer.
     """
 
     begin_s: float
@@ -113,12 +125,15 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     sent_bytes: int | None = None
     users: UserFigures | None = None
     """What Locust users did, where such were measured."""
+    wrong_ports: tuple[int, ...] = ()
 
 
 class Closed(msgspec.Struct, frozen=True, tag=True):
     """What a target's slices gave in histograms, and all that was ever sent to it.
 
-    `by_request` are the histograms and sizes of each of several requests.
+    `by_request` are the histograms and sizes of each of several requests. `wrong_answers` are the
+    first of each kind, their times on the monotonic clock; `wrong_by_port` counts the whole ones by
+    client port; `unanswered` is on how many connections no request was ever answered.
     """
 
     response_time_hdr: str | None
@@ -130,6 +145,9 @@ class Closed(msgspec.Struct, frozen=True, tag=True):
     service_time_hdr: str | None = None
     generator_lag_hdr: str | None = None
     by_request: tuple[RequestFigures, ...] = ()
+    wrong_answers: tuple[WrongAnswer, ...] = ()
+    wrong_by_port: dict[int, int] = {}
+    unanswered: int = 0
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

@@ -10,7 +10,8 @@ import numpy as np
 
 from asgi_bench.load.answers import Taken
 from asgi_bench.load.connections import Connections
-from asgi_bench.load.target import Target
+from asgi_bench.load.target import Exchange, Target
+from asgi_bench.load.wrong_answers import Evidence
 from asgi_bench.model import ErrorCounts
 
 # In each so many requests every one has its share, to within one: slices of a few hundred requests
@@ -107,6 +108,9 @@ class MixedConnections(Connections):
         self._goods[turn], self.good = self.good, b""
         return taken
 
-    def _note_loss(self, fd: int, kind: str, *, has_begun: bool) -> None:
+    def _note_loss(self, fd: int, kind: str, evidence: Evidence, *, has_begun: bool) -> None:
         self.tallies[self.turns[fd]].errors[kind] += 1
-        super()._note_loss(fd, kind, has_begun=has_begun)
+        super()._note_loss(fd, kind, evidence, has_begun=has_begun)
+
+    def _asked(self, fd: int) -> Exchange:
+        return self.target.exchanges[self.turns[fd]]

@@ -1,6 +1,7 @@
 """Connections on their way: begun without waiting, refused, tried again."""
 
 import errno
+import os
 from collections import deque
 from time import perf_counter_ns as clock_ns
 from typing import Any
@@ -11,10 +12,12 @@ from asgi_bench.load.originals import (
     EPOLLHUP,
     EPOLLOUT,
     NODELAY,
+    PENDING_ERROR,
     SOCK_STREAM,
     new_socket,
 )
 from asgi_bench.load.target import Target
+from asgi_bench.load.wrong_answers import Evidence, WrongAnswers
 
 # A refused connection is tried again after this long: a dead server must not be hammered.
 RETRY_NS = 10_000_000
@@ -23,8 +26,11 @@ RETRY_NS = 10_000_000
 class Openings:
     """The connections of a target that are not there yet; refusals count in `errors`."""
 
-    def __init__(self, target: Target, epoll: Any, errors: dict[str, int]) -> None:
+    def __init__(
+        self, target: Target, epoll: Any, errors: dict[str, int], wrong: WrongAnswers
+    ) -> None:
         self._target = target
+        self._wrong = wrong
         self._epoll = epoll
         self._errors = errors
         # How long those took that came about.
@@ -46,7 +52,7 @@ class Openings:
         sock.setsockopt(*NODELAY)
         code = sock.connect_ex((self._target.host, self._target.port))
         if code not in (0, errno.EINPROGRESS):
-            self._refuse(sock)
+            self._refuse(sock, code)
             return
         fd = sock.fileno()
         self._sockets[fd] = sock
@@ -58,7 +64,7 @@ class Openings:
         sock = self._sockets.pop(fd)
         since_ns = self._since_ns.pop(fd)
         if event & (EPOLLERR | EPOLLHUP):
-            self._refuse(sock)
+            self._refuse(sock, sock.getsockopt(*PENDING_ERROR))
             return None
         self.connect_ns += clock_ns() - since_ns
         return sock
@@ -80,7 +86,10 @@ class Openings:
         self._since_ns.clear()
         self._retry_at_ns.clear()
 
-    def _refuse(self, sock: Any) -> None:
+    def _refuse(self, sock: Any, code: int) -> None:
         sock.close()
         self._errors["connect"] += 1
+        within = f"no connection within {self._target.timeout_s:g} s"
+        text = f"no connection: {os.strerror(code)}" if code else within
+        self._wrong.note("connect", None, Evidence(text))
         self._retry_at_ns.append(clock_ns() + RETRY_NS)

@@ -24,6 +24,7 @@ EPOLLET: int = 1 << 31
 AF_INET = socket.AF_INET
 SOCK_STREAM = socket.SOCK_STREAM
 NODELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+PENDING_ERROR = (socket.SOL_SOCKET, socket.SO_ERROR)
 
 __all__ = [
     "AF_INET",
@@ -34,6 +35,7 @@ __all__ = [
     "EPOLLOUT",
     "EPOLLRDHUP",
     "NODELAY",
+    "PENDING_ERROR",
     "SOCK_STREAM",
     "new_epoll",
     "new_socket",

@@ -19,8 +19,10 @@ from locust import events
 from asgi_bench.errors import UsageError
 from asgi_bench.load.channel import SocketChannel
 from asgi_bench.load.conduct import Conduct
+from asgi_bench.load.connections import Connections
 from asgi_bench.load.headcount import headcount
 from asgi_bench.load.histogram import Recording
+from asgi_bench.load.locust_failures import KINDS, error_kind, failure, status_of
 from asgi_bench.load.messages import (
     Close,
     Closed,
@@ -35,18 +37,18 @@ from asgi_bench.load.messages import (
 )
 from asgi_bench.load.relay import leave
 from asgi_bench.load.session import paired
+from asgi_bench.load.wrong_answers import WrongAnswers
 from asgi_bench.machine.clocks import cpu_s_by_process, run_queue_wait_s
-from asgi_bench.model import ErrorCounts
+from asgi_bench.model import ErrorCounts, merged_wrong_answers
 
 STOP_TIMEOUT_S = 6.0
-KINDS = ErrorCounts.__struct_fields__
 
 
 class Recorder:
     """Counts and times every request event, and answers the harness.
 
     `reports` are called at the edges of a slice: who fires no event per request tells there, by
-    `note_many`, what came up to then.
+    `note_many`, what came up to then. Its connections are among `fast`.
     """
 
     def __init__(self, environment: Any) -> None:
@@ -57,29 +59,45 @@ class Recorder:
         self._latencies_ns: list[int] = []
         self._correct = 0
         self._errors: Counter[str] = Counter()
-        self._response_bytes: int | None = None
+        self._wrong = WrongAnswers()
+        self._fast_correct = self._fast_bytes = 0
         self._has_users, self._is_over = Event(), Event()
         self.reports: set[Callable[[], None]] = set()
+        self.fast: list[Connections] = []
 
     def note(
-        self, response_time: float, response_length: int, exception: Any = None, **_: Any
+        self,
+        response_time: float,
+        request_type: str = "",
+        name: str = "",
+        response: Any = None,
+        exception: Any = None,
+        **_: Any,
     ) -> None:
         """Take one request event."""
         if exception is not None:
-            self._errors[error_kind(exception)] += 1
+            kind = error_kind(exception)
+            self._errors[kind] += 1
+            request = f"{request_type} {name}"
+            if self._wrong.is_new(kind, request, status_of(response)):
+                self._wrong.keep(failure(kind, request, response, exception))
             return
         self._correct += 1
         self._latencies_ns.append(int(response_time * 1e6))
-        self._response_bytes = response_length
 
     def note_many(
-        self, correct: int, errors: Mapping[str, int], latencies_ns: list[int], size: int
+        self,
+        correct: int,
+        errors: Mapping[str, int],
+        latencies_ns: list[int],
+        size: int,
     ) -> None:
         """Take what a FastUser did since it last told."""
         self._correct += correct
         self._errors.update(errors)
         self._latencies_ns += latencies_ns
-        self._response_bytes = size
+        self._fast_correct += correct
+        self._fast_bytes += correct * size
 
     def leave(self) -> None:
         """Say the exit code that the locustfile set, when everyone else has had a say in it."""
@@ -134,6 +152,9 @@ class Recorder:
         self._gather()
         self._latencies_ns.clear()
         correct, errors = self._correct, self._error_counts
+        for each in self._all_wrong:
+            # Those of the warm-up; there is but one slice after it.
+            each.forget_counts()
         own_pids = (os.getpid(),)
         wait_before_s = run_queue_wait_s(own_pids)
         server_before, load_before = cpu_s_by_process(command.pids), time.process_time()
@@ -168,6 +189,7 @@ class Recorder:
         self._environment.stop_timeout = STOP_TIMEOUT_S
         # Locust would end its shape first, and whoever awaits that stops the users once more.
         self._environment.shape_class = None
+        unanswered = sum(each.unanswered for each in self.fast)
         self._environment.runner.stop()
         errors = self._error_counts
         return Closed(
@@ -177,6 +199,10 @@ class Recorder:
             sent_total=self._correct + errors.total,
             errors_total=errors,
             response_bytes=self._response_bytes,
+            wrong_answers=merged_wrong_answers(
+                wrong for each in self._all_wrong for wrong in each.kept
+            ),
+            unanswered=unanswered,
         )
 
     def _gather(self) -> None:
@@ -185,25 +211,19 @@ class Recorder:
             report()
 
     @property
+    def _all_wrong(self) -> tuple[WrongAnswers, ...]:
+        return (self._wrong, *(each.wrong for each in self.fast))
+
+    @property
+    def _response_bytes(self) -> int | None:
+        """The mean size of a right answer with its head: only FastUsers know of heads."""
+        if not self._fast_correct or self._fast_correct < self._correct:
+            return None
+        return round(self._fast_bytes / self._fast_correct)
+
+    @property
     def _error_counts(self) -> ErrorCounts:
         return ErrorCounts(**{kind: self._errors[kind] for kind in KINDS})
-
-
-def error_kind(fault: Any) -> str:
-    """Return the kind of error a Locust failure is: stock users name it in their message."""
-    text = str(fault)
-    if text in KINDS:
-        return text
-    name = f"{type(fault).__name__} {text}".lower()
-    for kind, signs in (
-        ("connect", ("refused", "newconnection", "connecttimeout")),
-        ("timeout", ("timeout", "timed out")),
-        ("status", ("status", "http error", "client error", "server error", "bad status")),
-        ("reset", ("reset", "closed", "disconnected", "aborted", "broken", "incomplete")),
-    ):
-        if any(sign in name for sign in signs):
-            return kind
-    return "body"
 
 
 def tenths(response_time: float) -> float:

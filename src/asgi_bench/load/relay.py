@@ -33,7 +33,7 @@ from asgi_bench.load.messages import (
     encode,
 )
 from asgi_bench.load.statistics import write_table
-from asgi_bench.model import OpenFigures, RequestFigures
+from asgi_bench.model import OpenFigures, RequestFigures, merged_wrong_answers
 
 # Slices begin in step this long after they were ordered: a message takes about 1 ms.
 STEP_S = 0.01
@@ -172,6 +172,7 @@ def _merge_loaded(one: Loaded, other: Loaded) -> Loaded:
         reconnects=_sum(one.reconnects, other.reconnects),
         connect_s=_sum(one.connect_s, other.connect_s),
         sent_bytes=_sum(one.sent_bytes, other.sent_bytes),
+        wrong_ports=one.wrong_ports + other.wrong_ports,
     )
 
 
@@ -209,6 +210,9 @@ def _merge_closed(one: Closed, other: Closed) -> Closed:
         errors_total=one.errors_total + other.errors_total,
         response_bytes=one.response_bytes or other.response_bytes,
         by_request=_merge_by_request(one.by_request, other.by_request),
+        wrong_answers=merged_wrong_answers(one.wrong_answers + other.wrong_answers),
+        wrong_by_port=one.wrong_by_port | other.wrong_by_port,
+        unanswered=one.unanswered + other.unanswered,
     )
 
 

@@ -59,12 +59,15 @@ class Session:
         self._fed_correct = 0
         self._unfed_ns: list[int] = []
         self._fed_at = time.perf_counter()
+        self._is_sliced = False
 
-    def open(self, warmup_s: float, at_once: int = 1) -> Opened:
+    def open(self, warmup_s: float, at_once: int = 1, alone: int = 0) -> Opened:
         """Open the connections, a few at once, under load; then load them all for `warmup_s`."""
         wanted = self._connections.target.connections
         ramp_s = wanted * RAMP_S_PER_CONNECTION / at_once
-        ramp = run_closed_loop(self._connections, ramp_s, _breathe, ramp=wanted, at_once=at_once)
+        ramp = run_closed_loop(
+            self._connections, ramp_s, _breathe, ramp=wanted, at_once=at_once, alone=alone
+        )
         self._connections.refresh()
         warmup = run_closed_loop(self._connections, warmup_s, _breathe)
         self._unfed_ns += ramp.latencies_ns + warmup.latencies_ns
@@ -81,6 +84,10 @@ class Session:
         connections.refresh()
         errors_before = connections.error_counts
         connections.losses.clear()
+        if not self._is_sliced:
+            # Wrong answers are counted in the slices; what the warm-up saw first stays the first.
+            connections.wrong.forget_counts()
+            self._is_sliced = True
         if self._mix is not None:
             self._mix.draw(command.seed)
         counts_before = self._counts()
@@ -117,11 +124,13 @@ class Session:
             reconnects=connections.reconnects - reconnects_before,
             connect_s=connections.connect_s - connect_s_before,
             sent_bytes=connections.sent_bytes - sent_bytes_before if self._sends_bodies else None,
+            wrong_ports=tuple(connections.wrong.by_port),
         )
 
     def close(self) -> Closed:
         """Close the connections and hand over the histograms and the totals."""
         connections = self._connections
+        unanswered = connections.unanswered
         connections.close()
         self.feed()
         closed = Closed(
@@ -141,6 +150,9 @@ class Session:
                 )
                 for counts, recording in zip(self._counts(), self._by_request, strict=True)
             ),
+            wrong_answers=connections.wrong.kept,
+            wrong_by_port=connections.wrong.by_port,
+            unanswered=unanswered,
         )
         # Slices make no reference cycles: collecting between trials is enough.
         gc.collect()

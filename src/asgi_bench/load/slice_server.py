@@ -52,9 +52,9 @@ class SliceServer(User):
 
     def _carry_out(self, command: Command) -> Reply:
         match command:
-            case Open(target=target, warmup_s=warmup_s, at_once=at_once):
+            case Open(target=target, warmup_s=warmup_s, at_once=at_once, alone=alone):
                 session = self._sessions[target.name] = Session(target, self.environment.stats)
-                return session.open(warmup_s, at_once)
+                return session.open(warmup_s, at_once, alone)
             case Load(name=name):
                 return self._sessions[name].load(command)
             case Close(name=name):

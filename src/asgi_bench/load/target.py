@@ -27,6 +27,11 @@ class Exchange(msgspec.Struct, frozen=True):
         """Whether anything follows the request's head."""
         return self.request.find(b"\r\n\r\n") + 4 < len(self.request)
 
+    @property
+    def label(self) -> str:
+        """Which request it is, to who reads of a wrong answer to it."""
+        return self.name
+
     def fault_of(self, response: Response) -> str | None:
         """Return the kind of error a complete response is, or None where it is correct.
 
@@ -41,6 +46,14 @@ class Exchange(msgspec.Struct, frozen=True):
             return "body"
         return None
 
+    def fault_text(self, response: Response) -> str:
+        """Say what is wrong with a complete response that has a fault."""
+        if response.status != self.expect_status:
+            return f"status {response.status} instead of {self.expect_status}"
+        if self.expect_body is None:
+            return f"a body without a match of {self.expect_pattern}"
+        return f"another body than the expected one of {len(self.expect_body)} bytes"
+
 
 class Target(Exchange, frozen=True, kw_only=True):
     """One cell's exchange and its address; `name` labels the row in Locust's table.
@@ -53,6 +66,11 @@ class Target(Exchange, frozen=True, kw_only=True):
     connections: int
     timeout_s: float = 5.0
     exchanges: tuple[Exchange, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Method and path: its name is that of a cell."""
+        return " ".join(self.request.partition(b"\r\n")[0].decode("latin-1").split(" ")[:2])
 
 
 def scenario_target(

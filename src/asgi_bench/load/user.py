@@ -59,6 +59,7 @@ class FastUser(User):
         if self._recorder is not None:
             # Its slices begin and end when they are due, in the middle of stretches.
             self._recorder.reports.add(self._feed)
+            self._recorder.fast.append(self._open)
         self._stretch(self._open.target.connections * 0.003, ramp=self._open.target.connections)
 
     def on_stop(self) -> None:

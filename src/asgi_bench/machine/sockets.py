@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -38,13 +39,15 @@ class ConnectionOwners(msgspec.Struct, frozen=True):
 
     `by_pid` counts those of the asked processes, `strangers` those of any other, `unaccepted`
     those still in the accept queue, and `unknown` those that might belong to a process whose
-    files we may not read (another user's).
+    files we may not read (another user's). `pid_by_port` tells each known owner by the client's
+    port.
     """
 
     by_pid: dict[int, int]
     strangers: int = 0
     unaccepted: int = 0
     unknown: int = 0
+    pid_by_port: dict[int, int] = {}
 
 
 def tcp_rows(proc: Path = PROC) -> list[TcpRow]:
@@ -200,8 +203,8 @@ def parse_watched(fdinfo: str, inodes: Mapping[int, int]) -> set[int]:
     }
 
 
-def _server_ends(local_port: int, client_ports: Collection[int]) -> list[int]:
-    """The inodes of the server's ends of these connections, each once; 0 where not accepted.
+def _server_ends(local_port: int, client_ports: Collection[int]) -> dict[int, int]:
+    """The inodes of the server's ends of these connections, by client port; 0: not accepted.
 
     The kernel hands its table out in pieces. While other sockets come and go a row may come
     twice (of 16 connections 17 were seen) or not at all, so what is missing is looked for again.
@@ -217,7 +220,7 @@ def _server_ends(local_port: int, client_ports: Collection[int]) -> list[int]:
         )
         if len(ends) == len(client_ports):
             break
-    return list(ends.values())
+    return ends
 
 
 def connection_owners(
@@ -230,22 +233,23 @@ def connection_owners(
     """
     ends = _server_ends(local_port, set(client_ports))
     trees = tuple(sorted(pids))
-    held = owners({inode for inode in ends if inode}, trees)
-    if not all(held.get(inode, True) for inode in ends):
+    held = owners({inode for inode in ends.values() if inode}, trees)
+    if not all(held.get(inode, True) for inode in ends.values()):
         # What nobody holds any more was closed while we looked: it is no stranger's.
         there = {row.inode for row in tcp_rows()}
-        ends = [inode for inode in ends if not inode or held[inode] or inode in there]
-    by_pid: dict[int, int] = {}
-    foreign = 0
-    for inode in ends:
-        if inode and held[inode]:
-            by_pid[held[inode][0]] = by_pid.get(held[inode][0], 0) + 1
-        elif inode:
-            foreign += 1
+        ends = {
+            port: inode
+            for port, inode in ends.items()
+            if not inode or held[inode] or inode in there
+        }
+    pid_by_port = {port: held[inode][0] for port, inode in ends.items() if inode and held[inode]}
+    unaccepted = list(ends.values()).count(0)
+    foreign = len(ends) - unaccepted - len(pid_by_port)
     hidden = bool(foreign) and bool(unreadable(trees))
     return ConnectionOwners(
-        by_pid,
+        dict(Counter(pid_by_port.values())),
         strangers=0 if hidden else foreign,
-        unaccepted=ends.count(0),
+        unaccepted=unaccepted,
         unknown=foreign if hidden else 0,
+        pid_by_port=pid_by_port,
     )

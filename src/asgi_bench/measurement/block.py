@@ -1,6 +1,7 @@
 """One block of one round: its servers up at once, loaded, stopped, its trials finished."""
 
 import os
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -14,6 +15,10 @@ from asgi_bench.measurement.worker_fate import worker_fate
 from asgi_bench.model import Cell, Plan, PlannedCell, Trial
 from asgi_bench.serving.workforce import serving_processes
 from asgi_bench.store.runs import RunWriter
+
+# A server that takes no connections any more may still be closing; then it ends.
+ENDING_S = 1.0
+ENDING_POLL_S = 0.02
 
 
 class LoadedCell:
@@ -36,13 +41,24 @@ class LoadedCell:
         self.server.credit_late_cpu()
         process = self.server.process
         live = process.pids
+        ended = self._ended()
         fate = worker_fate(process, self.server.worker_pids)
         self.draft.note_workers(serving_processes(process.port, live, self.cell.workers))
         self.draft.note(
             server_pss_bytes=self.server.memory.read(live),
             workers_lost=fate.lost,
             workers_replaced=fate.replaced,
+            server_ended=ended,
         )
+
+    def _ended(self) -> str | None:
+        """How the server ended under load; one that refuses connections is given time for it."""
+        deadline_s = time.monotonic() + (ENDING_S if self.draft.was_refused else 0.0)
+        while True:
+            how = self.server.process.exit_description
+            if how is not None or time.monotonic() >= deadline_s:
+                return how
+            time.sleep(ENDING_POLL_S)
 
 
 class Loader(Protocol):

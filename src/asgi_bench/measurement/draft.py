@@ -1,7 +1,7 @@
 """A trial while it is being measured: what slices and totals bring in, until it is finished."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
@@ -22,6 +22,7 @@ from asgi_bench.model import (
     Throttling,
     Trial,
     UserFigures,
+    WrongAnswer,
 )
 
 
@@ -41,6 +42,9 @@ class TrialDraft:
         self._late_cpu_s = 0.0
         self._has_untold = False
         self._is_closed = False
+        # Which process holds the server's end of a connection, by its client port; None where it
+        # was looked for in vain.
+        self._pid_by_port: dict[int, int | None] = {}
         self._by_request: dict[str, RequestFigures] = {}
         self._trial = Trial(
             cell=cell.key,
@@ -60,6 +64,11 @@ class TrialDraft:
     def has_failed(self) -> bool:
         """Whether the trial can't become a measurement any more."""
         return self._trial.outcome == "failed"
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether the server refused connections in a slice."""
+        return self._errors.connect > 0
 
     def fail(self, reason: str) -> None:
         """Give the trial up; the first reason stands."""
@@ -136,6 +145,16 @@ class TrialDraft:
         )
         self._late_cpu_s += cpu_s
 
+    def know_owners(self, pid_by_port: Mapping[int, int]) -> None:
+        """Take in which processes hold which connections, by client port."""
+        self._pid_by_port.update(pid_by_port)
+
+    def without_owner(self, client_ports: Iterable[int]) -> set[int]:
+        """Return those of the ports whose owner wasn't looked for yet; it may be told then."""
+        unknown = set(client_ports).difference(self._pid_by_port)
+        self._pid_by_port.update(dict.fromkeys(unknown))
+        return unknown
+
     def spend(self, expense: Expense) -> None:
         """Take in what a slice cost beside its CPU time."""
         self._spent = expense if self._spent is None else self._spent + expense
@@ -176,7 +195,24 @@ class TrialDraft:
             response_bytes=closed.response_bytes,
             sent_total=closed.sent_total + self._trial.sent_total,
             errors_total=closed.errors_total + self._trial.errors_total,
+            wrong_answers=tuple(map(self._of_this_run, closed.wrong_answers)),
+            wrong_by_process=self._by_process(closed.wrong_by_port),
+            unanswered_connections=closed.unanswered,
         )
+
+    def _of_this_run(self, wrong: WrongAnswer) -> WrongAnswer:
+        """A wrong answer with its time in the run and the process that gave it."""
+        port = wrong.client_port
+        pid = None if port is None else self._pid_by_port.get(port)
+        return msgspec.structs.replace(wrong, at_s=round(wrong.at_s - self._epoch_s, 6), pid=pid)
+
+    def _by_process(self, wrong_by_port: Mapping[int, int]) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for port, count in wrong_by_port.items():
+            pid = self._pid_by_port.get(port)
+            if pid is not None:
+                counts[str(pid)] += count
+        return dict(counts)
 
     def finish(self) -> Trial:
         """Return the trial."""

@@ -77,12 +77,18 @@ from asgi_bench.model.verdict import (
     MetricVerdict,
     Verdict,
 )
+from asgi_bench.model.wrong_answer import (
+    MOST_WRONG_ANSWERS,
+    WrongAnswer,
+    merged_wrong_answers,
+)
 
 __all__ = [
     "CPU_LIMIT",
     "HIGHEST_STATUS",
     "INDEX_VERSION",
     "LOWEST_STATUS",
+    "MOST_WRONG_ANSWERS",
     "PROCESSOR_FACTS",
     "ROLES",
     "SCHEMA_VERSION",
@@ -140,5 +146,7 @@ __all__ = [
     "Verdict",
     "WeightedRequest",
     "WorkerRestart",
+    "WrongAnswer",
     "holds_match",
+    "merged_wrong_answers",
 ]

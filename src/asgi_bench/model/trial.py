@@ -4,6 +4,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from asgi_bench.model.wrong_answer import WrongAnswer
+
 Outcome: TypeAlias = Literal["ok", "failed", "skipped"]
 ValidityLevel: TypeAlias = Literal["valid", "suspect", "invalid"]
 
@@ -246,6 +248,14 @@ class Trial(msgspec.Struct, frozen=True):
     throttling: Throttling | None = None
     users: UserFigures | None = None
     """What Locust users did, where a stock client or a locustfile sent the load."""
+    server_ended: str | None = None
+    """How the server ended of itself under load, in words; null where it lived to the end."""
+    wrong_answers: tuple[WrongAnswer, ...] = ()
+    """The first wrong answer of each kind, from the first connection on."""
+    wrong_by_process: dict[str, int] = {}
+    """How many whole wrong answers came from each process of the server, by its pid."""
+    unanswered_connections: int = 0
+    """On how many connections no request was ever answered, be it wrongly."""
 
     @property
     def duration_s(self) -> float:

@@ -164,6 +164,8 @@ def _flat(
                 yield from _flat(value, known, f"{name}.")
             case [*reasons] if key == "validity_reasons":
                 yield name, "; ".join(f"{each['code']}: {each['text']}" for each in reasons)
+            case [*wrong] if key == "wrong_answers":
+                yield name, "; ".join(f"{each['count']} {each['text']}" for each in wrong)
             case [*words] if key == "command":
                 yield name, shlex.join(words)
             case [*figures]:

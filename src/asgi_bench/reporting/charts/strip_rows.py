@@ -90,10 +90,14 @@ def _is_usable(cell: CellReport, trial: Trial) -> bool:
 
 
 def _pieces(trial: Trial, together: int) -> Floats:
-    """Rows of middle and throughput, of so many neighbouring slices each."""
+    """Rows of middle and throughput, of so many neighbouring slices each.
+
+    A slice without an answer has no duration either: its rate is 0.
+    """
     slices = np.array([(s.start_s, s.end_s, s.requests, s.duration_s) for s in trial.slices])
     first = np.arange(0, len(slices), together)
     last = np.minimum(first + together, len(slices)) - 1
     requests, durations_s = np.add.reduceat(slices[:, 2:], first).T
     middles_s = (slices[first, 0] + slices[last, 1]) / 2
-    return np.column_stack((middles_s, requests / durations_s))
+    rates_rps = np.divide(requests, durations_s, out=np.zeros(len(first)), where=durations_s > 0)
+    return np.column_stack((middles_s, rates_rps))

@@ -1,0 +1,106 @@
+"""The first wrong answer of each kind, kept at the moment it is seen, and how many are like it."""
+
+from collections import Counter
+from time import perf_counter_ns as clock_ns
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+from asgi_bench.load.target import Exchange
+from asgi_bench.model import MOST_WRONG_ANSWERS, WrongAnswer
+from asgi_bench.wire.excerpts import excerpt
+from asgi_bench.wire.http1 import Response
+
+# Of a body that says what went wrong; a page of HTML takes some bytes to come to its point.
+BODY_LETTERS = 120
+VALUE_LETTERS = 100
+# Headers that tell why an answer is another than expected, or who gave it.
+TELLING_HEADERS = (
+    *("location", "content-type", "retry-after", "server", "connection", "via", "allow"),
+    *("www-authenticate", "transfer-encoding", "content-encoding"),
+)
+
+Likeness: TypeAlias = tuple[str, str, int | None]
+
+
+class Evidence(NamedTuple):
+    """What is there to show: a whole answer, or in words what came instead."""
+
+    text: str = ""
+    response: Response | None = None
+
+
+class WrongAnswers:
+    """Keeps the first of each kind; afterwards a wrong answer costs a look-up and two counts."""
+
+    def __init__(self) -> None:
+        self._first: dict[Likeness, WrongAnswer] = {}
+        self._counts: Counter[Likeness] = Counter()
+        self._by_port: Counter[int] = Counter()
+
+    def note(
+        self, kind: str, exchange: Exchange | None, evidence: Evidence, sock: Any = None
+    ) -> None:
+        """Count a wrong answer of a connection, and keep it where none like it is kept."""
+        response = evidence.response
+        request = "" if exchange is None else exchange.label
+        if response is not None:
+            self._by_port[sock.getsockname()[1]] += 1
+        if self.is_new(kind, request, None if response is None else response.status):
+            port = None if sock is None else sock.getsockname()[1]
+            wrong = WrongAnswer(kind, request, evidence.text, clock_ns() / 1e9, client_port=port)
+            if response is not None and exchange is not None:
+                wrong = _described(wrong, exchange, response)
+            self.keep(wrong)
+
+    def is_new(self, kind: str, request: str, status: int | None) -> bool:
+        """Count a wrong answer; whether it is the first of its like, and to be kept."""
+        likeness = (kind, request, status)
+        self._counts[likeness] += 1
+        return likeness not in self._first and len(self._first) < MOST_WRONG_ANSWERS
+
+    def keep(self, wrong: WrongAnswer) -> None:
+        """Keep the first of its like."""
+        self._first[wrong.likeness] = wrong
+
+    def forget_counts(self) -> None:
+        """Count from here on: the slices begin."""
+        self._counts.clear()
+        self._by_port.clear()
+
+    @property
+    def kept(self) -> tuple[WrongAnswer, ...]:
+        """The first of each kind in the order they came, with the counts."""
+        return tuple(
+            msgspec.structs.replace(wrong, count=self._counts[likeness])
+            for likeness, wrong in self._first.items()
+        )
+
+    @property
+    def by_port(self) -> dict[int, int]:
+        """How many whole wrong answers came on each connection, by the client's port."""
+        return dict(self._by_port)
+
+
+def _described(wrong: WrongAnswer, exchange: Exchange, response: Response) -> WrongAnswer:
+    found = {name: response.header(name) for name in TELLING_HEADERS}
+    return msgspec.structs.replace(
+        wrong,
+        text=exchange.fault_text(response),
+        status=response.status,
+        headers=telling(found),
+        body=excerpt(response.body, BODY_LETTERS),
+        body_bytes=len(response.body),
+    )
+
+
+def telling(headers: dict[str, str | None]) -> dict[str, str]:
+    """Return the headers that are there, each one short line.
+
+    That a connection stays open is no news.
+    """
+    return {
+        name: excerpt(value.encode("latin-1", "replace"), VALUE_LETTERS)[1:-1]
+        for name, value in headers.items()
+        if value is not None and (name, value.lower()) != ("connection", "keep-alive")
+    }
