@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from asgi_bench.cli.report import report
 from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.reporting.documents import render_report
 from asgi_bench.reporting.tables import WIDTH
+from tests.situation import Said, situation
 from tests.synthetic_run import planned_cells, store_run, synthetic_run, troubled_run
 
 
@@ -149,3 +151,22 @@ def test_another_reference_may_be_named(tmp_path: Path) -> None:
     wrong = invoke(str(folder), "--reference", "caddy")
     assert isinstance(wrong.exception, UsageError)
     assert "granian/default/w1" in str(wrong.exception)
+
+
+@situation(
+    "alone",
+    "A stored histogram of one trial is damaged: the report has all the others",
+    says="warning: trials.jsonl line 1: a histogram of …, round 0, can't be read: that trial "
+    "counts as failed",
+)
+def test_a_damaged_histogram_costs_its_trial_alone(said: Said, tmp_path: Path) -> None:
+    """Every other cell keeps its figures, in each format."""
+    run = synthetic_run(planned_cells()[:2], rounds=3)
+    first, *others = run.trials
+    broken = msgspec.structs.replace(first, response_time_hdr="HISTFAAAbroken")
+    run = msgspec.structs.replace(run, trials=(broken, *others))
+    result = invoke(str(store_run(run, tmp_path)), "--format", "json")
+    said(result.stderr)
+    cells = {cell["cell"]: cell for cell in json.loads(result.stdout)["cells"]}
+    assert cells.pop(first.cell)["rounds"] == 2
+    assert all(cell["rounds"] == 3 and cell["validity"] == "valid" for cell in cells.values())

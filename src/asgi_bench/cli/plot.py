@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from asgi_bench.analysis.references import with_reference
+from asgi_bench.analysis.summary import survey
 from asgi_bench.cli.goal_options import OtherReference
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import CHARTS_FOLDER, find_run
@@ -24,12 +25,15 @@ def plot(
 ) -> None:
     """Draw a run's charts as SVG and PNG into its folder `charts`."""
     # matplotlib takes most of a second to import, which no other verb should pay for.
-    from asgi_bench.reporting.charts import draw_charts
+    from asgi_bench.reporting.charts import draw
 
     folder = find_run(run, output)
     stored = with_reference(read_run(folder), against)
     for damage in stored.damage:
         print(f"warning: {plain(damage)}", file=sys.stderr)
-    for file in draw_charts(stored, folder / CHARTS_FOLDER):
-        print(file)
+    for drawing in draw(survey(stored), folder / CHARTS_FOLDER):
+        if drawing.fault is not None:
+            print(f"warning: {plain(drawing.account)}", file=sys.stderr)
+        for file in drawing.files:
+            print(file)
     print(folder / CHARTS_FOLDER)

@@ -34,6 +34,7 @@ from asgi_bench.machine.fingerprint import busy_warning
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.reporting.phases import phases_words
+from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import CHARTS_FOLDER
 from asgi_bench.store.runs import add_phases, read_run
 
@@ -109,6 +110,8 @@ def show(folder: Path) -> Report:
     print_report(found.report, "text")
     drawings = draw(found, folder / CHARTS_FOLDER)
     for drawing in drawings:
+        if drawing.fault is not None:
+            say(f"warning: {plain(drawing.account)}")
         for chart in drawing.files:
             if chart.suffix == ".png":
                 print(chart)

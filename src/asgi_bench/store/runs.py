@@ -27,6 +27,7 @@ from asgi_bench.store.migrations import (
     migrate_trial,
     migration_path,
 )
+from asgi_bench.store.soundness import given_up, has_sound_histograms
 
 T = TypeVar("T")
 _TRIAL_DECODER = msgspec.json.Decoder(Trial)
@@ -112,7 +113,8 @@ class RunWriter:
 def read_run(folder: Path) -> Run:
     """Read a run folder, brought up to this tool's schema version.
 
-    A last line of `trials.jsonl` that was cut off by a kill is left out and told in `damage`.
+    A last line of `trials.jsonl` that was cut off by a kill is left out, and a trial with a damaged
+    histogram counts as failed; both are told in `damage`.
     Raises BenchError for what can't be read, naming file and line.
     """
     header, path = _read_header(folder / HEADER_FILE)
@@ -200,14 +202,14 @@ def _read_header(file: Path) -> tuple[RunHeader, tuple[Migration, ...]]:
 
 
 def _read_trials(file: Path, path: tuple[Migration, ...], damage: list[str]) -> Iterator[Trial]:
-    """The trials line by line; a cut-off last line goes to `damage`."""
+    """The trials line by line; what can't be read of them goes to `damage`."""
     if not file.exists():
         damage.append(f"{file.name} is missing: no trial was stored")
         return
     with file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                yield _decode_trial(line, path)
+                trial = _decode_trial(line, path)
             except UNREADABLE as error:
                 if not line.endswith(b"\n"):
                     damage.append(
@@ -216,6 +218,13 @@ def _read_trials(file: Path, path: tuple[Migration, ...], damage: list[str]) -> 
                     )
                     return
                 raise BenchError(f"{file} line {number}: {error}") from None
+            if not has_sound_histograms(trial):
+                damage.append(
+                    f"{file.name} line {number}: a histogram of {trial.cell}, round {trial.round}, "
+                    "can't be read: that trial counts as failed"
+                )
+                trial = given_up(trial)
+            yield trial
 
 
 def _decode_trial(line: bytes, path: tuple[Migration, ...]) -> Trial:

@@ -1,6 +1,7 @@
 """All charts of a run: one set of files for each scenario and load."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from asgi_bench.reporting.charts.concurrency import connection_counts, draw_conc
 from asgi_bench.reporting.charts.latency import draw_latency
 from asgi_bench.reporting.charts.load_curve import draw_load_curve
 from asgi_bench.reporting.charts.measures import MEASURES
+from asgi_bench.reporting.charts.measures import Chart as BarChart
 from asgi_bench.reporting.charts.notes import (
     bar_notes,
     concurrency_notes,
@@ -38,7 +40,7 @@ from asgi_bench.reporting.charts.sheet import (
 )
 from asgi_bench.reporting.charts.strip import draw_strip
 from asgi_bench.reporting.charts.strip_rows import is_spoilt, slices_of
-from asgi_bench.reporting.groups import AnyGroup, Group, group_cells
+from asgi_bench.reporting.groups import AnyGroup, Group, Section, group_cells
 from asgi_bench.reporting.rows import rounds_words, run_words
 from asgi_bench.reporting.wording import (
     counts_words,
@@ -50,11 +52,15 @@ from asgi_bench.reporting.wording import (
 )
 from asgi_bench.store.folders import safe_name
 
+# What figures that nobody has foreseen make drawing raise: NaN, none at all, an empty range.
+DRAWING_FAULTS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+
 
 class Drawing(NamedTuple):
     """A drawn chart: what it is about, the name of its files, and the files, if any were written.
 
-    `heights` are what its words take above and below its panels, in pixels of its SVG.
+    `heights` are what its words take above and below its panels, in pixels of its SVG. One that
+    can't be drawn has a `fault` alone.
     """
 
     topic: str
@@ -64,6 +70,12 @@ class Drawing(NamedTuple):
     heights: tuple[float, float]
     svg: str
     files: tuple[Path, ...]
+    fault: str | None = None
+
+    @property
+    def account(self) -> str:
+        """That it isn't there, and why."""
+        return f"the chart {self.name} can't be drawn: {self.fault}"
 
 
 class Sheet(NamedTuple):
@@ -74,6 +86,15 @@ class Sheet(NamedTuple):
     scenario: str
     words: Words
     figure: Figure | None
+
+
+class Draft(NamedTuple):
+    """A chart before it is drawn: what it is about, and what makes it."""
+
+    topic: str
+    group: str
+    scenario: str
+    sheet: Callable[[], Sheet]
 
 
 def draw_charts(run: Run, folder: Path) -> list[Path]:
@@ -88,7 +109,7 @@ def draw_charts(run: Run, folder: Path) -> list[Path]:
 def draw(found: Survey, folder: Path | None = None) -> tuple[Drawing, ...]:
     """Draw every chart of a surveyed run; with a folder, into files there too.
 
-    Raises as `draw_charts`.
+    One that can't be drawn costs itself alone. Raises as `draw_charts`.
     """
     curves = {
         key: curve
@@ -99,13 +120,24 @@ def draw(found: Survey, folder: Path | None = None) -> tuple[Drawing, ...]:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         with sheet_settings():
-            return tuple(
-                written(sheet, sheet.figure, folder)
-                for sheet in _sheets(found.report, curves, found.samples)
-                if sheet.figure is not None
-            )
+            drawings = [
+                _drawing(chart, folder) for chart in _charts(found.report, curves, found.samples)
+            ]
+            return tuple(drawing for drawing in drawings if drawing is not None)
     except OSError as error:
         raise BenchError(f"{folder}: the charts can't be written: {error.strerror}") from None
+
+
+def _drawing(chart: Draft, folder: Path | None) -> Drawing | None:
+    """A chart as it was drawn, or with what went wrong; None where there is nothing to draw."""
+    try:
+        sheet = chart.sheet()
+        return None if sheet.figure is None else written(sheet, sheet.figure, folder)
+    except DRAWING_FAULTS as fault:
+        why = f"{type(fault).__name__}: {fault}"
+        name = f"{chart.topic}-{chart.group}"
+        words = Words(name, (), (), ())
+        return Drawing(chart.topic, name, chart.scenario, words, (0, 0), "", (), fault=why)
 
 
 def written(sheet: Sheet, figure: Figure, folder: Path | None) -> Drawing:
@@ -117,52 +149,93 @@ def written(sheet: Sheet, figure: Figure, folder: Path | None) -> Drawing:
     return Drawing(sheet.topic, name, sheet.scenario, sheet.words, heights, svg, files)
 
 
-def _sheets(
+def _charts(
     report: Report, curves: Mapping[str, TailCurve], samples: Mapping[str, Sample]
-) -> Iterator[Sheet]:
+) -> Iterator[Draft]:
     """Every chart of a report."""
     styles = assign_styles(report.everything)
     groups = group_cells(report.cells)
     for group in groups:
         if isinstance(group.load, ClosedLoop):
-            yield from _closed_figures(report, group, curves, styles)
-            notes = strip_notes(slices_of(group, samples), is_spoilt=is_spoilt(group, samples))
-            words = _words(report, group, "Slices", notes)
-            yield _sheet("strip", group, words, draw_strip(words, group, samples, styles))
+            yield from _closed_charts(report, group, curves, styles)
+            yield _chart("strip", group, partial(_strip, report, group, samples, styles))
         else:
-            yield from _open_figures(report, group, curves, styles)
+            yield from _open_charts(report, group, curves, styles)
     for scenario in dict.fromkeys(group.scenario for group in groups):
-        yield _concurrency(report, [g for g in groups if g.scenario == scenario], styles)
+        members = [group for group in groups if group.scenario == scenario]
+        make = partial(_concurrency, report, members, styles)
+        yield Draft("concurrency", safe_name(scenario), scenario, make)
     for sweeps in group_cells(report.sweeps):
-        yield from _sweep_figures(report, sweeps, styles)
+        yield from _sweep_charts(report, sweeps, styles)
 
 
-def _closed_figures(
+def _closed_charts(
     report: Report, group: Group[CellReport], curves: Mapping[str, TailCurve], styles: Styles
-) -> Iterator[Sheet]:
-    """The charts of one scenario at saturation."""
-    for name, title, note, measure in MEASURES:
-        words = _words(report, group, title, bar_notes(report, group, measure, note))
-        yield _sheet(name, group, words, draw_bars(words, group, measure, styles))
-    words = _words(report, group, "Response time at saturation", latency_notes(group, curves))
-    yield _sheet("latency", group, words, draw_latency(words, group, curves, styles))
-    words = _words(report, group, "Throughput by worker count", scaling_notes(report, group))
-    points = {point.cell: point for scaling in report.scaling for point in scaling.points}
-    yield _sheet("workers", group, words, draw_scaling(words, group, styles, points))
+) -> Iterator[Draft]:
+    """The charts of one scenario at saturation, but for its slices."""
+    for bars in MEASURES:
+        yield _chart(bars.name, group, partial(_bars, report, group, bars, bars.title, styles))
+    title = "Response time at saturation"
+    yield _chart("latency", group, partial(_latency, report, group, title, curves, styles))
+    yield _chart("workers", group, partial(_workers, report, group, styles))
 
 
-def _open_figures(
+def _open_charts(
     report: Report, group: Group[CellReport], curves: Mapping[str, TailCurve], styles: Styles
-) -> Iterator[Sheet]:
+) -> Iterator[Draft]:
     """The charts of one scenario at an offered rate: what is answered is what was offered."""
     offered = offered_words(group.load)
-    words = _words(report, group, f"Response time at {offered}", latency_notes(group, curves))
-    yield _sheet("latency", group, words, draw_latency(words, group, curves, styles))
-    for name, title, note, measure in MEASURES:
-        if measure.depends_on_rate:
-            notes = bar_notes(report, group, measure, note)
-            words = _words(report, group, f"{title} at {offered}", notes)
-            yield _sheet(name, group, words, draw_bars(words, group, measure, styles))
+    title = f"Response time at {offered}"
+    yield _chart("latency", group, partial(_latency, report, group, title, curves, styles))
+    for bars in MEASURES:
+        if bars.measure.depends_on_rate:
+            title = f"{bars.title} at {offered}"
+            yield _chart(bars.name, group, partial(_bars, report, group, bars, title, styles))
+
+
+def _sweep_charts(report: Report, group: Group[SweepReport], styles: Styles) -> Iterator[Draft]:
+    """The load curves of one scenario, on a sheet for each worker count."""
+    for section in group.sections:
+        suffix = f"-w{section.workers}" if len(group.sections) > 1 else ""
+        make = partial(_load_curve, report, group, section, suffix, styles)
+        yield Draft("curve", f"{group.name}{suffix}", group.scenario, make)
+
+
+def _chart(topic: str, group: AnyGroup, make: Callable[[], Sheet]) -> Draft:
+    """The chart of a group."""
+    return Draft(topic, group.name, group.scenario, make)
+
+
+def _strip(
+    report: Report, group: Group[CellReport], samples: Mapping[str, Sample], styles: Styles
+) -> Sheet:
+    notes = strip_notes(slices_of(group, samples), is_spoilt=is_spoilt(group, samples))
+    words = _words(report, group, "Slices", notes)
+    return _sheet("strip", group, words, draw_strip(words, group, samples, styles))
+
+
+def _bars(
+    report: Report, group: Group[CellReport], bars: BarChart, title: str, styles: Styles
+) -> Sheet:
+    words = _words(report, group, title, bar_notes(report, group, bars.measure, bars.note))
+    return _sheet(bars.name, group, words, draw_bars(words, group, bars.measure, styles))
+
+
+def _latency(
+    report: Report,
+    group: Group[CellReport],
+    title: str,
+    curves: Mapping[str, TailCurve],
+    styles: Styles,
+) -> Sheet:
+    words = _words(report, group, title, latency_notes(group, curves))
+    return _sheet("latency", group, words, draw_latency(words, group, curves, styles))
+
+
+def _workers(report: Report, group: Group[CellReport], styles: Styles) -> Sheet:
+    words = _words(report, group, "Throughput by worker count", scaling_notes(report, group))
+    points = {point.cell: point for scaling in report.scaling for point in scaling.points}
+    return _sheet("workers", group, words, draw_scaling(words, group, styles, points))
 
 
 def _concurrency(report: Report, groups: list[Group[CellReport]], styles: Styles) -> Sheet:
@@ -181,18 +254,20 @@ def _concurrency(report: Report, groups: list[Group[CellReport]], styles: Styles
     return Sheet("concurrency", safe_name(scenario), scenario, words, figure)
 
 
-def _sweep_figures(report: Report, group: Group[SweepReport], styles: Styles) -> Iterator[Sheet]:
-    """The load curves of one scenario, on a sheet for each worker count."""
-    for section in group.sections:
-        alone = group._replace(sections=(section,))
-        words = _words(report, alone, "Load curve", curve_notes(section))
-        suffix = f"-w{section.workers}" if len(group.sections) > 1 else ""
-        sheet = _sheet("curve", group, words, draw_load_curve(words, section, styles))
-        yield sheet._replace(group=f"{sheet.group}{suffix}")
+def _load_curve(
+    report: Report,
+    group: Group[SweepReport],
+    section: Section[SweepReport],
+    suffix: str,
+    styles: Styles,
+) -> Sheet:
+    words = _words(report, group._replace(sections=(section,)), "Load curve", curve_notes(section))
+    sheet = _sheet("curve", group, words, draw_load_curve(words, section, styles))
+    return sheet._replace(group=f"{sheet.group}{suffix}")
 
 
 def _sheet(topic: str, group: AnyGroup, words: Words, figure: Figure | None) -> Sheet:
-    """The chart of a group."""
+    """The sheet of a group."""
     return Sheet(topic, group.name, group.scenario, words, figure)
 
 

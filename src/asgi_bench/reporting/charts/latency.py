@@ -88,7 +88,8 @@ def _draw_panel(
     """The curves of one worker count; the axis has these tails, the first and last at its ends."""
     log_y(axes, fastest_s / 1.25, slowest_s * 1.25, numbers.milliseconds_tick, "ms")
     axes.set_xscale("log")
-    axes.set_xlim(tails[0], tails[-1])
+    # Where p50 alone is known its place is the middle.
+    axes.set_xlim(*((tails[0], tails[-1]) if len(tails) > 1 else (1.0, tails[0] ** 2)))
     put_x_ticks(axes, tails, PERCENTILE_NAMES[: len(tails)])
     for line in lines:
         _draw_line(axes, line)

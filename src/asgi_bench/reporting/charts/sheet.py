@@ -3,6 +3,7 @@
 Sizes are in CSS pixels of the SVG, which is as wide as a README shows images.
 """
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -117,7 +118,9 @@ class Words(NamedTuple):
 @contextmanager
 def sheet_settings() -> Iterator[None]:
     """Draw inside: matplotlib's settings are ours here, whatever the user's own file says."""
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        # Names in scripts that no font here has: the SVG has them as text all the same.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         mpl.rcdefaults()
         mpl.rcParams.update(SETTINGS)
         yield

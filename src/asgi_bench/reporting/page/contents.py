@@ -98,6 +98,7 @@ class Page(NamedTuple):
     findings: tuple[Finding, ...]
     figures: tuple[Figure, ...]
     left_out: tuple[str, ...]
+    undrawn: tuple[str, ...]
     parts: tuple[Part, ...]
     behaviour: tuple[Watch, ...]
     behaviour_columns: tuple[Column, ...]
@@ -134,6 +135,7 @@ def page_of(
     survey: Survey,
     figures: tuple[Figure, ...],
     left_out: tuple[str, ...],
+    undrawn: tuple[str, ...],
     phases_s: Mapping[str, float],
 ) -> Page:
     """Gather what the page shows of a run."""
@@ -159,6 +161,7 @@ def page_of(
         findings=findings(report),
         figures=figures,
         left_out=left_out,
+        undrawn=undrawn,
         parts=tuple(_parts(report, figures)),
         behaviour=tuple(map(_watch, report.behaviour)),
         behaviour_columns=behaviours.COLUMNS,

@@ -38,17 +38,23 @@ def render_page(run: Run, found: Survey, drawings: Iterable[Drawing] | None = No
     """The page of a surveyed run; without `drawings` its charts are drawn."""
     folder = Path(run.folder)
     phases_s = read_phases(folder) if run.folder else {}
-    shown, left_out = figures(draw(found) if drawings is None else drawings)
-    page = page_of(run, found, shown, left_out, phases_s)
+    drawings = draw(found) if drawings is None else tuple(drawings)
+    shown, left_out = figures(drawings)
+    undrawn = tuple(plain(drawing.account) for drawing in drawings if drawing.fault is not None)
+    page = page_of(run, found, shown, left_out, undrawn, phases_s)
     return filled("page.html", page=page)
 
 
 def figures(drawings: Iterable[Drawing]) -> tuple[tuple[Figure, ...], tuple[str, ...]]:
-    """The charts as markup until there is no more room, and the titles of the rest."""
+    """The charts as markup until there is no more room, and the titles of the rest.
+
+    Those that can't be drawn are none of them.
+    """
     shown: list[Figure] = []
     left_out: list[str] = []
     room = CHARTS_BYTES
-    for number, drawing in enumerate(drawings, start=1):
+    drawn = (drawing for drawing in drawings if drawing.fault is None)
+    for number, drawing in enumerate(drawn, start=1):
         markup = inline_svg(drawing, f"chart-{number}")
         room -= len(markup)
         if room < 0:
