@@ -1,0 +1,266 @@
+"""Answers as they are rare on the wire, and broken ones: every reader says the same of them."""
+
+from pathlib import Path
+
+import pytest
+
+from asgi_bench.analysis.summary import summarize
+from asgi_bench.errors import ExitCode
+from asgi_bench.measurement import expectations
+from tests.command_line import SERVERS, Finished, in_process
+from tests.situation import Said, situation
+
+pytestmark = pytest.mark.slow
+
+ODD = ("--runners", str(SERVERS / "odd"), "-s", "odd", "-w", "1")
+ONE_ROUND = ("--rounds", "1", "--duration", "300ms", "-c", "8")
+# The server of the tests takes no app, and asgi-bench wants one to be named.
+NO_APP = "async def app(scope, receive, send): ...\n"
+FRAMED = "compared in every answer: status, framing, body (2 bytes)"
+NO_SERVER = "no server could serve the app; odd/default/w1/app: "
+
+
+def folder_with(folder: Path, **files: str) -> Path:
+    """The folder with these files, by stem, and the app."""
+    for stem, text in {"app": NO_APP, **files}.items():
+        (folder / f"{stem}.py").write_text(text)
+    return folder
+
+
+# By path, the status where it is not 200.
+WHOLE = {
+    "many": None,
+    "long": None,
+    "interim": None,
+    "fold": None,
+    "joined": None,
+    "twice": None,
+    "closing": None,
+    "until-close": None,
+    "204": 204,
+    "304": 304,
+    "600": 600,
+}
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A run of all whole answers, a request each."""
+    folder = folder_with(tmp_path_factory.mktemp("whole"))
+    tables = [
+        f'[{name}]\npath = "/{name}"\n' + (f"expect_status = {status}\n" if status else "")
+        for name, status in WHOLE.items()
+    ]
+    (folder / "odd.toml").write_text("\n".join(tables))
+    return in_process("run", "app:app", *ODD, "--requests", "odd.toml", *ONE_ROUND, folder=folder)
+
+
+def test_whole_answers_are_measured_however_rare_they_are(mixed: Finished) -> None:
+    """Every one that a recipient has to understand is learned, and right under load."""
+    assert mixed.code == 0, mixed.stderr
+    (cell,) = summarize(mixed.run).cells
+    assert cell.errors.total == cell.errors_total.total == 0
+    assert {each.name: each.requests > 0 for each in cell.by_request} == dict.fromkeys(WHOLE, True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name,
+            marks=situation("reader", what, says=f"GET /{name} of {name} answers 200; {FRAMED}"),
+        )
+        for name, what in {
+            "many": "The answer has a hundred `set-cookie` headers",
+            "long": "The answer has a header of 70,000 bytes, as a security policy may be",
+            "interim": "The server sends early hints (103) before the answer",
+            "fold": "A header of the answer goes on in the next line",
+            "joined": "A proxy joined two equal lengths into `content-length: 2, 2`",
+            "twice": "The answer has the same `content-length` twice",
+            "closing": "The server announces a close with each answer",
+            "until-close": "The answer has no length: the connection's close ends it",
+        }.items()
+    ],
+)
+def test_what_is_whole_is_learned(mixed: Finished, said: Said, name: str) -> None:
+    """What was learned of it says status and body."""
+    assert name in WHOLE
+    said(mixed.stderr)
+
+
+@situation(
+    "reader",
+    "The server closes after each answer and does not say so, as with `--timeout-keep-alive 0`",
+    says="ok odd/default/w1/app",
+)
+def test_a_close_without_a_word_is_no_fault(tmp_path: Path, said: Said) -> None:
+    """The next request goes out on another connection."""
+    flags = ("--path", "/silently", "--expect-status", "200")
+    checked = in_process("check", "app:app", *ODD, *flags, folder=folder_with(tmp_path))
+    assert checked.code == 0, checked.stderr
+    said(checked.stdout)
+
+
+@situation(
+    "reader",
+    "The server closes after each answer, or after some of them",
+    says="… of the answers ended their connection; opening another took … ms in the mean, … of the "
+    "connections' time: throughput bears that, response times don't",
+)
+def test_what_connecting_costs_is_told_apart(mixed: Finished, said: Said) -> None:
+    """The trial is valid, and response times are there."""
+    (trial,) = mixed.run.trials
+    (reason,) = [one for one in trial.validity_reasons if one.code == "reconnects"]
+    assert (reason.level, trial.response_time_hdr is not None) == ("valid", True)
+    # Two of eleven requests, drawn evenly.
+    assert 0.1 < (reason.value or 0) < 0.3
+    said(reason.text)
+
+
+BROKEN = {
+    "204-chunked": (
+        "The server sends a 204 with a chunked body, of no chunks",
+        r"its answer breaks HTTP/1.1: 5 bytes beyond the end of the answer (a 204 has no body): "
+        r"'0\r\n\r\n'",
+    ),
+    "beyond": (
+        "The answer is longer than its `content-length`",
+        "its answer breaks HTTP/1.1: 2 bytes beyond the end of the answer (its content-length is "
+        "2): 'ay'",
+    ),
+    "short": (
+        "The answer is shorter than its `content-length`, and the connection stays open",
+        "no whole answer within 0.5 s: 5 of the 20 bytes of its body came",
+    ),
+    "cut-off": (
+        "The answer is shorter than its `content-length`, and the server closes",
+        "closed the connection amid its answer: 5 of the 20 bytes of its body came",
+    ),
+    "103": (
+        "The app misuses an interim status (100, 103) as its answer",
+        "no whole answer within 0.5 s: nothing came but an interim status 103; a final one has to "
+        "follow",
+    ),
+    "space": (
+        "A header of the answer has a space before its colon",
+        "its answer breaks HTTP/1.1: malformed header line 'x : a'",
+    ),
+    "gzip": (
+        "The server compresses by a transfer coding that nobody asked for",
+        "its answer breaks HTTP/1.1: transfer-encoding 'gzip, chunked': nothing but chunked was "
+        "allowed",
+    ),
+    "differing": (
+        "The answer has two lengths",
+        "its answer breaks HTTP/1.1: differing content-length headers, '2' and '3'",
+    ),
+    "huge": (
+        "The headers of the answer are larger than asgi-bench reads",
+        "its answer is more than asgi-bench reads: head over 256 KiB, a limit of asgi-bench's own",
+    ),
+    "download": (
+        "The app serves downloads that are larger than asgi-bench reads",
+        "its answer is more than asgi-bench reads: body over 64 MiB, a limit of asgi-bench's own",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=situation("reader", what, says=NO_SERVER + says))
+        for name, (what, says) in BROKEN.items()
+    ],
+)
+def test_what_is_broken_fails_at_once_and_is_quoted(tmp_path: Path, said: Said, name: str) -> None:
+    """Each server is asked once, and not until the time for its start has passed."""
+    flags = ("--path", f"/{name}", "--timeout", "500ms", "--startup-timeout", "1h")
+    checked = in_process("check", "app:app", *ODD, *flags, folder=folder_with(tmp_path))
+    assert checked.code == ExitCode.FAILED
+    said(checked.stderr)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(
+            "/host",
+            marks=situation(
+                "reader",
+                "The app allows some hosts alone (Django's ALLOWED_HOSTS, Starlette's "
+                "TrustedHostMiddleware)",
+                says="is answered with status 400 (body: 'Invalid host header'); perhaps the app "
+                "doesn't allow the host 127.0.0.1: allow it (Django's ALLOWED_HOSTS, Starlette's "
+                "allowed_hosts), or send one that it allows by --header 'Host: NAME'",
+            ),
+        ),
+        pytest.param(
+            "/slash",
+            marks=situation(
+                "reader",
+                "The path is redirected to the same with a slash (FastAPI, Django)",
+                says="is answered with status 307 (location: /slash/, no body); perhaps it is "
+                "--path /slash/ that you mean",
+            ),
+        ),
+        pytest.param(
+            "/login",
+            marks=situation(
+                "reader",
+                "The path wants a login",
+                says="is answered with status 401 (body: 'log in'); if that is right, say "
+                "--expect-status 401",
+            ),
+        ),
+        pytest.param(
+            "/600",
+            marks=situation(
+                "reader",
+                "The app answers with a status that HTTP does not have",
+                says="is answered with status 600 (body: 'ok'); if that is right, say "
+                "--expect-status 600",
+            ),
+        ),
+    ],
+)
+def test_a_refused_status_says_what_came(
+    tmp_path: Path, said: Said, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it leads, what it says, and what is most likely behind it."""
+    monkeypatch.setattr(expectations, "PROBE_PAUSE_S", 0.0)
+    checked = in_process("check", "app:app", *ODD, "--path", path, folder=folder_with(tmp_path))
+    assert checked.code == ExitCode.USAGE
+    said(checked.stderr)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param(
+            "Transfer-Encoding: chunked",
+            marks=situation(
+                "reader",
+                "`--header 'Transfer-Encoding: chunked'`, to send a body in chunks",
+                says="--header: Transfer-Encoding: asgi-bench sends bodies with their length, not "
+                "chunked; a --locustfile of your own can",
+            ),
+        ),
+        pytest.param(
+            "Expect: 100-continue",
+            marks=situation(
+                "reader",
+                "`--header 'Expect: 100-continue'`",
+                says="--header: Expect: asgi-bench sends bodies at once and doesn't wait for a "
+                "100; a --locustfile of your own can",
+            ),
+        ),
+    ],
+)
+def test_a_header_that_frames_is_refused_with_a_way_out(
+    tmp_path: Path, said: Said, header: str
+) -> None:
+    """The reason is true, and what can be done instead is said."""
+    flags = ("--method", "POST", "--body", "x", "--header", header)
+    refused = in_process("check", "app:app", *ODD, *flags, folder=folder_with(tmp_path))
+    assert refused.code == ExitCode.USAGE
+    said(refused.stderr)
