@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,17 +41,21 @@ def test_failed_and_skipped_lines_say_why(mixed: Finished) -> None:
     """The reason with the last line of the log, the command that installs what is missing."""
     exits = "failed   exits/default/w1/hello: exited with code 2 before it was ready: server.py: "
     assert f"{exits}error: argument --workers: invalid int value: 'many'\n" in mixed.stdout
-    assert "failed   status/default/w1/hello: answered status 500, expected 200\n" in mixed.stdout
+    assert "failed   status/default/w1/hello: answered status 500, expected 200 (" in mixed.stdout
     absent = "skipped  absent/default/w1/hello: not installed: pip install 'no-such-package>=1'\n"
     assert absent in mixed.stdout
     assert "skipped  dies/default/w2/hello: takes no worker count\n" in mixed.stdout
 
 
 def test_a_failed_server_fails_the_check(mixed: Finished) -> None:
-    """The last line counts, and the exit code is 1; nothing is stored."""
+    """The last line counts, and the exit code is 1; nothing is stored but the servers' logs."""
     assert mixed.stdout.splitlines()[-1] == "3 ok, 2 failed, 5 skipped"
     assert mixed.code == 1
-    assert mixed.stderr == ""
+    *_, logs = mixed.stderr.split()
+    assert mixed.stderr == f"asgi-bench: what the servers wrote is kept in {logs}\n"
+    written = Path(logs, "exits-default-w1-hello-c2.log").read_text()
+    assert "invalid int value: 'many'" in written
+    shutil.rmtree(logs)
     assert list(mixed.folder.iterdir()) == []
 
 

@@ -1,5 +1,7 @@
 """`asgi-bench check`: start, verify and stop each server once."""
 
+import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -24,10 +26,17 @@ def check(selection: Selection, wait: Wait = None) -> None:
     plan = planned(selection)
     check_measurable(plan)
     wait_s = 0.0 if wait is None else parse_duration(wait, "--wait")
-    with tempfile.TemporaryDirectory(prefix="asgi-bench-check-") as folder:
-        results = check_all(plan, Path(folder), _tell, announce=print, lock_wait_s=wait_s)
-    failed = sum(result.fault is not None for result in results)
+    logs = Path(tempfile.mkdtemp(prefix="asgi-bench-check-"))
+    failed = 0
+    try:
+        results = check_all(plan, logs, _tell, announce=print, lock_wait_s=wait_s)
+        failed = sum(result.fault is not None for result in results)
+    finally:
+        if not failed:
+            shutil.rmtree(logs)
     skipped = sum(result.skip_reason is not None for result in results)
+    if failed:
+        print(f"asgi-bench: what the servers wrote is kept in {logs}", file=sys.stderr)
     print(f"{len(results) - failed - skipped} ok, {failed} failed, {skipped} skipped")
     if failed:
         raise typer.Exit(ExitCode.FAILED)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from asgi_bench.errors import BenchError, UsageError
+from asgi_bench.log_reasons import Rank
 from asgi_bench.machine.ports import free_port
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.standing import lifespan_words
@@ -95,13 +96,14 @@ def _learn(plan: Plan, scenario: Scenario, unknown: Sequence[Request], folder: P
     """Find out the right answers to some of a scenario's requests."""
     first_fault: BenchError | None = None
     first_refusal: UsageError | None = None
+    chance = random.SystemRandom()
     for number, planned in enumerate(_teachers(plan, scenario)):
         logs = [folder / f"{scenario.name}-{number}-{start}.log" for start in range(STARTS)]
-        log = logs[0]
+        starts = [ServerProcess(planned, port=free_port(chance), log_path=log) for log in logs]
         try:
-            answers, sent = _answers(plan, planned, scenario, unknown, logs)
+            answers, sent = _answers(plan, starts, scenario, unknown)
         except ServerFault as fault:
-            first_fault = first_fault or _no_server(planned, fault, log)
+            first_fault = first_fault or _no_server(starts[0], fault)
             continue
         try:
             is_of_file = bool(scenario.requests)
@@ -112,7 +114,7 @@ def _learn(plan: Plan, scenario: Scenario, unknown: Sequence[Request], folder: P
             return Lesson(found, planned.cell.key, sent)
         except UsageError as fault:
             # It may not suit this server alone: one that serves it tells what is right.
-            first_refusal = first_refusal or _refusal(planned, fault, log)
+            first_refusal = first_refusal or _refusal(starts[0], fault)
     if first_refusal is not None:
         raise first_refusal
     if first_fault is not None:
@@ -120,16 +122,18 @@ def _learn(plan: Plan, scenario: Scenario, unknown: Sequence[Request], folder: P
     return NOTHING  # Nothing will be measured: every cell is skipped with its reason.
 
 
-def _refusal(planned: PlannedCell, fault: UsageError, log: Path) -> UsageError:
+def _refusal(process: ServerProcess, fault: UsageError) -> UsageError:
+    planned = process.planned
     lack = "" if planned.has_lifespan else f"; {lifespan_words(planned)}"
     told = UsageError(f"{fault} (asked of {planned.cell.process_key}{lack})")
-    told.account = _last_lines(log)
+    told.account = _last_lines(process)
     return told
 
 
-def _no_server(planned: PlannedCell, fault: ServerFault, log: Path) -> BenchError:
-    told = BenchError(f"no server could serve the app; {planned.cell.process_key}: {fault.reason}")
-    told.account = _last_lines(log)
+def _no_server(process: ServerProcess, fault: ServerFault) -> BenchError:
+    name = process.planned.cell.process_key
+    told = BenchError(f"no server could serve the app; {name}: {fault.reason}")
+    told.account = _last_lines(process)
     return told
 
 
@@ -153,22 +157,18 @@ def _teachers(plan: Plan, scenario: Scenario) -> list[PlannedCell]:
 
 def _answers(
     plan: Plan,
-    planned: PlannedCell,
+    processes: Sequence[ServerProcess],
     scenario: Scenario,
     unknown: Sequence[Request],
-    logs: list[Path],
 ) -> tuple[dict[str, list[Response]], int]:
-    """Start a server once for each log and ask each several times; also how much was sent in all.
+    """Start the servers and ask each several times; also how much was sent in all.
 
     Raises ServerFault.
     """
-    chance = random.SystemRandom()
     with ExitStack() as stack:
-        processes = []
-        for log in logs:
-            process = ServerProcess(planned, port=free_port(chance), log_path=log)
+        for process in processes:
             with uninterrupted():
-                processes.append(stack.enter_context(process))
+                stack.enter_context(process)
         awaited = [(process, scenario, process.workers) for process in processes]
         sent = PROBES * STARTS * len(unknown)
         for outcome in wait_for_all(awaited, plan.startup_timeout_s, plan.request_timeout_s):
@@ -179,13 +179,18 @@ def _answers(
         for number in range(PROBES):
             time.sleep(PROBE_PAUSE_S if number else 0)
             for request, process in product(unknown, processes):
-                answer = answer_of(process.port, request, plan.request_timeout_s)
+                try:
+                    answer = answer_of(process.port, request, plan.request_timeout_s)
+                except ServerFault as fault:
+                    told = process.explained(fault.reason, least=Rank.ERROR)
+                    raise ServerFault(told) from None
                 answers[request.name].append(answer)
         return answers, sent
 
 
-def _last_lines(log: Path) -> str:
-    lines = log.read_text(errors="replace").rstrip().splitlines() if log.is_file() else []
+def _last_lines(process: ServerProcess) -> str:
+    """The end of what a server wrote until we stopped it."""
+    lines = process.log.text().rstrip().splitlines()
     return "\n".join(lines[-TOLD_LOG_LINES:])
 
 

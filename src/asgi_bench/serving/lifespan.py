@@ -24,10 +24,11 @@ _IMPORT_S = 30.0
 def startup_wait(planned: PlannedCell, app: str) -> str | None:
     """Return where the startup of a cell's app still waits after some seconds; None if it ends.
 
-    Also None where that can't be found out, as with a server that runs no Python.
+    Also None where the server doesn't run it, or where that can't be found out, as with a server
+    that runs no Python.
     """
     python = planned.command[0] if planned.command else ""
-    if not Path(python).name.startswith("python"):
+    if not planned.has_lifespan or not Path(python).name.startswith("python"):
         return None
     return _ask(python, app, tuple(sorted(planned.env.items())), planned.working_dir, PATIENCE_S)
 

@@ -10,6 +10,7 @@ from types import TracebackType
 
 import msgspec
 
+from asgi_bench.log_reasons import Rank, reason_in
 from asgi_bench.machine.bounded_log import BoundedLog
 from asgi_bench.machine.lifeline import LIFELINE
 from asgi_bench.machine.processes import ProcessTable, process_name, process_table
@@ -87,6 +88,14 @@ class ServerProcess:
     def pids(self) -> tuple[int, ...]:
         """Every live process of the server, sorted; reads all of /proc (about 1 ms)."""
         return self.live_pids()
+
+    def explained(self, reason: str, *, least: Rank = Rank.FRAME, silence: str = "") -> str:
+        """A reason with the line of its log that says why, or with `silence` where none does.
+
+        What it wrote after our own stop says nothing.
+        """
+        line = reason_in(self.log.text(), least)
+        return f"{reason}: {line}" if line else reason + silence
 
     @property
     def is_alive(self) -> bool:

@@ -123,7 +123,7 @@ class Candidate:
                 reason += f" (--server-args '{flag} SECONDS' gives them longer to start)"
         elif is_busy:
             reason += "; its processes were still at work: --startup-timeout gives them longer"
-        elif not self._log_line(Rank.PRINTED):
+        elif not reason_in(self._process.log.text(), Rank.PRINTED):
             wait = startup_wait(self._process.planned, self._scenario.app)
             reason += f"; {wait}" if wait else ""
         return self._fault(reason)
@@ -231,9 +231,6 @@ class Candidate:
         share = (tree_cpu_s(pids) - before_s) / (time.monotonic() - began_s)
         return share >= _BUSY_SHARE
 
-    def _log_line(self, least: Rank) -> str | None:
-        return reason_in(self._process.log.text(), least)
-
     def _fault(
         self,
         reason: str,
@@ -243,9 +240,8 @@ class Candidate:
     ) -> ServerFault:
         """A fault with the line of the log that says why, or with `silence` where none does."""
         self.close()
-        line = self._log_line(least)
         return ServerFault(
-            f"{reason}: {line}" if line else reason + silence,
+            self._process.explained(reason, least=least, silence=silence),
             probes_sent=sum(probe.sent for probe in self._probes),
             errors=self._errors(),
         )
