@@ -4,11 +4,14 @@
                                 [--exit-after N] [--silent-after N] [--tell-port]
                                 [--finish] [--deaf] [--idle-close S] [--respawn]
                                 [--wrong-every N]
+                                [--keep-bytes N] [--keep-most N] [--keep-in-child]
 
 Each process writes lines of JSON to its log: when it starts with what it was started with, and
 at SIGTERM with how many whole requests it has received. At SIGTERM it drops what it has not
 answered, unless it is to finish: then it answers that, closing each connection after its answer.
 With --wrong-every each Nth request of a process is answered with 500.
+With --keep-bytes each request leaves so much behind, at most that of --keep-most requests, in a
+child of the process that begins with the load where that is asked for.
 A worker that dies is replaced with --respawn alone. Other arguments are taken and told.
 """
 
@@ -80,6 +83,9 @@ def options() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--idle-close", type=float, default=0)
     parser.add_argument("--respawn", action="store_true")
     parser.add_argument("--wrong-every", type=int, default=0)
+    parser.add_argument("--keep-bytes", type=int, default=0)
+    parser.add_argument("--keep-most", type=int, default=0)
+    parser.add_argument("--keep-in-child", action="store_true")
     return parser.parse_known_args()
 
 
@@ -96,6 +102,37 @@ def say(**facts: object) -> None:
     os.write(1, (json.dumps({"pid": os.getpid(), **facts}) + "\n").encode())
 
 
+class Keep:
+    """What requests leave behind."""
+
+    def __init__(self, asked: argparse.Namespace) -> None:
+        self._asked = asked
+        self._kept: list[bytes] = []
+        self._child: socket.socket | None = None
+
+    def one(self) -> None:
+        """Leave something behind, unless there is enough of it."""
+        if self._asked.keep_in_child:
+            self._tell_child()
+        elif not self._asked.keep_most or len(self._kept) < self._asked.keep_most:
+            self._kept.append(b"x" * self._asked.keep_bytes)
+
+    def _tell_child(self) -> None:
+        if self._child is None:
+            self._child, theirs = socket.socketpair()
+            if not os.fork():
+                # Connections would stay open otherwise when the server closes them.
+                os.closerange(3, theirs.fileno())
+                os.closerange(theirs.fileno() + 1, 1024)
+                while theirs.recv(1):
+                    self._kept.append(b"x" * self._asked.keep_bytes)
+                    theirs.send(b"x")
+                os._exit(0)
+            theirs.close()
+        self._child.send(b"x")
+        self._child.recv(1)
+
+
 class Server:
     """Accepts and answers for ever, one thread, many connections."""
 
@@ -105,6 +142,7 @@ class Server:
         self._received = 0
         self._is_ending = False
         self._answered_s: dict[int, float] = {}
+        self._keep = Keep(asked) if asked.keep_bytes else None
         body = asked.body.encode()
         rest = f" Some\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
         self._answer = f"HTTP/1.1 {asked.status}".encode() + rest
@@ -148,6 +186,8 @@ class Server:
             if 0 < self._asked.exit_after < self._received:
                 os.write(2, b"fatal: out of patience\n")
                 os._exit(3)
+            if self._keep is not None:
+                self._keep.one()
             if self._asked.delay_ms:
                 time.sleep(self._asked.delay_ms / 1000)
             if not 0 < self._asked.silent_after < self._received:

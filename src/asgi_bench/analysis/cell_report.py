@@ -48,10 +48,11 @@ class Costs(msgspec.Struct, frozen=True):
 
     User and system time add up to `server_cpu_s_per_request`. `throughput_rps_per_core` is over
     the CPUs that the server kept busy: requests per second of its CPU time. Memory is the median
-    of rounds: ready but not loaded yet, and the most seen between slices. Startup and stop are
-    side by side with the other servers of the block. Switches are of the server's threads, the
-    voluntary ones waits, the others losses of the CPU. `response_bytes` is head and body.
-    `machine_energy_j_per_request` is what all CPUs took, the load generator's share too.
+    of rounds: ready but not loaded yet, the most seen between slices, and what stays of it after
+    the load (`server_pss_kept_bytes`: with all connections closed, less what it was idle). Startup
+    and stop are side by side with the other servers of the block. Switches are of the server's
+    threads, the voluntary ones waits, the others losses of the CPU. `response_bytes` is head and
+    body. `machine_energy_j_per_request` is what all CPUs took, the load generator's share too.
     """
 
     server_user_s_per_request: Interval = Interval()
@@ -59,6 +60,7 @@ class Costs(msgspec.Struct, frozen=True):
     throughput_rps_per_core: Interval = Interval()
     server_pss_idle_bytes: int | None = None
     server_pss_peak_bytes: int | None = None
+    server_pss_kept_bytes: int | None = None
     startup_s: Interval = Interval()
     stop_s: Interval = Interval()
     voluntary_switches_per_request: float | None = None
@@ -132,6 +134,8 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
     measured in the same minutes: by throughput, in an open loop by the rounds' median response
     times. `tied_with` are those it can't be told apart from. Both are null where it is invalid or
     lacks that figure. `by_request` parts it by its requests, where there are several.
+    `growth_bytes_per_1000_requests` is by how much the memory of its server grew under all load
+    that this had: that of other cells that share its processes too.
     """
 
     throughput_rps: Interval
@@ -154,6 +158,7 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
     by_request: tuple[RequestReport, ...] = ()
     # Bytes of requests that went out, heads included; null where no request has a body.
     sent_bytes_per_s: Interval = Interval()
+    growth_bytes_per_1000_requests: Interval = Interval()
 
 
 class SweepPoint(msgspec.Struct, frozen=True):

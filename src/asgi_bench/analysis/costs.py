@@ -5,6 +5,7 @@ from statistics import median
 
 from asgi_bench.analysis.cell_facts import interval_over
 from asgi_bench.analysis.cell_report import Costs
+from asgi_bench.analysis.memory_growth import kept_bytes
 from asgi_bench.analysis.metrics import server_cpu_s_per_request
 from asgi_bench.analysis.turnover_validity import is_cpu_known
 from asgi_bench.analysis.validity import sent_in_slices
@@ -19,6 +20,7 @@ def costs_of(trials: Sequence[Trial]) -> Costs:
         throughput_rps_per_core=interval_over(map(_per_core, trials)),
         server_pss_idle_bytes=_median_bytes(trial.server_pss_idle_bytes for trial in trials),
         server_pss_peak_bytes=_median_bytes(trial.server_pss_peak_bytes for trial in trials),
+        server_pss_kept_bytes=_median_bytes(map(kept_bytes, trials)),
         startup_s=interval_over(trial.startup_s for trial in trials),
         stop_s=interval_over(trial.stop_s for trial in trials),
         voluntary_switches_per_request=_pooled(trials, lambda trial: trial.voluntary_switches),

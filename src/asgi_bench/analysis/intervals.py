@@ -52,6 +52,24 @@ def log_interval(values: Sequence[float], *, looked: bool = False) -> Interval:
     )
 
 
+def linear_interval(values: Sequence[float], *, looked: bool = False) -> Interval:
+    """The mean of values, one a round, with its 95 % t interval: for what may be zero or below.
+
+    Arguments as of `log_interval`.
+    """
+    if not values:
+        return Interval()
+    array = np.asarray(values, dtype=float)
+    mean = float(array.mean())
+    if len(array) < MIN_ROUNDS:
+        return Interval(value=mean)
+    standard_error = float(array.std(ddof=1)) / len(array) ** 0.5
+    if looked:
+        standard_error *= looks_factor(len(array) - 1)
+    half_width = float(stdtrit(len(array) - 1, 0.5 + CONFIDENCE / 2)) * standard_error
+    return Interval(value=mean, lower=mean - half_width, upper=mean + half_width)
+
+
 def paired_ratio(pairs: Iterable[tuple[float, float]], *, looked: bool = False) -> Interval:
     """The ratio of the first to the second of each pair, one pair a round and block.
 

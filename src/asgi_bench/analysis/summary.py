@@ -13,6 +13,7 @@ from asgi_bench.analysis.document import Report, RunFacts
 from asgi_bench.analysis.estimates import Ratio
 from asgi_bench.analysis.intervals import paired_ratio
 from asgi_bench.analysis.load_curves import sweep_report
+from asgi_bench.analysis.memory_growth import growth_findings, growth_interval
 from asgi_bench.analysis.metrics import server_cpu_s_per_request
 from asgi_bench.analysis.percentiles import Histogram, percentiles_s
 from asgi_bench.analysis.pooling import merged
@@ -109,7 +110,9 @@ def _cell(
     figures = [each for trial in used for each in open_figures(trial.slices)]
     facts = cell_facts(sample, plan)
     few = unshown_percentiles(response_times, facts.load)
-    facts = msgspec.structs.replace(facts, validity_reasons=(*facts.validity_reasons, *few))
+    growth, costs = growth_interval(used, looked=is_looked(plan)), costs_of(used)
+    grows = growth_findings(growth, costs.server_pss_kept_bytes, used)
+    facts = msgspec.structs.replace(facts, validity_reasons=(*facts.validity_reasons, *few, *grows))
     return CellReport(
         **msgspec.structs.asdict(facts),
         throughput_rps=interval_over(trial.throughput_rps for trial in used),
@@ -127,8 +130,9 @@ def _cell(
         in_flight_max=max((each.in_flight_max for each in figures), default=None),
         server_cpu_ratio=_ratio(sample, samples, plan, server_cpu_s_per_request),
         by_request=by_request(sample, plan),
-        costs=costs_of(used),
+        costs=costs,
         sent_bytes_per_s=interval_over(map(_sent_bytes_per_s, used)),
+        growth_bytes_per_1000_requests=growth,
     )
 
 

@@ -102,6 +102,9 @@ def measure_block(
         except LoadFault as fault:
             for item in live:
                 item.draft.fail(str(fault))
+        for server in standing.servers:
+            # With all connections closed: what is left is what the server keeps.
+            server.pss_after_bytes = server.memory.read(server.process.pids)
         watch.enter(round, block, "stop")
         standing.stop()
     return [_finish(item, watch.epoch_s) for item in everything]
@@ -149,6 +152,8 @@ def _finish(item: LoadedCell, epoch_s: float) -> Trial:
         log_bytes_cut=server.process.log.bytes_cut,
         server_pss_idle_bytes=server.pss_idle_bytes,
         server_pss_peak_bytes=server.memory.pss_bytes,
+        server_pss_after_bytes=server.pss_after_bytes,
+        memory_samples=tuple(server.memory.samples),
         server_cpus=server.cpus,
         server_life_s=server.life_s(epoch_s),
     )

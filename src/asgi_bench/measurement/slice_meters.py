@@ -31,6 +31,7 @@ class SliceMeters:
         self._server = server
         server.credit_late_cpu()
         self.pids = server.lineage.pids
+        server.memory.begin(self.pids)
         self._disturbance = DisturbanceMeter(
             self.pids,
             [pid for other in servers if other is not server for pid in other.latest_pids],
@@ -53,4 +54,4 @@ class SliceMeters:
             disturbance=self._disturbance.read(pids, cpu.spent_s),
         )
         self._server.note_late_cpu = draft.add_late_cpu
-        self._server.memory.look(pids)
+        self._server.memory.look(pids, loaded.requests)

@@ -15,7 +15,7 @@ from asgi_bench.machine.affinity import cpus_of, move
 from asgi_bench.machine.ports import free_port
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.lineage import Lineage
-from asgi_bench.measurement.peak import PeakMemory
+from asgi_bench.measurement.memory_watch import MemoryWatch
 from asgi_bench.measurement.schedule import start_order
 from asgi_bench.model import ErrorCounts, Plan, PlannedCell, Scenario
 from asgi_bench.serving.family import NOBODY, Census
@@ -60,8 +60,9 @@ class StandingServer:
         self.stopped_s: float | None = None
         self.stop_s: float | None = None
         self.stop_forced = False
-        self.memory = PeakMemory()
+        self.memory = MemoryWatch()
         self.pss_idle_bytes: int | None = None
+        self.pss_after_bytes: int | None = None
 
     @property
     def is_ready(self) -> bool:

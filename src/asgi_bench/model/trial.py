@@ -220,6 +220,10 @@ class Trial(msgspec.Struct, frozen=True):
     server_pss_bytes: int | None = None
     server_pss_idle_bytes: int | None = None
     server_pss_peak_bytes: int | None = None
+    server_pss_after_bytes: int | None = None
+    """After all load of the server's, with every connection closed."""
+    memory_samples: tuple[tuple[int, int], ...] = ()
+    """Along all load of the server's: requests answered since it began, and PSS in bytes then."""
     voluntary_switches: int | None = None
     involuntary_switches: int | None = None
     machine_energy_j: float | None = None

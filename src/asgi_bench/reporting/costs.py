@@ -69,6 +69,8 @@ _NOTES = {
     "size": "Size: of an answer with its head.",
     "mJ": "mJ: energy of all CPUs, the load generator's too.",
     "idle": "Idle, peak: PSS before the load, and the most seen between slices.",
+    "grows": "Grows: memory per 1,000 requests under load, with its 95% interval.",
+    "stays": "Stays: of the memory after the load, with all connections closed, over idle.",
     "start": "Start: to the first right answer; start and stop beside the block's other servers.",
 }
 _OF_LOAD = (
@@ -88,6 +90,8 @@ _LOADED = Column("loaded", "MiB", lambda c: numbers.mebibytes(c.server_pss_bytes
 _OF_PROCESS = (
     Column("idle", "MiB", lambda c: numbers.mebibytes(c.costs.server_pss_idle_bytes)),
     Column("peak", "MiB", lambda c: numbers.mebibytes(c.costs.server_pss_peak_bytes)),
+    Column("grows", "KiB/1k", lambda c: numbers.growth(c.growth_bytes_per_1000_requests)),
+    Column("stays", "MiB", lambda c: numbers.change_in_mebibytes(c.costs.server_pss_kept_bytes)),
     Column("start", "s", lambda c: numbers.significant(c.costs.startup_s.value, 2)),
     Column("stop", "s", lambda c: numbers.significant(c.costs.stop_s.value, 2)),
 )

@@ -9,6 +9,7 @@ from asgi_bench.analysis.intervals import half_width
 MISSING = "–"  # noqa: RUF001 (an en dash is what stands for nothing in a table)
 UNTIL = "–"  # noqa: RUF001 (and for a range)
 DIGITS = 3
+KIBIBYTE = 2**10
 MEBIBYTE = 2**20
 
 
@@ -76,6 +77,23 @@ def mebibytes(size_bytes: float | None) -> str:
 def megabytes(size_bytes: float | None) -> str:
     """A size in MB, as rates of transfer are told, without the unit."""
     return significant(None if size_bytes is None else size_bytes / 1e6)
+
+
+def change_in_mebibytes(size_bytes: float | None) -> str:
+    """What came to a size, or went, in MiB without the unit: to the tenth."""
+    if size_bytes is None:
+        return MISSING
+    return significant(round(size_bytes / MEBIBYTE, 1), 2, 1)
+
+
+def growth(estimate: Interval) -> str:
+    """A growth in KiB without the unit, with the half of its 95 % interval: `1,024 ±12`."""
+    if estimate.value is None:
+        return MISSING
+    text = f"{estimate.value / KIBIBYTE:,.0f}"
+    if estimate.upper is None:
+        return "0" if text == "-0" else text
+    return f"{'0' if text == '-0' else text} ±{(estimate.upper - estimate.value) / KIBIBYTE:,.0f}"
 
 
 def gibibytes(size_bytes: float) -> str:

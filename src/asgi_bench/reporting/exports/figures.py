@@ -39,11 +39,19 @@ CPU = Metric("server_cpu_s_per_request", "server CPU per request", "s", False, "
 P50 = Metric("response_time_p50_s", "response time p50", "s", False, "ms", 1e3)
 P99 = Metric("response_time_p99_s", "response time p99", "s", False, "ms", 1e3)
 MEMORY = Metric("server_pss_bytes", "server memory (PSS)", "B", False, "MiB", 2**-20)
+GROWTH = Metric(
+    "growth_bytes_per_1000_requests",
+    "growth of server memory per 1,000 requests",
+    "B",
+    False,
+    "KiB",
+    2**-10,
+)
 HIGHEST = Metric(
     "highest_rate_rps", "highest rate that keeps the objective", "requests/s", True, "requests/s"
 )
 SATURATION = Metric("saturation_rps", "throughput at saturation", "requests/s", True, "requests/s")
-METRICS = (THROUGHPUT, RATIO, CPU, P50, P99, MEMORY, HIGHEST, SATURATION)
+METRICS = (THROUGHPUT, RATIO, CPU, P50, P99, MEMORY, GROWTH, HIGHEST, SATURATION)
 
 
 def cell_figures(cell: CellReport | SweepReport) -> tuple[Figure, ...]:
@@ -62,6 +70,7 @@ def _of_cell(cell: CellReport) -> Iterator[Figure]:
     yield from _figure(P50, Interval(cell.response_time_s.p50))
     yield from _figure(P99, Interval(cell.response_time_s.p99))
     yield from _figure(MEMORY, Interval(cell.server_pss_bytes))
+    yield from _figure(GROWTH, cell.growth_bytes_per_1000_requests)
 
 
 def _of_sweep(sweep: SweepReport) -> Iterator[Figure]:

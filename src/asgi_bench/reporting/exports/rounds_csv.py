@@ -10,6 +10,7 @@ from io import StringIO
 from typing import Any
 
 from asgi_bench.analysis.cell_validity import is_usable
+from asgi_bench.analysis.memory_growth import growth_bytes
 from asgi_bench.analysis.metrics import server_cpu_s_per_request
 from asgi_bench.analysis.percentiles import merge_histograms, percentiles_s
 from asgi_bench.analysis.samples import Sample
@@ -24,7 +25,13 @@ WHAT = (
 )
 FIGURES = (
     *("requests", "errors", "duration_s", "offered_rps", "throughput_rps"),
-    *("server_cpu_s_per_request", "server_pss_bytes", "response_time_p50_s", "response_time_p99_s"),
+    *(
+        "server_cpu_s_per_request",
+        "server_pss_bytes",
+        "growth_bytes_per_1000_requests",
+        "response_time_p50_s",
+        "response_time_p99_s",
+    ),
 )
 
 
@@ -83,6 +90,7 @@ def _figures(trial: Trial) -> dict[str, Any]:
         "throughput_rps": trial.throughput_rps,
         "server_cpu_s_per_request": server_cpu_s_per_request(trial),
         "server_pss_bytes": trial.server_pss_bytes,
+        "growth_bytes_per_1000_requests": growth_bytes(trial),
         "response_time_p50_s": times.p50,
         "response_time_p99_s": times.p99,
     }

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from asgi_bench.measurement import peak
-from asgi_bench.measurement.peak import PeakMemory
+from asgi_bench.measurement import memory_watch
+from asgi_bench.measurement.memory_watch import MemoryWatch
 
 MIB = 1024**2
 # Takes so many MiB more for each line it is told, or gives all back.
@@ -48,11 +48,11 @@ def test_the_peak_outlives_what_was_given_back(
     growing: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory that was there between two slices and is gone at the end is in the peak."""
-    monkeypatch.setattr(peak, "SHORTEST_PAUSE_S", 0.0)
-    memory = PeakMemory()
+    monkeypatch.setattr(memory_watch, "SHORTEST_PAUSE_S", 0.0)
+    memory = MemoryWatch()
     idle = memory.read([growing.pid])
     grow(growing, 32)
-    memory.look([growing.pid])
+    memory.look([growing.pid], 0)
     grow(growing, 0)
     loaded = memory.read([growing.pid])
     assert idle is not None and loaded is not None and memory.pss_bytes is not None
@@ -64,8 +64,8 @@ def test_looking_costs_a_reading_only_where_memory_grew(
     growing: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that stays as it is must not be read between all slices, nor one too often."""
-    monkeypatch.setattr(peak, "SHORTEST_PAUSE_S", 0.0)
-    memory = PeakMemory()
+    monkeypatch.setattr(memory_watch, "SHORTEST_PAUSE_S", 0.0)
+    memory = MemoryWatch()
     memory.read([growing.pid])
     readings: list[int] = []
 
@@ -73,21 +73,21 @@ def test_looking_costs_a_reading_only_where_memory_grew(
         readings.extend(pids)
         return 1
 
-    monkeypatch.setattr(peak, "pss_bytes", counted)
-    memory.look([growing.pid])
+    monkeypatch.setattr(memory_watch, "pss_bytes", counted)
+    memory.look([growing.pid], 0)
     assert not readings
     grow(growing, 16)
-    memory.look([growing.pid])
+    memory.look([growing.pid], 0)
     assert readings == [growing.pid]
-    monkeypatch.setattr(peak, "SHORTEST_PAUSE_S", 3600.0)
+    monkeypatch.setattr(memory_watch, "SHORTEST_PAUSE_S", 3600.0)
     grow(growing, 16)
-    memory.look([growing.pid])
+    memory.look([growing.pid], 0)
     assert readings == [growing.pid]
 
 
 def test_without_processes_there_is_no_figure() -> None:
     """What can't be read is unknown, not 0."""
-    memory = PeakMemory()
+    memory = MemoryWatch()
     assert memory.read([]) is None
-    memory.look([])
+    memory.look([], 0)
     assert memory.pss_bytes is None
