@@ -331,6 +331,32 @@ def test_a_stranger_that_came_between_two_looks_is_named(
             Candidate(server, scenario, 1).look([], process_table())
 
 
+@situation(
+    "alone",
+    "A server ends just after it began to listen: the kernel still lists its socket for a moment",
+    says="exited with code 1 before it was ready",
+)
+def test_what_a_server_held_itself_is_no_strangers(
+    said: Said, make_server: MakeServer, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that were read while it listened show a socket that nobody holds any more."""
+    command = (sys.executable, "-I", "-S", "-c", "raise SystemExit(1)")
+    with make_server(command=command) as server:
+        candidate = Candidate(server, scenario, 1)
+        deadline = time.monotonic() + 20
+        while server.exit_description is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        # No process has this inode, which one more reading of the kernel's table has.
+        stale = [sockets.TcpRow(server.port, 0, 10, 2**40)]
+        readings = [stale, []]
+        monkeypatch.setattr(sockets, "tcp_rows", lambda: readings.pop(0) if readings else [])
+        assert candidate.look(stale, process_table()) is None
+        with pytest.raises(ServerFault) as caught:
+            candidate.look([], process_table())
+        said(caught.value.reason)
+
+
 # A supervisor of two workers that end: by an exception, or by code 7 without a word. It asks late
 # how they ended, as uvicorn does.
 SUPERVISOR = """

@@ -32,15 +32,20 @@ def listening_socket(port: int) -> socket.socket:
 
 def describe_holder(inodes: set[int]) -> str:
     """Who holds one of these sockets, for a message: `nginx (pid 123)`."""
-    for inode in sorted(inodes):
-        pid = holder(inode)
-        if pid is not None:
-            return f"{process_name(pid)} (pid {pid})"
-    return "a process that we may not see"
+    pid = holder_of(inodes)
+    return "a process that we may not see" if pid is None else f"{process_name(pid)} (pid {pid})"
+
+
+def holder_of(inodes: set[int]) -> int | None:
+    """A process that holds one of these sockets; None if none is seen."""
+    return next((pid for inode in sorted(inodes) if (pid := holder(inode)) is not None), None)
 
 
 def listeners_left(port: int) -> set[int]:
-    """Sockets that still listen some time after the last process ended; empty as it should be."""
+    """Sockets that listen for some time, whoever holds them.
+
+    The kernel lists a socket for a moment after the last process that held it has ended.
+    """
     deadline_s = time.monotonic() + _PORT_TIMEOUT_S
     while left := listening_inodes(port):
         if time.monotonic() >= deadline_s:

@@ -20,7 +20,12 @@ from asgi_bench.serving.environments import server_environment
 from asgi_bench.serving.exits import exit_text
 from asgi_bench.serving.family import Census, Family
 from asgi_bench.serving.faults import ServerFault
-from asgi_bench.serving.listeners import describe_holder, listeners_left, listening_socket
+from asgi_bench.serving.listeners import (
+    describe_holder,
+    holder_of,
+    listeners_left,
+    listening_socket,
+)
 
 _POLL_S = 0.01
 _KILL_TIMEOUT_S = 5.0
@@ -128,6 +133,9 @@ class ServerProcess:
         Raises ServerFault if the port is taken or the command can't be run.
         """
         taken = listening_inodes(self.port)
+        if taken and holder_of(taken) is None:
+            # Of a server that has just ended, or of another user's process: the one goes away.
+            taken = listeners_left(self.port)
         if taken:
             raise ServerFault(f"port {self.port} is taken by {describe_holder(taken)}")
         LIFELINE.prepare()

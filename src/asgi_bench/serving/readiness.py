@@ -15,7 +15,7 @@ from asgi_bench.machine.sockets import TcpRow
 from asgi_bench.model import ErrorCounts, Scenario
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.lifespan import startup_wait
-from asgi_bench.serving.listeners import describe_holder
+from asgi_bench.serving.listeners import describe_holder, holder_of
 from asgi_bench.serving.probe import ANSWER_TIMEOUT_S, Probe
 from asgi_bench.serving.process import ServerProcess
 from asgi_bench.serving.turnover import FEWEST_CRASHES, Turnover
@@ -88,15 +88,17 @@ class Candidate:
             self._refuse_crash_loop()
         strangers = self._strange_listeners(rows, table, pids)
         ended = self._process.exit_description
-        if ended is not None and not strangers:
-            # Whoever took the port may have come after the rows were read, and be why it ended.
+        if ended is not None:
+            # The rows may be older than its end, and show what it held itself. Or whoever took the
+            # port has come since they were read, and is why it ended.
             strangers = self._strange_listeners(sockets.tcp_rows(), process_table(), ())
-        if strangers and (self._stranger_looks >= _STRANGER_LOOKS or ended is not None):
+        is_seen = ended is not None and holder_of(strangers) is not None
+        if strangers and (is_seen or self._stranger_looks >= _STRANGER_LOOKS):
             raise self._fault(
                 f"port {self._process.port} is held by {describe_holder(strangers)}, "
                 "not by this server alone"
             )
-        if ended is not None:
+        if ended is not None and not strangers:
             raise self._fault(f"{ended} before it was ready", silence=SAID_NOTHING)
         if strangers or self._listening_since_s is None:
             return None
