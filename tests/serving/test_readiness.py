@@ -54,6 +54,23 @@ def test_a_good_server_is_ready_after_two_requests(
         assert 0 < ready.startup_s <= time.monotonic() - server.started_s
 
 
+@situation(
+    "asked",
+    "`-w 4 --server-args '--workers 1'`: fewer workers serve than you asked for",
+    says="asked for 3 workers, 1 serves, and no process is left to become another: the worker "
+    "count is set elsewhere too; leave it to --workers",
+)
+def test_fewer_workers_than_asked_for_are_refused_soon(
+    said: Said, make_server: MakeServer, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as none can come any more: not at the end of the time for the start."""
+    monkeypatch.setattr(readiness, "_TOO_FEW_AFTER_S", 0.2)
+    with make_server(workers=3) as server:
+        with pytest.raises(ServerFault) as caught:
+            wait_until_ready(server, scenario, 3, 20)
+    said(caught.value.reason)
+
+
 def test_every_worker_must_accept(make_server: MakeServer, scenario: Scenario) -> None:
     """Two workers behind a master are both seen; the master is no worker."""
     with make_server("two-workers", workers=2) as server:

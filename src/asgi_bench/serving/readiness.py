@@ -36,6 +36,8 @@ _LONGEST_PAUSE_S = 1.0
 _BUSY_LOOK_S = 0.2
 _BUSY_SHARE = 0.3
 SAID_NOTHING = ", and said nothing"
+# Masters start their workers one by one, and look after those that ended every second at most.
+_TOO_FEW_AFTER_S = 4.0
 # A listener may be in nobody's hands for a moment (passed over a Unix socket, its holder just
 # forked): a stranger's stays so.
 _STRANGER_LOOKS = 3
@@ -76,6 +78,7 @@ class Candidate:
         self._waiting_for = f"nothing listens on port {process.port}"
         self._answering: set[int] = set()
         self._verified = False
+        self._too_few_since_s: float | None = None
         self._turnover = Turnover(workers)
 
     def look(self, rows: Sequence[TcpRow], table: ProcessTable) -> Readiness | None:
@@ -111,7 +114,20 @@ class Candidate:
         if len(accepting) >= self._workers or sockets.unreadable(pids):
             return self._ready(accepting)
         self._waiting_for = f"{len(accepting)} of {self._workers} workers accept"
+        self._refuse_too_few(pids, accepting)
         return None
+
+    def _refuse_too_few(self, pids: Sequence[int], accepting: set[int]) -> None:
+        """Workers that have no process to be in won't come: the server was told another count."""
+        now_s = time.monotonic()
+        if len(pids) >= self._workers or self._too_few_since_s is None:
+            self._too_few_since_s = now_s
+        elif now_s - self._too_few_since_s >= _TOO_FEW_AFTER_S:
+            serve = "1 serves" if len(accepting) == 1 else f"{len(accepting)} serve"
+            raise self._fault(
+                f"asked for {self._workers} workers, {serve}, and no process is left to become "
+                "another: the worker count is set elsewhere too; leave it to --workers"
+            )
 
     def give_up(self, timeout_s: float) -> ServerFault:
         """The fault of a server that isn't ready in time."""
