@@ -29,6 +29,7 @@ class StandIn:
     def __init__(self, arguments: list[str], *, log: Path, env: dict[str, str], **_: Any) -> None:
         self.pids: tuple[int, ...] = ()
         self.cpus: tuple[int, ...] = ()
+        self.exit_code: int | None = None
         self.envs.append(env)
 
     def __enter__(self) -> "StandIn":
