@@ -264,3 +264,119 @@ def test_a_header_that_frames_is_refused_with_a_way_out(
     refused = in_process("check", "app:app", *ODD, *flags, folder=folder_with(tmp_path))
     assert refused.code == ExitCode.USAGE
     said(refused.stderr)
+
+
+NO_CONTENT = """
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    headers = [(b"transfer-encoding", b"chunked")]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+"""
+
+
+@situation(
+    "reader",
+    "The app sends a 204 as a stream: some servers put a chunked body after it",
+    says="ok hypercorn/default/w1/app: … failed uvicorn/default/w1/app: its answer breaks "
+    r"HTTP/1.1: 5 bytes beyond the end of the answer (a 204 has no body): '0\r\n\r\n'",
+)
+def test_what_a_server_makes_of_an_answer_is_its_own(tmp_path: Path, said: Said) -> None:
+    """The server that frames it wrongly fails with the bytes; the one that doesn't is well."""
+    flags = ("-s", "uvicorn", "-s", "hypercorn", "--variant", "default", "-w", "1")
+    folder = folder_with(tmp_path, app=NO_CONTENT)
+    checked = in_process("check", "app:app", *flags, "--expect-status", "204", folder=folder)
+    assert checked.code == ExitCode.FAILED
+    said("\n".join(sorted(checked.stdout.splitlines(), reverse=True)))
+
+
+LOGIN = """
+from locust import FastHttpUser, constant, task
+
+class Customer(FastHttpUser):
+    wait_time = constant(0)
+
+    @task
+    def basket(self):
+        with self.client.get("/login", catch_response=True) as response:
+            if response.status_code == 401 and response.text == "log in":
+                response.success()
+"""
+# As ApacheBench: no keep-alive, and the close ends the answer.
+OLD = """
+import socket, time
+from urllib.parse import urlsplit
+from locust import User, constant, task
+
+class Old(User):
+    wait_time = constant(0)
+
+    @task
+    def get(self):
+        at, began, fault, answered = urlsplit(self.host), time.perf_counter(), None, b""
+        try:
+            with socket.create_connection((at.hostname, at.port), timeout=3) as connection:
+                connection.sendall(b"GET /closing HTTP/1.0\\r\\nHost: a\\r\\n\\r\\n")
+                while part := connection.recv(65536):
+                    answered += part
+        except OSError as error:
+            fault = error
+        self.environment.events.request.fire(
+            request_type="GET", name="1.0", response_time=(time.perf_counter() - began) * 1000,
+            response_length=len(answered), exception=fault, context={},
+        )
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "users"),
+    [
+        pytest.param(
+            "/login",
+            LOGIN,
+            marks=situation(
+                "reader",
+                "`--locustfile`, and the app's first page wants a login",
+                says="closed loop, 2 connections · 1 round · sent by a locustfile",
+            ),
+        ),
+        pytest.param(
+            "/closing",
+            OLD,
+            marks=situation(
+                "reader",
+                "`--locustfile` with users of HTTP/1.0, and a server that closes after each answer",
+                says="closed loop, 2 connections · 1 round · sent by a locustfile",
+            ),
+        ),
+    ],
+)
+def test_a_locustfile_says_what_is_right(tmp_path: Path, said: Said, path: str, users: str) -> None:
+    """Any whole answer makes the server ready, and one that closes is whole."""
+    folder = folder_with(tmp_path, users=users)
+    flags = ("--path", path, "--locustfile", "users.py", *ONE_ROUND, "-c", "2")
+    finished = in_process("run", "app:app", *ODD, *flags, folder=folder)
+    assert finished.code == 0, finished.stderr
+    (trial,) = finished.run.trials
+    assert (trial.outcome, trial.errors.total, trial.requests > 0) == ("ok", 0, True)
+    said(finished.stdout)
+
+
+@situation(
+    "reader",
+    "The app refuses a large upload (413) before it has come, and the server closes",
+    says="Sent: bytes of requests per second, heads included.",
+)
+def test_an_answer_that_comes_early_is_the_answer(tmp_path: Path, said: Said) -> None:
+    """It counts though the sending failed, and what went out is told, not what was to be sent."""
+    folder = folder_with(tmp_path)
+    (folder / "large").write_bytes(bytes(8 * 1024**2))
+    flags = ("--path", "/early", "--method", "POST", "--body", "@large", "--expect-status", "413")
+    finished = in_process("run", "app:app", *ODD, *flags, *ONE_ROUND, folder=folder)
+    assert finished.code == 0, finished.stderr
+    (cell,) = summarize(finished.run).cells
+    assert (cell.errors_total.total, cell.requests > 0) == (0, True)
+    sent, throughput = cell.sent_bytes_per_s.value, cell.throughput_rps.value
+    assert sent is not None and throughput is not None
+    assert 4096 < sent / throughput < 8 * 1024**2
+    said(finished.stdout)
