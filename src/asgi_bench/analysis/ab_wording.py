@@ -22,6 +22,7 @@ WORDS: dict[GateMetric, tuple[str, str, str]] = {
     "total_throughput_rps": ("slower", "faster", "over all slices"),
     "total_server_cpu_s_per_request": ("more", "less", "CPU per request over all slices"),
     "total_response_time_s": ("longer", "shorter", "mean response time"),
+    "server_pss_bytes": ("more", "less", "memory after the load"),
 }
 METRICS: dict[GateMetric, str] = {
     "throughput_rps": "throughput",
@@ -31,6 +32,7 @@ METRICS: dict[GateMetric, str] = {
     "total_throughput_rps": "throughput of all slices",
     "total_server_cpu_s_per_request": "CPU per request of all slices",
     "total_response_time_s": "mean response time",
+    "server_pss_bytes": "memory after the load",
 }
 
 # Reasons that decide whatever the effects are, by what they decide.

@@ -162,6 +162,7 @@ TIMES: Mapping[GateMetric, Callable[[Trial], float | None]] = {
 }
 BLOCK_FIGURES: Mapping[GateMetric, Callable[[Trial], float | None]] = {
     **TIMES,
+    "server_pss_bytes": lambda trial: trial.server_pss_bytes,
     "total_throughput_rps": FIGURES["throughput_rps"],
     "total_server_cpu_s_per_request": FIGURES["server_cpu_s_per_request"],
 }

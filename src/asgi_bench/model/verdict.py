@@ -22,6 +22,7 @@ GateMetric: TypeAlias = Literal[
     "total_throughput_rps",
     "total_server_cpu_s_per_request",
     "total_response_time_s",
+    "server_pss_bytes",
 ]
 
 
@@ -50,7 +51,7 @@ class MetricVerdict(msgspec.Struct, frozen=True):
     stands out at either end. That of an open loop is the mean response time. Its verdict is
     `regression` where it surely tells more than the gated metric does, by more than what matters,
     else None; its p is after Holm over all totals. p99 is not gated; that of all blocks together
-    has no interval.
+    has no interval. Nor is memory, the PSS after the load.
     """
 
     metric: GateMetric

@@ -30,6 +30,7 @@ METRIC_NAMES: dict[GateMetric, str] = {
     "total_throughput_rps": "throughput, all",
     "total_server_cpu_s_per_request": "CPU, all",
     "total_response_time_s": "mean, all",
+    "server_pss_bytes": "memory",
 }
 RATES = ("throughput_rps", TOTALS["throughput_rps"])
 COSTS = ("server_cpu_s_per_request", TOTALS["server_cpu_s_per_request"])
@@ -84,6 +85,8 @@ def _figure(metric: GateMetric, value: float) -> str:
         return f"{numbers.rate(value)}/s"
     if metric in COSTS:
         return f"{numbers.microseconds(value)} µs"
+    if metric == "server_pss_bytes":
+        return f"{numbers.mebibytes(value)} MiB"
     return f"{numbers.milliseconds(value)} ms"
 
 
