@@ -69,10 +69,10 @@ class Connections:
         self.errors = dict.fromkeys(ErrorCounts.__struct_fields__, 0)
         self.wrong = WrongAnswers()
         self._openings = Openings(target, self.epoll, self.errors, self.wrong)
-        # Connections that were never answered, nor those before them in their places; and how many
-        # such places have no connection now.
-        self._unanswered: set[int] = set()
-        self._places_unanswered = 0
+        # Connections that were never answered, nor those before them in their places, and whether
+        # one before was asked; how many such places have no connection now, and were asked.
+        self._unanswered: dict[int, bool] = {}
+        self._places_unanswered = self._places_asked = 0
         self._sockets: dict[int, Any] = {}
         self._unsent: dict[int, memoryview] = {}
         self._abandoned_bytes = 0
@@ -95,7 +95,7 @@ class Connections:
         One that took the place of a closed one isn't another; one that was asked nothing is left
         out.
         """
-        return self._places_unanswered + len(self._unanswered & self.sent_ns.keys())
+        return self._places_unanswered + sum(map(self._was_asked, self._unanswered))
 
     @property
     def mean_response_bytes(self) -> int:
@@ -241,6 +241,7 @@ class Connections:
         """Close a connection and begin to open another in its place."""
         if fd in self._unanswered:
             self._places_unanswered += 1
+            self._places_asked += self._was_asked(fd)
         self._drop(fd)
         self.reconnects += 1
         self._openings.begin()
@@ -280,7 +281,7 @@ class Connections:
         if is_right:
             self.correct += 1
         if self._unanswered:
-            self._unanswered.discard(fd)
+            self._unanswered.pop(fd, None)
         # An answer to half a request leaves the other half unsent: the next would follow into it.
         is_spent = closes or fd in self._unsent
         self.rest(fd)
@@ -313,6 +314,10 @@ class Connections:
         """What a connection was asked last."""
         return self.expected
 
+    def _was_asked(self, fd: int) -> bool:
+        """Whether anything was asked on a connection that was never answered, or before it."""
+        return fd in self.sent_ns or self._unanswered[fd]
+
     def _startle(self, fd: int, data: bytes) -> Taken:
         """Handle what an idle connection did of itself: it closed, or said what nobody asked."""
         self._hear(fd, data)
@@ -338,7 +343,8 @@ class Connections:
         self._sockets[fd] = sock
         if self._places_unanswered:
             self._places_unanswered -= 1
-            self._unanswered.add(fd)
+            self._unanswered[fd] = self._places_asked > 0
+            self._places_asked = max(0, self._places_asked - 1)
         self.epoll.modify(fd, WATCHED)
         self.rest(fd)
         return Taken.WAITING
@@ -360,7 +366,7 @@ class Connections:
         self.partial.pop(fd, None)
         self.sent_ns.pop(fd, None)
         self.busy.discard(fd)
-        self._unanswered.discard(fd)
+        self._unanswered.pop(fd, None)
         # Closing the last descriptor takes it out of the epoll as well.
         self._sockets.pop(fd).close()
 
