@@ -56,6 +56,19 @@ def test_slow_slice_stands_low() -> None:
     assert lowest == 5
 
 
+def test_a_slice_without_an_answer_lies_at_the_bottom() -> None:
+    """A server that ended leaves slices without a duration: a rate of nothing, and no NaN."""
+
+    def spoil(trial: Trial) -> Trial:
+        *others, last = trial.slices
+        dead = replace(last, requests=0, duration_s=0.0, end_s=last.start_s)
+        return replace(trial, slices=(*others, dead)) if trial.round == 1 else trial
+
+    dots = strip_of(synthetic_run(ONE_CELL, rounds=3, slices=5, edit=spoil))
+    (lowest,) = [n for n, (_, y, _) in enumerate(dots) if y == max(y for _, y, _ in dots)]
+    assert lowest == 9
+
+
 def test_invalid_round_is_gray() -> None:
     """The slices of a round that can't be believed are drawn without the server's colour."""
 
