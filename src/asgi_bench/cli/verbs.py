@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from asgi_bench.cli.streams import with_enduring_streams
 from asgi_bench.errors import BenchError
 
 # The modules beside this one, and the verbs' functions in them, in the order of `--help`.
@@ -79,7 +80,7 @@ def _command(name: str, module: str, function: str) -> Any:
         one.command(name, context_settings=_ANY_FLAGS)(_refuse)
     else:
         verb: Callable[..., None] = getattr(import_module(f"asgi_bench.cli.{module}"), function)
-        one.command(name)(verb)
+        one.command(name)(with_enduring_streams(verb) if name in _MEASURING else verb)
     return typer.main.get_command(one)
 
 
