@@ -266,6 +266,22 @@ def test_a_header_that_frames_is_refused_with_a_way_out(
     said(refused.stderr)
 
 
+@situation(
+    "reader",
+    "The first answers are whole, and under load some are broken",
+    says="requests got no right answer (… body): its answer breaks HTTP/1.1: 2 bytes beyond the "
+    "end of the answer (its content-length is 2): 'ay' to GET /sometimes",
+)
+def test_load_says_what_is_broken_as_the_probes_do(tmp_path: Path, said: Said) -> None:
+    """The same words, in the reason why the trial is invalid."""
+    flags = ("--path", "/sometimes", "--expect-status", "200", *ONE_ROUND)
+    finished = in_process("run", "app:app", *ODD, *flags, folder=folder_with(tmp_path))
+    assert finished.code == 0, finished.stderr
+    (trial,) = finished.run.trials
+    assert (trial.validity, trial.errors.body > 0) == ("invalid", True)
+    said(" ".join(reason.text for reason in trial.validity_reasons))
+
+
 NO_CONTENT = """
 async def app(scope, receive, send):
     assert scope["type"] == "http"

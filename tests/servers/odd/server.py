@@ -2,9 +2,11 @@
 
     python -I -S server.py PORT
 
-A path in `THEN_CLOSES` has its connection closed after the answer.
+A path in `THEN_CLOSES` has its connection closed after the answer; of `/sometimes` each 50th
+answer of the process is that of `/beyond`.
 """
 
+import itertools
 import select
 import socket
 import sys
@@ -43,6 +45,7 @@ ANSWERS = {
     "/download": OK + b"content-length: %d\r\n\r\n" % (65 * 1024**2),
 }
 THEN_CLOSES = {"/closing", "/silently", "/until-close", "/cut-off", "/early"}
+numbers = itertools.count(1)
 
 
 def main() -> None:
@@ -70,7 +73,8 @@ def serve(peer: socket.socket) -> bool:
         if not request:
             return False
         path = request.split(b" ")[1].decode()
-        peer.sendall(ANSWERS.get(path, ANSWERS["/plain"]))
+        is_wrong = path == "/sometimes" and not next(numbers) % 50
+        peer.sendall(ANSWERS.get("/beyond" if is_wrong else path, ANSWERS["/plain"]))
     except ConnectionError:
         return False
     return path not in THEN_CLOSES
