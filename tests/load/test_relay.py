@@ -27,7 +27,7 @@ from asgi_bench.load.messages import (
     encode,
 )
 from asgi_bench.load.relay import Relay, merge, share_of
-from asgi_bench.model import ErrorCounts, OpenFigures
+from asgi_bench.model import ErrorCounts, OpenFigures, WrongAnswer
 from tests.load.loading import target_at
 
 
@@ -115,6 +115,22 @@ def test_the_rest_adds_up_too() -> None:
     one = Closed(encoded([10]), 1, 2, 30, ErrorCounts(reset=1), 150)
     other = Closed(None, 1, 0, 12, ErrorCounts(body=1), None)
     assert merge([one, other]) == Closed(encoded([10]), 2, 2, 42, ErrorCounts(body=1, reset=1), 150)
+
+
+def test_wrong_answers_of_all_are_one_list() -> None:
+    """Of the same kind the first stands, with all counts."""
+    late = WrongAnswer("status", "GET /", "status 500 instead of 200", 2.0, 5, status=500)
+    early = msgspec.structs.replace(late, at_s=1.0, count=3, body="'pool'")
+    other = msgspec.structs.replace(late, status=429, at_s=3.0)
+    bare = Closed(None, 0, 0, 0, ErrorCounts(), None)
+    one = msgspec.structs.replace(bare, wrong_answers=(late,), wrong_by_port={1: 5}, unanswered=2)
+    two = msgspec.structs.replace(
+        bare, wrong_answers=(early, other), wrong_by_port={2: 8}, unanswered=1
+    )
+    both = merge([one, two])
+    assert isinstance(both, Closed)
+    assert both.wrong_answers == (msgspec.structs.replace(early, count=8), other)
+    assert (both.wrong_by_port, both.unanswered) == ({1: 5, 2: 8}, 3)
 
 
 def test_one_that_failed_stands_for_all() -> None:

@@ -7,7 +7,7 @@ from asgi_bench.load.histogram import encoded
 from asgi_bench.load.messages import Closed, Loaded
 from asgi_bench.measurement.draft import TrialDraft
 from asgi_bench.measurement.lineage import SliceCpu
-from asgi_bench.model import Cell, ClosedLoop, ErrorCounts, OpenFigures
+from asgi_bench.model import Cell, ClosedLoop, ErrorCounts, OpenFigures, WrongAnswer
 
 EPOCH_S = 1000.0
 LOADED = Loaded(
@@ -65,6 +65,31 @@ def test_totals_hold_the_probes_too(draft: TrialDraft) -> None:
     assert trial.errors_total == ErrorCounts(status=5)
     assert (trial.response_time_hdr, trial.clamped, trial.reconnects) == ("response", 1, 3)
     assert trial.response_bytes == 54
+
+
+def test_wrong_answers_are_told_with_the_process_that_gave_them(draft: TrialDraft) -> None:
+    """A connection's owner is looked for once; times are those of the run."""
+    draft.know_owners({4001: 11})
+    assert draft.without_owner((4001, 4002, 4003)) == {4002, 4003}
+    draft.know_owners({4002: 12})
+    assert draft.without_owner((4001, 4002, 4003)) == set()
+    kept = tuple(
+        WrongAnswer("status", "GET /", "status 500 instead of 200", 1002.5, client_port=port)
+        for port in (4002, 4003, None)
+    )
+    by_port = {4001: 5, 4002: 2, 4003: 1}
+    draft.add(LOADED, CPU)
+    draft.close(
+        msgspec.structs.replace(CLOSED, wrong_answers=kept, wrong_by_port=by_port, unanswered=3)
+    )
+    trial = draft.finish()
+    assert [(wrong.pid, wrong.at_s) for wrong in trial.wrong_answers] == [
+        (12, 2.5),
+        (None, 2.5),
+        (None, 2.5),
+    ]
+    assert trial.wrong_by_process == {"11": 5, "12": 2}
+    assert trial.unanswered_connections == 3
 
 
 def test_without_a_last_word_of_the_load_process_the_slices_count(draft: TrialDraft) -> None:

@@ -139,7 +139,7 @@ def test_a_death_under_load_is_counted_and_makes_the_cell_invalid(
     trial = trial_of(finished, "dies")
     assert trial.outcome == "ok"
     assert trial.validity == "invalid"
-    assert {"errors", "worker-died"} <= {reason.code for reason in trial.validity_reasons}
+    assert {"errors", "server-ended"} <= {reason.code for reason in trial.validity_reasons}
     assert trial.workers_lost == 1
     assert trial.errors.connect > 0
     assert trial.requests <= 300

@@ -15,14 +15,14 @@ def wrong_words(trial: Trial, cell: Cell) -> tuple[str, ...]:
     """
     seen = [wrong for wrong in trial.wrong_answers if wrong.count] or list(trial.wrong_answers)
     told = sorted(seen, key=lambda wrong: -wrong.count)[:TOLD]
-    parts = [_one(wrong, with_count=len(seen) > 1) for wrong in told]
+    parts = [answer_words(wrong, with_count=len(seen) > 1) for wrong in told]
     if len(seen) > len(told):
         parts.append(f"{len(seen) - len(told)} more kinds are in trials.jsonl")
     parts += [_unanswered(trial, cell), _of_some_workers(trial, cell)]
     return tuple(part for part in parts if part)
 
 
-def _one(wrong: WrongAnswer, *, with_count: bool) -> str:
+def answer_words(wrong: WrongAnswer, *, with_count: bool = False) -> str:
     """One wrong answer: what is wrong with it, and what it says itself."""
     said = [f"{name}: {value}" for name, value in wrong.headers.items()]
     if wrong.body is not None:

@@ -126,6 +126,8 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     users: UserFigures | None = None
     """What Locust users did, where such were measured."""
     wrong_ports: tuple[int, ...] = ()
+    wrong_answers: tuple[WrongAnswer, ...] = ()
+    """The first of each kind since the connections were opened, where losses are told."""
 
 
 class Closed(msgspec.Struct, frozen=True, tag=True):

@@ -173,6 +173,7 @@ def _merge_loaded(one: Loaded, other: Loaded) -> Loaded:
         connect_s=_sum(one.connect_s, other.connect_s),
         sent_bytes=_sum(one.sent_bytes, other.sent_bytes),
         wrong_ports=one.wrong_ports + other.wrong_ports,
+        wrong_answers=merged_wrong_answers(one.wrong_answers + other.wrong_answers),
     )
 
 

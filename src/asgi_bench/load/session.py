@@ -125,6 +125,7 @@ class Session:
             connect_s=connections.connect_s - connect_s_before,
             sent_bytes=connections.sent_bytes - sent_bytes_before if self._sends_bodies else None,
             wrong_ports=tuple(connections.wrong.by_port),
+            wrong_answers=connections.wrong.kept if command.tells_losses else (),
         )
 
     def close(self) -> Closed:

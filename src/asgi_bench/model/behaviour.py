@@ -19,6 +19,8 @@ class Losses(msgspec.Struct, frozen=True):
     wrong: int = 0
     timeout: int = 0
     refused: int = 0
+    first_wrong: str | None = None
+    """What the first wrong answer was, in words; null where there was none."""
 
     @property
     def lost(self) -> int:
@@ -32,6 +34,7 @@ class Losses(msgspec.Struct, frozen=True):
             self.wrong + other.wrong,
             self.timeout + other.timeout,
             self.refused + other.refused,
+            self.first_wrong or other.first_wrong,
         )
 
 

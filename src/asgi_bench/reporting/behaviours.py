@@ -192,6 +192,11 @@ def restart_words(restart: WorkerRestart) -> str:
     )
 
 
+def _wrong(losses: Losses) -> str:
+    """The word for wrong answers, with the first of them where it is known."""
+    return f"wrong, the first {plain(losses.first_wrong)}" if losses.first_wrong else "wrong"
+
+
 def _kinds(losses: Losses) -> str:
     """The kinds of losses there are: ` (3 reset, 1 truncated, 20 connections refused)`."""
     parts = [
@@ -199,7 +204,7 @@ def _kinds(losses: Losses) -> str:
         for number, words in (
             (losses.reset, "reset"),
             (losses.truncated, "truncated"),
-            (losses.wrong, "wrong"),
+            (losses.wrong, _wrong(losses)),
             (losses.timeout, "without an answer in time"),
             (losses.refused, "connections refused"),
         )

@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import msgspec
+
+from asgi_bench.analysis.wrong_answers import answer_words
 from asgi_bench.load.generator import LoadProcess
 from asgi_bench.load.messages import Close, Closed, Load, Loaded, Loss, Open, Opened
 from asgi_bench.load.target import scenario_target
@@ -131,7 +134,12 @@ def losses_of(slices: Iterable[Loaded]) -> Losses:
     slices = tuple(slices)
     lost = [_as_losses(loss) for piece in slices for loss in piece.losses]
     refused = sum(piece.errors.connect for piece in slices)
-    return sum(lost, start=Losses(refused=refused))
+    found = sum(lost, start=Losses(refused=refused))
+    if not found.wrong:
+        return found
+    seen = (wrong for piece in slices for wrong in piece.wrong_answers)
+    whole = [answer_words(wrong) for wrong in seen if wrong.kind in ("status", "body")]
+    return msgspec.structs.replace(found, first_wrong=whole[0] if whole else None)
 
 
 def _as_losses(loss: Loss) -> Losses:
