@@ -414,6 +414,7 @@ def test_workers_that_crash_again_and_again_are_not_waited_for(
     assert time.monotonic() - began_s < 30
 
 
+@pytest.mark.slow
 @situation(
     "reasons",
     "A supervisor replaces workers that were killed or ended, and says nothing of it",

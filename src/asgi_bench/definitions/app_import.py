@@ -71,7 +71,10 @@ def _ask(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float) -> 
             except OSError as fault:
                 raise UsageError(f"{python}: can't be run: {fault.strerror}") from None
         if code is None:
-            raise AppFault(f"APP {own.target}: its import did not end within {timeout_s:g} s")
+            raise AppFault(
+                f"APP {own.target}: its import did not end within {timeout_s:g} s: "
+                "--startup-timeout gives it longer"
+            )
         if result.is_file():
             told: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
             return told

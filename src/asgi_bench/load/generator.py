@@ -32,6 +32,8 @@ from asgi_bench.load.messages import (
     frame,
     read_frame,
 )
+from asgi_bench.log_reasons import reason_in
+from asgi_bench.machine.bounded_log import BoundedLog
 from asgi_bench.machine.lifeline import LIFELINE, MARK_NAME, kill_marked
 from asgi_bench.machine.processes import process_table
 from asgi_bench.model import Client, Scenario
@@ -119,7 +121,7 @@ class LoadProcess:
         is_users_own: bool = False,
     ) -> None:
         self._arguments = [*arguments, *(WEB_ARGUMENTS if web_ui else ("--headless",))]
-        self._log = log
+        self._log = BoundedLog(log)
         self._table = None if table is None else str(table.absolute())
         self._env = dict(env or {})
         self._is_users_own = is_users_own
@@ -137,14 +139,14 @@ class LoadProcess:
         argv = [sys.executable, "-m", "locust", *self._arguments]
         # No time limit, whatever Locust's own settings say.
         argv += ["--loglevel", "WARNING", "--only-summary", "--run-time", "0"]
-        with theirs, self._log.open("ab") as log:
+        with theirs, self._log.opened() as log:
             self._process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 # A locust.conf or pyproject.toml of whoever measures isn't found from the log.
-                cwd=None if self._is_users_own else self._log.parent,
+                cwd=None if self._is_users_own else self._log.path.parent,
                 env=self._environment() | {CONTROL_FD_VARIABLE: str(theirs.fileno())},
                 pass_fds=(theirs.fileno(),),
                 # Its own group: Ctrl-C reaches the harness alone, which ends it in order.
@@ -221,6 +223,7 @@ class LoadProcess:
         LIFELINE.release(self._process.pid)
         self._note_exit()
         self._control.close()
+        self._log.close()
 
     def _note_exit(self) -> None:
         """Take the last word of a process that has ended, if it had one."""
@@ -235,7 +238,7 @@ class LoadProcess:
         """Return the process's variables; users of ours get none of another's settings."""
         inherited = dict(os.environ)
         if not self._is_users_own:
-            inherited = load_environment(inherited, home=self._log.parent.absolute())
+            inherited = load_environment(inherited, home=self._log.path.parent.absolute())
         return inherited | self._env | {MARK_NAME: self._mark}
 
     def has_reply(self, wait_s: float) -> bool:
@@ -264,11 +267,11 @@ class LoadProcess:
         return reply
 
     def _epitaph(self) -> str:
-        lines = self._log.read_text(errors="replace").strip().splitlines()
         try:
             # Its end of the socket closes a moment before it can be waited for.
             code = self._process.wait(1.0)
         except subprocess.TimeoutExpired:
             return "the load process closed its connection and lives on"
         how = f"with exit code {code}" if code >= 0 else f"by signal {-code}"
-        return f"the load process died {how}: {lines[-1] if lines else 'it left no word'}"
+        word = reason_in(self._log.text()) or "it left no word"
+        return f"the load process died {how}: {word}"
