@@ -26,7 +26,7 @@ async def stalling(scope, receive, send):
     SERVED += 1
     if SERVED % 500 == 0:
         # As a collection of garbage stops it.
-        time.sleep(0.05)
+        time.sleep(0.2)
     await app(scope, receive, send)
 """
 WRAPPED = """#!/bin/sh
@@ -47,7 +47,7 @@ def stalling(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         *("ab", "shop:app", "--candidate-app", "shop:stalling", "--expect-status", "200"),
         *("--candidate-args=--loop=asyncio", "--candidate", str(wrapped)),
         # So that no neighbour on the machine makes it invalid.
-        *("--min-change", "50%"),
+        *("--min-change", "30%"),
         *("-c", "16", "--duration", "200ms", "--rounds", "6", "--budget", "180s"),
         folder=folder,
     )
@@ -55,7 +55,7 @@ def stalling(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 @situation(
     "gate",
-    "Every 500th request of the candidate takes 50 ms",
+    "Every 500th request of the candidate takes 200 ms",
     says="regression: uvicorn/default/w1/shop/c16: it stalls: … % slower over all slices (… % to "
     "… %), … in the typical one; … of its … slices took more than 5 times the median, … % of the "
     "whole",
