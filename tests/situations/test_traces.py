@@ -80,3 +80,33 @@ def test_a_check_waits_if_asked(said: Said, tmp_path: Path) -> None:
     with checking:
         assert checking.stdout.read().splitlines()[-1] == "1 ok, 0 failed, 0 skipped"
     assert checking.returncode == 0
+
+
+@pytest.mark.slow
+@situation(
+    "traces",
+    "You stop a command (SIGTERM, as `timeout` sends it) while your app is being imported",
+    says="asgi-bench: interrupted by SIGTERM",
+)
+def test_a_signal_during_the_import_leaves_nothing(said: Said, tmp_path: Path) -> None:
+    """Neither the import nor what it has started goes on."""
+    (tmp_path / "hang.py").write_text(
+        "import os, pathlib, subprocess, time\n"
+        "it = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
+        f"part = pathlib.Path({str(tmp_path / 'part')!r})\n"
+        "part.write_text(f'{it.pid} {os.getpid()}')\n"
+        f"part.rename({str(tmp_path / 'pids')!r})\n"
+        "time.sleep(60)\n"
+    )
+    argv = [str(COMMAND), "check", "hang:app"]
+    checking = subprocess.Popen(argv, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "pids").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    checking.terminate()
+    _, stderr = checking.communicate(timeout=30)
+    said(stderr)
+    assert checking.returncode == 143
+    pids = (tmp_path / "pids").read_text().split()
+    assert [pid for pid in pids if Path("/proc", pid).exists()] == []

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from asgi_bench.cli.streams import with_enduring_streams
 from asgi_bench.errors import BenchError
+from asgi_bench.measurement.interruption import orderly_interruption
 
 # The modules beside this one, and the verbs' functions in them, in the order of `--help`.
 _FUNCTIONS = {
@@ -80,8 +81,13 @@ def _command(name: str, module: str, function: str) -> Any:
         one.command(name, context_settings=_ANY_FLAGS)(_refuse)
     else:
         verb: Callable[..., None] = getattr(import_module(f"asgi_bench.cli.{module}"), function)
-        one.command(name)(with_enduring_streams(verb) if name in _MEASURING else verb)
+        one.command(name)(_measuring(verb) if name in _MEASURING else verb)
     return typer.main.get_command(one)
+
+
+def _measuring(verb: Callable[..., None]) -> Callable[..., None]:
+    """A verb that starts processes: a signal ends them in order, at whatever moment it comes."""
+    return with_enduring_streams(orderly_interruption()(verb))
 
 
 def _refuse() -> NoReturn:
