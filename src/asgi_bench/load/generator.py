@@ -227,8 +227,8 @@ class LoadProcess:
 
     def _note_exit(self) -> None:
         """Take the last word of a process that has ended, if it had one."""
-        self._control.settimeout(0)
-        with suppress(EOFError, OSError):
+        with suppress(EOFError, OSError):  # The second of two quits finds it closed.
+            self._control.settimeout(0)
             while True:
                 reply = decode_reply(read_frame(self._control.recv))
                 if isinstance(reply, Left):
