@@ -11,6 +11,7 @@ from typing import Self, TypeAlias
 
 import msgspec
 
+from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.machine.affinity import cpus_of, move
 from asgi_bench.machine.ports import free_port
 from asgi_bench.measurement.interruption import uninterrupted
@@ -136,8 +137,12 @@ def with_shared_chance(planned: PlannedCell, seed: int, round: int, block: int) 
 
 
 def with_what_it_lacks(fault: ServerFault, planned: PlannedCell) -> str:
-    """The reason of a fault, and what the server can't do where that may be behind it."""
-    if planned.has_lifespan or not fault.probes_sent:
+    """The reason of a fault, and what the server can't do where that may be behind it.
+
+    The shipped apps need no start-up, so it is never behind a fault with them.
+    """
+    is_shipped = planned.app_dir == str(shipped_apps())
+    if planned.has_lifespan or is_shipped or not fault.probes_sent:
         return fault.reason
     return f"{fault.reason} ({lifespan_words(planned)})"
 
