@@ -19,6 +19,12 @@ def found(trial: Trial, **users: object) -> dict[str, Reason]:
     return {reason.code: reason for reason in credit_findings(trial)}
 
 
+def why_not_credited(users: UserFigures, *, requests: int) -> str:
+    """What is said of a trial whose users did this."""
+    trial = replace(SOUND, requests=requests, users=users)
+    return " ".join(reason.text for reason in credit_findings(trial))
+
+
 @pytest.mark.parametrize(("share", "is_found"), [(0.0, True), (0.99, True), (1.0, False)])
 def test_answers_without_work_are_nobodys(share: float, is_found: bool) -> None:
     """No server answers in less CPU time than the kernel takes; none answered says nothing."""

@@ -16,6 +16,7 @@ from asgi_bench.analysis.percentiles import merge_histograms
 from asgi_bench.load.generator import LoadFault, LoadProcess, Refusal, stock_arguments
 from asgi_bench.load.messages import Close, Closed, Load, Loaded
 from asgi_bench.load.user import STRETCH_S
+from tests.analysis.test_credit_validity import why_not_credited
 from tests.known_answers import Behaviour, KnownAnswers, expected_errors
 from tests.situation import Said, situation
 
@@ -196,7 +197,7 @@ def test_a_shape_that_ends_within_a_slice_is_a_fault(known: KnownAnswers, tmp_pa
 @situation(
     "credit",
     "A FastUser of your locustfile sets a host of its own when it is made",
-    says="elsewhere_host='127.0.0.1:…'",
+    says="… of … requests went to 127.0.0.1:…, which isn't the server under test",
 )
 def test_fast_users_of_another_host_are_told(
     said: Said, known: KnownAnswers, tmp_path: Path
@@ -209,6 +210,6 @@ def test_fast_users_of_another_host_are_told(
             loaded = process.ask(Load("/", 0.5, ()), Loaded, TIMEOUT_S)
             process.ask(Close("/"), Closed, TIMEOUT_S)
     assert loaded.users is not None
-    said(str(loaded.users))
+    said(why_not_credited(loaded.users, requests=loaded.requests))
     assert loaded.users.elsewhere == loaded.requests > 0
     assert process.exit_code == 3
