@@ -43,6 +43,18 @@ class StandIn:
         """Count."""
         self.discarded += 1
 
+    def send(self, command: Open) -> None:
+        """Take it."""
+        self._sent = command
+
+    def has_reply(self, wait_s: float) -> bool:
+        """There is one at once."""
+        return True
+
+    def reply(self, expected: type, timeout_s: float) -> Any:
+        """Answer what was sent."""
+        return self.ask(self._sent, expected, timeout_s)
+
     def ask(self, command: Open | Load | Close, expected: type, timeout_s: float) -> Any:
         """Answer as a server of that speed would have it."""
         self.commands.append(command)

@@ -42,7 +42,7 @@ class LoadedCell:
         process = self.server.process
         live = process.pids
         ended = self._ended()
-        fate = worker_fate(process, self.server.worker_pids)
+        fate = worker_fate(process, self.server.worker_pids, self.server.pids)
         self.draft.note_workers(serving_processes(process.port, live, self.cell.workers))
         self.draft.note(
             server_pss_bytes=self.server.memory.read(live),

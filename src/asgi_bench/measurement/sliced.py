@@ -29,6 +29,8 @@ from asgi_bench.model import Load as AnyLoad
 
 # Beside the ramp, which is load already; Python servers have nothing more to warm up.
 WARMUP_S = 0.1
+WARMUP_LOOKS = 4
+LOOK_PAUSE_S = 0.04
 # What a share of the rate is a share of is measured in the warm-up, so that has to be longer.
 SHARE_WARMUP_S = 1.0
 # Several workers share a listener, and an idle one gives a burst to whoever wakes first: there
@@ -154,7 +156,7 @@ class SliceLoader:
         at_once, alone = (1, COLD_PER_WORKER * item.cell.workers) if several else (AT_ONCE, 0)
         ramp_s = connections * OPENING_S
         timeout_s = ramp_s + warmup_s + self._plan.request_timeout_s * 3 + GRACE_S
-        opened = process.ask(Open(target, warmup_s, at_once, alone), Opened, timeout_s)
+        opened = _watched(item, process, Open(target, warmup_s, at_once, alone), timeout_s)
         self._settle_rate(item, opened.throughput_rps)
         owners = connection_owners(port, opened.client_ports, item.server.process.pids)
         item.draft.note_workers(len(owners.by_pid))
@@ -239,6 +241,19 @@ class SliceLoader:
     def _close(self, item: LoadedCell, process: LoadProcess) -> None:
         item.end()
         item.draft.close(process.ask(Close(item.cell.key), Closed, GRACE_S))
+
+
+def _watched(item: LoadedCell, process: LoadProcess, command: Open, timeout_s: float) -> Opened:
+    """Open connections, and look meanwhile for processes that are there under load alone.
+
+    Nothing is measured yet, and a look costs 20 us where there are none.
+    """
+    process.send(command)
+    for _ in range(WARMUP_LOOKS):
+        if process.has_reply(LOOK_PAUSE_S):
+            break
+        item.server.glance()
+    return process.reply(Opened, timeout_s)
 
 
 def _cold_first(cells: Sequence[LoadedCell]) -> list[LoadedCell]:

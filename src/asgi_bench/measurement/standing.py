@@ -96,6 +96,12 @@ class StandingServer:
         if self.note_late_cpu is not None:
             self.note_late_cpu(late_s)
 
+    def glance(self) -> None:
+        """Under load that isn't measured: read the memory where there are more processes now."""
+        pids = tuple(self.process.census().entries)
+        if set(pids).difference(self.pids):
+            self.memory.read(pids)
+
     def _take_census(self) -> Census:
         """Its processes now; those that came since and run elsewhere are moved to its CPUs.
 

@@ -20,8 +20,13 @@ class WorkerFate(NamedTuple):
     replaced: int = 0
 
 
-def worker_fate(process: ServerProcess, worker_pids: Collection[int]) -> WorkerFate:
+def worker_fate(
+    process: ServerProcess, worker_pids: Collection[int], ready_pids: Collection[int]
+) -> WorkerFate:
     """Look which workers are gone, and whether others accept in their place.
+
+    One that is about to be recycled itself accepts no more: as many processes as stood when the
+    server was ready (`ready_pids`) will do.
 
     One that takes the place of another just now is waited for, as long as the server's own first
     process lives.
@@ -33,7 +38,8 @@ def worker_fate(process: ServerProcess, worker_pids: Collection[int]) -> WorkerF
         if not gone:
             return WorkerFate()
         accepting = watchers(process.port, live) | (set(worker_pids) & live)
-        lost = min(len(gone), max(0, len(worker_pids) - len(accepting)))
+        fewer = min(len(worker_pids) - len(accepting), len(ready_pids) - len(live))
+        lost = min(len(gone), max(0, fewer))
         if not lost or not process.is_alive or time.monotonic() >= deadline_s:
             return WorkerFate(lost, len(gone) - lost)
         time.sleep(POLL_S)

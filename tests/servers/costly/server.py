@@ -3,11 +3,11 @@
     python -I -S server.py PORT WHERE
 
 Each request burns BURN_S, in one process: `self` the server's own, `child` one forked for the
-request, `script` a program that the child becomes, `pool` one of two that were forked for the first
-request, `daemon` one that was then forked twice and left group and session, `recycled` a worker
-that ends after 40 requests and is replaced, `twice` two such, `unwaited` one that nobody waits for.
-Every process tells, after each request of its own, what CPU time it and the children it waited for
-have used so far.
+request, `script` a program that the child becomes, `pool` one of two that were forked under load,
+`daemon` one that was then forked twice and left group and session, `recycled` a worker that ends
+after 40 requests and is replaced, `twice` two such, `unwaited` one that nobody waits for. Every
+process tells, after each request of its own, what CPU time it and the children it waited for have
+used so far.
 """
 
 import contextlib
@@ -21,6 +21,8 @@ import time
 
 BURN_S = 0.005
 LIFETIME = 40
+# Those before are the probes of who waits until the server is ready.
+PROBED = 3
 SCRIPT = f"import time\nwhile time.process_time() < {BURN_S}: pass"
 HEAD = b"HTTP/1.1 200 Some\r\ncontent-length: 13\r\n"
 ANSWER = HEAD + b"\r\nHello, world!"
@@ -146,7 +148,7 @@ class Server:
             if not os.fork():
                 burn()
                 os._exit(0)
-        elif where in ("pool", "daemon"):
+        elif where in ("pool", "daemon") and self._answered >= PROBED:
             if self._helpers is None:
                 self._helpers = Helpers(2 if where == "pool" else 1, where == "daemon")
             self._helpers.ask()
