@@ -9,9 +9,10 @@ import pytest
 
 from asgi_bench.machine.sockets import watchers
 from asgi_bench.model import Scenario
+from asgi_bench.serving import workforce
 from asgi_bench.serving.process import ServerProcess
 from asgi_bench.serving.readiness import wait_until_ready
-from asgi_bench.serving.workforce import serving_processes
+from asgi_bench.serving.workforce import await_more, serving_processes
 
 TINY = str(Path(__file__).resolve().parents[1] / "servers" / "server.py")
 # Its children have the listener and the epoll that it made before it forked, and use neither.
@@ -56,3 +57,18 @@ def test_children_that_inherit_a_listener_are_no_workers(
         time.sleep(0.01)
     assert len(watchers(server.port, server.pids)) == 3
     assert serving_processes(server.port, server.pids, 1) == 1
+
+
+def test_a_process_beyond_those_expected_is_given_time(
+    make_server: Callable[..., ServerProcess],
+    scenario: Scenario,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Until it takes connections or time is up; where there is none, nothing is waited for."""
+    monkeypatch.setattr(workforce, "_NO_WORKERS", 1)
+    command = (sys.executable, "-I", "-S", TINY, "{port}", "--workers", "3")
+    server = make_server(command=command)
+    server.start()
+    wait_until_ready(server, scenario, 1, 20)
+    await_more(server, 1)
+    assert len(watchers(server.port, server.pids)) == 3

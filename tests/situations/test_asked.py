@@ -110,7 +110,7 @@ def test_a_runner_that_states_its_own_count_is_invalid(said: Said, tmp_path: Pat
 @situation(
     "asked",
     "A `gunicorn.conf.py` in your app's folder sets the workers, and your runner file reads it",
-    says="asked for 1 worker, 3 serve",
+    says="asked for 1 worker, … serve",
 )
 def test_a_file_that_a_server_reads_by_itself_is_seen(said: Said, tmp_path: Path) -> None:
     """A check says it before anything is measured."""

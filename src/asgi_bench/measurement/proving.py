@@ -16,6 +16,7 @@ from asgi_bench.model import Plan, PlannedCell, Proof, Trial
 from asgi_bench.serving.environments import recorded_variables
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.proof import PROBE_SCENARIO, ask_workers, changes, proof_of
+from asgi_bench.serving.workforce import await_more
 
 NO_APP = "its command serves no Python app"
 # Variables, and words of a command, by which somebody asks for a mode for debugging.
@@ -143,6 +144,7 @@ def _proof(server: StandingServer, timeout_s: float) -> Proof:
     if server.fault is not None:
         return Proof(setting, unproven=server.fault)
     try:
+        await_more(server.process, planned.cell.workers)
         told = ask_workers(server.process.port, planned.cell.workers, timeout_s)
     except ServerFault as fault:
         return Proof(setting, unproven=fault.reason)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from asgi_bench.machine.ports import HOST
 from asgi_bench.machine.sockets import connection_owners, watchers
+from asgi_bench.serving.process import ServerProcess
 
 # An idle listener hands a burst to whoever wakes first: with so many connections for each
 # process, and so often, nearly all show.
@@ -16,6 +17,10 @@ CONNECTIONS_PER_PROCESS = 8
 ASKINGS = 3
 _ACCEPT_TIMEOUT_S = 0.5
 _POLL_S = 0.01
+_START_TIMEOUT_S = 5.0
+_START_POLL_S = 0.05
+# A master, and the resource tracker of Python's multiprocessing.
+_NO_WORKERS = 2
 
 
 def serving_processes(port: int, pids: Sequence[int], expected: int) -> int:
@@ -34,6 +39,21 @@ def serving_processes(port: int, pids: Sequence[int], expected: int) -> int:
             break
     # One that got none of so many connections may still be a worker: who is asked for is.
     return max(len(takers), min(expected, len(waiting)))
+
+
+def await_more(process: ServerProcess, expected: int) -> None:
+    """Give processes beyond those expected some time to take connections: they may be workers.
+
+    A server is ready as soon as enough workers accept. Beside them it has a master and a resource
+    tracker at most; what else there is may still be starting.
+    """
+    deadline_s = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline_s:
+        pids = process.pids
+        likely = len(pids) - _NO_WORKERS
+        if likely <= expected or len(watchers(process.port, pids)) >= likely:
+            return
+        time.sleep(_START_POLL_S)
 
 
 def _takers(port: int, pids: Sequence[int], count: int) -> set[int]:
