@@ -4,6 +4,7 @@ import pytest
 from asgi_bench.analysis.validity import judge_trial_of
 from asgi_bench.analysis.worker_validity import worker_findings
 from asgi_bench.model import Cell, Reason, Trial
+from tests.situation import Said, situation
 from tests.synthetic_run import CLOSED_64, make_trial, plan_of
 
 replace = msgspec.structs.replace
@@ -45,8 +46,25 @@ def test_connections_spread_over_workers(
     )
     finding = found(trial, workers).get("uneven-connections")
     assert (finding is not None) == is_found
-    if finding is not None:
-        assert finding.level == "valid"
+
+
+@situation(
+    "answers",
+    "Each worker's first request is slow, and one worker takes nearly all connections meanwhile",
+    says="one worker held 63 of 64 connections, 2.0 times its share among 2: the others had less "
+    "to do",
+)
+def test_a_worker_without_work_is_suspect(said: Said) -> None:
+    """With less than a tenth of its share it hardly serves, or holds no connection at all."""
+
+    def finding(*counts: int) -> Reason:
+        by_pid = {str(pid): count for pid, count in enumerate(counts)}
+        return found(replace(BARE, connections_by_process=by_pid), 2)["uneven-connections"]
+
+    assert finding(60, 4).level == "valid"
+    assert finding(64).level == "suspect"
+    assert finding(63, 1).level == "suspect"
+    said(finding(63, 1).text)
 
 
 @pytest.mark.parametrize(

@@ -154,12 +154,13 @@ def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return run(folder, SLOW_FIRST, "-w", "2", "-c", "32")
 
 
-def test_a_slow_first_request_leaves_connections_spread(forgetful: Finished) -> None:
-    """No worker holds nearly all connections because the others were busy with their first."""
+def test_a_worker_that_holds_nearly_all_connections_is_told(forgetful: Finished) -> None:
+    """A slow first request leaves connections spread; where chance does not, the cell says so."""
     (trial,) = forgetful.run.trials
     counts = trial.connections_by_process
     assert sum(counts.values()) == 32
-    assert min(counts.values()) >= 6, counts
+    codes = {reason.code for reason in trial.validity_reasons}
+    assert min(counts.values()) >= 6 or "uneven-connections" in codes, counts
 
 
 @situation(
