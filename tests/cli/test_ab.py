@@ -281,4 +281,4 @@ def test_the_verdict_is_stored_as_its_schema_says(slower: Finished) -> None:
     shown = [metric["metric"] for metric in cell["metrics"] if metric["verdict"] is None]
     assert shown[:2] == [f"total_{one}" for one in gated]
     # Even all blocks of such a short run together may have no p99.
-    assert set(shown[2:]) <= {"response_time_p99_s"}
+    assert set(shown[2:]) <= {"response_time_p99_s", "server_pss_bytes"}

@@ -41,7 +41,7 @@ def test_failed_and_skipped_lines_say_why(mixed: Finished) -> None:
     """The reason with the last line of the log, the command that installs what is missing."""
     exits = "failed   exits/default/w1/hello: exited with code 2 before it was ready: server.py: "
     assert f"{exits}error: argument --workers: invalid int value: 'many'\n" in mixed.stdout
-    assert "failed   status/default/w1/hello: answered status 500, expected 200 (" in mixed.stdout
+    assert "failed   status/default/w1/hello: answered status 500, expected 200\n" in mixed.stdout
     absent = "skipped  absent/default/w1/hello: not installed: pip install 'no-such-package>=1'\n"
     assert absent in mixed.stdout
     assert "skipped  dies/default/w2/hello: takes no worker count\n" in mixed.stdout

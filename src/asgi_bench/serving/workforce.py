@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from asgi_bench.machine.ports import HOST
 from asgi_bench.machine.sockets import connection_owners, watchers
 from asgi_bench.serving.process import ServerProcess
 
-# An idle listener hands a burst to whoever wakes first: with so many connections for each
-# process, and so often, nearly all show.
-CONNECTIONS_PER_PROCESS = 8
-ASKINGS = 3
+# Enough for some to be taken at once by whoever is awake.
+CONNECTIONS = 8
 _ACCEPT_TIMEOUT_S = 0.5
 _POLL_S = 0.01
 _START_TIMEOUT_S = 5.0
@@ -33,12 +33,33 @@ def serving_processes(port: int, pids: Sequence[int], expected: int) -> int:
     if len(waiting) <= expected:
         return len(waiting)
     takers: set[int] = set()
-    for _ in range(ASKINGS):
-        takers |= _takers(port, pids, CONNECTIONS_PER_PROCESS * len(waiting))
-        if len(takers) >= len(waiting):
-            break
+    with contextlib.ExitStack() as stack:
+        while len(takers) < len(waiting):
+            found = _takers(port, pids, CONNECTIONS) - takers
+            if not found:
+                break
+            takers |= found
+            # An idle listener may give all connections to whoever wakes first, again and again: 24
+            # went to one of three workers. Those that are stopped leave the next to the others.
+            stack.enter_context(_stopped(found))
     # One that got none of so many connections may still be a worker: who is asked for is.
     return max(len(takers), min(expected, len(waiting)))
+
+
+@contextlib.contextmanager
+def _stopped(pids: Iterable[int]) -> Iterator[None]:
+    """Processes that stand still meanwhile: they keep what they hold, and take nothing."""
+    try:
+        _signal(pids, signal.SIGSTOP)
+        yield
+    finally:
+        _signal(pids, signal.SIGCONT)
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def await_more(process: ServerProcess, expected: int) -> None:
