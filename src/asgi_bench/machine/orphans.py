@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Iterator
 
-from asgi_bench.machine.processes import PROC, stat_fields
+from asgi_bench.machine.processes import process_table
 
 # <linux/prctl.h>
 _PR_SET_CHILD_SUBREAPER = 36
@@ -39,9 +39,8 @@ def _adopt_orphans(wanted: bool) -> None:
 
 def _children() -> set[int]:
     """Our children, those too that have ended and wait for us to ask how."""
-    own = str(os.getpid())
-    pids = (int(folder.name) for folder in PROC.iterdir() if folder.name.isdigit())
-    return {pid for pid in pids if (fields := stat_fields(pid)) is not None and fields[1] == own}
+    table = process_table(with_dead=True)
+    return {entry.pid for entry in table.values() if entry.parent == os.getpid()}
 
 
 def _end_all_but(kept: set[int]) -> None:
