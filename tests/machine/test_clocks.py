@@ -122,12 +122,13 @@ def test_two_on_one_cpu_wait_for_each_other() -> None:
 
 
 def test_a_sleeper_switches_voluntarily() -> None:
-    """Each sleep is a voluntary switch; all of a process's threads count."""
+    """A sleep is a voluntary switch; all of a process's threads count."""
     before, _ = clocks.context_switches([os.getpid()])
     for _ in range(20):
-        time.sleep(0.001)
+        time.sleep(0.01)
     after, _ = clocks.context_switches([os.getpid()])
-    assert after - before >= 20
+    # Not each of them: on a busy machine a timer may fire before its sleeper has left the CPU.
+    assert after - before >= 10
 
 
 def test_own_age_counts_from_the_start_of_the_process() -> None:
