@@ -3,7 +3,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asgi_bench import calibration as vocabulary
 from asgi_bench.calibration import Calibration
 from asgi_bench.errors import BenchError
 from asgi_bench.store.calibrations import (
@@ -74,20 +73,3 @@ def test_what_can_not_be_stored_is_one_line(tmp_path: Path) -> None:
         write_calibration(tmp_path, quick_calibration())
     with pytest.raises(BenchError, match=r"can't be read"):
         read_calibration(tmp_path / "gone.json")
-
-
-STORED = [
-    kind
-    for kind in vars(vocabulary).values()
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-]
-
-
-@pytest.mark.parametrize("kind", STORED, ids=lambda kind: kind.__name__)
-def test_results_readme_explains_every_key(kind: type[msgspec.Struct]) -> None:
-    """Every key that a calibration may hold occurs in results/README.md."""
-    text = (PROJECT / "results/README.md").read_text()
-    keys = [field.encode_name for field in msgspec.structs.fields(kind)]
-    marks = ("`{}`", ".{}`", "`{}[]`", ".{}[]`")
-    unexplained = [key for key in keys if not any(mark.format(key) in text for mark in marks)]
-    assert unexplained == []

@@ -17,19 +17,32 @@ CPU_LIMIT = "cgroup CPU limit"
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """Where a run was measured; `fingerprint` is a hash of the coarse facts alone."""
+    """Where a run was measured."""
 
     fingerprint: str
+    """Hash of the coarse facts: the processor's name, numbers and caches, CPU count, kernel (6.18),
+    system, Python (3.11), and a CPU quota if there is one. Runs with the same one may be
+    compared."""
     hostname: str
+    """The machine's name."""
     cpu_model: str
+    """The processor's name."""
     cpu_count: int
+    """How many CPUs the machine has."""
     memory_bytes: int
+    """The machine's main memory."""
     kernel: str
+    """The kernel's release."""
     os: str
+    """The operating system."""
     virtualization: str | None
+    """What the machine is virtualized by; null where it isn't known to be."""
     governor: str | None
+    """How the kernel chooses the CPU's clock rate; null where it doesn't."""
     python: str
+    """The Python that ran asgi-bench."""
     details: dict[str, str] = {}
+    """Further facts as text; their set may grow."""
 
     @property
     def processor_facts(self) -> tuple[str, ...]:
@@ -38,42 +51,63 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """The commit of the repository that the measured app lies in, as it was checked out.
+    """The commit that was checked out around the measured app.
 
-    `dirty`: tracked files differed from it. `branch` is None for a detached one.
+    For the shipped apps it is the one around the current folder.
     """
 
     commit: str
+    """The commit's hash."""
     branch: str | None = None
+    """The branch; null where none was checked out."""
     dirty: bool = False
+    """Whether tracked files differed from the commit."""
     committed_at: str | None = None
+    """When it was committed (UTC)."""
     subject: str = ""
+    """The first line of its message."""
 
 
 class RunHeader(msgspec.Struct, frozen=True):
-    """`run.json`: what was planned, by which tool, on which machine, with which packages.
-
-    `calibration` is the one that the run went by. `server_packages` are those of the servers'
-    interpreter where it is another one, `server_python` is its version. `source` is None where
-    there is no git repository.
-    """
+    """`run.json`: what was planned, by which tool, on which machine, with which packages."""
 
     run_id: str
+    """The run folder's name when it was made."""
     label: str | None
+    """The label given with `--label`."""
     started_at: str
+    """When the run began (UTC)."""
     tool_version: str
+    """Version of asgi-bench."""
     plan: Plan
+    """What was to be measured."""
     machine: Machine
+    """Where it was measured."""
     packages: dict[str, str] = {}
+    """The installed distributions and their versions."""
     command_line: tuple[str, ...] = ()
+    """The command line as it was typed."""
     calibration: Calibration | None = None
+    """What was known of machine and load generator when the run began: from `asgi-bench calibrate`,
+    or from a quick calibration of the run's own."""
     schema: str = "asgi-bench/run"
+    """What the file is."""
     schema_version: int = SCHEMA_VERSION
+    """Version of `run.json` and `trials.jsonl`. Older versions are read too, newer ones are
+    refused."""
     server_packages: dict[str, str] = {}
+    """The distributions of the servers' interpreter, where `--python` named another than the one
+    that runs asgi-bench."""
     server_python: str | None = None
+    """The version of that interpreter, as in `CPython 3.11.7`; otherwise null."""
     source: Source | None = None
+    """The commit that was checked out around the measured app; null without a git repository."""
     variables: dict[str, str | None] = {}
-    """The environment that every server inherits: names, and a value where it is no secret."""
+    """The environment that every server inherits, by name, without what asgi-bench drops or sets.
+    Most values are null, for they may be secrets. Kept are those of `VALUES_TOLD` in
+    `serving/environments.py`: of allocators (`MALLOC_…`, `LD_PRELOAD`), thread pools
+    (`…_NUM_THREADS`), Python (`PYTHONOPTIMIZE`, `PYTHONMALLOC`, …), locale and time zone, `DEBUG`
+    and `RUST_LOG`."""
 
 
 class Run(msgspec.Struct, frozen=True):

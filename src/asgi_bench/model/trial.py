@@ -11,13 +11,18 @@ ValidityLevel: TypeAlias = Literal["valid", "suspect", "invalid"]
 
 
 class ErrorCounts(msgspec.Struct, frozen=True):
-    """Wrong answers by kind: status, body (content or framing), connect, reset, timeout."""
+    """Wrong answers by kind."""
 
     status: int = 0
+    """Responses with another status than the expected one."""
     body: int = 0
+    """Responses with a wrong body or wrong framing."""
     connect: int = 0
+    """Attempts to connect that failed."""
     reset: int = 0
+    """Connections that ended before the response was complete."""
     timeout: int = 0
+    """Responses that did not arrive within `request_timeout_s`."""
 
     @property
     def total(self) -> int:
@@ -44,73 +49,89 @@ class ErrorCounts(msgspec.Struct, frozen=True):
 
 
 class OpenFigures(msgspec.Struct, frozen=True):
-    """What an open-loop slice tells beside its counts.
-
-    Of `due` requests `sent_in_time` went out before the schedule's end and `unsent` never.
-    `outstanding` is how many were due and unanswered at each quarter of the schedule;
-    `in_flight_max` the most on the wire at once; `spin_s` generator CPU spent waiting precisely.
-    """
+    """What an open-loop slice tells beside its counts."""
 
     due: int
+    """Requests that the schedule of the slice held."""
     sent_in_time: int
+    """Those of the due requests that were sent before the schedule's end."""
     unsent: int
+    """Those of the due requests that were never sent."""
     outstanding: tuple[int, ...]
+    """How many requests were due and unanswered at each quarter of the schedule."""
     in_flight_max: int
+    """The most requests on the wire at once."""
     spin_s: float
+    """CPU time that the load generator spent waiting precisely, in seconds."""
 
 
 class Slice(msgspec.Struct, frozen=True):
-    """One unbroken stretch of load on one cell.
-
-    `start_s` and `end_s` are seconds since the run began; `duration_s` runs from the first send
-    to the last answer; `requests` counts correct answers, `sent` and `errors` everything;
-    `server_cpu_s` and `load_cpu_s` are read at the edges, over all that was sent between; the
-    server's holds what its processes born in the slice used until its next one. A step
-    of a sweep has a rate and a histogram of its own. `accounted_share` is the sum of response
-    times over the time that connections were (closed loop) or requests should have been (open
-    loop, Little's law) in flight: 1 if nothing is missing. The rest tells of disturbance: threads
-    that waited for a CPU, time the hypervisor stole from the CPUs in use, the CPU time of the other
-    servers of the block, which should idle, and what anything but the server used of its CPUs (in
-    steps of 10 ms: in one slice it may be below 0).
-    """
+    """One unbroken stretch of load on one cell."""
 
     start_s: float
+    """When the slice began, in seconds since the run began."""
     end_s: float
+    """When the slice ended, in seconds since the run began."""
     duration_s: float
+    """Time from the first send to the last answer."""
     requests: int
+    """Correct answers."""
     sent: int
+    """All requests that were sent."""
     errors: int
+    """All wrong answers."""
     server_cpu_s: float
+    """CPU time of the server's processes, read before the first send and after the last answer;
+    divide it by `sent`. It includes what processes born in this slice used until their next
+    slice."""
     load_cpu_s: float
+    """CPU time of the load generator between the same two readings; divide it by `sent`."""
     open_loop: OpenFigures | None = None
+    """Further figures of an open loop; null in a closed one."""
     offered_rps: float | None = None
+    """The rate of a step of a sweep, in requests per second; otherwise null."""
     response_time_hdr: str | None = None
+    """The response times of a step of a sweep, as a histogram; otherwise null."""
     accounted_share: float | None = None
+    """The sum of response times over the time that connections (closed loop) or requests (open
+    loop, Little's law) were in flight: 1 if nothing is missing. A connection that closed or broke
+    counts until its last answer, its successor from the first request. A slice of an open loop in
+    which a request got no right answer is not judged by it."""
     load_wait_s: float | None = None
+    """How long threads of the load generator waited for a CPU."""
     server_wait_s: float | None = None
+    """How long threads of the server waited for a CPU."""
     steal_s: float | None = None
+    """Time that the hypervisor took from the CPUs in use."""
     neighbour_cpu_s: float | None = None
+    """CPU time of the block's other servers, which should idle."""
     other_cpu_s: float | None = None
-    # Connections that were opened anew within the slice, and how long it took to open any, summed;
-    # bytes of requests that went out, heads included, where they have a body. None where the client
-    # doesn't tell.
+    """CPU time that anything but the server used of the servers' CPUs. It is read in steps of 10
+    ms, so in one slice it may be below 0."""
     reconnects: int | None = None
+    """Connections that were opened again within the slice, because an answer or an error ended
+    theirs; null where the client doesn't tell."""
     connect_s: float | None = None
+    """The time that opening connections took, summed; null where the client doesn't tell."""
     sent_bytes: int | None = None
+    """Bytes of the requests that were sent, heads included; null where requests have no body or the
+    client doesn't tell."""
 
 
 class Throttling(msgspec.Struct, frozen=True):
     """What a CPU quota did over the slices of a trial, to servers and load generator together.
 
-    It lets them use `quota_cpus` CPUs in each period of the kernel's (100 ms); of `periods` in
-    which any of them ran it stopped them before the end of `throttled_periods`. `throttled_s` adds
-    up the CPUs that they were kept from.
+    The quota is that of a container, a control group or a systemd unit.
     """
 
     quota_cpus: float
+    """How many CPUs servers and load generator may use together."""
     periods: int
+    """The kernel's periods (100 ms) in which any of them ran."""
     throttled_periods: int
+    """Those of the periods that the kernel cut short."""
     throttled_s: float
+    """CPU time that was kept from them, summed over CPUs."""
 
     def __add__(self, other: "Throttling") -> "Throttling":
         return Throttling(
@@ -122,18 +143,20 @@ class Throttling(msgspec.Struct, frozen=True):
 
 
 class RequestFigures(msgspec.Struct, frozen=True):
-    """One of several requests in the slices of a trial: counts, and its own response times.
-
-    `requests` counts correct answers, `sent` and `errors` everything that was sent of it. A trial
-    of a sweep has no histogram here: its rates differ.
-    """
+    """One of several requests in the slices of a trial."""
 
     name: str
+    """The request's name in the scenario."""
     requests: int = 0
+    """Correct answers in the slices."""
     sent: int = 0
+    """All of these requests that were sent in the slices."""
     errors: ErrorCounts = ErrorCounts()
+    """Wrong answers in the slices by kind."""
     response_time_hdr: str | None = None
+    """Response times as a histogram; null in a sweep, whose steps differ in rate."""
     response_bytes: int | None = None
+    """Size of one response, head and body."""
 
 
 class UserFigures(msgspec.Struct, frozen=True):
@@ -143,123 +166,188 @@ class UserFigures(msgspec.Struct, frozen=True):
     """
 
     users: float = 0.0
-    """How many there were on average."""
+    """How many users there were on average."""
     has_shape: bool = False
-    """Whether a LoadTestShape of the file's decides how many."""
+    """Whether a LoadTestShape of the file decides how many users there are."""
     in_flight_share: float | None = None
-    """Response times over the time that users had: in the rest they waited, or computed."""
+    """Response times over the users' time; in the rest they waited or computed. Null for FastUsers,
+    which never wait."""
     elsewhere: int = 0
     """Requests that another host answered, or should have, as their URLs say."""
     elsewhere_host: str | None = None
+    """The last host that such a request went to."""
     unplaced: int = 0
     """Requests that name no URL, as of a client of the file's own."""
     host_asked: str | None = None
-    """What the file set the host to, which was kept what it was."""
+    """The host that the file asked for and did not get."""
     connections_elsewhere: int = 0
     """Connections of the load process to others than the server, after the slice."""
     connected_to: str | None = None
+    """Where most of these connections lead."""
     exit_code: int | None = None
     """The exit code that the file set for Locust."""
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """One validity finding: a figure against its limit, in plain words."""
+    """One validity finding: a figure against its limit."""
 
     code: str
+    """Which finding it is."""
     level: ValidityLevel
+    """What it makes of the trial or cell: `valid`, `suspect` or `invalid`."""
     value: float | None
+    """The figure that was found."""
     limit: float | None
+    """The limit that it is held against."""
     text: str
+    """The finding in plain words."""
 
 
 class Trial(msgspec.Struct, frozen=True):
     """One cell in one block of one round, measured in fresh processes: a line of `trials.jsonl`.
 
-    Counts and histograms cover the slices; `sent_total` and `errors_total` also the probes, the
-    ramp and the warm-up. Histograms are base64 HDR V2 in nanoseconds; those of a sweep are over
-    the steps that the server could take, and the steps alone have response times. `server_life_s`
-    is when the server was started and had stopped, in seconds since the run began.
-    `offered_rps` is the rate of an open loop. `cpu_s_by_process` and `connections_by_process`
-    are keyed by pid; what was used by processes that ended meanwhile, or started up after a slice,
-    is `late_cpu_s`. With `has_untold_cpu` there may have been some whose CPU time nobody inherited:
-    then the server's is too small. Context switches are those of the server's threads over the
-    slices, null where processes ended in them. Memory is read idle (ready, nothing but probes
-    sent), after the load, and at its peak between slices. `machine_energy_j` is what all CPUs took
-    during the slices, the generator's too. A server that had to be killed has no `stop_s`. Of the
-    workers that accepted connections before the load, `workers_replaced` were gone after it and
-    others accepted in their place, `workers_lost` were gone for good. `by_request` is there where
-    the scenario has several requests; attempts to connect and bytes nobody asked for belong to none
-    of them. `throttling` is null where no CPU quota holds.
+    Histograms are HdrHistogram V2 in base64, in nanoseconds; they leave out each connection's first
+    answer in a slice.
     """
 
     cell: str
+    """The cell's key."""
     round: int
+    """Which round, from 0."""
     block: int
+    """Which block of the round, from 0."""
     started_at: str
+    """When its server was started (UTC)."""
     outcome: Outcome
+    """`ok`: measured. `failed`: something was wrong before the load. `skipped`: not tried."""
     reason: str | None = None
+    """Why it failed or was skipped."""
     log: str | None = None
+    """The file with the server's output, relative to the run folder."""
     log_bytes_cut: int = 0
-    """How much of the log's middle was cut out: its beginning and its end were kept."""
+    """Bytes that were cut out of the middle of a long log. Its first and last 128 KiB are kept,
+    with a line between them that says so."""
     slices: tuple[Slice, ...] = ()
+    """The stretches of load."""
     interleaved: bool = True
+    """Whether the load came in slices among those of other servers. If not, the trial is one slice
+    and must not be pooled with interleaved ones."""
     offered_rps: float | None = None
+    """The rate of an open loop, in requests per second."""
     requests: int = 0
+    """Correct answers in all slices."""
     errors: ErrorCounts = ErrorCounts()
+    """Wrong answers in all slices by kind."""
     reconnects: int = 0
+    """Connections that were opened again, from the first one on: the server closed them, while they
+    were idle or after an answer, or they failed."""
     sent_total: int = 0
+    """All requests ever sent to this server; probes, ramp and warm-up count too."""
     errors_total: ErrorCounts = ErrorCounts()
+    """Wrong answers to all of these by kind."""
     clamped: int = 0
+    """Times above the histograms' range, which are counted at its end."""
     response_time_hdr: str | None = None
+    """Histogram of the time from the intended moment of sending to the last byte. In a closed loop
+    the intended moment is the sending. Null in a sweep, whose steps have their own."""
     service_time_hdr: str | None = None
+    """Histogram of the time from the sending to the last byte; of a sweep over the steps that did
+    not overload the server."""
     generator_lag_hdr: str | None = None
+    """Histogram of how late the generator sent: after the intended moment or after the connection
+    became free, whichever was later; of a sweep over the steps that did not overload the server."""
     server_cpu_s: float = 0.0
+    """CPU time of all the server's processes over the slices."""
     server_user_s: float | None = None
+    """The part of it in user mode. The kernel samples it in steps of 10 ms, so only its ratio to
+    `server_system_s` is of use."""
     server_system_s: float | None = None
+    """The part of it in the kernel, sampled likewise."""
     load_cpu_s: float = 0.0
+    """CPU time of the load generator over the slices."""
     server_pss_bytes: int | None = None
+    """Memory of all the server's processes after the load; what they share counts once (PSS)."""
     server_pss_idle_bytes: int | None = None
+    """Memory when the server was ready and had answered nothing but probes."""
     server_pss_peak_bytes: int | None = None
+    """The most memory that was seen. It is read between slices where the resident size has grown,
+    once a second at most, and in the warm-up where processes came that run under load alone. What
+    was taken and given back within a slice is not in it."""
     server_pss_after_bytes: int | None = None
-    """After all load of the server's, with every connection closed."""
+    """Memory after all load of the server's, with every connection closed."""
     memory_samples: tuple[tuple[int, int], ...] = ()
-    """Along all load of the server's: requests answered since it began, and PSS in bytes then."""
+    """Requests that the server had answered since its load began, and its memory (PSS, bytes) then.
+    Samples are taken between slices, in steps of an eighth of the requests so far, 50 at least.
+    Requests of other cells that share the processes count too."""
     voluntary_switches: int | None = None
+    """Context switches of the server's threads over the slices that were waits for something to do;
+    null where processes ended in them."""
     involuntary_switches: int | None = None
+    """Context switches of the server's threads over the slices that were losses of the CPU; null
+    where processes ended in them."""
     machine_energy_j: float | None = None
+    """Energy that all CPU packages took over the slices, for the load generator too, in joules
+    (RAPL). Null where the machine doesn't tell, as virtual ones don't."""
     server_life_s: tuple[float, float] | None = None
+    """When the server was started and when it had stopped, in seconds since the run began."""
     startup_s: float | None = None
+    """Time from the start to the first right answer with all workers up."""
     stop_s: float | None = None
+    """Time from SIGTERM, sent when no connection is open any more, to the end of the last process;
+    null where the end had to be enforced."""
     stop_forced: bool = False
+    """Whether the end had to be enforced, after 5 s."""
     server_cpus: tuple[int, ...] = ()
+    """The server's CPUs, as read back from its processes."""
     load_cpus: tuple[int, ...] = ()
+    """The load generator's CPUs, as read back from its processes."""
     cpu_s_by_process: dict[str, float] = {}
+    """CPU time of each of the server's processes over the slices, by pid."""
     late_cpu_s: float = 0.0
+    """The part of `server_cpu_s` from processes that ended meanwhile, or that were born in a slice
+    and started up after it."""
     has_untold_cpu: bool = False
+    """Whether processes may have ended whose CPU time nobody inherited; `server_cpu_s` is too small
+    then."""
     connections_by_process: dict[str, int] = {}
+    """Connections of each of the server's processes, by pid."""
     workers_lost: int = 0
+    """Of the workers that accepted connections before the load, those that were gone for good after
+    it."""
     workers_replaced: int = 0
+    """Of these workers, those that were gone after it with others in their place."""
     strangers: int = 0
+    """Connections that a process other than the server's held."""
     response_bytes: int | None = None
+    """Size of one response, head and body; null where Locust's own clients sent the load, which
+    don't tell the size of a head."""
     validity: ValidityLevel = "valid"
+    """Whether the figures can be believed: `valid`, `suspect` or `invalid`."""
     validity_reasons: tuple[Reason, ...] = ()
+    """The findings that the verdict rests on."""
     rules_version: int = 0
+    """Version of the rules that gave the verdict. A report judges again what older rules judged."""
     by_request: tuple[RequestFigures, ...] = ()
+    """Figures of each request, where the scenario has several. Attempts to connect, and bytes that
+    nobody asked for, belong to none of them."""
     workers_serving: int = 0
-    """How many processes took connections at once, at most; 0 where none could be seen."""
+    """The most processes that took connections at once; 0 where none could be seen."""
     differs: tuple[str, ...] = ()
-    """What runs otherwise than asked for, as the proof of the setting told it."""
+    """What ran otherwise than asked for, as `proofs.json` tells."""
     throttling: Throttling | None = None
+    """What a CPU quota did over the slices; null where there is none."""
     users: UserFigures | None = None
-    """What Locust users did, where a stock client or a locustfile sent the load."""
+    """What Locust users did; null unless a locustfile or a stock client sent the load."""
     server_ended: str | None = None
-    """How the server ended of itself under load, in words; null where it lived to the end."""
+    """How the server ended of itself under load, as in `exited with code 0`; null where it lived to
+    the end."""
     wrong_answers: tuple[WrongAnswer, ...] = ()
-    """The first wrong answer of each kind, from the first connection on."""
+    """The first wrong answer of each kind to each request with each status, 12 at most, from the
+    first connection on."""
     wrong_by_process: dict[str, int] = {}
-    """How many whole wrong answers came from each process of the server, by its pid."""
+    """How many whole wrong answers came from each process of the server, by pid."""
     unanswered_connections: int = 0
-    """On how many connections no request was ever answered, be it wrongly."""
+    """Connections on which no request was ever answered, not even wrongly."""
 
     @property
     def duration_s(self) -> float:
