@@ -1,6 +1,6 @@
 """The columns of every table: what a closed loop shows, what an open one, and what a sweep."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -8,6 +8,7 @@ from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.estimates import Ratio
 from asgi_bench.model import ClosedLoop, Load, OpenLoop, RateSweep
 from asgi_bench.reporting import numbers
+from asgi_bench.reporting.document import Head, Row, Table
 from asgi_bench.reporting.wording import (
     OVERLOADED,
     latency_words,
@@ -28,6 +29,17 @@ class Column(NamedTuple):
     unit: str
     text: Callable[[Any], str]
     align: Literal["left", "right"] = "right"
+
+
+def heads(columns: Iterable[Column]) -> tuple[Head, ...]:
+    """The columns as a document's table has them."""
+    return tuple(Head(column.title, column.unit, column.align) for column in columns)
+
+
+def table_of(columns: Sequence[Column], entries: Iterable[Any], caption: str = "") -> Table:
+    """A table with a row for each entry."""
+    rows = (Row(tuple(column.text(entry) for column in columns)) for entry in entries)
+    return Table(heads(columns), tuple(rows), caption)
 
 
 def columns_of(load: Load) -> tuple[Column, ...]:

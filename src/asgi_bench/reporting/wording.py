@@ -45,6 +45,8 @@ def plain(text: str) -> str:
 
     Log lines and names may hold escape sequences that would drive a terminal or break a file.
     """
+    if text.isprintable():
+        return " ".join(text.split())
     letters = (
         " " if unicodedata.category(letter) in CONTROL_CATEGORIES else letter
         for letter in ANSI_SEQUENCE.sub("", text)

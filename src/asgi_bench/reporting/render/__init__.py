@@ -1,0 +1,1 @@
+"""The renderers of documents: for a terminal, as Markdown, as a page."""
