@@ -14,9 +14,8 @@ from asgi_bench.analysis.summary import summarize, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ClosedLoop, Run
 from asgi_bench.reporting.charts import draw_charts
-from asgi_bench.reporting.charts.bars import draw_bars
+from asgi_bench.reporting.charts.bars import MEASURES, draw_bars
 from asgi_bench.reporting.charts.latency import draw_latency
-from asgi_bench.reporting.charts.measures import MEASURES
 from asgi_bench.reporting.charts.notes import bar_notes
 from asgi_bench.reporting.charts.palette import DASHES, HUES, assign_styles
 from asgi_bench.reporting.charts.scaling import draw_scaling

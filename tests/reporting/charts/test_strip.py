@@ -10,7 +10,7 @@ from asgi_bench.model import Run, Trial
 from asgi_bench.reporting.charts import draw
 from asgi_bench.reporting.charts.palette import HUES
 from asgi_bench.reporting.charts.sheet import INVALID
-from asgi_bench.reporting.charts.strip_rows import MOST_DASHES, pooled
+from asgi_bench.reporting.charts.strip import MOST_DASHES, pooled
 from tests.synthetic_run import make_trial, planned_cells, synthetic_run, with_errors
 
 replace = msgspec.structs.replace

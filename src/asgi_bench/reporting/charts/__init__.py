@@ -4,6 +4,6 @@ matplotlib takes most of a second to import, so only what draws imports this pac
 """
 
 from asgi_bench.reporting.charts.drawing import Drawing, draw, draw_charts
-from asgi_bench.reporting.charts.timelines import draw_history
+from asgi_bench.reporting.charts.timeline import draw_history
 
 __all__ = ["Drawing", "draw", "draw_charts", "draw_history"]

@@ -9,17 +9,23 @@ from matplotlib.figure import Figure
 from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.charts.axes import doubling_x, log_y, name_x, name_y
-from asgi_bench.reporting.charts.end_labels import GAP, LEADER, EndLabel, label_ends
-from asgi_bench.reporting.charts.lines import (
+from asgi_bench.reporting.charts.palette import Styles
+from asgi_bench.reporting.charts.panels import (
+    GAP,
+    LEADER,
+    EndLabel,
     Look,
+    doubling_x,
     draw_hatched,
     draw_line,
     draw_whiskers,
+    label_ends,
     line_name,
+    log_y,
     look_of,
+    name_x,
+    name_y,
 )
-from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.sheet import (
     INVALID,
     MARGIN,

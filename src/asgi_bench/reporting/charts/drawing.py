@@ -14,12 +14,11 @@ from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ClosedLoop, Run
-from asgi_bench.reporting.charts.bars import draw_bars
+from asgi_bench.reporting.charts.bars import MEASURES, draw_bars
+from asgi_bench.reporting.charts.bars import Chart as BarChart
 from asgi_bench.reporting.charts.concurrency import connection_counts, draw_concurrency
 from asgi_bench.reporting.charts.latency import draw_latency
 from asgi_bench.reporting.charts.load_curve import draw_load_curve
-from asgi_bench.reporting.charts.measures import MEASURES
-from asgi_bench.reporting.charts.measures import Chart as BarChart
 from asgi_bench.reporting.charts.notes import (
     bar_notes,
     concurrency_notes,
@@ -38,8 +37,7 @@ from asgi_bench.reporting.charts.sheet import (
     svg_of,
     words_heights,
 )
-from asgi_bench.reporting.charts.strip import draw_strip
-from asgi_bench.reporting.charts.strip_rows import is_spoilt, slices_of
+from asgi_bench.reporting.charts.strip import draw_strip, is_spoilt, slices_of
 from asgi_bench.reporting.groups import AnyGroup, Group, Section, group_cells
 from asgi_bench.reporting.rows import rounds_words, run_words
 from asgi_bench.reporting.wording import (

@@ -10,10 +10,19 @@ from matplotlib.figure import Figure
 from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.analysis.percentiles import TailCurve
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.charts.axes import log_y, name_x, put_x_ticks
-from asgi_bench.reporting.charts.end_labels import GAP, LEADER, EndLabel, label_ends
-from asgi_bench.reporting.charts.lines import draw_line, line_name, look_of
 from asgi_bench.reporting.charts.palette import Style, Styles
+from asgi_bench.reporting.charts.panels import (
+    GAP,
+    LEADER,
+    EndLabel,
+    draw_line,
+    label_ends,
+    line_name,
+    log_y,
+    look_of,
+    name_x,
+    put_x_ticks,
+)
 from asgi_bench.reporting.charts.sheet import (
     MARGIN,
     SMALL_SIZE,

@@ -10,17 +10,23 @@ from asgi_bench.analysis.cell_report import SweepPoint, SweepReport
 from asgi_bench.analysis.estimates import Percentiles
 from asgi_bench.model import Objective
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.charts.axes import log_x, log_y, name_x
-from asgi_bench.reporting.charts.end_labels import (
+from asgi_bench.reporting.charts.palette import Styles
+from asgi_bench.reporting.charts.panels import (
     GAP,
     LEADER,
     EndLabel,
+    Look,
+    draw_hatched,
+    draw_line,
     label_ends,
     label_tops,
+    line_name,
+    log_x,
+    log_y,
+    look_of,
+    name_x,
     tops_height,
 )
-from asgi_bench.reporting.charts.lines import Look, draw_hatched, draw_line, line_name, look_of
-from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.sheet import (
     FAINT_INK,
     INK,

@@ -8,8 +8,7 @@ from asgi_bench.analysis.estimates import Interval
 from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting.charts.bars import Measure
 from asgi_bench.reporting.charts.scaling import is_relative
-from asgi_bench.reporting.charts.strip import SHOWN_DEVIATION
-from asgi_bench.reporting.charts.strip_rows import pooled
+from asgi_bench.reporting.charts.strip import SHOWN_DEVIATION, pooled
 from asgi_bench.reporting.groups import Group, Section
 from asgi_bench.reporting.wording import (
     OVERLOADED,

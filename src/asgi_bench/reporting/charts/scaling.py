@@ -10,10 +10,20 @@ from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.scaling_points import ScalingPoint
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.charts.axes import doubling_x, linear_y, name_x, name_y
-from asgi_bench.reporting.charts.end_labels import GAP, LEADER, EndLabel, label_ends
-from asgi_bench.reporting.charts.lines import NAME_LETTERS, draw_hatched, draw_whiskers
 from asgi_bench.reporting.charts.palette import Style, Styles
+from asgi_bench.reporting.charts.panels import (
+    GAP,
+    LEADER,
+    NAME_LETTERS,
+    EndLabel,
+    doubling_x,
+    draw_hatched,
+    draw_whiskers,
+    label_ends,
+    linear_y,
+    name_x,
+    name_y,
+)
 from asgi_bench.reporting.charts.sheet import (
     INVALID,
     MARGIN,

@@ -11,18 +11,22 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from asgi_bench.analysis.history import History, Series, Shift
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.charts.axes import name_x, put_x_ticks, put_y_ticks
-from asgi_bench.reporting.charts.change_marks import LABEL_HEIGHT, mark_changes
+from asgi_bench.reporting.ab.rows import METRIC_NAMES
+from asgi_bench.reporting.charts.drawing import Drawing, Sheet, written
 from asgi_bench.reporting.charts.palette import HUES, mixed
+from asgi_bench.reporting.charts.panels import name_x, put_x_ticks, put_y_ticks, write
 from asgi_bench.reporting.charts.sheet import (
     FAINT_INK,
+    GRID,
     INK,
     INVALID,
+    SMALL_SIZE,
     TEXT_SIZE,
     WIDTH,
     Margins,
@@ -31,10 +35,13 @@ from asgi_bench.reporting.charts.sheet import (
     fitted,
     open_sheet,
     points,
+    sheet_settings,
 )
-from asgi_bench.reporting.history.words import series_name
+from asgi_bench.reporting.history.words import count_words, series_name
+from asgi_bench.reporting.wording import plain
+from asgi_bench.store.folders import safe_name
 
-BLUE = HUES[0]
+BLUE, VERMILION, GREEN = HUES[:3]
 PANEL_HEIGHT = 120
 ABOVE = 44
 LEFT, RIGHT = 62, 24
@@ -47,6 +54,12 @@ MOST_TICKS = 4
 SLACK = 0.12
 SHARE_OF_DATES = 6
 
+# So many panels are as tall as three screens; the page's table lists all series.
+MOST_PANELS = 16
+# In pixels: the room above a panel that labels take, and how wide the longest is.
+LABEL_HEIGHT, LABEL_WIDTH = 16, 84
+
+Color = tuple[float, float, float]
 Floats = npt.NDArray[np.float64]
 
 
@@ -56,6 +69,61 @@ class Dots(NamedTuple):
     across: Floats
     up: Floats
     runs: int
+
+
+def draw_history(history: History) -> tuple[Drawing, ...]:
+    """Draw a history's charts, those with a change first; none where there is no series."""
+    groups: dict[tuple[str, str, str], list[Series]] = {}
+    for series in history.series:
+        place = series.cell.split("/", 3)[-1]
+        groups.setdefault((place, series.metric, series.reference), []).append(series)
+    ordered = sorted(
+        groups.items(), key=lambda each: -sum(len(series.shifts) for series in each[1])
+    )
+    with sheet_settings():
+        return tuple(_drawing(history, place, members) for (place, _, _), members in ordered)
+
+
+def _drawing(history: History, place: str, members: list[Series]) -> Drawing:
+    """The sheet of one group; what has changed comes first, and what finds no room is counted."""
+    shown = sorted(members, key=lambda series: -len(series.shifts))[:MOST_PANELS]
+    words = _words(history, place, members, len(members) - len(shown))
+    figure = draw_timeline(words, history, shown)
+    group = f"{members[0].metric}-{safe_name(place.replace('/', '-'))}"
+    return written(Sheet("history", group, plain(place), words, figure), figure, None)
+
+
+def _words(history: History, place: str, members: list[Series], left_out: int) -> Words:
+    """What a sheet says."""
+    metric = METRIC_NAMES[members[0].metric]
+    longest = max(len(series.points) for series in members)
+    per_dot = -(-longest // MOST_DOTS)
+    last = history.runs[-1]
+    notes = [
+        "dot: a run" if per_dot == 1 else f"dot: the median of up to {per_dot} runs",
+        "hollow: a spike",
+        "line: the level",
+        "shaded: the runs that a change may have come with",
+        "gray shade: doubtful, the measuring changed too",
+        "dashed: machine, tool or load changed",
+        "dotted: packages or flags did",
+    ]
+    if left_out:
+        notes.append(f"{left_out} more without a change are left out")
+    return Words(
+        title=f"{metric[:1].upper()}{metric[1:]} over time: {plain(place)}",
+        facts=(
+            f"ratio to {plain(members[0].reference)} in the same run",
+            count_words(len(history.runs), "run"),
+        ),
+        notes=tuple(notes),
+        footer=(
+            plain(last.cpu_model),
+            count_words(last.cpu_count, "CPU"),
+            f"machine {plain(last.fingerprint)}",
+            f"newest run {plain(numbers.moment(last.started_at))}",
+        ),
+    )
 
 
 def draw_timeline(words: Words, history: History, series: Sequence[Series]) -> Figure:
@@ -205,3 +273,67 @@ def _drift_line(series: Series, logs: Floats, shift: Shift) -> list[tuple[float,
     middle = float(np.median(logs[first : last + 1]))
     low, high = np.exp([middle - shift.step.change / 2, middle + shift.step.change / 2]).tolist()
     return [(series.numbers[first], low), (series.numbers[last], high)]
+
+
+def mark_changes(axes: Axes, series: Series) -> None:
+    """Shade all changes of a series, and label those that have the room."""
+    for shift in series.shifts:
+        _shade(axes, series, shift)
+    for place, shift in labelled(series, _label_distance(axes)):
+        _label(axes, place, shift)
+
+
+def labelled(series: Series, distance: float) -> list[tuple[float, Shift]]:
+    """The changes that have room for a label, with its place in runs: the largest first.
+
+    A label is left out where a larger change's stands within that distance.
+    """
+    placed: list[tuple[float, Shift]] = []
+    for shift in sorted(series.shifts, key=lambda shift: -abs(shift.effect.d)):
+        place = _place(series, shift)
+        if all(abs(place - other) >= distance for other, _ in placed):
+            placed.append((place, shift))
+    return placed
+
+
+def _label_distance(axes: Axes) -> float:
+    """How many runs a label is wide."""
+    low, high = axes.get_xlim()
+    return (high - low) * LABEL_WIDTH / (WIDTH * axes.get_position().width)
+
+
+def _place(series: Series, shift: Shift) -> float:
+    """Where a change stands among the runs."""
+    if shift.step.kind == "drift":
+        return (series.numbers[shift.step.first] + series.numbers[shift.step.last]) / 2
+    return series.numbers[shift.step.place] - 0.5
+
+
+def _shade(axes: Axes, series: Series, shift: Shift) -> None:
+    """The runs that a change may have come with."""
+    first, last = series.numbers[shift.step.first], series.numbers[shift.step.last]
+    axes.axvspan(first - 1, last, color=_inks(shift)[0], linewidth=0, zorder=0.2)
+
+
+def _label(axes: Axes, place: float, shift: Shift) -> None:
+    """The size of a change, above the panel."""
+    word = "slower" if shift.effect.d > 0 else "faster"
+    write(
+        axes,
+        place,
+        1.03,
+        f"{numbers.percent(abs(shift.effect.d))}% {word}",
+        axes.get_xaxis_transform(),
+        size=SMALL_SIZE,
+        ha="center",
+        va="bottom",
+        color=_inks(shift)[1],
+    )
+
+
+def _inks(shift: Shift) -> tuple[Color, Color]:
+    """Shade and ink of a change: of slower ones, of faster ones, of doubtful ones."""
+    if shift.may_be_measuring:
+        return to_rgb(GRID), to_rgb(FAINT_INK)
+    color = VERMILION if shift.effect.d > 0 else GREEN
+    return mixed(color, 1.0, 0.65), mixed(color, 0.0, 0.38)

@@ -2,7 +2,7 @@ import pytest
 
 from asgi_bench.analysis.history import Series, build_history
 from asgi_bench.analysis.run_entries import run_entry
-from asgi_bench.reporting.charts.change_marks import labelled
+from asgi_bench.reporting.charts.timeline import labelled
 from tests.synthetic_history import run_at
 
 FACTORS = {0: 1.0, 10: 0.9, 16: 1.3, 30: 1.2}

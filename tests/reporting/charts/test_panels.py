@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.reporting.charts.end_labels import spread
-from asgi_bench.reporting.charts.lines import look_of
 from asgi_bench.reporting.charts.palette import assign_styles
+from asgi_bench.reporting.charts.panels import look_of, spread
 from asgi_bench.reporting.charts.sheet import INVALID
 from tests.synthetic_run import OPEN_AND_SWEEP, planned_cells, synthetic_run
 
