@@ -1,12 +1,14 @@
 """When a load process is started, replaced and ended, by stand-ins; where a real one runs."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from asgi_bench.load.generator import LoadFault
 from asgi_bench.machine.affinity import allowed_cpus
 from asgi_bench.measurement import load_stand
 from asgi_bench.measurement.load_stand import LoadStand
@@ -55,28 +57,32 @@ def test_one_process_serves_all_blocks_and_ends_with_the_run(
         assert made == []
         stand.prepare()
         assert len(made) == 1
-        first: Any = stand.current()
+        with stand.in_use() as used:
+            first: Any = used
         assert first is made[0]
-        assert stand.current() is first
+        with stand.in_use() as again:
+            assert again is first
         assert first.cpus == (1,)
         assert first.is_alive
     assert [process.is_alive for process in made] == [False]
 
 
-@pytest.mark.parametrize("how", ["it died", "it was given up"])
+@pytest.mark.parametrize("how", ["it died", "it failed"])
 def test_another_process_takes_over(how: str, made: list[StandIn], tmp_path: Path) -> None:
     """With a log and a table of its own, and the first is ended."""
     with LoadStand(tmp_path, plan_of(())) as stand:
-        first: Any = stand.current()
-        if how == "it died":
+        with suppress(LoadFault), stand.in_use() as used:
+            first: Any = used
+            if how == "it failed":
+                raise LoadFault("the load process gave no answer within 20 s")
             first.is_alive = False
-        else:
-            stand.discard()
-            assert not first.is_alive
-        second: Any = stand.current()
+        assert not first.is_alive
+        with stand.in_use() as used:
+            second: Any = used
         assert second is not first
         assert second.pids
-        assert stand.current() is second
+        with stand.in_use() as used:
+            assert used is second
     assert not second.is_alive
     assert [process.files for process in made] == [
         ("locust.log", "locust_stats.csv"),
@@ -88,8 +94,7 @@ def test_all_processes_of_the_load_keep_to_its_cpus(tmp_path: Path) -> None:
     """Locust's master runs beside the servers no more than its workers do."""
     cpus = allowed_cpus()[-1:]
     plan = msgspec.structs.replace(plan_of(()), load_processes=2, load_cpus=cpus)
-    with LoadStand(tmp_path, plan) as stand:
-        process = stand.current()
+    with LoadStand(tmp_path, plan) as stand, stand.in_use() as process:
         assert set(process.pids) < set(process.group_pids)
         threads = [
             int(task.name)

@@ -1,6 +1,7 @@
 """The order of a load process's commands, told by a stand-in for one; real ones: test_small_run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import permutations
 from types import SimpleNamespace
 from typing import Any, cast
@@ -8,7 +9,8 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from asgi_bench.load.generator import LoadFault
+from asgi_bench.load.driver import LoadSession
+from asgi_bench.load.generator import LoadFault, LoadProcess
 from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened
 from asgi_bench.measurement import sliced
 from asgi_bench.measurement.block import LoadedCell
@@ -35,13 +37,18 @@ class StandIn:
         self.discarded = 0
         self._fails_at = fails_at
 
-    def current(self) -> "StandIn":
-        """It is its own stand."""
-        return self
+    @contextmanager
+    def in_use(self) -> Iterator["StandIn"]:
+        """It is its own stand, and counts what fails."""
+        try:
+            yield self
+        except LoadFault:
+            self.discarded += 1
+            raise
 
-    def discard(self) -> None:
-        """Count."""
-        self.discarded += 1
+    def session(self, name: str) -> LoadSession:
+        """Sessions talk to it."""
+        return LoadSession(cast(LoadProcess, self), name, 5.0)
 
     def send(self, command: Open) -> None:
         """Take it."""

@@ -9,7 +9,7 @@ import pytest
 
 from asgi_bench.load.generator import LoadFault
 from asgi_bench.load.messages import TIMEOUT_VARIABLE, Close, Closed, Load, Loaded
-from asgi_bench.measurement import stock
+from asgi_bench.measurement import load_stand, stock
 from asgi_bench.measurement.stock import StockLoader
 from asgi_bench.measurement.watch import Watch
 from asgi_bench.model import ErrorCounts, Trial
@@ -28,6 +28,7 @@ class StandIn:
 
     def __init__(self, arguments: list[str], *, log: Path, env: dict[str, str], **_: Any) -> None:
         self.pids: tuple[int, ...] = ()
+        self.group_pids: tuple[int, ...] = ()
         self.cpus: tuple[int, ...] = ()
         self.exit_code: int | None = None
         self.envs.append(env)
@@ -66,7 +67,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
     """What every cell gets for a load process."""
     StandIn.order, StandIn.envs = [], []
     monkeypatch.setattr(stock, "LoadProcess", StandIn)
-    monkeypatch.setattr(stock, "spread", lambda pids, cpus: tuple(cpus))
+    monkeypatch.setattr(load_stand, "move", lambda pids, cpus: tuple(cpus))
     return StandIn
 
 

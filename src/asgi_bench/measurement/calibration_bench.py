@@ -8,9 +8,8 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench.errors import BenchError
-from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened
-from asgi_bench.load.target import scenario_target
-from asgi_bench.machine.ports import HOST
+from asgi_bench.load.driver import LoadSession
+from asgi_bench.load.messages import Closed, Load, Loaded
 from asgi_bench.measurement.block import on_cpus
 from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.standing import StandingServer, StandingServers
@@ -20,8 +19,6 @@ from asgi_bench.serving import null_server
 # What a run uses where nothing else is asked for.
 CONNECTIONS = 64
 WARMUP_S = 0.2
-# Beyond its own length a command may take the time-out of its last request, and this.
-GRACE_S = 20.0
 
 NULL_SCENARIO = Scenario(name="null", app="", expect_body=null_server.BODY.decode())
 NULL_SERVER = PlannedCell(
@@ -73,7 +70,7 @@ class CalibrationBench:
         self._stage = ""
         self._loaded_s = 0.0
         self._blocks = 0
-        self._sessions: list[str] = []
+        self._sessions: dict[str, LoadSession] = {}
 
     def enter(self, stage: str) -> None:
         """Begin a stage."""
@@ -101,17 +98,10 @@ class CalibrationBench:
 
     def open(self, name: str, server: StandingServer, connections: int = CONNECTIONS) -> float:
         """Open a session, warmed up; return the throughput that it ended with."""
-        target = scenario_target(
-            server.scenario,
-            name=name,
-            host=HOST,
-            port=server.process.port,
-            connections=connections,
-            timeout_s=self.plan.request_timeout_s,
-        )
-        self._sessions.append(name)
-        process = self._stand.current()
-        return process.ask(Open(target, WARMUP_S), Opened, self._timeout_s(1.0)).throughput_rps
+        session = self._sessions[name] = self._stand.session(name)
+        port = server.process.port
+        opened = session.open(server.scenario, port, connections, warmup_s=WARMUP_S)
+        return opened.throughput_rps
 
     def load(self, name: str, duration_s: float, rate: Rate | None = None) -> Loaded:
         """Load a session for one slice: closed loop, or open loop at a rate.
@@ -128,7 +118,7 @@ class CalibrationBench:
                 arrivals=rate.arrivals,
                 seed=rate.seed,
             )
-        loaded = self._stand.current().ask(command, Loaded, self._timeout_s(duration_s))
+        loaded = self._sessions[name].load(command)
         if loaded.errors.total or not loaded.requests:
             raise CalibrationFault(
                 f"{name}: {loaded.errors.total} of {loaded.sent} answers of a slice were wrong or "
@@ -140,16 +130,11 @@ class CalibrationBench:
 
     def visit(self, name: str, duration_s: float) -> None:
         """Load a session for its effect on others alone: nothing is learnt from its answers."""
-        command = Load(name, duration_s, ())
-        self._stand.current().ask(command, Loaded, self._timeout_s(duration_s))
+        self._sessions[name].load(Load(name, duration_s, ()))
 
     def close(self, name: str) -> Closed:
         """End a session and return its histograms."""
-        self._sessions.remove(name)
-        return self._stand.current().ask(Close(name), Closed, GRACE_S)
-
-    def _timeout_s(self, duration_s: float) -> float:
-        return duration_s + self.plan.request_timeout_s * 2 + GRACE_S
+        return self._sessions.pop(name).close()
 
     def _log_path(self, cell_key: str, round: int, block: int) -> Path:
         return self._folder / f"{cell_key.replace('/', '-')}-{block}.log"

@@ -1,12 +1,13 @@
 """The run's load process: started before the first servers are, replaced when it fails."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from asgi_bench.load.generator import LoadProcess, slice_arguments
+from asgi_bench.load.driver import LoadSession
+from asgi_bench.load.generator import LoadFault, LoadProcess, slice_arguments
 from asgi_bench.machine.affinity import move
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.model import Plan
@@ -23,6 +24,20 @@ def spread(pids: Sequence[int], cpus: Sequence[int]) -> tuple[int, ...]:
     for pid, cpu in zip(pids, cpus, strict=False):
         taken.update(move([pid], [cpu]))
     return tuple(sorted(taken))
+
+
+def enter(stack: ExitStack, process: LoadProcess) -> LoadProcess:
+    """Start a load process that a stack ends again, whatever interrupts us meanwhile."""
+    with uninterrupted():
+        return stack.enter_context(process)
+
+
+def settle(process: LoadProcess, cpus: Sequence[int]) -> None:
+    """Wait until a load process is ready for commands and put it on its CPUs; raises LoadFault."""
+    process.greet()
+    process.cpus = spread(process.pids, cpus)
+    # The master of several carries no load, yet would do its work on the servers' CPUs.
+    move(set(process.group_pids).difference(process.pids), cpus)
 
 
 class LoadStand:
@@ -47,23 +62,34 @@ class LoadStand:
         self._stack.__exit__(kind, fault, trace)
 
     def prepare(self) -> None:
-        """Start a load process, which takes a second or two; `current` waits for it."""
+        """Start a load process, which takes a second or two; who uses it first waits for it."""
         self._start()
 
-    def current(self) -> LoadProcess:
-        """Return the load process, ready for commands and on its CPUs; raises LoadFault."""
+    @contextmanager
+    def in_use(self) -> Iterator[LoadProcess]:
+        """Give the load process, ready for commands; one that fails inside the block is ended.
+
+        Raises LoadFault, as what is asked of the process does; whoever comes next gets another.
+        """
+        try:
+            yield self._ready()
+        except LoadFault:
+            self._discard()
+            raise
+
+    def session(self, name: str) -> LoadSession:
+        """Return a session of the process that is in use, on a target of that name."""
+        return LoadSession(self._ready(), name, self._plan.request_timeout_s)
+
+    def _ready(self) -> LoadProcess:
         if self._process is not None and not self._process.is_alive:
-            self.discard()
+            self._discard()
         process = self._process or self._start()
         if not process.pids:
-            process.greet()
-            process.cpus = spread(process.pids, self._plan.load_cpus)
-            # The master of several carries no load, yet would do its work on the servers' CPUs.
-            move(set(process.group_pids).difference(process.pids), self._plan.load_cpus)
+            settle(process, self._plan.load_cpus)
         return process
 
-    def discard(self) -> None:
-        """End a process that failed; the next `current` starts another."""
+    def _discard(self) -> None:
         self._process = None
         self._stack.close()
 
@@ -79,6 +105,5 @@ class LoadStand:
             table=self._folder / f"locust{suffix}_stats.csv",
             web_ui=self._plan.web_ui,
         )
-        with uninterrupted():
-            self._process = self._stack.enter_context(process)
+        self._process = enter(self._stack, process)
         return self._process

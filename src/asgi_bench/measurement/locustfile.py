@@ -6,7 +6,7 @@ from pathlib import Path
 from asgi_bench.errors import UsageError
 from asgi_bench.load.generator import LoadFault, LoadProcess, Refusal, stock_arguments
 from asgi_bench.machine.ports import HOST
-from asgi_bench.measurement.interruption import uninterrupted
+from asgi_bench.measurement.load_stand import enter
 from asgi_bench.model import Plan
 
 # No user starts, so nothing is sent there.
@@ -28,9 +28,7 @@ def check_locustfile(plan: Plan, folder: Path) -> None:
         process = LoadProcess(arguments, log=log, is_users_own=True)
         try:
             with ExitStack() as stack:
-                with uninterrupted():
-                    stack.enter_context(process)
-                process.greet()
+                enter(stack, process).greet()
         except Refusal as refusal:
             raise UsageError(refusal.text) from refusal
         except LoadFault as fault:

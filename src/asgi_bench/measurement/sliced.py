@@ -5,12 +5,10 @@ import time
 from collections.abc import Mapping, Sequence
 
 from asgi_bench.analysis.sweeps import bracket, next_rate_rps
-from asgi_bench.load.generator import LoadFault, LoadProcess
-from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened
-from asgi_bench.load.target import scenario_target
+from asgi_bench.load.driver import LoadSession, Look
+from asgi_bench.load.messages import Load, Loaded
 from asgi_bench.machine.cgroups import quota_folders
 from asgi_bench.machine.energy import EnergyMeter
-from asgi_bench.machine.ports import HOST
 from asgi_bench.machine.sockets import connection_owners
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.load_stand import LoadStand
@@ -30,7 +28,7 @@ from asgi_bench.model import Load as AnyLoad
 # Beside the ramp, which is load already; Python servers have nothing more to warm up.
 WARMUP_S = 0.1
 WARMUP_LOOKS = 4
-LOOK_PAUSE_S = 0.04
+LOOK_EVERY_S = 0.04
 # What a share of the rate is a share of is measured in the warm-up, so that has to be longer.
 SHARE_WARMUP_S = 1.0
 # Several workers share a listener, and an idle one gives a burst to whoever wakes first: there
@@ -40,13 +38,9 @@ AT_ONCE = 8
 # answered one by one, the next would queue, and go to whoever wakes first: 62 of 64 were seen to.
 # Taken at random, four workers have all had one by then but in 1 of 2500 cases.
 COLD_PER_WORKER = 8
-# Opening a connection takes 2 ms; on a machine that is busy elsewhere some times that.
-OPENING_S = 0.02
 # A server that gave no right answer for this long has no more load in its round: each slice on a
 # dead one waits a second for its connections, on a silent one for the time-out of its requests.
 PATIENCE_S = 2.0
-# Beyond its own length a command may take the time-out of its last request, and this.
-GRACE_S = 20.0
 
 
 class SliceLoader:
@@ -66,6 +60,7 @@ class SliceLoader:
         self._energy = EnergyMeter()
         self._quotas = quota_folders()
         self._servers: Sequence[StandingServer] = ()
+        self._sessions: dict[str, LoadSession] = {}
         self._ceilings_rps: dict[str, float] = {}
         self._rates_rps: dict[str, float] = {}
         self._fruitless_s: dict[str, float] = {}
@@ -73,33 +68,27 @@ class SliceLoader:
     def load(self, cells: Sequence[LoadedCell], *, round: int, block: int) -> None:
         """Open every cell's connections, interleave the slices, close; raises LoadFault."""
         chance = random.Random(f"{self._plan.seed}/slices/{round}/{block}")
-        try:
-            process = self._stand.current()
+        with self._stand.in_use():
+            self._sessions = {item.cell.key: self._stand.session(item.cell.key) for item in cells}
             self._fruitless_s.clear()
             self._servers = tuple({id(item.server): item.server for item in cells}.values())
             self._watch.enter(round, block, "open")
             warm: set[str] = set()
             lengths_s = even_lengths_s(
-                {item.cell: self._open(item, process, warm) for item in self._in_order(cells)}
+                {item.cell: self._open(item, warm) for item in self._in_order(cells)}
             )
             self._watch.enter(round, block, "load")
             able = [item for item in cells if not item.draft.has_failed]
-            self._follow(able, lengths_s, chance, process)
-            self._search(able, chance, process)
+            self._follow(able, lengths_s, chance)
+            self._search(able, chance)
             # Connections go before servers do: a server waits for the ones that are open.
             self._watch.enter(round, block, "stop")
             for item in cells:
-                self._close(item, process)
-        except LoadFault:
-            self._stand.discard()
-            raise
+                item.end()
+                item.draft.close(self._sessions[item.cell.key].close())
 
     def _follow(
-        self,
-        cells: Sequence[LoadedCell],
-        lengths_s: Mapping[str, float],
-        chance: random.Random,
-        process: LoadProcess,
+        self, cells: Sequence[LoadedCell], lengths_s: Mapping[str, float], chance: random.Random
     ) -> None:
         """Load all cells in the order of a schedule drawn for them."""
         by_key = {item.cell.key: item for item in cells}
@@ -114,11 +103,9 @@ class SliceLoader:
             rate_rps = self._rates_rps.get(piece.cell)
             if piece.cell in shares:
                 rate_rps = self._ceilings_rps[item.cell.sideless.key] * shares[piece.cell].pop()
-            self._load(item, piece.duration_s, rate_rps, chance, process)
+            self._load(item, piece.duration_s, rate_rps, chance)
 
-    def _search(
-        self, cells: Sequence[LoadedCell], chance: random.Random, process: LoadProcess
-    ) -> None:
+    def _search(self, cells: Sequence[LoadedCell], chance: random.Random) -> None:
         """Bisect for the highest rate that keeps the objective, all cells in turn."""
         searching = [
             (item, load, load.objective)
@@ -129,23 +116,15 @@ class SliceLoader:
             for item, load, objective in chance.sample(searching, len(searching)):
                 rate_rps = next_rate_rps(bracket(item.draft.slices, objective))
                 if step < load.search_steps and rate_rps is not None:
-                    self._load(item, item.duration_s, rate_rps, chance, process)
+                    self._load(item, item.duration_s, rate_rps, chance)
 
-    def _open(self, item: LoadedCell, process: LoadProcess, warm: set[str]) -> float:
+    def _open(self, item: LoadedCell, warm: set[str]) -> float:
         """Open a cell's connections and return how long its slices have to be, in seconds.
 
         `warm` are the servers that other cells of theirs have warmed up already.
         """
         connections = item.cell.load.connections
         port = item.server.process.port
-        target = scenario_target(
-            item.server.scenario,
-            name=item.cell.key,
-            host=HOST,
-            port=port,
-            connections=connections,
-            timeout_s=self._plan.request_timeout_s,
-        )
         load = item.cell.load
         warmup_s = SHARE_WARMUP_S if is_relative(load) else WARMUP_S
         if item.cell.process_key in warm and isinstance(load, OpenLoop) and not is_relative(load):
@@ -154,9 +133,17 @@ class SliceLoader:
         warm.add(item.cell.process_key)
         several = item.cell.workers > 1
         at_once, alone = (1, COLD_PER_WORKER * item.cell.workers) if several else (AT_ONCE, 0)
-        ramp_s = connections * OPENING_S
-        timeout_s = ramp_s + warmup_s + self._plan.request_timeout_s * 3 + GRACE_S
-        opened = _watched(item, process, Open(target, warmup_s, at_once, alone), timeout_s)
+        session = self._sessions[item.cell.key]
+        opened = session.open(
+            item.server.scenario,
+            port,
+            connections,
+            warmup_s=warmup_s,
+            at_once=at_once,
+            alone=alone,
+            # Nothing is measured yet: a look costs 20 us where no process is new.
+            look=Look(item.server.glance, LOOK_EVERY_S, WARMUP_LOOKS),
+        )
         self._settle_rate(item, opened.throughput_rps)
         owners = connection_owners(port, opened.client_ports, item.server.process.pids)
         item.draft.note_workers(len(owners.by_pid))
@@ -164,7 +151,7 @@ class SliceLoader:
         item.draft.note(
             connections_by_process={str(pid): n for pid, n in owners.by_pid.items()},
             strangers=owners.strangers,
-            load_cpus=process.cpus,
+            load_cpus=session.cpus,
         )
         if isinstance(load, ClosedLoop):
             return slice_duration_s(connections, opened.throughput_rps, self._slice_length)
@@ -205,7 +192,6 @@ class SliceLoader:
         duration_s: float,
         rate_rps: float | None,
         chance: random.Random,
-        process: LoadProcess,
     ) -> None:
         load = item.cell.load
         if self._fruitless_s.get(item.cell.key, 0.0) > PATIENCE_S:
@@ -221,9 +207,8 @@ class SliceLoader:
             seed=chance.getrandbits(32),
             is_step=isinstance(load, RateSweep),
         )
-        timeout_s = duration_s + self._plan.request_timeout_s * 2 + GRACE_S
         began_s = time.perf_counter()
-        loaded = process.ask(command, Loaded, timeout_s)
+        loaded = self._sessions[item.cell.key].load(command)
         self._note_fruit(item, loaded, time.perf_counter() - began_s)
         meters.read(loaded, item.draft, offered_rps=rate_rps if command.is_step else None)
         unknown = item.draft.without_owner(loaded.wrong_ports)
@@ -237,23 +222,6 @@ class SliceLoader:
         """Add up how long there was no right answer: it may be all that is left of a server."""
         before_s = self._fruitless_s.get(item.cell.key, 0.0)
         self._fruitless_s[item.cell.key] = 0.0 if loaded.requests else before_s + took_s
-
-    def _close(self, item: LoadedCell, process: LoadProcess) -> None:
-        item.end()
-        item.draft.close(process.ask(Close(item.cell.key), Closed, GRACE_S))
-
-
-def _watched(item: LoadedCell, process: LoadProcess, command: Open, timeout_s: float) -> Opened:
-    """Open connections, and look meanwhile for processes that are there under load alone.
-
-    Nothing is measured yet, and a look costs 20 us where there are none.
-    """
-    process.send(command)
-    for _ in range(WARMUP_LOOKS):
-        if process.has_reply(LOOK_PAUSE_S):
-            break
-        item.server.glance()
-    return process.reply(Opened, timeout_s)
 
 
 def _cold_first(cells: Sequence[LoadedCell]) -> list[LoadedCell]:

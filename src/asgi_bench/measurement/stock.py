@@ -7,23 +7,17 @@ import random
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from asgi_bench.load.generator import (
-    START_TIMEOUT_S,
-    LoadFault,
-    LoadProcess,
-    stock_arguments,
-    stock_environment,
-)
-from asgi_bench.load.messages import SCENARIO_VARIABLE, Close, Closed, Load, Loaded
+from asgi_bench.load.driver import LoadSession
+from asgi_bench.load.generator import LoadFault, LoadProcess, stock_arguments, stock_environment
+from asgi_bench.load.messages import SCENARIO_VARIABLE, Load
 from asgi_bench.machine.cgroups import quota_folders
 from asgi_bench.machine.energy import EnergyMeter
 from asgi_bench.machine.ports import HOST
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.destinations import note_destinations
-from asgi_bench.measurement.interruption import uninterrupted
-from asgi_bench.measurement.load_stand import spread
+from asgi_bench.measurement.load_stand import enter, settle
 from asgi_bench.measurement.slice_meters import SliceMeters
-from asgi_bench.measurement.sliced import GRACE_S, WARMUP_S
+from asgi_bench.measurement.sliced import WARMUP_S
 from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.measurement.watch import Watch
 from asgi_bench.model import Plan, Scenario
@@ -72,21 +66,16 @@ class StockLoader:
             is_users_own=self._plan.locustfile is not None,
         )
         with ExitStack() as stack:
-            with uninterrupted():
-                stack.enter_context(process)
-            process.greet()
-            process.cpus = spread(process.pids, self._plan.load_cpus)
-            item.draft.note(load_cpus=process.cpus)
-            # Of a step nothing is kept in the cell's histogram.
-            warmup = Load(key, WARMUP_S + connections * RAMP_S, (), is_step=True)
-            process.ask(warmup, Loaded, warmup.duration_s + START_TIMEOUT_S)
+            settle(enter(stack, process), self._plan.load_cpus)
+            session = LoadSession(process, key, self._plan.request_timeout_s)
+            item.draft.note(load_cpus=session.cpus)
+            session.start(WARMUP_S + connections * RAMP_S)
             meters = SliceMeters(item.server, servers, self._plan, self._energy, self._quotas)
-            command = Load(key, self._plan.duration_s, meters.pids)
-            loaded = process.ask(command, Loaded, self._plan.duration_s + GRACE_S)
+            loaded = session.load(Load(key, self._plan.duration_s, meters.pids))
             meters.read(loaded, item.draft)
             note_destinations(item.draft, process.pids, port, item.server.process.pids)
             item.end()
-            item.draft.close(process.ask(Close(key), Closed, GRACE_S))
+            item.draft.close(session.close())
         item.draft.note_users(exit_code=process.exit_code)
         elapsed_s = loaded.end_s - loaded.begin_s
         self._watch.loaded(key, self._plan.duration_s, loaded.requests / elapsed_s, elapsed_s)

@@ -29,7 +29,7 @@ UpServer: TypeAlias = Callable[..., AbstractContextManager[StandingServer]]
 @pytest.fixture(scope="package")
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadStand]:
     """One load process for all tests of behaviour."""
-    plan = msgspec.structs.replace(plan_of(()), load_cpus=CPUS)
+    plan = msgspec.structs.replace(plan_of(()), load_cpus=CPUS, request_timeout_s=TIMEOUT_S)
     with (
         measuring_lock(LOCK_PATIENCE_S),
         LoadStand(tmp_path_factory.mktemp("load"), plan) as stand,
@@ -67,4 +67,4 @@ def up(tmp_path: Path) -> UpServer:
 def besiege(stand: LoadStand) -> Callable[[StandingServer], Siege]:
     """Makes sieges of a server by the load process."""
     serial = iter(range(1000))
-    return lambda server: Siege(stand.current(), server, f"{id(server)}/{next(serial)}", TIMEOUT_S)
+    return lambda server: Siege(stand.session(f"{id(server)}/{next(serial)}"), server)

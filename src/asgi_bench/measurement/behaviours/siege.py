@@ -7,11 +7,8 @@ from typing import NamedTuple
 import msgspec
 
 from asgi_bench.analysis.wrong_answers import answer_words
-from asgi_bench.load.generator import LoadProcess
-from asgi_bench.load.messages import Close, Closed, Load, Loaded, Loss, Open, Opened
-from asgi_bench.load.target import scenario_target
-from asgi_bench.machine.ports import HOST
-from asgi_bench.measurement.sliced import GRACE_S, OPENING_S
+from asgi_bench.load.driver import LoadSession, Look
+from asgi_bench.load.messages import Load, Loaded, Loss, Opened
 from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.model import Losses
 
@@ -19,7 +16,7 @@ from asgi_bench.model import Losses
 SLICE_S = 0.2
 # Undisturbed load before anything happens: what is lost in it is not due to what follows.
 CALM_S = 0.6
-POLL_S = 0.02
+LOOK_EVERY_S = 0.02
 
 
 class Account(NamedTuple):
@@ -39,28 +36,18 @@ class Account(NamedTuple):
 
 
 class Siege:
-    """A session of one load process on one server."""
+    """A session on one server."""
 
-    def __init__(
-        self, process: LoadProcess, server: StandingServer, name: str, timeout_s: float
-    ) -> None:
-        self._process = process
+    def __init__(self, session: LoadSession, server: StandingServer) -> None:
+        self._session = session
         self._server = server
-        self._name = name
-        self._timeout_s = timeout_s
 
     def open(self, connections: int, warmup_s: float) -> Opened:
         """Open connections under load; raises LoadFault, as all that follows."""
-        target = scenario_target(
-            self._server.scenario,
-            name=self._name,
-            host=HOST,
-            port=self._server.process.port,
-            connections=connections,
-            timeout_s=self._timeout_s,
+        server = self._server
+        return self._session.open(
+            server.scenario, server.process.port, connections, warmup_s=warmup_s
         )
-        limit_s = connections * OPENING_S + warmup_s + self._timeout_s * 2 + GRACE_S
-        return self._process.ask(Open(target, warmup_s), Opened, limit_s)
 
     def load(
         self,
@@ -73,7 +60,7 @@ class Siege:
     ) -> Loaded:
         """Put load on the server, a closed loop without a rate; `look` is called meanwhile."""
         command = Load(
-            self._name,
+            self._session.name,
             duration_s,
             self._server.pids,
             rate_rps=rate_rps,
@@ -82,18 +69,11 @@ class Siege:
             patience_s=patience_s,
             tells_losses=True,
         )
-        limit_s = duration_s + self._timeout_s * 2 + GRACE_S
-        self._process.send(command)
-        end_s = time.perf_counter() + limit_s
-        while look is not None and not self._process.has_reply(POLL_S):
-            look()
-            if time.perf_counter() > end_s:
-                break
-        return self._process.reply(Loaded, limit_s)
+        return self._session.load(command, None if look is None else Look(look, LOOK_EVERY_S))
 
     def close(self) -> None:
         """Close the connections."""
-        self._process.ask(Close(self._name), Closed, GRACE_S)
+        self._session.close()
 
     def endure(
         self, act: Callable[[], None], is_over: Callable[[], bool], limit_s: float

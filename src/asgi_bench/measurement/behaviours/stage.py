@@ -68,7 +68,7 @@ class BehaviourStage:
         key = planned.cell.process_key
         self._watch.enter_behaviour(key, part)
         try:
-            with self._server(planned) as server:
+            with self._server(planned) as server, self._stand.in_use():
                 siege = self._siege(server, part)
                 with on_cpus(self._plan.load_cpus):
                     self._keep(key, part, measure(siege, server, connections))
@@ -77,7 +77,6 @@ class BehaviourStage:
         except ServerFault as fault:
             self._miss(key, part, fault.reason)
         except LoadFault as fault:
-            self._stand.discard()
             self._miss(key, part, str(fault))
 
     def _overload(self, siege: Siege, server: StandingServer, connections: int) -> msgspec.Struct:
@@ -120,7 +119,7 @@ class BehaviourStage:
 
     def _siege(self, server: StandingServer, name: str) -> Siege:
         key = f"{server.cells[0].cell.process_key}/{name}"
-        return Siege(self._stand.current(), server, key, self._plan.request_timeout_s)
+        return Siege(self._stand.session(key), server)
 
     def _log_path(self, cell_key: str, round: int, block: int) -> Path:
         """All parts of a setting write into one log, beside those of its first load."""
