@@ -6,22 +6,27 @@ from asgi_bench.model import Plan, Proof
 
 
 class SettingReport(msgspec.Struct, frozen=True):
-    """A server setting: its version, its argv, and what really ran under it.
-
-    `setting` begins the keys of its cells (`uvicorn/default/w1`). `command` serves the plan's first
-    scenario, `{port}` or `{fd}` filled in at each start; it is empty where the setting can't be
-    measured here, for `reason`. `proof` is null where nothing was proven.
-    """
+    """A server setting: its version, its argv, and what really ran under it."""
 
     setting: str
+    """The setting, with which the keys of its cells begin: `uvicorn/default/w1`."""
     server: str
+    """The server."""
     variant: str
+    """Its variant."""
     workers: int
+    """How many workers it is started with."""
     server_version: str | None
+    """The version that was measured."""
     command: tuple[str, ...]
+    """The argv, in which each start fills in `{port}` or `{fd}`. With several scenarios it is the
+    one that serves the first; it is empty where the setting can't be measured here."""
     env: dict[str, str] = {}
+    """Variables set for the server."""
     reason: str | None = None
+    """Why it can't be measured here; otherwise null."""
     proof: Proof | None = None
+    """Its entry of `proofs.json`; null where there is none."""
 
 
 def settings_of(plan: Plan, proofs: tuple[Proof, ...]) -> tuple[SettingReport, ...]:

@@ -7,18 +7,18 @@ import msgspec
 
 
 class Losses(msgspec.Struct, frozen=True):
-    """Requests that got no right answer, by what became of them.
-
-    `reset`: the connection ended before the answer began. `truncated`: it ended within the answer.
-    `wrong`: a whole answer, but another than the right one. `timeout`: nothing came in time.
-    `refused` attempts to connect are no requests, and not among the `lost`.
-    """
+    """Requests that got no right answer, by what became of them."""
 
     reset: int = 0
+    """The connection ended before the answer began."""
     truncated: int = 0
+    """The connection ended within the answer."""
     wrong: int = 0
+    """A whole answer came, but another than the right one."""
     timeout: int = 0
+    """Nothing came in time."""
     refused: int = 0
+    """Attempts to connect that were refused; they are no requests, and not counted as lost."""
     first_wrong: str | None = None
     """What the first wrong answer was, in words; null where there was none."""
 
@@ -39,112 +39,146 @@ class Losses(msgspec.Struct, frozen=True):
 
 
 class GracefulStop(msgspec.Struct, frozen=True):
-    """SIGTERM to the processes that were started, in the middle of closed-loop load.
-
-    `in_flight` requests were on the wire at the signal, of which `in_flight_lost` got no right
-    answer. `sent`, `answered` and `losses` count from shortly before the signal to the end, so
-    `losses` holds what was lost of the requests in flight and of those sent after them.
-    `losses_before` is what had been lost in the undisturbed load before. `stop_s` is from the
-    signal to the end of the last process; with `was_killed` it did not end within `limit_s`.
-    """
+    """SIGTERM to the processes that were started, in the middle of closed-loop load."""
 
     connections: int
+    """How many connections carried the load."""
     in_flight: int
+    """Requests that were under way at the signal."""
     in_flight_lost: int
+    """Of these, the requests that got no right answer."""
     sent: int
+    """Requests sent from 0.1 s before the signal to the end."""
     answered: int
+    """Right answers in that time."""
     losses: Losses
+    """What was lost in that time, of the requests in flight and of those sent after them."""
     losses_before: Losses
+    """What was lost in the undisturbed load before."""
     stop_s: float
+    """Time from the signal to the end of the last process."""
     limit_s: float
+    """How long the server was given."""
     was_killed: bool
+    """Whether it did not end within `limit_s` and was killed."""
     exit_code: int | None
+    """The exit code of the process that was started."""
 
 
 class Overload(msgspec.Struct, frozen=True):
-    """An open loop of more than the server can take, over many connections.
-
-    `capacity_rps` is its closed-loop throughput just before, over the usual or over these many
-    connections, whichever was higher; `throughput_share` what it still answered of that. What was
-    due and found no free
-    connection by the schedule's end was given up: `unsent`. Service times count from the sending;
-    the `normal_…` ones are of an open loop at `normal_rps` before the overload. `recovery_s` is
-    from the end of the overload to the first stretch of normal load whose median was normal
-    again; null if that took more than `recovery_limit_s`.
-    """
+    """An open loop of more than the server can take, over many connections."""
 
     capacity_rps: float
+    """Closed-loop throughput just before, over the usual or over these connections, whichever was
+    more."""
     offered_rps: float
+    """The rate of the overload."""
     duration_s: float
+    """How long it lasted."""
     connections: int
+    """Over how many connections."""
     throughput_rps: float
+    """Right answers per second in the overload."""
     throughput_share: float
+    """The same as a share of the capacity."""
     due: int
+    """Requests that were due."""
     sent: int
+    """Requests that were sent."""
     answered: int
+    """Right answers."""
     unsent: int
+    """Requests that found no free connection by the schedule's end and were given up."""
     losses: Losses
+    """What was lost."""
     normal_rps: float
+    """The rate of normal load, before and after."""
     recovery_limit_s: float
+    """How long recovery was watched for."""
     recovery_s: float | None = None
+    """Time from the end of the overload to the first stretch of normal load whose median was within
+    twice `normal_p50_s`; null if that took more than `recovery_limit_s`."""
     normal_p50_s: float | None = None
+    """Median service time at `normal_rps` before the overload."""
     service_p50_s: float | None = None
+    """Median time from the sending to the last byte in the overload."""
     service_p99_s: float | None = None
+    """The 99th percentile of these times."""
     service_max_s: float | None = None
+    """The longest of these times."""
     pss_before_bytes: int | None = None
+    """Memory (PSS) of the server's processes before the overload."""
     pss_peak_bytes: int | None = None
+    """The most memory in it."""
     pss_after_bytes: int | None = None
+    """Memory after it."""
     workers_lost: int = 0
+    """Workers that were gone after it."""
 
 
 class IdleKeepAlive(msgspec.Struct, frozen=True):
-    """Connections that had one answer and then idled, watched for at most `watched_s`.
-
-    `closed` of `connections` were closed by the server, after `earliest_s` to `latest_s` of
-    idling. Then requests were sent on others within moments of that time: `sent_near` found their
-    connection still open, and of these `lost_near` got no answer.
-    """
+    """Connections that had one answer and then idled."""
 
     watched_s: float
+    """How long they were watched at most."""
     connections: int
+    """How many connections idled."""
     closed: int
+    """How many of them the server closed."""
     earliest_s: float | None = None
+    """After how long an idle time it closed the first; null where it closed none."""
     latest_s: float | None = None
+    """After how long an idle time it closed the last; null where it closed none."""
     sent_near: int = 0
+    """Requests that were then sent on others around that moment and found their connection still
+    open."""
     lost_near: int = 0
+    """Of these, the requests that got no answer."""
 
 
 class WorkerRestart(msgspec.Struct, frozen=True):
-    """SIGKILL to one of the processes that serve, in the middle of closed-loop load.
-
-    `replaced_after_s` is from the kill until as many processes as before accept connections; null
-    if that took more than `limit_s`, or if the whole server ended (`survived` is false). `sent`,
-    `answered` and `losses` count from shortly before the kill until then.
-    """
+    """SIGKILL to one of the processes that serve, in the middle of closed-loop load."""
 
     workers: int
+    """How many processes served."""
     survived: bool
+    """Whether the server as a whole lived on."""
     limit_s: float
+    """How long a replacement was waited for."""
     sent: int
+    """Requests sent from shortly before the kill until it was replaced."""
     answered: int
+    """Right answers in that time."""
     losses: Losses
+    """What was lost in that time."""
     replaced_after_s: float | None = None
+    """Time from the kill until as many processes as before accepted connections; null if that took
+    more than `limit_s` or if the server ended."""
 
 
 class Behaviour(msgspec.Struct, frozen=True):
-    """How one server setting behaved, each part in fresh processes; an entry of `behaviour.json`.
+    """How one server setting behaved, each part in fresh processes: an entry of `behaviour.json`.
 
-    `setting` is what was started: server, variant, workers and scenario. A part that is null has
-    its reason in `missing`, by the part's name.
+    A part that is null has its reason in `missing`.
     """
 
     setting: str
+    """What was started: server, variant, workers and scenario."""
     server: str
+    """The server."""
     variant: str
+    """Its variant."""
     workers: int
+    """How many workers it was started with."""
     scenario: str
+    """The scenario it served."""
     stop: GracefulStop | None = None
+    """What a SIGTERM under load did."""
     overload: Overload | None = None
+    """What more load than it can take did."""
     idle: IdleKeepAlive | None = None
+    """What became of idle connections."""
     restart: WorkerRestart | None = None
+    """What the end of a worker process did."""
     missing: dict[str, str] = {}
+    """Why a part is null, by its name."""

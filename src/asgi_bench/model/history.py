@@ -21,26 +21,31 @@ StepKind: TypeAlias = Literal["step", "drift"]
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A change between `first - 1` and `last`, the first value that surely has the new level.
-
-    `place` is the likeliest first value after a step; a drift goes on from `first` to `last`.
-    `change` is that of the level, with its 95 % bounds given that it is where it is.
-    """
+    """A change of level in a series."""
 
     kind: StepKind
+    """`step`, or `drift` where the level goes on changing."""
     place: int
+    """The likeliest first value after the step."""
     first: int
+    """The change lies after the value before this one."""
     last: int
+    """The first value that surely has the new level; a drift goes on until here."""
     change: float
+    """The change of the level as a share."""
     lower: float
+    """Lower 95 % bound of the change, given that it is where it is."""
     upper: float
+    """Upper 95 % bound of the change, given that it is where it is."""
 
 
 class Segmentation(msgspec.Struct, frozen=True):
-    """The changes of a series in order, and the places of its spikes."""
+    """What was found in a series."""
 
     steps: tuple[Step, ...]
+    """The changes of level, in order."""
     spikes: tuple[int, ...]
+    """The places of single values that stand out."""
 
 
 # Finds the changes of level in the values of a series.
@@ -48,37 +53,53 @@ Search: TypeAlias = Callable[[Sequence[float]], Segmentation]
 
 
 class RatioPoint(msgspec.Struct, frozen=True, gc=False):
-    """A cell's metric over that of the run's reference cell, with its 95 % bounds."""
+    """A cell's metric over that of the run's reference cell."""
 
     cell: str
+    """The cell's key."""
     metric: TrackedMetric
+    """The metric."""
     reference: str
+    """The key of the reference cell."""
     ratio: float
+    """The ratio of the two."""
     lower: float | None = None
+    """Its lower 95 % bound."""
     upper: float | None = None
+    """Its upper 95 % bound."""
 
 
 class RunEntry(msgspec.Struct, frozen=True, gc=False):
-    """One run in a history.
-
-    `environment` is the key of its facts. Of `cells` measured or skipped, `unusable` failed, were
-    skipped or are invalid; `without_ratio` are sound and have nothing to be compared with: the
-    reference itself, or any cell of a run whose reference is missing or invalid. An A/B has no
-    points: its sides are compared with each other, not over time.
-    """
+    """One run in a history."""
 
     run_id: str
+    """The run's id."""
     label: str | None
+    """Its label."""
     started_at: str
+    """When it began (UTC)."""
     tool_version: str
+    """Version of asgi-bench."""
     fingerprint: str
+    """The machine's fingerprint."""
     hostname: str
+    """The machine's name."""
     cpu_model: str
+    """The processor's name."""
     cpu_count: int
+    """How many CPUs the machine has."""
     environment: str
+    """The key of the facts of its surroundings."""
     source: Source | None
+    """The commit of the measured app; null where none is known."""
     cells: int
+    """Cells that were measured or skipped."""
     unusable: int
+    """Of these, the cells that failed, were skipped or are invalid."""
     without_ratio: int
+    """Sound cells that have nothing to be compared with: the reference itself, or any cell of a run
+    whose reference is missing or invalid."""
     is_ab: bool
+    """Whether it is an A/B."""
     points: tuple[RatioPoint, ...]
+    """The ratios; an A/B has none, for its sides are compared with each other and not over time."""

@@ -16,6 +16,7 @@ class ClosedLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="closed"):
     """Each connection sends its next request after the answer: throughput at saturation."""
 
     connections: int
+    """How many connections each send their next request after the answer."""
 
     @property
     def key(self) -> str:
@@ -24,15 +25,17 @@ class ClosedLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="closed"):
 
 
 class OpenLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="open"):
-    """Requests are due on a schedule; `rate_share` is a share of the cell's own throughput.
-
-    In an A/B it is one of the baseline's, on all sides.
-    """
+    """Requests are due on a schedule, whatever the answers take."""
 
     rate_rps: float | None
+    """Requests due per second; null where a share is stated."""
     rate_share: float | None = None
+    """The rate as a share of the cell's own closed-loop throughput; in an A/B of the baseline's, on
+    all sides."""
     arrivals: Arrivals = "poisson"
+    """How requests are spaced: `poisson` or `constant`."""
     connections: int = 256
+    """The most connections."""
 
     @property
     def key(self) -> str:
@@ -43,24 +46,27 @@ class OpenLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="open"):
 
 
 class Objective(msgspec.Struct, frozen=True):
-    """A latency objective: the response time that a quantile of the requests must keep."""
+    """A latency objective."""
 
     quantile: float
+    """The quantile of the response times that has to keep the limit: 0.99."""
     limit_s: float
+    """The response time that it must keep."""
 
 
 class RateSweep(msgspec.Struct, frozen=True, tag_field="loop", tag="sweep"):
-    """Open loops at rising shares of the cell's own throughput: its load curve.
-
-    With an `objective`, `search_steps` more rates are tried in each round, to find the highest
-    that keeps it by bisection.
-    """
+    """Open loops at rising shares of the cell's own throughput: its load curve."""
 
     shares: tuple[float, ...]
+    """The shares of the cell's own closed-loop throughput, rising."""
     objective: Objective | None = None
+    """What the highest rate is searched for that keeps it; null where nothing is searched."""
     search_steps: int = 0
+    """How many more rates each round tries in that search, by bisection."""
     arrivals: Arrivals = "poisson"
+    """How requests are spaced: `poisson` or `constant`."""
     connections: int = 256
+    """The most connections."""
 
     @property
     def key(self) -> str:
@@ -78,11 +84,17 @@ class Cell(msgspec.Struct, frozen=True):
     """
 
     server: str
+    """The server: the name of its runner file."""
     variant: str
+    """The variant of the server."""
     workers: int
+    """How many workers it is started with."""
     scenario: str
+    """The scenario's name."""
     load: Load
+    """How requests are offered. Its `loop` is `closed`, `open` or `sweep`."""
     side: Role | None = None
+    """In an A/B its side; otherwise null."""
 
     @property
     def key(self) -> str:
@@ -107,36 +119,45 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 class PlannedCell(msgspec.Struct, frozen=True):
-    """A cell with what starts its server.
-
-    `command` still holds the placeholders `{port}` and `{fd}`, which each trial fills in.
-    `blocks` are the blocks of a round it takes part in; its own is the first, and only the
-    reference cell has more. `duration_s` is its time under load in a round, where that is not the
-    plan's. `skip_reason` is set where the cell can't be measured here.
-    `proof_command` starts the same server on the app that tells what really runs (none where the
-    server takes no app), with `proof_env` beside `env`; `proves` is what it must tell, as patterns
-    of class names.
-    `asked_before` is how many requests its server was sent before the rounds, to learn the right
-    answer from.
-    """
+    """A cell with what starts its server."""
 
     cell: Cell
+    """The cell. Its parts with slashes between them are its key: `uvicorn/default/w1/hello/c64`, in
+    an A/B `uvicorn/default@candidate/w1/hello/c64`."""
     command: tuple[str, ...] = ()
+    """The server's argv; each start fills in `{port}` and `{fd}`."""
     env: dict[str, str] = {}
+    """Variables set for the server."""
     working_dir: str = ""
+    """Where the server is started."""
     socket_sharing: Literal["own", "inherited"] = "own"
+    """`own`: the server opens its sockets. `inherited`: its processes share one that was opened for
+    them."""
     server_version: str | None = None
+    """The version that was measured."""
     blocks: tuple[int, ...] = (0,)
+    """The blocks of a round that the cell takes part in. Its estimates rest on the first. Only the
+    reference takes part in several, so that each block has something to compare with."""
     duration_s: float | None = None
+    """Time under load of this cell in a round, where that is not the plan's; otherwise null."""
     skip_reason: str | None = None
+    """Why the cell can't be measured here."""
     proof_command: tuple[str, ...] = ()
+    """The argv that starts the same server on the app that tells what really runs (`proofs.json`);
+    empty where the server takes no app."""
     proves: dict[str, str] = {}
+    """What that app must tell, or the cell fails: patterns of class names by `loop`, `protocol`,
+    `parser`, `transport`, from the runner file."""
     asked_before: int = 0
+    """Requests that its servers were sent before the rounds, to learn the right answer from;
+    counted in `sent_total` of a report."""
     proof_env: dict[str, str] = {}
+    """Variables that the proof has beside `env`: the app that is in its process."""
     app_dir: str = ""
     """The folder of its app; empty in older runs, where it is `working_dir`."""
     worker_timeout_flag: str | None = None
-    """The server's flag for how long a worker may stay silent until it is replaced."""
+    """The server's flag for how long a worker may stay silent, as in a long import, until it is
+    replaced."""
     has_lifespan: bool = True
     """Whether the server runs an app's start-up and shutdown, as its runner states."""
     missing: tuple[str, ...] = ()
@@ -144,28 +165,45 @@ class PlannedCell(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Everything a run was asked to do; with the seed it gives the same order again.
-
-    `python` is the servers' interpreter, None where it is the one that runs asgi-bench. An A/B
-    has `sides`, and the `gate` that it is judged by. With a `goal` the rounds are the most there
-    will be.
-    """
+    """Everything a run was asked to do; with the seed it gives the same order again."""
 
     cells: tuple[PlannedCell, ...]
+    """Every cell, also those that can't be measured here."""
     scenarios: tuple[Scenario, ...]
+    """The requests and the expected answers."""
     rounds: int
+    """How often each cell is to be measured, each time in fresh processes. With a `goal`, the most
+    rounds there may be."""
     duration_s: float
+    """Time under load of one cell in one round, in all its slices."""
     seed: int
+    """Decides the order of blocks and slices: the same seed gives the same order."""
     reference: str | None
+    """Server, variant and workers of the server that ratios refer to: `uvicorn/default/w1`."""
     client: Client = "fast"
+    """What sends the requests: `fast` (our own Locust user), `fasthttp` or `http` (Locust's),
+    `locustfile` (the user's own)."""
     request_timeout_s: float = 5.0
+    """How long an answer may take."""
     startup_timeout_s: float = 30.0
+    """How long a server may take until it answers."""
     server_cpus: tuple[int, ...] = ()
+    """The CPUs that the servers are given."""
     load_cpus: tuple[int, ...] = ()
+    """The CPUs that the load generator is given."""
     load_processes: int = 1
+    """The processes of the load generator; each sends from one thread."""
     locustfile: str | None = None
+    """The file that the users come from, where they are the user's own."""
     web_ui: bool = False
+    """Whether Locust's web page is served beside the run."""
     python: str | None = None
+    """The servers' interpreter, where `--python` named another than the one that runs asgi-bench;
+    otherwise null."""
     sides: tuple[Side, ...] = ()
+    """Of an A/B: `baseline`, `control` (a second process of the baseline) and `candidate`;
+    otherwise empty."""
     gate: Gate | None = None
+    """The rule that an A/B is judged by; otherwise null."""
     goal: Goal | None = None
+    """What a run with `--budget` or `--precision` is to reach; otherwise null."""

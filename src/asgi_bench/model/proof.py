@@ -4,35 +4,49 @@ import msgspec
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """What one server setting (`uvicorn/default/w1`) really is; a part that can't be told is None.
-
-    `loop`, `protocol`, `parser` and `transport` are names of classes. `tcp_nodelay` is read from
-    the accepted socket. `worker_pids` are the processes that answered, `packages` the versions of
-    the distributions they had loaded. `debugging` names the modes for debugging that are on.
-    `fault` says what differs from what the variant declares; `unproven` why nothing could be told.
-    `differs` says what runs otherwise than asked for, and was measured all the same: what the
-    user's own app changes.
-    """
+    """What one server setting really is, told from inside; a part that can't be told is null."""
 
     setting: str
+    """Server, variant and workers: `uvicorn/default/w1`."""
     loop: str | None = None
+    """The class of the event loop."""
     protocol: str | None = None
+    """The class of the HTTP protocol."""
     parser: str | None = None
+    """The class of the HTTP parser, where the protocol isn't its own."""
     transport: str | None = None
+    """The class of the transport."""
     http_version: str | None = None
+    """The HTTP version that the server gave to the app."""
     asgi_version: str | None = None
+    """The ASGI version that the server gave to the app."""
     asgi_spec_version: str | None = None
+    """The version of the ASGI specification that the server gave to the app."""
     tcp_nodelay: bool | None = None
+    """TCP_NODELAY of the accepted sockets. `false` delays the second part of an answer by some 40
+    ms wherever it leaves as two."""
     python: str | None = None
+    """The interpreter."""
     packages: dict[str, str] = {}
+    """The versions of the distributions that were loaded."""
     worker_pids: tuple[int, ...] = ()
+    """The processes that answered."""
     fault: str | None = None
+    """What differs from what the variant states (`proves` in its runner file): its cells have
+    failed."""
     unproven: str | None = None
+    """Why nothing could be told."""
     debugging: tuple[str, ...] = ()
+    """Modes for debugging that are on: asyncio's, Python's development mode, tracemalloc, traces,
+    profiles."""
     differs: tuple[str, ...] = ()
+    """What runs otherwise than asked for because of the user's own app, or a mode for debugging
+    that nobody asked for: its cells are measured and invalid."""
     socket_options: dict[str, int | str] = {}
-    """Of an accepted socket, as set by the server or left as the kernel had it."""
+    """Options of an accepted socket by name, as the server set them or the kernel had them."""
     variables: dict[str, str | None] = {}
-    """The environment that its processes began with: names, and a value where it is no secret."""
+    """The environment that its processes began with, as `variables` of `run.json`, with what a
+    wrapper around the interpreter has added."""
     modules: dict[str, str] = {}
-    """Modules of the user's own that were loaded, none of them installed, with their digests."""
+    """The user's own modules that were loaded, the app and what lies beside it, each with the first
+    digits of its SHA-256; nothing that is installed."""

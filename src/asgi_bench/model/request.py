@@ -14,25 +14,32 @@ LOWEST_STATUS, HIGHEST_STATUS = 200, 999
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A request with its expected answer.
-
-    `expect_status` 0 is not known yet: probes before the load tell it, and whether the body can
-    be compared. `expect_pattern` is a regular expression that the body, read as UTF-8, has to
-    hold a match of. What isn't text stands in `body_bytes` and `expect_bytes`. `compared` says
-    which parts of an answer decide whether it is correct.
-    """
+    """A request with its expected answer."""
 
     name: str
+    """The name of the request or scenario."""
     method: str = "GET"
+    """The HTTP method."""
     path: str = "/"
+    """The path, with its query."""
     headers: dict[str, str] = {}
+    """Headers sent beside those that every request has."""
     body: str = ""
+    """The request's body, where it is text."""
     expect_status: int = 200
+    """The status of a correct answer. 0 while it isn't known: probes before the load find it, and
+    whether the body can be compared."""
     expect_body: str | None = None
+    """The only correct body, where it is text."""
     expect_pattern: str | None = None
+    """A regular expression; a correct body, read as UTF-8, holds a match of it."""
     body_bytes: bytes | None = None
+    """The request's body in base64, where it isn't text."""
     expect_bytes: bytes | None = None
+    """The only correct body in base64, where it isn't text."""
     compared: tuple[Part, ...] = ()
+    """What an answer had to be right in to count: `status`, `framing`, and `body` (all its bytes)
+    or `pattern`."""
 
     @property
     def content(self) -> bytes:
@@ -57,22 +64,28 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class WeightedRequest(Request, frozen=True):
-    """One of several requests: of all that are sent its share is its weight over all weights."""
+    """One of several requests of a scenario."""
 
     weight: float = 1.0
+    """Its share of all that are sent is its weight over all weights."""
 
 
 class Scenario(Request, frozen=True, kw_only=True):
     """What a cell is loaded with: an app and a request to it, or several.
 
-    With `requests` the load is drawn from these by their weights, and the scenario's own request
-    is the first of them: what a server has to answer to be ready.
+    With `requests` the scenario's own request is the first of them: what a server has to answer to
+    be ready.
     """
 
     app: str
+    """The ASGI app that is served."""
     needs: tuple[str, ...] = ("asgi3",)
+    """Features that a server must support."""
     description: str = ""
+    """What the scenario is for."""
     requests: tuple[WeightedRequest, ...] = ()
+    """Where there are several requests: each of them, drawn by weight. The scenario's own request
+    is the first."""
 
 
 def holds_match(pattern: str, body: bytes) -> bool:

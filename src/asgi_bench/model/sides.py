@@ -10,41 +10,44 @@ ROLES: tuple[Role, ...] = ("baseline", "control", "candidate")
 
 
 class Side(msgspec.Struct, frozen=True):
-    """One side: `python` runs its servers, `app` is what they serve from `app_dir`.
-
-    While it is planned an app of None is the one that both sides share, as it is in older runs.
-    `server_args` and `env` are added to those of every server. `description` is what the user
-    gave (`uvicorn==0.50.0`, a git ref, a path), `commit` what a ref came to, `packages` the
-    versions that its interpreter has installed, `python_version` its own (`CPython 3.11.7`).
-    """
+    """One side of an A/B: what runs its servers, and what they serve."""
 
     role: Role
+    """Which side it is; `side` of its cells."""
     python: str
+    """The interpreter that runs its servers."""
     app: str | None = None
+    """The app that its servers serve; null in older runs, where it was the scenario's own."""
     app_dir: str | None = None
+    """The folder of the app; null in older runs, where it was the scenario's own."""
     server_args: tuple[str, ...] = ()
+    """Flags added to those of every server."""
     env: dict[str, str] = {}
+    """Variables added to those of every server."""
     description: str = ""
+    """The side as it was given: `uvicorn==0.50.0`, a git ref, a path."""
     commit: str | None = None
+    """The commit that a git ref came to."""
     packages: dict[str, str] = {}
+    """What its interpreter has installed, with versions."""
     python_version: str = ""
+    """The version of its interpreter, as in `CPython 3.11.7`."""
     working_dir: str | None = None
-    """Where its servers start, if not in `app_dir`."""
+    """Where its servers start, if not in `app_dir`; otherwise null."""
 
 
 class Gate(msgspec.Struct, frozen=True):
-    """What an A/B is judged by; with the trials it gives the same verdict again.
-
-    `min_change` is the smallest change that matters, as a share: 0.02. Over all looks and
-    metrics an A/A is taken for a change with a probability of `alpha` at most. `looks` are the
-    planned looks at the data, as shares of the budget; the last is its end. `budget_s` counts
-    from the command's start; `spent_s` of it had gone by when the run began (None: not yet
-    known). `is_aa`: both sides are the baseline.
-    """
+    """What an A/B is judged by; with the trials it gives the same verdict again."""
 
     min_change: float = 0.02
+    """The smallest change that matters, as a share: 0.02."""
     alpha: float = 0.05
+    """The most probability, over all looks and metrics, of taking an A/A for a change."""
     looks: tuple[float, ...] = (0.5, 1.0)
+    """The planned looks at the data, as shares of the budget; the last is its end."""
     budget_s: float = 100.0
+    """Time for the whole command, from its start."""
     spent_s: float | None = None
+    """What was gone of the budget when the run began; null while that isn't known."""
     is_aa: bool = False
+    """Whether the baseline is compared with itself."""

@@ -27,44 +27,50 @@ GateMetric: TypeAlias = Literal[
 
 
 class Effect(msgspec.Struct, frozen=True):
-    """What separates two sides on one metric, as a slowdown: 0.03 costs 3 % more, whatever it is.
-
-    That is baseline over candidate less 1 for throughput, candidate over baseline less 1 for
-    costs and times. `lo` and `hi` are the bounds of its interval; None where there are too few
-    blocks for one.
-    """
+    """What separates two sides on one metric, as a slowdown."""
 
     d: float
+    """The slowdown as a share, 0.03 for 3 % more, whatever the metric: baseline over candidate less
+    1 for throughput, candidate over baseline less 1 for costs and times."""
     lo: float | None = None
+    """Lower bound of its interval; null where there are too few blocks for one."""
     hi: float | None = None
+    """Upper bound of its interval; null where there are too few blocks for one."""
 
 
 class MetricVerdict(msgspec.Struct, frozen=True):
     """One metric of one cell: the effect of the candidate, and the control's own beside it.
 
-    `verdict` is None where the metric isn't gated. `p_adjusted` is after Holm over all gated
-    metrics of all cells; the interval's level goes with it, so that it leaves out 0 exactly
-    where the effect is significant. `detectable` is the smallest effect that this run would have
-    called a regression four times in five. The control's interval is at 99.9 %.
-
-    A `total_` is over all slices of all blocks, stalls included; the gated metric leaves out what
-    stands out at either end. That of an open loop is the mean response time. Its verdict is
-    `regression` where it surely tells more than the gated metric does, by more than what matters,
-    else None; its p is after Holm over all totals. p99 is not gated; that of all blocks together
-    has no interval. Nor is memory, the PSS after the load.
+    A `total_` metric is over all slices of all blocks, stalls included; the gated metric leaves out
+    what stands out at either end. That of an open loop is the mean response time.
     """
 
     metric: GateMetric
+    """The metric. A p99 is of all blocks together and is not gated; nor is `server_pss_bytes`, the
+    memory (PSS) after the load."""
     verdict: Verdict | None
+    """Its verdict; null where it is shown and not gated. That of a `total_` is `regression` where
+    it surely tells more than the gated metric does, by more than what matters, otherwise null."""
     effect: Effect
+    """What separates the candidate from the baseline."""
     blocks: int
+    """The blocks it rests on."""
     baseline: float
+    """Geometric mean of the baseline, pooled with the control."""
     candidate: float
+    """Geometric mean of the candidate."""
     p_adjusted: float | None = None
+    """Its p value after Holm over all gated metrics of all cells; that of a `total_` over all
+    totals."""
     confidence: float | None = None
+    """The level of the effect's interval, chosen so that the interval leaves out 0 exactly where
+    the effect is significant; null for a p99."""
     standard_error: float | None = None
+    """The standard error of the effect."""
     detectable: float | None = None
+    """The smallest effect that this run would have called a regression four times in five."""
     control: Effect | None = None
+    """The second baseline against the first, with its 99.9 % interval."""
 
     @property
     def is_total(self) -> bool:
@@ -73,52 +79,75 @@ class MetricVerdict(msgspec.Struct, frozen=True):
 
 
 class CellVerdict(msgspec.Struct, frozen=True):
-    """One cell, under the key it has in a run without sides: the worst of its gated metrics."""
+    """One cell of an A/B: the worst of its gated metrics."""
 
     cell: str
+    """The cell's key in a run without sides."""
     verdict: Verdict
+    """Its verdict."""
     blocks: int
+    """The blocks that were used."""
     blocks_left_out: int
+    """The blocks that were not, because a side failed or was invalid."""
     metrics: tuple[MetricVerdict, ...]
+    """What each metric came to."""
     reasons: tuple[Reason, ...] = ()
+    """Findings beside the effects, in the form of `validity_reasons`."""
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """What is not the same on both sides: a package, the interpreter, the app, flags; None: absent.
-
-    `kind` tells which of them, `name` which one of its kind. `running` is what the proof found
-    (`loop`, `parser`), `socket` an option of accepted sockets, `module` the digest of one of the
-    app's. A variable of which the name alone
-    is recorded is `set`.
-    """
+    """What is not the same on both sides of an A/B."""
 
     kind: DifferenceKind
+    """What differs: a `package`, the `python`, the `app`, `args`, `env`, the `commit`, the
+    `server`, what the proofs found `running` (`loop`, `parser`, …), a `socket` option of accepted
+    sockets, or a `module` of the app's, by its digest."""
     name: str
+    """Which one of its kind."""
     baseline: str | None
+    """What it is on the baseline; null where it is absent, `set` for a variable of which the name
+    alone is recorded."""
     candidate: str | None
+    """What it is on the candidate, likewise."""
 
 
 class AbReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole A/B, judged. `text` is the verdict line: one sentence in plain words.
-
-    `looks_taken` of the `looks` planned ones were at the data; `duration_s` is the run's time.
-    """
+    """`verdict.json`: a whole A/B, judged."""
 
     schema: Literal["asgi-bench/verdict"] = "asgi-bench/verdict"
+    """What the file is."""
     version: int = VERDICT_VERSION
+    """Version of the file."""
     run: str
+    """The run's id."""
     rule_version: int
+    """Version of the rule that judged."""
     verdict: Verdict
+    """The worst of the cells: `regression`, `failed`, `invalid`, `undecided`, `improvement` or
+    `pass`."""
     text: str
+    """The verdict line: one sentence in plain words."""
     min_change: float
+    """As in `plan.gate`."""
     alpha: float
+    """As in `plan.gate`."""
     is_aa: bool
+    """As in `plan.gate`."""
     blocks: int
+    """Blocks of fresh processes that were measured."""
     looks: int
+    """Looks at the data that were planned."""
     looks_taken: int
+    """Looks at the data that were taken."""
     duration_s: float
+    """How long the run took."""
     budget_s: float
+    """As in `plan.gate`."""
     baseline: Side
+    """The baseline, as in `plan.sides`."""
     candidate: Side
+    """The candidate, as in `plan.sides`."""
     differences: tuple[Difference, ...]
+    """What is not the same on both sides."""
     cells: tuple[CellVerdict, ...]
+    """The verdict on each cell."""

@@ -15,9 +15,10 @@ class WrongAnswer(msgspec.Struct, frozen=True):
     """
 
     kind: str
-    """Of which kind of error it is: a field of `ErrorCounts`."""
+    """Its kind: a field of the counts of errors (`status`, `body`, `connect`, `reset`,
+    `timeout`)."""
     request: str
-    """Its name where several requests are sent, otherwise method and path; empty for none."""
+    """The request's name where several are sent, otherwise its method and path; empty for none."""
     text: str
     """What was wrong, in words."""
     at_s: float
@@ -25,17 +26,18 @@ class WrongAnswer(msgspec.Struct, frozen=True):
     count: int = 1
     """How many of its like came in the slices; 0 where only the warm-up had any."""
     status: int | None = None
-    """Of a whole answer; null where none came."""
+    """The status of a whole answer; null where none came."""
     headers: dict[str, str] = {}
-    """Those of a whole answer that may say why."""
+    """Those headers of a whole answer that may say why."""
     body: str | None = None
     """How the body of a whole answer begins, in quotes."""
     body_bytes: int | None = None
-    """How long that body is."""
+    """The length of that body."""
     client_port: int | None = None
-    """The port of the connection on the load generator's side."""
+    """The port of the connection on the load generator's side; null where a user's Locust client
+    sent the request."""
     pid: int | None = None
-    """Which process of the server held that connection, where that could be seen."""
+    """The process of the server that held the connection, where that could be seen."""
 
     @property
     def likeness(self) -> tuple[str, str, int | None]:
