@@ -4,7 +4,17 @@ import msgspec
 import numpy as np
 
 from asgi_bench.analysis.sweeps import bracket, next_rate_rps
-from asgi_bench.model import Cell, OpenFigures, OpenLoop, RateSweep, Slice, Trial
+from asgi_bench.model import (
+    GENERATOR_LAG,
+    RESPONSE_TIME,
+    SERVICE_TIME,
+    Cell,
+    OpenFigures,
+    OpenLoop,
+    RateSweep,
+    Slice,
+    Trial,
+)
 from tests.synthetic_histograms import histogram_blob
 
 # What the network and the event loops on both sides take of every response time.
@@ -26,8 +36,10 @@ def open_trial(cell: Cell, trial: Trial, capacity_rps: float, duration_s: float)
         trial,
         (piece,),
         offered_rps=rate_rps,
-        response_time_hdr=histogram_blob(response_s, samples, spread=0.5),
-        service_time_hdr=histogram_blob(0.9 * response_s, samples, spread=0.4),
+        times_hdr={
+            RESPONSE_TIME: histogram_blob(response_s, samples, spread=0.5),
+            SERVICE_TIME: histogram_blob(0.9 * response_s, samples, spread=0.4),
+        },
     )
 
 
@@ -56,7 +68,7 @@ def open_step(rate_rps: float, capacity_rps: float, duration_s: float, start_s: 
     return replace(
         piece,
         offered_rps=rate_rps,
-        response_time_hdr=histogram_blob(response_s, piece.requests, spread=0.5),
+        times_hdr={RESPONSE_TIME: histogram_blob(response_s, piece.requests, spread=0.5)},
     )
 
 
@@ -101,9 +113,15 @@ def response_time_s(rate_rps: float, capacity_rps: float, duration_s: float) -> 
     return BASE_S + (1 + used / (2 * (1 - used))) / capacity_rps
 
 
-def _with_slices(trial: Trial, slices: tuple[Slice, ...], **fields: object) -> Trial:
+def _with_slices(
+    trial: Trial,
+    slices: tuple[Slice, ...],
+    times_hdr: dict[str, str] | None = None,
+    **fields: object,
+) -> Trial:
     """The trial with other slices, and what follows from them."""
     requests = sum(piece.requests for piece in slices)
+    lag = histogram_blob(15e-6, requests, spread=0.4)
     return replace(
         trial,
         slices=slices,
@@ -111,6 +129,6 @@ def _with_slices(trial: Trial, slices: tuple[Slice, ...], **fields: object) -> T
         sent_total=requests + 640,
         server_cpu_s=sum(piece.server_cpu_s for piece in slices),
         load_cpu_s=sum(piece.load_cpu_s for piece in slices),
-        generator_lag_hdr=histogram_blob(15e-6, requests, spread=0.4),
+        times_hdr={GENERATOR_LAG: lag, **(times_hdr or {})},
         **fields,
     )

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from asgi_bench.model import ErrorCounts, RequestFigures, Run, Trial, WeightedRequest
+from asgi_bench.model import RESPONSE_TIME, ErrorCounts, RequestFigures, Run, Trial, WeightedRequest
 from tests.synthetic_histograms import histogram_blob
 from tests.synthetic_run import planned_cells, synthetic_run
 
@@ -31,7 +31,7 @@ def _parted(trial: Trial) -> Trial:
                 "list",
                 requests=LIST_SENT,
                 sent=LIST_SENT,
-                response_time_hdr=histogram_blob(0.002, LIST_SENT, spread=0.2),
+                times_hdr={RESPONSE_TIME: histogram_blob(0.002, LIST_SENT, spread=0.2)},
                 response_bytes=900,
             ),
             RequestFigures(
@@ -39,7 +39,7 @@ def _parted(trial: Trial) -> Trial:
                 requests=ORDER_SENT - ORDER_ERRORS,
                 sent=ORDER_SENT,
                 errors=ErrorCounts(status=ORDER_ERRORS),
-                response_time_hdr=histogram_blob(0.02, ORDER_SENT, spread=0.2),
+                times_hdr={RESPONSE_TIME: histogram_blob(0.02, ORDER_SENT, spread=0.2)},
                 response_bytes=100,
             ),
         ),

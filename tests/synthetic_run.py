@@ -8,6 +8,9 @@ import msgspec
 import numpy as np
 
 from asgi_bench.model import (
+    GENERATOR_LAG,
+    RESPONSE_TIME,
+    SERVICE_TIME,
     Cell,
     ClosedLoop,
     ErrorCounts,
@@ -207,9 +210,11 @@ def _closed_trial(trial: Trial, rps: float, connections: int, slices: int) -> Tr
         slices=pieces,
         requests=requests,
         sent_total=requests + 640,
-        response_time_hdr=response,
-        service_time_hdr=response,
-        generator_lag_hdr=histogram_blob(15e-6, requests - connections, spread=0.4),
+        times_hdr={
+            RESPONSE_TIME: response,
+            SERVICE_TIME: response,
+            GENERATOR_LAG: histogram_blob(15e-6, requests - connections, spread=0.4),
+        },
         server_cpu_s=sum(piece.server_cpu_s for piece in pieces),
         load_cpu_s=sum(piece.load_cpu_s for piece in pieces),
     )

@@ -3,7 +3,15 @@
 import msgspec
 import numpy as np
 
-from asgi_bench.model import ROLES, Cell, OpenFigures, OpenLoop, Role, Trial
+from asgi_bench.model import (
+    RESPONSE_TIME,
+    ROLES,
+    Cell,
+    OpenFigures,
+    OpenLoop,
+    Role,
+    Trial,
+)
 from tests.synthetic_histograms import histogram_blob
 
 RATE_RPS = 1000.0
@@ -40,7 +48,9 @@ def open_trial(
         slices=(piece,),
         server_cpu_s=piece.server_cpu_s,
         offered_rps=RATE_RPS,
-        response_time_hdr=histogram_blob(
-            median_s * (100 if overloaded else 1), samples, spread=0.4, stalled=stalled
-        ),
+        times_hdr={
+            RESPONSE_TIME: histogram_blob(
+                median_s * (100 if overloaded else 1), samples, spread=0.4, stalled=stalled
+            )
+        },
     )

@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from asgi_bench.analysis.ab_report import ab_report
-from asgi_bench.model import CellVerdict, MetricVerdict, Role, Trial
+from asgi_bench.model import RESPONSE_TIME, CellVerdict, MetricVerdict, Role, Trial
 from tests.synthetic_histograms import histogram_blob
 from tests.synthetic_sides import ab_run
 
@@ -13,7 +13,7 @@ def cell_of(samples: int | None, *, slower: float = 1.0) -> CellVerdict:
     def timed(trial: Trial, role: Role) -> Trial:
         median_s = 0.002 * (slower if role == "candidate" else 1.0)
         blob = None if samples is None else histogram_blob(median_s, samples, spread=0.4)
-        return msgspec.structs.replace(trial, response_time_hdr=blob)
+        return msgspec.structs.replace(trial, times_hdr={RESPONSE_TIME: blob})
 
     (cell,) = ab_report(ab_run(0.0, edit=timed)).cells
     return cell

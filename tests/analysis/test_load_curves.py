@@ -8,7 +8,7 @@ from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.analysis.validity import RULES_VERSION
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Objective, RateSweep, Slice, Trial
+from asgi_bench.model import RESPONSE_TIME, Objective, RateSweep, Slice, Trial
 from tests.synthetic_run import (
     OPEN_AND_SWEEP,
     SWEEP_SHARES,
@@ -194,7 +194,7 @@ def test_broken_histogram_of_a_step_names_the_cell(load: RateSweep, rules_versio
     """A slice whose histogram can't be read is an error with the cell, judged before or not."""
 
     def spoil(trial: Trial) -> Trial:
-        steps = tuple(replace(step, response_time_hdr="nonsense") for step in trial.slices)
+        steps = tuple(replace(step, times_hdr={RESPONSE_TIME: "nonsense"}) for step in trial.slices)
         return replace(trial, slices=steps, rules_version=rules_version)
 
     with pytest.raises(BenchError, match=r"^daphne/default/w1/hello/sweep.* is not an HDR"):

@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_bench.analysis.load_validity import load_findings
-from asgi_bench.model import Cell, ClosedLoop, ErrorCounts, Load, OpenLoop, RateSweep, Reason, Trial
+from asgi_bench.model import (
+    GENERATOR_LAG,
+    RESPONSE_TIME,
+    Cell,
+    ClosedLoop,
+    ErrorCounts,
+    Load,
+    OpenLoop,
+    RateSweep,
+    Reason,
+    Trial,
+)
 from tests.synthetic_run import CLOSED_64, make_trial
 
 replace = msgspec.structs.replace
@@ -106,7 +117,7 @@ def nagled(share: float, time_s: float, cpu_share: float) -> Trial:
     trial = sound(CLOSED_64)
     return replace(
         trial,
-        response_time_hdr=blob({0.001: 10_000 - slow, time_s: slow}),
+        times_hdr={RESPONSE_TIME: blob({0.001: 10_000 - slow, time_s: slow})},
         server_cpu_s=cpu_share * trial.duration_s,
     )
 
@@ -138,10 +149,10 @@ def test_nagle_is_a_plateau_while_the_server_idles(
 def lagging(load: Load, lag_s: dict[float, int], response_s: float) -> Trial:
     """A trial of these generator lags, its answers all after the same time."""
     responses = blob({response_s: sum(lag_s.values())})
-    trial = replace(sound(load), generator_lag_hdr=blob(lag_s), response_time_hdr=responses)
+    trial = replace(sound(load), times_hdr={GENERATOR_LAG: blob(lag_s), RESPONSE_TIME: responses})
     if not isinstance(load, RateSweep):
         return trial
-    steps = tuple(replace(step, response_time_hdr=responses) for step in trial.slices)
+    steps = tuple(replace(step, times_hdr={RESPONSE_TIME: responses}) for step in trial.slices)
     return replace(trial, slices=steps)
 
 
@@ -197,8 +208,7 @@ def kept(share: float, lag_s: float, *, overloaded: bool = False) -> Trial:
     return replace(
         trial,
         slices=(replace(piece, open_loop=figures),),
-        generator_lag_hdr=blob({lag_s: 1000}),
-        response_time_hdr=blob({0.1: 1000}),
+        times_hdr={GENERATOR_LAG: blob({lag_s: 1000}), RESPONSE_TIME: blob({0.1: 1000})},
     )
 
 
@@ -259,7 +269,7 @@ def test_findings_are_well_formed(
     trial = replace(
         trial,
         slices=(replace(piece, steal_s=steal, open_loop=figures),),
-        generator_lag_hdr=blob({lag_s: 1000}),
+        times_hdr={GENERATOR_LAG: blob({lag_s: 1000})},
     )
     findings = load_findings(trial, cell_under(OPEN_500))
     assert len({finding.code for finding in findings}) == len(findings)

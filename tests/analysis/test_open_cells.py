@@ -8,7 +8,7 @@ import pytest
 from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.analysis.estimates import Percentiles
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.model import ClosedLoop, Load, OpenFigures, OpenLoop, Trial
+from asgi_bench.model import RESPONSE_TIME, ClosedLoop, Load, OpenFigures, OpenLoop, Trial
 from tests.synthetic_histograms import histogram_blob
 from tests.synthetic_run import planned_cells, synthetic_run
 
@@ -114,7 +114,9 @@ def test_times_of_an_overloaded_round_are_left_out() -> None:
     def slow(trial: Trial) -> Trial:
         if trial.round:
             return trial
-        return overload(replace(trial, response_time_hdr=cell_times(0.5), service_time_hdr=None))
+        return overload(
+            replace(trial, times_hdr={**trial.times_hdr, RESPONSE_TIME: cell_times(0.5)})
+        )
 
     assert cell_of(OpenLoop(500), slow).response_time_s.max == pytest.approx(
         cell_of(OpenLoop(500)).response_time_s.max, rel=0.2

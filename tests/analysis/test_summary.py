@@ -10,7 +10,7 @@ from asgi_bench.analysis.estimates import Percentiles
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.analysis.validity import RULES_VERSION
 from asgi_bench.errors import BenchError
-from asgi_bench.model import ErrorCounts, Run, Trial
+from asgi_bench.model import RESPONSE_TIME, SERVICE_TIME, ErrorCounts, Run, Trial
 from tests.synthetic_run import (
     CLOSED_64,
     SERVERS,
@@ -155,9 +155,7 @@ def test_server_that_answers_nothing_right_has_no_rate() -> None:
 
     def silence(trial: Trial) -> Trial:
         pieces = tuple(replace(p, requests=0, errors=p.sent) for p in trial.slices)
-        return replace(
-            trial, slices=pieces, requests=0, errors=ErrorCounts(status=9), response_time_hdr=None
-        )
+        return replace(trial, slices=pieces, requests=0, errors=ErrorCounts(status=9), times_hdr={})
 
     _, silent = edited(silence)
     assert (silent.outcome, silent.validity) == ("ok", "invalid")
@@ -306,14 +304,14 @@ def test_without_known_cpus_nothing_is_oversubscribed() -> None:
 
 def test_broken_histogram_names_the_cell() -> None:
     """A histogram that can't be read is an error with the cell and the field."""
-    with pytest.raises(BenchError, match=r"daphne/default/w1/hello/c64: service_time_hdr is not"):
-        edited(lambda trial: replace(trial, service_time_hdr="nonsense"))
+    with pytest.raises(BenchError, match=r"daphne/default/w1/hello/c64: service_time is not"):
+        edited(lambda trial: replace(trial, times_hdr={SERVICE_TIME: "nonsense"}))
 
 
 def test_histogram_broken_for_the_rules_names_the_cell() -> None:
     """So is one that the rules stumble over first."""
     with pytest.raises(BenchError, match=r"daphne/default/w1/hello/c64, round 0: a histogram is"):
-        edited(lambda trial: replace(trial, response_time_hdr="nonsense"))
+        edited(lambda trial: replace(trial, times_hdr={RESPONSE_TIME: "nonsense"}))
 
 
 def test_trials_of_unplanned_cells_are_left_out() -> None:

@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 
 from asgi_bench.cli.plot import plot
 from asgi_bench.errors import UsageError
+from asgi_bench.model import RESPONSE_TIME
 from asgi_bench.reporting.charts import drawing
 from asgi_bench.reporting.page import write_page
 from asgi_bench.store.runs import read_run
@@ -98,7 +99,7 @@ def test_a_chart_that_cant_be_drawn_costs_itself_alone(
 def test_a_single_percentile_is_drawn_without_a_warning(said: Said, tmp_path: Path) -> None:
     """matplotlib has nothing to say about its axis."""
     (trial,) = synthetic_run(planned_cells()[:1], rounds=1).trials
-    few = msgspec.structs.replace(trial, response_time_hdr=histogram_blob(0.001, 30, 0.2))
+    few = msgspec.structs.replace(trial, times_hdr={RESPONSE_TIME: histogram_blob(0.001, 30, 0.2)})
     run = synthetic_run(planned_cells()[:1], rounds=1)
     result = invoke(str(store_run(msgspec.structs.replace(run, trials=(few,)), tmp_path)))
     said(result.stdout)

@@ -12,6 +12,7 @@ from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.cli.report import report
 from asgi_bench.errors import BenchError, UsageError
+from asgi_bench.model import RESPONSE_TIME
 from asgi_bench.reporting.documents import render_report
 from asgi_bench.reporting.tables import WIDTH
 from tests.situation import Said, situation
@@ -163,7 +164,7 @@ def test_a_damaged_histogram_costs_its_trial_alone(said: Said, tmp_path: Path) -
     """Every other cell keeps its figures, in each format."""
     run = synthetic_run(planned_cells()[:2], rounds=3)
     first, *others = run.trials
-    broken = msgspec.structs.replace(first, response_time_hdr="HISTFAAAbroken")
+    broken = msgspec.structs.replace(first, times_hdr={RESPONSE_TIME: "HISTFAAAbroken"})
     run = msgspec.structs.replace(run, trials=(broken, *others))
     result = invoke(str(store_run(run, tmp_path)), "--format", "json")
     said(result.stderr)

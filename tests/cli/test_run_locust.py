@@ -10,6 +10,7 @@ import pytest
 
 from asgi_bench.analysis.percentiles import merge_histograms
 from asgi_bench.load.generator import QUIT_TIMEOUT_S, WEB_PAGE, WEB_PORT
+from asgi_bench.model import RESPONSE_TIME
 from tests.command_line import TINY, Finished, background, in_process, told
 
 pytestmark = pytest.mark.slow
@@ -63,7 +64,7 @@ def test_a_locustfile_goes_through_the_same_accounting(scenario: Finished) -> No
         assert 0.4 <= piece.duration_s < 5
         assert trial.errors_total.total == 0
         assert trial.server_cpu_s > 0 and trial.load_cpu_s > 0
-        histogram = merge_histograms([trial.response_time_hdr])
+        histogram = merge_histograms([trial.times_hdr.get(RESPONSE_TIME)])
         assert histogram is not None and histogram.total == trial.requests
         (ended,) = (line for line in told(scenario.run_folder, trial) if "received" in line)
         assert trial.sent_total == ended["received"]
@@ -113,7 +114,7 @@ def test_fast_users_share_the_connections_of_a_cell(tmp_path: Path) -> None:
     assert (trial.outcome, trial.errors_total.total) == ("ok", 0)
     (piece,) = trial.slices
     assert trial.requests == piece.requests > 0
-    histogram = merge_histograms([trial.response_time_hdr])
+    histogram = merge_histograms([trial.times_hdr.get(RESPONSE_TIME)])
     assert histogram is not None and 0 < histogram.total <= trial.requests
     (ended,) = (line for line in told(done.run_folder, trial) if "received" in line)
     assert trial.sent_total == ended["received"]

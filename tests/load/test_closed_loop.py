@@ -10,6 +10,7 @@ from asgi_bench.load import closed_loop
 from asgi_bench.load.closed_loop import run_closed_loop
 from asgi_bench.load.connections import Connections, Taken
 from asgi_bench.load.openings import RETRY_NS
+from asgi_bench.model import RESPONSE_TIME
 from tests.known_answers import (
     BODY,
     KINDS,
@@ -101,7 +102,7 @@ def test_answers_that_never_repeat_are_right(known: KnownAnswers) -> None:
     client = load(target_at(server.port, connections=4), 0.2)
     counts = server.counts()
     assert client.correct == client.sent == counts.requests
-    assert len(client.stretch.latencies_ns) == client.correct - 4
+    assert len(client.stretch.times_ns[RESPONSE_TIME]) == client.correct - 4
 
 
 @pytest.mark.parametrize("script", [("large",), ("large-chunked",), ("large", "large-chunked")])
@@ -138,7 +139,7 @@ def test_latency_is_the_servers_delay(known: KnownAnswers) -> None:
     server = known.behave(Behaviour(delay_s=0.01))
     client = load(target_at(server.port, connections=4), 0.5)
     counts = server.counts()
-    ours, theirs = client.stretch.latencies_ns, counts.delays_ns
+    ours, theirs = client.stretch.times_ns[RESPONSE_TIME], counts.delays_ns
     assert min(ours) > min(theirs) >= 10_000_000
     # The way itself, of which a busy machine makes more: the fastest quarter is least hurt by it.
     way_ns = statistics.quantiles(ours)[0] - statistics.quantiles(theirs)[0]
@@ -153,9 +154,9 @@ def test_the_first_answer_of_each_connection_is_left_out_of_the_latencies(
     with closing(opened(target_at(server.port, connections=4))) as connections:
         first = run_closed_loop(connections, 0.3, go_on)
         second = run_closed_loop(connections, 0.1, go_on)
-    assert max(first.latencies_ns) < SLOW_S * 1e9 <= first.end_ns - first.begin_ns
+    assert max(first.times_ns[RESPONSE_TIME]) < SLOW_S * 1e9 <= first.end_ns - first.begin_ns
     for stretch in (first, second):
-        assert len(stretch.latencies_ns) == stretch.requests - 4 == stretch.sent - 4
+        assert len(stretch.times_ns[RESPONSE_TIME]) == stretch.requests - 4 == stretch.sent - 4
 
 
 def test_rates_count_to_the_last_answer(known: KnownAnswers) -> None:
@@ -339,7 +340,7 @@ def test_a_breath_finds_true_counts(known: KnownAnswers) -> None:
             return True
 
         stretch = run_closed_loop(connections, 0.3, look, poll_s=0, latencies_ns=latencies_ns)
-    assert stretch.latencies_ns is latencies_ns
+    assert stretch.times_ns[RESPONSE_TIME] is latencies_ns
     assert len({answered for answered, _, _ in seen}) > 3
     for answered, sent, timed in seen:
         assert answered <= sent <= answered + 4

@@ -1,3 +1,5 @@
+from functools import reduce
+
 import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
@@ -5,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asgi_bench.analysis.percentiles import merge_histograms as read_histograms
-from asgi_bench.load.histogram import HIGHEST_NS, Recording, encoded, merge_histograms
+from asgi_bench.load.histogram import HIGHEST_NS, Recording, encoded, merge_times
 
 # Three significant digits: no value is told more than this share above what it is.
 DIGITS = 1 / 1000
@@ -117,12 +119,13 @@ def test_recordings_merge_without_loss() -> None:
 
 @given(st.lists(st.lists(latencies_ns, max_size=40), min_size=1, max_size=4))
 def test_histograms_add_up_without_loss(parts: list[list[int]]) -> None:
-    """What several recorded is, bucket for bucket, what one would have."""
-    merged = None
-    for part in parts:
-        merged = merge_histograms(merged, encoded(part))
-    whole = encoded([value for part in parts for value in part])
-    ours, theirs = read_histograms([merged]), read_histograms([whole])
+    """What several recorded is, bucket for bucket, what one would have, for each time."""
+    alone = encoded({"service_time": [1]})
+    merged = reduce(merge_times, (encoded({"response_time": part}) for part in parts), alone)
+    whole = encoded({"response_time": [value for part in parts for value in part]})
+    assert merged["service_time"] == alone["service_time"]
+    blobs = [times_hdr.get("response_time") for times_hdr in (merged, whole)]
+    ours, theirs = (read_histograms([blob]) for blob in blobs)
     if theirs is None:
         assert ours is None
         return

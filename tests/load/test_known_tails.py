@@ -8,10 +8,11 @@ import numpy.typing as npt
 
 from asgi_bench.analysis.percentiles import merge_histograms
 from asgi_bench.load.arrivals import arrival_offsets_ns
-from asgi_bench.load.closed_loop import run_closed_loop
+from asgi_bench.load.closed_loop import Stretch, run_closed_loop
 from asgi_bench.load.connections import Connections
 from asgi_bench.load.histogram import Recording
-from asgi_bench.load.open_loop import OpenStretch, run_open_loop
+from asgi_bench.load.open_loop import run_open_loop
+from asgi_bench.model import RESPONSE_TIME, SERVICE_TIME
 from tests.known_answers import Behaviour, KnownAnswers
 from tests.load.loading import go_on, opened, target_at
 
@@ -58,7 +59,7 @@ def bias_ns(known: KnownAnswers) -> Nanoseconds:
     server = known.behave(Behaviour())
     with closing(opened(target_at(server.port, connections=64))) as connections:
         offsets_ns = arrival_offsets_ns(RATE_RPS, 0.4, 4, "poisson")
-        return recorded(follow(connections, offsets_ns, 0.4).response_ns)
+        return recorded(follow(connections, offsets_ns, 0.4).times_ns[RESPONSE_TIME])
 
 
 def differences(ours: Nanoseconds, truth: Nanoseconds, bias_ns: Nanoseconds) -> str:
@@ -68,10 +69,10 @@ def differences(ours: Nanoseconds, truth: Nanoseconds, bias_ns: Nanoseconds) -> 
     return "" if is_right.all() else f"{ours / 1e6} ms, and {truth / 1e6} ms are right"
 
 
-def follow(connections: Connections, offsets_ns: npt.NDArray[np.int64], s: float) -> OpenStretch:
+def follow(connections: Connections, offsets_ns: npt.NDArray[np.int64], s: float) -> Stretch:
     """Follow a schedule on open connections, to the last answer."""
     stretch = run_open_loop(connections, offsets_ns, s, go_on)
-    assert stretch.requests == stretch.due
+    assert stretch.requests == len(offsets_ns)
     return stretch
 
 
@@ -86,8 +87,8 @@ def test_a_fixed_delay_is_the_distribution(known: KnownAnswers) -> None:
             stretch = follow(connections, offsets_ns, 0.6)
         truth = exact(np.array(server.counts().delays_ns, dtype=float))
         assert truth[0] >= 20_000_000
-        return differences(recorded(stretch.response_ns), truth, bias) or differences(
-            recorded(stretch.service_ns), truth, bias
+        return differences(recorded(stretch.times_ns[RESPONSE_TIME]), truth, bias) or differences(
+            recorded(stretch.times_ns[SERVICE_TIME]), truth, bias
         )
 
     once(agrees)
@@ -114,7 +115,7 @@ def test_a_stall_is_the_tail_it_is_by_arithmetic(known: KnownAnswers) -> None:
         truth = exact(waits_ns((offsets_ns + stretch.begin_ns).astype(float), server.origin_ns))
         # A quarter of the time is stalled: the median isn't, and the tail nearly whole.
         assert truth[0] == 0 and truth[-1] > 80_000_000
-        return differences(recorded(stretch.response_ns), truth, bias)
+        return differences(recorded(stretch.times_ns[RESPONSE_TIME]), truth, bias)
 
     once(agrees)
 
@@ -126,8 +127,8 @@ def test_a_closed_loop_hides_the_same_tail(known: KnownAnswers) -> None:
         server = known.behave(STALL)
         with closing(opened(target_at(server.port, connections=4))) as connections:
             stretch = run_closed_loop(connections, 1.2, go_on)
-        (p99_ns,) = recorded(stretch.latencies_ns, [0.99])
-        assert max(stretch.latencies_ns) > 40_000_000
+        (p99_ns,) = recorded(stretch.times_ns[RESPONSE_TIME], [0.99])
+        assert max(stretch.times_ns[RESPONSE_TIME]) > 40_000_000
         return "" if p99_ns < 20_000_000 else f"p99 is {p99_ns / 1e6} ms"
 
     once(agrees)

@@ -13,7 +13,7 @@ import pytest
 from asgi_bench.analysis.percentiles import merge_histograms
 from asgi_bench.load.generator import LoadFault, LoadProcess, slice_arguments
 from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened
-from asgi_bench.model import ErrorCounts
+from asgi_bench.model import GENERATOR_LAG, RESPONSE_TIME, SERVICE_TIME, ErrorCounts
 from tests.known_answers import Behaviour, KnownAnswers, expected_errors
 from tests.load.loading import target_at
 from tests.load.locust_runs import read_table
@@ -72,7 +72,11 @@ def test_their_open_loops_are_one_schedule(two: LoadProcess, known: KnownAnswers
     assert load.sent == server.counts().requests - before
     # 300 are due: five standard deviations to either side.
     assert 213 < load.sent < 387
-    for blob in (closed.response_time_hdr, closed.service_time_hdr, closed.generator_lag_hdr):
+    for blob in (
+        closed.times_hdr.get(RESPONSE_TIME),
+        closed.times_hdr.get(SERVICE_TIME),
+        closed.times_hdr.get(GENERATOR_LAG),
+    ):
         histogram = merge_histograms([blob])
         assert histogram is not None and histogram.total == load.sent
 

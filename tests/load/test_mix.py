@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from asgi_bench.load.arrivals import arrival_offsets_ns
 from asgi_bench.load.closed_loop import Stretch, run_closed_loop
 from asgi_bench.load.mix import BLOCK, MixedConnections, drawn
-from asgi_bench.load.open_loop import OpenStretch, run_open_loop
+from asgi_bench.load.open_loop import run_open_loop
 from asgi_bench.load.target import Exchange, Target
+from asgi_bench.model import RESPONSE_TIME
 from asgi_bench.wire.http1 import encode_request
 from tests.known_answers import BODY, LARGE_BODY, SLOW_S, Behaviour, KnownAnswers
 from tests.load.loading import go_on, target_at
@@ -84,7 +85,7 @@ def closed(connections: MixedConnections, seconds: float) -> Stretch:
     return run_closed_loop(connections, seconds, go_on)
 
 
-def open_at_400(connections: MixedConnections, seconds: float) -> OpenStretch:
+def open_at_400(connections: MixedConnections, seconds: float) -> Stretch:
     """A stretch of open loop at 400/s."""
     return run_open_loop(
         connections, arrival_offsets_ns(400, seconds, 3, "poisson"), seconds, go_on
@@ -148,8 +149,8 @@ def test_a_slow_request_keeps_its_share_and_its_times() -> None:
     fast, slow = connections.tallies
     assert slow.correct == slow.sent
     assert abs(slow.sent - stretch.sent / 4) < 2 * (stretch.sent / BLOCK + 1)
-    assert len(stretch.turns) == len(stretch.latencies_ns)
-    for turn, latency_ns in zip(stretch.turns, stretch.latencies_ns, strict=True):
+    assert len(stretch.turns) == len(stretch.times_ns[RESPONSE_TIME])
+    for turn, latency_ns in zip(stretch.turns, stretch.times_ns[RESPONSE_TIME], strict=True):
         assert (latency_ns >= SLOW_S * 1e9) == (turn == 1)
     assert fast.correct == fast.sent
 

@@ -7,31 +7,24 @@ import pytest
 
 from asgi_bench.analysis.sweeps import is_overloaded, rate_ratio
 from asgi_bench.load.arrivals import arrival_offsets_ns
+from asgi_bench.load.closed_loop import Stretch
 from asgi_bench.load.connections import Connections
-from asgi_bench.load.open_loop import OpenStretch, run_open_loop
-from asgi_bench.model import OpenFigures
+from asgi_bench.load.open_loop import run_open_loop
+from asgi_bench.model import GENERATOR_LAG, RESPONSE_TIME, SERVICE_TIME, OpenFigures
 from tests.known_answers import KINDS, TIMELY, Behaviour, KnownAnswers, expected_errors
 from tests.load.loading import go_on, opened, target_at
 
 
-def follow(
-    connections: Connections, rate_rps: float, duration_s: float, seed: int = 1
-) -> OpenStretch:
+def follow(connections: Connections, rate_rps: float, duration_s: float, seed: int = 1) -> Stretch:
     """Follow a Poisson schedule on open connections."""
     offsets_ns = arrival_offsets_ns(rate_rps, duration_s, seed, "poisson")
     return run_open_loop(connections, offsets_ns, duration_s, go_on)
 
 
-def figures(stretch: OpenStretch) -> OpenFigures:
-    """The figures of a stretch as they are stored."""
-    return OpenFigures(
-        due=stretch.due,
-        sent_in_time=stretch.sent_in_time,
-        unsent=stretch.unsent,
-        outstanding=stretch.outstanding,
-        in_flight_max=stretch.in_flight_max,
-        spin_s=stretch.spin_s,
-    )
+def figures(stretch: Stretch) -> OpenFigures:
+    """What an open loop tells beside its counts."""
+    assert stretch.open_loop is not None
+    return stretch.open_loop
 
 
 def test_every_request_due_is_sent_and_answered(known: KnownAnswers) -> None:
@@ -39,10 +32,14 @@ def test_every_request_due_is_sent_and_answered(known: KnownAnswers) -> None:
     known.behave(Behaviour())
     with closing(opened(target_at(known.port))) as connections:
         stretch = follow(connections, 500, 0.6)
-        assert stretch.due == stretch.sent == stretch.requests == connections.sent
-    assert stretch.unsent == 0
-    assert known.counts().requests == stretch.due
-    assert len(stretch.response_ns) == len(stretch.lag_ns) == stretch.due
+        assert figures(stretch).due == stretch.sent == stretch.requests == connections.sent
+    assert figures(stretch).unsent == 0
+    assert known.counts().requests == figures(stretch).due
+    assert (
+        len(stretch.times_ns[RESPONSE_TIME])
+        == len(stretch.times_ns[GENERATOR_LAG])
+        == figures(stretch).due
+    )
 
 
 def test_response_time_counts_from_the_intended_moment(known: KnownAnswers) -> None:
@@ -50,10 +47,15 @@ def test_response_time_counts_from_the_intended_moment(known: KnownAnswers) -> N
     known.behave(Behaviour(delay_s=0.005))
     with closing(opened(target_at(known.port, connections=32))) as connections:
         stretch = follow(connections, 300, 0.6)
-    assert all(r >= s for r, s in zip(stretch.response_ns, stretch.service_ns, strict=True))
-    assert min(stretch.service_ns) >= 5_000_000
-    waited_ns = sum(stretch.response_ns) - sum(stretch.service_ns)
-    assert waited_ns >= sum(stretch.lag_ns) * 0.999
+    assert all(
+        r >= s
+        for r, s in zip(
+            stretch.times_ns[RESPONSE_TIME], stretch.times_ns[SERVICE_TIME], strict=True
+        )
+    )
+    assert min(stretch.times_ns[SERVICE_TIME]) >= 5_000_000
+    waited_ns = sum(stretch.times_ns[RESPONSE_TIME]) - sum(stretch.times_ns[SERVICE_TIME])
+    assert waited_ns >= sum(stretch.times_ns[GENERATOR_LAG]) * 0.999
 
 
 def test_requests_wait_for_a_free_connection_with_their_intended_time(known: KnownAnswers) -> None:
@@ -61,14 +63,14 @@ def test_requests_wait_for_a_free_connection_with_their_intended_time(known: Kno
     known.behave(Behaviour(delay_s=0.02))
     with closing(opened(target_at(known.port, connections=1))) as connections:
         stretch = follow(connections, 150, 0.5)
-    assert stretch.in_flight_max == 1
-    assert stretch.requests == stretch.due
-    assert max(stretch.response_ns) > 10 * max(min(stretch.service_ns), 1)
+    assert figures(stretch).in_flight_max == 1
+    assert stretch.requests == figures(stretch).due
+    assert max(stretch.times_ns[RESPONSE_TIME]) > 10 * max(min(stretch.times_ns[SERVICE_TIME]), 1)
     assert is_overloaded(figures(stretch))
     kept = rate_ratio([figures(stretch)])
     assert kept is not None and kept < 0.9
     # Waiting for the server's connection is no lag of the generator.
-    assert float(np.median(stretch.lag_ns)) < 20_000_000
+    assert float(np.median(stretch.times_ns[GENERATOR_LAG])) < 20_000_000
 
 
 def test_what_never_finds_a_connection_is_a_time_out(known: KnownAnswers) -> None:
@@ -78,9 +80,9 @@ def test_what_never_finds_a_connection_is_a_time_out(known: KnownAnswers) -> Non
         stretch = follow(connections, 100, 0.3)
         errors = connections.errors
     assert stretch.requests == 0
-    assert stretch.unsent > 0
-    assert errors["timeout"] == stretch.due
-    assert stretch.sent + stretch.unsent == stretch.due
+    assert figures(stretch).unsent > 0
+    assert errors["timeout"] == figures(stretch).due
+    assert stretch.sent + figures(stretch).unsent == figures(stretch).due
 
 
 @pytest.mark.parametrize("kind", TIMELY)
@@ -97,9 +99,13 @@ def test_counts_equal_the_servers_own(known: KnownAnswers, kind: str) -> None:
     assert client.sent == stretch.sent == counts.requests
     assert {kind: n for kind, n in client.errors.items() if n} == errors
     assert stretch.requests == counts.requests - sum(errors.values())
-    assert (stretch.due, stretch.unsent) == (stretch.sent, 0)
-    assert len(stretch.response_ns) == len(stretch.service_ns) == stretch.requests
-    assert len(stretch.lag_ns) == stretch.sent
+    assert (figures(stretch).due, figures(stretch).unsent) == (stretch.sent, 0)
+    assert (
+        len(stretch.times_ns[RESPONSE_TIME])
+        == len(stretch.times_ns[SERVICE_TIME])
+        == stretch.requests
+    )
+    assert len(stretch.times_ns[GENERATOR_LAG]) == stretch.sent
     assert counts.connections == 64 + client.reconnects
     assert client.unasked == 0
 
@@ -109,14 +115,14 @@ def test_counts_equal_the_servers_own_when_all_goes_wrong_at_once(known: KnownAn
     server = known.behave(Behaviour(script=TIMELY))
     with closing(opened(target_at(server.port, connections=8, timeout_s=0.4))) as client:
         stretch = follow(client, 400, 0.8)
-        given_up = stretch.unsent
+        given_up = figures(stretch).unsent
     counts = server.counts()
     errors = expected_errors(counts)
     errors["timeout"] += given_up
     assert client.sent == counts.requests
     assert {kind: n for kind, n in client.errors.items() if n} == errors
-    assert stretch.due == counts.requests + given_up
-    assert stretch.requests + sum(errors.values()) == stretch.due
+    assert figures(stretch).due == counts.requests + given_up
+    assert stretch.requests + sum(errors.values()) == figures(stretch).due
     assert counts.connections == 8 + client.reconnects
 
 
@@ -130,7 +136,7 @@ def test_answers_that_come_before_their_request_is_wholly_sent(known: KnownAnswe
     counts = server.counts()
     assert client.error_counts.total == 0
     assert client.sent == stretch.sent == stretch.requests == counts.requests
-    assert (stretch.due, stretch.unsent) == (stretch.sent, 0)
+    assert (figures(stretch).due, figures(stretch).unsent) == (stretch.sent, 0)
     assert counts.connections == 1 + client.reconnects
     assert client.reconnects > 0
 
@@ -142,7 +148,7 @@ def test_wrong_answers_have_no_latency(known: KnownAnswers, kind: str) -> None:
     with closing(opened(target_at(known.port))) as connections:
         stretch = follow(connections, 400, 0.4)
         assert connections.errors[kind] == connections.sent - stretch.requests > 0
-    assert len(stretch.response_ns) == stretch.requests
+    assert len(stretch.times_ns[RESPONSE_TIME]) == stretch.requests
 
 
 def test_resets_are_errors_and_the_schedule_goes_on(known: KnownAnswers) -> None:
@@ -151,7 +157,7 @@ def test_resets_are_errors_and_the_schedule_goes_on(known: KnownAnswers) -> None
     with closing(opened(target_at(known.port))) as connections:
         stretch = follow(connections, 300, 0.5)
         assert connections.errors["reset"] > 0
-        assert stretch.requests + connections.errors["reset"] == stretch.due
+        assert stretch.requests + connections.errors["reset"] == figures(stretch).due
         assert connections.reconnects == connections.errors["reset"]
 
 

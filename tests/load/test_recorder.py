@@ -16,6 +16,7 @@ from asgi_bench.analysis.percentiles import merge_histograms
 from asgi_bench.load.generator import LoadFault, LoadProcess, Refusal, stock_arguments
 from asgi_bench.load.messages import Close, Closed, Load, Loaded
 from asgi_bench.load.user import STRETCH_S
+from asgi_bench.model import RESPONSE_TIME
 from tests.analysis.test_credit_validity import why_not_credited
 from tests.known_answers import Behaviour, KnownAnswers, expected_errors
 from tests.situation import Said, situation
@@ -130,7 +131,7 @@ def test_the_response_times_are_those_of_the_slices(known: KnownAnswers, tmp_pat
         process.ask(Load("/", 0.3, (), is_step=True), Loaded, TIMEOUT_S)
         slices = [sliced(process, server, 0.7 * STRETCH_S) for _ in range(4)]
         closed = process.ask(Close("/"), Closed, TIMEOUT_S)
-    histogram = merge_histograms([closed.response_time_hdr])
+    histogram = merge_histograms([closed.times_hdr.get(RESPONSE_TIME)])
     assert histogram is not None
     requests = sum(piece.loaded.requests for piece in slices)
     # A slice that is shorter than a stretch has part in two of them at most, one that lasts longer

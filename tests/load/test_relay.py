@@ -70,9 +70,7 @@ ONE = Loaded(
     open_loop=OpenFigures(100, 99, 0, (1, 2, 3, 4), 5, 0.25),
     accounted_share=0.97,
     load_wait_s=0.01,
-    response_time_hdr=encoded([20, 30]),
-    service_time_hdr=encoded([10, 20]),
-    generator_lag_hdr=encoded([1, 2]),
+    times_hdr=encoded({"response_time": [20, 30], "service_time": [10, 20]}),
 )
 OTHER = Loaded(
     begin_s=10.001,
@@ -85,9 +83,7 @@ OTHER = Loaded(
     open_loop=OpenFigures(51, 50, 1, (0, 1, 0, 1), 2, 0.5),
     accounted_share=0.99,
     load_wait_s=0.02,
-    response_time_hdr=encoded([40]),
-    service_time_hdr=encoded([30]),
-    generator_lag_hdr=encoded([3]),
+    times_hdr=encoded({"response_time": [40], "generator_lag": [3]}),
 )
 
 
@@ -103,18 +99,18 @@ def test_a_slice_of_several_is_one_slice() -> None:
     assert merged.open_loop == OpenFigures(151, 149, 1, (1, 3, 3, 5), 7, 0.75)
     # One process's shortfall is not made up for by another's.
     assert merged.accounted_share == 0.97
-    assert merged.response_time_hdr == encoded([20, 30, 40])
-    assert merged.service_time_hdr == encoded([10, 20, 30])
-    assert merged.generator_lag_hdr == encoded([1, 2, 3])
+    times_ns = {"response_time": [20, 30, 40], "service_time": [10, 20], "generator_lag": [3]}
+    assert merged.times_hdr == encoded(times_ns)
 
 
 def test_the_rest_adds_up_too() -> None:
     """Greetings, ramps and totals of all."""
     assert merge([Ready((1,)), Ready((2,))]) == Ready((1, 2))
     assert merge([Opened(5.0, (1,)), Opened(6.0, (2,))]) == Opened(11.0, (1, 2))
-    one = Closed(encoded([10]), 1, 2, 30, ErrorCounts(reset=1), 150)
-    other = Closed(None, 1, 0, 12, ErrorCounts(body=1), None)
-    assert merge([one, other]) == Closed(encoded([10]), 2, 2, 42, ErrorCounts(body=1, reset=1), 150)
+    times_hdr = encoded({"response_time": [10]})
+    one = Closed(times_hdr, 1, 2, 30, ErrorCounts(reset=1), 150)
+    other = Closed({}, 1, 0, 12, ErrorCounts(body=1), None)
+    assert merge([one, other]) == Closed(times_hdr, 2, 2, 42, ErrorCounts(body=1, reset=1), 150)
 
 
 def test_wrong_answers_of_all_are_one_list() -> None:
@@ -122,7 +118,7 @@ def test_wrong_answers_of_all_are_one_list() -> None:
     late = WrongAnswer("status", "GET /", "status 500 instead of 200", 2.0, 5, status=500)
     early = msgspec.structs.replace(late, at_s=1.0, count=3, body="'pool'")
     other = msgspec.structs.replace(late, status=429, at_s=3.0)
-    bare = Closed(None, 0, 0, 0, ErrorCounts(), None)
+    bare = Closed({}, 0, 0, 0, ErrorCounts(), None)
     one = msgspec.structs.replace(bare, wrong_answers=(late,), wrong_by_port={1: 5}, unanswered=2)
     two = msgspec.structs.replace(
         bare, wrong_answers=(early, other), wrong_by_port={2: 8}, unanswered=1

@@ -21,7 +21,7 @@ LOADED = Loaded(
 )
 CPU = SliceCpu({11: 0.25, 12: 0.125})
 CLOSED = Closed(
-    response_time_hdr="response",
+    times_hdr={"response_time": "response"},
     clamped=1,
     reconnects=3,
     sent_total=250,
@@ -63,7 +63,8 @@ def test_totals_hold_the_probes_too(draft: TrialDraft) -> None:
     trial = draft.finish()
     assert trial.sent_total == 2 + 250
     assert trial.errors_total == ErrorCounts(status=5)
-    assert (trial.response_time_hdr, trial.clamped, trial.reconnects) == ("response", 1, 3)
+    assert trial.times_hdr == {"response_time": "response"}
+    assert (trial.clamped, trial.reconnects) == (1, 3)
     assert trial.response_bytes == 54
 
 
@@ -117,33 +118,27 @@ def step_of(time_ns: int, *, unsent: int = 0) -> Loaded:
     return msgspec.structs.replace(
         LOADED,
         open_loop=OpenFigures(100, 100, unsent, (0, 0, 0, 0), 4, 0.0),
-        response_time_hdr=encoded([time_ns]),
-        service_time_hdr=encoded([time_ns - 1]),
-        generator_lag_hdr=encoded([time_ns - 2]),
+        times_hdr=encoded({"response_time": [time_ns], "generator_lag": [time_ns - 2]}),
     )
 
 
 def test_a_sweep_has_the_times_and_lags_of_what_the_server_could_take(draft: TrialDraft) -> None:
-    """Service times and lags of steps that overloaded it are left out; response times are apart."""
+    """Lags of steps that overloaded it are left out; response times are apart."""
     draft.add(step_of(300), CPU, offered_rps=50.0)
     draft.add(step_of(900, unsent=1), CPU, offered_rps=200.0)
     draft.add(step_of(600), CPU, offered_rps=100.0)
-    draft.close(msgspec.structs.replace(CLOSED, response_time_hdr=None))
+    draft.close(msgspec.structs.replace(CLOSED, times_hdr={}))
     trial = draft.finish()
-    assert trial.service_time_hdr == encoded([299, 599])
-    assert trial.generator_lag_hdr == encoded([298, 598])
-    assert trial.response_time_hdr is None
-    assert [piece.response_time_hdr for piece in trial.slices] == [
-        encoded([time_ns]) for time_ns in (300, 900, 600)
+    assert trial.times_hdr == encoded({"generator_lag": [298, 598]})
+    assert [piece.times_hdr for piece in trial.slices] == [
+        encoded({"response_time": [time_ns]}) for time_ns in (300, 900, 600)
     ]
 
 
 def test_other_loads_have_the_histograms_of_the_load_process(draft: TrialDraft) -> None:
     """Slices without histograms of their own add nothing to them."""
     draft.add(LOADED, CPU)
-    draft.add(
-        msgspec.structs.replace(step_of(300), service_time_hdr=None, generator_lag_hdr=None), CPU
-    )
-    draft.close(msgspec.structs.replace(CLOSED, service_time_hdr="s", generator_lag_hdr="lag"))
-    trial = draft.finish()
-    assert (trial.service_time_hdr, trial.generator_lag_hdr) == ("s", "lag")
+    draft.add(msgspec.structs.replace(step_of(300), times_hdr={}), CPU)
+    times_hdr = {"service_time": "s", "generator_lag": "lag"}
+    draft.close(msgspec.structs.replace(CLOSED, times_hdr=times_hdr))
+    assert draft.finish().times_hdr == times_hdr

@@ -82,7 +82,7 @@ class StandIn:
                     server_clocks_s={},
                     load_cpu_s=0.0,
                 )
-        return Closed(None, 0, 0, 20, ErrorCounts(), None)
+        return Closed({}, 0, 0, 20, ErrorCounts(), None)
 
     @property
     def loads(self) -> list[Load]:

@@ -46,7 +46,7 @@ class StandIn:
         """Answer at once."""
         name = command.name.partition("/")[0]
         if isinstance(command, Close):
-            return Closed(None, 0, 0, 30, ErrorCounts(), None)
+            return Closed({}, 0, 0, 30, ErrorCounts(), None)
         if not command.pids and name not in self.order:
             self.order.append(name)
         if name == "two":

@@ -7,6 +7,7 @@ import pytest
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.errors import ExitCode
 from asgi_bench.measurement import expectations
+from asgi_bench.model import RESPONSE_TIME
 from tests.command_line import SERVERS, Finished, in_process
 from tests.situation import Said, situation
 
@@ -111,7 +112,7 @@ def test_what_connecting_costs_is_told_apart(mixed: Finished, said: Said) -> Non
     """The trial is valid, and response times are there."""
     (trial,) = mixed.run.trials
     (reason,) = [one for one in trial.validity_reasons if one.code == "reconnects"]
-    assert (reason.level, trial.response_time_hdr is not None) == ("valid", True)
+    assert (reason.level, trial.times_hdr.get(RESPONSE_TIME) is not None) == ("valid", True)
     # Two of eleven requests, drawn evenly.
     assert 0.1 < (reason.value or 0) < 0.3
     said(reason.text)

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from asgi_bench.errors import BenchError
-from asgi_bench.model import SCHEMA_VERSION
+from asgi_bench.model import SCHEMA_VERSION, TIME_NAMES, RequestFigures
 from asgi_bench.store import migrations
 from asgi_bench.store.migrations import MIGRATIONS, RUN_SCHEMA, Migration, migration_path
 from asgi_bench.store.runs import read_run
@@ -42,8 +42,28 @@ def test_old_folder_is_read_as_the_new_one(tmp_path: Path, monkeypatch: pytest.M
     folder = store_run(synthetic_run(planned_cells()[:1], rounds=2), tmp_path)
     expected = read_run(folder)
     age(folder)
-    monkeypatch.setitem(migrations.MIGRATIONS, 0, FROM_0)
+    later = {version: Migration(header=dict, trial=dict) for version in MIGRATIONS}
+    for version, step in (later | {0: FROM_0}).items():
+        monkeypatch.setitem(migrations.MIGRATIONS, version, step)
     assert read_run(folder) == expected
+
+
+def test_histograms_of_version_1_are_found_by_their_names(tmp_path: Path) -> None:
+    """Those of trials, of their requests and of steps; what was null isn't there."""
+    folder = store_run(synthetic_run(planned_cells()[:1], rounds=1), tmp_path)
+    (expected,) = read_run(folder).trials
+    header = msgspec.json.decode((folder / "run.json").read_bytes())
+    (folder / "run.json").write_bytes(msgspec.json.encode(header | {"schema_version": 1}))
+    blobs = expected.times_hdr
+    steps = [msgspec.structs.replace(piece, times_hdr=blobs) for piece in expected.slices]
+    requests = (RequestFigures("list", times_hdr=blobs), RequestFigures("order"))
+    expected = msgspec.structs.replace(expected, slices=tuple(steps), by_request=requests)
+    raw = msgspec.to_builtins(expected)
+    for part in (raw, *raw["slices"], *raw["by_request"]):
+        times_hdr = part.pop("times_hdr")
+        part |= {f"{name}_hdr": times_hdr.get(name) for name in TIME_NAMES}
+    (folder / "trials.jsonl").write_bytes(msgspec.json.encode(raw) + b"\n")
+    assert read_run(folder).trials == (expected,)
 
 
 def test_version_without_a_way_up_is_refused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from asgi_bench.analysis.pooling import merged
 from asgi_bench.analysis.regression import measured
 from asgi_bench.analysis.sample_sizes import few_samples
 from asgi_bench.model import (
+    RESPONSE_TIME,
     AbReport,
     Cell,
     CellVerdict,
@@ -84,5 +85,5 @@ def _of_all_blocks(
 def _pooled(
     cell: Cell, blocks: Iterable[Mapping[Role, Trial]], roles: Iterable[Role]
 ) -> Histogram | None:
-    blobs = [sides[role].response_time_hdr for role in roles for sides in blocks]
-    return merged(cell.key, "response_time_hdr", blobs)
+    blobs = [sides[role].times_hdr.get(RESPONSE_TIME) for role in roles for sides in blocks]
+    return merged(cell.key, RESPONSE_TIME, blobs)

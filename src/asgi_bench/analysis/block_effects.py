@@ -14,7 +14,15 @@ from asgi_bench.analysis.cell_validity import is_usable
 from asgi_bench.analysis.metrics import FIGURES
 from asgi_bench.analysis.percentiles import mean_s, merge_histograms, quantile_s
 from asgi_bench.analysis.sweeps import is_trial_overloaded
-from asgi_bench.model import Cell, ClosedLoop, GateMetric, Role, Slice, Trial
+from asgi_bench.model import (
+    RESPONSE_TIME,
+    Cell,
+    ClosedLoop,
+    GateMetric,
+    Role,
+    Slice,
+    Trial,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -145,12 +153,12 @@ def is_baseline_overloaded(sides: Mapping[Role, Trial]) -> bool:
 
 
 def _quantile_s(quantile: float, trial: Trial) -> float | None:
-    histogram = merge_histograms([trial.response_time_hdr])
+    histogram = merge_histograms([trial.times_hdr.get(RESPONSE_TIME)])
     return quantile_s(histogram, quantile) if histogram else None
 
 
 def _mean_s(trial: Trial) -> float | None:
-    histogram = merge_histograms([trial.response_time_hdr])
+    histogram = merge_histograms([trial.times_hdr.get(RESPONSE_TIME)])
     return mean_s(histogram) if histogram else None
 
 

@@ -16,7 +16,15 @@ from asgi_bench.analysis.sample_sizes import unshown_points
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.sweeps import Bracket, bracket, open_figures, rate_ratio, taken_slices
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Objective, Plan, RateSweep, Reason, Slice, Trial
+from asgi_bench.model import (
+    RESPONSE_TIME,
+    Objective,
+    Plan,
+    RateSweep,
+    Reason,
+    Slice,
+    Trial,
+)
 
 
 def sweep_report(sample: Sample, plan: Plan) -> SweepReport:
@@ -82,8 +90,8 @@ def _point(cell: str, share: float, steps: Sequence[Slice]) -> SweepPoint:
     overloaded = 2 * len(taken) <= len(steps)
     response = None
     if not overloaded:
-        blobs = (step.response_time_hdr for step in taken)
-        response = merged(cell, "a slice's response_time_hdr", blobs)
+        blobs = (step.times_hdr.get(RESPONSE_TIME) for step in taken)
+        response = merged(cell, f"a slice's {RESPONSE_TIME}", blobs)
     rates_rps = [step.offered_rps for step in steps if step.offered_rps is not None]
     return SweepPoint(
         share=share,

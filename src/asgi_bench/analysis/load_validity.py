@@ -17,6 +17,8 @@ from asgi_bench.analysis.sweeps import (
 from asgi_bench.analysis.turnover_validity import is_cpu_known
 from asgi_bench.analysis.worker_validity import worker_findings
 from asgi_bench.model import (
+    GENERATOR_LAG,
+    RESPONSE_TIME,
     Cell,
     ClosedLoop,
     OpenLoop,
@@ -64,8 +66,10 @@ def load_findings(trial: Trial, cell: Cell) -> tuple[Reason, ...]:
 def _response(trial: Trial, cell: Cell) -> Histogram | None:
     """The response times; of a sweep those of the rates that the server could take."""
     if not isinstance(cell.load, RateSweep):
-        return merge_histograms([trial.response_time_hdr])
-    return merge_histograms(step.response_time_hdr for step in taken_slices(trial.slices))
+        return merge_histograms([trial.times_hdr.get(RESPONSE_TIME)])
+    return merge_histograms(
+        step.times_hdr.get(RESPONSE_TIME) for step in taken_slices(trial.slices)
+    )
 
 
 def _accounted(slices: Sequence[Slice], cell: Cell) -> Reason | None:
@@ -135,7 +139,7 @@ def _lag(trial: Trial, response: Histogram | None) -> Reason | None:
     Requests that were late are counted: a percentile of few requests is an accident, and a schedule
     of a second has too few for a p99.
     """
-    lag = merge_histograms([trial.generator_lag_hdr])
+    lag = merge_histograms([trial.times_hdr.get(GENERATOR_LAG)])
     response_s = None if response is None else quantile_s(response, 0.5)
     if lag is None or response_s is None:
         return None
@@ -163,7 +167,7 @@ def _rate(trial: Trial, response: Histogram | None) -> Reason | None:
     if kept is None:
         return None
     is_overload = is_trial_overloaded(trial)
-    lag = merge_histograms([trial.generator_lag_hdr])
+    lag = merge_histograms([trial.times_hdr.get(GENERATOR_LAG)])
     late_s = (quantile_s(lag, 0.5) if lag else None) or 0.0
     response_s = (quantile_s(response, 0.5) if response else None) or 0.0
     # Waiting for a connection is the server's doing and no lag. Where requests pile up anyway,

@@ -8,7 +8,7 @@ from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.analysis.turnover_validity import is_cpu_known
 from asgi_bench.analysis.validity import sent_in_slices
 from asgi_bench.errors import BenchError
-from asgi_bench.model import ClosedLoop, Load, Trial
+from asgi_bench.model import RESPONSE_TIME, ClosedLoop, Load, Trial
 
 
 def server_cpu_s_per_request(trial: Trial) -> float | None:
@@ -25,7 +25,7 @@ def response_time_p50_s(trial: Trial) -> float | None:
     if is_trial_overloaded(trial):
         return None
     try:
-        histogram = merge_histograms([trial.response_time_hdr])
+        histogram = merge_histograms([trial.times_hdr.get(RESPONSE_TIME)])
     except BenchError as error:
         raise BenchError(f"{trial.cell}, round {trial.round}: a histogram is {error}") from None
     return None if histogram is None else quantile_s(histogram, 0.5)

@@ -10,7 +10,7 @@ from asgi_bench.analysis.sweeps import (
     rate_ratio,
 )
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Objective, Trial
+from asgi_bench.model import RESPONSE_TIME, Objective, Trial
 
 
 def kept_rate_rps(objective: Objective, trial: Trial) -> float | None:
@@ -36,7 +36,7 @@ def holds(sample: Sample, objective: Objective) -> bool:
         return False
     try:
         histogram = merge_histograms(
-            trial.response_time_hdr for trial in trials if not is_trial_overloaded(trial)
+            trial.times_hdr.get(RESPONSE_TIME) for trial in trials if not is_trial_overloaded(trial)
         )
     except BenchError as error:
         raise BenchError(f"{sample.planned.cell.key}: a histogram is {error}") from None

@@ -7,7 +7,7 @@ from asgi_bench.analysis.percentiles import percentiles_s
 from asgi_bench.analysis.pooling import error_totals, merged
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.sweeps import is_trial_overloaded
-from asgi_bench.model import Plan, Request, RequestFigures, Trial
+from asgi_bench.model import RESPONSE_TIME, Plan, Request, RequestFigures, Trial
 
 
 def by_request(sample: Sample, plan: Plan) -> tuple[RequestReport, ...]:
@@ -33,8 +33,8 @@ def _entry(sample: Sample, request: Request, share: float) -> RequestReport:
     ]
     times = merged(
         sample.planned.cell.key,
-        f"response_time_hdr of {request.name}",
-        [each.response_time_hdr for each in _figures(timed, request.name)],
+        f"{RESPONSE_TIME} of {request.name}",
+        [each.times_hdr.get(RESPONSE_TIME) for each in _figures(timed, request.name)],
     )
     return RequestReport(
         name=request.name,

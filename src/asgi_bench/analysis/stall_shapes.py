@@ -14,7 +14,7 @@ import numpy.typing as npt
 from asgi_bench.analysis.block_effects import TIMES, TOTALS, BlockEffect
 from asgi_bench.analysis.doubts import Blocks
 from asgi_bench.analysis.percentiles import merge_histograms
-from asgi_bench.model import GateMetric, MetricVerdict, Role, Slice
+from asgi_bench.model import RESPONSE_TIME, GateMetric, MetricVerdict, Role, Slice
 
 Floats = npt.NDArray[np.float64]
 
@@ -185,7 +185,9 @@ def _cpu(piece: Slice) -> tuple[float, int]:
 
 def _requests(blocks: Blocks, roles: Sequence[Role]) -> list[_Costs]:
     """The response times of these sides in all blocks together."""
-    blobs = [sides[role].response_time_hdr for sides in blocks.values() for role in roles]
+    blobs = [
+        sides[role].times_hdr.get(RESPONSE_TIME) for sides in blocks.values() for role in roles
+    ]
     merged = merge_histograms(blobs)
     if merged is None:
         return []

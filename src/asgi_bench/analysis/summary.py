@@ -26,9 +26,17 @@ from asgi_bench.analysis.settings import settings_of
 from asgi_bench.analysis.stopping import is_looked, reached
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_ratio
 from asgi_bench.analysis.validity import load_busy_s, load_cpu_share, sent_in_slices
-from asgi_bench.model import OpenLoop, Plan, RateSweep, Run, RunHeader, Trial
-
-LAG = "generator_lag_hdr"
+from asgi_bench.model import (
+    GENERATOR_LAG,
+    RESPONSE_TIME,
+    TIME_NAMES,
+    OpenLoop,
+    Plan,
+    RateSweep,
+    Run,
+    RunHeader,
+    Trial,
+)
 
 
 class Survey(NamedTuple):
@@ -56,7 +64,7 @@ def survey(run: Run) -> Survey:
     plan = run.header.plan
     sweeps = [s for s in samples.values() if isinstance(s.planned.cell.load, RateSweep)]
     others = [s for s in samples.values() if not isinstance(s.planned.cell.load, RateSweep)]
-    times = {s.planned.cell.key: _histogram(s, "response_time_hdr") for s in others}
+    times = {s.planned.cell.key: _histogram(s, RESPONSE_TIME) for s in others}
     ranking = rank_cells(others, looked=is_looked(plan))
     cells = (_cell(s, samples, plan, times[s.planned.cell.key]) for s in others)
     report = Report(
@@ -73,18 +81,18 @@ def survey(run: Run) -> Survey:
     return Survey(report, known, samples)
 
 
-def _histogram(sample: Sample, field: str) -> Histogram | None:
-    """One of a cell's histograms, merged over the trials its estimates rest on.
+def _histogram(sample: Sample, time: str) -> Histogram | None:
+    """The histogram of one of a cell's times, merged over the trials its estimates rest on.
 
     Latencies of an overloaded trial only tell how long its schedule was, so they are left out; and
     a cell that was overloaded has none. Raises BenchError for text that is no histogram, naming
-    cell and field.
+    cell and time.
     """
     trials: Sequence[Trial] = sample.estimating
-    if field != LAG:
+    if time != GENERATOR_LAG:
         trials = [] if sample.overloaded else [t for t in trials if not is_trial_overloaded(t)]
-    blobs = (getattr(trial, field) for trial in trials)
-    return merged(sample.planned.cell.key, field, blobs)
+    blobs = (trial.times_hdr.get(time) for trial in trials)
+    return merged(sample.planned.cell.key, time, blobs)
 
 
 def _run_facts(header: RunHeader, samples: Mapping[str, Sample]) -> RunFacts:
@@ -110,20 +118,20 @@ def _cell(
     figures = [each for trial in used for each in open_figures(trial.slices)]
     facts = cell_facts(sample, plan)
     few = unshown_percentiles(response_times, facts.load)
+    times = {time: _histogram(sample, time) for time in TIME_NAMES if time != RESPONSE_TIME}
+    times_s = {f"{time}_s": percentiles_s(found) for time, found in times.items()}
     growth, costs = growth_interval(used, looked=is_looked(plan)), costs_of(used)
     grows = growth_findings(growth, costs.server_pss_kept_bytes, used)
     facts = msgspec.structs.replace(facts, validity_reasons=(*facts.validity_reasons, *few, *grows))
     return CellReport(
-        **msgspec.structs.asdict(facts),
+        **msgspec.structs.asdict(facts) | times_s,
+        response_time_s=percentiles_s(response_times),
         throughput_rps=interval_over(trial.throughput_rps for trial in used),
         throughput_ratio=_ratio(sample, samples, plan, lambda trial: trial.throughput_rps),
         server_cpu_s_per_request=interval_over(map(server_cpu_s_per_request, used)),
         server_pss_bytes=_pss_bytes(used),
         load_cpu_s_per_request=interval_over(map(_load_cpu_s_per_request, used)).value,
         load_cpu_share=_load_share(used, plan),
-        response_time_s=percentiles_s(response_times),
-        service_time_s=percentiles_s(_histogram(sample, "service_time_hdr")),
-        generator_lag_s=percentiles_s(_histogram(sample, LAG)),
         offered_rps=_offered_rps(sample),
         rate_ratio=rate_ratio(figures),
         overloaded=sample.overloaded,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from asgi_bench.analysis.percentiles import merge_histograms
-from asgi_bench.model import Objective, OpenFigures, Slice, Trial
+from asgi_bench.model import RESPONSE_TIME, Objective, OpenFigures, Slice, Trial
 
 # A schedule that isn't kept to this share within its time was more than the server could take.
 LEAST_KEPT_SHARE = 0.98
@@ -70,13 +70,13 @@ def rate_ratio(figures: Sequence[OpenFigures]) -> float | None:
 def keeps(step: Slice, objective: Objective) -> bool:
     """Whether a step of a sweep kept the objective: no growing backlog, no errors, in time."""
     figures = step.open_loop
-    if figures is None or step.response_time_hdr is None or is_overloaded(figures):
+    if figures is None or step.times_hdr.get(RESPONSE_TIME) is None or is_overloaded(figures):
         return False
     if step.errors > MOST_ERRORS_SHARE * max(step.sent, 1):
         return False
     if (rate_ratio([figures]) or 0.0) < LEAST_KEPT_SHARE:
         return False
-    histogram = merge_histograms([step.response_time_hdr])
+    histogram = merge_histograms([step.times_hdr.get(RESPONSE_TIME)])
     if histogram is None:
         return False
     late = histogram.counts[histogram.values_ns > objective.limit_s * 1e9].sum()

@@ -8,6 +8,7 @@ import msgspec
 
 from asgi_bench.load.connections import READ_BYTES, Connections, Taken
 from asgi_bench.load.originals import EPOLLIN
+from asgi_bench.model import RESPONSE_TIME, OpenFigures
 
 # Housekeeping (time-outs, retries) runs at this grain; a ramp opens a connection at each.
 SWEEP_NS = 20_000_000
@@ -21,23 +22,35 @@ ONE_WRITE_BYTES = 16 * 1024
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """What a stretch of load gave; times are `perf_counter_ns`, from first send to last answer.
-
-    `latencies_ns` leaves out each connection's first answer, which waited for the burst that
-    starts the stretch; `requests` counts every correct answer, `sent` everything sent.
-    `accounted_share` is the sum of all response times over the sum of the connections' times from
-    first send to last answer: what falls short of 1, a connection waited for the generator. One
-    that took a closed one's place counts from its own first send, and what got no answer counts
-    on neither side. Where several requests are sent, `turns` says of which each latency is.
-    """
+    """What a stretch of load gave, in either loop."""
 
     begin_ns: int
     end_ns: int
+    """From the first send to the last answer, on `perf_counter_ns`."""
     requests: int
+    """Every correct answer."""
     sent: int
-    latencies_ns: list[int]
+    """Everything that was sent."""
+    times_ns: dict[str, list[int]]
+    """Times of correct answers by name, in the order they came; of a lag, those of all sent.
+
+    A closed loop leaves out each connection's first answer, which waited for the burst that
+    starts the stretch.
+    """
     accounted_share: float | None = None
+    """How much of the time in which requests were out the response times explain; 1 is all.
+
+    In a closed loop it is over the sum of the connections' times from first send to last answer:
+    what falls short of 1, a connection waited for the generator. One that took a closed one's
+    place counts from its own first send, and what got no answer counts on neither side. In an open
+    loop it holds Little's law against the figures: outstanding requests summed over time, as the
+    loop saw them. There it has to be 1 where every request due got its right answer: others are
+    outstanding too and have no response time.
+    """
     turns: list[int] = []
+    """Where several requests are sent, of which each response time is."""
+    open_loop: OpenFigures | None = None
+    """What an open loop tells beside that."""
 
     @property
     def duration_s(self) -> float:
@@ -193,4 +206,5 @@ def run_closed_loop(
     requests, sent = connections.correct - correct_before, connections.sent - sent_before
     answered_ns = sum(latencies) + others_ns
     accounted_share = answered_ns / (answered_ns + waited_ns) if answered_ns else None
-    return Stretch(begin, last, requests, sent, latencies, accounted_share, latency_turns)
+    times_ns = {RESPONSE_TIME: latencies}
+    return Stretch(begin, last, requests, sent, times_ns, accounted_share, latency_turns)

@@ -4,6 +4,8 @@
 clamped and counted here and recorded once per distinct bucket.
 """
 
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -45,17 +47,41 @@ class Recording:
         return str(histogram.encode().decode("ascii"))
 
 
-def encoded(values_ns: list[int]) -> str | None:
-    """Return some latencies alone as such a blob."""
-    recording = Recording()
-    recording.add(values_ns)
-    return recording.encode()
+class Recordings:
+    """The times of one trial by their names."""
+
+    def __init__(self) -> None:
+        self._by_name: defaultdict[str, Recording] = defaultdict(Recording)
+
+    def add(self, times_ns: Mapping[str, list[int]]) -> None:
+        """Take a block of each time."""
+        for name, values_ns in times_ns.items():
+            self._by_name[name].add(values_ns)
+
+    def encode(self) -> dict[str, str]:
+        """Return the histogram of each time that was recorded."""
+        found = {name: recording.encode() for name, recording in self._by_name.items()}
+        return {name: blob for name, blob in found.items() if blob is not None}
+
+    def clamped(self, name: str) -> int:
+        """How many values of one time were out of range."""
+        return self._by_name[name].clamped
 
 
-def merge_histograms(one: str | None, other: str | None) -> str | None:
-    """Return the sum of two encoded histograms of the same shape: no count is lost or moved."""
-    if one is None or other is None:
-        return one or other
+def encoded(times_ns: Mapping[str, list[int]]) -> dict[str, str]:
+    """Return histograms of some times alone."""
+    recordings = Recordings()
+    recordings.add(times_ns)
+    return recordings.encode()
+
+
+def merge_times(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:
+    """Return the sums of the histograms of each time: no count is lost or moved."""
+    both = one.keys() & other.keys()
+    return {**one, **other, **{name: _merged(one[name], other[name]) for name in both}}
+
+
+def _merged(one: str, other: str) -> str:
     histogram = HdrHistogram(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS)
     histogram.decode_and_add(one)
     histogram.decode_and_add(other)

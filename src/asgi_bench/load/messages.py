@@ -111,11 +111,9 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     server_clocks_s: dict[int, tuple[float, float]]
     load_cpu_s: float
     open_loop: OpenFigures | None = None
-    response_time_hdr: str | None = None
+    times_hdr: dict[str, str] = {}
     accounted_share: float | None = None
     load_wait_s: float = 0.0
-    service_time_hdr: str | None = None
-    generator_lag_hdr: str | None = None
     losses: tuple[Loss, ...] = ()
     by_request: tuple[RequestFigures, ...] = ()
     # Connections that were opened anew, and how long it took to open any, all together; bytes of
@@ -138,14 +136,12 @@ class Closed(msgspec.Struct, frozen=True, tag=True):
     client port; `unanswered` is on how many connections no request was ever answered.
     """
 
-    response_time_hdr: str | None
+    times_hdr: dict[str, str]
     clamped: int
     reconnects: int
     sent_total: int
     errors_total: ErrorCounts
     response_bytes: int | None
-    service_time_hdr: str | None = None
-    generator_lag_hdr: str | None = None
     by_request: tuple[RequestFigures, ...] = ()
     wrong_answers: tuple[WrongAnswer, ...] = ()
     wrong_by_port: dict[int, int] = {}

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from os import read
 from time import perf_counter_ns as clock_ns
 
-import msgspec
-
 from asgi_bench.load.arrivals import Offsets
-from asgi_bench.load.closed_loop import BREATHE_NS, ONE_WRITE_BYTES, POLL_S, SWEEP_NS
+from asgi_bench.load.closed_loop import BREATHE_NS, ONE_WRITE_BYTES, POLL_S, SWEEP_NS, Stretch
 from asgi_bench.load.connections import READ_BYTES, Connections, Taken
 from asgi_bench.load.originals import EPOLLET, EPOLLIN
 from asgi_bench.load.timer import Timer
+from asgi_bench.model import GENERATOR_LAG, RESPONSE_TIME, SERVICE_TIME, OpenFigures
 
 # A timer on a shared virtual CPU wakes late, and the later the longer it slept: the rest is spun.
 # Late by 150 us were at 500/s, spinning for 200 us, 500 us, 1 ms and 2 ms, in the median of six
@@ -30,45 +29,18 @@ QUARTERS = 4
 BATCH_EVENTS = 16
 
 
-class OpenStretch(msgspec.Struct, frozen=True):
-    """What a stretch of open-loop load gave; times are `perf_counter_ns`.
-
-    Latencies of correct answers: `response_ns` = received - intended, `service_ns` = received -
-    sent. `lag_ns` = sent - max(intended, when the connection it went out on became free) of every
-    request: what the generator itself was late. Of `due` requests `sent_in_time` went out before
-    the schedule's end and `unsent` never, since no connection was free until the time-out.
-    `outstanding` is how many were due and unanswered at each quarter of the schedule.
-    `accounted_share` holds Little's law against the figures: outstanding requests summed over time,
-    as the loop saw them, over the sum of response times. It has to be 1 where every request due
-    got its right answer: others are outstanding too and have no response time. Where several
-    requests are sent, `turns` says of which each response time is.
-    """
-
-    begin_ns: int
-    end_ns: int
-    due: int
-    requests: int
-    sent: int
-    sent_in_time: int
-    unsent: int
-    response_ns: list[int]
-    service_ns: list[int]
-    lag_ns: list[int]
-    outstanding: tuple[int, ...]
-    in_flight_max: int
-    spin_s: float
-    accounted_share: float | None
-    turns: list[int] = []
-
-
 def run_open_loop(
     connections: Connections,
     offsets_ns: Offsets,
     duration_s: float,
     breathe: Callable[[], bool],
     patience_s: float | None = None,
-) -> OpenStretch:
+) -> Stretch:
     """Send a request at each offset, await every answer, keep every intended time.
+
+    Response time = received - intended, service time = received - sent, of correct answers. Lag =
+    sent - max(intended, when the connection it went out on became free) of every request: what the
+    generator itself was late.
 
     When no connection is free a request waits its turn with its intended time. What still waits
     a time-out after the schedule's end is given up and counted as a time-out; with `patience_s`
@@ -89,7 +61,7 @@ def _follow(
     timer: Timer,
     breathe: Callable[[], bool],
     patience_s: float | None,
-) -> OpenStretch:
+) -> Stretch:
     poll, take, send, rest = (
         connections.epoll.poll,
         connections.take,
@@ -210,21 +182,21 @@ def _follow(
     if patience_s is None:
         connections.errors["timeout"] += unsent
     sent = connections.sent - sent_before
-    return OpenStretch(
+    return Stretch(
         begin_ns=begin,
         end_ns=last,
-        due=total,
         requests=connections.correct - correct_before,
         sent=sent,
-        sent_in_time=sent if sent_in_time is None else sent_in_time,
-        unsent=unsent,
-        response_ns=response_ns,
-        service_ns=service_ns,
-        lag_ns=lag_ns,
-        # A mark the loop ended before found nothing outstanding.
-        outstanding=(*outstanding, *(0 for _ in marks)),
-        in_flight_max=in_flight_max,
-        spin_s=spin_ns / 1e9,
+        times_ns={RESPONSE_TIME: response_ns, SERVICE_TIME: service_ns, GENERATOR_LAG: lag_ns},
         accounted_share=held_ns / total_ns if (total_ns := sum(response_ns)) else None,
         turns=response_turns,
+        open_loop=OpenFigures(
+            due=total,
+            sent_in_time=sent if sent_in_time is None else sent_in_time,
+            unsent=unsent,
+            # A mark the loop ended before found nothing outstanding.
+            outstanding=(*outstanding, *(0 for _ in marks)),
+            in_flight_max=in_flight_max,
+            spin_s=spin_ns / 1e9,
+        ),
     )

@@ -21,7 +21,7 @@ from asgi_bench.load.channel import SocketChannel
 from asgi_bench.load.conduct import Conduct
 from asgi_bench.load.connections import Connections
 from asgi_bench.load.headcount import headcount
-from asgi_bench.load.histogram import Recording
+from asgi_bench.load.histogram import Recordings
 from asgi_bench.load.locust_failures import KINDS, error_kind, failure, status_of
 from asgi_bench.load.messages import (
     Close,
@@ -39,7 +39,7 @@ from asgi_bench.load.relay import leave
 from asgi_bench.load.session import paired
 from asgi_bench.load.wrong_answers import WrongAnswers
 from asgi_bench.machine.clocks import cpu_s_by_process, run_queue_wait_s
-from asgi_bench.model import ErrorCounts, merged_wrong_answers
+from asgi_bench.model import RESPONSE_TIME, ErrorCounts, merged_wrong_answers
 
 STOP_TIMEOUT_S = 6.0
 
@@ -55,7 +55,7 @@ class Recorder:
         self._environment = environment
         self._channel = SocketChannel()
         self.conduct = Conduct(environment)
-        self._recording = Recording()
+        self._recordings = Recordings()
         self._latencies_ns: list[int] = []
         self._correct = 0
         self._errors: Counter[str] = Counter()
@@ -170,7 +170,7 @@ class Recorder:
         server_after = cpu_s_by_process(command.pids)
         self._gather()
         if not command.is_step:
-            self._recording.add(self._latencies_ns)
+            self._recordings.add({RESPONSE_TIME: self._latencies_ns})
         requests, errors = self._correct - correct, self._error_counts - errors
         return Loaded(
             begin_s=begin_s,
@@ -193,8 +193,8 @@ class Recorder:
         self._environment.runner.stop()
         errors = self._error_counts
         return Closed(
-            response_time_hdr=self._recording.encode(),
-            clamped=self._recording.clamped,
+            times_hdr=self._recordings.encode(),
+            clamped=self._recordings.clamped(RESPONSE_TIME),
             reconnects=0,
             sent_total=self._correct + errors.total,
             errors_total=errors,

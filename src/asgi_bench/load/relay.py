@@ -5,8 +5,9 @@ have answered: the last report is acknowledged, not hoped for; where one isn't, 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
+from operator import or_
 from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
@@ -17,23 +18,19 @@ from gevent.queue import Empty, Queue
 from locust.runners import MasterRunner
 
 from asgi_bench.load.channel import COMMAND_MESSAGE, REPLY_MESSAGE, SocketChannel
-from asgi_bench.load.histogram import merge_histograms
+from asgi_bench.load.histogram import merge_times
 from asgi_bench.load.messages import (
-    Closed,
     Command,
     Failed,
     Load,
-    Loaded,
     Open,
-    Opened,
     Quit,
-    Ready,
     Reply,
     decode_reply,
     encode,
 )
 from asgi_bench.load.statistics import write_table
-from asgi_bench.model import OpenFigures, RequestFigures, merged_wrong_answers
+from asgi_bench.model import RequestFigures, WrongAnswer, merged_wrong_answers
 
 # Slices begin in step this long after they were ordered: a message takes about 1 ms.
 STEP_S = 0.01
@@ -130,94 +127,42 @@ def merge(replies: Sequence[Reply]) -> Reply:
 
 
 def _merge(one: Reply, other: Reply) -> Reply:
-    match one, other:
-        case Ready(), Ready():
-            return Ready(one.pids + other.pids)
-        case Opened(), Opened():
-            rate_rps = one.throughput_rps + other.throughput_rps
-            return Opened(rate_rps, one.client_ports + other.client_ports)
-        case Loaded(), Loaded():
-            return _merge_loaded(one, other)
-        case Closed(), Closed():
-            return _merge_closed(one, other)
-    return Failed(f"load processes answered {type(one).__name__} and {type(other).__name__}")
-
-
-def _merge_loaded(one: Loaded, other: Loaded) -> Loaded:
-    """From the first send of any to the last answer of any, and so the servers' clocks."""
-    clocks_s = dict(one.server_clocks_s)
-    for pid, (before_s, after_s) in other.server_clocks_s.items():
-        known = clocks_s.get(pid, (before_s, after_s))
-        clocks_s[pid] = (min(known[0], before_s), max(known[1], after_s))
-    return Loaded(
-        begin_s=min(one.begin_s, other.begin_s),
-        end_s=max(one.end_s, other.end_s),
-        requests=one.requests + other.requests,
-        sent=one.sent + other.sent,
-        errors=one.errors + other.errors,
-        server_clocks_s=clocks_s,
-        load_cpu_s=one.load_cpu_s + other.load_cpu_s,
-        open_loop=_merge_optional(one.open_loop, other.open_loop),
-        response_time_hdr=merge_histograms(one.response_time_hdr, other.response_time_hdr),
-        # The worse of the two: neither's shortfall makes up for the other's.
-        accounted_share=min(
-            (share for share in (one.accounted_share, other.accounted_share) if share is not None),
-            default=None,
-        ),
-        load_wait_s=one.load_wait_s + other.load_wait_s,
-        service_time_hdr=merge_histograms(one.service_time_hdr, other.service_time_hdr),
-        generator_lag_hdr=merge_histograms(one.generator_lag_hdr, other.generator_lag_hdr),
-        losses=one.losses + other.losses,
-        by_request=_merge_by_request(one.by_request, other.by_request),
-        reconnects=_sum(one.reconnects, other.reconnects),
-        connect_s=_sum(one.connect_s, other.connect_s),
-        sent_bytes=_sum(one.sent_bytes, other.sent_bytes),
-        wrong_ports=one.wrong_ports + other.wrong_ports,
-        wrong_answers=merged_wrong_answers(one.wrong_answers + other.wrong_answers),
+    if type(one) is not type(other):
+        return Failed(f"load processes answered {type(one).__name__} and {type(other).__name__}")
+    fields = one.__struct_fields__
+    return type(one)(
+        **{
+            name: _MERGES.get(name, _sum)(getattr(one, name), getattr(other, name))
+            for name in fields
+        }
     )
 
 
-FigureT = TypeVar("FigureT", int, float)
-
-
-def _sum(one: FigureT | None, other: FigureT | None) -> FigureT | None:
+def _sum(one: Any, other: Any) -> Any:
     """The sum where both tell."""
     return None if one is None or other is None else one + other
 
 
-def _merge_optional(one: OpenFigures | None, other: OpenFigures | None) -> OpenFigures | None:
-    if one is None or other is None:
-        return one or other
-    marks = zip(one.outstanding, other.outstanding, strict=True)
-    return OpenFigures(
-        due=one.due + other.due,
-        sent_in_time=one.sent_in_time + other.sent_in_time,
-        unsent=one.unsent + other.unsent,
-        outstanding=tuple(mine + theirs for mine, theirs in marks),
-        # Their peaks need not coincide: this is the most it can have been.
-        in_flight_max=one.in_flight_max + other.in_flight_max,
-        spin_s=one.spin_s + other.spin_s,
-    )
+def _least_known(one: float | None, other: float | None) -> float | None:
+    return min((value for value in (one, other) if value is not None), default=None)
 
 
-def _merge_closed(one: Closed, other: Closed) -> Closed:
-    return Closed(
-        response_time_hdr=merge_histograms(one.response_time_hdr, other.response_time_hdr),
-        service_time_hdr=merge_histograms(one.service_time_hdr, other.service_time_hdr),
-        generator_lag_hdr=merge_histograms(one.generator_lag_hdr, other.generator_lag_hdr),
-        clamped=one.clamped + other.clamped,
-        reconnects=one.reconnects + other.reconnects,
-        sent_total=one.sent_total + other.sent_total,
-        errors_total=one.errors_total + other.errors_total,
-        response_bytes=one.response_bytes or other.response_bytes,
-        by_request=_merge_by_request(one.by_request, other.by_request),
-        wrong_answers=merged_wrong_answers(one.wrong_answers + other.wrong_answers),
-        wrong_by_port=one.wrong_by_port | other.wrong_by_port,
-        unanswered=one.unanswered + other.unanswered,
-    )
+def _either(one: T | None, other: T | None) -> T | None:
+    return one or other
 
 
-def _merge_by_request(
+def _widest(
+    one: Mapping[int, tuple[float, float]], other: Mapping[int, tuple[float, float]]
+) -> dict[int, tuple[float, float]]:
+    """The clocks of the servers, as those of the slice: from the first of any to the last."""
+    clocks_s = dict(one)
+    for pid, (before_s, after_s) in other.items():
+        known = clocks_s.get(pid, (before_s, after_s))
+        clocks_s[pid] = (min(known[0], before_s), max(known[1], after_s))
+    return clocks_s
+
+
+def _each_request(
     one: Sequence[RequestFigures], other: Sequence[RequestFigures]
 ) -> tuple[RequestFigures, ...]:
     return tuple(
@@ -226,8 +171,30 @@ def _merge_by_request(
             requests=mine.requests + theirs.requests,
             sent=mine.sent + theirs.sent,
             errors=mine.errors + theirs.errors,
-            response_time_hdr=merge_histograms(mine.response_time_hdr, theirs.response_time_hdr),
+            times_hdr=merge_times(mine.times_hdr, theirs.times_hdr),
             response_bytes=mine.response_bytes or theirs.response_bytes,
         )
         for mine, theirs in zip(one, other, strict=True)
     )
+
+
+def _each_kind(
+    one: tuple[WrongAnswer, ...], other: tuple[WrongAnswer, ...]
+) -> tuple[WrongAnswer, ...]:
+    return merged_wrong_answers(one + other)
+
+
+# Fields of replies that don't simply add up.
+_MERGES: Mapping[str, Callable[[Any, Any], Any]] = {
+    "begin_s": min,
+    "end_s": max,
+    "server_clocks_s": _widest,
+    # The worse of the two: neither's shortfall makes up for the other's.
+    "accounted_share": _least_known,
+    "times_hdr": merge_times,
+    "by_request": _each_request,
+    "users": _either,
+    "wrong_answers": _each_kind,
+    "response_bytes": _either,
+    "wrong_by_port": or_,
+}

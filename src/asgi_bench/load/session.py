@@ -3,8 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Mapping
 
 import gevent
 import msgspec
@@ -13,15 +12,15 @@ from locust.stats import RequestStats
 from asgi_bench.load.arrivals import arrival_offsets_ns
 from asgi_bench.load.closed_loop import Stretch, run_closed_loop
 from asgi_bench.load.connections import Connections
-from asgi_bench.load.histogram import Recording, encoded
+from asgi_bench.load.histogram import Recordings, encoded
 from asgi_bench.load.messages import Closed, Load, Loaded, Loss, Opened
 from asgi_bench.load.mix import MixedConnections
-from asgi_bench.load.open_loop import OpenStretch, run_open_loop
+from asgi_bench.load.open_loop import run_open_loop
 from asgi_bench.load.originals import sleep
 from asgi_bench.load.statistics import feed
 from asgi_bench.load.target import Target
 from asgi_bench.machine.clocks import cpu_s_by_process, run_queue_wait_s
-from asgi_bench.model import ErrorCounts, OpenFigures, RequestFigures
+from asgi_bench.model import RESPONSE_TIME, ErrorCounts, RequestFigures
 
 # A ramp opens a connection every millisecond; this is its length, with some to spare.
 RAMP_S_PER_CONNECTION = 0.00125
@@ -30,18 +29,6 @@ RAMP_S_PER_CONNECTION = 0.00125
 SETTLE_S = 0.0003
 # Locust's statistics are fed in blocks of at least this much load: the cost is per block.
 FEED_S = 0.25
-
-
-class StepHistograms(NamedTuple):
-    """A step's own histograms; other slices have none: their times go into those of the trial."""
-
-    response_time_hdr: str | None = None
-    service_time_hdr: str | None = None
-    generator_lag_hdr: str | None = None
-
-
-# Brings a stretch's times into histograms.
-Record: TypeAlias = Callable[[], StepHistograms]
 
 
 class Session:
@@ -53,8 +40,8 @@ class Session:
         self._connections = self._mix or Connections(target)
         exchanges = target.exchanges or (target,)
         self._sends_bodies = any(exchange.has_body for exchange in exchanges)
-        self._by_request = [Recording() for _ in target.exchanges]
-        self._response, self._service, self._lag = Recording(), Recording(), Recording()
+        self._recordings = Recordings()
+        self._by_request = [Recordings() for _ in target.exchanges]
         self._fed_errors = ErrorCounts()
         self._fed_correct = 0
         self._unfed_ns: list[int] = []
@@ -70,7 +57,7 @@ class Session:
         )
         self._connections.refresh()
         warmup = run_closed_loop(self._connections, warmup_s, _breathe)
-        self._unfed_ns += ramp.latencies_ns + warmup.latencies_ns
+        self._unfed_ns += ramp.times_ns[RESPONSE_TIME] + warmup.times_ns[RESPONSE_TIME]
         # One that was closed in the warm-up is just being opened anew.
         self._connections.refresh()
         return Opened(
@@ -99,12 +86,11 @@ class Session:
         own_pids = (os.getpid(),)
         wait_before_s = run_queue_wait_s(own_pids)
         server_before, load_before = cpu_s_by_process(command.pids), time.process_time()
-        stretch, record = run(command)
+        stretch = run(command)
         load_cpu_s = time.process_time() - load_before
         sleep(SETTLE_S)
         server_after = cpu_s_by_process(command.pids)
         load_wait_s = run_queue_wait_s(own_pids) - wait_before_s
-        step = record()
         return Loaded(
             begin_s=stretch.begin_ns / 1e9,
             end_s=stretch.end_ns / 1e9,
@@ -113,12 +99,10 @@ class Session:
             errors=connections.error_counts - errors_before,
             server_clocks_s=paired(server_before, server_after),
             load_cpu_s=load_cpu_s,
-            open_loop=_open_figures(stretch),
-            response_time_hdr=step.response_time_hdr,
+            open_loop=stretch.open_loop,
+            times_hdr=self._record(stretch, is_step=command.is_step),
             accounted_share=stretch.accounted_share,
             load_wait_s=load_wait_s,
-            service_time_hdr=step.service_time_hdr,
-            generator_lag_hdr=step.generator_lag_hdr,
             losses=_losses(connections) if command.tells_losses else (),
             by_request=tuple(map(_since, self._counts(), counts_before)),
             reconnects=connections.reconnects - reconnects_before,
@@ -135,10 +119,8 @@ class Session:
         connections.close()
         self.feed()
         closed = Closed(
-            response_time_hdr=self._response.encode(),
-            service_time_hdr=self._service.encode(),
-            generator_lag_hdr=self._lag.encode(),
-            clamped=self._response.clamped,
+            times_hdr=self._recordings.encode(),
+            clamped=self._recordings.clamped(RESPONSE_TIME),
             reconnects=connections.reconnects,
             sent_total=connections.sent,
             errors_total=connections.error_counts,
@@ -146,10 +128,10 @@ class Session:
             by_request=tuple(
                 RequestFigures(
                     name=counts.name,
-                    response_time_hdr=recording.encode(),
+                    times_hdr=recordings.encode(),
                     response_bytes=counts.response_bytes,
                 )
-                for counts, recording in zip(self._counts(), self._by_request, strict=True)
+                for counts, recordings in zip(self._counts(), self._by_request, strict=True)
             ),
             wrong_answers=connections.wrong.kept,
             wrong_by_port=connections.wrong.by_port,
@@ -181,37 +163,28 @@ class Session:
         self._unfed_ns = []
         self._fed_at = time.perf_counter()
 
-    def _closed_slice(self, command: Load) -> tuple[Stretch, Record]:
-        stretch = run_closed_loop(self._connections, command.duration_s, _breathe)
+    def _closed_slice(self, command: Load) -> Stretch:
+        return run_closed_loop(self._connections, command.duration_s, _breathe)
 
-        def record() -> StepHistograms:
-            self._response.add(stretch.latencies_ns)
-            self._part(stretch.latencies_ns, stretch.turns)
-            self._unfed_ns += stretch.latencies_ns
-            return StepHistograms()
-
-        return stretch, record
-
-    def _open_slice(self, command: Load) -> tuple[OpenStretch, Record]:
+    def _open_slice(self, command: Load) -> Stretch:
         offsets_ns = arrival_offsets_ns(
             command.rate_rps or 0.0, command.duration_s, command.seed, command.arrivals
         )
-        stretch = run_open_loop(
+        return run_open_loop(
             self._connections, offsets_ns, command.duration_s, _breathe, command.patience_s
         )
 
-        def record() -> StepHistograms:
-            self._unfed_ns += stretch.response_ns
-            if command.is_step:
-                times_ns = (stretch.response_ns, stretch.service_ns, stretch.lag_ns)
-                return StepHistograms(*map(encoded, times_ns))
-            self._response.add(stretch.response_ns)
-            self._part(stretch.response_ns, stretch.turns)
-            self._service.add(stretch.service_ns)
-            self._lag.add(stretch.lag_ns)
-            return StepHistograms()
-
-        return stretch, record
+    def _record(self, stretch: Stretch, *, is_step: bool) -> dict[str, str]:
+        """Bring a stretch's times into the trial's histograms; those of a step are returned."""
+        response_ns = stretch.times_ns[RESPONSE_TIME]
+        self._unfed_ns += response_ns
+        if is_step:
+            return encoded(stretch.times_ns)
+        self._recordings.add(stretch.times_ns)
+        for turn, recordings in enumerate(self._by_request):
+            timed = zip(response_ns, stretch.turns, strict=True)
+            recordings.add({RESPONSE_TIME: [ns for ns, each in timed if each == turn]})
+        return {}
 
     def _counts(self) -> list[RequestFigures]:
         """What became of each of several requests since the start."""
@@ -228,11 +201,6 @@ class Session:
             for exchange, tally in zip(self._mix.target.exchanges, self._mix.tallies, strict=True)
         ]
 
-    def _part(self, times_ns: list[int], turns: list[int]) -> None:
-        """Bring times into the histograms of the requests that they are of."""
-        for turn, recording in enumerate(self._by_request):
-            recording.add([ns for ns, each in zip(times_ns, turns, strict=True) if each == turn])
-
 
 def _since(now: RequestFigures, before: RequestFigures) -> RequestFigures:
     return RequestFigures(
@@ -248,19 +216,6 @@ def paired(
 ) -> dict[int, tuple[float, float]]:
     """Return what each process' clock read before and after, of those that lived to the end."""
     return {pid: (before_s[pid], after_s[pid]) for pid in before_s if pid in after_s}
-
-
-def _open_figures(stretch: Stretch | OpenStretch) -> OpenFigures | None:
-    if isinstance(stretch, Stretch):
-        return None
-    return OpenFigures(
-        due=stretch.due,
-        sent_in_time=stretch.sent_in_time,
-        unsent=stretch.unsent,
-        outstanding=stretch.outstanding,
-        in_flight_max=stretch.in_flight_max,
-        spin_s=stretch.spin_s,
-    )
 
 
 def _losses(connections: Connections) -> tuple[Loss, ...]:

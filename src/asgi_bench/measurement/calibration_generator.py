@@ -15,6 +15,7 @@ from asgi_bench.measurement.calibration_bench import (
 )
 from asgi_bench.measurement.schedule import schedule
 from asgi_bench.measurement.standing import StandingServer
+from asgi_bench.model import GENERATOR_LAG, RESPONSE_TIME
 
 CEILING_SLICE_S = 0.25
 # An even rate, each send with a timer of its own and far from any limit: what is late is the timer.
@@ -77,7 +78,9 @@ def _open_loop(
     bench.open(name, server)
     bench.load(name, duration_s, rate)
     closed = bench.close(name)
-    return _figures(closed.response_time_hdr), _figures(closed.generator_lag_hdr)
+    return _figures(closed.times_hdr.get(RESPONSE_TIME)), _figures(
+        closed.times_hdr.get(GENERATOR_LAG)
+    )
 
 
 def _figures(blob: str | None) -> LatencyFigures:

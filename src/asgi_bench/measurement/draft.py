@@ -9,12 +9,13 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench.analysis.sweeps import is_overloaded
-from asgi_bench.load.histogram import merge_histograms
+from asgi_bench.load.histogram import merge_times
 from asgi_bench.load.messages import Closed, Loaded
 from asgi_bench.measurement.disturbance import Disturbance
 from asgi_bench.measurement.expense import Expense
 from asgi_bench.measurement.lineage import SliceCpu
 from asgi_bench.model import (
+    RESPONSE_TIME,
     Cell,
     ErrorCounts,
     RequestFigures,
@@ -35,7 +36,7 @@ class TrialDraft:
     def __init__(self, cell: Cell, *, round: int, block: int, epoch_s: float, log: Path) -> None:
         self._epoch_s = epoch_s
         self._slices: list[Slice] = []
-        self._taken: list[Loaded] = []
+        self._taken: list[dict[str, str]] = []
         self._errors = ErrorCounts()
         self._cpu_s: Counter[str] = Counter()
         self._spent: Expense | None = None
@@ -120,7 +121,8 @@ class TrialDraft:
             load_cpu_s=round(loaded.load_cpu_s, 9),
             open_loop=loaded.open_loop,
             offered_rps=offered_rps,
-            response_time_hdr=loaded.response_time_hdr,
+            # The other times of the steps go into those of the trial.
+            times_hdr={k: v for k, v in loaded.times_hdr.items() if k == RESPONSE_TIME},
             accounted_share=loaded.accounted_share,
             load_wait_s=round(loaded.load_wait_s, 9),
             server_wait_s=disturbance.server_wait_s if disturbance else None,
@@ -135,7 +137,7 @@ class TrialDraft:
         if loaded.users is not None:
             self.note(users=loaded.users)
         if loaded.open_loop is not None and not is_overloaded(loaded.open_loop):
-            self._taken.append(loaded)
+            self._taken.append({k: v for k, v in loaded.times_hdr.items() if k != RESPONSE_TIME})
 
     def add_late_cpu(self, cpu_s: float) -> None:
         """Take in what processes that were born in the last slice have used after it."""
@@ -175,21 +177,11 @@ class TrialDraft:
         for each in closed.by_request:
             self._by_request[each.name] = msgspec.structs.replace(
                 self._by_request.get(each.name, each),
-                response_time_hdr=each.response_time_hdr,
+                times_hdr=each.times_hdr,
                 response_bytes=each.response_bytes,
             )
         self.note(
-            response_time_hdr=closed.response_time_hdr,
-            service_time_hdr=reduce(
-                merge_histograms,
-                (taken.service_time_hdr for taken in self._taken),
-                closed.service_time_hdr,
-            ),
-            generator_lag_hdr=reduce(
-                merge_histograms,
-                (taken.generator_lag_hdr for taken in self._taken),
-                closed.generator_lag_hdr,
-            ),
+            times_hdr=reduce(merge_times, self._taken, closed.times_hdr),
             clamped=closed.clamped,
             reconnects=closed.reconnects,
             response_bytes=closed.response_bytes,

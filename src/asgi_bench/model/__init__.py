@@ -55,6 +55,10 @@ from asgi_bench.model.run import (
 )
 from asgi_bench.model.sides import ROLES, Gate, Role, Side
 from asgi_bench.model.trial import (
+    GENERATOR_LAG,
+    RESPONSE_TIME,
+    SERVICE_TIME,
+    TIME_NAMES,
     ErrorCounts,
     OpenFigures,
     Outcome,
@@ -85,13 +89,17 @@ from asgi_bench.model.wrong_answer import (
 
 __all__ = [
     "CPU_LIMIT",
+    "GENERATOR_LAG",
     "HIGHEST_STATUS",
     "INDEX_VERSION",
     "LOWEST_STATUS",
     "MOST_WRONG_ANSWERS",
     "PROCESSOR_FACTS",
+    "RESPONSE_TIME",
     "ROLES",
     "SCHEMA_VERSION",
+    "SERVICE_TIME",
+    "TIME_NAMES",
     "VERDICT_VERSION",
     "AbReport",
     "Arrivals",

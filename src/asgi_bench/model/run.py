@@ -8,7 +8,7 @@ from asgi_bench.model.plan import Plan
 from asgi_bench.model.proof import Proof
 from asgi_bench.model.trial import Trial
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # Of a machine's details those that tell its processor from others of the same name.
 PROCESSOR_FACTS = ("processor", "caches")

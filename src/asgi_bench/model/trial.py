@@ -6,6 +6,12 @@ import msgspec
 
 from asgi_bench.model.wrong_answer import WrongAnswer
 
+# The times that are taken of requests, by the names they are stored and reported under.
+RESPONSE_TIME = "response_time"
+SERVICE_TIME = "service_time"
+GENERATOR_LAG = "generator_lag"
+TIME_NAMES = (RESPONSE_TIME, SERVICE_TIME, GENERATOR_LAG)
+
 Outcome: TypeAlias = Literal["ok", "failed", "skipped"]
 ValidityLevel: TypeAlias = Literal["valid", "suspect", "invalid"]
 
@@ -64,6 +70,18 @@ class OpenFigures(msgspec.Struct, frozen=True):
     spin_s: float
     """CPU time that the load generator spent waiting precisely, in seconds."""
 
+    def __add__(self, other: "OpenFigures") -> "OpenFigures":
+        marks = zip(self.outstanding, other.outstanding, strict=True)
+        return OpenFigures(
+            due=self.due + other.due,
+            sent_in_time=self.sent_in_time + other.sent_in_time,
+            unsent=self.unsent + other.unsent,
+            outstanding=tuple(mine + theirs for mine, theirs in marks),
+            # Their peaks need not coincide: this is the most it can have been.
+            in_flight_max=self.in_flight_max + other.in_flight_max,
+            spin_s=self.spin_s + other.spin_s,
+        )
+
 
 class Slice(msgspec.Struct, frozen=True):
     """One unbroken stretch of load on one cell."""
@@ -90,8 +108,8 @@ class Slice(msgspec.Struct, frozen=True):
     """Further figures of an open loop; null in a closed one."""
     offered_rps: float | None = None
     """The rate of a step of a sweep, in requests per second; otherwise null."""
-    response_time_hdr: str | None = None
-    """The response times of a step of a sweep, as a histogram; otherwise null."""
+    times_hdr: dict[str, str] = {}
+    """Of a step of a sweep: the histogram of its response times, as `response_time`."""
     accounted_share: float | None = None
     """The sum of response times over the time that connections (closed loop) or requests (open
     loop, Little's law) were in flight: 1 if nothing is missing. A connection that closed or broke
@@ -153,8 +171,9 @@ class RequestFigures(msgspec.Struct, frozen=True):
     """All of these requests that were sent in the slices."""
     errors: ErrorCounts = ErrorCounts()
     """Wrong answers in the slices by kind."""
-    response_time_hdr: str | None = None
-    """Response times as a histogram; null in a sweep, whose steps differ in rate."""
+    times_hdr: dict[str, str] = {}
+    """The histogram of its response times, as `response_time`; none in a sweep, whose steps differ
+    in rate."""
     response_bytes: int | None = None
     """Size of one response, head and body."""
 
@@ -247,15 +266,13 @@ class Trial(msgspec.Struct, frozen=True):
     """Wrong answers to all of these by kind."""
     clamped: int = 0
     """Times above the histograms' range, which are counted at its end."""
-    response_time_hdr: str | None = None
-    """Histogram of the time from the intended moment of sending to the last byte. In a closed loop
-    the intended moment is the sending. Null in a sweep, whose steps have their own."""
-    service_time_hdr: str | None = None
-    """Histogram of the time from the sending to the last byte; of a sweep over the steps that did
-    not overload the server."""
-    generator_lag_hdr: str | None = None
-    """Histogram of how late the generator sent: after the intended moment or after the connection
-    became free, whichever was later; of a sweep over the steps that did not overload the server."""
+    times_hdr: dict[str, str] = {}
+    """Histograms of times by name. `response_time` is from the intended moment of sending to the
+    last byte; in a closed loop the intended moment is the sending. `service_time` is from the
+    sending to the last byte. `generator_lag` is how late the generator sent: after the intended
+    moment or after the connection became free, whichever was later. A sweep has the last two here,
+    over the steps that did not overload the server; its steps have the first. In version 1 of the
+    file each was a key of its own, as `response_time_hdr`."""
     server_cpu_s: float = 0.0
     """CPU time of all the server's processes over the slices."""
     server_user_s: float | None = None

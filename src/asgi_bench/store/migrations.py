@@ -1,6 +1,6 @@
 """Schema versions of the run folder: what is newer is refused, what is older is brought up.
 
-History: 1, the first.
+History: 1, the first; 2, histograms by the name of their time instead of a key for each.
 A new version adds one entry to `MIGRATIONS`, from the version before it, and a folder of that
 version to the tests.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from asgi_bench.errors import BenchError
-from asgi_bench.model import SCHEMA_VERSION
+from asgi_bench.model import SCHEMA_VERSION, TIME_NAMES
 
 # What JSON gives before it is checked against the structs.
 Raw: TypeAlias = dict[str, Any]
@@ -24,7 +24,16 @@ class Migration(NamedTuple):
     trial: Callable[[Raw], Raw]
 
 
-MIGRATIONS: Mapping[int, Migration] = {}
+def _times_by_name(raw: Raw) -> Raw:
+    """`response_time_hdr` and its like of a trial, its requests and its slices into `times_hdr`."""
+    found = {name: raw.pop(f"{name}_hdr", None) for name in TIME_NAMES}
+    raw["times_hdr"] = {name: blob for name, blob in found.items() if blob is not None}
+    for part in (*raw.get("by_request", ()), *raw.get("slices", ())):
+        _times_by_name(part)
+    return raw
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: Migration(header=dict, trial=_times_by_name)}
 
 
 def migration_path(

@@ -5,7 +5,7 @@ import binascii
 import zlib
 from collections.abc import Iterator
 
-from asgi_bench.model import Trial
+from asgi_bench.model import RequestFigures, Slice, Trial
 
 # Of an HDR V2 histogram: the cookie, and the length of what zlib has packed.
 _HEAD_BYTES = 8
@@ -13,7 +13,7 @@ _HEAD_BYTES = 8
 
 def has_sound_histograms(trial: Trial) -> bool:
     """Whether each histogram of a trial can be unpacked; some 20 us each."""
-    return all(map(_is_sound, filter(None, _histograms(trial))))
+    return all(map(_is_sound, _histograms(trial)))
 
 
 def given_up(trial: Trial) -> Trial:
@@ -29,11 +29,9 @@ def given_up(trial: Trial) -> Trial:
     )
 
 
-def _histograms(trial: Trial) -> Iterator[str | None]:
-    for holder in (trial, *trial.by_request, *trial.slices):
-        yield from (
-            getattr(holder, name) for name in holder.__struct_fields__ if name.endswith("_hdr")
-        )
+def _histograms(trial: Trial) -> Iterator[str]:
+    parts: tuple[Trial | RequestFigures | Slice, ...] = (trial, *trial.by_request, *trial.slices)
+    return (blob for part in parts for blob in part.times_hdr.values())
 
 
 def _is_sound(blob: str) -> bool:

@@ -8,7 +8,7 @@ from asgi_bench.load.messages import Loaded
 from asgi_bench.machine.memory import pss_bytes
 from asgi_bench.measurement.behaviours.siege import Siege, losses_of
 from asgi_bench.measurement.standing import StandingServer
-from asgi_bench.model import Overload
+from asgi_bench.model import RESPONSE_TIME, SERVICE_TIME, Overload
 
 # What is normal is measured at half of what the server can take, and so is its recovery.
 NORMAL_SHARE = 0.5
@@ -76,7 +76,7 @@ def watch_overload(
     flood.close()
     usual.close()
     throughput_rps = loaded.requests / max(loaded.end_s - loaded.begin_s, OVERLOAD_S)
-    service = percentiles_s(merge_histograms([loaded.service_time_hdr]))
+    service = percentiles_s(merge_histograms([loaded.times_hdr.get(SERVICE_TIME)]))
     return Overload(
         capacity_rps=capacity_rps,
         offered_rps=offered_rps,
@@ -104,5 +104,5 @@ def watch_overload(
 
 
 def _p50_s(loaded: Loaded) -> float | None:
-    histogram = merge_histograms([loaded.response_time_hdr])
+    histogram = merge_histograms([loaded.times_hdr.get(RESPONSE_TIME)])
     return None if histogram is None else quantile_s(histogram, 0.5)

@@ -13,7 +13,7 @@ from hdrh.histogram import HdrHistogram
 
 from asgi_bench.analysis.percentiles import Histogram, merge_histograms
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Trial
+from asgi_bench.model import RESPONSE_TIME, Trial
 from asgi_bench.reporting.exports.subject import Document, Subject, is_usable, usable_trials
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import safe_name
@@ -86,10 +86,11 @@ def _unused(name: str, taken: dict[str, str]) -> str:
 
 def _intervals(cell: str, trial: Trial) -> Iterator[str]:
     """A trial's line; none without response times."""
-    histogram = merge_histograms([trial.response_time_hdr])
+    histogram = merge_histograms([trial.times_hdr.get(RESPONSE_TIME)])
     if histogram is None:
         return
     start_s, end_s = trial.slices[0].start_s, trial.slices[-1].end_s
     most_ms = histogram.values_ns[-1] / NANOSECONDS_PER_MS
     tag = TAG_ENDS.sub("_", plain(cell))
-    yield f"Tag={tag},{start_s:.3f},{end_s - start_s:.3f},{most_ms:.3f},{trial.response_time_hdr}"
+    blob = trial.times_hdr[RESPONSE_TIME]
+    yield f"Tag={tag},{start_s:.3f},{end_s - start_s:.3f},{most_ms:.3f},{blob}"

@@ -14,7 +14,7 @@ from asgi_bench.analysis.memory_growth import growth_bytes
 from asgi_bench.analysis.metrics import server_cpu_s_per_request
 from asgi_bench.analysis.percentiles import merge_histograms, percentiles_s
 from asgi_bench.analysis.samples import Sample
-from asgi_bench.model import Trial
+from asgi_bench.model import RESPONSE_TIME, Trial
 from asgi_bench.reporting.delimited import field
 from asgi_bench.reporting.exports.subject import Document, Subject
 
@@ -81,7 +81,7 @@ def _lines(sample: Sample, subject: Subject) -> Iterator[dict[str, Any]]:
 
 def _figures(trial: Trial) -> dict[str, Any]:
     """The figures of a trial that can be believed."""
-    times = percentiles_s(merge_histograms([trial.response_time_hdr]))
+    times = percentiles_s(merge_histograms([trial.times_hdr.get(RESPONSE_TIME)]))
     return {
         "requests": trial.requests,
         "errors": trial.errors.total,
