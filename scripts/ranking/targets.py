@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import Any, NamedTuple, TypeAlias
 
-from asgi_bench.definitions.quantities import parse_duration
+from asgi_bench.quantities import parse_duration
 
 # As bench-ranking keeps them: results/README.md names the keys.
 Kept: TypeAlias = Mapping[str, Any]

@@ -34,12 +34,12 @@ from asgi_bench.cli.report import print_ab
 from asgi_bench.cli.run import say
 from asgi_bench.cli.side_options import AskedSides, with_sides
 from asgi_bench.definitions.ab_plan import load_ab_plan
-from asgi_bench.definitions.quantities import parse_duration
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import ExitCode, UsageError
 from asgi_bench.machine.fingerprint import busy_warning
 from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.model import AbReport
+from asgi_bench.quantities import parse_duration
 from asgi_bench.reporting.documents import render_ab
 from asgi_bench.reporting.wording import plain
 from asgi_bench.sides.building import built_sides

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from asgi_bench.definitions.quantities import parse_duration, parse_share
 from asgi_bench.errors import ExitCode
 from asgi_bench.model import Gate, Verdict
+from asgi_bench.quantities import parse_duration, parse_share
 
 MinChange = Annotated[
     str, typer.Option("--min-change", metavar="SHARE", help="The smallest change that matters.")

@@ -9,7 +9,6 @@ from asgi_bench.cli.calibration_progress import CalibrationProgress
 from asgi_bench.cli.options import DEFAULT_OUTPUT, LoadCpus, Output, Seed, ServerCpus
 from asgi_bench.cli.run import say
 from asgi_bench.definitions.plan import load_plan
-from asgi_bench.definitions.quantities import parse_duration
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import UsageError
 from asgi_bench.machine.affinity import parse_cpus, split_cpus
@@ -19,6 +18,7 @@ from asgi_bench.measurement.calibration import calibrate
 from asgi_bench.measurement.calibration_extent import FULL, QUICK, Extent, extent_within
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.model import Plan
+from asgi_bench.quantities import parse_duration
 from asgi_bench.reporting.calibrations import calibration_text
 from asgi_bench.store.calibrations import write_calibration
 

@@ -9,11 +9,11 @@ import typer
 
 from asgi_bench.cli.measuring import check_measurable, planned
 from asgi_bench.cli.options import Wait, with_selection
-from asgi_bench.definitions.quantities import parse_duration
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import ExitCode
 from asgi_bench.measurement.check import Checked, check_all
 from asgi_bench.model import Proof
+from asgi_bench.quantities import parse_duration
 
 
 @with_selection

@@ -10,9 +10,9 @@ from asgi_bench.analysis.comparison import compare_runs
 from asgi_bench.analysis.history import MIN_CHANGE
 from asgi_bench.cli.ab_options import FailOnUndecided, MinChange, exit_code_of
 from asgi_bench.cli.report import takes_color, terminal_width
-from asgi_bench.definitions.quantities import parse_share
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Machine, Run
+from asgi_bench.quantities import parse_share
 from asgi_bench.reporting.compared import render_compared_markdown, render_compared_text
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import find_run

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from asgi_bench.definitions.quantities import parse_duration, parse_share
 from asgi_bench.errors import UsageError
 from asgi_bench.model import ClosedLoop, Goal, Plan
+from asgi_bench.quantities import parse_duration, parse_share
 
 Budget = Annotated[
     str | None,

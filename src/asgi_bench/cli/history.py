@@ -13,9 +13,9 @@ from asgi_bench.analysis.surroundings import surroundings
 from asgi_bench.analysis.validity import RULES_VERSION
 from asgi_bench.cli.ab_options import MinChange
 from asgi_bench.cli.report import takes_color, terminal_width
-from asgi_bench.definitions.quantities import parse_share
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Run
+from asgi_bench.quantities import parse_share
 from asgi_bench.reporting.history.text import render_history_text
 from asgi_bench.store.changes import remembered
 from asgi_bench.store.index import Listing, Summary, environment_key, list_history

@@ -32,10 +32,10 @@ from asgi_bench.cli.load_options import (
 from asgi_bench.cli.moot_flags import check_moot_flags
 from asgi_bench.definitions.loads import parse_objective, parse_rates
 from asgi_bench.definitions.project import project_defaults
-from asgi_bench.definitions.quantities import parse_counts, parse_duration
 from asgi_bench.definitions.selection import DEFAULT_SCENARIOS, Selection
 from asgi_bench.errors import UsageError
 from asgi_bench.machine.affinity import parse_cpus
+from asgi_bench.quantities import parse_counts, parse_duration
 
 Servers = Annotated[
     list[str] | None,

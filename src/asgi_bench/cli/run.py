@@ -25,7 +25,6 @@ from asgi_bench.cli.options import (
 )
 from asgi_bench.cli.progress import RunProgress
 from asgi_bench.cli.report import print_report
-from asgi_bench.definitions.quantities import parse_duration
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import ExitCode, UsageError
 from asgi_bench.load.generator import WEB_PAGE
@@ -33,6 +32,7 @@ from asgi_bench.machine.clocks import own_age_s
 from asgi_bench.machine.fingerprint import busy_warning
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.measurement.run import Order, carry_out
+from asgi_bench.quantities import parse_duration
 from asgi_bench.reporting.phases import phases_words
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import CHARTS_FOLDER

@@ -4,9 +4,9 @@ import re
 
 import msgspec
 
-from asgi_bench.definitions.quantities import parse_duration
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Arrivals, ClosedLoop, Load, Objective, OpenLoop, RateSweep
+from asgi_bench.quantities import parse_duration
 
 DEFAULT_CONNECTIONS = 64
 # An open loop's connections are a cap: how many requests may wait at the server at once.

@@ -9,10 +9,10 @@ import msgspec
 from msgspec import Meta
 
 from asgi_bench.definitions.loads import parse_objective, parse_rates
-from asgi_bench.definitions.quantities import parse_counts, parse_duration, parse_share
 from asgi_bench.definitions.strict import check_keys, convert, read_toml
 from asgi_bench.errors import UsageError
 from asgi_bench.model import HIGHEST_STATUS, LOWEST_STATUS, Arrivals
+from asgi_bench.quantities import parse_counts, parse_duration, parse_share
 
 TABLE = "[tool.asgi-bench]"
 # What the flags take, so that the fault is found in the file that has it.

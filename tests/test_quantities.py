@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.definitions.quantities import (
+from asgi_bench.errors import UsageError
+from asgi_bench.quantities import (
     BYTES,
     SECONDS,
     parse_counts,
@@ -10,7 +11,6 @@ from asgi_bench.definitions.quantities import (
     parse_share,
     parse_size,
 )
-from asgi_bench.errors import UsageError
 
 
 @pytest.mark.parametrize(
