@@ -1,4 +1,4 @@
-"""Durations, sizes, shares and counts as users write them."""
+"""Durations, shares, counts and numbers as users write them."""
 
 import math
 import re
@@ -6,17 +6,6 @@ import re
 from asgi_bench.errors import UsageError
 
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-# Powers of ten and of two by their own names (IEC 80000-13), so that nobody has to guess.
-BYTES = {
-    "B": 1,
-    "kB": 10**3,
-    "MB": 10**6,
-    "GB": 10**9,
-    "KiB": 2**10,
-    "MiB": 2**20,
-    "GiB": 2**30,
-}
-
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", re.ASCII)
 
 
@@ -26,22 +15,16 @@ def parse_duration(text: str, name: str = "duration") -> float:
     Raises:
         UsageError: no number, no unit, or not more than zero.
     """
-    duration_s = _parse(text, SECONDS, name, "2s, 500ms or 5m")
+    match = _QUANTITY.fullmatch(text.strip())
+    if match is None or match[2] not in SECONDS:
+        raise UsageError(
+            f"{name}: {text!r} needs a number and a unit ({', '.join(SECONDS)}), as in 2s, 500ms "
+            "or 5m"
+        )
+    duration_s = float(match[1]) * SECONDS[match[2]]
     if not 0 < duration_s < math.inf:
         raise UsageError(f"{name}: {text!r} must be more than zero, and finite")
     return duration_s
-
-
-def parse_size(text: str, name: str = "size") -> int:
-    """Return the bytes in `512B`, `64kB` or `1MiB`; `name` is the flag or key to blame.
-
-    Raises:
-        UsageError: no number, no unit, or not a whole number of bytes.
-    """
-    size_bytes = _parse(text, BYTES, name, "512B, 64kB or 1MiB")
-    if not size_bytes.is_integer():
-        raise UsageError(f"{name}: {text!r} is not a whole number of bytes")
-    return int(size_bytes)
 
 
 def parse_share(text: str, name: str = "share") -> float:
@@ -60,14 +43,6 @@ def parse_share(text: str, name: str = "share") -> float:
     return share
 
 
-def _parse(text: str, units: dict[str, float] | dict[str, int], name: str, example: str) -> float:
-    match = _QUANTITY.fullmatch(text.strip())
-    if match is None or match[2] not in units:
-        allowed = ", ".join(units)
-        raise UsageError(f"{name}: {text!r} needs a number and a unit ({allowed}), as in {example}")
-    return float(match[1]) * units[match[2]]
-
-
 def parse_counts(text: str, name: str = "counts") -> tuple[int, ...]:
     """Return the whole numbers in `1,2,4`, each once, in the order given.
 
@@ -78,3 +53,33 @@ def parse_counts(text: str, name: str = "counts") -> tuple[int, ...]:
     if not all(re.fullmatch(r"0*[1-9]\d{0,8}", part, re.ASCII) for part in parts):
         raise UsageError(f"{name}: {text!r} must be whole numbers from 1 on, as in 1,2,4")
     return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def parse_whole(text: str, name: str = "number", *, least: int = 0, most: int | None = None) -> int:
+    """Return a whole number; raises UsageError where it isn't one, or out of bounds."""
+    number = int(text) if re.fullmatch(r"[+-]?\d{1,18}", text.strip(), re.ASCII) else None
+    if number is None or number < least or (most is not None and number > most):
+        bounds = f"from {least} on" if most is None else f"from {least} to {most}"
+        raise UsageError(f"{name}: {text!r} must be a whole number {bounds}")
+    return number
+
+
+def parse_number(text: str, name: str = "number", *, least: float = 0.0) -> float:
+    """Return a finite number; raises UsageError where it isn't one, or too small."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number < math.inf:
+        raise UsageError(f"{name}: {text!r} must be a number from {least:g} on")
+    return number
+
+
+def duration_text(duration_s: float) -> str:
+    """Return a duration as users write it: the inverse of `parse_duration`."""
+    return f"{duration_s * 1e3:.12g}ms" if duration_s < 1 else f"{duration_s:.12g}s"
+
+
+def share_text(share: float) -> str:
+    """Return a share as users write it: the inverse of `parse_share`."""
+    return f"{share * 100:.12g}%"
