@@ -6,7 +6,7 @@ from itertools import permutations
 
 import msgspec
 
-from asgi_bench.model import ROLES, Cell, PlannedCell, RateSweep
+from asgi_bench.model import ROLES, Cell, PlannedCell
 
 # 1 s keeps slow servers interleaved at all.
 LONGEST_SLICE_S = 1.0
@@ -50,10 +50,8 @@ def slice_duration_s(
 
 def load_duration_s(planned: PlannedCell, duration_s: float) -> float:
     """Return the time under load of a cell in a round, from the plan's time per trial."""
-    load, each_s = planned.cell.load, planned.duration_s or duration_s
-    if isinstance(load, RateSweep):
-        return each_s * (len(load.shares) + load.search_steps)
-    return each_s
+    load = planned.cell.load
+    return (planned.duration_s or duration_s) * (load.steps + load.search_steps)
 
 
 def start_order(cells: Sequence[Cell], seed: int, round: int, block: int) -> list[Cell]:

@@ -22,8 +22,7 @@ from asgi_bench.measurement.schedule import (
 from asgi_bench.measurement.slice_meters import SliceMeters
 from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.measurement.watch import Watch
-from asgi_bench.model import Cell, ClosedLoop, OpenLoop, Plan, RateSweep
-from asgi_bench.model import Load as AnyLoad
+from asgi_bench.model import Cell, Plan
 
 # Beside the ramp, which is load already; Python servers have nothing more to warm up.
 WARMUP_S = 0.1
@@ -92,11 +91,12 @@ class SliceLoader:
     ) -> None:
         """Load all cells in the order of a schedule drawn for them."""
         by_key = {item.cell.key: item for item in cells}
-        durations_s = {key: scheduled_s(item) for key, item in by_key.items()}
+        # What a search adds comes after the schedule.
+        durations_s = {key: item.duration_s * item.cell.load.steps for key, item in by_key.items()}
         shares = {
             key: chance.sample(load.shares, len(load.shares))
             for key, item in by_key.items()
-            if isinstance(load := item.cell.load, RateSweep)
+            if (load := item.cell.load).is_sweep
         }
         for piece in schedule({key: lengths_s[key] for key in by_key}, durations_s, chance):
             item = by_key[piece.cell]
@@ -110,7 +110,7 @@ class SliceLoader:
         searching = [
             (item, load, load.objective)
             for item in cells
-            if isinstance(load := item.cell.load, RateSweep) and load.objective is not None
+            if (load := item.cell.load).objective is not None
         ]
         for step in range(max((load.search_steps for _, load, _ in searching), default=0)):
             for item, load, objective in chance.sample(searching, len(searching)):
@@ -126,8 +126,8 @@ class SliceLoader:
         connections = item.cell.load.connections
         port = item.server.process.port
         load = item.cell.load
-        warmup_s = SHARE_WARMUP_S if is_relative(load) else WARMUP_S
-        if item.cell.process_key in warm and isinstance(load, OpenLoop) and not is_relative(load):
+        warmup_s = SHARE_WARMUP_S if load.is_relative else WARMUP_S
+        if item.cell.process_key in warm and not load.is_closed and not load.is_relative:
             # The warm-up would tell nothing either: the rate is given, a schedule has no slices.
             warmup_s = 0.0
         warm.add(item.cell.process_key)
@@ -153,7 +153,7 @@ class SliceLoader:
             strangers=owners.strangers,
             load_cpus=session.cpus,
         )
-        if isinstance(load, ClosedLoop):
+        if load.is_closed:
             return slice_duration_s(connections, opened.throughput_rps, self._slice_length)
         # A schedule is followed whole: cut into slices it would never meet a long stall.
         return item.duration_s
@@ -165,7 +165,7 @@ class SliceLoader:
     def _follows(self, item: LoadedCell) -> bool:
         """Whether a cell's rate has to be settled by another side first."""
         is_settled = item.cell.sideless.key in self._ceilings_rps
-        return is_relative(item.cell.load) and not _settles(item.cell) and not is_settled
+        return item.cell.load.is_relative and not _settles(item.cell) and not is_settled
 
     def _settle_rate(self, item: LoadedCell, throughput_rps: float) -> None:
         """Fix what a cell's rates come to: shares are of what it reached when first warmed up.
@@ -176,15 +176,14 @@ class SliceLoader:
         if throughput_rps > 0 and _settles(item.cell):
             self._ceilings_rps.setdefault(ceiling_key, throughput_rps)
         ceiling_rps = self._ceilings_rps.get(ceiling_key, 0.0)
-        if is_relative(load) and not ceiling_rps:
+        if load.is_relative and not ceiling_rps:
             whose = "" if _settles(item.cell) else " of the baseline"
             item.draft.fail(
                 f"no right answer came in the warm-up{whose}, so no share of a rate is known"
             )
-        elif isinstance(load, OpenLoop):
-            share = load.rate_share
-            self._rates_rps[key] = load.rate_rps or ceiling_rps * (share or 1.0)
-            item.draft.note(offered_rps=self._rates_rps[key])
+        elif (rate_rps := load.rate_of(ceiling_rps)) is not None:
+            self._rates_rps[key] = rate_rps
+            item.draft.note(offered_rps=rate_rps)
 
     def _load(
         self,
@@ -203,9 +202,9 @@ class SliceLoader:
             duration_s,
             meters.pids,
             rate_rps=rate_rps,
-            arrivals="poisson" if isinstance(load, ClosedLoop) else load.arrivals,
+            arrivals=load.arrivals,
             seed=chance.getrandbits(32),
-            is_step=isinstance(load, RateSweep),
+            is_step=load.is_sweep,
         )
         began_s = time.perf_counter()
         loaded = self._sessions[item.cell.key].load(command)
@@ -226,22 +225,9 @@ class SliceLoader:
 
 def _cold_first(cells: Sequence[LoadedCell]) -> list[LoadedCell]:
     """Closed loops before open ones: they have to warm their server up, who has not may follow."""
-    return sorted(cells, key=lambda item: not isinstance(item.cell.load, ClosedLoop))
+    return sorted(cells, key=lambda item: not item.cell.load.is_closed)
 
 
 def _settles(cell: Cell) -> bool:
     """Whether a cell's own throughput is what shares of a rate are of: all but a candidate's."""
     return cell.side != "candidate"
-
-
-def scheduled_s(item: LoadedCell) -> float:
-    """Return a cell's time under load in a schedule; what a search adds comes after it."""
-    load = item.cell.load
-    return item.duration_s * (len(load.shares) if isinstance(load, RateSweep) else 1)
-
-
-def is_relative(load: AnyLoad) -> bool:
-    """Whether rates are shares of what the cell itself reaches."""
-    return isinstance(load, RateSweep) or (
-        isinstance(load, OpenLoop) and load.rate_share is not None
-    )

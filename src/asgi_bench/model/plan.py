@@ -1,6 +1,6 @@
 """What is to be measured: loads, scenarios, cells, and the plan that holds them."""
 
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
 
@@ -12,8 +12,72 @@ Client: TypeAlias = Literal["fast", "fasthttp", "http", "locustfile"]
 Arrivals: TypeAlias = Literal["poisson", "constant"]
 
 
-class ClosedLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="closed"):
+class Objective(msgspec.Struct, frozen=True):
+    """A latency objective."""
+
+    quantile: float
+    """The quantile of the response times that has to keep the limit: 0.99."""
+    limit_s: float
+    """The response time that it must keep."""
+
+
+class AnyLoad(msgspec.Struct, frozen=True, tag_field="loop"):
+    """How requests are offered, and what every kind of load answers for itself."""
+
+    kind: ClassVar[str]
+    """What people call it."""
+    is_closed: ClassVar[bool] = False
+    """Whether connections wait for their answers, so that the server sets the throughput."""
+    has_one_rate: ClassVar[bool] = False
+    """Whether all of a trial's requests are offered at one rate."""
+    is_sweep: ClassVar[bool] = False
+    """Whether a trial goes through several rates, each slice a step with its own histograms."""
+
+    @property
+    def rate_rps(self) -> float | None:
+        """The rate that was asked for, where it is one number."""
+        return None
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether rates are shares of what the cell itself reaches."""
+        return False
+
+    @property
+    def arrivals(self) -> Arrivals:
+        """How the moments at which requests are due are drawn."""
+        return "poisson"
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Shares of the cell's own throughput, each a step of a trial."""
+        return ()
+
+    @property
+    def objective(self) -> Objective | None:
+        """What the highest rate is searched for that keeps it."""
+        return None
+
+    @property
+    def search_steps(self) -> int:
+        """How many more rates that search tries in a trial."""
+        return 0
+
+    @property
+    def steps(self) -> int:
+        """How many times over a trial takes its time under load, without the search."""
+        return len(self.shares) or 1
+
+    def rate_of(self, ceiling_rps: float) -> float | None:
+        """The one rate that is offered, of a cell whose own throughput is this."""
+        return None
+
+
+class ClosedLoop(AnyLoad, frozen=True, tag="closed"):
     """Each connection sends its next request after the answer: throughput at saturation."""
+
+    kind: ClassVar[str] = "closed loop"
+    is_closed: ClassVar[bool] = True
 
     connections: int
     """How many connections each send their next request after the answer."""
@@ -24,8 +88,11 @@ class ClosedLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="closed"):
         return f"c{self.connections}"
 
 
-class OpenLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="open"):
+class OpenLoop(AnyLoad, frozen=True, tag="open"):
     """Requests are due on a schedule, whatever the answers take."""
+
+    kind: ClassVar[str] = "open loop"
+    has_one_rate: ClassVar[bool] = True
 
     rate_rps: float | None
     """Requests due per second; null where a share is stated."""
@@ -44,18 +111,21 @@ class OpenLoop(msgspec.Struct, frozen=True, tag_field="loop", tag="open"):
             return f"r{self.rate_share * 100:.12g}%"
         return f"r{self.rate_rps:.12g}"
 
+    @property
+    def is_relative(self) -> bool:
+        """Whether the rate is a share of what the cell itself reaches."""
+        return self.rate_share is not None
 
-class Objective(msgspec.Struct, frozen=True):
-    """A latency objective."""
-
-    quantile: float
-    """The quantile of the response times that has to keep the limit: 0.99."""
-    limit_s: float
-    """The response time that it must keep."""
+    def rate_of(self, ceiling_rps: float) -> float:
+        """The rate, of a cell whose own throughput is this."""
+        return self.rate_rps or ceiling_rps * (self.rate_share or 1.0)
 
 
-class RateSweep(msgspec.Struct, frozen=True, tag_field="loop", tag="sweep"):
+class RateSweep(AnyLoad, frozen=True, tag="sweep"):
     """Open loops at rising shares of the cell's own throughput: its load curve."""
+
+    kind: ClassVar[str] = "sweep"
+    is_sweep: ClassVar[bool] = True
 
     shares: tuple[float, ...]
     """The shares of the cell's own closed-loop throughput, rising."""
@@ -72,6 +142,11 @@ class RateSweep(msgspec.Struct, frozen=True, tag_field="loop", tag="sweep"):
     def key(self) -> str:
         """The last part of a cell's key."""
         return "sweep"
+
+    @property
+    def is_relative(self) -> bool:
+        """Its rates always are."""
+        return True
 
 
 Load: TypeAlias = ClosedLoop | OpenLoop | RateSweep

@@ -18,7 +18,7 @@ from asgi_bench.measurement.block import on_cpus
 from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.standing import StandingServer, StandingServers
 from asgi_bench.measurement.watch import Watch
-from asgi_bench.model import Behaviour, ClosedLoop, Plan, PlannedCell
+from asgi_bench.model import Behaviour, Plan, PlannedCell
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.store.runs import RunWriter
 
@@ -144,5 +144,5 @@ def _nothing_yet(planned: PlannedCell) -> Behaviour:
 def _connections(planned: PlannedCell, cells: Sequence[PlannedCell]) -> int:
     """The connections of a setting's first closed loop, or as many as are usual."""
     loads = [one.cell.load for one in cells if one.cell.process_key == planned.cell.process_key]
-    closed = [load.connections for load in loads if isinstance(load, ClosedLoop)]
+    closed = [load.connections for load in loads if load.is_closed]
     return closed[0] if closed else USUAL_CONNECTIONS
