@@ -1,15 +1,14 @@
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from asgi_bench.analysis.summary import survey
 from asgi_bench.cli.export import export_
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Run
-from asgi_bench.reporting.exports.formats import FILES, ExportFormat, export
-from asgi_bench.reporting.exports.subject import subject_of
+from asgi_bench.reporting.exports.formats import ExportFormat
 from tests.synthetic_run import planned_cells, store_run, synthetic_run
 
 
@@ -26,16 +25,16 @@ def invoke(*args: str) -> Result:
     return CliRunner().invoke(app, args)
 
 
-@pytest.mark.parametrize("format", [f for f in get_args(ExportFormat) if f not in FILES])
+@pytest.mark.parametrize("format", [one for one in ExportFormat if not one.is_several])
 def test_single_documents_go_to_stdout(run: Run, format: ExportFormat, tmp_path: Path) -> None:
     """Standard output holds the document and nothing else."""
     result = invoke(str(store_run(run, tmp_path)), "--format", format)
     assert result.exit_code == 0, result.output
-    (document,) = export(subject_of(run), format)
+    (document,) = format.documents(survey(run))
     assert result.stdout_bytes.decode() == document.text
 
 
-@pytest.mark.parametrize("format", FILES)
+@pytest.mark.parametrize("format", [one for one in ExportFormat if one.is_several])
 def test_several_files_go_into_the_run_folder(
     run: Run, format: ExportFormat, tmp_path: Path
 ) -> None:
@@ -44,7 +43,7 @@ def test_several_files_go_into_the_run_folder(
     lines = invoke(str(folder), "--format", format).stdout.splitlines()
     assert Path(lines[-1]) == folder / "exports" / format
     texts = {path.name: path.read_text(encoding="utf-8") for path in map(Path, lines[:-1])}
-    assert texts == {document.name: document.text for document in export(subject_of(run), format)}
+    assert texts == {document.name: document.text for document in format.documents(survey(run))}
 
 
 def test_target_can_be_chosen(run: Run, tmp_path: Path) -> None:

@@ -40,11 +40,12 @@ from asgi_bench.model import (
 
 
 class Survey(NamedTuple):
-    """A run's report, and what it rests on by the key of the cell.
+    """A run as read, its report, and what that rests on by the key of the cell.
 
     That is the response times, merged, of those that have any, and the judged trials.
     """
 
+    run: Run
     report: Report
     response_times: Mapping[str, Histogram]
     samples: Mapping[str, Sample]
@@ -59,7 +60,7 @@ def summarize(run: Run) -> Report:
 
 
 def survey(run: Run) -> Survey:
-    """The report with what it rests on, for who draws it; raises as `summarize`."""
+    """The report with what it rests on, for whoever draws or exports it; raises as `summarize`."""
     samples = sample_cells(run)
     plan = run.header.plan
     sweeps = [s for s in samples.values() if isinstance(s.planned.cell.load, RateSweep)]
@@ -78,7 +79,7 @@ def survey(run: Run) -> Survey:
         settings=settings_of(plan, run.proofs),
     )
     known = {key: found for key, found in times.items() if found is not None}
-    return Survey(report, known, samples)
+    return Survey(run, report, known, samples)
 
 
 def _histogram(sample: Sample, time: str) -> Histogram | None:

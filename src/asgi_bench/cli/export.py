@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from asgi_bench.analysis.summary import survey
 from asgi_bench.errors import BenchError
-from asgi_bench.reporting.exports.formats import FILES, ExportFormat, export
-from asgi_bench.reporting.exports.subject import Document, subject_of
+from asgi_bench.reporting.exports.figures import Document
+from asgi_bench.reporting.exports.formats import ExportFormat
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import EXPORTS_FOLDER, find_run
 from asgi_bench.store.runs import read_run
@@ -37,8 +38,8 @@ def export_(
     stored = read_run(folder)
     for damage in stored.damage:
         print(f"warning: {plain(damage)}", file=sys.stderr)
-    documents = export(subject_of(stored), format)
-    if format in FILES:
+    documents = format.documents(survey(stored))
+    if format.is_several:
         target = folder / EXPORTS_FOLDER / format if to is None else to
         for document in documents:
             print(write_document(document, target / document.name))

@@ -14,9 +14,8 @@ from asgi_bench.analysis.summary import summarize, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ClosedLoop, Run
 from asgi_bench.reporting.charts import draw_charts
-from asgi_bench.reporting.charts.bars import MEASURES, draw_bars
+from asgi_bench.reporting.charts.bars import MEASURES, bar_notes, draw_bars
 from asgi_bench.reporting.charts.latency import draw_latency
-from asgi_bench.reporting.charts.notes import bar_notes
 from asgi_bench.reporting.charts.palette import DASHES, HUES, assign_styles
 from asgi_bench.reporting.charts.scaling import draw_scaling
 from asgi_bench.reporting.charts.sheet import (
@@ -236,11 +235,24 @@ def test_styles_tell_all_shipped_servers_apart() -> None:
 
 
 def test_more_servers_than_colours_differ_by_marker() -> None:
-    """The eighth server takes the first's colour again, with another marker."""
+    """Servers that share a colour have markers of their own."""
     (cell,) = summarize(synthetic_run(planned_cells()[:1], rounds=0)).cells
     cells = [msgspec.structs.replace(cell, server=f"s{n:02}") for n in range(2 * len(HUES))]
     styles = assign_styles(cells)
     assert len({(style.color, style.marker) for style in styles.values()}) == 2 * len(HUES)
+
+
+@pytest.mark.parametrize("newcomer", ["aiohttp", "blacksheep", "robyn", "socketify", "zzz"])
+def test_one_more_server_recolours_at_most_one(newcomer: str) -> None:
+    """A server keeps its colour when another joins, unless that one asks for the same colour."""
+    cells = summarize(synthetic_run(rounds=0)).cells
+    before = assign_styles(cells)
+    after = assign_styles((*cells, msgspec.structs.replace(cells[0], server=newcomer)))
+    moved = {
+        server for server, variant in before if before[server, variant] != after[server, variant]
+    }
+    assert len(moved) <= 1
+    assert len({style.color for style in after.values()}) == len(HUES)
 
 
 def luminance(color: tuple[float, float, float]) -> float:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.model import Cell, OpenLoop, PlannedCell, Run, Trial
-from asgi_bench.reporting.exports.subject import Subject, subject_of
 from tests.synthetic_run import (
     CLOSED_64,
     OPEN_AND_SWEEP,
@@ -47,6 +47,6 @@ def _spoil(trial: Trial) -> Trial:
 
 
 @pytest.fixture(scope="session")
-def subject(exported_run: Run) -> Subject:
+def subject(exported_run: Run) -> Survey:
     """The run with its report."""
-    return subject_of(exported_run)
+    return survey(exported_run)

@@ -4,9 +4,9 @@ import jsonschema
 import msgspec
 import pytest
 
+from asgi_bench.analysis.summary import Survey
 from asgi_bench.reporting.exports.bmf import bmf
 from asgi_bench.reporting.exports.figures import cell_figures
-from asgi_bench.reporting.exports.subject import Subject
 
 # bencher.dev/bmf.json
 NUMBER = {"type": "number"}
@@ -23,14 +23,14 @@ SCHEMA = {
 MEASURE_NAME_LENGTH = 64
 
 
-def benchmarks(subject: Subject) -> dict[str, dict[str, Any]]:
+def benchmarks(subject: Survey) -> dict[str, dict[str, Any]]:
     """The file as an object."""
     (document,) = bmf(subject)
     found: dict[str, dict[str, Any]] = msgspec.json.decode(document.text)
     return found
 
 
-def test_file_follows_benchers_schema(subject: Subject) -> None:
+def test_file_follows_benchers_schema(subject: Survey) -> None:
     """It is valid, and its names are as long as Bencher takes them."""
     found = benchmarks(subject)
     jsonschema.Draft7Validator(SCHEMA).validate(found)
@@ -38,7 +38,7 @@ def test_file_follows_benchers_schema(subject: Subject) -> None:
     assert all(len(measure) <= MEASURE_NAME_LENGTH for each in found.values() for measure in each)
 
 
-def test_built_in_measures_have_benchers_units(subject: Subject) -> None:
+def test_built_in_measures_have_benchers_units(subject: Survey) -> None:
     """Latency is in nanoseconds and throughput per second; bounds enclose the value."""
     key = "uvicorn/default/w1/hello/c64"
     (cell,) = (c for c in subject.report.cells if c.cell == key)
@@ -49,7 +49,7 @@ def test_built_in_measures_have_benchers_units(subject: Subject) -> None:
     assert throughput["lower_value"] < throughput["value"] < throughput["upper_value"]
 
 
-def test_every_usable_cell_has_all_its_figures(subject: Subject) -> None:
+def test_every_usable_cell_has_all_its_figures(subject: Survey) -> None:
     """A benchmark a cell, a measure a figure; none of any other cell."""
     counts = [len(f) for cell in subject.report.everything if (f := cell_figures(cell))]
     assert [len(measures) for measures in benchmarks(subject).values()] == counts

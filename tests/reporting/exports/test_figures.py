@@ -1,8 +1,8 @@
-from asgi_bench.reporting.exports.figures import METRICS, cell_figures
-from asgi_bench.reporting.exports.subject import Subject, is_usable
+from asgi_bench.analysis.summary import Survey
+from asgi_bench.reporting.exports.figures import METRICS, cell_figures, is_usable
 
 
-def test_only_usable_cells_have_figures(subject: Subject) -> None:
+def test_only_usable_cells_have_figures(subject: Survey) -> None:
     """What is invalid, failed or skipped is no number."""
     verdicts = {(cell.outcome, cell.validity) for cell in subject.report.everything}
     assert {"failed", "skipped"} <= {outcome for outcome, _ in verdicts}
@@ -11,7 +11,7 @@ def test_only_usable_cells_have_figures(subject: Subject) -> None:
         assert bool(cell_figures(cell)) == is_usable(cell)
 
 
-def test_offered_throughput_and_own_ratio_are_left_out(subject: Subject) -> None:
+def test_offered_throughput_and_own_ratio_are_left_out(subject: Survey) -> None:
     """An open loop has no throughput to track, and the reference no ratio to itself."""
     names = {
         cell.cell: [figure.metric.name for figure in cell_figures(cell)]
@@ -22,7 +22,7 @@ def test_offered_throughput_and_own_ratio_are_left_out(subject: Subject) -> None
     assert "throughput_ratio" not in names["uvicorn/default/w1/hello/c64"]
 
 
-def test_figures_are_those_of_the_report(subject: Subject) -> None:
+def test_figures_are_those_of_the_report(subject: Survey) -> None:
     """Each is the report's own value with its bounds, in SI units."""
     (cell,) = (c for c in subject.report.cells if c.cell == "uvicorn/default/w1/hello/c64")
     figures = {figure.metric.name: figure for figure in cell_figures(cell)}
@@ -36,7 +36,7 @@ def test_figures_are_those_of_the_report(subject: Subject) -> None:
     assert list(figures) == [metric.name for metric in METRICS if metric.name in figures]
 
 
-def test_a_lower_bound_is_no_highest_rate(subject: Subject) -> None:
+def test_a_lower_bound_is_no_highest_rate(subject: Survey) -> None:
     """Where no rate broke the objective, the highest rate isn't known."""
     found = {
         sweep.highest_rate_is_least: "highest_rate_rps"

@@ -4,10 +4,10 @@ import jsonschema
 import msgspec
 import pytest
 
+from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.reporting.exports.figures import cell_figures
 from asgi_bench.reporting.exports.github_action_benchmark import github_action_benchmark
-from asgi_bench.reporting.exports.subject import Subject, subject_of
 from tests.synthetic_run import planned_cells, synthetic_run
 
 # The shape that the action's src/extract.ts checks: it coerces, we are strict.
@@ -29,7 +29,7 @@ SHAPE = {
 }
 
 
-def files(subject: Subject) -> dict[str, list[dict[str, Any]]]:
+def files(subject: Survey) -> dict[str, list[dict[str, Any]]]:
     """The entries of each file."""
     return {
         document.name: msgspec.json.decode(document.text)
@@ -37,7 +37,7 @@ def files(subject: Subject) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def test_both_files_have_the_shape(subject: Subject) -> None:
+def test_both_files_have_the_shape(subject: Survey) -> None:
     """Each file is a list of entries as the action takes them, their names all different."""
     found = files(subject)
     assert set(found) == {"bigger-is-better.json", "smaller-is-better.json"}
@@ -46,7 +46,7 @@ def test_both_files_have_the_shape(subject: Subject) -> None:
         assert len({entry["name"] for entry in entries}) == len(entries)
 
 
-def test_every_figure_is_in_the_file_of_its_direction(subject: Subject) -> None:
+def test_every_figure_is_in_the_file_of_its_direction(subject: Survey) -> None:
     """Throughput and ratios are bigger, costs, times and memory smaller."""
     found = files(subject)
     expected: dict[str, int] = {}
@@ -61,7 +61,7 @@ def test_every_figure_is_in_the_file_of_its_direction(subject: Subject) -> None:
     assert not any("time" in title or "CPU" in title for title in titles)
 
 
-def test_units_are_those_people_read(subject: Subject) -> None:
+def test_units_are_those_people_read(subject: Survey) -> None:
     """CPU per request is in microseconds, with the half width of its interval."""
     (cell,) = (c for c in subject.report.cells if c.cell == "uvicorn/default/w1/hello/c64")
     (entry,) = (
@@ -79,6 +79,6 @@ def test_units_are_those_people_read(subject: Subject) -> None:
 
 def test_nothing_usable_is_an_error() -> None:
     """The action refuses an empty list, so none is written."""
-    nothing = subject_of(synthetic_run(planned_cells()[:1], rounds=0))
+    nothing = survey(synthetic_run(planned_cells()[:1], rounds=0))
     with pytest.raises(BenchError, match="no cell has figures"):
         github_action_benchmark(nothing)

@@ -7,15 +7,15 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 
+from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Run
 from asgi_bench.reporting.exports.hdr import hgrm, hlog
-from asgi_bench.reporting.exports.subject import Subject, subject_of
 from tests.reporting.exports.conftest import ROUNDS
 from tests.synthetic_run import planned_cells, synthetic_run
 
 
-def test_percentile_tables_are_those_of_the_report(subject: Subject) -> None:
+def test_percentile_tables_are_those_of_the_report(subject: Survey) -> None:
     """One table a usable cell, in milliseconds, rising to all samples, p50 and p99 as reported."""
     documents = {document.name: document.text for document in hgrm(subject)}
     (cell,) = (c for c in subject.report.cells if c.cell == "uvicorn/default/w1/hello/c64")
@@ -32,7 +32,7 @@ def test_percentile_tables_are_those_of_the_report(subject: Subject) -> None:
     assert len(documents) == len({key for key in subject.response_times if "granian" not in key})
 
 
-def test_footer_is_all_in_milliseconds(subject: Subject) -> None:
+def test_footer_is_all_in_milliseconds(subject: Survey) -> None:
     """Mean, deviation and maximum are of one unit, and the count is that of the samples."""
     text = next(d.text for d in hgrm(subject) if d.name.startswith("uvicorn-default-w1-hello-c64"))
     found = dict(re.findall(r"(Mean|StdDeviation|Max|TotalCount) += *([\d.]+)", text))
@@ -44,7 +44,7 @@ def test_footer_is_all_in_milliseconds(subject: Subject) -> None:
     assert float(found["TotalCount"]) == times.total
 
 
-def test_log_reads_back_losslessly(subject: Subject, exported_run: Run, tmp_path: Path) -> None:
+def test_log_reads_back_losslessly(subject: Survey, exported_run: Run, tmp_path: Path) -> None:
     """hdrh's own reader finds each trial's histogram under its cell's tag, in order of time."""
     (document,) = hlog(subject)
     path = tmp_path / document.name
@@ -65,7 +65,7 @@ def test_log_reads_back_losslessly(subject: Subject, exported_run: Run, tmp_path
     assert begins_s[0] == pytest.approx(1795374000 + first_s, abs=0.01)
 
 
-def test_a_cell_whose_name_differs_in_a_separator_has_a_file_of_its_own(subject: Subject) -> None:
+def test_a_cell_whose_name_differs_in_a_separator_has_a_file_of_its_own(subject: Survey) -> None:
     """Names that a file system can't tell apart are numbered."""
     key, twin = "uvicorn/default/w1/hello/c64", "uvicorn-default/w1/hello/c64"
     (cell,) = (c for c in subject.report.cells if c.cell == key)
@@ -80,4 +80,4 @@ def test_a_cell_whose_name_differs_in_a_separator_has_a_file_of_its_own(subject:
 def test_nothing_to_export_is_an_error() -> None:
     """A run without response times has no percentile tables."""
     with pytest.raises(BenchError, match="no cell has response times"):
-        hgrm(subject_of(synthetic_run(planned_cells()[:1], rounds=0)))
+        hgrm(survey(synthetic_run(planned_cells()[:1], rounds=0)))

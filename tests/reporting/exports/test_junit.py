@@ -4,13 +4,13 @@ import msgspec
 import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped
 
+from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.reporting.exports.junit import junit
-from asgi_bench.reporting.exports.subject import Subject, subject_of
 from asgi_bench.reporting.wording import plain
 from tests.synthetic_sides import ab_run
 
 
-def test_junitparser_reads_a_case_for_each_cell(subject: Subject) -> None:
+def test_junitparser_reads_a_case_for_each_cell(subject: Survey) -> None:
     """Failed cells are errors, invalid ones failures, skipped ones skipped; others pass."""
     (document,) = junit(subject)
     (suite,) = JUnitXml.fromstring(document.text.encode())
@@ -27,7 +27,7 @@ def test_junitparser_reads_a_case_for_each_cell(subject: Subject) -> None:
     assert suite.skipped == verdicts.count("skipped") > 0
 
 
-def test_reasons_are_the_messages(subject: Subject) -> None:
+def test_reasons_are_the_messages(subject: Survey) -> None:
     """What a failed cell's server said last stands in the message, as text."""
     (document,) = junit(subject)
     (suite,) = JUnitXml.fromstring(document.text.encode())
@@ -37,7 +37,7 @@ def test_reasons_are_the_messages(subject: Subject) -> None:
     assert "not installed: pip install 'gunicorn'" in messages
 
 
-def test_structure_is_the_common_one(subject: Subject) -> None:
+def test_structure_is_the_common_one(subject: Survey) -> None:
     """Attributes that CI systems ask for are there, the counts of the root those of the suite."""
     (document,) = junit(subject)
     root = ElementTree.fromstring(document.text)
@@ -49,7 +49,7 @@ def test_structure_is_the_common_one(subject: Subject) -> None:
     assert all(float(case.get("time", "-1")) >= 0 for case in suite)
 
 
-def test_hostile_names_are_text(subject: Subject) -> None:
+def test_hostile_names_are_text(subject: Survey) -> None:
     """Markup, control characters and what XML can't hold neither break nor add anything."""
     (document,) = junit(subject)
     root = ElementTree.fromstring(document.text)
@@ -68,7 +68,7 @@ def test_ab_is_a_case_for_each_metric(effect: float, kind: type | None) -> None:
     """A regression fails its gated metrics; an equal candidate passes; p99 never fails."""
     run = ab_run(effect)
     header = msgspec.structs.replace(run.header, started_at="2026-11-24T07:00:00Z")
-    (document,) = junit(subject_of(msgspec.structs.replace(run, header=header)))
+    (document,) = junit(survey(msgspec.structs.replace(run, header=header)))
     (suite,) = JUnitXml.fromstring(document.text.encode())
     results = {case.name: [type(result) for result in case.result] for case in suite}
     assert {"throughput", "CPU per request"} <= set(results)

@@ -6,14 +6,14 @@ import pytest
 from prometheus_client import parser
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from asgi_bench.reporting.exports.figures import cell_figures
+from asgi_bench.analysis.summary import Survey, survey
+from asgi_bench.reporting.exports.figures import cell_figures, is_usable
 from asgi_bench.reporting.exports.openmetrics import openmetrics
-from asgi_bench.reporting.exports.subject import Subject, is_usable, subject_of
 from asgi_bench.reporting.wording import plain
 from tests.synthetic_sides import ab_run
 
 
-def samples(subject: Subject) -> dict[tuple[str, str, str], float]:
+def samples(subject: Survey) -> dict[tuple[str, str, str], float]:
     """Values by metric, server and load, as Prometheus's own parser reads them."""
     (document,) = openmetrics(subject)
     return {
@@ -23,7 +23,7 @@ def samples(subject: Subject) -> dict[tuple[str, str, str], float]:
     }
 
 
-def test_prometheus_reads_the_values(subject: Subject) -> None:
+def test_prometheus_reads_the_values(subject: Survey) -> None:
     """Each figure of a usable cell is a sample with its value, times in seconds."""
     found = samples(subject)
     key = "uvicorn/default/w1/hello/c64"
@@ -41,7 +41,7 @@ def test_prometheus_reads_the_values(subject: Subject) -> None:
     "read", [text_string_to_metric_families, parser.text_string_to_metric_families]
 )
 def test_both_formats_have_the_same_gauges(
-    subject: Subject, read: Callable[[str], Iterable[Any]]
+    subject: Survey, read: Callable[[str], Iterable[Any]]
 ) -> None:
     """Readers of either format find every value, and no type that the older one doesn't know."""
     (document,) = openmetrics(subject)
@@ -55,7 +55,7 @@ def test_both_formats_have_the_same_gauges(
     assert set(types) <= {"counter", "gauge", "untyped"}
 
 
-def test_unusable_cells_are_states_and_no_values(subject: Subject) -> None:
+def test_unusable_cells_are_states_and_no_values(subject: Survey) -> None:
     """An alarm sees that a cell is not usable; there is no figure it could take for one."""
     found = samples(subject)
     usable = [value for (name, *_), value in found.items() if name == "asgi_bench_cell_usable"]
@@ -68,7 +68,7 @@ def test_unusable_cells_are_states_and_no_values(subject: Subject) -> None:
     assert values == []
 
 
-def test_hostile_names_come_back_as_text(subject: Subject) -> None:
+def test_hostile_names_come_back_as_text(subject: Survey) -> None:
     """Quotes, braces, backslashes and line breaks in a name break neither line nor label."""
     (hostile,) = (c for c in subject.report.cells if c.server.startswith("evil"))
     assert cell_figures(hostile)
@@ -79,7 +79,7 @@ def test_sides_of_an_ab_are_told_apart() -> None:
     """Baseline, control and candidate are series of their own, by a label."""
     run = ab_run(0.05, blocks=4)
     header = msgspec.structs.replace(run.header, started_at="2026-11-24T07:00:00Z")
-    (document,) = openmetrics(subject_of(msgspec.structs.replace(run, header=header)))
+    (document,) = openmetrics(survey(msgspec.structs.replace(run, header=header)))
     families = list(text_string_to_metric_families(document.text))  # type: ignore[no-untyped-call]
     (usable,) = (family for family in families if family.name == "asgi_bench_cell_usable")
     sides = [sample.labels["side"] for sample in usable.samples]

@@ -4,17 +4,17 @@ import msgspec
 import pyperf as reader
 import pytest
 
+from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Reason, Role, Run, Trial
 from asgi_bench.reporting.exports.pyperf import pyperf
-from asgi_bench.reporting.exports.subject import Subject, subject_of
 from tests.reporting.exports.conftest import ROUNDS
 from tests.synthetic_run import planned_cells, synthetic_run
 from tests.synthetic_sides import ab_run
 
 
 def test_pyperf_loads_a_benchmark_for_each_measure(
-    subject: Subject, exported_run: Run, tmp_path: Path
+    subject: Survey, exported_run: Run, tmp_path: Path
 ) -> None:
     """pyperf's own loader finds one value a round, in seconds, less being better."""
     (document,) = pyperf(subject)
@@ -48,7 +48,7 @@ def test_the_sides_of_an_ab_have_the_same_rounds(tmp_path: Path) -> None:
             validity_reasons=found,
         )
 
-    (document,) = pyperf(subject_of(ab_run(0.05, blocks=8, edit=edit)))
+    (document,) = pyperf(survey(ab_run(0.05, blocks=8, edit=edit)))
     path = tmp_path / document.name
     path.write_text(document.text)
     suite = reader.BenchmarkSuite.load(str(path))
@@ -59,4 +59,4 @@ def test_the_sides_of_an_ab_have_the_same_rounds(tmp_path: Path) -> None:
 def test_nothing_usable_is_an_error() -> None:
     """pyperf takes no empty suite, so none is written."""
     with pytest.raises(BenchError, match="no cell has figures"):
-        pyperf(subject_of(synthetic_run(planned_cells()[:1], rounds=0)))
+        pyperf(survey(synthetic_run(planned_cells()[:1], rounds=0)))

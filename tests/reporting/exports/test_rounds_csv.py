@@ -3,18 +3,18 @@ import io
 
 import pytest
 
+from asgi_bench.analysis.summary import Survey
 from asgi_bench.model import Run
 from asgi_bench.reporting.exports.rounds_csv import FIGURES, WHAT, rounds_csv
-from asgi_bench.reporting.exports.subject import Subject
 
 
-def rows(subject: Subject) -> list[dict[str, str]]:
+def rows(subject: Survey) -> list[dict[str, str]]:
     """The lines as a spreadsheet has them."""
     (document,) = rounds_csv(subject)
     return list(csv.DictReader(io.StringIO(document.text, newline="")))
 
 
-def test_every_round_is_a_line(subject: Subject, exported_run: Run) -> None:
+def test_every_round_is_a_line(subject: Survey, exported_run: Run) -> None:
     """Each trial has one with its own figures; a cell that was skipped has one with the reason."""
     found = rows(subject)
     skipped = [row for row in found if row["outcome"] == "skipped"]
@@ -29,14 +29,14 @@ def test_every_round_is_a_line(subject: Subject, exported_run: Run) -> None:
     assert list(found[0]) == [*WHAT, *FIGURES]
 
 
-def test_what_can_not_be_believed_has_no_figures(subject: Subject) -> None:
+def test_what_can_not_be_believed_has_no_figures(subject: Survey) -> None:
     """Lines of invalid and failed rounds state it and leave the figures empty."""
     for row in rows(subject):
         sound = row["outcome"] == "ok" and row["cell_validity"] != "invalid"
         assert any(row[name] for name in FIGURES) == sound
 
 
-def test_names_stay_text(subject: Subject) -> None:
+def test_names_stay_text(subject: Survey) -> None:
     """A hostile name is one field, without what would drive a terminal."""
     (hostile, *_) = (row for row in rows(subject) if row["server"].startswith("evil"))
     assert hostile["workers"] == "1"

@@ -1,16 +1,26 @@
 """Charts of one figure a cell: a bar each, the best on top, its value beside it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from asgi_bench.analysis.cell_report import CellReport
+from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.palette import Styles
-from asgi_bench.reporting.charts.panels import name_x, put_rows, put_x_ticks, round_ticks, write
+from asgi_bench.reporting.charts.panels import (
+    FACTOR,
+    HATCHED,
+    has_whiskers,
+    name_x,
+    put_rows,
+    put_x_ticks,
+    round_ticks,
+    write,
+)
 from asgi_bench.reporting.charts.sheet import (
     FAINT_INK,
     HATCH,
@@ -76,6 +86,21 @@ def draw_bars(words: Words, group: Group[CellReport], measure: Measure, styles: 
         _draw_panel(axes, members, measure, styles, limit)
     name_x(drawn[-1], measure.axis)
     return figure
+
+
+def bar_notes(
+    report: Report, group: Group[CellReport], measure: Measure, note: str
+) -> Iterator[str]:
+    """For a chart of bars."""
+    yield note
+    if measure.shows_ratio and any(cell.throughput_ratio for cell in group.cells):
+        yield f"{FACTOR}: ratio to {plain(report.run.reference or '')} in the same rounds"
+    if measure.part is not None and any(map(measure.part, group.cells)):
+        yield measure.part_name
+    if has_whiskers(group, measure.figure):
+        yield f"whiskers: {measure.whiskers}"
+    if any(section.invalid for section in group.sections):
+        yield HATCHED
 
 
 def _in_order(section: Section[CellReport], measure: Measure) -> list[CellReport]:

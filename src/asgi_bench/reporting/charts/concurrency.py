@@ -1,6 +1,6 @@
 """The chart of throughput by concurrency, where servers were measured over several counts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
@@ -11,8 +11,8 @@ from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.panels import (
-    GAP,
-    LEADER,
+    HATCHED,
+    WHISKERS,
     EndLabel,
     Look,
     doubling_x,
@@ -20,21 +20,20 @@ from asgi_bench.reporting.charts.panels import (
     draw_line,
     draw_whiskers,
     label_ends,
+    labels_width,
     line_name,
     log_y,
     look_of,
     name_x,
     name_y,
+    names_with_reasons,
 )
 from asgi_bench.reporting.charts.sheet import (
     INVALID,
-    MARGIN,
-    SMALL_SIZE,
     Margins,
     Panel,
     Words,
     open_sheet,
-    text_width,
 )
 from asgi_bench.reporting.wording import workers_words
 
@@ -67,7 +66,7 @@ def draw_concurrency(words: Words, cells: Sequence[CellReport], styles: Styles) 
     if not parts:
         return None
     names = [line_name(course.cells[-1]) for _, courses in parts for course in courses]
-    right = LEADER + GAP + MARGIN + max(text_width(name, SMALL_SIZE) for name in names)
+    right = labels_width(names)
     panels = [
         Panel(workers_words([workers]) if len(parts) > 1 else "", PANEL_HEIGHT)
         for workers, _ in parts
@@ -85,6 +84,17 @@ def draw_concurrency(words: Words, cells: Sequence[CellReport], styles: Styles) 
         name_y(axes, "correct answers per second")
     name_x(drawn[-1], "connections")
     return figure
+
+
+def concurrency_notes(cells: Sequence[CellReport]) -> Iterator[str]:
+    """For the chart of throughput by concurrency."""
+    if any(cell.throughput_rps.lower is not None for cell in cells):
+        yield WHISKERS
+    if any(cell.validity == "invalid" for cell in cells):
+        yield HATCHED
+    missing = [cell for cell in cells if cell.throughput_rps.value is None]
+    if missing:
+        yield f"without a point: {names_with_reasons(missing)}"
 
 
 def _courses(cells: Sequence[CellReport], workers: int, styles: Styles) -> list[Course]:

@@ -14,21 +14,17 @@ from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ClosedLoop, Run
-from asgi_bench.reporting.charts.bars import MEASURES, draw_bars
+from asgi_bench.reporting.charts.bars import MEASURES, bar_notes, draw_bars
 from asgi_bench.reporting.charts.bars import Chart as BarChart
-from asgi_bench.reporting.charts.concurrency import connection_counts, draw_concurrency
-from asgi_bench.reporting.charts.latency import draw_latency
-from asgi_bench.reporting.charts.load_curve import draw_load_curve
-from asgi_bench.reporting.charts.notes import (
-    bar_notes,
+from asgi_bench.reporting.charts.concurrency import (
     concurrency_notes,
-    curve_notes,
-    latency_notes,
-    scaling_notes,
-    strip_notes,
+    connection_counts,
+    draw_concurrency,
 )
+from asgi_bench.reporting.charts.latency import draw_latency, latency_notes
+from asgi_bench.reporting.charts.load_curve import curve_notes, draw_load_curve
 from asgi_bench.reporting.charts.palette import Styles, assign_styles
-from asgi_bench.reporting.charts.scaling import draw_scaling
+from asgi_bench.reporting.charts.scaling import draw_scaling, scaling_notes
 from asgi_bench.reporting.charts.sheet import (
     SEPARATOR,
     Words,
@@ -37,7 +33,7 @@ from asgi_bench.reporting.charts.sheet import (
     svg_of,
     words_heights,
 )
-from asgi_bench.reporting.charts.strip import draw_strip, is_spoilt, slices_of
+from asgi_bench.reporting.charts.strip import draw_strip, is_spoilt, slices_of, strip_notes
 from asgi_bench.reporting.groups import AnyGroup, Group, Section, group_cells
 from asgi_bench.reporting.rows import rounds_words, run_words
 from asgi_bench.reporting.wording import (
@@ -76,14 +72,8 @@ class Drawing(NamedTuple):
         return f"the chart {self.name} can't be drawn: {self.fault}"
 
 
-class Sheet(NamedTuple):
-    """A chart before it is written; no figure where there is nothing to draw."""
-
-    topic: str
-    group: str
-    scenario: str
-    words: Words
-    figure: Figure | None
+# What a chart says, and the chart; no figure where there is nothing to draw.
+Drawn = tuple[Words, Figure | None]
 
 
 class Draft(NamedTuple):
@@ -92,7 +82,12 @@ class Draft(NamedTuple):
     topic: str
     group: str
     scenario: str
-    sheet: Callable[[], Sheet]
+    make: Callable[[], Drawn]
+
+    @property
+    def name(self) -> str:
+        """The name of its files."""
+        return f"{self.topic}-{self.group}"
 
 
 def draw_charts(run: Run, folder: Path) -> list[Path]:
@@ -119,32 +114,30 @@ def draw(found: Survey, folder: Path | None = None) -> tuple[Drawing, ...]:
             folder.mkdir(parents=True, exist_ok=True)
         with sheet_settings():
             drawings = [
-                _drawing(chart, folder) for chart in _charts(found.report, curves, found.samples)
+                drawn(chart, folder) for chart in _charts(found.report, curves, found.samples)
             ]
             return tuple(drawing for drawing in drawings if drawing is not None)
     except OSError as error:
         raise BenchError(f"{folder}: the charts can't be written: {error.strerror}") from None
 
 
-def _drawing(chart: Draft, folder: Path | None) -> Drawing | None:
-    """A chart as it was drawn, or with what went wrong; None where there is nothing to draw."""
+def drawn(chart: Draft, folder: Path | None = None) -> Drawing | None:
+    """A chart, with a folder in its files too; to be called within `sheet_settings`.
+
+    None where there is nothing to draw; with a fault where drawing failed.
+    """
     try:
-        sheet = chart.sheet()
-        return None if sheet.figure is None else written(sheet, sheet.figure, folder)
+        words, figure = chart.make()
+        if figure is None:
+            return None
+        svg = svg_of(figure)
+        files = () if folder is None else save_sheet(figure, folder / chart.name, svg)
+        heights = words_heights(words)
+        return Drawing(chart.topic, chart.name, chart.scenario, words, heights, svg, files)
     except DRAWING_FAULTS as fault:
         why = f"{type(fault).__name__}: {fault}"
-        name = f"{chart.topic}-{chart.group}"
-        words = Words(name, (), (), ())
-        return Drawing(chart.topic, name, chart.scenario, words, (0, 0), "", (), fault=why)
-
-
-def written(sheet: Sheet, figure: Figure, folder: Path | None) -> Drawing:
-    """A sheet as SVG, and with a folder in its files; to be called within `sheet_settings`."""
-    name = f"{sheet.topic}-{sheet.group}"
-    svg = svg_of(figure)
-    files = () if folder is None else save_sheet(figure, folder / name, svg)
-    heights = words_heights(sheet.words)
-    return Drawing(sheet.topic, name, sheet.scenario, sheet.words, heights, svg, files)
+        words = Words(chart.name, (), (), ())
+        return Drawing(chart.topic, chart.name, chart.scenario, words, (0, 0), "", (), fault=why)
 
 
 def _charts(
@@ -195,28 +188,28 @@ def _sweep_charts(report: Report, group: Group[SweepReport], styles: Styles) -> 
     """The load curves of one scenario, on a sheet for each worker count."""
     for section in group.sections:
         suffix = f"-w{section.workers}" if len(group.sections) > 1 else ""
-        make = partial(_load_curve, report, group, section, suffix, styles)
+        make = partial(_load_curve, report, group, section, styles)
         yield Draft("curve", f"{group.name}{suffix}", group.scenario, make)
 
 
-def _chart(topic: str, group: AnyGroup, make: Callable[[], Sheet]) -> Draft:
+def _chart(topic: str, group: AnyGroup, make: Callable[[], Drawn]) -> Draft:
     """The chart of a group."""
     return Draft(topic, group.name, group.scenario, make)
 
 
 def _strip(
     report: Report, group: Group[CellReport], samples: Mapping[str, Sample], styles: Styles
-) -> Sheet:
+) -> Drawn:
     notes = strip_notes(slices_of(group, samples), is_spoilt=is_spoilt(group, samples))
     words = _words(report, group, "Slices", notes)
-    return _sheet("strip", group, words, draw_strip(words, group, samples, styles))
+    return words, draw_strip(words, group, samples, styles)
 
 
 def _bars(
     report: Report, group: Group[CellReport], bars: BarChart, title: str, styles: Styles
-) -> Sheet:
+) -> Drawn:
     words = _words(report, group, title, bar_notes(report, group, bars.measure, bars.note))
-    return _sheet(bars.name, group, words, draw_bars(words, group, bars.measure, styles))
+    return words, draw_bars(words, group, bars.measure, styles)
 
 
 def _latency(
@@ -225,21 +218,20 @@ def _latency(
     title: str,
     curves: Mapping[str, TailCurve],
     styles: Styles,
-) -> Sheet:
+) -> Drawn:
     words = _words(report, group, title, latency_notes(group, curves))
-    return _sheet("latency", group, words, draw_latency(words, group, curves, styles))
+    return words, draw_latency(words, group, curves, styles)
 
 
-def _workers(report: Report, group: Group[CellReport], styles: Styles) -> Sheet:
+def _workers(report: Report, group: Group[CellReport], styles: Styles) -> Drawn:
     words = _words(report, group, "Throughput by worker count", scaling_notes(report, group))
     points = {point.cell: point for scaling in report.scaling for point in scaling.points}
-    return _sheet("workers", group, words, draw_scaling(words, group, styles, points))
+    return words, draw_scaling(words, group, styles, points)
 
 
-def _concurrency(report: Report, groups: list[Group[CellReport]], styles: Styles) -> Sheet:
+def _concurrency(report: Report, groups: list[Group[CellReport]], styles: Styles) -> Drawn:
     """The chart over all connection counts of one scenario."""
     closed = [group for group in groups if isinstance(group.load, ClosedLoop)]
-    scenario = groups[0].scenario
     cells = [cell for group in closed for cell in group.cells]
     words = _words(
         report,
@@ -248,25 +240,17 @@ def _concurrency(report: Report, groups: list[Group[CellReport]], styles: Styles
         concurrency_notes(cells),
         load=f"closed loop, {counts_words(connection_counts(cells))} connections",
     )
-    figure = draw_concurrency(words, cells, styles)
-    return Sheet("concurrency", safe_name(scenario), scenario, words, figure)
+    return words, draw_concurrency(words, cells, styles)
 
 
 def _load_curve(
     report: Report,
     group: Group[SweepReport],
     section: Section[SweepReport],
-    suffix: str,
     styles: Styles,
-) -> Sheet:
+) -> Drawn:
     words = _words(report, group._replace(sections=(section,)), "Load curve", curve_notes(section))
-    sheet = _sheet("curve", group, words, draw_load_curve(words, section, styles))
-    return sheet._replace(group=f"{sheet.group}{suffix}")
-
-
-def _sheet(topic: str, group: AnyGroup, words: Words, figure: Figure | None) -> Sheet:
-    """The sheet of a group."""
-    return Sheet(topic, group.name, group.scenario, words, figure)
+    return words, draw_load_curve(words, section, styles)
 
 
 def _words(

@@ -1,6 +1,6 @@
 """The latency chart: percentiles up to p99.99 on the axis that gives the tail its room."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,31 +9,30 @@ from matplotlib.figure import Figure
 
 from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.analysis.percentiles import TailCurve
+from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.palette import Style, Styles
 from asgi_bench.reporting.charts.panels import (
-    GAP,
-    LEADER,
+    HATCHED,
     EndLabel,
     draw_line,
     label_ends,
+    labels_width,
     line_name,
     log_y,
     look_of,
     name_x,
+    names_with_reasons,
     put_x_ticks,
 )
 from asgi_bench.reporting.charts.sheet import (
-    MARGIN,
-    SMALL_SIZE,
     Margins,
     Panel,
     Words,
     open_sheet,
-    text_width,
 )
 from asgi_bench.reporting.groups import Group
-from asgi_bench.reporting.wording import workers_words
+from asgi_bench.reporting.wording import latency_words, workers_words
 
 PANEL_HEIGHT = 330
 LEFT = 62
@@ -68,7 +67,7 @@ def draw_latency(
     if not parts:
         return None
     names = [line_name(line.cell) for _, lines in parts for line in lines]
-    right = LEADER + GAP + MARGIN + max(text_width(name, SMALL_SIZE) for name in names)
+    right = labels_width(names)
     panels = [
         Panel(workers_words([workers]) if len(parts) > 1 else "", PANEL_HEIGHT)
         for workers, _ in parts
@@ -85,6 +84,21 @@ def draw_latency(
         _draw_panel(axes, lines, float(times.min()), float(times.max()), tails)
     name_x(drawn[-1], "percentile of requests")
     return figure
+
+
+def latency_notes(group: Group[CellReport], curves: Collection[str]) -> Iterator[str]:
+    """For the latency chart; `curves` are the keys of the cells with a line."""
+    words = latency_words(group.load)
+    if isinstance(group.load, ClosedLoop):
+        # N connections that always wait: the mean is N / throughput (Little's law).
+        words += ", where it mirrors throughput"
+    yield words
+    yield "a line ends where fewer than ten samples lie beyond"
+    if any(section.invalid for section in group.sections):
+        yield HATCHED
+    missing = [cell for cell in group.cells if cell.cell not in curves]
+    if missing:
+        yield f"without a line: {names_with_reasons(missing)}"
 
 
 def _draw_panel(

@@ -1,6 +1,6 @@
 """The load curve: what each offered rate does to response times, and how much is answered."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
@@ -12,33 +12,32 @@ from asgi_bench.model import Objective
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.panels import (
-    GAP,
-    LEADER,
+    HATCHED,
     EndLabel,
     Look,
     draw_hatched,
     draw_line,
     label_ends,
     label_tops,
+    labels_width,
     line_name,
     log_x,
     log_y,
     look_of,
     name_x,
+    names_with_reasons,
     tops_height,
 )
 from asgi_bench.reporting.charts.sheet import (
     FAINT_INK,
     INK,
     INVALID,
-    MARGIN,
     SMALL_SIZE,
     Margins,
     Panel,
     Words,
     open_sheet,
     points,
-    text_width,
 )
 from asgi_bench.reporting.groups import Section
 from asgi_bench.reporting.wording import objective_words
@@ -85,7 +84,7 @@ def draw_load_curve(words: Words, section: Section[SweepReport], styles: Styles)
         Panel("p50 response time, ms", MEDIAN_HEIGHT),
         Panel("answered per second", ANSWERED_HEIGHT),
     ]
-    right = LEADER + GAP + MARGIN + max(text_width(_saturation(c), SMALL_SIZE) for c in curves)
+    right = labels_width([_saturation(curve) for curve in curves])
     figure, (above, middle, below) = open_sheet(words, panels, Margins(LEFT, right))
     rates_rps = [rate_rps for curve in curves for rate_rps, _ in curve.points]
     for axes in (above, middle, below):
@@ -96,6 +95,22 @@ def draw_load_curve(words: Words, section: Section[SweepReport], styles: Styles)
     label_tops(above, [_top(curve, tail_s, above) for curve in curves])
     name_x(below, "offered rate, requests per second")
     return figure
+
+
+def curve_notes(section: Section[SweepReport]) -> Iterator[str]:
+    """For the load curve."""
+    yield "response time from the intended moment"
+    yield "arrow: overloaded, the queue grows without end"
+    if any(sweep.highest_rate_rps.value is not None for sweep in section.cells):
+        yield "on the dashed line: the highest rate that kept the objective, 95% interval"
+    if any(sweep.saturation_rps.value is not None for sweep in section.cells):
+        yield "dotted: what is answered at saturation"
+    yield "gray diagonal: all that is offered"
+    if section.invalid:
+        yield HATCHED
+    missing = [sweep for sweep in section.cells if not sweep.points]
+    if missing:
+        yield f"without a line: {names_with_reasons(missing)}"
 
 
 def _is_shown(objective: Objective | None, tail: str) -> bool:

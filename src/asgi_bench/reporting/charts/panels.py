@@ -24,13 +24,15 @@ from asgi_bench.reporting.charts.sheet import (
     GRID,
     HATCH,
     INVALID,
+    MARGIN,
     PIXELS_PER_INCH,
     SMALL_SIZE,
     TEXT_SIZE,
     points,
     text_width,
 )
-from asgi_bench.reporting.wording import cell_name, shortened
+from asgi_bench.reporting.groups import Group
+from asgi_bench.reporting.wording import OVERLOADED, cell_name, shortened, verdict_word
 
 Tick = Callable[[float], str]
 # Of a panel's height.
@@ -57,6 +59,11 @@ SLANT_WIDTH = 23
 TOP_LEADER = 20
 # A leader begins this far from its line's end, for that has a marker.
 CLEAR = 4
+
+# How to read what is drawn here, for the lines under a chart's subject.
+WHISKERS = "whiskers: 95% interval over rounds"
+HATCHED = "hatched: invalid"
+FACTOR = "×"  # noqa: RUF001 (the sign before every ratio)
 
 
 class Look(NamedTuple):
@@ -362,6 +369,11 @@ def label_ends(axes: Axes, labels: Sequence[EndLabel]) -> None:
         write(axes, across, up, label.text, axes.transAxes, va=baseline, color=label.ink)
 
 
+def labels_width(labels: Sequence[str]) -> float:
+    """The room that labels right of a panel take, in pixels."""
+    return LEADER + GAP + MARGIN + max(text_width(label, SMALL_SIZE) for label in labels)
+
+
 def tops_height(labels: Sequence[str]) -> float:
     """The room that labels above a panel take, in pixels."""
     longest = max((text_width(label, SMALL_SIZE) for label in labels), default=0.0)
@@ -428,3 +440,24 @@ def _draw_leaders(
         ),
         autolim=False,
     )
+
+
+def names_with_reasons(cells: Sequence[CellReport | SweepReport]) -> str:
+    """Names with what kept them off the chart, each once."""
+    several = len({cell.workers for cell in cells}) > 1
+    names = (
+        f"{cell_name(cell)}{f' w{cell.workers}' if several else ''} ({_why(cell)})"
+        for cell in cells
+    )
+    return ", ".join(dict.fromkeys(names))
+
+
+def _why(cell: CellReport | SweepReport) -> str:
+    """Why a cell has no line."""
+    verdict = verdict_word(cell)
+    return verdict if cell.outcome != "ok" or verdict == OVERLOADED else "too few samples"
+
+
+def has_whiskers(group: Group[CellReport], figure: Callable[[CellReport], Interval]) -> bool:
+    """Whether any bar or point has an interval."""
+    return any(figure(cell).lower is not None for cell in group.cells)

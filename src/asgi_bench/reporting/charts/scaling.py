@@ -1,42 +1,43 @@
 """The chart of throughput by worker count, where a server was measured with several."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from asgi_bench.analysis.cell_report import CellReport
+from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.scaling_points import ScalingPoint
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.palette import Style, Styles
 from asgi_bench.reporting.charts.panels import (
-    GAP,
-    LEADER,
+    FACTOR,
+    HATCHED,
     NAME_LETTERS,
+    WHISKERS,
     EndLabel,
     doubling_x,
     draw_hatched,
     draw_whiskers,
+    has_whiskers,
     label_ends,
+    labels_width,
     linear_y,
     name_x,
     name_y,
 )
 from asgi_bench.reporting.charts.sheet import (
     INVALID,
-    MARGIN,
-    SMALL_SIZE,
     Margins,
     Panel,
     Words,
     open_sheet,
     points,
-    text_width,
 )
 from asgi_bench.reporting.groups import Group
-from asgi_bench.reporting.wording import cell_name, shortened
+from asgi_bench.reporting.wording import cell_name, plain, shortened
 
 PANEL_HEIGHT = 340
 LEFT = 70
@@ -76,7 +77,7 @@ def draw_scaling(
     if not climbs:
         return None
     names = [_name(climb, points) for climb in climbs]
-    right = LEADER + GAP + MARGIN + max(text_width(name, SMALL_SIZE) for name in names)
+    right = labels_width(names)
     figure, (axes,) = open_sheet(words, [Panel("", PANEL_HEIGHT)], Margins(LEFT, right))
     _prepare(axes, [point for climb in climbs for point in climb.points])
     if is_relative(group):
@@ -87,6 +88,19 @@ def draw_scaling(
         _draw_climb(axes, climb)
     label_ends(axes, [_end_label(*named) for named in zip(climbs, names, strict=True)])
     return figure
+
+
+def scaling_notes(report: Report, group: Group[CellReport]) -> Iterator[str]:
+    """For the chart of throughput by worker count."""
+    if is_relative(group):
+        yield f"ratio to {plain(report.run.reference or '')} in the same rounds"
+    yield f"{FACTOR}: speed-up"
+    if has_whiskers(group, lambda cell: cell.throughput_rps):
+        yield WHISKERS
+    if any(cell.oversubscribed for cell in group.cells):
+        yield "hollow: more workers than server CPUs"
+    if any(section.invalid for section in group.sections):
+        yield HATCHED
 
 
 def _measured(group: Group[CellReport]) -> list[CellReport]:

@@ -5,7 +5,7 @@ loaded in turns, so what slows the machine lowers all rows at once, and
 what troubles one server its own row alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from asgi_bench.analysis.samples import Sample
 from asgi_bench.model import Trial
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.palette import Styles
-from asgi_bench.reporting.charts.panels import name_x, put_rows, put_x_ticks, write
+from asgi_bench.reporting.charts.panels import HATCHED, name_x, put_rows, put_x_ticks, write
 from asgi_bench.reporting.charts.sheet import (
     GRID,
     HATCH,
@@ -108,6 +108,18 @@ def draw_strip(
         _draw_panel(axes, strips, styles)
     name_x(drawn[-1], "round")
     return figure
+
+
+def strip_notes(slices: int, *, is_spoilt: bool) -> Iterator[str]:
+    """For the strip chart."""
+    together = pooled(slices)
+    yield "a dot a slice" if together == 1 else f"a dot {together} slices"
+    yield "a line a round, high where faster than the cell's own mean"
+    yield f"a row shows ±{SHOWN_DEVIATION:.0%}"
+    yield "right: standard deviation of the dots"
+    yield "a dip in all rows is the machine's, in one row the server's"
+    if is_spoilt:
+        yield HATCHED
 
 
 def _draw_panel(axes: Axes, strips: Sequence[Strip], styles: Styles) -> None:

@@ -5,6 +5,7 @@ runs whatever the time between them.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from asgi_bench.analysis.history import History, Series, Shift
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.ab.rows import METRIC_NAMES
-from asgi_bench.reporting.charts.drawing import Drawing, Sheet, written
+from asgi_bench.reporting.charts.drawing import Draft, Drawing, Drawn, drawn
 from asgi_bench.reporting.charts.palette import HUES, mixed
 from asgi_bench.reporting.charts.panels import name_x, put_x_ticks, put_y_ticks, write
 from asgi_bench.reporting.charts.sheet import (
@@ -81,16 +82,25 @@ def draw_history(history: History) -> tuple[Drawing, ...]:
         groups.items(), key=lambda each: -sum(len(series.shifts) for series in each[1])
     )
     with sheet_settings():
-        return tuple(_drawing(history, place, members) for (place, _, _), members in ordered)
+        drawings = [
+            drawn(
+                Draft(
+                    "history",
+                    f"{metric}-{safe_name(place.replace('/', '-'))}",
+                    plain(place),
+                    partial(_timeline, history, place, members),
+                )
+            )
+            for (place, metric, _), members in ordered
+        ]
+        return tuple(drawing for drawing in drawings if drawing is not None)
 
 
-def _drawing(history: History, place: str, members: list[Series]) -> Drawing:
+def _timeline(history: History, place: str, members: list[Series]) -> Drawn:
     """The sheet of one group; what has changed comes first, and what finds no room is counted."""
     shown = sorted(members, key=lambda series: -len(series.shifts))[:MOST_PANELS]
     words = _words(history, place, members, len(members) - len(shown))
-    figure = draw_timeline(words, history, shown)
-    group = f"{members[0].metric}-{safe_name(place.replace('/', '-'))}"
-    return written(Sheet("history", group, plain(place), words, figure), figure, None)
+    return words, draw_timeline(words, history, shown)
 
 
 def _words(history: History, place: str, members: list[Series], left_out: int) -> Words:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import msgspec
 
 from asgi_bench.analysis.percentiles import NANOSECOND_S
-from asgi_bench.reporting.exports.figures import P50, THROUGHPUT, Figure, cell_figures
-from asgi_bench.reporting.exports.subject import Document, Subject
+from asgi_bench.analysis.summary import Survey
+from asgi_bench.reporting.exports.figures import P50, THROUGHPUT, Document, Figure, cell_figures
 from asgi_bench.reporting.wording import plain, shortened
 
 # What Bencher takes of a benchmark's name.
@@ -22,11 +22,11 @@ BUILT_IN: Mapping[str, tuple[str, float]] = {
 }
 
 
-def bmf(subject: Subject) -> tuple[Document, ...]:
+def bmf(surveyed: Survey) -> tuple[Document, ...]:
     """`bmf.json`: the figures of all usable cells by their keys."""
     benchmarks = {
         shortened(plain(cell.cell), NAME_LENGTH): dict(map(_measure, figures))
-        for cell in subject.report.everything
+        for cell in surveyed.report.everything
         if (figures := cell_figures(cell))
     }
     text = msgspec.json.format(msgspec.json.encode(benchmarks), indent=2).decode()

@@ -1,4 +1,4 @@
-"""The figures of a cell that other tools take: one value with its bounds each, and what is better.
+"""What is exported: the figures of usable cells, one value with its bounds each, as documents.
 
 Left out are a throughput that was merely offered (open loop), the reference's ratio to itself and
 a highest rate that is a lower bound: a tool would take them for findings.
@@ -9,8 +9,16 @@ from typing import NamedTuple
 
 from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.estimates import Interval, Ratio
-from asgi_bench.model import ClosedLoop
-from asgi_bench.reporting.exports.subject import is_usable
+from asgi_bench.analysis.samples import Sample
+from asgi_bench.analysis.summary import Survey
+from asgi_bench.model import ClosedLoop, Trial
+
+
+class Document(NamedTuple):
+    """One file of an export: its name and its text."""
+
+    name: str
+    text: str
 
 
 class Metric(NamedTuple):
@@ -83,3 +91,16 @@ def _figure(metric: Metric, estimate: Interval | Ratio) -> Iterator[Figure]:
     """The figure, where there is a value."""
     if estimate.value is not None:
         yield Figure(metric, estimate.value, estimate.lower, estimate.upper)
+
+
+def is_usable(cell: CellReport | SweepReport) -> bool:
+    """Whether the figures of a cell may be taken for what it can do."""
+    return cell.outcome == "ok" and cell.validity != "invalid"
+
+
+def usable_trials(surveyed: Survey) -> Iterator[tuple[Sample, tuple[Trial, ...]]]:
+    """Each usable cell with the trials its estimates rest on, one a round."""
+    usable = {cell.cell for cell in surveyed.report.everything if is_usable(cell)}
+    for key, sample in surveyed.samples.items():
+        if key in usable:
+            yield sample, sample.estimating

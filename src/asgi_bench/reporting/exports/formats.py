@@ -1,38 +1,44 @@
 """All formats a run is exported in."""
 
-from collections.abc import Callable, Mapping
-from typing import Literal, TypeAlias
+from __future__ import annotations
 
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeAlias
+
+from asgi_bench.analysis.summary import Survey
 from asgi_bench.reporting.exports.bmf import bmf
+from asgi_bench.reporting.exports.figures import Document
 from asgi_bench.reporting.exports.github_action_benchmark import github_action_benchmark
 from asgi_bench.reporting.exports.hdr import hgrm, hlog
 from asgi_bench.reporting.exports.junit import junit
 from asgi_bench.reporting.exports.openmetrics import openmetrics
 from asgi_bench.reporting.exports.pyperf import pyperf
 from asgi_bench.reporting.exports.rounds_csv import rounds_csv
-from asgi_bench.reporting.exports.subject import Document, Subject
 
-ExportFormat: TypeAlias = Literal[
-    "github-action-benchmark", "bmf", "openmetrics", "junit", "hgrm", "hlog", "pyperf", "csv"
-]
-# These are several files; each other one is a single document.
-FILES: tuple[ExportFormat, ...] = ("github-action-benchmark", "hgrm")
-
-_EXPORTS: Mapping[ExportFormat, Callable[[Subject], tuple[Document, ...]]] = {
-    "github-action-benchmark": github_action_benchmark,
-    "bmf": bmf,
-    "openmetrics": openmetrics,
-    "junit": junit,
-    "hgrm": hgrm,
-    "hlog": hlog,
-    "pyperf": pyperf,
-    "csv": rounds_csv,
-}
+Documents: TypeAlias = Callable[[Survey], tuple[Document, ...]]
 
 
-def export(subject: Subject, format: ExportFormat) -> tuple[Document, ...]:
-    """The files of an export, at least one.
+class ExportFormat(StrEnum):
+    """A format: its name, what makes its documents, and whether they are several files."""
 
-    Raises BenchError where the format can't hold that nothing was found.
-    """
-    return _EXPORTS[format](subject)
+    GITHUB_ACTION_BENCHMARK = ("github-action-benchmark", github_action_benchmark, True)
+    BMF = ("bmf", bmf)
+    OPENMETRICS = ("openmetrics", openmetrics)
+    JUNIT = ("junit", junit)
+    HGRM = ("hgrm", hgrm, True)
+    HLOG = ("hlog", hlog)
+    PYPERF = ("pyperf", pyperf)
+    CSV = ("csv", rounds_csv)
+
+    documents: Documents
+    """The files of an export, at least one; raises BenchError where there is nothing to tell."""
+    is_several: bool
+
+    def __new__(cls, name: str, documents: Documents, is_several: bool = False) -> ExportFormat:
+        """A member that is its name."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.documents = documents
+        member.is_several = is_several
+        return member

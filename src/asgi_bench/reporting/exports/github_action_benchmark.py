@@ -10,50 +10,50 @@ from typing import Any
 import msgspec
 
 from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.summary import Survey
 from asgi_bench.errors import BenchError
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.exports.figures import Figure, cell_figures
-from asgi_bench.reporting.exports.subject import Document, Subject
+from asgi_bench.reporting.exports.figures import Document, Figure, cell_figures
 from asgi_bench.reporting.wording import plain
 
 # By whether bigger is better.
 NAMES: Mapping[bool, str] = {True: "bigger-is-better.json", False: "smaller-is-better.json"}
 
 
-def github_action_benchmark(subject: Subject) -> tuple[Document, ...]:
+def github_action_benchmark(surveyed: Survey) -> tuple[Document, ...]:
     """`bigger-is-better.json` and `smaller-is-better.json`; one without entries is left out.
 
     Raises BenchError where both are empty: the action refuses an empty list.
     """
     documents = []
     for bigger_is_better, name in NAMES.items():
-        entries = list(_entries(subject, bigger_is_better))
+        entries = list(_entries(surveyed, bigger_is_better))
         if entries:
             text = msgspec.json.format(msgspec.json.encode(entries), indent=2).decode()
             documents.append(Document(name, text + "\n"))
     if not documents:
         raise BenchError(
-            f"{subject.report.run.id}: no cell has figures that can be believed, and "
+            f"{surveyed.report.run.id}: no cell has figures that can be believed, and "
             f"github-action-benchmark takes no empty list"
         )
     return tuple(documents)
 
 
-def _entries(subject: Subject, bigger_is_better: bool) -> Iterator[dict[str, Any]]:
+def _entries(surveyed: Survey, bigger_is_better: bool) -> Iterator[dict[str, Any]]:
     """The entries of one file, each named for cell and metric: names tie runs together."""
-    for cell in subject.report.everything:
+    for cell in surveyed.report.everything:
         for figure in cell_figures(cell):
             if figure.metric.bigger_is_better == bigger_is_better:
-                yield _entry(cell, figure, subject)
+                yield _entry(cell, figure, surveyed)
 
 
-def _entry(cell: CellReport | SweepReport, figure: Figure, subject: Subject) -> dict[str, Any]:
+def _entry(cell: CellReport | SweepReport, figure: Figure, surveyed: Survey) -> dict[str, Any]:
     metric = figure.metric
     entry = {
         "name": f"{plain(cell.cell)}: {metric.title}",
         "unit": metric.shown_unit,
         "value": figure.value * metric.factor,
-        "extra": "\n".join(_tooltip(cell, subject)),
+        "extra": "\n".join(_tooltip(cell, surveyed)),
     }
     if figure.lower is not None and figure.upper is not None:
         width = max(figure.upper - figure.value, figure.value - figure.lower) * metric.factor
@@ -61,9 +61,9 @@ def _entry(cell: CellReport | SweepReport, figure: Figure, subject: Subject) -> 
     return entry
 
 
-def _tooltip(cell: CellReport | SweepReport, subject: Subject) -> Iterator[str]:
+def _tooltip(cell: CellReport | SweepReport, surveyed: Survey) -> Iterator[str]:
     """What stands beside a point of the chart, a line each."""
-    run = subject.report.run
+    run = surveyed.report.run
     yield f"{plain(cell.server)} {plain(cell.server_version or 'of unknown version')}"
     yield f"{cell.rounds} rounds, {cell.validity}"
     yield f"asgi-bench {plain(run.tool_version)}, run {plain(run.id)}"

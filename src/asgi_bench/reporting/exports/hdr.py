@@ -12,9 +12,10 @@ from io import BytesIO
 from hdrh.histogram import HdrHistogram
 
 from asgi_bench.analysis.percentiles import Histogram, merge_histograms
+from asgi_bench.analysis.summary import Survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import RESPONSE_TIME, Trial
-from asgi_bench.reporting.exports.subject import Document, Subject, is_usable, usable_trials
+from asgi_bench.reporting.exports.figures import Document, is_usable, usable_trials
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import safe_name
 
@@ -25,24 +26,24 @@ TAG_ENDS = re.compile(r"[,\s]+")
 DEVIATION = re.compile(r"(StdDeviation +=) *[\d.]+")
 
 
-def hgrm(subject: Subject) -> tuple[Document, ...]:
+def hgrm(surveyed: Survey) -> tuple[Document, ...]:
     """`<cell>.hgrm` for each usable cell that has response times: all its rounds merged.
 
     Raises BenchError where there is none.
     """
-    usable = {cell.cell for cell in subject.report.everything if is_usable(cell)}
-    found = {key: times for key, times in subject.response_times.items() if key in usable}
+    usable = {cell.cell for cell in surveyed.report.everything if is_usable(cell)}
+    found = {key: times for key, times in surveyed.response_times.items() if key in usable}
     if not found:
-        raise BenchError(f"{subject.report.run.id}: no cell has response times to export")
+        raise BenchError(f"{surveyed.report.run.id}: no cell has response times to export")
     documents: dict[str, str] = {}
     for key, times in found.items():
         documents[_unused(safe_name(key), documents)] = _distribution(times)
     return tuple(Document(f"{name}.hgrm", text) for name, text in documents.items())
 
 
-def hlog(subject: Subject) -> tuple[Document, ...]:
+def hlog(surveyed: Survey) -> tuple[Document, ...]:
     """`asgi-bench.hlog`: a line for each trial that a usable cell's estimates rest on."""
-    started_at = subject.report.run.started_at
+    started_at = surveyed.report.run.started_at
     started_s = datetime.fromisoformat(started_at).timestamp()
     lines = [
         "#[Histogram log format version 1.3]",
@@ -52,7 +53,7 @@ def hlog(subject: Subject) -> tuple[Document, ...]:
     ]
     found = [
         (trial.slices[0].start_s, line)
-        for sample, trials in usable_trials(subject)
+        for sample, trials in usable_trials(surveyed)
         for trial in trials
         for line in _intervals(sample.planned.cell.key, trial)
     ]

@@ -11,10 +11,10 @@ from xml.etree import ElementTree
 
 from asgi_bench.analysis.ab_report import ab_report
 from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.summary import Survey
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.ab.rows import COLUMNS, METRIC_NAMES, AbRow, ab_rows
-from asgi_bench.reporting.exports.figures import cell_figures
-from asgi_bench.reporting.exports.subject import Document, Subject
+from asgi_bench.reporting.exports.figures import Document, cell_figures
 from asgi_bench.reporting.wording import plain
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -29,16 +29,16 @@ AB_TAGS: Mapping[str, str] = {
 }
 
 
-def junit(subject: Subject) -> tuple[Document, ...]:
+def junit(surveyed: Survey) -> tuple[Document, ...]:
     """`junit.xml`: one suite, a case for each cell."""
-    run = subject.report.run
+    run = surveyed.report.run
     loaded_s: dict[str, float] = {}
-    for trial in subject.run.trials:
+    for trial in surveyed.run.trials:
         loaded_s[trial.cell] = loaded_s.get(trial.cell, 0.0) + trial.duration_s
-    if subject.run.header.plan.sides:
-        cases = [_ab_case(row) for row in ab_rows(ab_report(subject.run))]
+    if surveyed.run.header.plan.sides:
+        cases = [_ab_case(row) for row in ab_rows(ab_report(surveyed.run))]
     else:
-        cases = [_case(cell, loaded_s.get(cell.cell, 0.0)) for cell in subject.report.everything]
+        cases = [_case(cell, loaded_s.get(cell.cell, 0.0)) for cell in surveyed.report.everything]
     counts = {
         "tests": len(cases),
         "errors": sum(case.find("error") is not None for case in cases),

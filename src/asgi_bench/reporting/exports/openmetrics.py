@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from asgi_bench.analysis.cell_report import CellReport, SweepReport
-from asgi_bench.reporting.exports.figures import METRICS, Metric, cell_figures
-from asgi_bench.reporting.exports.subject import Document, Subject, is_usable
+from asgi_bench.analysis.summary import Survey
+from asgi_bench.reporting.exports.figures import METRICS, Document, Metric, cell_figures, is_usable
 from asgi_bench.reporting.wording import plain
 
 PREFIX = "asgi_bench"
@@ -21,17 +21,17 @@ BOUNDS: Mapping[str, str] = {"value": "", "lower": "_lower", "upper": "_upper"}
 ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
-def openmetrics(subject: Subject) -> tuple[Document, ...]:
+def openmetrics(surveyed: Survey) -> tuple[Document, ...]:
     """`asgi-bench.prom`: a gauge for each metric and bound, a series for each usable cell."""
-    lines = [*_run_lines(subject), *_state_lines(subject)]
+    lines = [*_run_lines(surveyed), *_state_lines(surveyed)]
     for metric in METRICS:
-        lines += _metric_lines(metric, subject)
+        lines += _metric_lines(metric, surveyed)
     return (Document("asgi-bench.prom", "\n".join([*lines, "# EOF"]) + "\n"),)
 
 
-def _run_lines(subject: Subject) -> Iterator[str]:
+def _run_lines(surveyed: Survey) -> Iterator[str]:
     """Which run it was, and when."""
-    run = subject.report.run
+    run = surveyed.report.run
     name = f"{PREFIX}_run_info"
     yield f"# TYPE {name} gauge"
     yield f"# HELP {name} The run that the figures are from."
@@ -48,25 +48,25 @@ def _run_lines(subject: Subject) -> Iterator[str]:
     yield f"{name} {datetime.fromisoformat(run.started_at).timestamp():.0f}"
 
 
-def _state_lines(subject: Subject) -> Iterator[str]:
+def _state_lines(surveyed: Survey) -> Iterator[str]:
     """Whether each cell has figures, so that an alarm can tell a missing one from a bad one."""
     name = f"{PREFIX}_cell_usable"
     yield f"# TYPE {name} gauge"
     yield f"# HELP {name} 1 where a cell's figures can be believed, else 0."
-    for cell in subject.report.everything:
+    for cell in surveyed.report.everything:
         verdict = {
             "outcome": cell.outcome,
             "validity": cell.validity,
             "server_version": cell.server_version or "",
         }
-        yield f"{name}{_labels({**_cell_labels(cell, subject), **verdict})} {int(is_usable(cell))}"
+        yield f"{name}{_labels({**_cell_labels(cell, surveyed), **verdict})} {int(is_usable(cell))}"
 
 
-def _metric_lines(metric: Metric, subject: Subject) -> Iterator[str]:
+def _metric_lines(metric: Metric, surveyed: Survey) -> Iterator[str]:
     """The gauges of one metric: the values, and the bounds of those that have any."""
     found = [
         (cell, figure)
-        for cell in subject.report.everything
+        for cell in surveyed.report.everything
         for figure in cell_figures(cell)
         if figure.metric == metric
     ]
@@ -74,7 +74,7 @@ def _metric_lines(metric: Metric, subject: Subject) -> Iterator[str]:
         having = [(cell, figure) for cell, figure in found if getattr(figure, bound) is not None]
         if having:
             labels = [
-                (_labels(_cell_labels(cell, subject)), getattr(figure, bound))
+                (_labels(_cell_labels(cell, surveyed)), getattr(figure, bound))
                 for cell, figure in having
             ]
             yield from _gauge_lines(metric, bound, suffix, labels)
@@ -93,9 +93,9 @@ def _gauge_lines(
         yield f"{name}{labels} {value!r}"
 
 
-def _cell_labels(cell: CellReport | SweepReport, subject: Subject) -> dict[str, str]:
+def _cell_labels(cell: CellReport | SweepReport, surveyed: Survey) -> dict[str, str]:
     """What tells one cell from another; in an A/B its side too."""
-    (side,) = (one.cell.side for one in subject.run.header.plan.cells if one.cell.key == cell.cell)
+    (side,) = (one.cell.side for one in surveyed.run.header.plan.cells if one.cell.key == cell.cell)
     return {
         **({} if side is None else {"side": side}),
         "server": cell.server,

@@ -12,9 +12,10 @@ import msgspec
 
 from asgi_bench.analysis.metrics import response_time_p50_s, server_cpu_s_per_request
 from asgi_bench.analysis.samples import Sample
+from asgi_bench.analysis.summary import Survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Cell, ClosedLoop, OpenLoop, Trial
-from asgi_bench.reporting.exports.subject import Document, Subject, usable_trials
+from asgi_bench.reporting.exports.figures import Document, usable_trials
 from asgi_bench.reporting.wording import plain
 
 FORMAT_VERSION = "1.0"
@@ -23,7 +24,7 @@ FORMAT_VERSION = "1.0"
 Values: TypeAlias = Sequence[tuple[Trial, float]]
 
 
-def pyperf(subject: Subject) -> tuple[Document, ...]:
+def pyperf(surveyed: Survey) -> tuple[Document, ...]:
     """`pyperf.json`: seconds per request of each usable cell, less being better.
 
     Server CPU per request, and the wall time per answer of a closed loop (1 / throughput) or the
@@ -32,15 +33,15 @@ def pyperf(subject: Subject) -> tuple[Document, ...]:
     """
     benchmarks = [
         {"metadata": {"name": f"{plain(cell.key)}: {title}", "unit": "second"}, "runs": runs}
-        for (cell, title), values in _in_common_rounds(_values(subject)).items()
+        for (cell, title), values in _in_common_rounds(_values(surveyed)).items()
         if (runs := [_run(trial, value) for trial, value in values])
     ]
     if not benchmarks:
         raise BenchError(
-            f"{subject.report.run.id}: no cell has figures that can be believed, and pyperf takes "
+            f"{surveyed.report.run.id}: no cell has figures that can be believed, and pyperf takes "
             f"no empty suite"
         )
-    suite = {"version": FORMAT_VERSION, "metadata": _metadata(subject), "benchmarks": benchmarks}
+    suite = {"version": FORMAT_VERSION, "metadata": _metadata(surveyed), "benchmarks": benchmarks}
     text = msgspec.json.format(msgspec.json.encode(suite), indent=2).decode()
     return (Document("pyperf.json", text + "\n"),)
 
@@ -58,13 +59,13 @@ def _measures(sample: Sample) -> Mapping[str, Callable[[Trial], float | None]]:
     return {}
 
 
-def _values(subject: Subject) -> dict[tuple[Cell, str], Values]:
+def _values(surveyed: Survey) -> dict[tuple[Cell, str], Values]:
     """Each measure of each usable cell: trials that have the figure; none of them can be 0."""
     return {
         (sample.planned.cell, title): [
             (trial, value) for trial in trials if (value := seconds(trial))
         ]
-        for sample, trials in usable_trials(subject)
+        for sample, trials in usable_trials(surveyed)
         for title, seconds in _measures(sample).items()
     }
 
@@ -92,9 +93,9 @@ def _s_per_answer(trial: Trial) -> float | None:
     return 1 / rps if rps else None
 
 
-def _metadata(subject: Subject) -> dict[str, Any]:
+def _metadata(surveyed: Survey) -> dict[str, Any]:
     """What is common to all; pyperf takes neither empty texts nor line breaks."""
-    run = subject.report.run
+    run = surveyed.report.run
     texts = {
         "hostname": run.machine.hostname,
         "cpu_model_name": run.machine.cpu_model,

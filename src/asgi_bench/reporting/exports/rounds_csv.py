@@ -14,9 +14,10 @@ from asgi_bench.analysis.memory_growth import growth_bytes
 from asgi_bench.analysis.metrics import server_cpu_s_per_request
 from asgi_bench.analysis.percentiles import merge_histograms, percentiles_s
 from asgi_bench.analysis.samples import Sample
+from asgi_bench.analysis.summary import Survey
 from asgi_bench.model import RESPONSE_TIME, Trial
 from asgi_bench.reporting.delimited import field
-from asgi_bench.reporting.exports.subject import Document, Subject
+from asgi_bench.reporting.exports.figures import Document
 
 WHAT = (
     *("run", "time", "cell", "server", "server_version", "variant", "side", "workers"),
@@ -35,7 +36,7 @@ FIGURES = (
 )
 
 
-def rounds_csv(subject: Subject) -> tuple[Document, ...]:
+def rounds_csv(surveyed: Survey) -> tuple[Document, ...]:
     """`rounds.csv`: a line for each trial of a cell's own block, and one for a cell without any.
 
     What is failed, skipped or invalid has its line with the reason, and no figures.
@@ -43,20 +44,20 @@ def rounds_csv(subject: Subject) -> tuple[Document, ...]:
     out = StringIO()
     writer = csv.DictWriter(out, (*WHAT, *FIGURES), restval="", lineterminator="\r\n")
     writer.writeheader()
-    for sample in subject.samples.values():
-        for line in _lines(sample, subject):
+    for sample in surveyed.samples.values():
+        for line in _lines(sample, surveyed):
             writer.writerow(
                 {name: field(value) for name, value in line.items() if value is not None}
             )
     return (Document("rounds.csv", out.getvalue()),)
 
 
-def _lines(sample: Sample, subject: Subject) -> Iterator[dict[str, Any]]:
+def _lines(sample: Sample, surveyed: Survey) -> Iterator[dict[str, Any]]:
     """The lines of one cell."""
     planned, verdict = sample.planned, sample.verdict
     cell = planned.cell
     facts = {
-        "run": subject.report.run.id,
+        "run": surveyed.report.run.id,
         "cell": cell.key,
         "server": cell.server,
         "server_version": planned.server_version,
@@ -65,7 +66,7 @@ def _lines(sample: Sample, subject: Subject) -> Iterator[dict[str, Any]]:
         "workers": cell.workers,
         "scenario": cell.scenario,
         "load": cell.load.key,
-        "client": subject.run.header.plan.client,
+        "client": surveyed.run.header.plan.client,
         "outcome": verdict.outcome,
         "reason": verdict.reason,
         "cell_validity": verdict.validity,
