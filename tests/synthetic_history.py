@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from asgi_bench.analysis.validity import judge_trial
+from asgi_bench.analysis.validity.trial import judge_trial
 from asgi_bench.model import Run, RunHeader, Source
 from asgi_bench.store.folders import run_id
 from tests.synthetic_run import planned_cells, store_run, synthetic_run

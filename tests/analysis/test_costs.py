@@ -7,7 +7,7 @@ from asgi_bench.analysis.cell_report import Costs
 from asgi_bench.analysis.costs import costs_of
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.analysis.validity import sent_in_slices
+from asgi_bench.analysis.utilization import sent_in_slices
 from asgi_bench.model import Trial
 from tests.synthetic_run import planned_cells, synthetic_run, with_errors
 

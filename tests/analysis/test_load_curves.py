@@ -6,7 +6,7 @@ import pytest
 from asgi_bench.analysis.cell_report import SweepReport
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.analysis.validity import RULES_VERSION
+from asgi_bench.analysis.validity.trial import RULES_VERSION
 from asgi_bench.errors import BenchError
 from asgi_bench.model import RESPONSE_TIME, Objective, RateSweep, Slice, Trial
 from tests.synthetic_run import (

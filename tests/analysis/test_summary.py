@@ -8,7 +8,7 @@ from asgi_bench.analysis.cell_report import CellReport, Rank
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.estimates import Percentiles
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.analysis.validity import RULES_VERSION
+from asgi_bench.analysis.validity.trial import RULES_VERSION
 from asgi_bench.errors import BenchError
 from asgi_bench.model import RESPONSE_TIME, SERVICE_TIME, ErrorCounts, Run, Trial
 from tests.synthetic_run import (

@@ -9,7 +9,7 @@ from locust.env import Environment
 
 from asgi_bench.load.conduct import LOOK_S, Conduct, is_on
 from asgi_bench.load.user import FastUser
-from tests.analysis.test_credit_validity import why_not_credited
+from tests.analysis.validity.test_answers import why_not_credited
 from tests.situation import Said, situation
 
 BASE = "http://127.0.0.1:8000"

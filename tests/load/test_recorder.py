@@ -17,7 +17,7 @@ from asgi_bench.load.generator import LoadFault, LoadProcess, Refusal, stock_arg
 from asgi_bench.load.messages import Close, Closed, Load, Loaded
 from asgi_bench.load.user import STRETCH_S
 from asgi_bench.model import RESPONSE_TIME
-from tests.analysis.test_credit_validity import why_not_credited
+from tests.analysis.validity.test_answers import why_not_credited
 from tests.known_answers import Behaviour, KnownAnswers, expected_errors
 from tests.situation import Said, situation
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import msgspec
 import pytest
 
-from asgi_bench.analysis.validity import judge_trial_of
+from asgi_bench.analysis.validity.trial import judge_trial_of
 from asgi_bench.load.closed_loop import run_closed_loop
 from asgi_bench.load.connections import Connections
 from asgi_bench.load.locust_failures import failure

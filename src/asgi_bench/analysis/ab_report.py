@@ -15,7 +15,6 @@ from asgi_bench.analysis.block_effects import (
     gated_metrics,
     usable_blocks,
 )
-from asgi_bench.analysis.cell_validity import judge_cell
 from asgi_bench.analysis.doubts import (
     Blocks,
     Doubt,
@@ -36,6 +35,7 @@ from asgi_bench.analysis.samples import judged
 from asgi_bench.analysis.side_differences import pairs_of, side_differences
 from asgi_bench.analysis.side_faults import SIDES, is_hopeless, side_failure
 from asgi_bench.analysis.stalls import measured_totals, stall_doubts
+from asgi_bench.analysis.validity.cell import judge_cell
 from asgi_bench.errors import BenchError
 from asgi_bench.model import (
     ROLES,

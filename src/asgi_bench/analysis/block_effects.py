@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from asgi_bench.analysis.cell_validity import is_usable
 from asgi_bench.analysis.metrics import FIGURES
 from asgi_bench.analysis.percentiles import mean_s, merge_histograms, quantile_s
 from asgi_bench.analysis.sweeps import is_trial_overloaded
+from asgi_bench.analysis.validity.cell import is_usable
 from asgi_bench.model import (
     RESPONSE_TIME,
     Cell,

@@ -7,8 +7,7 @@ from asgi_bench.analysis.cell_facts import interval_over
 from asgi_bench.analysis.cell_report import Costs
 from asgi_bench.analysis.memory_growth import kept_bytes
 from asgi_bench.analysis.metrics import server_cpu_s_per_request
-from asgi_bench.analysis.turnover_validity import is_cpu_known
-from asgi_bench.analysis.validity import sent_in_slices
+from asgi_bench.analysis.utilization import is_cpu_known, sent_in_slices
 from asgi_bench.model import Trial
 
 

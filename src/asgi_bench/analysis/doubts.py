@@ -11,10 +11,10 @@ from scipy.special import bdtrc
 
 from asgi_bench.analysis.ab_wording import METRICS
 from asgi_bench.analysis.block_effects import is_baseline_overloaded
-from asgi_bench.analysis.cell_validity import MIN_USABLE_SHARE
 from asgi_bench.analysis.percentiles import SAMPLES_BEYOND
 from asgi_bench.analysis.regression import worst
 from asgi_bench.analysis.sweeps import is_trial_overloaded
+from asgi_bench.analysis.validity.cell import MIN_USABLE_SHARE
 from asgi_bench.model import Cell, GateMetric, MetricVerdict, OpenLoop, Reason, Role, Trial, Verdict
 
 Blocks = Mapping[int, Mapping[Role, Trial]]

@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping
 from asgi_bench.analysis.document import Metric
 from asgi_bench.analysis.percentiles import merge_histograms, quantile_s
 from asgi_bench.analysis.sweeps import is_trial_overloaded
-from asgi_bench.analysis.turnover_validity import is_cpu_known
-from asgi_bench.analysis.validity import sent_in_slices
+from asgi_bench.analysis.utilization import is_cpu_known, sent_in_slices
 from asgi_bench.errors import BenchError
 from asgi_bench.model import RESPONSE_TIME, ClosedLoop, Load, Trial
 

@@ -8,12 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from asgi_bench.analysis.cell_validity import Verdict, is_usable, judge_cell
 from asgi_bench.analysis.pacing import due_rounds
-from asgi_bench.analysis.proof_validity import proof_findings
 from asgi_bench.analysis.sweeps import is_trial_overloaded
-from asgi_bench.analysis.validity import RULES_VERSION, judge_trial_of
-from asgi_bench.analysis.worker_state import worker_state_findings
+from asgi_bench.analysis.validity.cell import (
+    Verdict,
+    is_usable,
+    judge_cell,
+    proof_findings,
+    worker_state_findings,
+)
+from asgi_bench.analysis.validity.trial import RULES_VERSION, judge_trial_of
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Cell, OpenLoop, Plan, PlannedCell, Reason, Run, RunHeader, Trial
 

@@ -6,7 +6,7 @@ opposites: the one is the side's fault and comes again, the other is worth anoth
 
 from collections.abc import Sequence
 
-from asgi_bench.analysis.cell_validity import MIN_USABLE_SHARE, judge_cell
+from asgi_bench.analysis.validity.cell import MIN_USABLE_SHARE, judge_cell
 from asgi_bench.model import Reason, Role, Trial
 
 # Findings on what the server did: it answered wrongly or not at all, or lost a worker.

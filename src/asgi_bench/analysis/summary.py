@@ -25,7 +25,7 @@ from asgi_bench.analysis.scaling import scaling_of
 from asgi_bench.analysis.settings import settings_of
 from asgi_bench.analysis.stopping import is_looked, reached
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_ratio
-from asgi_bench.analysis.validity import load_busy_s, load_cpu_share, sent_in_slices
+from asgi_bench.analysis.utilization import load_busy_s, load_cpu_share, sent_in_slices
 from asgi_bench.model import (
     GENERATOR_LAG,
     RESPONSE_TIME,

@@ -10,7 +10,7 @@ from asgi_bench.analysis.change_points import find_changes, search_rules
 from asgi_bench.analysis.history import MIN_CHANGE, build_history
 from asgi_bench.analysis.run_entries import run_entry
 from asgi_bench.analysis.surroundings import surroundings
-from asgi_bench.analysis.validity import RULES_VERSION
+from asgi_bench.analysis.validity.trial import RULES_VERSION
 from asgi_bench.cli.ab_options import MinChange
 from asgi_bench.cli.report import takes_color, terminal_width
 from asgi_bench.errors import UsageError

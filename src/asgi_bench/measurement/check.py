@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from asgi_bench.analysis.worker_validity import miscounted
+from asgi_bench.analysis.validity.processes import miscounted
 from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.measurement.expectations import settle_expectations
 from asgi_bench.measurement.interruption import orderly_interruption

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from asgi_bench.analysis.validity import judge_trial
+from asgi_bench.analysis.validity.trial import judge_trial
 from asgi_bench.calibration import Calibration
 from asgi_bench.measurement.behaviours.stage import BehaviourStage
 from asgi_bench.measurement.block import Loader, measure_block

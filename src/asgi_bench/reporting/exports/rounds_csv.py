@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
-from asgi_bench.analysis.cell_validity import is_usable
 from asgi_bench.analysis.memory_growth import growth_bytes
 from asgi_bench.analysis.metrics import server_cpu_s_per_request
 from asgi_bench.analysis.percentiles import merge_histograms, percentiles_s
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey
+from asgi_bench.analysis.validity.cell import is_usable
 from asgi_bench.model import RESPONSE_TIME, Trial
 from asgi_bench.reporting.delimited import field
 from asgi_bench.reporting.exports.figures import Document

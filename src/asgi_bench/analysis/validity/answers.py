@@ -1,7 +1,15 @@
-"""Did the server under test do what it is credited with? What it did not invalidates a trial."""
+"""Did the server under test answer, and rightly? Rules on what came back, and from whom."""
 
+import msgspec
+
+from asgi_bench.analysis.sweeps import open_figures
+from asgi_bench.analysis.utilization import sent_in_slices
+from asgi_bench.analysis.validity.evidence import Evidence
+from asgi_bench.analysis.wrong_answers import wrong_words
 from asgi_bench.model import Reason, Trial, UserFigures
 
+# One wrong answer in a thousand: a server may drop a request under load, not make a habit of it.
+MAX_ERROR_SHARE = 0.001
 # nginx, the fastest there is, takes 6.6 µs for a request, nearly all of it the kernel's for a read
 # and a write (results/recorded/generator/peers.json). A third of it leaves room for fast machines.
 LEAST_CPU_S_PER_REQUEST = 2e-6
@@ -9,8 +17,90 @@ LEAST_CPU_S_PER_REQUEST = 2e-6
 MOST_ELSEWHERE_SHARE = 0.001
 
 
-def credit_findings(trial: Trial) -> tuple[Reason, ...]:
-    """Every finding on who answered."""
+def server_ended(seen: Evidence) -> Reason | None:
+    """The server ended while it was under load: what follows in its figures is of no server."""
+    trial = seen.trial
+    if trial.server_ended is None:
+        return None
+    unanswered = trial.errors_total.reset + trial.errors_total.timeout
+    answered = max(trial.sent_total - unanswered, 0)
+    return Reason(
+        code="server-ended",
+        level="invalid",
+        value=float(answered),
+        limit=None,
+        text=f"the server {trial.server_ended} under load, after {answered} requests; look into "
+        "its log, and for a limit among its flags",
+    )
+
+
+def errors(seen: Evidence) -> Reason | None:
+    """Wrong answers under load, with the first of each kind.
+
+    What an overloaded open loop never sent counts among the errors, but was answered neither
+    rightly nor wrongly: that the schedule was more than the server can take is a finding of its
+    own, whether the queue grew past the time-out or not.
+    """
+    trial, cell = seen.trial, seen.cell
+    unsent = sum(figures.unsent for figures in open_figures(trial.slices))
+    wrong = trial.errors.total - unsent
+    if wrong <= 0:
+        return None
+    sent = max(sent_in_slices(trial), wrong)
+    share = wrong / sent
+    kinds = ", ".join(
+        f"{count} {kind}"
+        for kind, total in msgspec.structs.asdict(trial.errors).items()
+        if (count := total - unsent if kind == "timeout" else total)
+    )
+    told = wrong_words(trial, cell)
+    is_answered = trial.errors.status + trial.errors.body > trial.errors.total / 2
+    advice = () if is_answered and told else ("look into the server's log, or load it less",)
+    return Reason(
+        code="errors",
+        level="invalid" if share > MAX_ERROR_SHARE else "suspect",
+        value=share,
+        limit=MAX_ERROR_SHARE,
+        text=f"{wrong} of {sent} requests got no right answer ({kinds}): "
+        + "; ".join((*told, *advice)),
+    )
+
+
+def no_answers(seen: Evidence) -> Reason | None:
+    """Nothing to take a rate of."""
+    trial = seen.trial
+    if trial.requests and trial.duration_s > 0:
+        return None
+    return Reason(
+        code="no-answers",
+        level="invalid",
+        value=float(trial.requests),
+        limit=1.0,
+        text="not one right answer came under load; look into what came instead",
+    )
+
+
+def not_as_asked(seen: Evidence) -> Reason | None:
+    """What ran is not what was asked for, as the proof of the setting told from inside."""
+    trial = seen.trial
+    if not trial.differs:
+        return None
+    return Reason(
+        code="not-as-asked",
+        level="invalid",
+        value=float(len(trial.differs)),
+        limit=0.0,
+        text=f"what ran is not what was asked for: {'; '.join(trial.differs)}",
+    )
+
+
+def is_credited(trial: Trial) -> bool:
+    """Whether it was the server under test that answered, as far as rules can tell."""
+    return all(reason.level != "invalid" for reason in credit(trial))
+
+
+def credit(trial: Trial) -> tuple[Reason, ...]:
+    """Every finding on who answered: what the server didn't do invalidates a trial."""
     users = trial.users
     found = [_stranger(trial), _idle(trial)]
     if users is not None:

@@ -1,32 +1,11 @@
-"""Was the load what it should have been? Rules on the generator's timing and the connections.
+"""Was the load what it should have been? Rules on the generator's timing and the connections."""
 
-They rest on what each slice tells beside its counts; a trial stored without it passes them.
-"""
-
-from collections.abc import Sequence
-
-from asgi_bench.analysis.disturbance_validity import disturbance_findings, is_throttled
-from asgi_bench.analysis.percentiles import Histogram, merge_histograms, quantile_s
-from asgi_bench.analysis.reconnect_validity import reconnect_finding
-from asgi_bench.analysis.sweeps import (
-    is_trial_overloaded,
-    open_figures,
-    rate_ratio,
-    taken_slices,
-)
-from asgi_bench.analysis.turnover_validity import is_cpu_known
-from asgi_bench.analysis.worker_validity import worker_findings
-from asgi_bench.model import (
-    GENERATOR_LAG,
-    RESPONSE_TIME,
-    Cell,
-    ClosedLoop,
-    OpenLoop,
-    RateSweep,
-    Reason,
-    Slice,
-    Trial,
-)
+from asgi_bench.analysis.percentiles import quantile_s
+from asgi_bench.analysis.sweeps import open_figures, rate_ratio
+from asgi_bench.analysis.utilization import is_cpu_known, is_throttled
+from asgi_bench.analysis.validity.evidence import Evidence
+from asgi_bench.analysis.validity.limits import open_limit
+from asgi_bench.model import Cell, ClosedLoop, OpenLoop, Reason, Slice, Trial
 
 # A request sent this late would not be noticed beside what a virtual CPU itself adds.
 HARMLESS_LAG_S = 150e-6
@@ -44,36 +23,13 @@ MOST_LITTLE_DEVIATION = 0.05
 # acknowledgement comes after 40 ms on Linux (TCP_DELACK_MIN).
 NAGLE_BAND_S = (0.038, 0.048)
 NAGLE_SHARE = 0.25
+# To open a connection costs about as much as a small request: of so few it can't be seen.
+HARMLESS_RECONNECT_SHARE = 0.01
 
 
-def load_findings(trial: Trial, cell: Cell) -> tuple[Reason, ...]:
-    """Every finding on how a trial was loaded."""
-    response = _response(trial, cell)
-    found = [
-        _accounted(trial.slices, cell),
-        *disturbance_findings(trial, cell),
-        _nagle(response, trial),
-        *worker_findings(trial, cell),
-        reconnect_finding(trial, cell),
-    ]
-    if not isinstance(cell.load, ClosedLoop):
-        found.append(_lag(trial, response))
-    if isinstance(cell.load, OpenLoop):
-        found.append(_rate(trial, response))
-    return tuple(reason for reason in found if reason is not None)
-
-
-def _response(trial: Trial, cell: Cell) -> Histogram | None:
-    """The response times; of a sweep those of the rates that the server could take."""
-    if not isinstance(cell.load, RateSweep):
-        return merge_histograms([trial.times_hdr.get(RESPONSE_TIME)])
-    return merge_histograms(
-        step.times_hdr.get(RESPONSE_TIME) for step in taken_slices(trial.slices)
-    )
-
-
-def _accounted(slices: Sequence[Slice], cell: Cell) -> Reason | None:
+def accounted(seen: Evidence) -> Reason | None:
     """Do the response times explain where the connections' time went?"""
+    slices, cell = seen.trial.slices, seen.cell
     weights = [(piece.accounted_share, piece.duration_s) for piece in slices if _is_whole(piece)]
     known = [(share, duration_s) for share, duration_s in weights if share is not None]
     if not known:
@@ -110,8 +66,9 @@ def _is_whole(piece: Slice) -> bool:
     return piece.open_loop is None or piece.requests == piece.open_loop.due
 
 
-def _nagle(response: Histogram | None, trial: Trial) -> Reason | None:
+def nagle(seen: Evidence) -> Reason | None:
     """The 40 ms plateau: a finding about the server, and a true one."""
+    trial, response = seen.trial, seen.response
     if response is None or not response.total:
         return None
     low_ns, high_ns = (edge_s * 1e9 for edge_s in NAGLE_BAND_S)
@@ -133,15 +90,49 @@ def _nagle(response: Histogram | None, trial: Trial) -> Reason | None:
     )
 
 
-def _lag(trial: Trial, response: Histogram | None) -> Reason | None:
+def reconnects(seen: Evidence) -> Reason | None:
+    """Whether requests needed connections of their own, by the server's or the app's doing.
+
+    Connections that failed are the errors' business, and those that were closed between slices
+    cost the slices nothing.
+    """
+    trial, cell = seen.trial, seen.cell
+    told = [piece for piece in trial.slices if piece.reconnects is not None]
+    sent = sum(piece.sent for piece in told)
+    opened = sum(piece.reconnects or 0 for piece in told)
+    ended = opened - trial.errors.reset - trial.errors.timeout
+    if not sent or ended / sent <= HARMLESS_RECONNECT_SHARE:
+        return None
+    connect_s = sum(piece.connect_s or 0.0 for piece in told)
+    each = f"opening another took {connect_s / opened * 1e3:.3g} ms in the mean"
+    return Reason(
+        code="reconnects",
+        level="valid",
+        value=ended / sent,
+        limit=HARMLESS_RECONNECT_SHARE,
+        text=f"{min(ended / sent, 1.0):.0%} of the answers ended their connection; {each}"
+        f"{_share_of_time(trial, cell, connect_s)}",
+    )
+
+
+def _share_of_time(trial: Trial, cell: Cell, connect_s: float) -> str:
+    """Where that time is counted."""
+    if not isinstance(cell.load, ClosedLoop):
+        return ", and a request that found none open waited for it"
+    share = connect_s / (trial.duration_s * cell.load.connections)
+    return f", {share:.0%} of the connections' time: throughput bears that, response times don't"
+
+
+def generator_lag(seen: Evidence) -> Reason | None:
     """The generator's own lateness against what it reports.
 
     Requests that were late are counted: a percentile of few requests is an accident, and a schedule
     of a second has too few for a p99.
     """
-    lag = merge_histograms([trial.times_hdr.get(GENERATOR_LAG)])
-    response_s = None if response is None else quantile_s(response, 0.5)
-    if lag is None or response_s is None:
+    if isinstance(seen.cell.load, ClosedLoop) or seen.lag is None or seen.response is None:
+        return None
+    lag, response_s = seen.lag, quantile_s(seen.response, 0.5)
+    if response_s is None:
         return None
     limit_s = max(HARMLESS_LAG_S, MOST_LAG_SHARE * response_s)
     late = int(lag.counts[lag.values_ns > limit_s * 1e9].sum())
@@ -161,18 +152,17 @@ def _lag(trial: Trial, response: Histogram | None) -> Reason | None:
     )
 
 
-def _rate(trial: Trial, response: Histogram | None) -> Reason | None:
+def rate_kept(seen: Evidence) -> Reason | None:
     """A schedule that was not kept: by the server's doing, or by the generator's."""
-    kept = rate_ratio(open_figures(trial.slices))
-    if kept is None:
+    kept = rate_ratio(open_figures(seen.trial.slices))
+    # Where requests piled up at the generator, `open_limit` says so.
+    if kept is None or not isinstance(seen.cell.load, OpenLoop):
         return None
-    is_overload = is_trial_overloaded(trial)
-    lag = merge_histograms([trial.times_hdr.get(GENERATOR_LAG)])
-    late_s = (quantile_s(lag, 0.5) if lag else None) or 0.0
-    response_s = (quantile_s(response, 0.5) if response else None) or 0.0
+    late_s = (quantile_s(seen.lag, 0.5) if seen.lag else None) or 0.0
+    response_s = (quantile_s(seen.response, 0.5) if seen.response else None) or 0.0
     # Waiting for a connection is the server's doing and no lag. Where requests pile up anyway,
     # the generator has to explain a good part of the wait.
-    explained_s = max(HARMLESS_LAG_S, MOST_LAG_SHARE * response_s if is_overload else 0.0)
+    explained_s = max(HARMLESS_LAG_S, MOST_LAG_SHARE * response_s if seen.is_overloaded else 0.0)
     if late_s > explained_s and kept < LEAST_RATE_RATIO:
         return Reason(
             code="rate-not-kept",
@@ -183,7 +173,7 @@ def _rate(trial: Trial, response: Histogram | None) -> Reason | None:
             f"{_time(late_s)} in the median: the rate is more than it can offer here; try "
             "--load-processes, or a lower rate",
         )
-    if not is_overload:
+    if not seen.is_overloaded or open_limit(seen) is not None:
         return None
     return Reason(
         code="overloaded",

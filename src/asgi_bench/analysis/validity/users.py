@@ -1,5 +1,6 @@
 """What Locust users themselves decide: how often they ask, how many they are, how they end."""
 
+from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.model import Reason, Trial
 
 # Users that neither waited for an answer nor computed for more than half of their time wait on
@@ -50,13 +51,13 @@ def unhurried(trial: Trial, busy: str) -> Reason | None:
     )
 
 
-def exit_findings(trial: Trial) -> tuple[Reason, ...]:
+def locustfile_exit(seen: Evidence) -> Reason | None:
     """The exit code that a locustfile gave Locust: its own verdict, beside ours."""
-    code = None if trial.users is None else trial.users.exit_code
+    code = None if seen.trial.users is None else seen.trial.users.exit_code
     if not code:
-        return ()
+        return None
     text = (
         f"the locustfile set Locust's exit code to {code} (process_exit_code): its own check says "
         "that this load did not pass; asgi-bench's exit code tells nothing of it"
     )
-    return (Reason("locustfile-exit", "valid", float(code), 0.0, text),)
+    return Reason("locustfile-exit", "valid", float(code), 0.0, text)

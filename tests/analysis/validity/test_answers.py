@@ -1,8 +1,8 @@
 import msgspec
 import pytest
 
-from asgi_bench.analysis.credit_validity import LEAST_CPU_S_PER_REQUEST, credit_findings
-from asgi_bench.analysis.validity import judge_trial
+from asgi_bench.analysis.validity.answers import LEAST_CPU_S_PER_REQUEST, credit
+from asgi_bench.analysis.validity.trial import judge_trial
 from asgi_bench.model import Cell, PlannedCell, Reason, Trial, UserFigures
 from tests.synthetic_run import CLOSED_64, make_trial, plan_of
 
@@ -16,13 +16,13 @@ def found(trial: Trial, **users: object) -> dict[str, Reason]:
     """The findings by code, with these facts of users."""
     if users:
         trial = replace(trial, users=UserFigures(**users))  # type: ignore[arg-type]
-    return {reason.code: reason for reason in credit_findings(trial)}
+    return {reason.code: reason for reason in credit(trial)}
 
 
 def why_not_credited(users: UserFigures, *, requests: int) -> str:
     """What is said of a trial whose users did this."""
     trial = replace(SOUND, requests=requests, users=users)
-    return " ".join(reason.text for reason in credit_findings(trial))
+    return " ".join(reason.text for reason in credit(trial))
 
 
 @pytest.mark.parametrize(("share", "is_found"), [(0.0, True), (0.99, True), (1.0, False)])

@@ -1,9 +1,10 @@
 import msgspec
 import pytest
 
-from asgi_bench.analysis.validity import judge_trial_of
-from asgi_bench.analysis.worker_validity import worker_findings
+from asgi_bench.analysis.validity import processes
+from asgi_bench.analysis.validity.trial import judge_trial_of
 from asgi_bench.model import Cell, Reason, Trial
+from tests.analysis.validity.one_room import findings_of
 from tests.situation import Said, situation
 from tests.synthetic_run import CLOSED_64, make_trial, plan_of
 
@@ -18,7 +19,10 @@ def cell_with(workers: int) -> Cell:
 
 def found(trial: Trial, workers: int = 2) -> dict[str, Reason]:
     """The findings on a trial by code."""
-    return {reason.code: reason for reason in worker_findings(trial, cell_with(workers))}
+    return {
+        reason.code: reason
+        for reason in findings_of(processes, trial=trial, cell=cell_with(workers))
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 import msgspec
 import pytest
 
-from asgi_bench.analysis.user_validity import exit_findings, waiting_share
-from asgi_bench.analysis.validity import judge_trial
+from asgi_bench.analysis.validity import users as rules
+from asgi_bench.analysis.validity.trial import judge_trial
+from asgi_bench.analysis.validity.users import waiting_share
 from asgi_bench.model import Cell, PlannedCell, Reason, Slice, Trial, UserFigures
+from tests.analysis.validity.one_room import findings_of
 from tests.situation import Said, situation
 from tests.synthetic_run import CLOSED_64, make_trial, plan_of
 
@@ -66,5 +68,5 @@ def test_a_shape_is_not_told_to_have_more_connections(said: Said) -> None:
 def test_an_exit_code_of_the_files_is_told(code: int | None, is_told: bool) -> None:
     """Beside our own, which it doesn't change."""
     trial = replace(make_trial(CELL, 0, 0), users=UserFigures(exit_code=code))
-    assert bool(exit_findings(trial)) is is_told
-    assert not exit_findings(replace(trial, users=None))
+    assert bool(findings_of(rules, trial=trial, cell=CELL)) is is_told
+    assert not findings_of(rules, trial=replace(trial, users=None), cell=CELL)

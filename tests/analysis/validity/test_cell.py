@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.cell_validity import NOT_REACHED, Verdict, judge_cell
-from asgi_bench.analysis.validity import worst_level
+from asgi_bench.analysis.validity.cell import NOT_REACHED, Verdict, judge_cell
+from asgi_bench.analysis.validity.trial import worst_level
 from asgi_bench.model import Reason, Trial, ValidityLevel
 
 

@@ -1,8 +1,9 @@
 import msgspec
 import pytest
 
-from asgi_bench.analysis.disturbance_validity import disturbance_findings
+from asgi_bench.analysis.validity import machine
 from asgi_bench.model import Cell, Reason, Slice, Throttling, Trial
+from tests.analysis.validity.one_room import findings_of
 from tests.synthetic_run import CLOSED_64, make_trial
 
 replace = msgspec.structs.replace
@@ -13,7 +14,7 @@ TRIAL = make_trial(CELL, 0, 0)
 
 def found(trial: Trial, cell: Cell = CELL) -> dict[str, Reason]:
     """The findings on a trial by code."""
-    findings = disturbance_findings(trial, cell)
+    findings = findings_of(machine, trial=trial, cell=cell)
     return {reason.code: reason for reason in findings if reason is not None}
 
 

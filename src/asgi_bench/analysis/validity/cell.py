@@ -1,15 +1,17 @@
 """Can a cell be believed? Its outcome and verdict, out of those of its rounds."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
 import msgspec
 
 from asgi_bench.analysis.intervals import MIN_ROUNDS
-from asgi_bench.analysis.validity import LEVELS, worst_level
-from asgi_bench.model import Outcome, Reason, Trial, ValidityLevel
+from asgi_bench.analysis.utilization import sent_in_slices
+from asgi_bench.analysis.validity.answers import MAX_ERROR_SHARE
+from asgi_bench.analysis.validity.trial import LEVELS, worst_level
+from asgi_bench.model import Cell, Outcome, PlannedCell, Proof, Reason, Trial, ValidityLevel
 
 MIN_USABLE_SHARE = Fraction(2, 3)
 MAX_SUSPECT_SHARE = Fraction(1, 3)
@@ -167,3 +169,57 @@ def _share_reason(
 ) -> Reason:
     """A finding on a share of the rounds."""
     return Reason(code, level, count / len(tried), float(limit), text)
+
+
+def proof_findings(planned: PlannedCell, proofs: Mapping[str, Proof]) -> tuple[Reason, ...]:
+    """The finding on a cell whose variant states what runs, where nothing could be told of it.
+
+    `proofs` are the run's by setting; none at all is an older run's, and says nothing. What was
+    told and differs has failed before it was measured. The figures stand: they are of the server
+    under this command line, whatever it really runs.
+    """
+    proof = proofs.get(planned.cell.setting)
+    if not planned.proves or proof is None or proof.unproven is None:
+        return ()
+    stated = ", ".join(f"{part} {pattern}" for part, pattern in planned.proves.items())
+    text = (
+        f"not proven to be what its name says ({stated}): {proof.unproven}; it was measured all "
+        f"the same"
+    )
+    return (Reason("unproven", "valid", None, None, text),)
+
+
+def worker_state_findings(
+    cell: Cell, by_cell: Mapping[Cell, Sequence[Trial]]
+) -> tuple[Reason, ...]:
+    """A finding where the same cell with one worker answered rightly in the same run.
+
+    Only whole answers tell of state: who breaks connections may do so for want of memory.
+    """
+    alone = by_cell.get(msgspec.structs.replace(cell, workers=1), ())
+    if cell.workers < 2:
+        return ()
+    share, share_alone = _wrong_share(by_cell.get(cell, ())), _wrong_share(alone)
+    if share is None or share_alone is None:
+        return ()
+    if share <= MAX_ERROR_SHARE or share_alone > MAX_ERROR_SHARE:
+        return ()
+    return (
+        Reason(
+            code="worker-state",
+            level="valid",
+            value=share,
+            limit=MAX_ERROR_SHARE,
+            text=f"with {cell.workers} workers {share:.1%} of the answers were wrong, with 1 next "
+            "to none: the app may keep state within one worker (sessions, counters, "
+            "caches in memory), which the others don't see",
+        ),
+    )
+
+
+def _wrong_share(trials: Sequence[Trial]) -> float | None:
+    """Which share of what was sent in slices got a whole and wrong answer; None for nothing."""
+    measured = [trial for trial in trials if trial.outcome == "ok"]
+    sent = sum(map(sent_in_slices, measured))
+    wrong = sum(trial.errors.status + trial.errors.body for trial in measured)
+    return wrong / sent if sent else None

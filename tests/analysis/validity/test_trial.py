@@ -1,13 +1,8 @@
 import msgspec
 import pytest
 
-from asgi_bench.analysis.validity import (
-    RULES_VERSION,
-    judge_trial,
-    load_cpu_share,
-    server_busy_share,
-    worst_level,
-)
+from asgi_bench.analysis.utilization import load_cpu_share, server_busy_share
+from asgi_bench.analysis.validity.trial import RULES_VERSION, judge_trial, worst_level
 from asgi_bench.model import Cell, ErrorCounts, Load, OpenLoop, Plan, PlannedCell, RateSweep, Trial
 from tests.synthetic_run import CLOSED_64, make_trial, plan_of
 

@@ -1,5 +1,7 @@
-"""Were there as many workers as asked for, did they share the load, and end when asked?"""
+"""Were there as many workers as asked for, did they share the load, live through it, and end?"""
 
+from asgi_bench.analysis.utilization import HARMLESS_OTHERS_SHARE, is_cpu_known, others_share
+from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.model import Cell, Reason, Trial
 
 # The busiest worker may have so many times an equal share of connections, or of CPU time.
@@ -11,14 +13,52 @@ LEAST_SHARE = 0.1
 LEAST_CPU_S = 0.05
 
 
-def worker_findings(trial: Trial, cell: Cell) -> tuple[Reason, ...]:
-    """Every finding on a server's processes."""
-    found = (
-        _count(trial, cell),
-        _uneven_connections(trial, cell) or _uneven_cpu(trial, cell),
-        _stop(trial),
+def worker_died(seen: Evidence) -> Reason | None:
+    """A worker that was up before the load was gone after it, and none in its place."""
+    trial = seen.trial
+    if not trial.workers_lost or trial.server_ended is not None:
+        return None
+    return Reason(
+        code="worker-died",
+        level="invalid",
+        value=float(trial.workers_lost),
+        limit=0.0,
+        text=f"{trial.workers_lost} of the server's worker processes died under load; look into "
+        f"its log",
     )
-    return tuple(reason for reason in found if reason is not None)
+
+
+def workers_replaced(seen: Evidence) -> Reason | None:
+    """Workers that were recycled, or died and were started anew: what that costs is measured."""
+    trial = seen.trial
+    count = trial.workers_replaced
+    if not count:
+        return None
+    which = "1 worker was" if count == 1 else f"{count} workers were"
+    return Reason(
+        code="workers-replaced",
+        level="valid",
+        value=float(count),
+        limit=0.0,
+        text=f"{which} replaced under load, as after a highest number of requests: starting the "
+        "new ones is in the figures",
+    )
+
+
+def untold_cpu(seen: Evidence) -> Reason | None:
+    """CPU time that nobody has inherited."""
+    trial = seen.trial
+    if is_cpu_known(trial):
+        return None
+    return Reason(
+        code="untold-cpu",
+        level="suspect",
+        value=others_share(trial.slices),
+        limit=HARMLESS_OTHERS_SHARE,
+        text="the server's CPU time is not known: processes that it started ended, and none of "
+        "its own waited for them (it ignores SIGCHLD, or they had left it); have the app wait for "
+        "what it starts",
+    )
 
 
 def miscounted(asked: int, serving: int) -> str | None:
@@ -34,8 +74,9 @@ def miscounted(asked: int, serving: int) -> str | None:
     )
 
 
-def _count(trial: Trial, cell: Cell) -> Reason | None:
+def worker_count(seen: Evidence) -> Reason | None:
     """Figures of four workers under the name of one are no figures of one."""
+    trial, cell = seen.trial, seen.cell
     text = miscounted(cell.workers, trial.workers_serving)
     if text is None:
         return None
@@ -46,6 +87,11 @@ def _count(trial: Trial, cell: Cell) -> Reason | None:
         limit=float(cell.workers),
         text=text,
     )
+
+
+def uneven_workers(seen: Evidence) -> Reason | None:
+    """How the load fell to the workers: by their connections, or where those don't tell, by CPU."""
+    return _uneven_connections(seen.trial, seen.cell) or _uneven_cpu(seen.trial, seen.cell)
 
 
 def _uneven_connections(trial: Trial, cell: Cell) -> Reason | None:
@@ -87,8 +133,9 @@ def _uneven_cpu(trial: Trial, cell: Cell) -> Reason | None:
     )
 
 
-def _stop(trial: Trial) -> Reason | None:
+def stop_forced(seen: Evidence) -> Reason | None:
     """A server that goes on after SIGTERM, with every connection closed."""
+    trial = seen.trial
     if not trial.stop_forced:
         return None
     return Reason(

@@ -7,7 +7,8 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.load_validity import load_findings
+from asgi_bench.analysis.validity import load as timing
+from asgi_bench.analysis.validity import machine, processes
 from asgi_bench.model import (
     GENERATOR_LAG,
     RESPONSE_TIME,
@@ -20,6 +21,7 @@ from asgi_bench.model import (
     Reason,
     Trial,
 )
+from tests.analysis.validity.one_room import findings_of
 from tests.synthetic_run import CLOSED_64, make_trial
 
 replace = msgspec.structs.replace
@@ -35,6 +37,11 @@ def cell_under(load: Load, workers: int = 1) -> Cell:
 def sound(load: Load) -> Trial:
     """A sound trial under a load."""
     return make_trial(cell_under(load), 0, 0)
+
+
+def load_findings(trial: Trial, cell: Cell) -> list[Reason]:
+    """What the rules on the load and on its circumstances find."""
+    return findings_of(timing, machine, processes, trial=trial, cell=cell)
 
 
 def found(trial: Trial, load: Load = OPEN_500, workers: int = 1) -> dict[str, Reason]:

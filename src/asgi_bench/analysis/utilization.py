@@ -1,0 +1,102 @@
+"""Who used the CPUs: server, load generator, the other servers, everybody else, and a quota.
+
+They rest on what each slice says beside its counts. A trial stored without it has None.
+"""
+
+from collections.abc import Sequence
+
+from asgi_bench.model import Plan, Slice, Trial
+
+# Threads of one server wait for one another where they have one CPU: granian's for 58 % of the time
+# that they are ready, undisturbed. It is a disturbance where others use so much of that CPU.
+HARMLESS_OTHERS_SHARE = 0.05
+# A period in which everything was stopped is 100 ms that no answer could come in.
+MOST_THROTTLED_SHARE = 0.05
+
+
+def sent_in_slices(trial: Trial) -> int:
+    """All requests sent between the clock reads of a trial, answered rightly or not."""
+    sent = sum(piece.sent for piece in trial.slices)
+    return sent or trial.requests + trial.errors.total
+
+
+def server_busy_share(trial: Trial, workers: int, server_cpus: int) -> float | None:
+    """Server CPU time over what it may use: wall time of the load x min(workers, CPUs, quota)."""
+    capacity_cpus: float = min(workers, server_cpus) if server_cpus else workers
+    if trial.throttling is not None:
+        capacity_cpus = min(capacity_cpus, trial.throttling.quota_cpus)
+    wall_s = trial.duration_s
+    if wall_s <= 0 or not is_cpu_known(trial):
+        return None
+    return trial.server_cpu_s / (wall_s * capacity_cpus)
+
+
+def load_cpu_share(trial: Trial, plan: Plan) -> float | None:
+    """Generator CPU time over what it may use: wall time of the load x its processes, or CPUs."""
+    wall_s = trial.duration_s
+    return load_busy_s(trial) / (wall_s * load_capacity_cpus(trial, plan)) if wall_s > 0 else None
+
+
+def load_busy_s(trial: Trial) -> float:
+    """Generator CPU time without what an open loop spent spinning until a request was due."""
+    spun_s = sum(piece.open_loop.spin_s for piece in trial.slices if piece.open_loop is not None)
+    return max(trial.load_cpu_s - spun_s, 0.0)
+
+
+def load_occupied_share(trial: Trial, plan: Plan) -> float | None:
+    """As `load_cpu_share`, with the time it was ready to run and waited for a CPU.
+
+    On a machine that is busy elsewhere a generator at its limit uses less than a CPU.
+    """
+    waited_s = sum(piece.load_wait_s or 0.0 for piece in trial.slices)
+    share, wall_s = load_cpu_share(trial, plan), trial.duration_s
+    return None if share is None else share + waited_s / (wall_s * load_capacity_cpus(trial, plan))
+
+
+def load_capacity_cpus(trial: Trial, plan: Plan) -> int:
+    """A load process sends from one thread, so it can use one CPU, however many it may run on."""
+    load_cpus = len(trial.load_cpus or plan.load_cpus)
+    return min(plan.load_processes, load_cpus) if load_cpus else plan.load_processes
+
+
+def is_cpu_known(trial: Trial) -> bool:
+    """Whether all CPU time of the server was counted.
+
+    Where processes may have ended that nobody waited for, it was unless something that isn't known
+    to be the server's used its CPUs.
+    """
+    if not trial.has_untold_cpu:
+        return True
+    others = others_share(trial.slices)
+    return others is not None and others <= HARMLESS_OTHERS_SHARE
+
+
+def others_share(slices: Sequence[Slice]) -> float | None:
+    """What anything but the server used of its CPUs, in CPUs; None where that isn't known."""
+    return share_of_wall(slices, [piece.other_cpu_s for piece in slices])
+
+
+def is_throttled(trial: Trial) -> bool:
+    """Whether a CPU quota stopped servers and load in more periods than may be."""
+    return (throttled_share(trial) or 0.0) > MOST_THROTTLED_SHARE
+
+
+def throttled_share(trial: Trial) -> float | None:
+    """Return the share of the quota's periods in which everything was stopped."""
+    found = trial.throttling
+    return found.throttled_periods / found.periods if found is not None and found.periods else None
+
+
+def share_of_wall(slices: Sequence[Slice], spent_s: Sequence[float | None]) -> float | None:
+    """Return time spent over wall time, of the slices in which it is known."""
+    return ratio(spent_s, [piece.duration_s for piece in slices], is_added=False)
+
+
+def ratio(
+    parts: Sequence[float | None], wholes: Sequence[float], *, is_added: bool = True
+) -> float | None:
+    """Sum over sum; with `is_added` the whole is the part and the other together."""
+    known = [(part, whole) for part, whole in zip(parts, wholes, strict=True) if part is not None]
+    part_s = sum(part for part, _ in known)
+    whole_s = sum(whole for _, whole in known) + (part_s if is_added else 0.0)
+    return part_s / whole_s if whole_s > 0 else None

@@ -1,0 +1,115 @@
+"""Which side was the limit: the server, the load generator, or neither?"""
+
+import msgspec
+
+from asgi_bench.analysis.ceiling import CEILING_SHARE, near_ceiling
+from asgi_bench.analysis.sweeps import overloaded_slices
+from asgi_bench.analysis.utilization import is_throttled, load_capacity_cpus, load_cpu_share
+from asgi_bench.analysis.validity.answers import is_credited
+from asgi_bench.analysis.validity.evidence import Evidence
+from asgi_bench.analysis.validity.users import unhurried
+from asgi_bench.model import ClosedLoop, OpenLoop, RateSweep, Reason
+
+# Share of the CPU time a side may use above which it is the limit. The rest goes to clock reads
+# and to the edges of slices.
+BUSY_SHARE = 0.9
+
+
+def closed_loop_limit(seen: Evidence) -> Reason | None:
+    """Which side of a closed loop was the limit: a figure of the server has the server at it."""
+    # Who was busy says nothing where the server didn't do the work.
+    if not isinstance(seen.cell.load, ClosedLoop) or not is_credited(seen.trial):
+        return None
+    found = _busy(seen)
+    # Locust's own clients are others than the one that was calibrated.
+    if seen.plan.client != "fast" or (found is not None and found.level == "invalid"):
+        return found
+    near = near_ceiling(
+        seen.trial.throughput_rps or 0.0,
+        seen.cell.load.connections,
+        seen.calibration,
+        load_processes=load_capacity_cpus(seen.trial, seen.plan),
+        server_is_busy=seen.server_share is not None and seen.server_share >= BUSY_SHARE,
+    )
+    return near or found
+
+
+def _busy(seen: Evidence) -> Reason | None:
+    """Who was busy: the server, the generator or neither; a quota stops both whatever they do."""
+    server_share, load_share = seen.server_share, seen.load_share
+    if server_share is None or load_share is None or server_share >= BUSY_SHARE:
+        return None
+    if is_throttled(seen.trial):
+        return None
+    if load_share >= BUSY_SHARE:
+        return Reason(
+            code="generator-bound",
+            level="invalid",
+            value=server_share,
+            limit=BUSY_SHARE,
+            text=f"the load generator was the limit: it used its CPU, or waited for it, "
+            f"{load_share:.0%} of the time, and the server only {server_share:.0%} of what it may, "
+            f"so the server can do more than is shown; measure with fewer workers or fewer "
+            f"--server-cpus",
+        )
+    busy = (
+        f"neither side was busy (server {server_share:.0%}, load generator {load_share:.0%} of the "
+        f"CPU it may use)"
+    )
+    return unhurried(seen.trial, busy) or Reason(
+        code="concurrency-bound",
+        level="valid",
+        value=server_share,
+        limit=BUSY_SHARE,
+        text=f"{busy}: {seen.cell.load.connections} connections are too few for this server, or "
+        f"something else took its CPU; try more --connections on an idle machine",
+    )
+
+
+def little_to_spare(seen: Evidence) -> Reason | None:
+    """A schedule that was kept by a generator near its own limit, by what it really used."""
+    if not isinstance(seen.cell.load, OpenLoop):
+        return None
+    share = load_cpu_share(seen.trial, seen.plan)
+    if share is None or share <= CEILING_SHARE or seen.is_overloaded:
+        return None
+    return Reason(
+        code="generator-bound",
+        level="suspect",
+        value=share,
+        limit=CEILING_SHARE,
+        text=f"the load generator worked {share:.0%} of the time that its CPU has, waiting left "
+        "out: requests queued at it, too, and that is part of their response times; measure with "
+        "more --load-processes, or at a lower rate",
+    )
+
+
+def open_limit(seen: Evidence) -> Reason | None:
+    """Where a schedule was more than could be done: whether it was the generator that couldn't."""
+    trial = seen.trial
+    beyond = overloaded_slices(trial.slices)
+    if not beyond or is_throttled(trial):
+        return None
+    of_beyond = msgspec.structs.replace(
+        trial,
+        slices=beyond,
+        server_cpu_s=sum(piece.server_cpu_s for piece in beyond),
+        load_cpu_s=sum(piece.load_cpu_s for piece in beyond),
+    )
+    of_overload = Evidence(of_beyond, seen.cell, seen.plan)
+    server_share, load_share = of_overload.server_share, of_overload.load_share
+    if server_share is None or load_share is None:
+        return None
+    if server_share >= BUSY_SHARE or load_share < BUSY_SHARE:
+        return None
+    is_sweep = isinstance(seen.cell.load, RateSweep)
+    what = "at the highest rates the load" if is_sweep else "the load"
+    return Reason(
+        code="generator-bound",
+        level="suspect" if is_sweep else "invalid",
+        value=server_share,
+        limit=BUSY_SHARE,
+        text=f"{what} generator was the limit: requests piled up while it used its CPU, or waited "
+        f"for it, {load_share:.0%} of the time and the server only {server_share:.0%} of what it "
+        f"may; measure with more --load-processes, or give the server fewer --server-cpus",
+    )

@@ -1,0 +1,93 @@
+"""Was the machine a trial's own? Rules on what else used its CPUs meanwhile."""
+
+from asgi_bench.analysis.utilization import (
+    HARMLESS_OTHERS_SHARE,
+    MOST_THROTTLED_SHARE,
+    is_throttled,
+    others_share,
+    ratio,
+    share_of_wall,
+    throttled_share,
+)
+from asgi_bench.analysis.validity.evidence import Evidence
+from asgi_bench.model import Cell, Reason, Trial
+
+MOST_STEAL_SHARE = 0.05
+MOST_WAIT_SHARE = 0.2
+MOST_NEIGHBOUR_SHARE = 0.05
+
+
+def steal(seen: Evidence) -> Reason | None:
+    """The hypervisor's other guests took CPU time."""
+    trial = seen.trial
+    of_wall = share_of_wall(trial.slices, [piece.steal_s for piece in trial.slices])
+    share = (of_wall or 0.0) / max(len({*trial.server_cpus, *trial.load_cpus}), 1)
+    if share <= MOST_STEAL_SHARE:
+        return None
+    return Reason(
+        code="steal",
+        level="suspect",
+        value=share,
+        limit=MOST_STEAL_SHARE,
+        text=f"the hypervisor gave {share:.0%} of the CPU time in use to others; measure when the "
+        "host is quieter, or with more rounds",
+    )
+
+
+def cpu_denied(seen: Evidence) -> Reason | None:
+    """A CPU that was not there: what a quota stops is ready to run, too, and does not."""
+    return _throttled(seen.trial) or _waited(seen.trial, seen.cell)
+
+
+def _throttled(trial: Trial) -> Reason | None:
+    """A quota that servers and load generator share was the limit."""
+    if trial.throttling is None or not is_throttled(trial):
+        return None
+    found = trial.throttling
+    return Reason(
+        code="throttled",
+        level="suspect",
+        value=throttled_share(trial),
+        limit=MOST_THROTTLED_SHARE,
+        text=f"throttled by the CPU quota of {found.quota_cpus:g} CPUs in "
+        f"{found.throttled_periods} of {found.periods} periods, server and load generator "
+        "together: raise the quota of this container or control group, or measure outside it",
+    )
+
+
+def _waited(trial: Trial, cell: Cell) -> Reason | None:
+    """Threads that were ready and had no CPU, as others used it: a server may wait for itself."""
+    slices = trial.slices
+    load = ratio([s.load_wait_s for s in slices], [s.load_cpu_s for s in slices])
+    server = ratio([s.server_wait_s for s in slices], [s.server_cpu_s for s in slices])
+    others = others_share(slices)
+    is_alone = others is not None and others <= HARMLESS_OTHERS_SHARE
+    if is_alone or (trial.server_cpus and cell.workers > len(trial.server_cpus)):
+        server = None
+    for side, share in (("load generator", load), ("server", server)):
+        if share is not None and share > MOST_WAIT_SHARE:
+            return Reason(
+                code="cpu-contention",
+                level="suspect",
+                value=share,
+                limit=MOST_WAIT_SHARE,
+                text=f"the {side} waited for a CPU {share:.0%} of the time it was ready to run: "
+                "something else uses its CPUs; stop it and measure again",
+            )
+    return None
+
+
+def busy_neighbours(seen: Evidence) -> Reason | None:
+    """Other servers of the block, which wait for their turn, used CPU time."""
+    slices = seen.trial.slices
+    share = share_of_wall(slices, [piece.neighbour_cpu_s for piece in slices])
+    if share is None or share <= MOST_NEIGHBOUR_SHARE:
+        return None
+    return Reason(
+        code="busy-neighbour",
+        level="suspect",
+        value=share,
+        limit=MOST_NEIGHBOUR_SHARE,
+        text=f"the other servers, which should have idled, used {share:.0%} of a CPU; measure this "
+        "one alone, or leave the one out that doesn't idle",
+    )

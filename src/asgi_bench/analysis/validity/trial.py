@@ -1,0 +1,81 @@
+"""Can a trial's figures be believed? Each rule holds a figure against its limit.
+
+A verdict is stored with `RULES_VERSION` beside the figures it rests on, so that a report can judge
+a run again whose rules were older. A rule takes the evidence and returns a finding or None; it
+stands in the module of its subject, and in `RULES`.
+"""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from asgi_bench.analysis.validity import answers, limits, load, machine, processes, users
+from asgi_bench.analysis.validity.evidence import Evidence
+from asgi_bench.calibration import Calibration
+from asgi_bench.model import Cell, Plan, Reason, Trial, ValidityLevel
+
+RULES_VERSION = 7
+
+Rule = Callable[[Evidence], Reason | None]
+# In the order in which findings are told.
+RULES: tuple[Rule, ...] = (
+    answers.server_ended,
+    answers.errors,
+    answers.no_answers,
+    processes.worker_died,
+    processes.workers_replaced,
+    processes.untold_cpu,
+    answers.not_as_asked,
+    limits.closed_loop_limit,
+    limits.little_to_spare,
+    limits.open_limit,
+    load.accounted,
+    machine.steal,
+    machine.cpu_denied,
+    machine.busy_neighbours,
+    load.nagle,
+    processes.worker_count,
+    processes.uneven_workers,
+    processes.stop_forced,
+    load.reconnects,
+    load.generator_lag,
+    load.rate_kept,
+    users.locustfile_exit,
+)
+LEVELS: tuple[ValidityLevel, ...] = ("valid", "suspect", "invalid")
+
+
+def worst_level(levels: Iterable[ValidityLevel]) -> ValidityLevel:
+    """The worst of some levels; `valid` for none."""
+    return max(levels, key=LEVELS.index, default="valid")
+
+
+def judge_trial(trial: Trial, plan: Plan, calibration: Calibration | None = None) -> Trial:
+    """The same trial with its verdict: level, reasons and the version of these rules.
+
+    `calibration` is what the run went by: the generator's ceiling is known from it. Raises
+    KeyError where the plan doesn't know the trial's cell.
+    """
+    for planned in plan.cells:
+        if planned.cell.key == trial.cell:
+            return judge_trial_of(trial, planned.cell, plan, calibration)
+    raise KeyError(trial.cell)
+
+
+def judge_trial_of(
+    trial: Trial, cell: Cell, plan: Plan, calibration: Calibration | None = None
+) -> Trial:
+    """Same as `judge_trial`, if the caller has the cell. What failed before load is not judged."""
+    found = findings(Evidence(trial, cell, plan, calibration)) if trial.outcome == "ok" else ()
+    return msgspec.structs.replace(
+        trial,
+        validity=worst_level(reason.level for reason in found),
+        validity_reasons=found,
+        rules_version=RULES_VERSION,
+    )
+
+
+def findings(seen: Evidence) -> tuple[Reason, ...]:
+    """Every finding on a trial that was under load."""
+    found = (rule(seen) for rule in RULES)
+    return (*answers.credit(seen.trial), *(reason for reason in found if reason is not None))
