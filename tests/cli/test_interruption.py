@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from asgi_bench.machine.sockets import listening_inodes, tcp_rows
+from asgi_bench.model import Endpoint
 from tests.command_line import COMMAND, REFUSED, TINY, Background, background, in_process
 
 pytestmark = pytest.mark.slow
@@ -68,7 +69,7 @@ def test_a_signal_in_mid_run_ends_it_in_order(
     assert finished.code == code
     assert finished.stderr.splitlines()[-1] == f"asgi-bench: interrupted by {number.name}"
     assert "Traceback" not in finished.stderr
-    assert not any(listening_inodes(port) for port in used)
+    assert not any(listening_inodes(Endpoint.local(port)) for port in used)
     assert finished.run_folder.parent == tmp_path / "results"
     trials = finished.run.trials
     assert len(trials) == len(stored(run)) > 0
@@ -100,7 +101,7 @@ def test_a_killed_harness_takes_servers_and_load_along(moment: str, tmp_path: Pa
         run.until(lambda: run.load_pids)
         run.process.kill()
         run.until_gone()
-        assert not any(listening_inodes(port) for port in ports(run))
+        assert not any(listening_inodes(Endpoint.local(port)) for port in ports(run))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import Selection
-from asgi_bench.machine.ports import free_port
+from asgi_bench.machine.ports import free_endpoint
 from asgi_bench.model import Plan
 from asgi_bench.serving.process import ServerProcess, stop_all
 from asgi_bench.serving.readiness import Readiness, wait_for_all
@@ -61,7 +61,7 @@ def servers(
         for planned in plan.cells:
             name = f"{planned.cell.server}/{planned.cell.variant}"
             log_path = folder / f"{name.replace('/', '-')}.log"
-            server = ServerProcess(planned, port=free_port(chance), log_path=log_path)
+            server = ServerProcess(planned, endpoint=free_endpoint(chance), log_path=log_path)
             started[name] = stack.enter_context(server)
         awaited = [(server, plan.scenarios[0], 1) for server in started.values()]
         for name, outcome in zip(started, wait_for_all(awaited, 60), strict=True):
@@ -83,7 +83,7 @@ def idle(servers: dict[str, ServerProcess]) -> dict[str, tuple[http.client.HTTPC
     """A connection to each that had one answer, and when: opened before anything else."""
     opened = {}
     for name, server in servers.items():
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", server.endpoint.port, timeout=10)
         connection.auto_open = False
         connection.connect()
         _ask(connection)
@@ -114,7 +114,7 @@ def test_a_connection_carries_any_number_of_requests(
     name: str,
 ) -> None:
     """No server closes a connection for its count of requests; each answer states its length."""
-    connection = http.client.HTTPConnection("127.0.0.1", servers[name].port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", servers[name].endpoint.port, timeout=10)
     connection.auto_open = False
     connection.connect()
     try:

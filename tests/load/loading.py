@@ -7,6 +7,7 @@ import msgspec
 from asgi_bench.load.closed_loop import Stretch, run_closed_loop
 from asgi_bench.load.connections import Connections
 from asgi_bench.load.target import Target
+from asgi_bench.model import Endpoint
 from asgi_bench.wire.http1 import encode_request
 from tests.known_answers import BODY
 
@@ -23,8 +24,7 @@ def target_at(
     """A target on a known-answer server."""
     return Target(
         name="/",
-        host="127.0.0.1",
-        port=port,
+        endpoint=Endpoint.local(port),
         connections=connections,
         request=encode_request(method, "/", f"127.0.0.1:{port}", {}, body),
         method=method,

@@ -7,7 +7,7 @@ import pytest
 from asgi_bench.load.driver import GRACE_S, OPENING_S, LoadSession, Look
 from asgi_bench.load.generator import START_TIMEOUT_S, LoadProcess
 from asgi_bench.load.messages import Close, Closed, Command, Load, Loaded, Open, Opened
-from asgi_bench.model import Scenario
+from asgi_bench.model import Endpoint, Scenario
 
 SCENARIO = Scenario(name="hello", app="hello:app")
 REQUEST_TIMEOUT_S = 5.0
@@ -47,7 +47,7 @@ def test_each_command_is_given_what_it_can_take() -> None:
     """Its own length, the time-outs of requests that are under way at its end, and a grace."""
     process = StandIn()
     session = session_of(process)
-    session.open(SCENARIO, 1, 100, warmup_s=1.0)
+    session.open(SCENARIO, Endpoint.local(1), 100, warmup_s=1.0)
     session.load(Load("one", 2.0, ()))
     session.start(3.0)
     session.close()

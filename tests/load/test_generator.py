@@ -17,7 +17,13 @@ from asgi_bench.load.generator import (
     stock_environment,
 )
 from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened
-from asgi_bench.model import RESPONSE_TIME, Client, ErrorCounts, Scenario
+from asgi_bench.model import (
+    RESPONSE_TIME,
+    Client,
+    Endpoint,
+    ErrorCounts,
+    Scenario,
+)
 from tests.known_answers import Behaviour, KnownAnswers, expected_errors
 from tests.load.loading import target_at
 from tests.load.locust_runs import read_table
@@ -116,7 +122,7 @@ def test_a_locustfile_that_fails_is_a_fault_with_its_last_word(tmp_path: Path, l
     """What Locust says when it can't load a file reaches the user."""
     bad = tmp_path / "bad.py"
     bad.write_text("import no_such_module\n")
-    arguments = stock_arguments("127.0.0.1", 1, 1, str(bad))
+    arguments = stock_arguments(Endpoint.local(1), 1, str(bad))
     with LoadProcess(arguments, log=log) as process:
         with pytest.raises(LoadFault, match="no_such_module"):
             process.greet()
@@ -132,7 +138,7 @@ def test_stock_users_are_counted_as_the_server_counts(
     # The delay keeps a request of each user under way when they are stopped.
     script = ("plain", "plain", "status", "plain", "body")
     server = known.behave(Behaviour(script=script, delay_s=0.15))
-    arguments = stock_arguments("127.0.0.1", server.port, 4)
+    arguments = stock_arguments(Endpoint.local(server.port), 4)
     environment = stock_environment(client, SCENARIO, 5.0)
     with LoadProcess(arguments, log=log, env=environment) as process:
         process.greet()
@@ -154,7 +160,7 @@ def test_stock_users_are_not_waited_for_when_nobody_wants_their_stretch(
 ) -> None:
     """An interruption in the middle of a long stretch ends its process before the quit's limit."""
     server = known.behave(Behaviour(delay_s=0.05))
-    arguments = stock_arguments("127.0.0.1", server.port, 4)
+    arguments = stock_arguments(Endpoint.local(server.port), 4)
     environment = stock_environment("fasthttp", SCENARIO, 5.0)
     with LoadProcess(arguments, log=log, env=environment) as process:
         process.greet()
@@ -173,7 +179,7 @@ def test_stock_users_name_a_broken_connection(
 ) -> None:
     """What Locust's clients raise on a broken answer is told as what it was."""
     server = known.behave(Behaviour(opening=("plain",) * 4, script=(kind,)))
-    arguments = stock_arguments("127.0.0.1", server.port, 4)
+    arguments = stock_arguments(Endpoint.local(server.port), 4)
     environment = stock_environment(client, SCENARIO, 0.3)
     with LoadProcess(arguments, log=log, env=environment) as process:
         process.greet()

@@ -39,8 +39,7 @@ def mixed_target(
     return Target(
         name="mix",
         request=exchanges[0].request,
-        host=usual.host,
-        port=port,
+        endpoint=usual.endpoint,
         connections=8,
         timeout_s=usual.timeout_s,
         exchanges=exchanges,

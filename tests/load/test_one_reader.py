@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from asgi_bench.load.closed_loop import run_closed_loop
+from asgi_bench.model import HOST, Endpoint
 from asgi_bench.wire.client import Connection, NoAnswer
 from tests.load.loading import go_on, opened, target_at
 
-HOST = "127.0.0.1"
 TIMEOUT_S = 0.2
 OK = b"HTTP/1.1 200 OK\r\n"
 LENGTH = b"content-length: 2\r\n"
@@ -104,7 +104,7 @@ class Seen(NamedTuple):
 
 def by_client(port: int) -> Seen:
     """What a single request finds."""
-    with Connection(HOST, port) as connection:
+    with Connection(Endpoint.local(port)) as connection:
         connection.open(TIMEOUT_S)
         try:
             response = connection.ask(target_at(port).request, "GET", TIMEOUT_S)

@@ -16,7 +16,7 @@ from asgi_bench.analysis.percentiles import merge_histograms
 from asgi_bench.load.generator import LoadFault, LoadProcess, Refusal, stock_arguments
 from asgi_bench.load.messages import Close, Closed, Load, Loaded
 from asgi_bench.load.user import STRETCH_S
-from asgi_bench.model import RESPONSE_TIME
+from asgi_bench.model import RESPONSE_TIME, Endpoint
 from tests.analysis.validity.test_answers import why_not_credited
 from tests.known_answers import Behaviour, KnownAnswers, expected_errors
 from tests.situation import Said, situation
@@ -74,7 +74,7 @@ def recorded(
     """A load process with users of a locustfile, which has greeted."""
     file = folder / "users.py"
     file.write_text(locustfile)
-    arguments = stock_arguments("127.0.0.1", server.port, connections, str(file))
+    arguments = stock_arguments(Endpoint.local(server.port), connections, str(file))
     with LoadProcess(arguments, log=folder / "load.log", is_users_own=True) as process:
         process.greet()
         yield process

@@ -1,15 +1,17 @@
 import pytest
 
 from asgi_bench.load.target import Target, scenario_target
-from asgi_bench.model import Scenario
+from asgi_bench.model import (
+    Endpoint,
+    Scenario,
+)
 from asgi_bench.wire.http1 import Response
 
 
 def _target(**facts: object) -> Target:
     scenario = Scenario(name="app", app="app:app", **facts)  # type: ignore[arg-type]
-    return scenario_target(
-        scenario, name="a", host="127.0.0.1", port=80, connections=1, timeout_s=1
-    )
+    endpoint = Endpoint.local(80)
+    return scenario_target(scenario, name="a", endpoint=endpoint, connections=1, timeout_s=1)
 
 
 @pytest.mark.parametrize(

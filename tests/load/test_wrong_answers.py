@@ -16,7 +16,14 @@ from asgi_bench.load.connections import Connections
 from asgi_bench.load.locust_failures import failure
 from asgi_bench.load.mix import MixedConnections
 from asgi_bench.load.target import Exchange, Target
-from asgi_bench.model import MOST_WRONG_ANSWERS, Cell, ClosedLoop, ErrorCounts, WrongAnswer
+from asgi_bench.model import (
+    MOST_WRONG_ANSWERS,
+    Cell,
+    ClosedLoop,
+    Endpoint,
+    ErrorCounts,
+    WrongAnswer,
+)
 from asgi_bench.wire.http1 import encode_request
 from tests.situation import Said, situation
 from tests.synthetic_run import make_trial, plan_of
@@ -70,8 +77,7 @@ def target_of(port: int, *, connections: int = 4, timeout_s: float = 5.0) -> Tar
     """A target of one request."""
     return Target(
         name="x/default/w1/hello/c4",
-        host="127.0.0.1",
-        port=port,
+        endpoint=Endpoint.local(port),
         connections=connections,
         request=encode_request("GET", "/shop?page=2", f"127.0.0.1:{port}", {}),
         expect_body=b"right",

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from asgi_bench.errors import BenchError
 from asgi_bench.machine import ports
+from asgi_bench.model import Endpoint
 
 
 @given(st.tuples(st.integers(1024, 65535), st.integers(1024, 65535)).map(sorted))
@@ -26,12 +27,12 @@ def test_candidates_keep_clear_of_outgoing_connections(ephemeral: list[int]) -> 
 def test_ports_are_free_outside_the_range_and_given_once() -> None:
     """What is handed out can be bound, is no port for outgoing connections, and never repeats."""
     low, high = ports.ephemeral_range()
-    drawn = [ports.free_port(random.Random(7)) for _ in range(20)]
+    drawn = [ports.free_endpoint(random.Random(7)) for _ in range(20)]
     assert len(set(drawn)) == 20
-    for port in drawn:
-        assert not low <= port <= high
+    for endpoint in drawn:
+        assert not low <= endpoint.port <= high
         with socket.socket() as sock:
-            sock.bind((ports.HOST, port))
+            sock.bind(endpoint.address)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "127.0.0.2"])
@@ -41,14 +42,14 @@ def test_a_port_in_use_is_not_free(address: str) -> None:
         sock.bind((address, 0))
         port = sock.getsockname()[1]
         if address != "127.0.0.2":  # Bound there but not listening, it is in nobody's way.
-            assert not ports.is_free(port)
+            assert not ports.is_free(Endpoint.local(port))
         sock.listen()
-        assert not ports.is_free(port)
-    assert ports.is_free(port)
+        assert not ports.is_free(Endpoint.local(port))
+    assert ports.is_free(Endpoint.local(port))
 
 
 def test_no_free_port_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """If every draw is in use the search must end with one line."""
     monkeypatch.setattr(ports, "is_free", lambda port: False)
     with pytest.raises(BenchError, match="no free port"):
-        ports.free_port(random.Random(1))
+        ports.free_endpoint(random.Random(1))

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from asgi_bench.machine import sockets
+from asgi_bench.model import Endpoint
 
 # Listens beside us on the port by SO_REUSEPORT, or accepts from an inherited socket.
 STRANGER = """
@@ -62,7 +63,7 @@ def owners_of(
     local_port: int, client_ports: Sequence[int], pids: Sequence[int]
 ) -> sockets.ConnectionOwners:
     """The counts of owners, which must be those that are told port by port."""
-    found = sockets.connection_owners(local_port, client_ports, pids)
+    found = sockets.connection_owners(Endpoint.local(local_port), client_ports, pids)
     assert Counter(found.pid_by_port.values()) == found.by_pid
     assert set(found.pid_by_port) <= set(client_ports)
     return msgspec.structs.replace(found, pid_by_port={})
@@ -72,10 +73,10 @@ def test_listeners_are_found_by_port(listener: socket.socket) -> None:
     """A listener must be found, a socket that is only bound or connected must not."""
     port = port_of(listener)
     with socket.create_connection(("127.0.0.1", port)):
-        assert sockets.listening_inodes(port) == {inode_of(listener)}
+        assert sockets.listening_inodes(Endpoint.local(port)) == {inode_of(listener)}
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        assert sockets.listening_inodes(port_of(bound)) == set()
+        assert sockets.listening_inodes(Endpoint.local(port_of(bound))) == set()
 
 
 def test_listeners_on_ipv6_are_found() -> None:
@@ -89,7 +90,7 @@ def test_listeners_on_ipv6_are_found() -> None:
             pytest.skip("this kernel has no IPv6")
         sock.listen()
         port = port_of(sock)
-        assert sockets.listening_inodes(port) == {inode_of(sock)}
+        assert sockets.listening_inodes(Endpoint.local(port)) == {inode_of(sock)}
         with socket.create_connection(("127.0.0.1", port)) as client:
             accepted, _ = sock.accept()
             with accepted:
@@ -115,16 +116,16 @@ def test_sockets_of_a_process_lead_to_its_descriptors(
 def test_only_who_watches_the_listener_is_a_watcher(listener: socket.socket) -> None:
     """Holding a listener is not enough: an epoll must watch it, and that very one."""
     port, pids = port_of(listener), [os.getpid()]
-    assert sockets.watchers(port, pids) == set()
+    assert sockets.watchers(Endpoint.local(port), pids) == set()
     with select.epoll() as epoll, socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         epoll.register(other.fileno(), select.EPOLLIN)
-        assert sockets.watchers(port, pids) == set()
-        assert sockets.watchers(port_of(other), pids) == {os.getpid()}
+        assert sockets.watchers(Endpoint.local(port), pids) == set()
+        assert sockets.watchers(Endpoint.local(port_of(other)), pids) == {os.getpid()}
         epoll.register(listener.fileno(), select.EPOLLIN)
-        assert sockets.watchers(port, pids) == {os.getpid()}
-    assert sockets.watchers(port, pids) == set()
+        assert sockets.watchers(Endpoint.local(port), pids) == {os.getpid()}
+    assert sockets.watchers(Endpoint.local(port), pids) == set()
 
 
 def test_watched_inodes_are_read_with_and_without_their_number() -> None:
@@ -208,14 +209,14 @@ def test_a_strangers_listener_beside_ours_has_no_owner(listener: socket.socket) 
         try:
             assert child.stdout is not None
             child.stdout.readline()
-            inodes = sockets.listening_inodes(port)
+            inodes = sockets.listening_inodes(Endpoint.local(port))
             held = sockets.owners(inodes, [os.getpid()])
             assert len(inodes) == 2
             (foreign,) = [inode for inode, pids in held.items() if not pids]
             assert sockets.holder(foreign) == child.pid
         finally:
             child.kill()
-    eventually(lambda: len(sockets.listening_inodes(port)) == 1)
+    eventually(lambda: len(sockets.listening_inodes(Endpoint.local(port))) == 1)
 
 
 def test_a_connection_that_was_closed_while_we_looked_is_no_strangers(
@@ -224,7 +225,7 @@ def test_a_connection_that_was_closed_while_we_looked_is_no_strangers(
     """A server that closes after its answers may do so between two readings of the kernel."""
     gone = 2**62
     monkeypatch.setattr(sockets, "_server_ends", lambda *_: {2: gone})
-    found = sockets.connection_owners(1, [2], [os.getpid()])
+    found = sockets.connection_owners(Endpoint.local(1), [2], [os.getpid()])
     assert found == sockets.ConnectionOwners({})
 
 

@@ -8,8 +8,14 @@ from typing import Literal
 
 import pytest
 
-from asgi_bench.machine.ports import free_port
-from asgi_bench.model import Cell, ClosedLoop, PlannedCell, Scenario
+from asgi_bench.machine.ports import free_endpoint
+from asgi_bench.model import (
+    Cell,
+    ClosedLoop,
+    Endpoint,
+    PlannedCell,
+    Scenario,
+)
 from asgi_bench.serving.process import ServerProcess
 
 FAKE = str(Path(__file__).with_name("fake_server.py"))
@@ -26,7 +32,7 @@ def scenario() -> Scenario:
 @pytest.fixture
 def port() -> int:
     """A free port, never the same."""
-    return free_port(random.Random())
+    return free_endpoint(random.Random()).port
 
 
 @pytest.fixture
@@ -52,7 +58,9 @@ def make_server(tmp_path: Path, port: int) -> Iterator[MakeServer]:
                 socket_sharing=sharing,
                 **planned,  # type: ignore[arg-type]
             ),
-            port=at_port or (port if not made else free_port(random.Random())),
+            endpoint=Endpoint.local(at_port or port)
+            if at_port or not made
+            else free_endpoint(random.Random()),
             log_path=tmp_path / "logs" / f"{mode}-{len(made)}.log",
         )
         made.append(server)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from asgi_bench.errors import UsageError
-from asgi_bench.machine.ports import free_port
+from asgi_bench.machine.ports import free_endpoint
 from asgi_bench.model import Scenario
 from asgi_bench.serving.expectation import answer_of, learned, parts_compared
 from asgi_bench.serving.faults import ServerFault
@@ -144,10 +144,10 @@ def test_an_answer_is_taken_whole(make_server: Callable[..., ServerProcess]) -> 
     server = make_server()
     server.start()
     wait_until_ready(server, Scenario(name="any", app="", expect_status=0), 1, 20)
-    answer = answer_of(server.port, OWN, 5)
+    answer = answer_of(server.endpoint, OWN, 5)
     assert (answer.status, answer.body) == (200, b"Hello, world!")
     with pytest.raises(ServerFault, match="no connection: Connection refused"):
-        answer_of(free_port(random.Random()), OWN, 5)
+        answer_of(free_endpoint(random.Random()), OWN, 5)
 
 
 def test_any_status_makes_a_server_ready_whose_status_is_not_known(

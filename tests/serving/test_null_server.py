@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from asgi_bench.machine.ports import HOST
-from asgi_bench.model import Scenario
+from asgi_bench.model import (
+    HOST,
+    Scenario,
+)
 from asgi_bench.serving import null_server
 from asgi_bench.serving.null_server import ANSWER
 from asgi_bench.serving.readiness import wait_until_ready
@@ -20,10 +22,10 @@ REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 @pytest.fixture
 def server_port(make_server: MakeServer, scenario: Scenario) -> Iterator[int]:
     """The port of a null server that was found ready as any server is, and ends in order."""
-    command = (sys.executable, "-I", "-S", null_server.__file__, "{port}")
+    command = (sys.executable, "-I", "-S", null_server.__file__, HOST, "{port}")
     with make_server(command=command) as server:
         assert wait_until_ready(server, scenario, 1, 20).errors.total == 0
-        yield server.port
+        yield server.endpoint.port
 
 
 def connect(port: int) -> socket.socket:

@@ -14,6 +14,7 @@ import pytest
 
 from asgi_bench.machine.processes import process_entry
 from asgi_bench.machine.sockets import listening_inodes
+from asgi_bench.model import Endpoint
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.process import ServerProcess, stop_all
 
@@ -30,7 +31,7 @@ def eventually(condition: Callable[[], bool], timeout_s: float = 15) -> None:
 
 def is_listening(server: ServerProcess) -> bool:
     """Whether anything listens on the server's port."""
-    return bool(listening_inodes(server.port))
+    return bool(listening_inodes(server.endpoint))
 
 
 def log_of(server: ServerProcess) -> str:
@@ -84,7 +85,9 @@ def test_placeholders_environment_and_folder_reach_the_server(
     )
     server.start()
     eventually(lambda: not server.is_alive)
-    assert log_of(server) == (f"['-b=:{server.port}', '{{other}}'] {tmp_path} None yes set ''\n")
+    assert log_of(server) == (
+        f"['-b=:{server.endpoint.port}', '{{other}}'] {tmp_path} None yes set ''\n"
+    )
 
 
 def test_a_server_reads_nothing_from_our_terminal(make_server: MakeServer) -> None:
@@ -120,10 +123,10 @@ def test_workers_inherit_one_socket(make_server: MakeServer) -> None:
     with make_server("inherits", workers=3, sharing="inherited") as server:
         assert len(server.root_pids) == 3
         assert {os.getpgid(pid) for pid in server.root_pids} == {server.root_pids[0]}
-        (inode,) = listening_inodes(server.port)
+        (inode,) = listening_inodes(server.endpoint)
         assert inode not in {os.fstat(fd).st_ino for fd in own_descriptors()}
         if shutil.which("ss"):
-            argv = ["ss", "-ltnH", f"sport = :{server.port}"]
+            argv = ["ss", "-ltnH", f"sport = :{server.endpoint.port}"]
             report = subprocess.run(argv, check=True, capture_output=True, text=True)
             assert report.stdout.split()[2] == "2048"
         os.kill(server.root_pids[1], signal.SIGKILL)
@@ -313,21 +316,21 @@ def test_a_port_that_stays_taken_is_told(make_server: MakeServer, port: int) -> 
 
 HARNESS = """
 import pathlib, random, sys, time
-from asgi_bench.machine.ports import free_port
+from asgi_bench.machine.ports import free_endpoint
 from asgi_bench.model import Cell, ClosedLoop, PlannedCell
 from asgi_bench.serving.process import ServerProcess
 for mode in sys.argv[3:]:
     command = (sys.executable, "-I", "-S", sys.argv[1], mode, "{port}")
     cell = Cell("fake", mode, 1, "hello", ClosedLoop(1))
-    port = free_port(random.Random())
+    endpoint = free_endpoint(random.Random())
     log = pathlib.Path(sys.argv[2]) / mode
-    server = ServerProcess(PlannedCell(cell, command=command), port=port, log_path=log)
+    server = ServerProcess(PlannedCell(cell, command=command), endpoint=endpoint, log_path=log)
     server.start()
     while not (len(server.pids) >= {"two-workers": 3}.get(mode, 1)):
         time.sleep(0.01)
     while mode == "daemon" and "daemon" not in log.read_text():
         time.sleep(0.01)
-    print(port, *server.pids, *(log.read_text().split()[1:] if mode == "daemon" else ()))
+    print(endpoint.port, *server.pids, *(log.read_text().split()[1:] if mode == "daemon" else ()))
 print("up", flush=True)
 sys.stdin.read()
 """
@@ -365,4 +368,4 @@ def test_servers_end_with_a_harness_that_just_vanishes(
     # None of these needs the guardian's patience: servers that have ended must not seem to live.
     assert time.monotonic() - start < 3
     eventually(lambda: not any(process_entry(pid) for _, *pids in lines for pid in pids))
-    assert not any(listening_inodes(port) for port, *_ in lines)
+    assert not any(listening_inodes(Endpoint.local(port)) for port, *_ in lines)

@@ -6,8 +6,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asgi_bench.machine.ports import free_port
-from asgi_bench.model import Cell, ClosedLoop, PlannedCell, Scenario
+from asgi_bench.machine.ports import free_endpoint
+from asgi_bench.model import (
+    Cell,
+    ClosedLoop,
+    Endpoint,
+    PlannedCell,
+    Scenario,
+)
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.process import ServerProcess
 from asgi_bench.serving.proof import PROBE_SCENARIO, Told, ask_workers, changes, proof_of
@@ -73,7 +79,7 @@ def test_workers_that_got_no_connection_are_asked_again(monkeypatch: pytest.Monk
     for workers, pids in ((1, [1]), (2, [1, 2]), (8, [1, 2, 3])):
         left = iter(answers)
         monkeypatch.setattr("asgi_bench.serving.proof._ask_once", lambda *_, left=left: next(left))
-        assert [one.pid for one in ask_workers(0, workers, 1.0)] == pids
+        assert [one.pid for one in ask_workers(Endpoint.local(0), workers, 1.0)] == pids
 
 
 def test_more_workers_than_there_should_be_are_all_counted(
@@ -88,7 +94,7 @@ def test_more_workers_than_there_should_be_are_all_counted(
         return next(answers)
 
     monkeypatch.setattr("asgi_bench.serving.proof._ask_once", ask)
-    assert [one.pid for one in ask_workers(0, 1, 1.0)] == [1, 2, 3, 4]
+    assert [one.pid for one in ask_workers(Endpoint.local(0), 1, 1.0)] == [1, 2, 3, 4]
     assert asked == [1, 2, 3]
 
 
@@ -130,14 +136,14 @@ def uvicorn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
     cell = Cell("uvicorn", "h11-asyncio", 2, "probe", ClosedLoop(1))
     planned = PlannedCell(cell, command=command, working_dir=str(PROOF))
     log = tmp_path_factory.mktemp("proof") / "log"
-    with ServerProcess(planned, port=free_port(random.Random()), log_path=log) as server:
+    with ServerProcess(planned, endpoint=free_endpoint(random.Random()), log_path=log) as server:
         wait_until_ready(server, PROBE_SCENARIO, 2, 30)
         yield server
 
 
 def test_the_probe_app_tells_what_runs(uvicorn: ServerProcess) -> None:
     """Loop, parser, protocol and socket of each worker, as that command line asks for them."""
-    told = ask_workers(uvicorn.port, 2, 10)
+    told = ask_workers(uvicorn.endpoint, 2, 10)
     proof = proof_of("uvicorn/h11-asyncio/w2", told, {"loop": "asyncio.*", "parser": "h11.*"})
     assert proof.fault is None
     assert proof.protocol == "uvicorn.protocols.http.h11_impl.H11Protocol"
@@ -156,6 +162,6 @@ def test_something_else_than_the_probe_app_is_a_fault(
     server.start()
     wait_until_ready(server, scenario, 1, 20)
     with pytest.raises(ServerFault, match="status 200 from something else than the app"):
-        ask_workers(server.port, 1, 5)
+        ask_workers(server.endpoint, 1, 5)
     with pytest.raises(ServerFault, match="gave no answer: no connection: Connection refused"):
-        ask_workers(free_port(random.Random()), 1, 5)
+        ask_workers(free_endpoint(random.Random()), 1, 5)

@@ -294,8 +294,10 @@ def test_a_stranger_beside_us_is_a_fault_naming_it(
     """By SO_REUSEPORT a stranger takes half of the connections: its pid must be told."""
     server = make_server("reuse-port")
     server.start()
-    with stranger(server.port) as pid:
-        with pytest.raises(ServerFault, match=rf"port {server.port} is held by .*\(pid {pid}\)"):
+    with stranger(server.endpoint.port) as pid:
+        with pytest.raises(
+            ServerFault, match=rf"port {server.endpoint.port} is held by .*\(pid {pid}\)"
+        ):
             wait_until_ready(server, scenario, 1, 20)
         server.kill()
 
@@ -307,7 +309,7 @@ def test_a_stranger_on_the_port_explains_the_exit(
     script = "import time; time.sleep(0.3); raise SystemExit(1)"
     server = make_server(command=(sys.executable, "-I", "-S", "-c", script))
     server.start()
-    with stranger(server.port) as pid:
+    with stranger(server.endpoint.port) as pid:
         with pytest.raises(ServerFault, match=rf"\(pid {pid}\), not by this server"):
             wait_until_ready(server, scenario, 1, 20)
         server.kill()
@@ -339,7 +341,7 @@ def test_a_stranger_that_came_between_two_looks_is_named(
 ) -> None:
     """The sockets were read before it listened, and the server ended of it before the next look."""
     command = (sys.executable, "-I", "-S", "-c", "raise SystemExit(1)")
-    with make_server(command=command) as server, stranger(server.port) as pid:
+    with make_server(command=command) as server, stranger(server.endpoint.port) as pid:
         deadline = time.monotonic() + 20
         while server.exit_description is None:
             assert time.monotonic() < deadline
@@ -365,7 +367,7 @@ def test_what_a_server_held_itself_is_no_strangers(
             assert time.monotonic() < deadline
             time.sleep(0.01)
         # No process has this inode, which one more reading of the kernel's table has.
-        stale = [sockets.TcpRow(server.port, 0, 10, 2**40)]
+        stale = [sockets.TcpRow(server.endpoint.port, 0, 10, 2**40)]
         readings = [stale, []]
         monkeypatch.setattr(sockets, "tcp_rows", lambda: readings.pop(0) if readings else [])
         assert candidate.look(stale, process_table()) is None

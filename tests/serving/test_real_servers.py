@@ -12,10 +12,17 @@ import pytest
 from asgi_bench.machine.affinity import allowed_cpus, move
 from asgi_bench.machine.clocks import tree_cpu_s
 from asgi_bench.machine.memory import pss_bytes
-from asgi_bench.machine.ports import free_port
+from asgi_bench.machine.ports import free_endpoint
 from asgi_bench.machine.processes import process_entry
 from asgi_bench.machine.sockets import connection_owners, listening_inodes
-from asgi_bench.model import Cell, ClosedLoop, ErrorCounts, PlannedCell, Scenario
+from asgi_bench.model import (
+    Cell,
+    ClosedLoop,
+    Endpoint,
+    ErrorCounts,
+    PlannedCell,
+    Scenario,
+)
 from asgi_bench.serving.process import ServerProcess, stop_all
 from asgi_bench.serving.readiness import Readiness, wait_for_all
 
@@ -49,7 +56,7 @@ http {{
 
 def server_of(name: str, workers: int, folder: Path) -> ServerProcess:
     """A real server with that many workers on a free port."""
-    port = free_port(random.Random())
+    port = free_endpoint(random.Random()).port
     if name == "nginx":
         config = folder / f"nginx-{port}.conf"
         config.write_text(NGINX.format(workers=workers, folder=folder, port=port))
@@ -64,7 +71,9 @@ def server_of(name: str, workers: int, folder: Path) -> ServerProcess:
         working_dir=str(APPS),
         socket_sharing="inherited" if "{fd}" in command else "own",
     )
-    return ServerProcess(planned, port=port, log_path=folder / f"{name}-{workers}.log")
+    return ServerProcess(
+        planned, endpoint=Endpoint.local(port), log_path=folder / f"{name}-{workers}.log"
+    )
 
 
 def check(servers: Sequence[ServerProcess], scenario: Scenario) -> None:
@@ -84,7 +93,7 @@ def check(servers: Sequence[ServerProcess], scenario: Scenario) -> None:
             assert not report.was_killed
             assert report.fault is None
         assert not any(process_entry(pid) for pid in pids)
-        assert not any(listening_inodes(server.port) for server in servers)
+        assert not any(listening_inodes(server.endpoint) for server in servers)
     finally:
         for server in servers:
             server.kill()
@@ -96,9 +105,9 @@ def check_alive(server: ServerProcess) -> None:
     assert move(server.pids, [cpu]) == (cpu,)
     assert tree_cpu_s(server.pids) > 0
     assert (pss_bytes(server.pids) or 0) > 500_000
-    clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(6)]
+    clients = [socket.create_connection(("127.0.0.1", server.endpoint.port)) for _ in range(6)]
     ports = [client.getsockname()[1] for client in clients]
-    owners = connection_owners(server.port, ports, server.pids)
+    owners = connection_owners(server.endpoint, ports, server.pids)
     for client in clients:
         client.close()
     assert owners.strangers == owners.unknown == 0

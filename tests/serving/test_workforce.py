@@ -42,7 +42,7 @@ def test_every_worker_that_takes_connections_counts(
     server.start()
     wait_until_ready(server, scenario, count, 20)
     for expected in (1, 2, 3):
-        assert serving_processes(server.port, server.pids, expected) == count
+        assert serving_processes(server.endpoint, server.pids, expected) == count
 
 
 def test_children_that_inherit_a_listener_are_no_workers(
@@ -55,8 +55,8 @@ def test_children_that_inherit_a_listener_are_no_workers(
     while len(server.pids) < 3:
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
-    assert len(watchers(server.port, server.pids)) == 3
-    assert serving_processes(server.port, server.pids, 1) == 1
+    assert len(watchers(server.endpoint, server.pids)) == 3
+    assert serving_processes(server.endpoint, server.pids, 1) == 1
 
 
 def test_a_process_beyond_those_expected_is_given_time(
@@ -71,4 +71,4 @@ def test_a_process_beyond_those_expected_is_given_time(
     server.start()
     wait_until_ready(server, scenario, 1, 20)
     await_more(server, 1)
-    assert len(watchers(server.port, server.pids)) == 3
+    assert len(watchers(server.endpoint, server.pids)) == 3

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from asgi_bench.machine.ports import free_port
+from asgi_bench.machine.ports import free_endpoint
 from asgi_bench.machine.sockets import listening_inodes
+from asgi_bench.model import Endpoint
 from tests.command_line import TINY, Finished, in_process
 from tests.situation import Said, situation
 
@@ -76,11 +77,11 @@ class Thinking(HttpUser):
 @pytest.fixture(scope="module")
 def decoy() -> Iterator[int]:
     """The port of another server, which answers everything."""
-    port = free_port(random.Random())
+    port = free_endpoint(random.Random()).port
     with subprocess.Popen(
         [sys.executable, "-I", "-S", str(SERVER), str(port)], stdout=subprocess.DEVNULL
     ) as process:
-        while not listening_inodes(port):
+        while not listening_inodes(Endpoint.local(port)):
             assert process.poll() is None
         yield port
         process.kill()

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from asgi_bench.model import HOST, Endpoint
 from asgi_bench.wire.client import Connection, NoAnswer
 from asgi_bench.wire.http1 import encode_request
 from tests.known_answers import BODY, Behaviour, KnownAnswers
 
-HOST = "127.0.0.1"
 REQUEST = encode_request("GET", "/", HOST, {})
 TIMEOUT_S = 10.0
 
@@ -22,7 +22,7 @@ TIMEOUT_S = 10.0
 @contextlib.contextmanager
 def opened(port: int) -> Iterator[Connection]:
     """A connection to the port, closed at the end."""
-    with Connection(HOST, port) as connection:
+    with Connection(Endpoint.local(port)) as connection:
         connection.open(TIMEOUT_S)
         yield connection
 
@@ -141,7 +141,7 @@ def test_nothing_that_listens_is_no_connection() -> None:
     with socket.create_server((HOST, 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(NoAnswer, match=r"^no connection: Connection refused$") as caught:
-        Connection(HOST, port).open(TIMEOUT_S)
+        Connection(Endpoint.local(port)).open(TIMEOUT_S)
     assert caught.value.kind == "connect"
 
 

@@ -19,11 +19,18 @@ from asgi_bench.definitions.scenarios import load_scenarios
 from asgi_bench.definitions.selection import Selection, matching
 from asgi_bench.definitions.servers import Server, Variant, fill, load_servers
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Cell, Load, OpenLoop, Plan, PlannedCell, Scenario
+from asgi_bench.model import (
+    HOST,
+    Cell,
+    Load,
+    OpenLoop,
+    Plan,
+    PlannedCell,
+    Scenario,
+)
 from asgi_bench.settings import setting_named
 
 # Loopback alone: a network would be measured along with the server.
-HOST = "127.0.0.1"
 REFERENCE = "uvicorn/default/w1"
 # The fewest that can tell two servers apart.
 DEFAULT_ROUNDS = 6

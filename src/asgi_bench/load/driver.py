@@ -6,8 +6,10 @@ from typing import NamedTuple, TypeVar
 from asgi_bench.load.generator import START_TIMEOUT_S, LoadProcess
 from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened, Reply
 from asgi_bench.load.target import scenario_target
-from asgi_bench.machine.ports import HOST
-from asgi_bench.model import Scenario
+from asgi_bench.model import (
+    Endpoint,
+    Scenario,
+)
 
 # Opening a connection takes 2 ms; on a machine that is busy elsewhere some times that.
 OPENING_S = 0.02
@@ -45,7 +47,7 @@ class LoadSession:
     def open(
         self,
         scenario: Scenario,
-        port: int,
+        endpoint: Endpoint,
         connections: int,
         *,
         warmup_s: float,
@@ -57,8 +59,7 @@ class LoadSession:
         target = scenario_target(
             scenario,
             name=self.name,
-            host=HOST,
-            port=port,
+            endpoint=endpoint,
             connections=connections,
             timeout_s=self._request_timeout_s,
         )

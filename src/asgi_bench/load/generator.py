@@ -36,13 +36,18 @@ from asgi_bench.log_reasons import reason_in
 from asgi_bench.machine.bounded_log import BoundedLog
 from asgi_bench.machine.lifeline import LIFELINE, MARK_NAME, kill_marked
 from asgi_bench.machine.processes import process_table
-from asgi_bench.model import Client, Scenario
+from asgi_bench.model import (
+    HOST,
+    Client,
+    Endpoint,
+    Scenario,
+)
 
 HERE = Path(__file__).parent
 # Locust's own default, so that people find it where they know it.
 WEB_PORT = 8089
-WEB_PAGE = f"http://127.0.0.1:{WEB_PORT}"
-WEB_ARGUMENTS = ("--autostart", "--web-host", "127.0.0.1", "--web-port", str(WEB_PORT))
+WEB_PAGE = f"http://{HOST}:{WEB_PORT}"
+WEB_ARGUMENTS = ("--autostart", "--web-host", HOST, "--web-port", str(WEB_PORT))
 START_TIMEOUT_S = 60.0
 QUIT_TIMEOUT_S = 10.0
 
@@ -54,17 +59,17 @@ def slice_arguments(processes: int = 1) -> list[str]:
 
     More than one are Locust's own workers under its master, on a port that is free now.
     """
-    arguments = ["-f", str(HERE / "locustfile.py"), "--host", "http://127.0.0.1"]
+    arguments = ["-f", str(HERE / "locustfile.py"), "--host", f"http://{HOST}"]
     arguments += ["--users", str(processes), "--spawn-rate", str(processes)]
     if processes > 1:
         port = str(_free_port())
-        arguments += ["--processes", str(processes), "--master-bind-host", "127.0.0.1"]
+        arguments += ["--processes", str(processes), "--master-bind-host", HOST]
         arguments += ["--master-bind-port", port, "--master-port", port]
     return arguments
 
 
 def stock_arguments(
-    host: str, port: int, connections: int, locustfile: str | None = None
+    endpoint: Endpoint, connections: int, locustfile: str | None = None
 ) -> list[str]:
     """Return Locust's arguments for its stock clients, or a user's own file, recorded by us.
 
@@ -72,7 +77,7 @@ def stock_arguments(
     """
     files = f"{HERE / 'recorder.py'},{locustfile or HERE / 'stock_users.py'}"
     users = ["--users", str(connections), "--spawn-rate", str(connections)]
-    return ["-f", files, *users, "--host", f"http://{host}:{port}"]
+    return ["-f", files, *users, "--host", endpoint.url]
 
 
 def stock_environment(client: Client, scenario: Scenario, timeout_s: float) -> dict[str, str]:
@@ -85,7 +90,7 @@ def stock_environment(client: Client, scenario: Scenario, timeout_s: float) -> d
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server((HOST, 0)) as listener:
         return int(listener.getsockname()[1])
 
 

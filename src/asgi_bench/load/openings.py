@@ -50,7 +50,7 @@ class Openings:
         sock = new_socket(AF_INET, SOCK_STREAM)
         sock.setblocking(False)
         sock.setsockopt(*NODELAY)
-        code = sock.connect_ex((self._target.host, self._target.port))
+        code = sock.connect_ex(self._target.endpoint.address)
         if code not in (0, errno.EINPROGRESS):
             self._refuse(sock, code)
             return

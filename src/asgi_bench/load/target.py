@@ -2,7 +2,7 @@
 
 import msgspec
 
-from asgi_bench.model import Request, Scenario, holds_match
+from asgi_bench.model import Endpoint, Request, Scenario, holds_match
 from asgi_bench.wire.http1 import Response, bytes_of
 
 
@@ -61,8 +61,7 @@ class Target(Exchange, frozen=True, kw_only=True):
     With several `exchanges` the load is a mix of them, and the target's own is the first.
     """
 
-    host: str
-    port: int
+    endpoint: Endpoint
     connections: int
     timeout_s: float = 5.0
     exchanges: tuple[Exchange, ...] = ()
@@ -74,15 +73,14 @@ class Target(Exchange, frozen=True, kw_only=True):
 
 
 def scenario_target(
-    scenario: Scenario, *, name: str, host: str, port: int, connections: int, timeout_s: float
+    scenario: Scenario, *, name: str, endpoint: Endpoint, connections: int, timeout_s: float
 ) -> Target:
-    """Return the target of a scenario served at `host:port`."""
-    authority = f"{host}:{port}"
+    """Return the target of a scenario that is served at an endpoint."""
+    authority = endpoint.authority
     own = _exchange(scenario, authority)
     return Target(
         **(msgspec.structs.asdict(own) | {"name": name}),
-        host=host,
-        port=port,
+        endpoint=endpoint,
         connections=connections,
         timeout_s=timeout_s,
         exchanges=tuple(

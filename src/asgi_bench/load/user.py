@@ -16,7 +16,10 @@ from asgi_bench.load.closed_loop import run_closed_loop
 from asgi_bench.load.connections import Connections
 from asgi_bench.load.statistics import feed
 from asgi_bench.load.target import Target
-from asgi_bench.model import ErrorCounts
+from asgi_bench.model import (
+    Endpoint,
+    ErrorCounts,
+)
 from asgi_bench.wire.http1 import encode_request
 
 # Locust's table moves, and its stop is obeyed, at least this often.
@@ -114,9 +117,8 @@ class FastUser(User):
             duration_s=time.perf_counter() - self._began_s,
         )
         if self._recorder is not None:
-            target = self._open.target
             sent = requests + sum(errors.values())
-            self._recorder.conduct.note_place(f"http://{target.host}:{target.port}", sent)
+            self._recorder.conduct.note_place(self._open.target.endpoint.url, sent)
             self._recorder.note_many(requests, errors, latencies_ns, size)
 
     def _breathe(self) -> bool:
@@ -143,8 +145,7 @@ class FastUser(User):
         request = encode_request(self.method, self.path, url.netloc, self.headers, self.body)
         return Target(
             name=self.path,
-            host=str(address),
-            port=port,
+            endpoint=Endpoint((str(address), port)),
             connections=self.connections,
             request=request,
             method=self.method,

@@ -9,8 +9,7 @@ from pathlib import Path
 from asgi_bench.errors import BenchError
 from asgi_bench.machine.processes import PROC
 from asgi_bench.machine.sockets import listening_inodes
-
-HOST = "127.0.0.1"
+from asgi_bench.model import Endpoint
 
 _EPHEMERAL_RANGE = PROC / "sys/net/ipv4/ip_local_port_range"
 # Below 10000 live most well-known services; one of them may start while a run lasts.
@@ -48,30 +47,31 @@ def candidates(low: int, high: int) -> tuple[int, ...]:
     return tuple(range(_LOWEST_PREFERRED, _HIGHEST + 1))
 
 
-def is_free(port: int) -> bool:
-    """Whether nothing listens on the port at any address and 127.0.0.1 can be bound to it."""
-    if listening_inodes(port):
+def is_free(endpoint: Endpoint) -> bool:
+    """Whether nothing listens on its port at any host, and its address can be bound."""
+    if listening_inodes(endpoint):
         return False
     with socket.socket() as probe:
         try:
             # Without SO_REUSEADDR: connections of an earlier server that still linger count too.
-            probe.bind((HOST, port))
+            probe.bind(endpoint.address)
         except OSError:
             return False
     return True
 
 
-def free_port(rng: random.Random) -> int:
-    """A port that is free on 127.0.0.1 now and that this process was never given before.
+def free_endpoint(rng: random.Random) -> Endpoint:
+    """A port of this machine that is free now and that this process was never given before.
 
     Raises BenchError if none is found.
     """
     choices = candidates(*ephemeral_range())
     for _ in range(_ATTEMPTS):
         port = rng.choice(choices)
-        if port not in _handed_out and is_free(port):
+        endpoint = Endpoint.local(port)
+        if port not in _handed_out and is_free(endpoint):
             _handed_out.add(port)
-            return port
+            return endpoint
     raise BenchError(
         f"no free port: {_ATTEMPTS} drawn between {choices[0]} and {choices[-1]}, all in use"
     )

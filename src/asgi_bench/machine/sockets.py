@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from asgi_bench.machine.processes import PROC, process_table
+from asgi_bench.model import Endpoint
 
 _TABLES = ("net/tcp", "net/tcp6")
 _READINGS = 3
@@ -95,12 +96,12 @@ def outgoing(pids: Iterable[int], rows: Iterable[TcpRow] | None = None) -> list[
     return [row for row in ours if row.state == _ESTABLISHED and row.local_port not in listening]
 
 
-def listening_inodes(port: int, rows: Iterable[TcpRow] | None = None) -> set[int]:
-    """The inodes of all sockets that listen on the port, at whatever address."""
+def listening_inodes(endpoint: Endpoint, rows: Iterable[TcpRow] | None = None) -> set[int]:
+    """The inodes of all sockets that listen on an endpoint's port, at whatever host."""
     return {
         row.inode
         for row in (tcp_rows() if rows is None else rows)
-        if row.state == _LISTEN and row.local_port == port
+        if row.state == _LISTEN and row.local_port == endpoint.port
     }
 
 
@@ -165,12 +166,14 @@ def holder(inode: int) -> int | None:
     return None
 
 
-def watchers(port: int, pids: Iterable[int], rows: Iterable[TcpRow] | None = None) -> set[int]:
+def watchers(
+    endpoint: Endpoint, pids: Iterable[int], rows: Iterable[TcpRow] | None = None
+) -> set[int]:
     """Those of the processes that wait for connections: an epoll of theirs watches a listener.
 
     A process with a listener alone may be a master that never accepts.
     """
-    listeners = listening_inodes(port, rows)
+    listeners = listening_inodes(endpoint, rows)
     found: set[int] = set()
     for pid in pids if listeners else ():
         try:
@@ -203,7 +206,7 @@ def parse_watched(fdinfo: str, inodes: Mapping[int, int]) -> set[int]:
     }
 
 
-def _server_ends(local_port: int, client_ports: Collection[int]) -> dict[int, int]:
+def _server_ends(endpoint: Endpoint, client_ports: Collection[int]) -> dict[int, int]:
     """The inodes of the server's ends of these connections, by client port; 0: not accepted.
 
     The kernel hands its table out in pieces. While other sockets come and go a row may come
@@ -214,7 +217,7 @@ def _server_ends(local_port: int, client_ports: Collection[int]) -> dict[int, in
         ends.update(
             (row.remote_port, row.inode)
             for row in tcp_rows()
-            if row.local_port == local_port
+            if row.local_port == endpoint.port
             and row.remote_port in client_ports
             and row.state in (_ESTABLISHED, _CLOSE_WAIT)
         )
@@ -224,14 +227,14 @@ def _server_ends(local_port: int, client_ports: Collection[int]) -> dict[int, in
 
 
 def connection_owners(
-    local_port: int, client_ports: Collection[int], pids: Iterable[int]
+    endpoint: Endpoint, client_ports: Collection[int], pids: Iterable[int]
 ) -> ConnectionOwners:
     """Which processes hold the server's end of the connections from these client ports.
 
     A socket that several of the processes hold counts for the first of them by number: a child
     that inherited it came later.
     """
-    ends = _server_ends(local_port, set(client_ports))
+    ends = _server_ends(endpoint, set(client_ports))
     trees = tuple(sorted(pids))
     held = owners({inode for inode in ends.values() if inode}, trees)
     if not all(held.get(inode, True) for inode in ends.values()):

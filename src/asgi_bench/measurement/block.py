@@ -43,7 +43,7 @@ class LoadedCell:
         live = process.pids
         ended = self._ended()
         fate = worker_fate(process, self.server.worker_pids, self.server.pids)
-        self.draft.note_workers(serving_processes(process.port, live, self.cell.workers))
+        self.draft.note_workers(serving_processes(process.endpoint, live, self.cell.workers))
         self.draft.note(
             server_pss_bytes=self.server.memory.read(live),
             workers_lost=fate.lost,

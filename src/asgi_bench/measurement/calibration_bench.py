@@ -13,7 +13,15 @@ from asgi_bench.load.messages import Closed, Load, Loaded
 from asgi_bench.measurement.block import on_cpus
 from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.standing import StandingServer, StandingServers
-from asgi_bench.model import Arrivals, Cell, ClosedLoop, Plan, PlannedCell, Scenario
+from asgi_bench.model import (
+    HOST,
+    Arrivals,
+    Cell,
+    ClosedLoop,
+    Plan,
+    PlannedCell,
+    Scenario,
+)
 from asgi_bench.serving import null_server
 
 # What a run uses where nothing else is asked for.
@@ -23,7 +31,7 @@ WARMUP_S = 0.2
 NULL_SCENARIO = Scenario(name="null", app="", expect_body=null_server.BODY.decode())
 NULL_SERVER = PlannedCell(
     Cell("null-server", "default", 1, NULL_SCENARIO.name, ClosedLoop(CONNECTIONS)),
-    command=(sys.executable, "-I", "-S", null_server.__file__, "{port}"),
+    command=(sys.executable, "-I", "-S", null_server.__file__, HOST, "{port}"),
 )
 
 
@@ -99,8 +107,8 @@ class CalibrationBench:
     def open(self, name: str, server: StandingServer, connections: int = CONNECTIONS) -> float:
         """Open a session, warmed up; return the throughput that it ended with."""
         session = self._sessions[name] = self._stand.session(name)
-        port = server.process.port
-        opened = session.open(server.scenario, port, connections, warmup_s=WARMUP_S)
+        endpoint = server.process.endpoint
+        opened = session.open(server.scenario, endpoint, connections, warmup_s=WARMUP_S)
         return opened.throughput_rps
 
     def load(self, name: str, duration_s: float, rate: Rate | None = None) -> Loaded:

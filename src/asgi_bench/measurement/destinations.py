@@ -5,24 +5,25 @@ from collections.abc import Sequence
 
 from asgi_bench.machine.sockets import address_text, connection_owners, outgoing
 from asgi_bench.measurement.draft import TrialDraft
+from asgi_bench.model import Endpoint
 
 
 def note_destinations(
-    draft: TrialDraft, load_pids: Sequence[int], port: int, server_pids: Sequence[int]
+    draft: TrialDraft, load_pids: Sequence[int], endpoint: Endpoint, server_pids: Sequence[int]
 ) -> None:
     """Note who holds the other ends of the connections that Locust users have now."""
     rows = outgoing(load_pids)
     ours = [
         row.local_port
         for row in rows
-        if row.remote_port == port and _is_loopback(row.remote_address)
+        if row.remote_port == endpoint.port and _is_loopback(row.remote_address)
     ]
     others = Counter(
         f"{address_text(row.remote_address)}:{row.remote_port}"
         for row in rows
         if row.local_port not in ours
     )
-    owners = connection_owners(port, ours, server_pids)
+    owners = connection_owners(endpoint, ours, server_pids)
     draft.note_workers(len(owners.by_pid))
     draft.note(
         connections_by_process={str(pid): count for pid, count in owners.by_pid.items()},

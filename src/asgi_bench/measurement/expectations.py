@@ -12,7 +12,7 @@ import msgspec
 
 from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.log_reasons import Rank
-from asgi_bench.machine.ports import free_port
+from asgi_bench.machine.ports import free_endpoint
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.standing import lifespan_words
 from asgi_bench.model import Plan, PlannedCell, Request, Scenario
@@ -99,7 +99,9 @@ def _learn(plan: Plan, scenario: Scenario, unknown: Sequence[Request], folder: P
     chance = random.SystemRandom()
     for number, planned in enumerate(_teachers(plan, scenario)):
         logs = [folder / f"{scenario.name}-{number}-{start}.log" for start in range(STARTS)]
-        starts = [ServerProcess(planned, port=free_port(chance), log_path=log) for log in logs]
+        starts = [
+            ServerProcess(planned, endpoint=free_endpoint(chance), log_path=log) for log in logs
+        ]
         try:
             answers, sent = _answers(plan, starts, scenario, unknown)
         except ServerFault as fault:
@@ -180,7 +182,7 @@ def _answers(
             time.sleep(PROBE_PAUSE_S if number else 0)
             for request, process in product(unknown, processes):
                 try:
-                    answer = answer_of(process.port, request, plan.request_timeout_s)
+                    answer = answer_of(process.endpoint, request, plan.request_timeout_s)
                 except ServerFault as fault:
                     told = process.explained(fault.reason, least=Rank.ERROR)
                     raise ServerFault(told) from None

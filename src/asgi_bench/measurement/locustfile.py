@@ -5,9 +5,11 @@ from pathlib import Path
 
 from asgi_bench.errors import UsageError
 from asgi_bench.load.generator import LoadFault, LoadProcess, Refusal, stock_arguments
-from asgi_bench.machine.ports import HOST
 from asgi_bench.measurement.load_stand import enter
-from asgi_bench.model import Plan
+from asgi_bench.model import (
+    Endpoint,
+    Plan,
+)
 
 # No user starts, so nothing is sent there.
 NO_PORT = 1
@@ -24,7 +26,7 @@ def check_locustfile(plan: Plan, folder: Path) -> None:
     loads = {planned.cell.load.connections for planned in plan.cells if not planned.skip_reason}
     for connections in sorted(loads):
         log = folder / f"locustfile-{connections}.log"
-        arguments = stock_arguments(HOST, NO_PORT, connections, plan.locustfile)
+        arguments = stock_arguments(Endpoint.local(NO_PORT), connections, plan.locustfile)
         process = LoadProcess(arguments, log=log, is_users_own=True)
         try:
             with ExitStack() as stack:

@@ -145,7 +145,7 @@ def _proof(server: StandingServer, timeout_s: float) -> Proof:
         return Proof(setting, unproven=server.fault)
     try:
         await_more(server.process, planned.cell.workers)
-        told = ask_workers(server.process.port, planned.cell.workers, timeout_s)
+        told = ask_workers(server.process.endpoint, planned.cell.workers, timeout_s)
     except ServerFault as fault:
         return Proof(setting, unproven=fault.reason)
     environment = {

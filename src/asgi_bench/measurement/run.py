@@ -28,7 +28,11 @@ from asgi_bench.measurement.expectations import settle_expectations
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.measurement.locustfile import check_locustfile
 from asgi_bench.measurement.rounds import Enough, measure
-from asgi_bench.model import Plan, RunHeader
+from asgi_bench.model import (
+    Endpoint,
+    Plan,
+    RunHeader,
+)
 from asgi_bench.serving.environments import recorded_variables, server_environment
 from asgi_bench.store.folders import run_id
 from asgi_bench.store.runs import RunWriter
@@ -154,7 +158,7 @@ def _ending(plan: Plan) -> Enough | None:
 
 def _check_page(plan: Plan) -> None:
     """Raise BenchError where Locust's page was asked for and its port is taken."""
-    if plan.web_ui and listening_inodes(WEB_PORT):
+    if plan.web_ui and listening_inodes(Endpoint.local(WEB_PORT)):
         raise BenchError(
             f"--web-ui: port {WEB_PORT}, where Locust's page would be, is taken by another "
             f"program: stop that, or leave --web-ui out"

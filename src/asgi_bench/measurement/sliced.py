@@ -124,7 +124,7 @@ class SliceLoader:
         `warm` are the servers that other cells of theirs have warmed up already.
         """
         connections = item.cell.load.connections
-        port = item.server.process.port
+        endpoint = item.server.process.endpoint
         load = item.cell.load
         warmup_s = SHARE_WARMUP_S if load.is_relative else WARMUP_S
         if item.cell.process_key in warm and not load.is_closed and not load.is_relative:
@@ -136,7 +136,7 @@ class SliceLoader:
         session = self._sessions[item.cell.key]
         opened = session.open(
             item.server.scenario,
-            port,
+            endpoint,
             connections,
             warmup_s=warmup_s,
             at_once=at_once,
@@ -145,7 +145,7 @@ class SliceLoader:
             look=Look(item.server.glance, LOOK_EVERY_S, WARMUP_LOOKS),
         )
         self._settle_rate(item, opened.throughput_rps)
-        owners = connection_owners(port, opened.client_ports, item.server.process.pids)
+        owners = connection_owners(endpoint, opened.client_ports, item.server.process.pids)
         item.draft.note_workers(len(owners.by_pid))
         item.draft.know_owners(owners.pid_by_port)
         item.draft.note(
@@ -212,8 +212,8 @@ class SliceLoader:
         meters.read(loaded, item.draft, offered_rps=rate_rps if command.is_step else None)
         unknown = item.draft.without_owner(loaded.wrong_ports)
         if unknown:
-            port, pids = item.server.process.port, item.server.process.pids
-            item.draft.know_owners(connection_owners(port, unknown, pids).pid_by_port)
+            endpoint, pids = item.server.process.endpoint, item.server.process.pids
+            item.draft.know_owners(connection_owners(endpoint, unknown, pids).pid_by_port)
         elapsed_s = max(loaded.end_s - loaded.begin_s, 1e-9)
         self._watch.loaded(item.cell.key, duration_s, loaded.requests / elapsed_s, elapsed_s)
 

@@ -13,7 +13,7 @@ import msgspec
 
 from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.machine.affinity import cpus_of, move
-from asgi_bench.machine.ports import free_port
+from asgi_bench.machine.ports import free_endpoint
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.lineage import Lineage
 from asgi_bench.measurement.memory_watch import MemoryWatch
@@ -218,7 +218,7 @@ class StandingServers:
             log_path = self._log_path(first.key, self._round, self._block)
             process = ServerProcess(
                 with_shared_chance(cells[0], *place),
-                port=free_port(chance),
+                endpoint=free_endpoint(chance),
                 log_path=log_path,
             )
             server = StandingServer(cells, scenarios[cells[0].cell.scenario], process)

@@ -12,7 +12,6 @@ from asgi_bench.load.generator import LoadFault, LoadProcess, stock_arguments, s
 from asgi_bench.load.messages import SCENARIO_VARIABLE, Load
 from asgi_bench.machine.cgroups import quota_folders
 from asgi_bench.machine.energy import EnergyMeter
-from asgi_bench.machine.ports import HOST
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.destinations import note_destinations
 from asgi_bench.measurement.load_stand import enter, settle
@@ -54,8 +53,8 @@ class StockLoader:
     def _load(self, item: LoadedCell, round: int, servers: Sequence[StandingServer]) -> None:
         item.draft.note(interleaved=False)
         key = item.cell.key
-        port, connections = item.server.process.port, item.cell.load.connections
-        arguments = stock_arguments(HOST, port, connections, self._plan.locustfile)
+        endpoint, connections = item.server.process.endpoint, item.cell.load.connections
+        arguments = stock_arguments(endpoint, connections, self._plan.locustfile)
         env = self._environment(item.server.scenario)
         log = self._writer.log_path(key, round).with_suffix(".locust.log")
         process = LoadProcess(
@@ -73,7 +72,7 @@ class StockLoader:
             meters = SliceMeters(item.server, servers, self._plan, self._energy, self._quotas)
             loaded = session.load(Load(key, self._plan.duration_s, meters.pids))
             meters.read(loaded, item.draft)
-            note_destinations(item.draft, process.pids, port, item.server.process.pids)
+            note_destinations(item.draft, process.pids, endpoint, item.server.process.pids)
             item.end()
             item.draft.close(session.close())
         item.draft.note_users(exit_code=process.exit_code)

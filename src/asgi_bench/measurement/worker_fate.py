@@ -37,7 +37,7 @@ def worker_fate(
         gone = set(worker_pids) - live
         if not gone:
             return WorkerFate()
-        accepting = watchers(process.port, live) | (set(worker_pids) & live)
+        accepting = watchers(process.endpoint, live) | (set(worker_pids) & live)
         fewer = min(len(worker_pids) - len(accepting), len(ready_pids) - len(live))
         lost = min(len(gone), max(0, fewer))
         if not lost or not process.is_alive or time.monotonic() >= deadline_s:

@@ -12,6 +12,7 @@ from asgi_bench.model.behaviour import (
     Overload,
     WorkerRestart,
 )
+from asgi_bench.model.endpoint import HOST, Endpoint
 from asgi_bench.model.goal import Goal
 from asgi_bench.model.history import (
     INDEX_VERSION,
@@ -91,6 +92,7 @@ __all__ = [
     "CPU_LIMIT",
     "GENERATOR_LAG",
     "HIGHEST_STATUS",
+    "HOST",
     "INDEX_VERSION",
     "LOWEST_STATUS",
     "MOST_WRONG_ANSWERS",
@@ -111,6 +113,7 @@ __all__ = [
     "Difference",
     "DifferenceKind",
     "Effect",
+    "Endpoint",
     "ErrorCounts",
     "Gate",
     "GateMetric",

@@ -7,8 +7,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from asgi_bench.errors import UsageError
-from asgi_bench.machine.ports import HOST
-from asgi_bench.model import Part, Request
+from asgi_bench.model import (
+    HOST,
+    Endpoint,
+    Part,
+    Request,
+)
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.wire.client import Connection, NoAnswer
 from asgi_bench.wire.excerpts import excerpt
@@ -19,12 +23,12 @@ RequestT = TypeVar("RequestT", bound=Request)
 _TOLD_BODY = 120
 
 
-def answer_of(port: int, request: Request, timeout_s: float) -> Response:
+def answer_of(endpoint: Endpoint, request: Request, timeout_s: float) -> Response:
     """Send a request once, on a connection of its own; raises ServerFault."""
-    with Connection(HOST, port) as connection:
+    with Connection(endpoint) as connection:
         try:
             connection.open(timeout_s)
-            return connection.ask(bytes_of(request, f"{HOST}:{port}"), request.method, timeout_s)
+            return connection.ask(bytes_of(request, endpoint.authority), request.method, timeout_s)
         except NoAnswer as fault:
             raise ServerFault(str(fault)) from None
 

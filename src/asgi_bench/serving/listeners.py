@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 import time
 
-from asgi_bench.machine.ports import HOST
 from asgi_bench.machine.processes import process_name
 from asgi_bench.machine.sockets import holder, listening_inodes
+from asgi_bench.model import Endpoint
 from asgi_bench.serving.faults import ServerFault
 
 # What uvicorn and gunicorn listen with; it decides for servers that inherit our socket.
@@ -17,16 +17,16 @@ _POLL_S = 0.01
 _PORT_TIMEOUT_S = 1.0
 
 
-def listening_socket(port: int) -> socket.socket:
-    """A socket that listens on the port, for servers to inherit; raises ServerFault."""
+def listening_socket(endpoint: Endpoint) -> socket.socket:
+    """A socket that listens there, for servers to inherit; raises ServerFault."""
     listener = socket.socket()
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
+        listener.bind(endpoint.address)
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise ServerFault(f"can't listen on port {port}: {error.strerror}") from error
+        raise ServerFault(f"can't listen on {endpoint.label}: {error.strerror}") from error
     return listener
 
 
@@ -41,13 +41,13 @@ def holder_of(inodes: set[int]) -> int | None:
     return next((pid for inode in sorted(inodes) if (pid := holder(inode)) is not None), None)
 
 
-def listeners_left(port: int) -> set[int]:
+def listeners_left(endpoint: Endpoint) -> set[int]:
     """Sockets that listen for some time, whoever holds them.
 
     The kernel lists a socket for a moment after the last process that held it has ended.
     """
     deadline_s = time.monotonic() + _PORT_TIMEOUT_S
-    while left := listening_inodes(port):
+    while left := listening_inodes(endpoint):
         if time.monotonic() >= deadline_s:
             break
         time.sleep(_POLL_S)

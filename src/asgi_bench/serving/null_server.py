@@ -1,6 +1,6 @@
 """A server that does next to nothing: canned bytes for every request, to calibrate the generator.
 
-Run as a script, `python -I -S null_server.py PORT`: it needs nothing beyond Python itself and
+Run as a script, `python -I -S null_server.py HOST PORT`: it needs nothing beyond Python itself and
 imports nothing of ours. It ends by SIGTERM.
 """
 
@@ -10,7 +10,6 @@ import sys
 from os import read, write
 from select import EPOLLIN, epoll
 
-HOST = "127.0.0.1"
 BACKLOG = 2048
 BODY = b"Hello, world!"
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n%b" % (
@@ -23,11 +22,11 @@ READ_BYTES = 65_536
 MAX_EVENTS = 512
 
 
-def listen(port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """Return a listening, non-blocking socket."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((HOST, port))
+    listener.bind((host, port))
     listener.listen(BACKLOG)
     listener.setblocking(False)
     return listener
@@ -86,4 +85,4 @@ def accept_all(
 if __name__ == "__main__":
     # Nothing here makes cycles, and a collection would be a stall.
     gc.disable()
-    answer_forever(listen(int(sys.argv[1])))
+    answer_forever(listen(sys.argv[1], int(sys.argv[2])))

@@ -6,8 +6,11 @@ import time
 from contextlib import suppress
 from typing import Literal, TypeAlias
 
-from asgi_bench.machine.ports import HOST
-from asgi_bench.model import ErrorCounts, Scenario
+from asgi_bench.model import (
+    Endpoint,
+    ErrorCounts,
+    Scenario,
+)
 from asgi_bench.wire.client import Connection, NoAnswer
 from asgi_bench.wire.excerpts import excerpt
 from asgi_bench.wire.http1 import Response, bytes_of
@@ -35,20 +38,20 @@ class Probe:
     """
 
     def __init__(
-        self, port: int, scenario: Scenario, answer_timeout_s: float = ANSWER_TIMEOUT_S
+        self, endpoint: Endpoint, scenario: Scenario, answer_timeout_s: float = ANSWER_TIMEOUT_S
     ) -> None:
         self.state: ProbeState = "running"
         self.text = "no answer to a request"
         self.sent = 0
         self.errors = ErrorCounts()
         self.ended_s: float | None = None
-        self._port = port
+        self._endpoint = endpoint
         self._scenario = scenario
-        self._request = bytes_of(scenario, f"{HOST}:{port}")
+        self._request = bytes_of(scenario, endpoint.authority)
         self._answer_timeout_s = answer_timeout_s
         self._answers = 0
         self._outstanding = False
-        self._connection = Connection(HOST, port)
+        self._connection = Connection(endpoint)
 
     @property
     def client_port(self) -> int | None:
@@ -93,7 +96,7 @@ class Probe:
         if self._connection.is_open and self._connection.has_hung_up():
             self._connection.close()
         if not self._connection.is_open:
-            self._connection = Connection(HOST, self._port)
+            self._connection = Connection(self._endpoint)
             self._connection.open(_CONNECT_TIMEOUT_S)
         self._connection.send(self._request, self._scenario.method)
         self.sent += 1

@@ -15,7 +15,10 @@ from asgi_bench.machine.bounded_log import BoundedLog
 from asgi_bench.machine.lifeline import LIFELINE
 from asgi_bench.machine.processes import ProcessTable, process_name, process_table
 from asgi_bench.machine.sockets import listening_inodes
-from asgi_bench.model import PlannedCell
+from asgi_bench.model import (
+    Endpoint,
+    PlannedCell,
+)
 from asgi_bench.serving.environments import server_environment
 from asgi_bench.serving.exits import exit_text
 from asgi_bench.serving.family import Census, Family
@@ -52,9 +55,9 @@ class ServerProcess:
     raises ServerFault if the server can't be ended or its port stays taken.
     """
 
-    def __init__(self, planned: PlannedCell, *, port: int, log_path: Path) -> None:
+    def __init__(self, planned: PlannedCell, *, endpoint: Endpoint, log_path: Path) -> None:
         self.planned = planned
-        self.port = port
+        self.endpoint = endpoint
         self.log = BoundedLog(log_path)
         self.started_s: float | None = None
         self._mark = LIFELINE.new_mark()
@@ -132,12 +135,12 @@ class ServerProcess:
 
         Raises ServerFault if the port is taken or the command can't be run.
         """
-        taken = listening_inodes(self.port)
+        taken = listening_inodes(self.endpoint)
         if taken and holder_of(taken) is None:
             # Of a server that has just ended, or of another user's process: the one goes away.
-            taken = listeners_left(self.port)
+            taken = listeners_left(self.endpoint)
         if taken:
-            raise ServerFault(f"port {self.port} is taken by {describe_holder(taken)}")
+            raise ServerFault(f"{self.endpoint.label} is taken by {describe_holder(taken)}")
         LIFELINE.prepare()
         try:
             self._start()
@@ -152,13 +155,13 @@ class ServerProcess:
                 self._spawn(log_fd)
                 return
             # Our own descriptor is closed at once: the socket lives as long as the servers do.
-            with listening_socket(self.port) as listener:
+            with listening_socket(self.endpoint) as listener:
                 for _ in range(self.workers):
                     self._spawn(log_fd, listener.fileno())
 
     def _spawn(self, log_fd: int, socket_fd: int | None = None) -> None:
         """Start one process, into the group of the first."""
-        fill = {"{port}": str(self.port)}
+        fill = {"{port}": str(self.endpoint.port)}
         if socket_fd is not None:
             fill["{fd}"] = str(socket_fd)
         argv = [_filled(word, fill) for word in self.planned.command]
@@ -244,10 +247,10 @@ class ServerProcess:
         LIFELINE.release(self._family.group)
         # The group's number may be another's from here on.
         self._family.close()
-        left = listeners_left(self.port) if self._popens else set()
+        left = listeners_left(self.endpoint) if self._popens else set()
         fault = None
         if left:
-            fault = f"port {self.port} is held by {describe_holder(left)} after the stop"
+            fault = f"{self.endpoint.label} is held by {describe_holder(left)} after the stop"
         exit_code = self._popens[0].returncode if self._popens else None
         return StopReport(duration_s, was_killed, fault, exit_code)
 

@@ -6,8 +6,11 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from asgi_bench.machine.ports import HOST
-from asgi_bench.model import Proof, Scenario
+from asgi_bench.model import (
+    Endpoint,
+    Proof,
+    Scenario,
+)
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.wire.client import Connection, NoAnswer
 from asgi_bench.wire.http1 import Response, encode_request
@@ -41,7 +44,7 @@ class Told(msgspec.Struct, frozen=True):
     modules: dict[str, str] = {}
 
 
-def ask_workers(port: int, workers: int, timeout_s: float) -> list[Told]:
+def ask_workers(endpoint: Endpoint, workers: int, timeout_s: float) -> list[Told]:
     """Ask over several connections at once, so that every worker gets to answer; again if not.
 
     Where more answer than should, they are asked again too, so that all are counted.
@@ -50,17 +53,17 @@ def ask_workers(port: int, workers: int, timeout_s: float) -> list[Told]:
     """
     told: list[Told] = []
     for _ in range(ASKINGS):
-        told += _ask_once(port, max(workers, len(_distinct(told))), timeout_s)
+        told += _ask_once(endpoint, max(workers, len(_distinct(told))), timeout_s)
         if len(_distinct(told)) == workers:
             break
     return told
 
 
-def _ask_once(port: int, workers: int, timeout_s: float) -> list[Told]:
+def _ask_once(endpoint: Endpoint, workers: int, timeout_s: float) -> list[Told]:
     """The answers over several connections that are open at the same time."""
     with ExitStack() as stack:
         connections = [
-            stack.enter_context(Connection(HOST, port))
+            stack.enter_context(Connection(endpoint))
             for _ in range(CONNECTIONS_PER_WORKER * workers)
         ]
         try:
@@ -68,7 +71,7 @@ def _ask_once(port: int, workers: int, timeout_s: float) -> list[Told]:
                 connection.open(timeout_s)
             for connection in connections:
                 path = f"/?port={connection.client_port}"
-                connection.send(encode_request("GET", path, f"{HOST}:{port}", {}))
+                connection.send(encode_request("GET", path, endpoint.authority, {}))
             return [_told(connection.answer(timeout_s)) for connection in connections]
         except NoAnswer as fault:
             raise ServerFault(f"the app that tells what runs gave no answer: {fault}") from None

@@ -75,7 +75,7 @@ class Candidate:
         self._probes: list[Probe] = []
         self._listening_since_s: float | None = None
         self._stranger_looks = 0
-        self._waiting_for = f"nothing listens on port {process.port}"
+        self._waiting_for = f"nothing listens on {process.endpoint.label}"
         self._answering: set[int] = set()
         self._verified = False
         self._too_few_since_s: float | None = None
@@ -98,14 +98,14 @@ class Candidate:
         is_seen = ended is not None and holder_of(strangers) is not None
         if strangers and (is_seen or self._stranger_looks >= _STRANGER_LOOKS):
             raise self._fault(
-                f"port {self._process.port} is held by {describe_holder(strangers)}, "
+                f"{self._process.endpoint.label} is held by {describe_holder(strangers)}, "
                 "not by this server alone"
             )
         if ended is not None and not strangers:
             raise self._fault(f"{ended} before it was ready", silence=SAID_NOTHING)
         if strangers or self._listening_since_s is None:
             return None
-        accepting = sockets.watchers(self._process.port, pids, rows)
+        accepting = sockets.watchers(self._process.endpoint, pids, rows)
         self._probe(pids, accepting)
         accepting |= self._answering & set(pids)
         if not self._verified:
@@ -155,7 +155,7 @@ class Candidate:
         self, rows: Sequence[TcpRow], table: ProcessTable, pids: Sequence[int]
     ) -> set[int]:
         """Listeners on our port that none of our processes holds."""
-        inodes = sockets.listening_inodes(self._process.port, rows)
+        inodes = sockets.listening_inodes(self._process.endpoint, rows)
         if inodes and self._listening_since_s is None:
             self._listening_since_s = time.monotonic()
             self._waiting_for = f"0 of {self._workers} workers accept"
@@ -172,7 +172,8 @@ class Candidate:
     def _probe(self, pids: Sequence[int], accepting: set[int]) -> None:
         """Send a first request when someone accepts, more if that is the only way to see who."""
         if self._is_probe_due(accepting):
-            self._probes.append(Probe(self._process.port, self._scenario, self._answer_timeout_s))
+            probe = Probe(self._process.endpoint, self._scenario, self._answer_timeout_s)
+            self._probes.append(probe)
         if not self._probes or self._probes[-1].ended_s is not None:
             return
         probe = self._probes[-1]
@@ -211,13 +212,13 @@ class Candidate:
             # epoll shows who accepts, whoever holds the listener may have answered.
             self._verified = True
             if not accepting:
-                inodes = sockets.listening_inodes(self._process.port)
+                inodes = sockets.listening_inodes(self._process.endpoint)
                 self._answering.update(*sockets.owners(inodes, pids).values())
             return
-        owners = sockets.connection_owners(self._process.port, (port,), pids)
+        owners = sockets.connection_owners(self._process.endpoint, (port,), pids)
         if owners.strangers:
             raise self._fault(
-                f"a request to port {self._process.port} was answered by a process "
+                f"a request to {self._process.endpoint.label} was answered by a process "
                 "that is not of this server"
             )
         self._verified = True

@@ -9,8 +9,8 @@ import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
-from asgi_bench.machine.ports import HOST
 from asgi_bench.machine.sockets import connection_owners, watchers
+from asgi_bench.model import Endpoint
 from asgi_bench.serving.process import ServerProcess
 
 # Enough for some to be taken at once by whoever is awake.
@@ -23,19 +23,19 @@ _START_POLL_S = 0.05
 _NO_WORKERS = 2
 
 
-def serving_processes(port: int, pids: Sequence[int], expected: int) -> int:
+def serving_processes(endpoint: Endpoint, pids: Sequence[int], expected: int) -> int:
     """Return how many of a server's processes take connections; 0 where that can't be seen.
 
     Who waits at the listener is seen at once. More than `expected` may be children that inherited
     what they never use, as of a process pool: then connections are opened to see who takes them.
     """
-    waiting = watchers(port, pids)
+    waiting = watchers(endpoint, pids)
     if len(waiting) <= expected:
         return len(waiting)
     takers: set[int] = set()
     with contextlib.ExitStack() as stack:
         while len(takers) < len(waiting):
-            found = _takers(port, pids, CONNECTIONS) - takers
+            found = _takers(endpoint, pids, CONNECTIONS) - takers
             if not found:
                 break
             takers |= found
@@ -72,30 +72,30 @@ def await_more(process: ServerProcess, expected: int) -> None:
     while time.monotonic() < deadline_s:
         pids = process.pids
         likely = len(pids) - _NO_WORKERS
-        if likely <= expected or len(watchers(process.port, pids)) >= likely:
+        if likely <= expected or len(watchers(process.endpoint, pids)) >= likely:
             return
         time.sleep(_START_POLL_S)
 
 
-def _takers(port: int, pids: Sequence[int], count: int) -> set[int]:
+def _takers(endpoint: Endpoint, pids: Sequence[int], count: int) -> set[int]:
     """Who accepts so many connections that are open at the same time."""
-    with _connections(port, count) as client_ports:
+    with _connections(endpoint, count) as client_ports:
         deadline_s = time.monotonic() + _ACCEPT_TIMEOUT_S
         while True:
-            owners = connection_owners(port, client_ports, pids)
+            owners = connection_owners(endpoint, client_ports, pids)
             if not owners.unaccepted or time.monotonic() >= deadline_s:
                 return set(owners.by_pid)
             time.sleep(_POLL_S)
 
 
 @contextlib.contextmanager
-def _connections(port: int, count: int) -> Iterator[tuple[int, ...]]:
+def _connections(endpoint: Endpoint, count: int) -> Iterator[tuple[int, ...]]:
     """The client ports of connections that send nothing; those that are refused are left out."""
     with contextlib.ExitStack() as stack:
         ports = []
         for _ in range(count):
             try:
-                connection = socket.create_connection((HOST, port), _ACCEPT_TIMEOUT_S)
+                connection = socket.create_connection(endpoint.address, _ACCEPT_TIMEOUT_S)
             except OSError:
                 break
             ports.append(stack.enter_context(connection).getsockname()[1])

@@ -11,6 +11,7 @@ import socket
 import time
 from typing import Literal, Self, TypeAlias
 
+from asgi_bench.model import Endpoint
 from asgi_bench.wire.http1 import (
     LimitError,
     Response,
@@ -49,8 +50,8 @@ class Connection:
     request was sent, or the server has closed.
     """
 
-    def __init__(self, host: str, port: int) -> None:
-        self._address = (host, port)
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
         self._sock: socket.socket | None = None
         self._unsent = memoryview(b"")
         self._method = "GET"
@@ -88,7 +89,7 @@ class Connection:
     def open(self, timeout_s: float) -> None:
         """Connect; raises NoAnswer."""
         try:
-            self._sock = socket.create_connection(self._address, timeout=timeout_s)
+            self._sock = socket.create_connection(self._endpoint.address, timeout=timeout_s)
         except OSError as fault:
             raise NoAnswer("connect", f"no connection: {fault.strerror or fault}") from None
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

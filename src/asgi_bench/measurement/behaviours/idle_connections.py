@@ -5,8 +5,11 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 
-from asgi_bench.machine.ports import HOST
-from asgi_bench.model import IdleKeepAlive, Scenario
+from asgi_bench.model import (
+    Endpoint,
+    IdleKeepAlive,
+    Scenario,
+)
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.wire.client import Connection, NoAnswer
 from asgi_bench.wire.http1 import bytes_of
@@ -21,11 +24,11 @@ NEAR_S = 0.05
 class IdleConnection:
     """A connection that idles since `since_s`, after one answer; raises ServerFault without one."""
 
-    def __init__(self, port: int, scenario: Scenario, timeout_s: float) -> None:
-        self._request = bytes_of(scenario, f"{HOST}:{port}")
+    def __init__(self, endpoint: Endpoint, scenario: Scenario, timeout_s: float) -> None:
+        self._request = bytes_of(scenario, endpoint.authority)
         self._method = scenario.method
         self._timeout_s = timeout_s
-        self._connection = Connection(HOST, port)
+        self._connection = Connection(endpoint)
         try:
             self._connection.open(timeout_s)
             self.send()
@@ -65,15 +68,15 @@ class IdleConnection:
 
 
 def watch_idle(
-    targets: Mapping[str, tuple[int, Scenario]], watch_s: float, timeout_s: float
+    targets: Mapping[str, tuple[Endpoint, Scenario]], watch_s: float, timeout_s: float
 ) -> dict[str, IdleKeepAlive | ServerFault]:
-    """Watch idle connections to servers side by side, by port and scenario of each, by name."""
+    """Watch idle connections to servers side by side, by endpoint and scenario of each, by name."""
     found: dict[str, IdleKeepAlive | ServerFault] = {}
     with ExitStack() as stack:
         watched: dict[str, list[IdleConnection]] = {}
-        for name, (port, scenario) in targets.items():
+        for name, (endpoint, scenario) in targets.items():
             try:
-                watched[name] = _opened(stack, port, scenario, WATCHED, timeout_s)
+                watched[name] = _opened(stack, endpoint, scenario, WATCHED, timeout_s)
             except ServerFault as fault:
                 found[name] = fault
         closed_s = _closing_times(watched, watch_s)
@@ -94,10 +97,10 @@ def watch_idle(
 
 
 def _opened(
-    stack: ExitStack, port: int, scenario: Scenario, count: int, timeout_s: float
+    stack: ExitStack, endpoint: Endpoint, scenario: Scenario, count: int, timeout_s: float
 ) -> list[IdleConnection]:
     return [
-        stack.enter_context(closing(IdleConnection(port, scenario, timeout_s)))
+        stack.enter_context(closing(IdleConnection(endpoint, scenario, timeout_s)))
         for _ in range(count)
     ]
 
@@ -122,7 +125,7 @@ def _closing_times(
 
 def _ask_near(
     closed_s: Mapping[str, Sequence[float]],
-    targets: Mapping[str, tuple[int, Scenario]],
+    targets: Mapping[str, tuple[Endpoint, Scenario]],
     timeout_s: float,
 ) -> dict[str, tuple[int, int]]:
     """Send requests near the moment of closing; how many were sent and how many of them lost.
@@ -134,9 +137,9 @@ def _ask_near(
     with ExitStack() as stack:
         due: list[tuple[float, str, IdleConnection]] = []
         for name, times in closed_s.items():
-            port, scenario = targets[name]
+            endpoint, scenario = targets[name]
             try:
-                asked = _opened(stack, port, scenario, NEAR, timeout_s)
+                asked = _opened(stack, endpoint, scenario, NEAR, timeout_s)
             except ServerFault:
                 continue
             first_s, last_s = min(times) - NEAR_S, max(times) + NEAR_S

@@ -46,7 +46,7 @@ class Siege:
         """Open connections under load; raises LoadFault, as all that follows."""
         server = self._server
         return self._session.open(
-            server.scenario, server.process.port, connections, warmup_s=warmup_s
+            server.scenario, server.process.endpoint, connections, warmup_s=warmup_s
         )
 
     def load(

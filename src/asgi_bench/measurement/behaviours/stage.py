@@ -95,7 +95,7 @@ class BehaviourStage:
             for server in standing.servers:
                 key = server.cells[0].cell.process_key
                 if server.fault is None:
-                    targets[key] = (server.process.port, server.scenario)
+                    targets[key] = (server.process.endpoint, server.scenario)
                 else:
                     self._miss(key, "idle", server.fault)
             timeout_s = self._plan.request_timeout_s

@@ -24,7 +24,7 @@ def watch_restart(siege: Siege, server: StandingServer, connections: int) -> Wor
     process = server.process
     if process.planned.socket_sharing == "inherited":
         raise NotApplicable("it has no supervisor of its own: asgi-bench starts its processes")
-    before = watchers(process.port, process.pids)
+    before = watchers(process.endpoint, process.pids)
     workers = sorted(before - set(process.root_pids))
     if not workers:
         raise NotApplicable(
@@ -39,7 +39,7 @@ def watch_restart(siege: Siege, server: StandingServer, connections: int) -> Wor
             os.kill(workers[0], signal.SIGKILL)
 
     def is_over() -> bool:
-        accepting = watchers(process.port, process.pids) - {workers[0]}
+        accepting = watchers(process.endpoint, process.pids) - {workers[0]}
         return not process.is_alive or len(accepting) >= len(before)
 
     account = siege.endure(kill, is_over, LIMIT_S)
