@@ -320,7 +320,7 @@ def make_tree(root: Path) -> None:
     [
         "asgi_bench.measurement.rounds",
         "asgi_bench.load.generator",
-        "asgi_bench.reporting.tables",
+        "asgi_bench.reporting.documents",
         "asgi_bench.cli.main",
     ],
 )

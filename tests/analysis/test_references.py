@@ -5,7 +5,7 @@ from asgi_bench.analysis.references import with_reference
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Gate
-from asgi_bench.reporting.wording import findings
+from asgi_bench.reporting.run.findings import findings
 from tests.synthetic_run import synthetic_run
 
 replace = msgspec.structs.replace

@@ -6,20 +6,20 @@ from typing import get_args
 import msgspec
 import pytest
 
-from asgi_bench.analysis.cell_report import CellReport
+from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import Client, OpenLoop
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import columns_of
-from asgi_bench.reporting.costs import cost_tables
 from asgi_bench.reporting.delimited import cell_columns
 from asgi_bench.reporting.documents import render_report
 from asgi_bench.reporting.groups import AnyGroup, group_cells, report_groups
-from asgi_bench.reporting.rows import CLIENT_WORDS, Row, caption, section_rows
-from asgi_bench.reporting.scaling import scaling_tables
-from asgi_bench.reporting.tables import WIDTH
-from asgi_bench.reporting.wording import findings
+from asgi_bench.reporting.render.terminal import WIDTH
+from asgi_bench.reporting.run.findings import findings
+from asgi_bench.reporting.run.ranking import ranking_table
+from asgi_bench.reporting.run.rows import CLIENT_WORDS, caption
+from tests.reporting.document_words import document_of, tables_of, texts_of
 from tests.synthetic_run import (
     CLOSED_64,
     MACHINE,
@@ -45,10 +45,14 @@ def mixed() -> Report:
     return summarize(synthetic_run(planned_cells((CLOSED_64, *OPEN_AND_SWEEP)), rounds=3))
 
 
-def rows_of(group: AnyGroup) -> list[Row]:
-    """All rows of a group's table."""
-    columns = columns_of(group.load)
-    return [row for section in group.sections for row in section_rows(section, columns)]
+def rows_of(group: AnyGroup) -> list[tuple[str, ...]]:
+    """The texts of all rows of a group's table."""
+    return [texts_of(row) for row in ranking_table(group).rows]
+
+
+def cell_rows(group: AnyGroup) -> list[tuple[CellReport | SweepReport, tuple[str, ...]]]:
+    """Each cell of a group with the texts of its row."""
+    return list(zip(group.cells, rows_of(group), strict=True))
 
 
 def hostile_report() -> Report:
@@ -83,7 +87,7 @@ def test_text_has_every_row_and_fits_its_width(which: str, request: pytest.Fixtu
     rows = [row for group in report_groups(report) for row in rows_of(group)]
     assert len(rows) == len(report.everything)
     for row in rows:
-        assert any(line.split() == " ".join(row.texts).split() for line in lines)
+        assert any(line.split() == " ".join(row).split() for line in lines)
 
 
 @pytest.mark.parametrize("which", ["report", "mixed"])
@@ -92,26 +96,21 @@ def test_text_and_markdown_have_the_same_facts(which: str, request: pytest.Fixtu
     report: Report = request.getfixturevalue(which)
     text, markdown = render_report(report, "text"), render_report(report, "markdown")
     table = [markdown_cells(line) for line in markdown.splitlines() if line.startswith("|")]
-    groups = report_groups(report)
-    tables = [(columns_of(group.load), rows_of(group)) for group in groups]
-    for costs in cost_tables(groups):
-        tables.append((costs.columns, [r for s in costs.group.sections for r in costs.rows(s)]))
-    for workers in scaling_tables(report):
-        tables.append((workers.columns, [row for rows in workers.sections() for row in rows]))
     expected = []
-    for columns, rows in tables:
-        expected.append([f"{column.title} {column.unit}".strip() for column in columns])
-        expected.append(["---" if c.align == "left" else "---:" for c in columns])
-        expected += [list(row.texts) for row in rows]
+    for shown in tables_of(document_of(report)):
+        heads = [head for head in shown.columns if not head.is_picture]
+        expected.append([f"{head.title} {head.unit}".strip() for head in heads])
+        expected.append(["---" if head.align == "left" else "---:" for head in heads])
+        expected += [list(texts_of(row)) for row in shown.rows]
     assert table == expected
-    flat, shown = " ".join(text.split()), re.sub(r"\\(.)", r"\1", markdown)
+    flat, unescaped = " ".join(text.split()), re.sub(r"\\(.)", r"\1", markdown)
     for finding in findings(report):
-        for output in (flat, shown):
+        for output in (flat, unescaped):
             assert finding.text in output
             assert finding.subject in output
     for fact in (MACHINE.cpu_model, "2026-11-22 19:00 UTC", "seed 20261122", "64 connections"):
         assert fact in flat
-        assert fact in shown
+        assert fact in unescaped
 
 
 def test_json_reads_back_as_the_document(report: Report) -> None:
@@ -151,7 +150,8 @@ def test_invalid_last_and_unranked(report: Report) -> None:
     """Invalid, failed and skipped rows come last, without a place; five rounds decide no other."""
     for group in report_groups(report):
         for section in group.sections:
-            places = [row.texts[0] for row in section_rows(section, columns_of(group.load))]
+            rows = cell_rows(group)
+            places = [texts[0] for cell, texts in rows if cell.workers == section.workers]
             ranked = len(section.ranked)
             assert set(places[:ranked]) == {f"1{numbers.UNTIL}{ranked}"}
             assert set(places[ranked:]) <= {numbers.MISSING}
@@ -162,8 +162,8 @@ def test_reference_has_no_interval_of_its_own(report: Report) -> None:
     (group,) = report_groups(report)
     columns = columns_of(CLOSED_64)
     places = [place for place, column in enumerate(columns) if column.unit == "ratio"]
-    rows = section_rows(group.sections[0], columns)
-    ratios = {row.cell.cell: [row.texts[place] for place in places] for row in rows}
+    rows = cell_rows(group)
+    ratios = {cell.cell: [texts[place] for place in places] for cell, texts in rows}
     assert ratios["uvicorn/default/w1/hello/c64"] == ["1", "1"]
 
 
@@ -185,7 +185,7 @@ def test_narrow_terminal_folds_names_but_no_numbers() -> None:
     assert max(map(len, text.splitlines())) <= 80
     for group in report_groups(healthy):
         for row in rows_of(group):
-            assert all(figure in text for figure in row.texts[3:])
+            assert all(figure in text for figure in row[3:])
 
 
 def test_hostile_text_stays_text() -> None:
@@ -197,13 +197,8 @@ def test_hostile_text_stays_text() -> None:
     assert "[red]a[/red]" in text
     markdown = render_report(hostile, "markdown")
     tables = [line for line in markdown.splitlines() if line.startswith("|")]
-    (costs,) = cost_tables(report_groups(hostile))
-    (workers,) = scaling_tables(hostile)
-    assert {len(re.split(r"(?<!\\)\|", line)) for line in tables} == {
-        len(columns_of(CLOSED_64)) + 2,
-        len(costs.columns) + 2,
-        len(workers.columns) + 2,
-    }
+    widths = {len(texts_of(each.rows[0])) + 2 for each in tables_of(document_of(hostile))}
+    assert {len(re.split(r"(?<!\\)\|", line)) for line in tables} == widths
     assert not re.search(r"(?<!\\)<", markdown)
     assert not re.search(r"(?<!\\)`", markdown)
     rows = list(csv.reader(io.StringIO(render_report(hostile, "csv"))))
@@ -253,7 +248,8 @@ def column_of(report: Report, loop: str, title: str) -> dict[str, str]:
     for group in report_groups(report):
         if loop in type(group.load).__name__.lower():
             place = [column.title for column in columns_of(group.load)].index(title)
-            found |= {row.cell.cell: row.texts[place] for row in rows_of(group)}
+            rows = cell_rows(group)
+            found |= {cell.cell: texts[place] for cell, texts in rows}
     return found
 
 

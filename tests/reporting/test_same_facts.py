@@ -10,17 +10,10 @@ import pytest
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.model import Goal, Proof, Run
-from asgi_bench.reporting import behaviours
-from asgi_bench.reporting.claims import surety_notes
-from asgi_bench.reporting.columns import columns_of
-from asgi_bench.reporting.costs import cost_tables
 from asgi_bench.reporting.documents import render_report
-from asgi_bench.reporting.groups import report_groups
-from asgi_bench.reporting.page import render_page
-from asgi_bench.reporting.rows import section_rows
-from asgi_bench.reporting.scaling import scaling_tables
-from asgi_bench.reporting.settings import settings_of
-from asgi_bench.reporting.wording import findings, plain
+from asgi_bench.reporting.run.page import render_page
+from asgi_bench.reporting.wording import plain
+from tests.reporting.document_words import document_of, sentences_of, tables_of, texts_of
 from tests.synthetic_behaviour import BEHAVIOURS
 from tests.synthetic_run import (
     CLOSED_64,
@@ -107,21 +100,7 @@ def found(request: pytest.FixtureRequest) -> tuple[Run, Survey]:
 
 def expected_rows(report: Report) -> list[tuple[str, ...]]:
     """The texts of every row: rankings, costs, workers, behaviour."""
-    groups = report_groups(report)
-    rows = [
-        row
-        for group in groups
-        for section in group.sections
-        for row in section_rows(section, columns_of(group.load))
-    ]
-    for costs in cost_tables(groups):
-        rows += [row for section in costs.group.sections for row in costs.rows(section)]
-    for scaling in scaling_tables(report):
-        rows += [row for section in scaling.sections() for row in section]
-    watched = [
-        tuple(column.text(each) for column in behaviours.COLUMNS) for each in report.behaviour
-    ]
-    return [*(row.texts for row in rows), *watched]
+    return [texts_of(row) for table in tables_of(document_of(report)) for row in table.rows]
 
 
 def flat(texts: Sequence[str]) -> str:
@@ -145,20 +124,12 @@ def test_people_read_the_same_in_every_format(found: tuple[Run, Survey]) -> None
     for row in expected_rows(report):
         for name, shown in lines.items():
             assert flat(row) in shown, (name, row)
-    everything = {"page": reader.text, "markdown": markdown, "text": text}
-    sentences = [finding.text for finding in findings(report)] + list(surety_notes(report))
-    sentences += [text for each in report.behaviour for text in behaviours.sentences(each)]
-    for setting in settings_of(report.settings):
-        sentences += [f"{setting.name} {setting.version}"]
-        sentences += [text for start in setting.starts for text in (start.command, start.skipped)]
-        for proof in setting.proofs:
-            assert proof in flat([reader.text])
-            assert proof in flat([markdown.replace("**", "")])
-    markdown = markdown.replace("**", "")
-    everything["markdown"] = markdown
-    for sentence in sentences:
+    everything = {"page": reader.text, "markdown": markdown.replace("**", ""), "text": text}
+    for sentence in sentences_of(document_of(report)):
         for name, shown_text in everything.items():
             assert flat([sentence]) in flat([shown_text]), (name, sentence)
+    assert "event loop uvloop.Loop" in everything["page"]
+    assert "event loop uvloop.Loop" in everything["markdown"]
 
 
 def test_programs_read_the_figures_behind_them(found: tuple[Run, Survey]) -> None:

@@ -15,7 +15,7 @@ from asgi_bench.analysis.summary import summarize
 from asgi_bench.cli.goal_options import OtherReference
 from asgi_bench.model import AbReport
 from asgi_bench.reporting.documents import Format, render_ab, render_report
-from asgi_bench.reporting.tables import WIDTH
+from asgi_bench.reporting.render.terminal import WIDTH
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import find_run
 from asgi_bench.store.runs import read_run
@@ -47,7 +47,7 @@ def report(
         print(f"warning: {plain(damage)}", file=sys.stderr)
     if format == "html":
         # The page draws with matplotlib, which takes most of a second to import.
-        from asgi_bench.reporting.page import write_page
+        from asgi_bench.reporting.run.page import write_page
 
         print(write_page(stored))
     elif stored.header.plan.gate is not None and format in ("text", "markdown"):

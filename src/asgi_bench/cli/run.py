@@ -103,7 +103,7 @@ def run(
 def show(folder: Path) -> Report:
     """Print a run's table, draw its charts and write its page, all from its stored files."""
     from asgi_bench.reporting.charts import draw
-    from asgi_bench.reporting.page import write_page
+    from asgi_bench.reporting.run.page import write_page
 
     stored = read_run(folder)
     found = survey(stored)

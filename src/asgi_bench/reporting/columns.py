@@ -1,6 +1,6 @@
 """The columns of every table: what a closed loop shows, what an open one, and what a sweep."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -8,9 +8,10 @@ from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.estimates import Ratio
 from asgi_bench.model import ClosedLoop, Load, OpenLoop, RateSweep
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.document import Head, Row, Table
+from asgi_bench.reporting.document import Head, Mark, Row, Table, Tone
 from asgi_bench.reporting.wording import (
     OVERLOADED,
+    TONES,
     latency_words,
     load_kind,
     objective_words,
@@ -29,6 +30,13 @@ class Column(NamedTuple):
     unit: str
     text: Callable[[Any], str]
     align: Literal["left", "right"] = "right"
+    tones: Mapping[str, Tone] | None = None
+    """What its words mean, where it holds nothing but words that judge."""
+
+    def cell(self, entry: Any) -> str | Mark:
+        """The cell of a document's table."""
+        text = self.text(entry)
+        return text if self.tones is None else Mark(text, self.tones.get(text, ""))
 
 
 def heads(columns: Iterable[Column]) -> tuple[Head, ...]:
@@ -38,7 +46,7 @@ def heads(columns: Iterable[Column]) -> tuple[Head, ...]:
 
 def table_of(columns: Sequence[Column], entries: Iterable[Any], caption: str = "") -> Table:
     """A table with a row for each entry."""
-    rows = (Row(tuple(column.text(entry) for column in columns)) for entry in entries)
+    rows = (Row(tuple(column.cell(entry) for column in columns)) for entry in entries)
     return Table(heads(columns), tuple(rows), caption)
 
 
@@ -154,7 +162,7 @@ IDENTITY = (
 )
 VERDICT = (
     Column("err", "%", _errors),
-    Column("validity", "", verdict_word, "left"),
+    Column("validity", "", verdict_word, "left", TONES),
 )
 # Ratios first: they hold on this machine from run to run, the absolute figures beside them don't.
 _CLOSED = (

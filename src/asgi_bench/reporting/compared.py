@@ -18,7 +18,7 @@ from asgi_bench.reporting.markdown_text import (
     table_head,
     table_line,
 )
-from asgi_bench.reporting.tables import WIDTH
+from asgi_bench.reporting.render.terminal import WIDTH
 from asgi_bench.reporting.terminal import empty_table, printed
 from asgi_bench.reporting.wording import plain, shortened
 

@@ -107,6 +107,9 @@ class Item(msgspec.Struct, frozen=True):
     words: Words
     mark: Mark | None = None
     """Before it, in a column of its own where there is one."""
+    details: tuple[Words, ...] = ()
+    """Lines below it."""
+    facets: Mapping[str, str] = {}
 
 
 class Items(msgspec.Struct, frozen=True, tag=True):
@@ -129,6 +132,8 @@ class Facts(msgspec.Struct, frozen=True, tag=True):
     """Names and what they are."""
 
     facts: tuple[tuple[str, Words], ...]
+    is_dense: bool = False
+    """Many, and all short: a page sets them in columns."""
 
 
 class Figure(msgspec.Struct, frozen=True, tag=True):
@@ -169,6 +174,8 @@ class Entry(msgspec.Struct, frozen=True, tag=True):
     blocks: tuple["Block", ...]
     aside: str = ""
     """Beside the title: a version."""
+    is_brief: bool = False
+    """It stands close to others like it where lines are counted."""
     facets: Mapping[str, str] = {}
 
 
@@ -203,7 +210,7 @@ Block: TypeAlias = (
 
 
 class Section(msgspec.Struct, frozen=True):
-    """A part of a document. One without blocks that the medium shows is left out."""
+    """A part of a document. Without a block that the medium shows it is left out."""
 
     name: str
     """Its address on a page: `load-curve`."""
@@ -212,6 +219,8 @@ class Section(msgspec.Struct, frozen=True):
     blocks: tuple[Block, ...]
     is_closing: bool = False
     """To be seen first: in a terminal, where the end stays in view, it comes last."""
+    least: Medium = "terminal"
+    """The medium with the least room that shows it."""
 
 
 class Headline(msgspec.Struct, frozen=True):
@@ -234,8 +243,8 @@ class Document(msgspec.Struct, frozen=True):
     """On a page beside the tool's name."""
     headline: Headline | None = None
     """For a page."""
-    marks: tuple[Mark, ...] = ()
-    """Sentences on how far it can be believed, for a page; the first beside a link to findings."""
+    cautions: tuple[Mark, ...] = ()
+    """Sentences on how far it can be believed, for a page."""
     footer: str = ""
     """The last line of a page."""
 
@@ -245,7 +254,7 @@ def shown(blocks: tuple[Block, ...], medium: Medium) -> tuple[Block, ...]:
     found: list[Block] = []
     for block in blocks:
         if isinstance(block, Aside):
-            if MEDIA.index(medium) >= MEDIA.index(block.least):
+            if _has_room(medium, block.least):
                 found += shown(block.blocks, medium)
         elif isinstance(block, Fold | Entry):
             inner = shown(block.blocks, medium)
@@ -254,6 +263,10 @@ def shown(blocks: tuple[Block, ...], medium: Medium) -> tuple[Block, ...]:
         elif not _is_left_out(block, medium):
             found.append(block)
     return tuple(found)
+
+
+def _has_room(medium: Medium, least: Medium) -> bool:
+    return MEDIA.index(medium) >= MEDIA.index(least)
 
 
 def _is_left_out(block: Block, medium: Medium) -> bool:
@@ -278,7 +291,7 @@ def sections_of(document: Document, medium: Medium) -> tuple[Section, ...]:
     found = [
         msgspec.structs.replace(section, blocks=blocks)
         for section in document.sections
-        if (blocks := shown(section.blocks, medium))
+        if _has_room(medium, section.least) and (blocks := shown(section.blocks, medium))
     ]
     if medium == "terminal":
         found.sort(key=lambda section: section.is_closing)

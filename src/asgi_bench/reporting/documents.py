@@ -17,8 +17,10 @@ from asgi_bench.model import AbReport
 from asgi_bench.reporting.ab.markdown import render_ab_markdown
 from asgi_bench.reporting.ab.text import render_ab_text
 from asgi_bench.reporting.delimited import render_csv
-from asgi_bench.reporting.markdown import render_markdown
-from asgi_bench.reporting.tables import WIDTH, render_text
+from asgi_bench.reporting.render.markdown import render_markdown
+from asgi_bench.reporting.render.terminal import WIDTH, render_terminal
+from asgi_bench.reporting.run.report import run_document
+from asgi_bench.reporting.run.source import Source
 
 Format: TypeAlias = Literal["text", "json", "markdown", "csv"]
 
@@ -29,11 +31,11 @@ def render_report(
     """The report in a format; `width` in columns and `color` are the terminal's, for text."""
     match format:
         case "text":
-            return render_text(report, width=width, color=color)
+            return render_terminal(run_document(Source(report)), width=width, color=color)
         case "json":
             return render_json(report)
         case "markdown":
-            return render_markdown(report)
+            return render_markdown(run_document(Source(report)))
         case "csv":
             return render_csv(report)
 

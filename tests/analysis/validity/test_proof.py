@@ -4,7 +4,7 @@ import pytest
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.analysis.validity.cell import proof_findings
 from asgi_bench.model import PlannedCell, Proof, Run
-from asgi_bench.reporting.wording import Finding, findings
+from asgi_bench.reporting.run.findings import Finding, findings
 from tests.synthetic_run import planned_cells, synthetic_run
 
 replace = msgspec.structs.replace

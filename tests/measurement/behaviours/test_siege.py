@@ -5,7 +5,7 @@ import msgspec
 from asgi_bench.load.messages import Loaded, Loss
 from asgi_bench.measurement.behaviours.siege import losses_of
 from asgi_bench.model import ErrorCounts, WrongAnswer
-from asgi_bench.reporting.behaviours import sentences
+from asgi_bench.reporting.run.behaviour import sentences
 from tests.situation import Said, situation
 from tests.synthetic_behaviour import BADLY
 

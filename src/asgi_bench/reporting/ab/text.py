@@ -22,7 +22,7 @@ from asgi_bench.reporting.ab.rows import (
     side_words,
 )
 from asgi_bench.reporting.columns import Column
-from asgi_bench.reporting.tables import WIDTH
+from asgi_bench.reporting.render.terminal import WIDTH
 from asgi_bench.reporting.terminal import empty_table, printed
 from asgi_bench.reporting.wording import plain
 

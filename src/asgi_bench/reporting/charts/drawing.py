@@ -35,7 +35,7 @@ from asgi_bench.reporting.charts.sheet import (
 )
 from asgi_bench.reporting.charts.strip import draw_strip, is_spoilt, slices_of, strip_notes
 from asgi_bench.reporting.groups import AnyGroup, Group, Section, group_cells
-from asgi_bench.reporting.rows import rounds_words, run_words
+from asgi_bench.reporting.run.rows import rounds_words, run_words
 from asgi_bench.reporting.wording import (
     counts_words,
     load_words,

@@ -9,6 +9,7 @@ from asgi_bench.errors import BenchError
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts import draw_history
 from asgi_bench.reporting.columns import Column
+from asgi_bench.reporting.document import Figure
 from asgi_bench.reporting.history.text import COLUMNS
 from asgi_bench.reporting.history.words import (
     DOUBTFUL_TITLE,
@@ -23,9 +24,8 @@ from asgi_bench.reporting.history.words import (
     series_name,
     span_words,
 )
-from asgi_bench.reporting.page.contents import Figure
-from asgi_bench.reporting.page.frame import filled
-from asgi_bench.reporting.page.rendering import figures
+from asgi_bench.reporting.render.page import filled
+from asgi_bench.reporting.run.page import charts_of
 from asgi_bench.store.index import Listing
 
 HISTORY_FILE = "history.html"
@@ -46,7 +46,6 @@ class ShownShift(NamedTuple):
 class HistoryPage(NamedTuple):
     """What the template takes: texts, and charts as markup."""
 
-    title: str
     headline: str
     span: str
     shifts: tuple[ShownShift, ...]
@@ -90,22 +89,22 @@ def write_history_page(history: History, listing: Listing, folder: Path) -> Path
 
 def render_history_page(history: History, listing: Listing) -> str:
     """The page as text."""
-    shown, left_out = figures(draw_history(history))
+    charts = charts_of(draw_history(history))
     newest = list(reversed(history.breaks))
     more = len(newest) - MOST_BREAKS
     said = headline(history)
     return filled(
         "history.html",
+        title=f"{said} · asgi-bench history",
         page=HistoryPage(
-            title=f"{said} · asgi-bench history",
             headline=said,
             span=span_words(history) if history.runs else "",
             shifts=_shown(history.shifts),
             doubtful_title=DOUBTFUL_TITLE,
             doubtful=_shown(history.doubtful_shifts),
             notes=notes(history),
-            figures=shown,
-            left_out=left_out,
+            figures=tuple(figure for _, figure in charts.figures),
+            left_out=charts.left_out,
             columns=COLUMNS,
             series=tuple(
                 tuple(column.text(series) for column in COLUMNS) for series in history.series

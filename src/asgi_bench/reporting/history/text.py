@@ -23,7 +23,7 @@ from asgi_bench.reporting.history.words import (
     series_name,
     span_words,
 )
-from asgi_bench.reporting.tables import WIDTH
+from asgi_bench.reporting.render.terminal import WIDTH
 from asgi_bench.reporting.terminal import empty_table, printed
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.index import Listing

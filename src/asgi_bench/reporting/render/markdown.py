@@ -97,7 +97,8 @@ def _lines(block: Block) -> Iterator[str]:
         case Items():
             for item in block.items:
                 mark = f"**{escape(item.mark.word)}** " if item.mark else ""
-                yield f"- {mark}{_words(item.words)}"
+                lines = (_words(words) for words in (item.words, *item.details))
+                yield f"- {mark}" + "\\\n  ".join(lines)
         case Command():
             yield f"- {escape(f'{block.label}: {block.text}' if block.label else block.text)}"
         case Facts():

@@ -17,6 +17,7 @@ from asgi_bench.reporting.document import (
     Entry,
     Facts,
     Fold,
+    Item,
     Items,
     Mark,
     Notes,
@@ -86,10 +87,8 @@ def _blocks(blocks: Iterable[Block], *, has_title: bool) -> Iterator[RenderableT
 
 
 def _is_compact(block: Block | None) -> bool:
-    """Whether a block stands close to others like it: entries of commands, single lines."""
-    if isinstance(block, Entry):
-        return any(isinstance(inner, Command) for inner in block.blocks)
-    return isinstance(block, Text)
+    """Whether a block stands close to others like it."""
+    return isinstance(block, Text) or (isinstance(block, Entry) and block.is_brief)
 
 
 def _block(block: Block) -> Iterator[RenderableType]:
@@ -151,13 +150,20 @@ def _indented(what: RenderableType) -> Padding:
 def _list(items: Items) -> RenderableType:
     """A list; where entries have marks these stand in a column of their own."""
     if not any(item.mark for item in items.items):
-        return Group(*(_indented(_line(item.words)) for item in items.items))
+        return Group(*(_indented(_item(item)) for item in items.items))
     grid = Grid.grid(padding=(0, 1, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column()
     for item in items.items:
-        grid.add_row(_line((item.mark,) if item.mark else ""), _line(item.words))
+        grid.add_row(_line((item.mark,) if item.mark else ""), _item(item))
     return _indented(grid)
+
+
+def _item(item: Item) -> RenderableType:
+    """What stands in a list, the lines below it a little to the right."""
+    if not item.details:
+        return _line(item.words)
+    return Group(_line(item.words), *(_indented(_line(words)) for words in item.details))
 
 
 def _facts(facts: Facts) -> Grid:

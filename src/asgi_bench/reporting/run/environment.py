@@ -1,0 +1,158 @@
+"""Where and how a run was measured: machine, packages, calibration, raw files."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from asgi_bench.model import Run
+from asgi_bench.reporting import numbers
+from asgi_bench.reporting.calibrations import calibration_text
+from asgi_bench.reporting.document import (
+    Entry,
+    Facts,
+    Fold,
+    Link,
+    Links,
+    Notes,
+    Preformatted,
+    Section,
+    Span,
+    Text,
+)
+from asgi_bench.reporting.phases import phases_words
+from asgi_bench.reporting.run.source import Source
+from asgi_bench.reporting.wording import plain
+from asgi_bench.store.folders import (
+    BEHAVIOUR_FILE,
+    CHARTS_FOLDER,
+    HEADER_FILE,
+    LOGS_FOLDER,
+    PHASES_FILE,
+    PROOFS_FILE,
+    STATS_FILES,
+    TRIALS_FILE,
+    VERDICT_FILE,
+)
+
+# Files in the run's folder, of which one may be a pattern, and what each holds.
+KNOWN = (
+    (HEADER_FILE, "what was planned, where, with which packages"),
+    (TRIALS_FILE, "every measurement, a line a trial"),
+    (PROOFS_FILE, "what really ran under each server setting"),
+    (BEHAVIOUR_FILE, "how each server setting behaved under a stop, overload, idling, a crash"),
+    (VERDICT_FILE, "the verdict on the A/B, with what it rests on"),
+    (STATS_FILES, "Locust's own table, a line a cell and round"),
+    (PHASES_FILE, "seconds of the run by phase"),
+    (LOGS_FOLDER, "the servers' output"),
+    (CHARTS_FOLDER, "the charts as SVG and PNG"),
+)
+
+
+def environment_section(source: Source) -> Section:
+    """All that a reader needs to measure the same again."""
+    run = source.run
+    if run is None:
+        return Section("environment", "Environment", ())
+    header = run.header
+    calibration = header.calibration
+    text = "" if calibration is None else calibration_text(calibration)
+    return Section(
+        "environment",
+        "Environment",
+        (
+            Entry("Machine", (Facts(tuple(_machine_facts(run))),)),
+            Entry("Run", (Facts(tuple(_run_facts(run, source.phases_s))),)),
+            *_packages("Installed packages", header.packages),
+            *_packages("Packages of the servers' Python", header.server_packages),
+            *((Fold("Calibration", (Preformatted(text),)),) if text else ()),
+        ),
+        least="page",
+    )
+
+
+def files_section(source: Source) -> Section:
+    """Links from the page to the run's own files, for those that are there."""
+    run = source.run
+    if run is None:
+        return Section("files", "Raw data", ())
+    left_out = "; ".join(source.charts.left_out)
+    notes = list(source.charts.undrawn)
+    if left_out:
+        notes.append(
+            f"{len(source.charts.left_out)} more charts are left out to keep this page small; "
+            f"asgi-bench plot draws them all: {left_out}."
+        )
+    links = tuple(_links(Path(run.folder))) if run.folder else ()
+    words = (
+        "This page is made from these files alone; they lie beside it in the run folder ",
+        Span(source.report.run.id, "code"),
+        ".",
+    )
+    return Section(
+        "files",
+        "Raw data",
+        (*((Text(words),) if links else ()), Links(links), Notes(tuple(notes))),
+        least="page",
+    )
+
+
+def _links(folder: Path) -> Iterator[Link]:
+    """The files that a reader may want, relative to the run folder."""
+    for name, holds in KNOWN:
+        for path in sorted(folder.glob(name)):
+            yield Link(address(path, folder), path.name, _size(path), holds)
+
+
+def address(path: Path, folder: Path) -> str:
+    """A relative address: each part quoted, and never one with a scheme."""
+    parts = path.relative_to(folder).parts
+    return "./" + "/".join(quote(part, safe="") for part in parts) + ("/" if path.is_dir() else "")
+
+
+def _size(path: Path) -> str:
+    """A file's size; a folder has none."""
+    return "" if path.is_dir() else f"{numbers.significant(path.stat().st_size / 1e3, 2)} kB"
+
+
+def _machine_facts(run: Run) -> Iterator[tuple[str, str]]:
+    """The machine, its stored details last."""
+    machine = run.header.machine
+    yield ("CPU", f"{plain(machine.cpu_model)}, {machine.cpu_count} CPUs")
+    yield ("memory", numbers.gibibytes(machine.memory_bytes))
+    for name, value in (
+        ("virtualization", machine.virtualization),
+        ("clock governor", machine.governor),
+        ("operating system", machine.os),
+        ("kernel", machine.kernel),
+        ("Python", machine.python),
+        ("fingerprint", machine.fingerprint),
+        *machine.details.items(),
+    ):
+        if value:
+            yield (plain(name).replace("_", " "), plain(value))
+
+
+def _run_facts(run: Run, phases_s: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    """How it was measured, and where the time went."""
+    header, plan = run.header, run.header.plan
+    yield ("command", plain(shlex.join(header.command_line)) or numbers.MISSING)
+    yield ("started", plain(numbers.moment(header.started_at)))
+    yield ("asgi-bench", plain(header.tool_version))
+    yield ("rounds", f"at most {plan.rounds}, each with fresh processes")
+    yield ("load of a cell in a round", f"{plan.duration_s:g} s")
+    yield ("CPUs of the servers", ", ".join(map(str, plan.server_cpus)) or "any")
+    yield ("CPUs of the generator", ", ".join(map(str, plan.load_cpus)) or "any")
+    yield ("load processes", str(plan.load_processes))
+    yield ("seed", str(plan.seed))
+    if plan.python is not None:
+        yield ("Python of the servers", plain(plan.python))
+    if phases_s:
+        yield ("time spent", plain(phases_words(phases_s)))
+
+
+def _packages(title: str, packages: Mapping[str, str]) -> Iterator[Fold]:
+    """Packages by name."""
+    if packages:
+        facts = Facts(tuple(sorted(packages.items())), is_dense=True)
+        yield Fold(f"{title} ({len(packages)})", (facts,))

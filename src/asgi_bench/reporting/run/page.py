@@ -1,0 +1,72 @@
+"""The report of a run as a page in its folder, its charts inside."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from asgi_bench.analysis.summary import Survey, survey
+from asgi_bench.errors import BenchError
+from asgi_bench.model import Run
+from asgi_bench.reporting.charts import Drawing, draw
+from asgi_bench.reporting.charts.inline import inline_svg
+from asgi_bench.reporting.document import Figure
+from asgi_bench.reporting.render import page
+from asgi_bench.reporting.run.report import run_document
+from asgi_bench.reporting.run.source import Charts, Source
+from asgi_bench.reporting.wording import plain
+from asgi_bench.store.folders import PAGE_FILE
+from asgi_bench.store.runs import read_phases
+
+# Of all charts together. The rest of a page of 60 cells takes 0.3 MB, the whole may take 2.
+CHARTS_BYTES = 1_400_000
+
+
+def write_page(
+    run: Run, found: Survey | None = None, drawings: Iterable[Drawing] | None = None
+) -> Path:
+    """Write `report.html` into the run's folder and return it.
+
+    What is given isn't made again. Raises BenchError where the file can't be written.
+    """
+    file = Path(run.folder) / PAGE_FILE
+    text = render_page(run, found or survey(run), drawings)
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BenchError(f"{file}: the page can't be written: {error.strerror}") from None
+    return file
+
+
+def render_page(run: Run, found: Survey, drawings: Iterable[Drawing] | None = None) -> str:
+    """The page of a surveyed run; without `drawings` its charts are drawn."""
+    folder = Path(run.folder)
+    source = Source(
+        report=found.report,
+        run=run,
+        samples=found.samples,
+        phases_s=read_phases(folder) if run.folder else {},
+        charts=charts_of(draw(found) if drawings is None else drawings),
+    )
+    return page.render_page(run_document(source))
+
+
+def charts_of(drawings: Iterable[Drawing]) -> Charts:
+    """The charts as markup until there is no more room."""
+    shown: list[tuple[str, Figure]] = []
+    left_out: list[str] = []
+    undrawn: list[str] = []
+    room = CHARTS_BYTES
+    for number, drawing in enumerate(drawings, start=1):
+        words = drawing.words
+        if drawing.fault is not None:
+            undrawn.append(drawing.account)
+            continue
+        svg = inline_svg(drawing, f"chart-{number}")
+        room -= len(svg)
+        if room < 0:
+            left_out.append(words.title)
+            continue
+        facts, notes = ", ".join(words.facts), "; ".join(words.notes)
+        told = f"{facts}. {notes[:1].upper()}{notes[1:]}." if notes else f"{facts}."
+        facets = {"scenario": plain(drawing.scenario)} if drawing.scenario else {}
+        shown.append((drawing.topic, Figure(words.title, told, svg, facets)))
+    return Charts(tuple(shown), tuple(left_out), tuple(undrawn))

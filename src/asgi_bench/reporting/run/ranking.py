@@ -1,0 +1,105 @@
+"""The ranking: a table for each scenario and load, and how sure its order is."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.model import ClosedLoop
+from asgi_bench.reporting.columns import IDENTITY, column_notes, columns_of, heads
+from asgi_bench.reporting.document import (
+    Aside,
+    Bar,
+    Cell,
+    Head,
+    Item,
+    Items,
+    Notes,
+    Section,
+    Span,
+    Table,
+)
+from asgi_bench.reporting.groups import AnyGroup, report_groups
+from asgi_bench.reporting.groups import Section as CellSection
+from asgi_bench.reporting.run.headline import headlines
+from asgi_bench.reporting.run.ranking_notes import surety_notes
+from asgi_bench.reporting.run.rows import caption, cell_row
+from asgi_bench.reporting.run.source import Source
+
+BAR_HEAD = Head("", "throughput ratio", "left", is_picture=True)
+BAR_NOTE = "Bar: the ratio to the reference; line: its 95% interval; upright: 1, the reference."
+
+
+def ranking_section(source: Source) -> Section:
+    """Who came where, under each scenario and load."""
+    report = source.report
+    groups = report_groups(report)
+    if not groups:
+        return Section("ranking", "Ranking", ())
+    tables = tuple(map(ranking_table, groups))
+    notes = (
+        *column_notes((group.load for group in groups), report.run.reference),
+        *surety_notes(report),
+    )
+    has_bars = any(head.is_picture for table in tables for head in table.columns)
+    return Section(
+        "ranking",
+        "Ranking",
+        (
+            Aside((Items(tuple(_headlines(source))),)),
+            *tables,
+            Notes(notes),
+            Aside((Notes((BAR_NOTE,) if has_bars else ()),)),
+            *source.charts.about("throughput", "concurrency"),
+        ),
+    )
+
+
+def ranking_table(group: AnyGroup) -> Table:
+    """A group's ranking, with a bar for each ratio to the reference."""
+    columns = columns_of(group.load)
+    shown = heads(columns)
+    place = len(IDENTITY)
+    has_bars = any(map(_bar, group.cells))
+    if has_bars:
+        shown = (*shown[:place], BAR_HEAD, *shown[place:])
+    rows = []
+    sections: tuple[CellSection[Any], ...] = group.sections
+    for section in sections:
+        for number, cell in enumerate(section.cells, start=1):
+            texts: list[Cell] = [column.cell(cell) for column in columns]
+            # A sweep's place is that of its estimate: sweeps are not compared with each other.
+            if isinstance(cell, SweepReport) and number <= len(section.ranked):
+                texts[0] = str(number)
+            if has_bars:
+                texts.insert(place, _bar(cell))
+            is_first = number == 1 and section is not group.sections[0]
+            leads = _is_leader(cell, section)
+            rows.append(cell_row(cell, texts, starts_group=is_first, is_leader=leads))
+    return Table(shown, tuple(rows), caption(group), is_main=True)
+
+
+def _is_leader(cell: CellReport | SweepReport, section: CellSection[Any]) -> bool:
+    """Whether it may hold the first place where that says something: others can't."""
+    ranked = [each for each in section.ranked if getattr(each, "rank", None) is not None]
+    if not isinstance(cell, CellReport) or cell.rank is None or cell.rank.best != 1:
+        return False
+    return cell.rank.worst < len(ranked) or len(ranked) == 1
+
+
+def _bar(cell: CellReport | SweepReport) -> Bar | None:
+    """The throughput ratio of a closed loop: an open one sets the throughput itself."""
+    if not isinstance(cell, CellReport) or not isinstance(cell.load, ClosedLoop):
+        return None
+    ratio = cell.throughput_ratio
+    if ratio is None:
+        return None
+    if ratio.reference == cell.cell:
+        return Bar(ratio.value)
+    return Bar(ratio.value, ratio.lower, ratio.upper)
+
+
+def _headlines(source: Source) -> Iterator[Item]:
+    """What was found beside the page's headline."""
+    for found in headlines(source)[1:]:
+        words = (Span(found.sentence, "strong"), " ", Span(found.where, "faint"))
+        yield Item(words, details=(found.proof,))

@@ -1,0 +1,33 @@
+"""What the sections of a run's report are made from."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.samples import Sample
+from asgi_bench.model import Run
+from asgi_bench.reporting.document import Figure
+
+
+class Charts(NamedTuple):
+    """The charts of a run as a page shows them, by what they are about."""
+
+    figures: tuple[tuple[str, Figure], ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Titles of those that found no room."""
+    undrawn: tuple[str, ...] = ()
+    """What is to be said of those that could not be drawn."""
+
+    def about(self, *topics: str) -> tuple[Figure, ...]:
+        """The charts about these, in their order."""
+        return tuple(figure for topic, figure in self.figures if topic in topics)
+
+
+class Source(NamedTuple):
+    """A report; for a page also the stored run, its judged trials, its charts."""
+
+    report: Report
+    run: Run | None = None
+    samples: Mapping[str, Sample] = {}
+    phases_s: Mapping[str, float] = {}
+    charts: Charts = Charts()

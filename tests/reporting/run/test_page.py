@@ -1,0 +1,160 @@
+import base64
+import hashlib
+import re
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from asgi_bench.analysis.summary import survey
+from asgi_bench.errors import BenchError
+from asgi_bench.model import ClosedLoop, Load, Run
+from asgi_bench.reporting.run.page import render_page, write_page
+from tests.reporting.document_words import document_of, sentences_of, tables_of, texts_of
+from tests.reporting.run.hostile import hostile_run
+from tests.synthetic_run import (
+    CLOSED_64,
+    OPEN_AND_SWEEP,
+    planned_cells,
+    store_run,
+    synthetic_run,
+    troubled_run,
+)
+
+replace = msgspec.structs.replace
+BUILD_S = 2.0
+PAGE_BYTES = 2_000_000
+
+
+class Reader(HTMLParser):
+    """What a page holds: its texts, and each element with its attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = ""
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note the element."""
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        """Add the text, apart from what stands before it."""
+        self.text += f" {data}"
+
+
+def page_of(run: Run) -> str:
+    """The page of a run that isn't stored."""
+    return render_page(run, survey(run))
+
+
+def read(page: str) -> Reader:
+    """The page as a browser without script takes it."""
+    reader = Reader()
+    reader.feed(page)
+    reader.text = " ".join(reader.text.split())
+    return reader
+
+
+@pytest.fixture(scope="module")
+def troubled() -> str:
+    """The page of a run with every kind of trouble."""
+    return page_of(troubled_run())
+
+
+def test_page_has_the_facts_of_every_row(troubled: str) -> None:
+    """Each cell's texts are those of the other formats, in their order, without script."""
+    shown = read(troubled).text
+    report = survey(troubled_run()).report
+    for table in tables_of(document_of(report)):
+        assert table.caption in shown
+        for row in table.rows:
+            assert " ".join(" ".join(texts_of(row)).split()) in shown
+    for sentence in sentences_of(document_of(report)):
+        assert " ".join(sentence.split()) in shown
+
+
+def test_page_needs_nothing_else(troubled: str) -> None:
+    """Nothing is loaded from elsewhere, and no markup could run or style but the page's own."""
+    reader = read(troubled)
+    assert "http://" not in re.sub(r"<style>.*?</style>", "", troubled)
+    for tag, attributes in reader.elements:
+        assert tag not in ("link", "img", "iframe", "object", "base", "image")
+        assert not [name for name in attributes if name.startswith("on") or name == "style"]
+        for name in ("href", "src"):
+            address = attributes.get(name)
+            assert address is None or address.startswith(("#", "./"))
+
+
+def test_policy_allows_the_page_own_style_and_script_alone(troubled: str) -> None:
+    """The content-security-policy names the hash of the one style and the one script."""
+    policies = [a for tag, a in read(troubled).elements if a.get("http-equiv")]
+    (policy,) = [attributes["content"] or "" for attributes in policies]
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+    for kind in ("style", "script"):
+        (content,) = re.findall(f"<{kind}>(.*?)</{kind}>", troubled, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+
+
+def test_charts_refer_to_what_is_there(troubled: str) -> None:
+    """Hatches, clips and markers of each chart are its own: ids are there, each once."""
+    ids = re.findall(r'\bid="([^"]+)"', troubled)
+    assert len(set(ids)) == len(ids)
+    named = re.findall(r'url\(#([^)]+)\)|<use href="#([^"]+)"', troubled)
+    assert {one or other for one, other in named} <= set(ids)
+    assert 'fill="url(#' in troubled  # the hatch of what is invalid
+
+
+def test_hostile_text_stays_text() -> None:
+    """Names, labels, commands and reasons from outside are letters, however they look."""
+    page = page_of(hostile_run())
+    assert "<img" not in page
+    assert page.count("<script>") == 1
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    assert "<script>alert(1)</script>" in read(page).text
+
+
+def test_page_of_60_cells_is_small_and_quick() -> None:
+    """Charts aside, building takes less than 2 s, and the whole is less than 2 MB."""
+    loads: tuple[Load, ...] = (
+        *(ClosedLoop(connections) for connections in (8, 64, 256)),
+        *OPEN_AND_SWEEP,
+    )
+    run = synthetic_run(planned_cells(loads)[:60], rounds=6, slices=40)
+    found = survey(run)
+    assert len(found.report.everything) == 60
+    begin = time.process_time()
+    render_page(run, found, ())
+    assert time.process_time() - begin < BUILD_S
+    assert len(render_page(run, found).encode()) < PAGE_BYTES
+
+
+def test_page_lies_in_the_run_folder_and_links_to_its_files(tmp_path: Path) -> None:
+    """`report.html` stands beside the files it is made from, and names those that are there."""
+    run = synthetic_run(planned_cells((CLOSED_64,))[:2], rounds=1)
+    folder = store_run(run, tmp_path)
+    others = {"behaviour.json", "verdict.json", "locust_stats.csv", "locust-1_stats.csv"}
+    for name in others | {"notes.txt"}:
+        (folder / name).write_text("[]")
+    file = write_page(replace(run, folder=str(folder)))
+    assert file == folder / "report.html"
+    links = {a["href"] for tag, a in read(file.read_text()).elements if tag == "a" and "href" in a}
+    files = {link for link in links if link and link.startswith("./")}
+    assert files == {"./run.json", "./trials.jsonl", *(f"./{name}" for name in others)}
+
+
+def test_page_that_cant_be_written_is_an_error(tmp_path: Path) -> None:
+    """A folder that is gone is told in one line."""
+    run = synthetic_run(planned_cells()[:1], rounds=1)
+    with pytest.raises(BenchError, match="can't be written"):
+        write_page(replace(run, folder=str(tmp_path / "gone")))
+
+
+def test_run_without_cells_has_a_page() -> None:
+    """An empty plan gives a page that says so."""
+    assert "Nothing was measured that could be ranked" in page_of(synthetic_run((), rounds=1))
