@@ -239,6 +239,14 @@ def _slices(requests: int, duration_s: float, slices: int, start_s: float) -> tu
     )
 
 
+def metered(piece: Slice, **told: float | None) -> Slice:
+    """The slice with what meters told of it beside; None takes away what one did."""
+    meters = {**piece.meters, **told}
+    return msgspec.structs.replace(
+        piece, meters={name: value for name, value in meters.items() if value is not None}
+    )
+
+
 def with_errors(trial: Trial, share: float) -> Trial:
     """The trial with that share of its answers wrong."""
     pieces = tuple(_spoilt(piece, share) for piece in trial.slices)

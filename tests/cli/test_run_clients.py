@@ -41,8 +41,7 @@ def test_locusts_own_clients_load_one_cell_after_another(stock: tuple[str, Finis
     assert trial.sent_total > trial.requests
     assert piece.duration_s >= 1.0
     # Who else used the CPUs is known of such a slice as of any other.
-    assert piece.server_wait_s is not None and piece.steal_s is not None
-    assert piece.neighbour_cpu_s is not None
+    assert {"server_wait_s", "steal_s", "neighbour_cpu_s"} <= piece.meters.keys()
     assert trial.server_cpu_s < 0.5 * trial.load_cpu_s
     # Where others leave the generator its CPU, it is the limit; else nobody can tell.
     bound = {"generator-bound", "concurrency-bound"} & {r.code for r in trial.validity_reasons}

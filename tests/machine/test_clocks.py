@@ -62,29 +62,23 @@ def test_user_system_time_of_the_vanished_is_nothing(gone_pid: int) -> None:
     assert clocks.user_system_s([gone_pid]) == (0.0, 0.0)
 
 
-def test_steal_sums_only_the_cpus_asked_for(tmp_path: Path) -> None:
-    """Stolen time must be the eighth figure of the named CPUs, in seconds."""
+def test_what_each_cpu_was_used_for_is_told_in_seconds(tmp_path: Path) -> None:
+    """Busy is programs, kernel and interrupts; not idling, nor guests, which are in the first."""
     stat = tmp_path / "stat"
-    rows = ["cpu 1 2 3 4 5 6 7 999 9 10"]
-    rows += [f"cpu{n} 1 2 3 4 5 6 7 {stolen} 9 10" for n, stolen in ((0, 100), (1, 250), (10, 50))]
-    stat.write_text("\n".join(rows) + "\nintr 1 2 3\n")
+    stat.write_text(
+        "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 20 300 4000 50000 600 7000 8 1 20\n"
+        "cpu10 0 0 0 0 0 0 0 50 0 0\nintr 1 2 3\ncpu11 no CPU\n"
+    )
     tick_s = 1 / os.sysconf("SC_CLK_TCK")
-    assert clocks.steal_s([1], stat) == pytest.approx(250 * tick_s)
-    assert clocks.steal_s([0, 10], stat) == pytest.approx(150 * tick_s)
+    times = clocks.cpu_times(str(stat))
+    assert times.keys() == {0, 10}
+    assert times[0] == pytest.approx(((1 + 20 + 300 + 600 + 7000) * tick_s, 8 * tick_s))
+    assert times[10] == pytest.approx((0, 50 * tick_s))
 
 
-def test_busy_is_all_that_a_cpu_ran(tmp_path: Path) -> None:
-    """Programs, kernel and interrupts; neither idling, nor guests, which are in the first."""
-    stat = tmp_path / "stat"
-    stat.write_text("cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 20 300 4000 50000 600 7000 8 1 20\n")
-    tick_s = 1 / os.sysconf("SC_CLK_TCK")
-    assert clocks.busy_s([0], stat) == pytest.approx((1 + 20 + 300 + 600 + 7000) * tick_s)
-    assert clocks.busy_s([1], stat) == 0
-
-
-def test_steal_of_this_machine_is_readable() -> None:
+def test_cpus_of_this_machine_are_readable() -> None:
     """The real file must be understood."""
-    assert clocks.steal_s(os.sched_getaffinity(0)) >= 0
+    assert os.sched_getaffinity(0) <= clocks.cpu_times().keys()
 
 
 def test_task_figures_are_summed_over_threads(

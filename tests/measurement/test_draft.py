@@ -6,7 +6,7 @@ import pytest
 from asgi_bench.load.histogram import encoded
 from asgi_bench.load.messages import Closed, Loaded
 from asgi_bench.measurement.draft import TrialDraft
-from asgi_bench.measurement.lineage import SliceCpu
+from asgi_bench.measurement.meters.server_cpu import SliceCpu
 from asgi_bench.model import Cell, ClosedLoop, ErrorCounts, OpenFigures, WrongAnswer
 
 EPOCH_S = 1000.0
@@ -41,8 +41,8 @@ def draft() -> TrialDraft:
 
 def test_slices_are_told_in_seconds_of_the_run_and_summed(draft: TrialDraft) -> None:
     """A trial's counts and CPU times are the sums of its slices'."""
-    draft.add(LOADED, CPU)
-    draft.add(msgspec.structs.replace(LOADED, begin_s=1003.0, end_s=1004.0), CPU)
+    draft.add(LOADED, CPU, {})
+    draft.add(msgspec.structs.replace(LOADED, begin_s=1003.0, end_s=1004.0), CPU, {})
     draft.close(CLOSED)
     trial = draft.finish()
     assert (trial.cell, trial.round, trial.block) == ("tiny/default/w1/hello/c4", 2, 1)
@@ -58,7 +58,7 @@ def test_slices_are_told_in_seconds_of_the_run_and_summed(draft: TrialDraft) -> 
 
 def test_totals_hold_the_probes_too(draft: TrialDraft) -> None:
     """What was sent in all is what the load process tells and what had verified the server."""
-    draft.add(LOADED, CPU)
+    draft.add(LOADED, CPU, {})
     draft.close(CLOSED)
     trial = draft.finish()
     assert trial.sent_total == 2 + 250
@@ -79,7 +79,7 @@ def test_wrong_answers_are_told_with_the_process_that_gave_them(draft: TrialDraf
         for port in (4002, 4003, None)
     )
     by_port = {4001: 5, 4002: 2, 4003: 1}
-    draft.add(LOADED, CPU)
+    draft.add(LOADED, CPU, {})
     draft.close(
         msgspec.structs.replace(CLOSED, wrong_answers=kept, wrong_by_port=by_port, unanswered=3)
     )
@@ -95,7 +95,7 @@ def test_wrong_answers_are_told_with_the_process_that_gave_them(draft: TrialDraf
 
 def test_without_a_last_word_of_the_load_process_the_slices_count(draft: TrialDraft) -> None:
     """The totals of a trial that was broken off hold the probes and all its slices."""
-    draft.add(LOADED, CPU)
+    draft.add(LOADED, CPU, {})
     draft.fail("the load process died")
     trial = draft.finish()
     assert trial.sent_total == 2 + 100
@@ -124,9 +124,9 @@ def step_of(time_ns: int, *, unsent: int = 0) -> Loaded:
 
 def test_a_sweep_has_the_times_and_lags_of_what_the_server_could_take(draft: TrialDraft) -> None:
     """Lags of steps that overloaded it are left out; response times are apart."""
-    draft.add(step_of(300), CPU, offered_rps=50.0)
-    draft.add(step_of(900, unsent=1), CPU, offered_rps=200.0)
-    draft.add(step_of(600), CPU, offered_rps=100.0)
+    draft.add(step_of(300), CPU, {}, offered_rps=50.0)
+    draft.add(step_of(900, unsent=1), CPU, {}, offered_rps=200.0)
+    draft.add(step_of(600), CPU, {}, offered_rps=100.0)
     draft.close(msgspec.structs.replace(CLOSED, times_hdr={}))
     trial = draft.finish()
     assert trial.times_hdr == encoded({"generator_lag": [298, 598]})
@@ -137,8 +137,8 @@ def test_a_sweep_has_the_times_and_lags_of_what_the_server_could_take(draft: Tri
 
 def test_other_loads_have_the_histograms_of_the_load_process(draft: TrialDraft) -> None:
     """Slices without histograms of their own add nothing to them."""
-    draft.add(LOADED, CPU)
-    draft.add(msgspec.structs.replace(step_of(300), times_hdr={}), CPU)
+    draft.add(LOADED, CPU, {})
+    draft.add(msgspec.structs.replace(step_of(300), times_hdr={}), CPU, {})
     times_hdr = {"service_time": "s", "generator_lag": "lag"}
     draft.close(msgspec.structs.replace(CLOSED, times_hdr=times_hdr))
     assert draft.finish().times_hdr == times_hdr

@@ -66,6 +66,24 @@ def test_histograms_of_version_1_are_found_by_their_names(tmp_path: Path) -> Non
     assert read_run(folder).trials == (expected,)
 
 
+def test_what_version_1_kept_in_fields_is_told_by_meters(tmp_path: Path) -> None:
+    """A slice of version 1 had a field for each of four meters, null where it told nothing."""
+    folder = store_run(synthetic_run(planned_cells()[:1], rounds=1), tmp_path)
+    header = msgspec.json.decode((folder / "run.json").read_bytes())
+    header["schema_version"] = 1
+    (folder / "run.json").write_bytes(msgspec.json.encode(header))
+    (line,) = (folder / "trials.jsonl").read_bytes().splitlines()
+    trial = msgspec.json.decode(line)
+    for piece in trial["slices"]:
+        del piece["meters"]
+        piece |= {"server_wait_s": 0.25, "steal_s": 0.0, "other_cpu_s": None}
+    (folder / "trials.jsonl").write_bytes(msgspec.json.encode(trial) + b"\n")
+    (read,) = read_run(folder).trials
+    assert {tuple(piece.meters.items()) for piece in read.slices} == {
+        (("server_wait_s", 0.25), ("steal_s", 0.0))
+    }
+
+
 def test_version_without_a_way_up_is_refused(tmp_path: Path) -> None:
     """A version that no function migrates from is an error that names the file and the range."""
     folder = store_run(synthetic_run(planned_cells()[:1], rounds=1), tmp_path)

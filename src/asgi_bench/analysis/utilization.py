@@ -73,7 +73,7 @@ def is_cpu_known(trial: Trial) -> bool:
 
 def others_share(slices: Sequence[Slice]) -> float | None:
     """What anything but the server used of its CPUs, in CPUs; None where that isn't known."""
-    return share_of_wall(slices, [piece.other_cpu_s for piece in slices])
+    return share_of_wall(slices, "other_cpu_s")
 
 
 def is_throttled(trial: Trial) -> bool:
@@ -87,9 +87,10 @@ def throttled_share(trial: Trial) -> float | None:
     return found.throttled_periods / found.periods if found is not None and found.periods else None
 
 
-def share_of_wall(slices: Sequence[Slice], spent_s: Sequence[float | None]) -> float | None:
-    """Return time spent over wall time, of the slices in which it is known."""
-    return ratio(spent_s, [piece.duration_s for piece in slices], is_added=False)
+def share_of_wall(slices: Sequence[Slice], meter: str) -> float | None:
+    """Return what a meter of time told over wall time, of the slices in which it did."""
+    told = [piece.meters.get(meter) for piece in slices]
+    return ratio(told, [piece.duration_s for piece in slices], is_added=False)
 
 
 def ratio(

@@ -12,7 +12,7 @@ import os
 import re
 import time
 from collections.abc import Iterable
-from pathlib import Path
+from typing import NamedTuple
 
 from asgi_bench.machine.processes import PROC, small_file, stat_fields
 
@@ -90,28 +90,28 @@ def own_age_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / _TICKS_PER_S
 
 
-def steal_s(cpus: Iterable[int], stat: Path = PROC / "stat") -> float:
-    """Seconds that the hypervisor ran others while these CPUs had work; grain 10 ms, per CPU."""
-    return _ticks(cpus, (7,), stat) / _TICKS_PER_S
+class CpuTimes(NamedTuple):
+    """What a CPU was used for, in seconds; grain 10 ms."""
+
+    busy_s: float
+    """It ran anything: programs, the kernel, interrupts."""
+    steal_s: float
+    """It had work while the hypervisor ran others."""
 
 
-def busy_s(cpus: Iterable[int], stat: Path = PROC / "stat") -> float:
-    """Seconds that these CPUs ran anything: programs, the kernel, interrupts; grain 10 ms each."""
-    return _ticks(cpus, (0, 1, 2, 5, 6), stat) / _TICKS_PER_S
-
-
-def _ticks(cpus: Iterable[int], places: tuple[int, ...], stat: Path) -> int:
-    """The sum of some of the columns of /proc/stat, over some of its CPUs."""
-    wanted = {f"cpu{cpu}" for cpu in cpus}
-    ticks = 0
-    with stat.open() as lines:
-        for line in lines:
-            if not line.startswith("cpu"):
-                break  # CPUs come first; the line of all interrupts after them is long
-            name, *fields = line.split()
-            if name in wanted:
-                ticks += sum(int(fields[place]) for place in places)
-    return ticks
+def cpu_times(stat: str = f"{PROC}/stat") -> dict[int, CpuTimes]:
+    """What each CPU of the machine was used for since it was started."""
+    times = {}
+    # CPUs come first, after the sum of them all; the line of all interrupts after them is long.
+    for line in small_file(stat, 256 * 1024).split(b"\nintr", 1)[0].splitlines()[1:]:
+        name, *fields = line.split()
+        ticks = [int(field) for field in fields[:8]]
+        # All but idle, iowait and steal, the columns 4, 5 and 8 of proc(5).
+        busy = sum(ticks) - ticks[3] - ticks[4] - ticks[7]
+        times[int(name.removeprefix(b"cpu"))] = CpuTimes(
+            busy / _TICKS_PER_S, ticks[7] / _TICKS_PER_S
+        )
+    return times
 
 
 def run_queue_wait_s(pids: Iterable[int]) -> float:

@@ -21,8 +21,8 @@ class _Zone(NamedTuple):
     range_uj: int
 
 
-class EnergyMeter:
-    """The energy of all CPU packages since the meter was made, if the machine tells.
+class EnergyCounter:
+    """The energy of all CPU packages since the counter was made, if the machine tells.
 
     It must be read more often than a counter comes round: some minutes at full load.
     """

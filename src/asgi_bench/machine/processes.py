@@ -12,7 +12,6 @@ PROC = Path("/proc")
 
 # A zombie ("Z") or a dying process ("X") runs nothing and holds nothing: it doesn't live.
 _DEAD_STATES = frozenset("ZXx")
-_MOST_BYTES = 16 * 1024
 # Bit 16 of a mask of signals is the 17th, SIGCHLD.
 _SIGCHLD_BIT = 1 << 16
 
@@ -50,14 +49,14 @@ def stat_fields(pid: int) -> list[str] | None:
     return text.rpartition(")")[2].split()
 
 
-def small_file(path: str) -> bytes:
+def small_file(path: str, most_bytes: int = 16 * 1024) -> bytes:
     """A small file of the kernel's, which gives it whole at once.
 
     Read between slices, so without pathlib, which takes twice as long as the kernel does.
     """
     file = os.open(path, os.O_RDONLY)
     try:
-        return os.read(file, _MOST_BYTES)
+        return os.read(file, most_bytes)
     finally:
         os.close(file)
 

@@ -11,9 +11,7 @@ import msgspec
 from asgi_bench.analysis.sweeps import is_overloaded
 from asgi_bench.load.histogram import merge_times
 from asgi_bench.load.messages import Closed, Loaded
-from asgi_bench.measurement.disturbance import Disturbance
-from asgi_bench.measurement.expense import Expense
-from asgi_bench.measurement.lineage import SliceCpu
+from asgi_bench.measurement.meters.server_cpu import SliceCpu
 from asgi_bench.model import (
     RESPONSE_TIME,
     Cell,
@@ -39,7 +37,6 @@ class TrialDraft:
         self._taken: list[dict[str, str]] = []
         self._errors = ErrorCounts()
         self._cpu_s: Counter[str] = Counter()
-        self._spent: Expense | None = None
         self._late_cpu_s = 0.0
         self._has_untold = False
         self._is_closed = False
@@ -93,11 +90,11 @@ class TrialDraft:
         self,
         loaded: Loaded,
         cpu: SliceCpu,
+        meters: Mapping[str, float],
         *,
         offered_rps: float | None = None,
-        disturbance: Disturbance | None = None,
     ) -> None:
-        """Take in a slice, of a sweep with its rate."""
+        """Take in a slice with what the meters told, of a sweep with its rate."""
         self._errors += loaded.errors
         self._cpu_s.update({str(pid): cpu_s for pid, cpu_s in cpu.by_process.items()})
         self._late_cpu_s += cpu.ended_s
@@ -117,7 +114,7 @@ class TrialDraft:
             requests=loaded.requests,
             sent=loaded.sent,
             errors=loaded.errors.total,
-            server_cpu_s=round(sum(cpu.by_process.values()) + cpu.ended_s, 9),
+            server_cpu_s=round(cpu.total_s, 9),
             load_cpu_s=round(loaded.load_cpu_s, 9),
             open_loop=loaded.open_loop,
             offered_rps=offered_rps,
@@ -125,10 +122,7 @@ class TrialDraft:
             times_hdr={k: v for k, v in loaded.times_hdr.items() if k == RESPONSE_TIME},
             accounted_share=loaded.accounted_share,
             load_wait_s=round(loaded.load_wait_s, 9),
-            server_wait_s=disturbance.server_wait_s if disturbance else None,
-            steal_s=disturbance.steal_s if disturbance else None,
-            neighbour_cpu_s=disturbance.neighbour_cpu_s if disturbance else None,
-            other_cpu_s=disturbance.other_cpu_s if disturbance else None,
+            meters={name: round(told, 9) for name, told in meters.items()},
             reconnects=loaded.reconnects,
             connect_s=None if loaded.connect_s is None else round(loaded.connect_s, 9),
             sent_bytes=loaded.sent_bytes,
@@ -156,16 +150,6 @@ class TrialDraft:
         unknown = set(client_ports).difference(self._pid_by_port)
         self._pid_by_port.update(dict.fromkeys(unknown))
         return unknown
-
-    def spend(self, expense: Expense) -> None:
-        """Take in what a slice cost beside its CPU time."""
-        self._spent = expense if self._spent is None else self._spent + expense
-
-    def throttle(self, throttling: Throttling | None) -> None:
-        """Take in what a CPU quota did to a slice."""
-        if throttling is not None:
-            known = self._trial.throttling
-            self.note(throttling=throttling if known is None else known + throttling)
 
     def close(self, closed: Closed) -> None:
         """Take in the histograms, and add the totals to those of the probes before any load.
@@ -215,8 +199,6 @@ class TrialDraft:
                 sent_total=self._trial.sent_total + sum(piece.sent for piece in slices),
                 errors_total=self._trial.errors_total + self._errors,
             )
-        if self._spent is not None:
-            self._note_spent(self._spent)
         return msgspec.structs.replace(
             self._trial,
             slices=tuple(slices),
@@ -228,13 +210,32 @@ class TrialDraft:
             cpu_s_by_process={pid: round(cpu_s, 9) for pid, cpu_s in self._cpu_s.items()},
             late_cpu_s=round(self._late_cpu_s, 9),
             has_untold_cpu=self._has_untold,
+            server_user_s=self._total("server_user_s"),
+            server_system_s=self._total("server_system_s"),
+            voluntary_switches=self._count("voluntary_switches"),
+            involuntary_switches=self._count("involuntary_switches"),
+            machine_energy_j=self._total("machine_energy_j"),
+            throttling=self._throttling(),
         )
 
-    def _note_spent(self, spent: Expense) -> None:
-        self.note(
-            server_user_s=round(spent.user_s, 6),
-            server_system_s=round(spent.system_s, 6),
-            voluntary_switches=spent.voluntary_switches,
-            involuntary_switches=spent.involuntary_switches,
-            machine_energy_j=spent.machine_energy_j,
+    def _total(self, name: str) -> float | None:
+        """What a meter told over all slices; None where it didn't in one of them."""
+        told = [piece.meters.get(name) for piece in self._slices]
+        known = [each for each in told if each is not None]
+        return round(sum(known), 6) if known and len(known) == len(told) else None
+
+    def _count(self, name: str) -> int | None:
+        total = self._total(name)
+        return None if total is None else int(total)
+
+    def _throttling(self) -> Throttling | None:
+        """What a CPU quota did, the tightest of any slice."""
+        held = [piece.meters for piece in self._slices if "quota_cpus" in piece.meters]
+        if not held:
+            return None
+        return Throttling(
+            quota_cpus=min(told["quota_cpus"] for told in held),
+            periods=int(sum(told["quota_periods"] for told in held)),
+            throttled_periods=int(sum(told["throttled_periods"] for told in held)),
+            throttled_s=round(sum(told["throttled_s"] for told in held), 9),
         )

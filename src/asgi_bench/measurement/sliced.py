@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from asgi_bench.analysis.sweeps import bracket, next_rate_rps
 from asgi_bench.load.driver import LoadSession, Look
 from asgi_bench.load.messages import Load, Loaded
-from asgi_bench.machine.cgroups import quota_folders
-from asgi_bench.machine.energy import EnergyMeter
 from asgi_bench.machine.sockets import connection_owners
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.load_stand import LoadStand
+from asgi_bench.measurement.meters.edges import SliceMeters
 from asgi_bench.measurement.schedule import (
     SERVERS,
     SliceLength,
@@ -19,7 +18,6 @@ from asgi_bench.measurement.schedule import (
     schedule,
     slice_duration_s,
 )
-from asgi_bench.measurement.slice_meters import SliceMeters
 from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.measurement.watch import Watch
 from asgi_bench.model import Cell, Plan
@@ -56,8 +54,7 @@ class SliceLoader:
         self._stand = stand
         self._watch = watch
         self._slice_length = slice_length
-        self._energy = EnergyMeter()
-        self._quotas = quota_folders()
+        self._meters = SliceMeters(plan)
         self._servers: Sequence[StandingServer] = ()
         self._sessions: dict[str, LoadSession] = {}
         self._ceilings_rps: dict[str, float] = {}
@@ -196,11 +193,11 @@ class SliceLoader:
         if self._fruitless_s.get(item.cell.key, 0.0) > PATIENCE_S:
             self._watch.loaded(item.cell.key, duration_s, 0.0, 0.0)
             return
-        meters = SliceMeters(item.server, self._servers, self._plan, self._energy, self._quotas)
+        self._meters.begin(item.server, self._servers)
         command = Load(
             item.cell.key,
             duration_s,
-            meters.pids,
+            item.server.cpu.pids,
             rate_rps=rate_rps,
             arrivals=load.arrivals,
             seed=chance.getrandbits(32),
@@ -209,7 +206,7 @@ class SliceLoader:
         began_s = time.perf_counter()
         loaded = self._sessions[item.cell.key].load(command)
         self._note_fruit(item, loaded, time.perf_counter() - began_s)
-        meters.read(loaded, item.draft, offered_rps=rate_rps if command.is_step else None)
+        self._meters.end(loaded, item.draft, offered_rps=rate_rps if command.is_step else None)
         unknown = item.draft.without_owner(loaded.wrong_ports)
         if unknown:
             endpoint, pids = item.server.process.endpoint, item.server.process.pids

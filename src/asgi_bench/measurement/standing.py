@@ -15,8 +15,8 @@ from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.machine.affinity import cpus_of, move
 from asgi_bench.machine.ports import free_endpoint
 from asgi_bench.measurement.interruption import uninterrupted
-from asgi_bench.measurement.lineage import Lineage
-from asgi_bench.measurement.memory_watch import MemoryWatch
+from asgi_bench.measurement.meters.memory import MemoryWatch
+from asgi_bench.measurement.meters.server_cpu import ServerCpu
 from asgi_bench.measurement.schedule import start_order
 from asgi_bench.model import ErrorCounts, Plan, PlannedCell, Scenario
 from asgi_bench.serving.family import NOBODY, Census
@@ -36,7 +36,7 @@ class StandingServer:
 
     Cells that differ in load alone share the process. `started_s` and `stopped_s` are on the
     monotonic clock. `pids` are those that stood when it was ready, `worker_pids` those of them
-    that accepted connections; `lineage` follows who comes and goes since, and `note_late_cpu`
+    that accepted connections; `cpu` follows who comes and goes since, and `note_late_cpu`
     brings what those have used after a slice into the trial that it belongs to.
     """
 
@@ -52,7 +52,7 @@ class StandingServer:
         self.startup_s: float | None = None
         self.pids: tuple[int, ...] = ()
         self.worker_pids: tuple[int, ...] = ()
-        self.lineage = Lineage(self._take_census)
+        self.cpu = ServerCpu(self._take_census)
         self.note_late_cpu: Callable[[float], None] | None = None
         self.cpus: tuple[int, ...] = ()
         self._wanted_cpus: frozenset[int] = frozenset()
@@ -88,11 +88,11 @@ class StandingServer:
     @property
     def latest_pids(self) -> tuple[int, ...]:
         """Its processes as they were last seen."""
-        return self.lineage.pids or self.pids
+        return self.cpu.pids or self.pids
 
     def credit_late_cpu(self) -> None:
         """Before the next slice, and after the last: bring in what new processes used meanwhile."""
-        late_s = self.lineage.begin()
+        late_s = self.cpu.begin()
         if self.note_late_cpu is not None:
             self.note_late_cpu(late_s)
 

@@ -10,12 +10,10 @@ from contextlib import ExitStack
 from asgi_bench.load.driver import LoadSession
 from asgi_bench.load.generator import LoadFault, LoadProcess, stock_arguments, stock_environment
 from asgi_bench.load.messages import SCENARIO_VARIABLE, Load
-from asgi_bench.machine.cgroups import quota_folders
-from asgi_bench.machine.energy import EnergyMeter
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.destinations import note_destinations
 from asgi_bench.measurement.load_stand import enter, settle
-from asgi_bench.measurement.slice_meters import SliceMeters
+from asgi_bench.measurement.meters.edges import SliceMeters
 from asgi_bench.measurement.sliced import WARMUP_S
 from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.measurement.watch import Watch
@@ -36,8 +34,7 @@ class StockLoader:
         self._plan = plan
         self._writer = writer
         self._watch = watch
-        self._energy = EnergyMeter()
-        self._quotas = quota_folders()
+        self._meters = SliceMeters(plan)
 
     def load(self, cells: Sequence[LoadedCell], *, round: int, block: int) -> None:
         """Load one cell after another; where a cell's load process fails, its trial does."""
@@ -69,9 +66,9 @@ class StockLoader:
             session = LoadSession(process, key, self._plan.request_timeout_s)
             item.draft.note(load_cpus=session.cpus)
             session.start(WARMUP_S + connections * RAMP_S)
-            meters = SliceMeters(item.server, servers, self._plan, self._energy, self._quotas)
-            loaded = session.load(Load(key, self._plan.duration_s, meters.pids))
-            meters.read(loaded, item.draft)
+            self._meters.begin(item.server, servers)
+            loaded = session.load(Load(key, self._plan.duration_s, item.server.cpu.pids))
+            self._meters.end(loaded, item.draft)
             note_destinations(item.draft, process.pids, endpoint, item.server.process.pids)
             item.end()
             item.draft.close(session.close())

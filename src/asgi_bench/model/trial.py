@@ -117,15 +117,8 @@ class Slice(msgspec.Struct, frozen=True):
     which a request got no right answer is not judged by it."""
     load_wait_s: float | None = None
     """How long threads of the load generator waited for a CPU."""
-    server_wait_s: float | None = None
-    """How long threads of the server waited for a CPU."""
-    steal_s: float | None = None
-    """Time that the hypervisor took from the CPUs in use."""
-    neighbour_cpu_s: float | None = None
-    """CPU time of the block's other servers, which should idle."""
-    other_cpu_s: float | None = None
-    """CPU time that anything but the server used of the servers' CPUs. It is read in steps of 10
-    ms, so in one slice it may be below 0."""
+    meters: dict[str, float] = {}
+    """What the meters told of the slice, by name; what isn't known is left out."""
     reconnects: int | None = None
     """Connections that were opened again within the slice, because an answer or an error ended
     theirs; null where the client doesn't tell."""
@@ -150,14 +143,6 @@ class Throttling(msgspec.Struct, frozen=True):
     """Those of the periods that the kernel cut short."""
     throttled_s: float
     """CPU time that was kept from them, summed over CPUs."""
-
-    def __add__(self, other: "Throttling") -> "Throttling":
-        return Throttling(
-            min(self.quota_cpus, other.quota_cpus),
-            self.periods + other.periods,
-            self.throttled_periods + other.throttled_periods,
-            self.throttled_s + other.throttled_s,
-        )
 
 
 class RequestFigures(msgspec.Struct, frozen=True):

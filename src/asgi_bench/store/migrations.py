@@ -1,6 +1,7 @@
 """Schema versions of the run folder: what is newer is refused, what is older is brought up.
 
-History: 1, the first; 2, histograms by the name of their time instead of a key for each.
+History: 1, the first; 2, histograms by the name of their time, and what meters tell of a slice by
+the meter's name, instead of a key for each.
 A new version adds one entry to `MIGRATIONS`, from the version before it, and a folder of that
 version to the tests.
 """
@@ -24,16 +25,25 @@ class Migration(NamedTuple):
     trial: Callable[[Raw], Raw]
 
 
-def _times_by_name(raw: Raw) -> Raw:
-    """`response_time_hdr` and its like of a trial, its requests and its slices into `times_hdr`."""
+def _by_name(trial: Raw) -> Raw:
+    """Histograms of times into `times_hdr`, what meters told of a slice into its `meters`."""
+    _times_by_name(trial)
+    for piece in trial.get("slices", ()):
+        told = {name: piece.pop(name, None) for name in METERS_OF_1}
+        piece["meters"] = {name: value for name, value in told.items() if value is not None}
+    return trial
+
+
+def _times_by_name(raw: Raw) -> None:
+    """`response_time_hdr` and its like of a trial, of its requests and of its slices."""
     found = {name: raw.pop(f"{name}_hdr", None) for name in TIME_NAMES}
     raw["times_hdr"] = {name: blob for name, blob in found.items() if blob is not None}
     for part in (*raw.get("by_request", ()), *raw.get("slices", ())):
         _times_by_name(part)
-    return raw
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: Migration(header=dict, trial=_times_by_name)}
+METERS_OF_1 = ("server_wait_s", "steal_s", "neighbour_cpu_s", "other_cpu_s")
+MIGRATIONS: Mapping[int, Migration] = {1: Migration(header=dict, trial=_by_name)}
 
 
 def migration_path(

@@ -22,7 +22,7 @@ from asgi_bench.model import (
     Trial,
 )
 from tests.analysis.validity.one_room import findings_of
-from tests.synthetic_run import CLOSED_64, make_trial
+from tests.synthetic_run import CLOSED_64, make_trial, metered
 
 replace = msgspec.structs.replace
 OPEN_500 = OpenLoop(500)
@@ -275,7 +275,7 @@ def test_findings_are_well_formed(
     figures = replace(piece.open_loop, outstanding=tuple(outstanding))
     trial = replace(
         trial,
-        slices=(replace(piece, steal_s=steal, open_loop=figures),),
+        slices=(metered(replace(piece, open_loop=figures), steal_s=steal),),
         times_hdr={GENERATOR_LAG: blob({lag_s: 1000})},
     )
     findings = load_findings(trial, cell_under(OPEN_500))

@@ -4,7 +4,7 @@ import pytest
 from asgi_bench.analysis.validity import machine
 from asgi_bench.model import Cell, Reason, Slice, Throttling, Trial
 from tests.analysis.validity.one_room import findings_of
-from tests.synthetic_run import CLOSED_64, make_trial
+from tests.synthetic_run import CLOSED_64, make_trial, metered
 
 replace = msgspec.structs.replace
 CELL = Cell("uvicorn", "default", 1, "hello", CLOSED_64)
@@ -18,9 +18,11 @@ def found(trial: Trial, cell: Cell = CELL) -> dict[str, Reason]:
     return {reason.code: reason for reason in findings if reason is not None}
 
 
-def with_slices(**fields: float | None) -> Trial:
-    """The trial with these fields in each of its slices."""
-    pieces = tuple(replace(piece, **fields) for piece in TRIAL.slices)
+def with_slices(load_wait_s: float | None = None, **told: float | None) -> Trial:
+    """The trial with a wait of the generator's in each of its slices, and what meters told."""
+    pieces = tuple(
+        metered(replace(piece, load_wait_s=load_wait_s), **told) for piece in TRIAL.slices
+    )
     return replace(TRIAL, slices=pieces)
 
 
@@ -53,7 +55,12 @@ def test_wait_is_a_share_of_the_time_a_side_was_ready(
         cpu_s = piece.load_cpu_s if side == "load" else piece.server_cpu_s
         return cpu_s * share / (1 - share)
 
-    pieces = tuple(replace(p, **{f"{side}_wait_s": wait_s(p)}) for p in TRIAL.slices)
+    pieces = tuple(
+        replace(piece, load_wait_s=wait_s(piece))
+        if side == "load"
+        else metered(piece, server_wait_s=wait_s(piece))
+        for piece in TRIAL.slices
+    )
     finding = found(replace(TRIAL, slices=pieces)).get("cpu-contention")
     assert (finding is not None) == is_found
     if finding is not None:
@@ -91,9 +98,9 @@ def test_neighbours_should_idle(used_s: float, is_found: bool) -> None:
 def test_slices_weigh_by_their_length() -> None:
     """One bad slice of four counts a quarter; a slice that doesn't know is left out."""
     first, second, *rest = TRIAL.slices
-    bad = replace(first, neighbour_cpu_s=0.09)
-    rest = [replace(piece, neighbour_cpu_s=0.0) for piece in rest]
-    quiet = replace(TRIAL, slices=(bad, replace(second, neighbour_cpu_s=0.0), *rest))
+    bad = metered(first, neighbour_cpu_s=0.09)
+    rest = [metered(piece, neighbour_cpu_s=0.0) for piece in rest]
+    quiet = replace(TRIAL, slices=(bad, metered(second, neighbour_cpu_s=0.0), *rest))
     unknown = replace(TRIAL, slices=(bad, second, *rest))
     assert found(quiet) == {}
     assert found(unknown)["busy-neighbour"].value == pytest.approx(0.09 / 1.5)

@@ -7,7 +7,7 @@ from asgi_bench.analysis.costs import costs_of
 from asgi_bench.analysis.metrics import server_cpu_s_per_request
 from asgi_bench.analysis.validity.trial import judge_trial
 from asgi_bench.model import Plan, Trial
-from tests.synthetic_run import synthetic_run
+from tests.synthetic_run import metered, synthetic_run
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_cpu_time_that_nobody_inherited_has_no_figure(
 ) -> None:
     """Unless nothing else used the server's CPUs: then none is missing."""
     trial, plan = sound
-    slices = tuple(replace(piece, other_cpu_s=other_cpu_s) for piece in trial.slices)
+    slices = tuple(metered(piece, other_cpu_s=other_cpu_s) for piece in trial.slices)
     trial = replace(trial, has_untold_cpu=True, slices=slices)
     assert ("untold-cpu" in codes(trial, plan)) != is_known
     assert (server_cpu_s_per_request(trial) is not None) == is_known

@@ -75,7 +75,9 @@ def nagle(seen: Evidence) -> Reason | None:
     inside = (response.values_ns >= low_ns) & (response.values_ns <= high_ns)
     share = float(response.counts[inside].sum()) / response.total
     # What waits for a CPU doesn't idle either.
-    busy_s = trial.server_cpu_s + sum(piece.server_wait_s or 0.0 for piece in trial.slices)
+    busy_s = trial.server_cpu_s + sum(
+        piece.meters.get("server_wait_s", 0.0) for piece in trial.slices
+    )
     is_idle = is_cpu_known(trial) and not is_throttled(trial) and busy_s < 0.5 * trial.duration_s
     if share < NAGLE_SHARE or not is_idle:
         return None

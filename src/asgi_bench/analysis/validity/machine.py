@@ -20,7 +20,7 @@ MOST_NEIGHBOUR_SHARE = 0.05
 def steal(seen: Evidence) -> Reason | None:
     """The hypervisor's other guests took CPU time."""
     trial = seen.trial
-    of_wall = share_of_wall(trial.slices, [piece.steal_s for piece in trial.slices])
+    of_wall = share_of_wall(trial.slices, "steal_s")
     share = (of_wall or 0.0) / max(len({*trial.server_cpus, *trial.load_cpus}), 1)
     if share <= MOST_STEAL_SHARE:
         return None
@@ -59,7 +59,9 @@ def _waited(trial: Trial, cell: Cell) -> Reason | None:
     """Threads that were ready and had no CPU, as others used it: a server may wait for itself."""
     slices = trial.slices
     load = ratio([s.load_wait_s for s in slices], [s.load_cpu_s for s in slices])
-    server = ratio([s.server_wait_s for s in slices], [s.server_cpu_s for s in slices])
+    server = ratio(
+        [s.meters.get("server_wait_s") for s in slices], [s.server_cpu_s for s in slices]
+    )
     others = others_share(slices)
     is_alone = others is not None and others <= HARMLESS_OTHERS_SHARE
     if is_alone or (trial.server_cpus and cell.workers > len(trial.server_cpus)):
@@ -79,8 +81,7 @@ def _waited(trial: Trial, cell: Cell) -> Reason | None:
 
 def busy_neighbours(seen: Evidence) -> Reason | None:
     """Other servers of the block, which wait for their turn, used CPU time."""
-    slices = seen.trial.slices
-    share = share_of_wall(slices, [piece.neighbour_cpu_s for piece in slices])
+    share = share_of_wall(seen.trial.slices, "neighbour_cpu_s")
     if share is None or share <= MOST_NEIGHBOUR_SHARE:
         return None
     return Reason(

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from asgi_bench.measurement import memory_watch
-from asgi_bench.measurement.memory_watch import MemoryWatch
+from asgi_bench.measurement.meters import memory as memory_meter
+from asgi_bench.measurement.meters.memory import MemoryWatch
 
 MIB = 1024**2
 # Takes so many MiB more for each line it is told, or gives all back.
@@ -48,7 +48,7 @@ def test_the_peak_outlives_what_was_given_back(
     growing: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory that was there between two slices and is gone at the end is in the peak."""
-    monkeypatch.setattr(memory_watch, "SHORTEST_PAUSE_S", 0.0)
+    monkeypatch.setattr(memory_meter, "SHORTEST_PAUSE_S", 0.0)
     memory = MemoryWatch()
     idle = memory.read([growing.pid])
     grow(growing, 32)
@@ -64,7 +64,7 @@ def test_looking_costs_a_reading_only_where_memory_grew(
     growing: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that stays as it is must not be read between all slices, nor one too often."""
-    monkeypatch.setattr(memory_watch, "SHORTEST_PAUSE_S", 0.0)
+    monkeypatch.setattr(memory_meter, "SHORTEST_PAUSE_S", 0.0)
     memory = MemoryWatch()
     memory.read([growing.pid])
     readings: list[int] = []
@@ -73,13 +73,13 @@ def test_looking_costs_a_reading_only_where_memory_grew(
         readings.extend(pids)
         return 1
 
-    monkeypatch.setattr(memory_watch, "pss_bytes", counted)
+    monkeypatch.setattr(memory_meter, "pss_bytes", counted)
     memory.look([growing.pid], 0)
     assert not readings
     grow(growing, 16)
     memory.look([growing.pid], 0)
     assert readings == [growing.pid]
-    monkeypatch.setattr(memory_watch, "SHORTEST_PAUSE_S", 3600.0)
+    monkeypatch.setattr(memory_meter, "SHORTEST_PAUSE_S", 3600.0)
     grow(growing, 16)
     memory.look([growing.pid], 0)
     assert readings == [growing.pid]

@@ -1,6 +1,6 @@
-"""A server's processes from slice to slice, and the CPU time of those that come and go.
+"""A server's CPU time in a slice, and that of its processes which come and go from slice to slice.
 
-Who stands at both edges of a slice has a clock that is exact. Of who ended between them, the
+Who stands at both edges has a clock that is exact. Of who ended between them, the
 parent that waited for it has inherited the whole CPU time, in steps of 10 ms; what that child had
 used before the slice is known, and taken off. So it comes out right over a trial, and in a single
 slice to 20 ms.
@@ -13,23 +13,23 @@ from asgi_bench.machine.clocks import cpu_s_by_process, waited_cpu_s
 from asgi_bench.machine.processes import ProcessEntry, ignores_children
 from asgi_bench.serving.family import NOBODY, Census
 
-# Each clock before and after a slice, by pid.
-Clocks = Mapping[int, tuple[float, float]]
-
 
 class SliceCpu(NamedTuple):
-    """The CPU time of a slice by process, and (`ended_s`) of the processes that ended in it.
-
-    `spent_s` is all of it as read by the harness, whose edges lie around those of the slice.
-    `has_ended` tells whether any ended; `has_untold` that the CPU time of some may be nowhere:
-    nobody of the server waited for them.
-    """
+    """The CPU time of a server in a slice."""
 
     by_process: Mapping[int, float]
+    """Of each process that lived to the end."""
     ended_s: float = 0.0
-    spent_s: float = 0.0
+    """Of the processes that ended in it."""
     has_ended: bool = False
+    """Whether any ended."""
     has_untold: bool = False
+    """Whether the CPU time of some may be nowhere: nobody of the server waited for them."""
+
+    @property
+    def total_s(self) -> float:
+        """All of it."""
+        return sum(self.by_process.values()) + self.ended_s
 
 
 class _Reading(NamedTuple):
@@ -49,7 +49,7 @@ class _Reading(NamedTuple):
         )
 
 
-class Lineage:
+class ServerCpu:
     """Reads a server's processes before and after each slice, whichever cell's it is.
 
     `census` tells who they are.
@@ -84,34 +84,23 @@ class Lineage:
         self._before = self._after = now
         return between_s
 
-    def end(self, clocks: Clocks) -> SliceCpu:
-        """Read after a slice; `clocks` are those of the load process, nearer to its edges."""
+    def end(self) -> SliceCpu:
+        """Read after a slice; one that was born in it counts from its birth."""
         before, after = self._before, self._read()
         self._after = after
-        by_process, spent_s = {}, 0.0
-        for entry in _present(after):
-            now_s, earlier_s = after.clocks_s[entry.pid], 0.0
-            if before.has(entry):
-                earlier_s = before.clocks_s[entry.pid]
-            by_process[entry.pid] = now_s - earlier_s
-            if before.has(entry) and entry.pid in clocks:
-                begin_s, end_s = clocks[entry.pid]
-                by_process[entry.pid] = end_s - begin_s
-            spent_s += now_s - earlier_s
         vanished = _vanished(before, after)
-        untold = [entry for entry in vanished if not _is_waited_for(entry, before, after)]
-        for entry in untold:
-            if entry.pid in clocks:
-                begin_s, end_s = clocks[entry.pid]
-                by_process[entry.pid] = end_s - begin_s
+        is_untold = any(not _is_waited_for(entry, before, after) for entry in vanished)
         ended_s = _ended_s(before, after)
         was_born = after.census.number != before.census.number
         return SliceCpu(
-            by_process=by_process,
+            by_process={
+                entry.pid: after.clocks_s[entry.pid]
+                - (before.clocks_s[entry.pid] if before.has(entry) else 0.0)
+                for entry in _present(after)
+            },
             ended_s=ended_s,
-            spent_s=spent_s + ended_s,
             has_ended=bool(vanished) or ended_s > 0,
-            has_untold=bool(untold) or (was_born and any(map(ignores_children, after.clocks_s))),
+            has_untold=is_untold or (was_born and any(map(ignores_children, after.clocks_s))),
         )
 
     def _read(self) -> _Reading:

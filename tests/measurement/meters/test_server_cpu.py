@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from asgi_bench.machine.processes import ProcessEntry
-from asgi_bench.measurement import lineage
-from asgi_bench.measurement.lineage import Lineage
+from asgi_bench.measurement.meters import server_cpu
+from asgi_bench.measurement.meters.server_cpu import ServerCpu
 from asgi_bench.serving.family import Census
 
 MASTER, WORKER, NEW = 10, 11, 12
@@ -21,10 +21,10 @@ class Server:
         self.parents = {MASTER: 1, WORKER: MASTER, NEW: MASTER}
         self.ignoring: set[int] = set()
         self._number = 0
-        self.lineage = Lineage(self._census)
-        monkeypatch.setattr(lineage, "cpu_s_by_process", lambda pids: dict(self.clocks_s))
-        monkeypatch.setattr(lineage, "waited_cpu_s", self._waited)
-        monkeypatch.setattr(lineage, "ignores_children", lambda pid: pid in self.ignoring)
+        self.cpu = ServerCpu(self._census)
+        monkeypatch.setattr(server_cpu, "cpu_s_by_process", lambda pids: dict(self.clocks_s))
+        monkeypatch.setattr(server_cpu, "waited_cpu_s", self._waited)
+        monkeypatch.setattr(server_cpu, "ignores_children", lambda pid: pid in self.ignoring)
 
     def _census(self) -> Census:
         self._number += 1
@@ -46,34 +46,29 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     """A master that has used a second, and a worker that has used four."""
     made = Server(monkeypatch)
     made.stand(master=1.0, worker=4.0)
-    assert made.lineage.begin() == 0.0
+    assert made.cpu.begin() == 0.0
     return made
 
 
-def total(cpu: lineage.SliceCpu) -> float:
-    """What the slice cost."""
-    return sum(cpu.by_process.values()) + cpu.ended_s
-
-
-def test_who_stands_all_along_is_read_by_the_load_process(server: Server) -> None:
-    """Its clocks are nearer to the slice; the harness' own reading tells what others left."""
+def test_who_stands_all_along_counts_by_its_clock(server: Server) -> None:
+    """What it had used before the slice is not the slice's."""
     server.stand(master=1.1, worker=4.5)
-    cpu = server.lineage.end({MASTER: (1.0, 1.0), WORKER: (4.0, 4.4)})
-    assert cpu.by_process == pytest.approx({MASTER: 0.0, WORKER: 0.4})
-    assert cpu.spent_s == pytest.approx(0.6)
+    cpu = server.cpu.end()
+    assert cpu.by_process == pytest.approx({MASTER: 0.1, WORKER: 0.5})
+    assert cpu.total_s == pytest.approx(0.6)
     assert not cpu.has_ended and not cpu.has_untold
 
 
 def test_who_was_born_in_a_slice_counts_from_birth(server: Server) -> None:
     """It had no clock before the slice."""
     server.stand(master=1.0, worker=4.0, new=0.25)
-    assert total(server.lineage.end({MASTER: (1, 1), WORKER: (4, 4)})) == pytest.approx(0.25)
+    assert server.cpu.end().total_s == pytest.approx(0.25)
 
 
 def test_children_that_came_and_went_are_what_their_parent_inherited(server: Server) -> None:
     """Nobody ever saw them."""
     server.stand(0.7, master=1.0, worker=4.0)
-    cpu = server.lineage.end({MASTER: (1.0, 1.0), WORKER: (4.0, 4.0)})
+    cpu = server.cpu.end()
     assert cpu.ended_s == pytest.approx(0.7)
     assert cpu.has_ended
 
@@ -81,9 +76,8 @@ def test_children_that_came_and_went_are_what_their_parent_inherited(server: Ser
 def test_of_a_worker_that_ended_only_what_it_used_in_the_slice_counts(server: Server) -> None:
     """The master inherits its whole life, and what that was before the slice is known."""
     server.stand(4.6, master=1.1, new=0.3)
-    cpu = server.lineage.end({MASTER: (1.0, 1.1)})
-    assert total(cpu) == pytest.approx(0.1 + 0.3 + 0.6)
-    assert cpu.spent_s == pytest.approx(1.0)
+    cpu = server.cpu.end()
+    assert cpu.total_s == pytest.approx(0.1 + 0.3 + 0.6)
 
 
 def test_a_pid_used_again_is_anothers(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,49 +91,49 @@ def test_a_pid_used_again_is_anothers(server: Server, monkeypatch: pytest.Monkey
         entries[WORKER] = entries[WORKER]._replace(start_ticks=99)
         return Census(entries, census.number)
 
-    monkeypatch.setattr(server.lineage, "_take_census", later)
-    cpu = server.lineage.end({MASTER: (1.0, 1.0), WORKER: (4.0, 0.25)})
-    assert total(cpu) == pytest.approx(0.25 + 0.5)
+    monkeypatch.setattr(server.cpu, "_take_census", later)
+    cpu = server.cpu.end()
+    assert cpu.total_s == pytest.approx(0.25 + 0.5)
 
 
 def test_what_a_new_worker_uses_after_its_slice_counts_too(server: Server) -> None:
     """It starts up for the load that the old one had; who stood before has only idled."""
     server.stand(4.5, master=1.0, new=0.1)
-    server.lineage.end({MASTER: (1.0, 1.0)})
+    server.cpu.end()
     server.stand(4.5, master=1.5, new=0.4)
-    assert server.lineage.begin() == pytest.approx(0.3)
+    assert server.cpu.begin() == pytest.approx(0.3)
     server.stand(4.5, master=2.0, new=1.4)
-    assert server.lineage.begin() == 0.0
+    assert server.cpu.begin() == 0.0
 
 
 def test_a_worker_that_ends_between_slices_and_its_successor_count(server: Server) -> None:
     """A master looks after its workers every second: most are replaced in somebody else's slice."""
     server.stand(master=1.0, worker=4.5)
-    server.lineage.end({MASTER: (1.0, 1.0), WORKER: (4.0, 4.5)})
+    server.cpu.end()
     server.stand(4.6, master=1.1, new=0.3)
-    assert server.lineage.begin() == pytest.approx(0.1 + 0.3)
+    assert server.cpu.begin() == pytest.approx(0.1 + 0.3)
 
 
 def test_children_of_an_idle_server_between_slices_are_not_the_loads(server: Server) -> None:
     """What it starts every second anyway would count once per second that others are loaded."""
     server.stand(master=1.0, worker=4.5)
-    server.lineage.end({MASTER: (1.0, 1.0), WORKER: (4.0, 4.5)})
+    server.cpu.end()
     server.stand(0.8, master=1.0, worker=4.5)
-    assert server.lineage.begin() == 0.0
+    assert server.cpu.begin() == 0.0
 
 
 def test_time_that_nobody_inherited_is_untold(server: Server) -> None:
-    """A daemon that ended left its time to nobody: what is known of it is all there is."""
+    """A daemon that ended left its time to nobody."""
     server.parents[WORKER] = 1
-    server.lineage.begin()
+    server.cpu.begin()
     server.stand(master=1.25)
-    cpu = server.lineage.end({MASTER: (1.0, 1.25), WORKER: (4.0, 4.5)})
+    cpu = server.cpu.end()
     assert cpu.has_untold
-    assert total(cpu) == pytest.approx(0.75)
+    assert cpu.total_s == pytest.approx(0.25)
 
 
 def test_a_server_that_ignores_its_children_leaves_them_untold(server: Server) -> None:
     """The kernel hands over nothing, and nobody can tell whether there was a child."""
     server.ignoring.add(MASTER)
     server.stand(master=1.0, worker=4.0)
-    assert server.lineage.end({}).has_untold
+    assert server.cpu.end().has_untold

@@ -1,0 +1,57 @@
+"""The edges of a slice: all meters read a server before it and after it, into its cell's trial."""
+
+import pkgutil
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from types import ModuleType
+
+from asgi_bench.load.messages import Loaded
+from asgi_bench.measurement import meters
+from asgi_bench.measurement.draft import TrialDraft
+from asgi_bench.measurement.meters.meter import Scene, Spent
+from asgi_bench.measurement.standing import StandingServer
+from asgi_bench.model import Plan
+
+
+def meter_modules() -> Iterator[ModuleType]:
+    """The modules beside this one that have a meter, by name: a new one needs no entry anywhere."""
+    for found in pkgutil.iter_modules(meters.__path__):
+        module = import_module(f"{meters.__name__}.{found.name}")
+        if hasattr(module, "meter"):
+            yield module
+
+
+class SliceMeters:
+    """All meters of a run; `begin` and `end` enclose each slice, whichever cell's it is."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._meters = [module.meter() for module in meter_modules()]
+
+    def begin(self, server: StandingServer, servers: Sequence[StandingServer]) -> None:
+        """Read before a slice; `servers` are all of the block, and the others should idle."""
+        server.credit_late_cpu()
+        pids = server.cpu.pids
+        server.memory.begin(pids)
+        self._scene = Scene(
+            pids,
+            tuple(pid for other in servers if other is not server for pid in other.latest_pids),
+            self._plan.server_cpus,
+            self._plan.load_cpus,
+        )
+        self._server = server
+        for meter in self._meters:
+            meter.begin(self._scene)
+
+    def end(self, loaded: Loaded, draft: TrialDraft, *, offered_rps: float | None = None) -> None:
+        """Read after the slice, and bring it into its trial with what the meters tell."""
+        server = self._server
+        cpu = server.cpu.end()
+        scene = self._scene._replace(pids=server.cpu.pids)
+        spent = Spent(cpu.total_s, cpu.has_ended)
+        told: dict[str, float] = {}
+        for meter in self._meters:
+            told |= meter.end(scene, spent)
+        draft.add(loaded, cpu, told, offered_rps=offered_rps)
+        server.note_late_cpu = draft.add_late_cpu
+        server.memory.look(scene.pids, loaded.requests)
