@@ -11,7 +11,7 @@ from asgi_bench.model import (
     Effect,
     MetricVerdict,
     Reason,
-    Side,
+    Setup,
     Verdict,
 )
 
@@ -85,8 +85,8 @@ def ab_report(
         looks_taken=2,
         duration_s=96.2,
         budget_s=100.0,
-        baseline=Side("baseline", "python", description="uvicorn==0.50.0", packages=packages),
-        candidate=Side("candidate", "python", description="main", commit="a" * 40),
+        baseline=Setup("baseline", "python", description="uvicorn==0.50.0", packages=packages),
+        candidate=Setup("candidate", "python", description="main", commit="a" * 40),
         differences=(Difference("package", "uvicorn", "0.50.0", "0.51.0"),),
         cells=tuple(cells if cells is not None else [cell(verdict)]),
     )

@@ -16,7 +16,7 @@ from asgi_bench.model import (
     Run,
     RunHeader,
     Scenario,
-    Side,
+    Setup,
     Slice,
     Trial,
 )
@@ -36,7 +36,7 @@ def ab_plan(gate: Gate, cells: Sequence[Cell] = (CELL,), rounds: int = 1000) -> 
     """The plan of an A/B of these cells."""
     return Plan(
         cells=tuple(
-            PlannedCell(msgspec.structs.replace(cell, side=role), server_version="1.2.3")
+            PlannedCell(msgspec.structs.replace(cell, setup=role), server_version="1.2.3")
             for cell in cells
             for role in ROLES
         ),
@@ -47,7 +47,7 @@ def ab_plan(gate: Gate, cells: Sequence[Cell] = (CELL,), rounds: int = 1000) -> 
         reference="uvicorn/default@baseline/w1",
         server_cpus=(0,),
         load_cpus=(1,),
-        sides=tuple(Side(role, "python") for role in ROLES),
+        setups=tuple(Setup(role, "python") for role in ROLES),
         gate=gate,
     )
 
@@ -104,7 +104,7 @@ def _trial(
         )
     requests = sum(piece.requests for piece in pieces)
     return Trial(
-        cell=msgspec.structs.replace(cell, side=role).key,
+        cell=msgspec.structs.replace(cell, setup=role).key,
         round=block,
         block=0,
         started_at="",

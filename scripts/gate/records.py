@@ -90,12 +90,12 @@ def record_of(run: Run, kind: Kind, number: int, turns: int, phases_s: dict[str,
     header = run.header
     planned = header.plan.cells[0]
     assert header.plan.gate is not None
-    sides = {one.cell.key: one.cell.side for one in header.plan.cells}
+    sides = {one.cell.key: one.cell.setup for one in header.plan.cells}
     return Record(
         kind=kind,
         number=number,
         turns=turns,
-        cell=planned.cell.sideless,
+        cell=planned.cell.without_setup,
         gate=header.plan.gate,
         started_at=header.started_at,
         seed=header.plan.seed,
@@ -107,14 +107,15 @@ def record_of(run: Run, kind: Kind, number: int, turns: int, phases_s: dict[str,
         trials=tuple(
             _recorded(trial, side)
             for trial in run.trials
-            if (side := sides[trial.cell]) is not None
+            for side in ROLES
+            if side == sides[trial.cell]
         ),
     )
 
 
 def run_of(record: Record, gate: Gate) -> Run:
     """Return a record as the run it came from, as far as judging goes, to be judged by a gate."""
-    cells = {side: msgspec.structs.replace(record.cell, side=side) for side in ROLES}
+    cells = {side: msgspec.structs.replace(record.cell, setup=side) for side in ROLES}
     rounds = 1 + max((trial.block for trial in record.trials), default=0)
     plan = Plan(
         cells=tuple(PlannedCell(cell) for cell in cells.values()),

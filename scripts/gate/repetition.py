@@ -16,7 +16,7 @@ from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.measurement.run import Order, carry_out
-from asgi_bench.model import Gate, Role, Run, Side
+from asgi_bench.model import Gate, Role, Run, Setup
 from asgi_bench.store.folders import PHASES_FILE
 from asgi_bench.store.runs import read_run
 from gate.records import SHARES, Kind, Record, record_of
@@ -44,7 +44,7 @@ def find_turns(server: str, duration_s: float) -> float:
     """Return how many turns would double the CPU time of a request, from an A/B with a few."""
     turns = PROBE_TURNS.get(server, 600)
     run, _ = _measured(server, turns, PROBE_BUDGET_S, duration_s)
-    cell = run.header.plan.cells[0].cell.sideless
+    cell = run.header.plan.cells[0].cell.without_setup
     blocks, _ = usable_blocks(run.trials, cell)
     effects = block_effects(blocks, "server_cpu_s_per_request")
     share = expm1(estimate_of(effects).mean)
@@ -77,9 +77,9 @@ def _measured(
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _side(role: Role, turns: int) -> Side:
-    return Side(
-        role=role,
+def _side(role: Role, turns: int) -> Setup:
+    return Setup(
+        name=role,
         python=sys.executable,
         app=APP,
         app_dir=str(shipped_apps()),

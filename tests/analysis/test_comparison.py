@@ -6,7 +6,7 @@ import pytest
 
 from asgi_bench.analysis.comparison import Comparison, compare_runs
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Goal, Run, RunHeader, Side, Trial
+from asgi_bench.model import Gate, Goal, Run, RunHeader, Trial
 from tests.synthetic_history import REFERENCE, TRACKED, run_at
 from tests.synthetic_run import failed, with_errors
 
@@ -174,8 +174,7 @@ def test_differences_are_spelt_out() -> None:
 def test_an_ab_is_refused() -> None:
     """Its sides are compared within it."""
     run = run_at(1)
-    sides = (Side(role="baseline", python="python"),)
-    ab = replace(run, header=replace(run.header, plan=replace(run.header.plan, sides=sides)))
+    ab = replace(run, header=replace(run.header, plan=replace(run.header.plan, gate=Gate())))
     with pytest.raises(UsageError, match="is an A/B"):
         compared(ab)
 

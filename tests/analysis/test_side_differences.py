@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 
 from asgi_bench.analysis.ab_report import ab_report
 from asgi_bench.analysis.side_differences import side_differences
-from asgi_bench.model import Difference, Proof, Run, Side
+from asgi_bench.model import Difference, Proof, Run, Setup
 from asgi_bench.reporting.ab.text import render_ab_text
 from tests.situation import Said, situation
 from tests.synthetic_sides import CELL, ab_run
 
-BASELINE = Side("baseline", "/one/bin/python", packages={"uvicorn": "0.50.0", "h11": "0.16"})
+BASELINE = Setup("baseline", "/one/bin/python", packages={"uvicorn": "0.50.0", "h11": "0.16"})
 PACKAGES = st.dictionaries(st.sampled_from("abcde"), st.sampled_from(["1", "2"]))
 
 
@@ -21,7 +21,7 @@ def changed(**changes: object) -> tuple[Difference, ...]:
 
 def test_the_same_in_another_place_is_no_difference() -> None:
     """Where an environment lies, what it is called and which side it is says nothing."""
-    assert changed(role="candidate", python="/other/bin/python", description="h11==0.16") == ()
+    assert changed(name="candidate", python="/other/bin/python", description="h11==0.16") == ()
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_folder_of_a_commit_is_no_difference_of_its_own() -> None:
 @given(PACKAGES, PACKAGES)
 def test_packages_are_compared_both_ways(ours: dict[str, str], theirs: dict[str, str]) -> None:
     """Each package that differs is told once, by name; turned round it is the same list."""
-    old, new = (Side("baseline", "python", packages=one) for one in (ours, theirs))
+    old, new = (Setup("baseline", "python", packages=one) for one in (ours, theirs))
     found = side_differences(old, new)
     names = [one.name for one in found]
     assert names == sorted({name for name, _ in ours.items() ^ theirs.items()})
@@ -147,13 +147,13 @@ def test_files_against_a_commit_are_told_as_such(said: Said) -> None:
     """The side without a commit is told as what it is, and folders of commits not at all."""
     run = ab_run(0.0, blocks=3)
     plan = run.header.plan
-    one, control, other = plan.sides
+    one, control, other = plan.setups
     sides = (
         msgspec.structs.replace(one, app="shop:app", app_dir="/work"),
         control,
         msgspec.structs.replace(other, app="shop:app", app_dir="/cache/1", commit="abcdef0123456"),
     )
-    header = msgspec.structs.replace(run.header, plan=msgspec.structs.replace(plan, sides=sides))
+    header = msgspec.structs.replace(run.header, plan=msgspec.structs.replace(plan, setups=sides))
     report = ab_report(msgspec.structs.replace(run, header=header))
     assert [one.kind for one in report.differences] == ["commit"]
     said(render_ab_text(report))
@@ -176,13 +176,13 @@ def test_other_files_beside_the_app_are_told(said: Said) -> None:
     plan = run.header.plan
     one, control, other = (
         msgspec.structs.replace(side, app="shop:app", app_dir=folder)
-        for side, folder in zip(plan.sides, ("/one", "/one", "/other"), strict=True)
+        for side, folder in zip(plan.setups, ("/one", "/one", "/other"), strict=True)
     )
 
-    def told(candidate: Side) -> str:
+    def told(candidate: Setup) -> str:
         sides = (one, control, candidate)
         header = msgspec.structs.replace(
-            run.header, plan=msgspec.structs.replace(plan, sides=sides)
+            run.header, plan=msgspec.structs.replace(plan, setups=sides)
         )
         return render_ab_text(ab_report(msgspec.structs.replace(run, header=header)))
 

@@ -9,22 +9,22 @@ from asgi_bench.definitions.ab_plan import PADDING, load_ab_plan
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Gate, Plan, PlannedCell, Role, Side
+from asgi_bench.model import Gate, Plan, PlannedCell, Setup
 
 SERVERS = Path(__file__).parents[1] / "servers"
 TINY = Selection(servers=("tiny",), runner_folders=(SERVERS,), seed=5)
-BASELINE = Side("baseline", sys.executable)
-CANDIDATE = Side("candidate", sys.executable, server_args=("--delay-ms", "2"))
+BASELINE = Setup("baseline", sys.executable)
+CANDIDATE = Setup("candidate", sys.executable, server_args=("--delay-ms", "2"))
 
 
-def plan(selection: Selection = TINY, candidate: Side = CANDIDATE) -> Plan:
+def plan(selection: Selection = TINY, candidate: Setup = CANDIDATE) -> Plan:
     """The plan of an A/B."""
     return load_ab_plan(selection, BASELINE, candidate, Gate())
 
 
-def by_side(found: Plan) -> dict[Role | None, PlannedCell]:
+def by_side(found: Plan) -> dict[str | None, PlannedCell]:
     """The cells of a plan of one, by side."""
-    return {planned.cell.side: planned for planned in found.cells}
+    return {planned.cell.setup: planned for planned in found.cells}
 
 
 def test_a_cell_is_there_once_for_each_side() -> None:
@@ -43,8 +43,8 @@ def test_a_cell_is_there_once_for_each_side() -> None:
 
 def test_the_default_is_uvicorn_with_one_worker() -> None:
     """Without filters an A/B has the one cell that the interface names."""
-    found = plan(Selection(), Side("candidate", sys.executable, env={"A": "1"}))
-    assert {planned.cell.sideless.key for planned in found.cells} == {
+    found = plan(Selection(), Setup("candidate", sys.executable, env={"A": "1"}))
+    assert {planned.cell.without_setup.key for planned in found.cells} == {
         "uvicorn/default/w1/hello/c64"
     }
     assert found.reference == "uvicorn/default@baseline/w1"
@@ -54,8 +54,8 @@ def test_the_default_is_uvicorn_with_one_worker() -> None:
 def test_the_plan_knows_its_sides_and_its_rule() -> None:
     """What judging takes is stored: three sides, the control as the baseline, the gate."""
     found = plan()
-    assert [side.role for side in found.sides] == ["baseline", "control", "candidate"]
-    assert found.sides[1] == msgspec.structs.replace(found.sides[0], role="control")
+    assert [side.name for side in found.setups] == ["baseline", "control", "candidate"]
+    assert found.setups[1] == msgspec.structs.replace(found.setups[0], name="control")
     assert found.gate == Gate()
 
 
@@ -65,9 +65,9 @@ def test_each_side_names_its_app_and_folder(tmp_path: Path) -> None:
     own = OwnApp("shop:app", tmp_path)
     candidate = msgspec.structs.replace(CANDIDATE, app="shop:other")
     found = plan(msgspec.structs.replace(TINY, own_app=own), candidate)
-    assert [side.app for side in found.sides] == ["shop:app", "shop:app", "shop:other"]
-    assert {side.app_dir for side in found.sides} == {str(tmp_path)}
-    shipped, *_ = plan().sides
+    assert [side.app for side in found.setups] == ["shop:app", "shop:app", "shop:other"]
+    assert {side.app_dir for side in found.setups} == {str(tmp_path)}
+    shipped, *_ = plan().setups
     assert shipped.app == "hello:app"
     assert shipped.app_dir is not None
     assert Path(shipped.app_dir).name == "apps"
@@ -78,7 +78,7 @@ def test_filters_and_knobs_count_on_both_sides() -> None:
     found = plan(
         msgspec.structs.replace(TINY, workers=(1, 2), connections=(4, 8), server_args=("-x",))
     )
-    assert len({planned.cell.sideless for planned in found.cells}) == 4
+    assert len({planned.cell.without_setup for planned in found.cells}) == 4
     assert len(found.cells) == 12
     assert all("-x" in planned.command for planned in found.cells)
     assert {planned.cell.workers: planned.blocks for planned in found.cells} == {1: (0,), 2: (1,)}
@@ -91,7 +91,7 @@ def test_argv_and_environment_are_as_long_on_every_side() -> None:
         words = (*planned.command, *planned.env.values(), planned.working_dir)
         return sum(len(os.fsencode(word)) for word in (*words, planned.command[0]))
 
-    longer = Side("candidate", sys.executable, env={"TINY_PAD": "abc"})
+    longer = Setup("candidate", sys.executable, env={"TINY_PAD": "abc"})
     for found in (plan(), plan(candidate=longer)):
         sizes = {size(planned) + sum(len(name) for name in planned.env) for planned in found.cells}
         assert len(sizes) == 1
@@ -100,7 +100,7 @@ def test_argv_and_environment_are_as_long_on_every_side() -> None:
 
 def test_another_app_takes_the_place_of_the_scenarios(tmp_path: Path) -> None:
     """A side's app is served from its folder under the scenario's request and answer."""
-    candidate = Side("candidate", sys.executable, app="slow:app", app_dir=str(tmp_path))
+    candidate = Setup("candidate", sys.executable, app="slow:app", app_dir=str(tmp_path))
     sides = by_side(plan(Selection(), candidate))
     assert "slow:app" in sides["candidate"].command
     assert sides["candidate"].env["PYTHONPATH"].split(os.pathsep)[0] == str(tmp_path)
@@ -114,7 +114,7 @@ def test_two_versions_of_ones_own_app_bear_one_name(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / f"{name}.py").write_text("async def app(scope, receive, send): ...\n")
     own = OwnApp("shop:app", old)
-    candidate = Side("candidate", sys.executable, app="newshop:app", app_dir=str(new))
+    candidate = Setup("candidate", sys.executable, app="newshop:app", app_dir=str(new))
     found = plan(Selection(own_app=own), candidate)
     assert {planned.cell.scenario for planned in found.cells} == {"shop"}
     assert "newshop:app" in by_side(found)["candidate"].command

@@ -7,7 +7,7 @@ from typing import cast
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.draft import TrialDraft
 from asgi_bench.measurement.standing import StandingServer
-from asgi_bench.model import Cell, ClosedLoop, Load, PlannedCell, Role, Scenario
+from asgi_bench.model import Cell, ClosedLoop, Load, PlannedCell, Scenario
 from asgi_bench.serving.family import NOBODY
 from asgi_bench.serving.process import ServerProcess
 
@@ -22,10 +22,10 @@ def loaded_cell(
     workers: int = 1,
     round: int = 0,
     block: int = 0,
-    side: Role | None = None,
+    setup: str | None = None,
 ) -> LoadedCell:
     """A cell that is ready for its load, of a server that has no processes to look at."""
-    cell = Cell(name, "default", workers, "hello", load or ClosedLoop(64), side=side)
+    cell = Cell(name, "default", workers, "hello", load or ClosedLoop(64), setup=setup)
     process = SimpleNamespace(port=1, pids=(), census=lambda: NOBODY, exit_description=None)
     scenario = Scenario(name="hello", app="hello:app")
     server = StandingServer([PlannedCell(cell)], scenario, cast(ServerProcess, process))

@@ -5,6 +5,7 @@ import pytest
 
 from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.measurement.run import app_folder
+from asgi_bench.model import Setup
 from tests.synthetic_run import plan_of, planned_cells
 
 CELLS = planned_cells()[:2]
@@ -32,9 +33,11 @@ def test_source_of_an_ab_is_the_candidates(tmp_path: Path) -> None:
     cells = tuple(
         msgspec.structs.replace(
             CELLS[0],
-            cell=msgspec.structs.replace(CELLS[0].cell, side=side),
+            cell=msgspec.structs.replace(CELLS[0].cell, setup=side),
             working_dir=str(tmp_path / folder),
         )
         for side, folder in sides.items()
     )
-    assert app_folder(plan_of(cells)) == tmp_path / "new"
+    setups = tuple(Setup(name=side, python="python") for side in sides)
+    plan = msgspec.structs.replace(plan_of(cells), setups=setups)
+    assert app_folder(plan) == tmp_path / "new"

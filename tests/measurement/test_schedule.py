@@ -147,11 +147,20 @@ def test_sides_go_through_all_their_orders_of_starting(seed: int, cycle: int) ->
         ordered = start_order(cells, seed, round, 0)
         assert sorted(cell.key for cell in ordered) == sorted(cell.key for cell in cells)
         by_server = [
-            tuple(cell.side for cell in ordered if cell.server == name) for name in ("a", "b")
+            tuple(cell.setup for cell in ordered if cell.server == name) for name in ("a", "b")
         ]
         assert by_server[0] == by_server[1]
         orders.append(by_server[0])
     assert len(set(orders)) == 6
+
+
+def test_each_of_many_setups_starts_at_each_place() -> None:
+    """Of more than three setups each stands at each place once in as many rounds."""
+    names = ("py3.11", "py3.12", "py3.13", "py3.14")
+    cells = [Cell("a", "default", 1, "hello", ClosedLoop(64), name) for name in names]
+    orders = [[cell.setup for cell in start_order(cells, 1, round, 0)] for round in range(4)]
+    places = [sorted(filter(None, place)) for place in zip(*orders, strict=True)]
+    assert places == [list(names)] * 4
 
 
 def test_sides_have_as_many_slices_as_the_slowest() -> None:

@@ -17,7 +17,7 @@ from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.sliced import AT_ONCE, SHARE_WARMUP_S, WARMUP_S, SliceLoader
 from asgi_bench.measurement.watch import Watch
-from asgi_bench.model import ROLES, ClosedLoop, ErrorCounts, OpenLoop, Role
+from asgi_bench.model import ROLES, ClosedLoop, ErrorCounts, Gate, OpenLoop, Role
 from tests.measurement.stand_ins import DURATION_S, loaded_cell
 from tests.synthetic_run import plan_of
 
@@ -219,9 +219,10 @@ def test_the_baseline_settles_the_rate_of_all_sides(order: tuple[Role, ...]) -> 
     """Half of a rate is half of what the first baseline reached, whoever is started first."""
     half = OpenLoop(None, rate_share=0.5)
     speeds_of: dict[Role, float] = {"baseline": 1000.0, "control": 900.0, "candidate": 600.0}
-    cells = {role: loaded_cell("quick", load=half, side=role) for role in order}
+    cells = {role: loaded_cell("quick", load=half, setup=role) for role in order}
     stand = StandIn(speeds={cells[role].cell.key: speeds_of[role] for role in order})
-    loader = SliceLoader(plan_of(()), cast(LoadStand, stand), Watch(lambda event: None, 1.0))
+    plan = msgspec.structs.replace(plan_of(()), gate=Gate())
+    loader = SliceLoader(plan, cast(LoadStand, stand), Watch(lambda event: None, 1.0))
     loader.load([cells[role] for role in order], round=0, block=0)
     rates = {load.rate_rps for load in stand.loads}
     assert len(rates) == 1
@@ -235,6 +236,16 @@ def test_the_baseline_settles_the_rate_of_all_sides(order: tuple[Role, ...]) -> 
         cells[role].cell.key for role in order
     ]
     assert opened[-1] == cells["candidate"].cell.key
+
+
+def test_without_a_gate_each_setup_settles_a_rate_of_its_own() -> None:
+    """Where setups aren't sides of an A/B, half of a rate is half of a cell's own."""
+    half = OpenLoop(None, rate_share=0.5)
+    cells = [loaded_cell("quick", load=half, setup=name) for name in ("py3.12", "py3.13")]
+    stand = StandIn(speeds=dict(zip([one.cell.key for one in cells], (1000.0, 600.0), strict=True)))
+    loader = SliceLoader(plan_of(()), cast(LoadStand, stand), Watch(lambda event: None, 1.0))
+    loader.load(cells, round=0, block=0)
+    assert [one.draft.finish().offered_rps for one in cells] == [500.0, 300.0]
 
 
 def test_a_server_that_answers_nothing_is_given_up_for_its_round(

@@ -8,7 +8,7 @@ CELL = Cell("uvicorn", "default", 1, "hello", ClosedLoop(64))
 
 def seeds(round: int, seed: int = 3, **env: str) -> set[str | None]:
     """The hash seeds that the sides of a block start with."""
-    sides = [msgspec.structs.replace(CELL, side=role) for role in ROLES]
+    sides = [msgspec.structs.replace(CELL, setup=role) for role in ROLES]
     return {
         with_shared_chance(PlannedCell(side, env=env), seed, round, 0).env.get(HASH_SEED)
         for side in sides

@@ -8,7 +8,7 @@ import pytest
 
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Side
+from asgi_bench.model import Setup
 from asgi_bench.sides.building import built_sides
 from asgi_bench.sides.given import Asked, Line
 from asgi_bench.sides.overlays import overlay
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 @contextlib.contextmanager
 def sides(
     baseline: Asked, candidate: Asked, own: OwnApp | None = None, python: str = sys.executable
-) -> Iterator[tuple[Side, Side]]:
+) -> Iterator[tuple[Setup, Setup]]:
     """Both sides, built."""
     with built_sides(baseline, candidate, python=python, own_app=own, announce=print) as both:
         yield both

@@ -16,7 +16,7 @@ MEMORY_MATTERS = 0.1
 
 def with_memory(report: AbReport, plan: Plan, trials: Sequence[Trial]) -> AbReport:
     """The report with the memory of each cell after the load, where it is known."""
-    cells = {planned.cell.sideless.key: planned.cell.sideless for planned in plan.cells}
+    cells = {planned.cell.without_setup.key: planned.cell.without_setup for planned in plan.cells}
     return msgspec.structs.replace(
         report,
         cells=tuple(_with_memory(verdict, cells[verdict.cell], trials) for verdict in report.cells),

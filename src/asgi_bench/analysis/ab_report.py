@@ -80,7 +80,7 @@ def is_settled(plan: Plan, rounds: int, trials: Sequence[Trial]) -> bool:
     """
     gate = gate_of(plan)
     hopeless = _hopeless(plan, rounds, trials)
-    if len(hopeless) == len({planned.cell.sideless for planned in plan.cells}):
+    if len(hopeless) == len({planned.cell.without_setup for planned in plan.cells}):
         return True
     ends_s = round_ends_s(trials, rounds)
     looks = looks_of(gate, ends_s, plan.rounds)
@@ -94,12 +94,12 @@ def is_settled(plan: Plan, rounds: int, trials: Sequence[Trial]) -> bool:
 
 
 def _hopeless(plan: Plan, rounds: int, trials: Sequence[Trial]) -> set[str]:
-    """The sideless keys of cells of which a side fails in every block."""
+    """The without_setup keys of cells of which a side fails in every block."""
     by_side: dict[str, list[Trial]] = {}
     for trial in trials:
         by_side.setdefault(trial.cell, []).append(trial)
     return {
-        planned.cell.sideless.key
+        planned.cell.without_setup.key
         for planned in plan.cells
         if is_hopeless(rounds, by_side.get(planned.cell.key, ()))
     }
@@ -111,7 +111,7 @@ def ab_report(run: Run) -> AbReport:
     Raises BenchError for a run that is no A/B, or a histogram that can't be read.
     """
     plan = run.header.plan
-    if plan.gate is None or not plan.sides:
+    if plan.gate is None or not plan.setups:
         raise BenchError(f"{run.folder}: is no A/B: it has no sides to compare")
     by_key = {planned.cell.key: planned.cell for planned in plan.cells}
     trials = [judged(t, by_key[t.cell], run.header) for t in run.trials if t.cell in by_key]
@@ -128,7 +128,7 @@ def _report(
     run: Run, gate: Gate, look: Look, cells: tuple[CellVerdict, ...], taken: int
 ) -> AbReport:
     plan = run.header.plan
-    sides = {side.role: side for side in plan.sides}
+    sides = {side.name: side for side in plan.setups}
     report = AbReport(
         run=run.header.run_id,
         rule_version=RULE_VERSION,
@@ -155,7 +155,7 @@ def _report(
 def judge_cells(plan: Plan, trials: Sequence[Trial], level: float) -> tuple[CellVerdict, ...]:
     """The verdict on each cell at one look; Holm goes over the gated metrics of all of them."""
     gate = gate_of(plan)
-    cells = list(dict.fromkeys(planned.cell.sideless for planned in plan.cells))
+    cells = list(dict.fromkeys(planned.cell.without_setup for planned in plan.cells))
     parted = {cell: usable_blocks(trials, cell) for cell in cells}
     usable = {cell: blocks for cell, (blocks, _) in parted.items()}
     gated, summed = _tested(usable, gated_metrics), _tested(usable, _totals_of)
@@ -223,7 +223,7 @@ def _faults(cell: Cell, trials: Sequence[Trial]) -> tuple[list[Reason], list[Rea
     failures: list[Reason] = []
     faults: list[Reason] = []
     for role in ROLES:
-        key = msgspec.structs.replace(cell, side=role).key
+        key = msgspec.structs.replace(cell, setup=role).key
         own = [trial for trial in trials if trial.cell == key]
         failure = side_failure(role, own)
         found = judge_cell(own, len(own))

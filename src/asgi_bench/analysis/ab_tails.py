@@ -32,7 +32,7 @@ def with_p99(report: AbReport, plan: Plan, trials: Sequence[Trial]) -> AbReport:
 
     Raises BenchError for a stored histogram that can't be read.
     """
-    cells = {planned.cell.sideless.key: planned.cell.sideless for planned in plan.cells}
+    cells = {planned.cell.without_setup.key: planned.cell.without_setup for planned in plan.cells}
     return msgspec.structs.replace(
         report,
         cells=tuple(_with_p99(verdict, cells[verdict.cell], trials) for verdict in report.cells),

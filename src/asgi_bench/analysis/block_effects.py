@@ -66,7 +66,7 @@ def usable_blocks(trials: Sequence[Trial], cell: Cell) -> tuple[dict[int, dict[R
     A block that lost one side is left out whole: what is left of it has nothing to compare with.
     """
     roles: tuple[Role, ...] = ("baseline", "control", "candidate")
-    keys = {msgspec.structs.replace(cell, side=role).key: role for role in roles}
+    keys = {msgspec.structs.replace(cell, setup=role).key: role for role in roles}
     rounds: dict[int, dict[Role, Trial]] = {}
     for trial in trials:
         if trial.cell in keys:

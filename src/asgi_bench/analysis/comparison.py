@@ -80,7 +80,7 @@ def compare_runs(base: Run, candidate: Run, *, min_change: float = MIN_CHANGE) -
     BenchError for a stored histogram that can't be read.
     """
     for run in (base, candidate):
-        if run.header.plan.sides:
+        if run.header.plan.gate is not None:
             raise UsageError(f"{run.header.run_id} is an A/B: its verdict is in itself, see report")
     sides = (
         _Side(BASE, base.header.plan, sample_cells(base)),

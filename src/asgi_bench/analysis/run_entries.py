@@ -29,7 +29,7 @@ def run_entry(run: Run, environment: str) -> RunEntry:
     header, plan = run.header, run.header.plan
     samples = sample_cells(run)
     sound = {key: sample for key, sample in samples.items() if _is_sound(sample)}
-    points = () if plan.sides else tuple(_points(sound, samples, plan))
+    points = () if plan.gate is not None else tuple(_points(sound, samples, plan))
     return RunEntry(
         run_id=header.run_id,
         label=header.label,
@@ -44,7 +44,7 @@ def run_entry(run: Run, environment: str) -> RunEntry:
         cells=len(samples),
         unusable=len(samples) - len(sound),
         without_ratio=len(sound) - len({point.cell for point in points}),
-        is_ab=bool(plan.sides),
+        is_ab=plan.gate is not None,
         points=points,
     )
 

@@ -11,7 +11,7 @@ import msgspec
 
 from asgi_bench.analysis.running import parts_of, socket_options_of, variables_of
 from asgi_bench.analysis.surroundings import started_with
-from asgi_bench.model import Difference, DifferenceKind, Plan, PlannedCell, Proof, Side
+from asgi_bench.model import Difference, DifferenceKind, Plan, PlannedCell, Proof, Setup
 
 # Variables that asgi-bench sets for itself.
 OURS = "ASGI_BENCH_"
@@ -29,7 +29,7 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 def side_differences(
-    baseline: Side, candidate: Side, pairs: Sequence[Pair] = ()
+    baseline: Setup, candidate: Setup, pairs: Sequence[Pair] = ()
 ) -> tuple[Difference, ...]:
     """Return the differences: of the code first, then what runs, flags, variables, packages.
 
@@ -55,9 +55,9 @@ def pairs_of(plan: Plan, proofs: Sequence[Proof]) -> list[Pair]:
     known = {proof.setting: proof for proof in proofs if proof.unproven is None}
     sides: dict[str, dict[str, PlannedCell]] = {}
     for planned in plan.cells:
-        if planned.cell.side is not None:
-            sides.setdefault(planned.cell.sideless.setting, {}).setdefault(
-                planned.cell.side, planned
+        if planned.cell.setup is not None:
+            sides.setdefault(planned.cell.without_setup.setting, {}).setdefault(
+                planned.cell.setup, planned
             )
     whole = {name: both for name, both in sides.items() if {"baseline", "candidate"} <= set(both)}
     pairs = []
@@ -78,7 +78,7 @@ def _differing(
             yield Difference(kind, name, old, new)
 
 
-def _apps(baseline: Side, candidate: Side) -> tuple[dict[str, str | None], dict[str, str | None]]:
+def _apps(baseline: Setup, candidate: Setup) -> tuple[dict[str, str | None], dict[str, str | None]]:
     """The apps with their folders, which tell nothing where one is that of a commit."""
     are_files = baseline.commit is None and candidate.commit is None
     ours, theirs = (
@@ -88,7 +88,7 @@ def _apps(baseline: Side, candidate: Side) -> tuple[dict[str, str | None], dict[
     return ours, theirs
 
 
-def _modules(pair: Pair, sides: tuple[Side, Side]) -> Iterator[Difference]:
+def _modules(pair: Pair, sides: tuple[Setup, Setup]) -> Iterator[Difference]:
     """Modules of the app that hold something else; those of a commit are told by it."""
     if pair.proofs is not None and all(side.commit is None for side in sides):
         yield from _differing("module", *(proof.modules for proof in pair.proofs))
@@ -102,7 +102,7 @@ def _running(pair: Pair) -> Iterator[Difference]:
     yield from _named(pair, "socket", *(socket_options_of(proof) for proof in pair.proofs))
 
 
-def _variables(pair: Pair, sides: tuple[Side, Side]) -> Iterator[Difference]:
+def _variables(pair: Pair, sides: tuple[Setup, Setup]) -> Iterator[Difference]:
     """The variables that servers were given, and those that a wrapped interpreter added."""
     given = [_given(*each) for each in zip(pair.cells, sides, strict=True)]
     yield from _named(pair, "env", *given)
@@ -111,7 +111,7 @@ def _variables(pair: Pair, sides: tuple[Side, Side]) -> Iterator[Difference]:
         yield from _named(pair, "env", *(variables_of(proof, known) for proof in pair.proofs))
 
 
-def _given(planned: PlannedCell, side: Side) -> dict[str, str]:
+def _given(planned: PlannedCell, side: Setup) -> dict[str, str]:
     """A cell's own variables, wherever its app lies; those of asgi-bench may differ."""
     _, variables = started_with(planned)
     folder = side.app_dir or "\0"
@@ -130,9 +130,9 @@ def _named(
         yield msgspec.structs.replace(one, name=name)
 
 
-def _flags(side: Side) -> dict[str, str | None]:
+def _flags(side: Setup) -> dict[str, str | None]:
     return {"server flags": shlex.join(side.server_args) or None}
 
 
-def _python(side: Side) -> dict[str, str | None]:
+def _python(side: Setup) -> dict[str, str | None]:
     return {"python": side.python_version or None}

@@ -10,7 +10,7 @@ from asgi_bench.definitions.app_import import AppFault
 from asgi_bench.definitions.plan import draw_seed, load_plan
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import BenchError
-from asgi_bench.model import ROLES, Cell, Gate, Plan, PlannedCell, Role, Side
+from asgi_bench.model import ROLES, Cell, Gate, Plan, PlannedCell, Role, Setup
 
 # What is compared unless the user says more: one cell.
 DEFAULT_SERVERS = ("uvicorn",)
@@ -21,7 +21,7 @@ DEFAULT_WORKERS = (1,)
 PADDING = "ASGI_BENCH_PADDING"
 
 
-def load_ab_plan(selection: Selection, baseline: Side, candidate: Side, gate: Gate) -> Plan:
+def load_ab_plan(selection: Selection, baseline: Setup, candidate: Setup, gate: Gate) -> Plan:
     """Return the plan of an A/B; `selection` holds what is the same on both sides.
 
     The control is a second process of the baseline. Cells that can be measured on neither side
@@ -45,12 +45,12 @@ def load_ab_plan(selection: Selection, baseline: Side, candidate: Side, gate: Ga
         of_baseline,
         cells=tuple(cells),
         reference=cells[0].cell.setting,
-        sides=(baseline, msgspec.structs.replace(baseline, role="control"), candidate),
+        setups=(baseline, msgspec.structs.replace(baseline, name="control"), candidate),
         gate=gate,
     )
 
 
-def _named(side: Side, selection: Selection, plan: Plan) -> Side:
+def _named(side: Setup, selection: Selection, plan: Plan) -> Setup:
     """The side with its app and folder by name, where they are the same on both sides too."""
     own = selection.own_app
     shared = ", ".join(dict.fromkeys(scenario.app for scenario in plan.scenarios))
@@ -62,7 +62,7 @@ def _named(side: Side, selection: Selection, plan: Plan) -> Side:
     )
 
 
-def _plan_of(selection: Selection, side: Side) -> Plan:
+def _plan_of(selection: Selection, side: Setup) -> Plan:
     """The plan of one side.
 
     An app that the plain baseline can't import was named wrongly; on any other side it's broken.
@@ -70,9 +70,9 @@ def _plan_of(selection: Selection, side: Side) -> Plan:
     try:
         return load_plan(_on_side(selection, side))
     except AppFault as fault:
-        if side.role == "baseline" and side.commit is None:
+        if side.name == "baseline" and side.commit is None:
             raise
-        told = BenchError(f"{side.role} ({side.description}): {fault}")
+        told = BenchError(f"{side.name} ({side.description}): {fault}")
         told.account = fault.account
         raise told from None
 
@@ -87,7 +87,7 @@ def _with_defaults(selection: Selection) -> Selection:
     )
 
 
-def _on_side(selection: Selection, side: Side) -> Selection:
+def _on_side(selection: Selection, side: Setup) -> Selection:
     """The selection with what one side adds to it."""
     own, stand_in = selection.own_app, None
     app_dir = Path.cwd() if side.app_dir is None else Path(side.app_dir)
@@ -133,7 +133,7 @@ def _measurable(
 def _as(role: Role, planned: PlannedCell, cell: Cell) -> PlannedCell:
     """A cell of one side: all are up in one block, and bear the baseline's name."""
     return msgspec.structs.replace(
-        planned, cell=msgspec.structs.replace(cell, side=role), blocks=planned.blocks[:1]
+        planned, cell=msgspec.structs.replace(cell, setup=role), blocks=planned.blocks[:1]
     )
 
 

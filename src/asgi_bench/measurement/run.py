@@ -124,15 +124,16 @@ def carry_out(
 
 
 def app_folder(plan: Plan) -> Path:
-    """Return the folder of the measured app: in an A/B the candidate's.
+    """Return the folder of the measured app: of several setups the last one's, the candidate's.
 
     The shipped apps are nobody's own: who measures with them tracks the project that they stand
     in, as where a server's developers do.
     """
+    setup = plan.setups[-1].name if plan.setups else None
     folders = [
         Path(planned.app_dir or planned.working_dir)
         for planned in plan.cells
-        if planned.working_dir and planned.cell.side in (None, "candidate")
+        if planned.working_dir and planned.cell.setup == setup
     ]
     own = [folder for folder in folders if folder != shipped_apps()]
     return own[0] if own else Path.cwd()

@@ -6,7 +6,7 @@ from itertools import permutations
 
 import msgspec
 
-from asgi_bench.model import ROLES, Cell, PlannedCell
+from asgi_bench.model import Cell, PlannedCell
 
 # 1 s keeps slow servers interleaved at all.
 LONGEST_SLICE_S = 1.0
@@ -57,25 +57,32 @@ def load_duration_s(planned: PlannedCell, duration_s: float) -> float:
 def start_order(cells: Sequence[Cell], seed: int, round: int, block: int) -> list[Cell]:
     """The order in which servers are started: random, for who starts first gets a calm machine.
 
-    The sides of an A/B go through all their orders, in every six rounds each once.
+    Setups go through orders of theirs, in every so many rounds each once: those of an A/B in six.
     """
     chance = random.Random(f"{seed}/ports/{round}/{block}")
     shuffled = chance.sample(cells, len(cells))
-    orders = list(permutations(ROLES))
+    orders = _balanced_orders([name for name in dict.fromkeys(c.setup for c in cells) if name])
     cycle, place = divmod(round, len(orders))
     random.Random(f"{seed}/orders/{cycle}/{block}").shuffle(orders)
-    return sorted(shuffled, key=lambda cell: orders[place].index(cell.side) if cell.side else 0)
+    return sorted(shuffled, key=lambda cell: orders[place].index(cell.setup) if cell.setup else 0)
+
+
+def _balanced_orders(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """All orders of three names or fewer; of more, as many as have each at each place once."""
+    if len(names) <= 3:
+        return list(permutations(names))
+    return [(*names[first:], *names[:first]) for first in range(len(names))]
 
 
 def even_lengths_s(lengths_s: Mapping[Cell, float]) -> dict[str, float]:
-    """The length of each cell's slices by its key: that of the slowest for all sides of a cell.
+    """The length of each cell's slices by its key: that of the slowest for all setups of a cell.
 
     So that they have as many slices, which stand in random order in each stretch of a block.
     """
     longest_s: dict[Cell, float] = {}
     for cell, length_s in lengths_s.items():
-        longest_s[cell.sideless] = max(length_s, longest_s.get(cell.sideless, 0.0))
-    return {cell.key: longest_s[cell.sideless] for cell in lengths_s}
+        longest_s[cell.without_setup] = max(length_s, longest_s.get(cell.without_setup, 0.0))
+    return {cell.key: longest_s[cell.without_setup] for cell in lengths_s}
 
 
 def schedule(

@@ -99,7 +99,9 @@ class SliceLoader:
             item = by_key[piece.cell]
             rate_rps = self._rates_rps.get(piece.cell)
             if piece.cell in shares:
-                rate_rps = self._ceilings_rps[item.cell.sideless.key] * shares[piece.cell].pop()
+                rate_rps = (
+                    self._ceilings_rps[self._ceiling_key(item.cell)] * shares[piece.cell].pop()
+                )
             self._load(item, piece.duration_s, rate_rps, chance)
 
     def _search(self, cells: Sequence[LoadedCell], chance: random.Random) -> None:
@@ -156,31 +158,39 @@ class SliceLoader:
         return item.duration_s
 
     def _in_order(self, cells: Sequence[LoadedCell]) -> list[LoadedCell]:
-        """The order of opening: who settles a rate for other sides comes before them."""
+        """The order of opening: who settles a rate for other setups comes before them."""
         return _cold_first(sorted(cells, key=self._follows))
 
     def _follows(self, item: LoadedCell) -> bool:
-        """Whether a cell's rate has to be settled by another side first."""
-        is_settled = item.cell.sideless.key in self._ceilings_rps
-        return item.cell.load.is_relative and not _settles(item.cell) and not is_settled
+        """Whether a cell's rate has to be settled by another setup first."""
+        is_settled = self._ceiling_key(item.cell) in self._ceilings_rps
+        return item.cell.load.is_relative and not self._settles(item.cell) and not is_settled
 
     def _settle_rate(self, item: LoadedCell, throughput_rps: float) -> None:
         """Fix what a cell's rates come to: shares are of what it reached when first warmed up.
 
         In an A/B they are of what the baseline reached: the sides have to be offered the same.
         """
-        key, ceiling_key, load = item.cell.key, item.cell.sideless.key, item.cell.load
-        if throughput_rps > 0 and _settles(item.cell):
+        key, ceiling_key, load = item.cell.key, self._ceiling_key(item.cell), item.cell.load
+        if throughput_rps > 0 and self._settles(item.cell):
             self._ceilings_rps.setdefault(ceiling_key, throughput_rps)
         ceiling_rps = self._ceilings_rps.get(ceiling_key, 0.0)
         if load.is_relative and not ceiling_rps:
-            whose = "" if _settles(item.cell) else " of the baseline"
+            whose = "" if self._settles(item.cell) else " of the baseline"
             item.draft.fail(
                 f"no right answer came in the warm-up{whose}, so no share of a rate is known"
             )
         elif (rate_rps := load.rate_of(ceiling_rps)) is not None:
             self._rates_rps[key] = rate_rps
             item.draft.note(offered_rps=rate_rps)
+
+    def _ceiling_key(self, cell: Cell) -> str:
+        """Whose throughput shares of a rate are of: a cell's own, one for the sides of an A/B."""
+        return cell.key if self._plan.gate is None else cell.without_setup.key
+
+    def _settles(self, cell: Cell) -> bool:
+        """Whether a cell's throughput is what shares of a rate are of: all but a candidate's."""
+        return self._plan.gate is None or cell.setup != "candidate"
 
     def _load(
         self,
@@ -223,8 +233,3 @@ class SliceLoader:
 def _cold_first(cells: Sequence[LoadedCell]) -> list[LoadedCell]:
     """Closed loops before open ones: they have to warm their server up, who has not may follow."""
     return sorted(cells, key=lambda item: not item.cell.load.is_closed)
-
-
-def _settles(cell: Cell) -> bool:
-    """Whether a cell's own throughput is what shares of a rate are of: all but a candidate's."""
-    return cell.side != "candidate"

@@ -130,12 +130,12 @@ class StandingServer:
 
 
 def with_shared_chance(planned: PlannedCell, seed: int, round: int, block: int) -> PlannedCell:
-    """A side of an A/B with the hash seed of its block: a common random number.
+    """A cell of a setup with the hash seed of its block: a common random number.
 
     Which hash seed a process has decides how its dicts collide, and so a part of its speed. The
-    sides of a block share it, and each block draws another, so that no one seed decides.
+    setups of a block share it, and each block draws another, so that no one seed decides.
     """
-    if planned.cell.side is None or HASH_SEED in planned.env:
+    if planned.cell.setup is None or HASH_SEED in planned.env:
         return planned
     drawn = random.Random(f"{seed}/hash/{round}/{block}").randrange(2**32)
     env = {**planned.env, HASH_SEED: f"{drawn:010}"}

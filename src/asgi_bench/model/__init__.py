@@ -54,7 +54,7 @@ from asgi_bench.model.run import (
     RunHeader,
     Source,
 )
-from asgi_bench.model.sides import ROLES, Gate, Role, Side
+from asgi_bench.model.setup import ROLES, Gate, Role, Setup
 from asgi_bench.model.trial import (
     GENERATOR_LAG,
     RESPONSE_TIME,
@@ -145,7 +145,7 @@ __all__ = [
     "Scenario",
     "Search",
     "Segmentation",
-    "Side",
+    "Setup",
     "Slice",
     "Source",
     "Step",

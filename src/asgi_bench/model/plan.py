@@ -6,7 +6,7 @@ import msgspec
 
 from asgi_bench.model.goal import Goal
 from asgi_bench.model.request import Scenario
-from asgi_bench.model.sides import Gate, Role, Side
+from asgi_bench.model.setup import Gate, Setup
 
 Client: TypeAlias = Literal["fast", "fasthttp", "http", "locustfile"]
 Arrivals: TypeAlias = Literal["poisson", "constant"]
@@ -155,7 +155,7 @@ Load: TypeAlias = ClosedLoop | OpenLoop | RateSweep
 class Cell(msgspec.Struct, frozen=True):
     """Server x variant x workers x scenario x load: one point of the matrix.
 
-    In an A/B each is there once for each side, `default@candidate` in its key.
+    In a plan over setups each is there once for each of them, `default@candidate` in its key.
     """
 
     server: str
@@ -168,8 +168,8 @@ class Cell(msgspec.Struct, frozen=True):
     """The scenario's name."""
     load: Load
     """How requests are offered. Its `loop` is `closed`, `open` or `sweep`."""
-    side: Role | None = None
-    """In an A/B its side; otherwise null."""
+    setup: str | None = msgspec.field(default=None, name="side")
+    """The name of its setup; null where the plan has none. In an A/B it is the side."""
 
     @property
     def key(self) -> str:
@@ -184,13 +184,13 @@ class Cell(msgspec.Struct, frozen=True):
     @property
     def setting(self) -> str:
         """How the server is started, whatever it serves: `uvicorn/default/w1`."""
-        variant = self.variant if self.side is None else f"{self.variant}@{self.side}"
+        variant = self.variant if self.setup is None else f"{self.variant}@{self.setup}"
         return f"{self.server}/{variant}/w{self.workers}"
 
     @property
-    def sideless(self) -> "Cell":
-        """The cell that all sides of an A/B measure."""
-        return msgspec.structs.replace(self, side=None)
+    def without_setup(self) -> "Cell":
+        """The cell that all setups measure."""
+        return msgspec.structs.replace(self, setup=None)
 
 
 class PlannedCell(msgspec.Struct, frozen=True):
@@ -275,9 +275,9 @@ class Plan(msgspec.Struct, frozen=True):
     python: str | None = None
     """The servers' interpreter, where `--python` named another than the one that runs asgi-bench;
     otherwise null."""
-    sides: tuple[Side, ...] = ()
-    """Of an A/B: `baseline`, `control` (a second process of the baseline) and `candidate`;
-    otherwise empty."""
+    setups: tuple[Setup, ...] = msgspec.field(default=(), name="sides")
+    """The setups that each cell is measured under: of an A/B `baseline`, `control` (a second
+    process of the baseline) and `candidate`; otherwise empty."""
     gate: Gate | None = None
     """The rule that an A/B is judged by; otherwise null."""
     goal: Goal | None = None

@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from asgi_bench.model.sides import Side
+from asgi_bench.model.setup import Setup
 from asgi_bench.model.trial import Reason
 
 VERDICT_VERSION = 1
@@ -143,10 +143,10 @@ class AbReport(msgspec.Struct, frozen=True, kw_only=True):
     """How long the run took."""
     budget_s: float
     """As in `plan.gate`."""
-    baseline: Side
-    """The baseline, as in `plan.sides`."""
-    candidate: Side
-    """The candidate, as in `plan.sides`."""
+    baseline: Setup
+    """The baseline, as in `plan.setups`."""
+    candidate: Setup
+    """The candidate, as in `plan.setups`."""
     differences: tuple[Difference, ...]
     """What is not the same on both sides."""
     cells: tuple[CellVerdict, ...]

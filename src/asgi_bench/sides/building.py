@@ -10,7 +10,7 @@ import msgspec
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.own_app import OwnApp, parse_target, working_folder
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Side
+from asgi_bench.model import Setup
 from asgi_bench.sides.given import INSTALLED, Asked, Line, parse_environment
 from asgi_bench.sides.origins import check_origins
 from asgi_bench.sides.overlays import overlay
@@ -28,7 +28,7 @@ def built_sides(
     python: str,
     own_app: OwnApp | None,
     announce: Announce,
-) -> Iterator[tuple[Side, Side]]:
+) -> Iterator[tuple[Setup, Setup]]:
     """The sides with their environments built and their commits checked out, until the end.
 
     `python` is the interpreter of whoever isn't told another one, `own_app` the user's app on
@@ -69,7 +69,7 @@ def _side(
     own_app: OwnApp | None,
     tree_of: Callable[[Path, str], Path],
     announce: Announce,
-) -> Side:
+) -> Setup:
     environment = parse_environment(asked.texts, asked.flag())
     base = environment.python or python
     app = None if asked.app is None else parse_target(asked.app, asked.flag("app"))
@@ -95,8 +95,8 @@ def _side(
         )
     installation = Installation(side_python)
     moved = asked.app is not None or asked.app_dir is not None or source is not None
-    return Side(
-        role=asked.role,
+    return Setup(
+        name=asked.role,
         python=side_python,
         app=app,
         app_dir=str(app_dir) if moved and app_dir is not None else None,

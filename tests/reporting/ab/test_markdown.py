@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from asgi_bench.model import Difference, Side, Verdict
+from asgi_bench.model import Difference, Setup, Verdict
 from asgi_bench.reporting.ab.markdown import ROWS, render_ab_markdown
 from asgi_bench.reporting.markdown_text import MOST_BYTES
 from tests.synthetic_ab import CELL, ab_report, cell, failed_cell
@@ -88,7 +88,7 @@ def test_a_tiny_limit_leaves_the_verdict() -> None:
 
 def test_outside_text_stays_text() -> None:
     """Names, flags, refs and log lines can't become markup, links, calls or new lines."""
-    side = Side("candidate", "python", description=HOSTILE, commit="c" * 40)
+    side = Setup("candidate", "python", description=HOSTILE, commit="c" * 40)
     report = msgspec.structs.replace(
         ab_report("failed", [failed_cell(f"candidate: {HOSTILE}\n\n# head", HOSTILE)]),
         text=f"failed: {HOSTILE}\n> quoted",

@@ -12,7 +12,7 @@ from asgi_bench.model import (
     Effect,
     GateMetric,
     MetricVerdict,
-    Side,
+    Setup,
 )
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import Column
@@ -136,7 +136,7 @@ def _place(verdict: str) -> int:
     return VERDICTS.index(verdict) if verdict in VERDICTS else len(VERDICTS)
 
 
-def side_words(side: Side) -> str:
+def side_words(side: Setup) -> str:
     """A side as it was asked for, with the commit that this came to."""
     words = plain(side.description)
     if side.commit is None or side.commit.startswith(words):

@@ -35,7 +35,7 @@ def junit(surveyed: Survey) -> tuple[Document, ...]:
     loaded_s: dict[str, float] = {}
     for trial in surveyed.run.trials:
         loaded_s[trial.cell] = loaded_s.get(trial.cell, 0.0) + trial.duration_s
-    if surveyed.run.header.plan.sides:
+    if surveyed.run.header.plan.gate is not None:
         cases = [_ab_case(row) for row in ab_rows(ab_report(surveyed.run))]
     else:
         cases = [_case(cell, loaded_s.get(cell.cell, 0.0)) for cell in surveyed.report.everything]

@@ -95,7 +95,9 @@ def _gauge_lines(
 
 def _cell_labels(cell: CellReport | SweepReport, surveyed: Survey) -> dict[str, str]:
     """What tells one cell from another; in an A/B its side too."""
-    (side,) = (one.cell.side for one in surveyed.run.header.plan.cells if one.cell.key == cell.cell)
+    (side,) = (
+        one.cell.setup for one in surveyed.run.header.plan.cells if one.cell.key == cell.cell
+    )
     return {
         **({} if side is None else {"side": side}),
         "server": cell.server,

@@ -75,10 +75,10 @@ def _in_common_rounds(found: Mapping[tuple[Cell, str], Values]) -> dict[tuple[Ce
     common: dict[tuple[Cell, str], set[int]] = {}
     for (cell, title), values in found.items():
         rounds = {trial.round for trial, _ in values}
-        key = (cell.sideless, title)
+        key = (cell.without_setup, title)
         common[key] = common.get(key, rounds) & rounds
     return {
-        (cell, title): [one for one in values if one[0].round in common[cell.sideless, title]]
+        (cell, title): [one for one in values if one[0].round in common[cell.without_setup, title]]
         for (cell, title), values in found.items()
     }
 

@@ -62,7 +62,7 @@ def _lines(sample: Sample, surveyed: Survey) -> Iterator[dict[str, Any]]:
         "server": cell.server,
         "server_version": planned.server_version,
         "variant": cell.variant,
-        "side": cell.side,
+        "side": cell.setup,
         "workers": cell.workers,
         "scenario": cell.scenario,
         "load": cell.load.key,

@@ -1,19 +1,20 @@
-"""The sides of an A/B: what runs as baseline and as candidate, and the rule they are judged by."""
+"""What servers are set up with under a name, and the rule that an A/B of setups is judged by."""
 
 from typing import Literal, TypeAlias
 
 import msgspec
 
-# The control is a second process of the baseline: what it differs by from the first is noise.
+# The setups of an A/B. The control is a second process of the baseline: what it differs by from the
+# first is noise.
 Role: TypeAlias = Literal["baseline", "control", "candidate"]
 ROLES: tuple[Role, ...] = ("baseline", "control", "candidate")
 
 
-class Side(msgspec.Struct, frozen=True):
-    """One side of an A/B: what runs its servers, and what they serve."""
+class Setup(msgspec.Struct, frozen=True):
+    """What servers run in and what they serve, under a name that goes into the keys of cells."""
 
-    role: Role
-    """Which side it is; `side` of its cells."""
+    name: str = msgspec.field(name="role")
+    """The setup's name, `side` of its cells: in an A/B `baseline`, `control` or `candidate`."""
     python: str
     """The interpreter that runs its servers."""
     app: str | None = None
@@ -25,7 +26,7 @@ class Side(msgspec.Struct, frozen=True):
     env: dict[str, str] = {}
     """Variables added to those of every server."""
     description: str = ""
-    """The side as it was given: `uvicorn==0.50.0`, a git ref, a path."""
+    """The setup as it was given: `uvicorn==0.50.0`, a git ref, a path."""
     commit: str | None = None
     """The commit that a git ref came to."""
     packages: dict[str, str] = {}
