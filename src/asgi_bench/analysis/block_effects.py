@@ -17,7 +17,6 @@ from asgi_bench.analysis.validity.cell import is_usable
 from asgi_bench.model import (
     RESPONSE_TIME,
     Cell,
-    ClosedLoop,
     GateMetric,
     Role,
     Slice,
@@ -54,9 +53,7 @@ class BlockEffect(msgspec.Struct, frozen=True):
 
 def gated_metrics(cell: Cell) -> tuple[GateMetric, ...]:
     """What a verdict rests on: a closed loop's throughput, an open loop's median, and the CPU."""
-    speed: GateMetric = (
-        "throughput_rps" if isinstance(cell.load, ClosedLoop) else "response_time_p50_s"
-    )
+    speed: GateMetric = "throughput_rps" if cell.load.is_closed else "response_time_p50_s"
     return (speed, "server_cpu_s_per_request")
 
 

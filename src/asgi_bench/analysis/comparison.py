@@ -29,7 +29,6 @@ from asgi_bench.model import (
     MetricVerdict,
     Plan,
     PlannedCell,
-    RateSweep,
     Reason,
     Run,
     TrackedMetric,
@@ -89,7 +88,7 @@ def compare_runs(base: Run, candidate: Run, *, min_change: float = MIN_CHANGE) -
     common = [
         key
         for key, sample in sides[0].samples.items()
-        if key in sides[1].samples and not isinstance(sample.planned.cell.load, RateSweep)
+        if key in sides[1].samples and not sample.planned.cell.load.is_sweep
     ]
     if not common:
         raise UsageError(

@@ -15,7 +15,7 @@ from asgi_bench.analysis.percentiles import SAMPLES_BEYOND
 from asgi_bench.analysis.regression import worst
 from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.analysis.validity.cell import MIN_USABLE_SHARE
-from asgi_bench.model import Cell, GateMetric, MetricVerdict, OpenLoop, Reason, Role, Trial, Verdict
+from asgi_bench.model import Cell, GateMetric, MetricVerdict, Reason, Role, Trial, Verdict
 
 Blocks = Mapping[int, Mapping[Role, Trial]]
 
@@ -68,7 +68,7 @@ def overload_doubt(cell: Cell, blocks: Blocks) -> Doubt | None:
     If that side is the candidate alone, and not by chance, it is a regression: it can't take what
     its baseline takes.
     """
-    if not isinstance(cell.load, OpenLoop) or not blocks:
+    if not cell.load.has_one_rate or not blocks:
         return None
     count, most = len(blocks), float(1 - MIN_USABLE_SHARE)
     behind = [

@@ -18,9 +18,9 @@ from asgi_bench.analysis.sweeps import Bracket, bracket, open_figures, rate_rati
 from asgi_bench.errors import BenchError
 from asgi_bench.model import (
     RESPONSE_TIME,
+    Load,
     Objective,
     Plan,
-    RateSweep,
     Reason,
     Slice,
     Trial,
@@ -33,7 +33,7 @@ def sweep_report(sample: Sample, plan: Plan) -> SweepReport:
     Raises BenchError for a stored histogram that can't be read, TypeError for another load.
     """
     load = sample.planned.cell.load
-    if not isinstance(load, RateSweep):
+    if not load.is_sweep:
         raise TypeError(f"{sample.planned.cell.key} is no sweep")
     used = sample.estimating
     brackets = _brackets(sample, load.objective)
@@ -67,7 +67,7 @@ def _brackets(sample: Sample, objective: Objective | None) -> list[Bracket]:
         raise BenchError(f"{sample.planned.cell.key}: a histogram is {error}") from None
 
 
-def _steps(trials: Iterable[Trial], load: RateSweep) -> dict[float, list[Slice]]:
+def _steps(trials: Iterable[Trial], load: Load) -> dict[float, list[Slice]]:
     """The steps of all rounds by their share, rising; none without a measured round.
 
     A trial's first slices are the shares in random order; what the search tried comes after them.

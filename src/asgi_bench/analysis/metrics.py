@@ -7,7 +7,7 @@ from asgi_bench.analysis.percentiles import merge_histograms, quantile_s
 from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.analysis.utilization import is_cpu_known, sent_in_slices
 from asgi_bench.errors import BenchError
-from asgi_bench.model import RESPONSE_TIME, ClosedLoop, Load, Trial
+from asgi_bench.model import RESPONSE_TIME, Load, Trial
 
 
 def server_cpu_s_per_request(trial: Trial) -> float | None:
@@ -44,4 +44,4 @@ def ranking_metric(load: Load) -> Metric:
     At saturation that is throughput. An open loop offers all the same rate, so what tells them
     apart is how long its median request took; the tail of a round has too few samples.
     """
-    return "throughput_rps" if isinstance(load, ClosedLoop) else "response_time_p50_s"
+    return "throughput_rps" if load.is_closed else "response_time_p50_s"

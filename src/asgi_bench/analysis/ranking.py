@@ -15,7 +15,7 @@ from asgi_bench.analysis.document import Comparison, Metric
 from asgi_bench.analysis.metrics import FIGURES, LESS_IS_BETTER, ranking_metric
 from asgi_bench.analysis.pairs import Pair, holm, pairs
 from asgi_bench.analysis.samples import Sample
-from asgi_bench.model import ClosedLoop, Load, RateSweep
+from asgi_bench.model import Load
 
 MIN_CLAIM_ROUNDS = 6
 SIGNIFICANCE = 0.05
@@ -46,7 +46,7 @@ def rank_cells(samples: Iterable[Sample], *, looked: bool = False) -> Ranking:
     groups: dict[tuple[str, Load, int], list[Sample]] = {}
     for sample in samples:
         cell = sample.planned.cell
-        if sample.is_sound and not sample.overloaded and not isinstance(cell.load, RateSweep):
+        if sample.is_sound and not sample.overloaded and not cell.load.is_sweep:
             groups.setdefault((cell.scenario, cell.load, cell.workers), []).append(sample)
     comparisons: list[Comparison] = []
     standings: dict[str, Standing] = {}
@@ -108,7 +108,7 @@ def stand(cells: Sequence[str], comparisons: Iterable[Comparison]) -> dict[str, 
 
 def _metrics(load: Load) -> tuple[Metric, ...]:
     """What cells under a load are compared on: an open loop sets the throughput itself."""
-    if isinstance(load, ClosedLoop):
+    if load.is_closed:
         return ("throughput_rps", "server_cpu_s_per_request")
     return ("server_cpu_s_per_request", "response_time_p50_s")
 

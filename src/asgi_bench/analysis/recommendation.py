@@ -16,7 +16,7 @@ from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS, compare, stand
 from asgi_bench.analysis.samples import Sample, reference_pairs, sample_cells
 from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.errors import BenchError
-from asgi_bench.model import ClosedLoop, Load, Objective, OpenLoop, PlannedCell, Run, Trial
+from asgi_bench.model import Load, Objective, PlannedCell, Run, Trial
 
 # What settings are compared on: requests per second at saturation, the highest rate that kept the
 # objective, or the CPU time per request at a rate at which all of them keep it.
@@ -179,16 +179,14 @@ def _unmeasured(allowed: Sequence[Sample], workers_most: int) -> Iterator[str]:
 def _question(samples: Sequence[Sample], objective: Objective | None, run_id: str) -> _Question:
     """What to compare, from the loads that the run has."""
     if objective is None:
-        loads = [
-            s.planned.cell.load for s in samples if isinstance(s.planned.cell.load, ClosedLoop)
-        ]
+        loads = [s.planned.cell.load for s in samples if s.planned.cell.load.is_closed]
         if not loads:
             raise BenchError(
                 f"{run_id}: no sound closed loop to recommend by; measure one, or name an "
                 f"objective (--slo p99=10ms)"
             )
         return _Question("throughput", _throughput, _under(samples, loads[0]), ())
-    sweeps = [s for s in samples if s.planned.cell.load.key == "sweep"]
+    sweeps = [s for s in samples if s.planned.cell.load.is_sweep]
     if sweeps:
         sweeps = list(_under(sweeps, sweeps[0].planned.cell.load))
         figure = partial(kept_rate_rps, objective)
@@ -236,8 +234,7 @@ def _under(samples: Sequence[Sample], load: Load) -> tuple[Sample, ...]:
 
 
 def _fixed_rate_rps(sample: Sample) -> float | None:
-    load = sample.planned.cell.load
-    return load.rate_rps if isinstance(load, OpenLoop) else None
+    return sample.planned.cell.load.rate_rps
 
 
 def _throughput(trial: Trial) -> float | None:

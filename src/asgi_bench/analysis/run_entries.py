@@ -8,9 +8,7 @@ from asgi_bench.analysis.samples import Sample, reference_key, reference_pairs, 
 from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.model import (
     Cell,
-    ClosedLoop,
     Plan,
-    RateSweep,
     RatioPoint,
     Run,
     RunEntry,
@@ -51,7 +49,7 @@ def run_entry(run: Run, environment: str) -> RunEntry:
 
 def tracked_metrics(cell: Cell) -> tuple[TrackedMetric, ...]:
     """What is followed of a cell: an open loop's throughput is merely what was offered."""
-    return AT_SATURATION if isinstance(cell.load, ClosedLoop) else AT_A_RATE
+    return AT_SATURATION if cell.load.is_closed else AT_A_RATE
 
 
 def _is_sound(sample: Sample) -> bool:
@@ -64,7 +62,7 @@ def _points(
     """The points of all cells but the references, whose ratio to themselves is 1."""
     for key, sample in sound.items():
         cell = sample.planned.cell
-        if reference_key(cell, plan.reference) == key or isinstance(cell.load, RateSweep):
+        if reference_key(cell, plan.reference) == key or cell.load.is_sweep:
             continue
         for metric in tracked_metrics(cell):
             found = reference_pairs(sample, samples, plan, FIGURES[metric])

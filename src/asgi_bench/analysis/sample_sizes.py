@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from asgi_bench.analysis.cell_report import SweepPoint
 from asgi_bench.analysis.percentiles import SAMPLES_BEYOND, Histogram, quantile_s
-from asgi_bench.model import ClosedLoop, Load, Reason
+from asgi_bench.model import Load, Reason
 
 # What tables show, by kind of load; deeper percentiles are in the other formats alone.
 CLOSED_QUANTILES = (0.5, 0.99)
@@ -19,7 +19,7 @@ def unshown_percentiles(response: Histogram | None, load: Load) -> tuple[Reason,
     """
     if response is None:
         return ()
-    quantiles = CLOSED_QUANTILES if isinstance(load, ClosedLoop) else OPEN_QUANTILES
+    quantiles = CLOSED_QUANTILES if load.is_closed else OPEN_QUANTILES
     for quantile in quantiles:
         if quantile_s(response, quantile) is None:
             where = "of all usable rounds together"

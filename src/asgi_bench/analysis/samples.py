@@ -19,7 +19,7 @@ from asgi_bench.analysis.validity.cell import (
 )
 from asgi_bench.analysis.validity.trial import RULES_VERSION, judge_trial_of
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Cell, OpenLoop, Plan, PlannedCell, Reason, Run, RunHeader, Trial
+from asgi_bench.model import Cell, Plan, PlannedCell, Reason, Run, RunHeader, Trial
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ class Sample(msgspec.Struct, frozen=True):
     @property
     def overloaded(self) -> bool | None:
         """Whether an open loop's queue grew until the end in half of its rounds or more."""
-        if not isinstance(self.planned.cell.load, OpenLoop) or not self.estimating:
+        if not self.planned.cell.load.has_one_rate or not self.estimating:
             return None
         return 2 * sum(map(is_trial_overloaded, self.estimating)) >= len(self.estimating)
 

@@ -33,8 +33,8 @@ def scaling_of(samples: Mapping[str, Sample], plan: Plan) -> tuple[Scaling, ...]
             key = (cell.setting.rpartition("/")[0], cell.scenario, cell.load)
             settings.setdefault(key, []).append(sample)
     return tuple(
-        _scaling(sorted(members, key=_workers), samples, plan)
-        for members in settings.values()
+        _scaling(load, sorted(members, key=_workers), samples, plan)
+        for (_, _, load), members in settings.items()
         if len(members) > 1
     )
 
@@ -43,16 +43,17 @@ def _workers(sample: Sample) -> int:
     return sample.planned.cell.workers
 
 
-def _scaling(members: Sequence[Sample], samples: Mapping[str, Sample], plan: Plan) -> Scaling:
+def _scaling(
+    load: ClosedLoop, members: Sequence[Sample], samples: Mapping[str, Sample], plan: Plan
+) -> Scaling:
     """One setting's entry; the first member has the fewest workers."""
     base = members[0]
     cell = base.planned.cell
-    assert isinstance(cell.load, ClosedLoop)
     return Scaling(
         server=cell.server,
         variant=cell.variant,
         scenario=cell.scenario,
-        load=cell.load,
+        load=load,
         base=cell.key,
         points=tuple(_point(member, base, samples, plan) for member in members),
     )

@@ -7,7 +7,7 @@ from asgi_bench.analysis.document import Reached
 from asgi_bench.analysis.intervals import half_width, paired_ratio
 from asgi_bench.analysis.pacing import is_look, is_time_up, round_ends_s
 from asgi_bench.analysis.samples import Sample, reference_pairs, samples_of
-from asgi_bench.model import ClosedLoop, Plan, Trial
+from asgi_bench.model import Plan, Trial
 
 
 def is_enough(plan: Plan, rounds: int, trials: Sequence[Trial]) -> bool:
@@ -36,7 +36,7 @@ def ratio_half_widths(samples: Mapping[str, Sample], plan: Plan) -> dict[str, fl
     """
     widths: dict[str, float | None] = {}
     for key, sample in samples.items():
-        if not sample.is_sound or not isinstance(sample.planned.cell.load, ClosedLoop):
+        if not sample.is_sound or not sample.planned.cell.load.is_closed:
             continue
         paired = reference_pairs(sample, samples, plan, lambda trial: trial.throughput_rps)
         if paired is not None and paired[0] != key:

@@ -30,9 +30,7 @@ from asgi_bench.model import (
     GENERATOR_LAG,
     RESPONSE_TIME,
     TIME_NAMES,
-    OpenLoop,
     Plan,
-    RateSweep,
     Run,
     RunHeader,
     Trial,
@@ -63,8 +61,8 @@ def survey(run: Run) -> Survey:
     """The report with what it rests on, for whoever draws or exports it; raises as `summarize`."""
     samples = sample_cells(run)
     plan = run.header.plan
-    sweeps = [s for s in samples.values() if isinstance(s.planned.cell.load, RateSweep)]
-    others = [s for s in samples.values() if not isinstance(s.planned.cell.load, RateSweep)]
+    sweeps = [s for s in samples.values() if s.planned.cell.load.is_sweep]
+    others = [s for s in samples.values() if not s.planned.cell.load.is_sweep]
     times = {s.planned.cell.key: _histogram(s, RESPONSE_TIME) for s in others}
     ranking = rank_cells(others, looked=is_looked(plan))
     cells = (_cell(s, samples, plan, times[s.planned.cell.key]) for s in others)
@@ -156,7 +154,7 @@ def _ranked(cell: CellReport, ranking: Ranking) -> CellReport:
 def _offered_rps(sample: Sample) -> float | None:
     """The rate of an open loop; a share of the cell's own throughput is what it came to."""
     load = sample.planned.cell.load
-    if not isinstance(load, OpenLoop):
+    if not load.has_one_rate:
         return None
     if load.rate_rps is not None:
         return load.rate_rps

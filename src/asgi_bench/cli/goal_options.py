@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from asgi_bench.errors import UsageError
-from asgi_bench.model import ClosedLoop, Goal, Plan
+from asgi_bench.model import Goal, Plan
 from asgi_bench.quantities import parse_duration, parse_share
 
 Budget = Annotated[
@@ -60,7 +60,7 @@ def check_goal(plan: Plan) -> None:
     if plan.goal is None or plan.goal.precision is None:
         return
     for planned in plan.cells:
-        is_closed = isinstance(planned.cell.load, ClosedLoop)
+        is_closed = planned.cell.load.is_closed
         if is_closed and planned.skip_reason is None and planned.cell.setting != plan.reference:
             return
     raise UsageError(

@@ -8,7 +8,7 @@ from asgi_bench.analysis.percentiles import Histogram, merge_histograms
 from asgi_bench.analysis.sweeps import is_trial_overloaded, taken_slices
 from asgi_bench.analysis.utilization import load_occupied_share, server_busy_share
 from asgi_bench.calibration import Calibration
-from asgi_bench.model import GENERATOR_LAG, RESPONSE_TIME, Cell, Plan, RateSweep, Trial
+from asgi_bench.model import GENERATOR_LAG, RESPONSE_TIME, Cell, Plan, Trial
 
 
 class Evidence(msgspec.Struct, frozen=True, dict=True):
@@ -34,7 +34,7 @@ class Evidence(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def response(self) -> Histogram | None:
         """The response times; of a sweep those of the rates that the server could take."""
-        if not isinstance(self.cell.load, RateSweep):
+        if not self.cell.load.is_sweep:
             return merge_histograms([self.trial.times_hdr.get(RESPONSE_TIME)])
         taken = taken_slices(self.trial.slices)
         return merge_histograms(step.times_hdr.get(RESPONSE_TIME) for step in taken)

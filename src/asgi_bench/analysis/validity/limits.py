@@ -8,7 +8,7 @@ from asgi_bench.analysis.utilization import is_throttled, load_capacity_cpus, lo
 from asgi_bench.analysis.validity.answers import is_credited
 from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.analysis.validity.users import unhurried
-from asgi_bench.model import ClosedLoop, OpenLoop, RateSweep, Reason
+from asgi_bench.model import Reason
 
 # Share of the CPU time a side may use above which it is the limit. The rest goes to clock reads
 # and to the edges of slices.
@@ -18,7 +18,7 @@ BUSY_SHARE = 0.9
 def closed_loop_limit(seen: Evidence) -> Reason | None:
     """Which side of a closed loop was the limit: a figure of the server has the server at it."""
     # Who was busy says nothing where the server didn't do the work.
-    if not isinstance(seen.cell.load, ClosedLoop) or not is_credited(seen.trial):
+    if not seen.cell.load.is_closed or not is_credited(seen.trial):
         return None
     found = _busy(seen)
     # Locust's own clients are others than the one that was calibrated.
@@ -68,7 +68,7 @@ def _busy(seen: Evidence) -> Reason | None:
 
 def little_to_spare(seen: Evidence) -> Reason | None:
     """A schedule that was kept by a generator near its own limit, by what it really used."""
-    if not isinstance(seen.cell.load, OpenLoop):
+    if not seen.cell.load.has_one_rate:
         return None
     share = load_cpu_share(seen.trial, seen.plan)
     if share is None or share <= CEILING_SHARE or seen.is_overloaded:
@@ -102,7 +102,7 @@ def open_limit(seen: Evidence) -> Reason | None:
         return None
     if server_share >= BUSY_SHARE or load_share < BUSY_SHARE:
         return None
-    is_sweep = isinstance(seen.cell.load, RateSweep)
+    is_sweep = seen.cell.load.is_sweep
     what = "at the highest rates the load" if is_sweep else "the load"
     return Reason(
         code="generator-bound",

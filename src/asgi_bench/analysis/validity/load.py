@@ -5,7 +5,7 @@ from asgi_bench.analysis.sweeps import open_figures, rate_ratio
 from asgi_bench.analysis.utilization import is_cpu_known, is_throttled
 from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.analysis.validity.limits import open_limit
-from asgi_bench.model import Cell, ClosedLoop, OpenLoop, Reason, Slice, Trial
+from asgi_bench.model import Cell, Reason, Slice, Trial
 
 # A request sent this late would not be noticed beside what a virtual CPU itself adds.
 HARMLESS_LAG_S = 150e-6
@@ -35,7 +35,7 @@ def accounted(seen: Evidence) -> Reason | None:
     if not known:
         return None
     share = sum(share * duration_s for share, duration_s in known) / sum(s for _, s in known)
-    if isinstance(cell.load, ClosedLoop):
+    if cell.load.is_closed:
         if share >= LEAST_ACCOUNTED_SHARE:
             return None
         return Reason(
@@ -119,7 +119,7 @@ def reconnects(seen: Evidence) -> Reason | None:
 
 def _share_of_time(trial: Trial, cell: Cell, connect_s: float) -> str:
     """Where that time is counted."""
-    if not isinstance(cell.load, ClosedLoop):
+    if not cell.load.is_closed:
         return ", and a request that found none open waited for it"
     share = connect_s / (trial.duration_s * cell.load.connections)
     return f", {share:.0%} of the connections' time: throughput bears that, response times don't"
@@ -131,7 +131,7 @@ def generator_lag(seen: Evidence) -> Reason | None:
     Requests that were late are counted: a percentile of few requests is an accident, and a schedule
     of a second has too few for a p99.
     """
-    if isinstance(seen.cell.load, ClosedLoop) or seen.lag is None or seen.response is None:
+    if seen.cell.load.is_closed or seen.lag is None or seen.response is None:
         return None
     lag, response_s = seen.lag, quantile_s(seen.response, 0.5)
     if response_s is None:
@@ -158,7 +158,7 @@ def rate_kept(seen: Evidence) -> Reason | None:
     """A schedule that was not kept: by the server's doing, or by the generator's."""
     kept = rate_ratio(open_figures(seen.trial.slices))
     # Where requests piled up at the generator, `open_limit` says so.
-    if kept is None or not isinstance(seen.cell.load, OpenLoop):
+    if kept is None or not seen.cell.load.has_one_rate:
         return None
     late_s = (quantile_s(seen.lag, 0.5) if seen.lag else None) or 0.0
     response_s = (quantile_s(seen.response, 0.5) if seen.response else None) or 0.0
