@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from asgi_bench.model import ClosedLoop, Load, Objective, OpenLoop, RateSweep
 from asgi_bench.reporting.wording import (
     latency_words,
-    load_kind,
     load_words,
     machine_words,
     objective_words,
@@ -111,7 +110,7 @@ def test_objective_in_words() -> None:
 def test_kinds_of_load_in_words() -> None:
     """Each kind has a word of its own, and its rate or count."""
     loads = (ClosedLoop(8), OpenLoop(500), RateSweep((0.2, 0.9)))
-    assert [load_kind(load) for load in loads] == ["closed loop", "open loop", "sweep"]
+    assert [load.kind for load in loads] == ["closed loop", "open loop", "sweep"]
     assert [offered_words(load) for load in loads] == [
         "8 connections",
         "500 requests/s",

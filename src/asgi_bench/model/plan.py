@@ -39,9 +39,14 @@ class AnyLoad(msgspec.Struct, frozen=True, tag_field="loop"):
         return None
 
     @property
+    def rate_share(self) -> float | None:
+        """The same as a share of the cell's own throughput."""
+        return None
+
+    @property
     def is_relative(self) -> bool:
         """Whether rates are shares of what the cell itself reaches."""
-        return False
+        return self.rate_share is not None or bool(self.shares)
 
     @property
     def arrivals(self) -> Arrivals:
@@ -111,11 +116,6 @@ class OpenLoop(AnyLoad, frozen=True, tag="open"):
             return f"r{self.rate_share * 100:.12g}%"
         return f"r{self.rate_rps:.12g}"
 
-    @property
-    def is_relative(self) -> bool:
-        """Whether the rate is a share of what the cell itself reaches."""
-        return self.rate_share is not None
-
     def rate_of(self, ceiling_rps: float) -> float:
         """The rate, of a cell whose own throughput is this."""
         return self.rate_rps or ceiling_rps * (self.rate_share or 1.0)
@@ -142,11 +142,6 @@ class RateSweep(AnyLoad, frozen=True, tag="sweep"):
     def key(self) -> str:
         """The last part of a cell's key."""
         return "sweep"
-
-    @property
-    def is_relative(self) -> bool:
-        """Its rates always are."""
-        return True
 
 
 Load: TypeAlias = ClosedLoop | OpenLoop | RateSweep

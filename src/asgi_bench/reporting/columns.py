@@ -6,14 +6,13 @@ from typing import Any, Literal, NamedTuple
 
 from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.estimates import Ratio
-from asgi_bench.model import ClosedLoop, Load, OpenLoop, RateSweep
+from asgi_bench.model import Load
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.document import Head, Mark, Row, Table, Tone
 from asgi_bench.reporting.wording import (
     OVERLOADED,
     TONES,
     latency_words,
-    load_kind,
     objective_words,
     plain,
     verdict_word,
@@ -52,9 +51,9 @@ def table_of(columns: Sequence[Column], entries: Iterable[Any], caption: str = "
 
 def columns_of(load: Load) -> tuple[Column, ...]:
     """The columns of a table of cells under a load: first their place, last their verdict."""
-    if isinstance(load, ClosedLoop):
+    if load.is_closed:
         return (*IDENTITY, *_CLOSED, *VERDICT)
-    if isinstance(load, RateSweep):
+    if load.is_sweep:
         shares = [share for share in sorted(load.shares) if share < 1][-SHOWN_SHARES:]
         curve = (
             Column("p99 at" if share == shares[0] else "", _share(share), partial(_p99_at, share))
@@ -67,14 +66,14 @@ def columns_of(load: Load) -> tuple[Column, ...]:
 
 def column_notes(loads: Iterable[Load], reference: str | None) -> tuple[str, ...]:
     """What the columns mean under these loads, for under the tables."""
-    kinds = {type(load): load for load in loads}
+    kinds = {load.kind: load for load in loads}
     notes = [
         "w: worker processes. ±: 95% interval over rounds with fresh processes, each by itself."
     ]
     for load in kinds.values():
-        loop = f"{load_kind(load).capitalize()}. " if len(kinds) > 1 else ""
+        loop = f"{load.kind.capitalize()}. " if len(kinds) > 1 else ""
         notes.append(loop + " ".join(_sentences(load, reference)))
-    if not kinds.keys() <= {RateSweep}:
+    if not all(load.is_sweep for load in kinds.values()):
         notes.append(
             "CPU: time of the server's process tree per request, over all requests; of processes "
             "that came or went meanwhile too."
@@ -85,11 +84,11 @@ def column_notes(loads: Iterable[Load], reference: str | None) -> tuple[str, ...
 def _sentences(load: Load, reference: str | None) -> Iterator[str]:
     """What the columns of one kind of load mean."""
     times = latency_words(load)
-    if isinstance(load, ClosedLoop):
+    if load.is_closed:
         yield f"p50, p99: {times}."
         if reference is not None:
             yield f"Ratio: over that of {plain(reference)} in the same rounds."
-    elif isinstance(load, OpenLoop):
+    elif load.has_one_rate:
         yield "Ranked by p50. Kept: requests sent before the schedule's end, of those due."
         yield f"p50, p99, p99.9: {times}; service: from the sending."
         yield "Lag: the p99 of what the load generator itself was late."

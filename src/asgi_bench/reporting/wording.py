@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from asgi_bench.analysis.cell_report import CellReport, SweepReport
-from asgi_bench.model import CPU_LIMIT, ClosedLoop, Load, Machine, Objective, RateSweep
+from asgi_bench.model import CPU_LIMIT, Load, Machine, Objective
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.document import Tone
 
@@ -49,16 +49,9 @@ def shortened(text: str, letters: int) -> str:
     return text if len(text) <= letters else f"{text[: letters - 1].rstrip()}…"
 
 
-def load_kind(load: Load) -> str:
-    """How requests are offered, in a word or two."""
-    if isinstance(load, ClosedLoop):
-        return "closed loop"
-    return "sweep" if isinstance(load, RateSweep) else "open loop"
-
-
 def load_words(load: Load) -> str:
     """How requests are offered: `closed loop, 64 connections`."""
-    if isinstance(load, ClosedLoop):
+    if load.is_closed:
         return f"closed loop, {offered_words(load)}"
     arrivals = "Poisson" if load.arrivals == "poisson" else "evenly spaced"
     return f"open loop, {offered_words(load)}, {arrivals}, up to {load.connections} connections"
@@ -66,10 +59,10 @@ def load_words(load: Load) -> str:
 
 def offered_words(load: Load) -> str:
     """The rate of an open loop: `500 requests/s`, `50% of each server's own throughput`."""
-    if isinstance(load, RateSweep):
+    if load.is_sweep:
         low, high = (numbers.percent(share) for share in (min(load.shares), max(load.shares)))
         return f"sweep from {low}% to {high}% of each server's own throughput"
-    if isinstance(load, ClosedLoop):
+    if load.is_closed:
         return f"{load.connections} connection{'' if load.connections == 1 else 's'}"
     if load.rate_share is not None:
         return f"{numbers.percent(load.rate_share)}% of each server's own throughput"
@@ -78,7 +71,7 @@ def offered_words(load: Load) -> str:
 
 def latency_words(load: Load) -> str:
     """What the percentiles are, in a few words: at saturation they follow from the throughput."""
-    if isinstance(load, ClosedLoop):
+    if load.is_closed:
         return "response time at saturation"
     return "response time from the intended moment"
 

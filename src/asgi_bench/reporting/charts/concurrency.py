@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from asgi_bench.analysis.cell_report import CellReport
-from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.panels import (
@@ -144,7 +143,7 @@ def _end_label(course: Course) -> EndLabel:
 
 def _is_shown(cell: CellReport) -> bool:
     """Whether a cell is a point of this chart."""
-    return isinstance(cell.load, ClosedLoop) and cell.throughput_rps.value is not None
+    return cell.load.is_closed and cell.throughput_rps.value is not None
 
 
 def _is_sound(cell: CellReport) -> bool:

@@ -13,7 +13,7 @@ from asgi_bench.analysis.percentiles import TailCurve, tail_curve
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError
-from asgi_bench.model import ClosedLoop, Run
+from asgi_bench.model import Run
 from asgi_bench.reporting.charts.bars import MEASURES, bar_notes, draw_bars
 from asgi_bench.reporting.charts.bars import Chart as BarChart
 from asgi_bench.reporting.charts.concurrency import (
@@ -147,7 +147,7 @@ def _charts(
     styles = assign_styles(report.everything)
     groups = group_cells(report.cells)
     for group in groups:
-        if isinstance(group.load, ClosedLoop):
+        if group.load.is_closed:
             yield from _closed_charts(report, group, curves, styles)
             yield _chart("strip", group, partial(_strip, report, group, samples, styles))
         else:
@@ -231,7 +231,7 @@ def _workers(report: Report, group: Group[CellReport], styles: Styles) -> Drawn:
 
 def _concurrency(report: Report, groups: list[Group[CellReport]], styles: Styles) -> Drawn:
     """The chart over all connection counts of one scenario."""
-    closed = [group for group in groups if isinstance(group.load, ClosedLoop)]
+    closed = [group for group in groups if group.load.is_closed]
     cells = [cell for group in closed for cell in group.cells]
     words = _words(
         report,

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.analysis.percentiles import TailCurve
-from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.palette import Style, Styles
 from asgi_bench.reporting.charts.panels import (
@@ -89,7 +88,7 @@ def draw_latency(
 def latency_notes(group: Group[CellReport], curves: Collection[str]) -> Iterator[str]:
     """For the latency chart; `curves` are the keys of the cells with a line."""
     words = latency_words(group.load)
-    if isinstance(group.load, ClosedLoop):
+    if group.load.is_closed:
         # N connections that always wait: the mean is N / throughput (Little's law).
         words += ", where it mirrors throughput"
     yield words

@@ -11,7 +11,7 @@ from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.estimates import Interval, Ratio
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey
-from asgi_bench.model import ClosedLoop, Trial
+from asgi_bench.model import Trial
 
 
 class Document(NamedTuple):
@@ -70,7 +70,7 @@ def cell_figures(cell: CellReport | SweepReport) -> tuple[Figure, ...]:
 
 
 def _of_cell(cell: CellReport) -> Iterator[Figure]:
-    if isinstance(cell.load, ClosedLoop):
+    if cell.load.is_closed:
         yield from _figure(THROUGHPUT, cell.throughput_rps)
         if cell.throughput_ratio is not None and cell.throughput_ratio.reference != cell.cell:
             yield from _figure(RATIO, cell.throughput_ratio)

@@ -14,7 +14,7 @@ from asgi_bench.analysis.metrics import response_time_p50_s, server_cpu_s_per_re
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Cell, ClosedLoop, OpenLoop, Trial
+from asgi_bench.model import Cell, Trial
 from asgi_bench.reporting.exports.figures import Document, usable_trials
 from asgi_bench.reporting.wording import plain
 
@@ -48,14 +48,11 @@ def pyperf(surveyed: Survey) -> tuple[Document, ...]:
 
 def _measures(sample: Sample) -> Mapping[str, Callable[[Trial], float | None]]:
     """What is measured of one trial, by its name: all in seconds."""
-    match sample.planned.cell.load:
-        case ClosedLoop():
-            return {"server CPU": server_cpu_s_per_request, "time per answer": _s_per_answer}
-        case OpenLoop():
-            return {
-                "server CPU": server_cpu_s_per_request,
-                "response time p50": response_time_p50_s,
-            }
+    load = sample.planned.cell.load
+    if load.is_closed:
+        return {"server CPU": server_cpu_s_per_request, "time per answer": _s_per_answer}
+    if load.has_one_rate:
+        return {"server CPU": server_cpu_s_per_request, "response time p50": response_time_p50_s}
     return {}
 
 

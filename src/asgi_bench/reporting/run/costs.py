@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from asgi_bench.analysis.cell_report import CellReport
-from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import IDENTITY, VERDICT, Column, heads
 from asgi_bench.reporting.document import Notes, Section, Table
@@ -30,12 +29,12 @@ def cost_tables(groups: Sequence[AnyGroup]) -> tuple[Table, ...]:
     What a process costs whatever its load stands with the closed loops alone, where there are
     any: theirs are the same processes.
     """
-    has_closed = any(isinstance(group.load, ClosedLoop) for group in groups)
+    has_closed = any(group.load.is_closed for group in groups)
     tables = []
     for group in groups:
         cells = [cell for cell in group.cells if isinstance(cell, CellReport)]
         columns: tuple[Column, ...] = _OF_LOAD
-        if isinstance(group.load, ClosedLoop):
+        if group.load.is_closed:
             columns = (*_OF_LOAD, *_OF_PROCESS)
         elif not has_closed:
             columns = (*_OF_LOAD, _LOADED, *_OF_PROCESS)

@@ -8,7 +8,6 @@ from asgi_bench.analysis.document import Comparison, Report
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.metrics import ranking_metric
 from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS
-from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.ab.advice import advice
 from asgi_bench.reporting.document import Headline, Mark
@@ -41,7 +40,7 @@ def headlines(source: Source) -> tuple[Headline, ...]:
     """
     report = source.report
     parts = [(group, section) for group in report_groups(report) for section in group.sections]
-    parts.sort(key=lambda part: (not part[1].ranked, not isinstance(part[0].load, ClosedLoop)))
+    parts.sort(key=lambda part: (not part[1].ranked, not part[0].load.is_closed))
     found = tuple(_headline(report, group, section) for group, section in parts)
     return (*_ab_headline(source), *found) or (NOTHING,)
 
@@ -106,7 +105,7 @@ def _sentence(cells: Sequence[CellReport], pairs: Pairs) -> str:
         return f"{_listed([cell_name(cell) for cell in leaders])} share the first place"
     if unproven:
         return f"{cell_name(first)} came first"
-    does = "is the fastest" if isinstance(first.load, ClosedLoop) else _answers_soonest(first)
+    does = "is the fastest" if first.load.is_closed else _answers_soonest(first)
     return f"{cell_name(first)} {does}"
 
 
@@ -179,7 +178,7 @@ def _next(first: CellReport, follower: CellReport, pairs: Pairs) -> str:
 
 def _figure(cell: CellReport) -> str:
     """What ranks it, and the ratio to the reference where it has one."""
-    if not isinstance(cell.load, ClosedLoop):
+    if not cell.load.is_closed:
         times = cell.response_time_s
         return f"p50 {numbers.milliseconds(times.p50)} ms, p99 {numbers.milliseconds(times.p99)} ms"
     text = f"{numbers.rate(cell.throughput_rps.value)} requests/s"

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from asgi_bench.analysis.cell_report import CellReport, RequestReport, SweepReport
-from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import IDENTITY, VERDICT, Column, heads
 from asgi_bench.reporting.document import Notes, Section, Table
@@ -67,7 +66,7 @@ def request_table(group: AnyGroup) -> Table:
 
 def _table(group: Group[CellReport]) -> Table:
     """A group's percentiles of response times, as far as there are samples for them."""
-    service = () if isinstance(group.load, ClosedLoop) else _SERVICE
+    service = () if group.load.is_closed else _SERVICE
     columns = (*IDENTITY[1:], *_PERCENTILES, *service, VERDICT[-1])
     words = f"{latency_words(group.load)}, ms · {caption(group)}"
     sections = (section.cells for section in group.sections)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from asgi_bench.analysis.cell_report import CellReport, SweepReport
-from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting.columns import IDENTITY, column_notes, columns_of, heads
 from asgi_bench.reporting.document import (
     Aside,
@@ -88,7 +87,7 @@ def _is_leader(cell: CellReport | SweepReport, section: CellSection[Any]) -> boo
 
 def _bar(cell: CellReport | SweepReport) -> Bar | None:
     """The throughput ratio of a closed loop: an open one sets the throughput itself."""
-    if not isinstance(cell, CellReport) or not isinstance(cell.load, ClosedLoop):
+    if not isinstance(cell, CellReport) or not cell.load.is_closed:
         return None
     ratio = cell.throughput_ratio
     if ratio is None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.analysis.metrics import FIGURES
 from asgi_bench.analysis.samples import Sample, reference_pairs
-from asgi_bench.model import ClosedLoop, Plan
+from asgi_bench.model import Plan
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.document import Head, Section, Table, Text
 from asgi_bench.reporting.groups import Group, group_cells
@@ -45,8 +45,7 @@ def round_ratios(samples: Mapping[str, Sample], plan: Plan) -> dict[str, dict[in
     return {
         key: ratios
         for key, sample in samples.items()
-        if isinstance(sample.planned.cell.load, ClosedLoop)
-        and (ratios := _ratios(sample, samples, plan))
+        if sample.planned.cell.load.is_closed and (ratios := _ratios(sample, samples, plan))
     }
 
 
