@@ -141,7 +141,7 @@ def _reads_none(what: str) -> Any:
             marks=_reads_none("settings for Locust in ~/.locust.conf, locust.conf or variables"),
         ),
         pytest.param(
-            {"GEVENT_LOOP": "nonsense", "PYTHONTRACEMALLOC": "25"},
+            {"GEVENT_LOOP": "nonsense", "PYTHONMALLOC": "debug"},
             marks=[
                 _reads_none("variables that set gevent up, or Python's debugging"),
                 pytest.mark.slow,
