@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.machine.lifeline import MARK_NAME
+from asgi_bench.machine.reaper import MARK_NAME
 from asgi_bench.serving.environments import VALUES_TOLD, recorded_variables, server_environment
 
 NAMES = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", min_size=1, max_size=12)

@@ -273,7 +273,7 @@ def test_an_interrupted_start_leaves_nothing(
         raise KeyboardInterrupt
 
     server = make_server("ignores-term")
-    make_server("ignores-term").start()  # The guardian runs now.
+    make_server("ignores-term").start()  # The reaper runs now.
     monkeypatch.setattr(subprocess, "Popen", interrupted)
     with pytest.warns(ResourceWarning):
         with pytest.raises(KeyboardInterrupt):
@@ -339,7 +339,7 @@ sys.stdin.read()
 @pytest.mark.parametrize(
     ("number", "modes"),
     [
-        # The guardian gives three seconds to those that ignore SIGTERM.
+        # The reaper gives three seconds to those that ignore SIGTERM.
         (signal.SIGKILL, ("two-workers", "daemon", "ignores-term")),
         (signal.SIGTERM, ("two-workers",)),
         (None, ("two-workers", "good")),
@@ -365,7 +365,7 @@ def test_servers_end_with_a_harness_that_just_vanishes(
         else:
             # To the whole group, as a terminal or a job runner does.
             os.killpg(run.pid, number)
-    # None of these needs the guardian's patience: servers that have ended must not seem to live.
+    # None of these needs the reaper's patience: servers that have ended must not seem to live.
     assert time.monotonic() - start < 3
     eventually(lambda: not any(process_entry(pid) for _, *pids in lines for pid in pids))
     assert not any(listening_inodes(Endpoint.local(port)) for port, *_ in lines)

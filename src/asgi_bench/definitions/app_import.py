@@ -9,7 +9,7 @@ from typing import Any
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.errors import UsageError
 from asgi_bench.log_reasons import reason_in
-from asgi_bench.machine.errands import run_errand
+from asgi_bench.machine.commands import run_command
 
 SCRIPT = Path(__file__).with_name("import_script.py")
 STYLES = ("asgi2", "asgi3")
@@ -65,7 +65,7 @@ def _ask(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float) -> 
         argv = [python, "-c", SCRIPT.read_text(encoding="utf-8"), own.target, str(result), kind]
         with output.open("wb") as printed:
             try:
-                code = run_errand(
+                code = run_command(
                     argv, output=printed, env=env, timeout_s=timeout_s, folder=own.starts_in
                 )
             except OSError as fault:

@@ -34,8 +34,8 @@ from asgi_bench.load.messages import (
 )
 from asgi_bench.log_reasons import reason_in
 from asgi_bench.machine.bounded_log import BoundedLog
-from asgi_bench.machine.lifeline import LIFELINE, MARK_NAME, kill_marked
 from asgi_bench.machine.processes import process_table
+from asgi_bench.machine.reaper import MARK_NAME, REAPER, kill_marked
 from asgi_bench.model import (
     HOST,
     Client,
@@ -131,14 +131,14 @@ class LoadProcess:
         self._env = dict(env or {})
         self._is_users_own = is_users_own
         self._is_asked = False
-        self._mark = LIFELINE.new_mark()
+        self._mark = REAPER.new_mark()
         # What a locustfile has set; known when the process has ended.
         self.exit_code: int | None = None
         self.pids: tuple[int, ...] = ()
         self.cpus: tuple[int, ...] = ()
 
     def __enter__(self) -> Self:
-        LIFELINE.prepare()
+        REAPER.prepare()
         ours, theirs = socket.socketpair()
         self._control = ours
         argv = [sys.executable, "-m", "locust", *self._arguments]
@@ -157,7 +157,7 @@ class LoadProcess:
                 # Its own group: Ctrl-C reaches the harness alone, which ends it in order.
                 process_group=0,
             )
-        LIFELINE.protect(self._process.pid)
+        REAPER.protect(self._process.pid)
         return self
 
     def __exit__(
@@ -225,7 +225,7 @@ class LoadProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
         # A locustfile may start browsers and stubs, in sessions of their own.
         kill_marked(self._mark)
-        LIFELINE.release(self._process.pid)
+        REAPER.release(self._process.pid)
         self._note_exit()
         self._control.close()
         self._log.close()

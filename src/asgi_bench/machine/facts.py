@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from asgi_bench.machine.affinity import allowed_cpus, cores, format_cpus
-from asgi_bench.machine.cgroups import SYS, cpu_quota, group_folders, quota_folders
+from asgi_bench.machine.limits import SYS, cpu_quota, group_folders, quota_folders
 from asgi_bench.machine.processes import PROC
 from asgi_bench.model import CPU_LIMIT
 

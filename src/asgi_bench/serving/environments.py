@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from asgi_bench.machine.lifeline import MARK_NAME
+from asgi_bench.machine.reaper import MARK_NAME
 
 # Read by servers in place of flags: they would change what is measured without a trace in argv.
 _SETTINGS = (

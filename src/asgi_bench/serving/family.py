@@ -8,7 +8,6 @@ import signal
 import time
 from typing import NamedTuple
 
-from asgi_bench.machine.lifeline import MARK_NAME
 from asgi_bench.machine.processes import (
     ProcessTable,
     newest_task,
@@ -16,6 +15,7 @@ from asgi_bench.machine.processes import (
     process_table,
     tree_pids,
 )
+from asgi_bench.machine.reaper import MARK_NAME
 
 _KILL_POLL_S = 0.01
 

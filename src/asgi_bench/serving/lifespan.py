@@ -11,7 +11,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from asgi_bench.machine.errands import run_errand
+from asgi_bench.machine.commands import run_command
 from asgi_bench.model import PlannedCell
 from asgi_bench.serving.environments import server_environment
 
@@ -43,7 +43,7 @@ def _ask(
         source = SCRIPT.read_text(encoding="utf-8")
         with Path(folder, "output").open("wb") as printed:
             try:
-                run_errand(
+                run_command(
                     [python, "-c", source, app, str(result), str(patience_s)],
                     output=printed,
                     env=server_environment(dict(env), ""),

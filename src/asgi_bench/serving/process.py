@@ -12,8 +12,8 @@ import msgspec
 
 from asgi_bench.log_reasons import Rank, reason_in
 from asgi_bench.machine.bounded_log import BoundedLog
-from asgi_bench.machine.lifeline import LIFELINE
 from asgi_bench.machine.processes import ProcessTable, process_name, process_table
+from asgi_bench.machine.reaper import REAPER
 from asgi_bench.machine.sockets import listening_inodes
 from asgi_bench.model import (
     Endpoint,
@@ -60,7 +60,7 @@ class ServerProcess:
         self.endpoint = endpoint
         self.log = BoundedLog(log_path)
         self.started_s: float | None = None
-        self._mark = LIFELINE.new_mark()
+        self._mark = REAPER.new_mark()
         self._family = Family(self._mark)
         self._popens: list[subprocess.Popen[bytes]] = []
         self._stop_requested_s: float | None = None
@@ -141,7 +141,7 @@ class ServerProcess:
             taken = listeners_left(self.endpoint)
         if taken:
             raise ServerFault(f"{self.endpoint.label} is taken by {describe_holder(taken)}")
-        LIFELINE.prepare()
+        REAPER.prepare()
         try:
             self._start()
         except BaseException:
@@ -180,7 +180,7 @@ class ServerProcess:
             raise ServerFault(f"can't start {argv[0]}: {error}") from error
         self._popens.append(popen)
         self._family.roots.append(popen.pid)
-        LIFELINE.protect(self._family.roots[0])
+        REAPER.protect(self._family.roots[0])
 
     def request_stop(self, *, roots_only: bool = False) -> None:
         """Ask all processes to end (SIGTERM), or those alone that we started; returns at once."""
@@ -244,7 +244,7 @@ class ServerProcess:
             )
         for popen in self._popens:
             popen.wait()
-        LIFELINE.release(self._family.group)
+        REAPER.release(self._family.group)
         # The group's number may be another's from here on.
         self._family.close()
         left = listeners_left(self.endpoint) if self._popens else set()

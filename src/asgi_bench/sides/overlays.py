@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.errors import BenchError
-from asgi_bench.machine.errands import run_errand
+from asgi_bench.machine.commands import run_command
 from asgi_bench.sides.cache import cache_folder, forget_unused, leads_out, left_out, locked
 from asgi_bench.sides.environment_keys import Site, environment_key
 from asgi_bench.sides.given import Line
@@ -199,7 +199,7 @@ def _run(argv: Sequence[str], what: str) -> None:
         BenchError: it failed or took too long.
     """
     with tempfile.TemporaryFile() as output:
-        code = run_errand(argv, output=output, env=_environment(), timeout_s=BUILD_TIMEOUT_S)
+        code = run_command(argv, output=output, env=_environment(), timeout_s=BUILD_TIMEOUT_S)
         output.seek(0)
         said = output.read().decode(errors="replace").strip().splitlines()
     if code == 0:

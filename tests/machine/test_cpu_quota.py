@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from asgi_bench.machine.cgroups import CpuQuota, cpu_quota, quota_folders
+from asgi_bench.machine.limits import CpuQuota, cpu_quota, quota_folders
 
 V2_STAT = "usage_usec 99\nnr_periods 60\nnr_throttled 42\nthrottled_usec 2500000"
 V1_STAT = "nr_periods 60\nnr_throttled 42\nthrottled_time 2500000000"

@@ -1,4 +1,4 @@
-"""What we start must not outlive us, even if we are killed: the line to the guardian process."""
+"""What we start must not outlive us, even if we are killed: the line to the reaper process."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from asgi_bench.machine.processes import pids_with_environment
 # Marks every process that one we start leads to, wherever it moves.
 MARK_NAME = "ASGI_BENCH_SERVER"
 
-_SCRIPT = Path(__file__).with_name("guardian.py")
+_SCRIPT = Path(__file__).with_name("reaper_script.py")
 _EXIT_TIMEOUT_S = 10.0
 _KILL_TIMEOUT_S = 5.0
 _KILL_POLL_S = 0.01
 
 
-class Lifeline:
-    """One guardian for all that this process starts: there from the first to the last of them."""
+class Reaper:
+    """One reaper for all that this process starts: there from the first to the last of them."""
 
     def __init__(self) -> None:
         self._id = uuid.uuid4().hex
         self._count = 0
         self._groups: set[int] = set()
-        self._guardian: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def new_mark(self) -> str:
         """A value of MARK_NAME that nothing else we start carries."""
@@ -38,11 +38,11 @@ class Lifeline:
         return f"{self._id}.{self._count}"
 
     def prepare(self) -> None:
-        """Start the guardian if it doesn't run: before what it guards, not after."""
-        if self._guardian is not None and self._guardian.poll() is None:
+        """Start the reaper if it doesn't run: before what it guards, not after."""
+        if self._process is not None and self._process.poll() is None:
             return
         self.end()
-        self._guardian = subprocess.Popen(
+        self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(_SCRIPT), f"{MARK_NAME}={self._id}."],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -62,7 +62,7 @@ class Lifeline:
         self._tell(f"+{group}\n")
 
     def release(self, group: int | None) -> None:
-        """This process group has ended (None: it never began); the last one ends the guardian."""
+        """This process group has ended (None: it never began); the last one ends the reaper."""
         if group is not None:
             # Its number may soon be another's.
             self._groups.discard(group)
@@ -71,24 +71,24 @@ class Lifeline:
             self.end()
 
     def end(self) -> None:
-        """Let the guardian go: it ends what is still marked, and itself."""
+        """Let the reaper go: it ends what is still marked, and itself."""
         atexit.unregister(self.end)
-        guardian, self._guardian = self._guardian, None
-        if guardian is None or guardian.stdin is None:
+        reaper, self._process = self._process, None
+        if reaper is None or reaper.stdin is None:
             return
         with contextlib.suppress(BrokenPipeError):
-            guardian.stdin.close()
+            reaper.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            guardian.wait(_EXIT_TIMEOUT_S)
+            reaper.wait(_EXIT_TIMEOUT_S)
 
     def _tell(self, line: str) -> None:
-        if self._guardian is not None and self._guardian.stdin is not None:
+        if self._process is not None and self._process.stdin is not None:
             # Straight to the pipe: a write this short is whole or not at all.
             with contextlib.suppress(BrokenPipeError):
-                os.write(self._guardian.stdin.fileno(), line.encode())
+                os.write(self._process.stdin.fileno(), line.encode())
 
 
-LIFELINE = Lifeline()
+REAPER = Reaper()
 
 
 def kill_marked(mark: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from asgi_bench.machine.errands import run_errand
+from asgi_bench.machine.commands import run_command
 
 HELPERS = {
     "session": "Popen(['sleep', NAP], start_new_session=True)",
@@ -38,15 +38,15 @@ def run(code: str, folder: Path, timeout_s: float = 20.0) -> int | None:
     """Run some Python."""
     with (folder / "output").open("wb") as output:
         argv = [sys.executable, "-I", "-S", "-c", code]
-        return run_errand(argv, output=output, env=os.environ, timeout_s=timeout_s)
+        return run_command(argv, output=output, env=os.environ, timeout_s=timeout_s)
 
 
 @pytest.mark.parametrize(
     ("kind", "end", "code"),
     [(kind, "", 0) for kind in HELPERS] + [("daemon", "import time; time.sleep(60)", None)],
 )
-def test_nothing_outlives_an_errand(kind: str, end: str, code: int | None, tmp_path: Path) -> None:
-    """Helpers are killed, whatever they did to leave, and however the errand ended."""
+def test_nothing_outlives_a_command(kind: str, end: str, code: int | None, tmp_path: Path) -> None:
+    """Helpers are killed, whatever they did to leave, and however the command ended."""
     length = nap()
     begin = f"from subprocess import Popen; NAP = {length!r}; {HELPERS[kind]}"
     script = f"{begin}; print('up', flush=True); {end}"
@@ -56,22 +56,22 @@ def test_nothing_outlives_an_errand(kind: str, end: str, code: int | None, tmp_p
 
 
 def test_other_children_of_ours_live_on(tmp_path: Path) -> None:
-    """What was started before an errand is no part of it."""
+    """What was started before a command is no part of it."""
     with subprocess.Popen(["sleep", "60"]) as other:
         assert run("", tmp_path) == 0
         assert other.poll() is None
         other.kill()
 
 
-def test_an_errand_dies_with_us(tmp_path: Path) -> None:
+def test_a_command_dies_with_us(tmp_path: Path) -> None:
     """A harness that is killed takes along what it awaits, helpers included."""
     length = nap()
-    errand = f"from subprocess import Popen; NAP = {length!r}; {HELPERS['session']}.wait()"
+    command = f"from subprocess import Popen; NAP = {length!r}; {HELPERS['session']}.wait()"
     script = (
         "import os, sys\n"
-        "from asgi_bench.machine.errands import run_errand\n"
-        f"argv = [sys.executable, '-c', {errand!r}]\n"
-        "run_errand(argv, output=sys.stdout.buffer, env=os.environ, timeout_s=60)\n"
+        "from asgi_bench.machine.commands import run_command\n"
+        f"argv = [sys.executable, '-c', {command!r}]\n"
+        "run_command(argv, output=sys.stdout.buffer, env=os.environ, timeout_s=60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL) as harness:
         deadline = time.monotonic() + 30
