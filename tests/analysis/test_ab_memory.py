@@ -3,7 +3,7 @@ import pytest
 
 from asgi_bench.analysis.ab_report import ab_report
 from asgi_bench.model import Role, Trial
-from asgi_bench.reporting.ab.text import render_ab_text
+from asgi_bench.reporting.documents import render_ab
 from tests.situation import Said, situation
 from tests.synthetic_sides import Edit, ab_run
 
@@ -31,7 +31,7 @@ def test_a_candidate_that_takes_more_memory_is_told(said: Said) -> None:
     """It is a finding with a row of its own; the verdict is on speed and cost alone."""
     report = ab_report(ab_run(0.0, edit=taking(candidate=3.0)))
     assert report.verdict == "pass"
-    text = render_ab_text(report)
+    text = render_ab(report, "text")
     assert "MiB" in next(line for line in text.splitlines() if line.startswith("memory "))
     said(text)
 

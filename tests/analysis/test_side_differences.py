@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from asgi_bench.analysis.ab_report import ab_report
 from asgi_bench.analysis.side_differences import side_differences
 from asgi_bench.model import Difference, Proof, Run, Setup
-from asgi_bench.reporting.ab.text import render_ab_text
+from asgi_bench.reporting.documents import render_ab
 from tests.situation import Said, situation
 from tests.synthetic_sides import CELL, ab_run
 
@@ -88,7 +88,7 @@ def proven(*, baseline: Proof | None = None, **candidate: object) -> Run:
 )
 def test_another_loop_under_the_same_flags_is_told(said: Said) -> None:
     """What the proofs found is compared, whatever both command lines say."""
-    said(render_ab_text(ab_report(proven(loop="rloop.loop.RLoop"))))
+    said(render_ab(ab_report(proven(loop="rloop.loop.RLoop")), "text"))
 
 
 @situation(
@@ -99,9 +99,9 @@ def test_another_loop_under_the_same_flags_is_told(said: Said) -> None:
 def test_other_options_of_the_sockets_are_told(said: Said) -> None:
     """Options of accepted sockets are compared one by one, of older proofs the one they have."""
     options = {"TCP_NODELAY": 0, "TCP_CONGESTION": "cubic"}
-    said(render_ab_text(ab_report(proven(socket_options=options))))
+    said(render_ab(ab_report(proven(socket_options=options)), "text"))
     old = Proof("uvicorn/default@baseline/w1", tcp_nodelay=True)
-    said(render_ab_text(ab_report(proven(baseline=old, tcp_nodelay=False))))
+    said(render_ab(ab_report(proven(baseline=old, tcp_nodelay=False)), "text"))
 
 
 @situation(
@@ -115,7 +115,7 @@ def test_a_variable_that_one_side_sets_by_itself_is_told(said: Said) -> None:
     report = ab_report(proven(variables=variables))
     (found,) = (one for one in report.differences if one.name == "API_TOKEN")
     assert (found.kind, found.baseline, found.candidate) == ("env", None, "set")
-    said(render_ab_text(report))
+    said(render_ab(report, "text"))
 
 
 @pytest.mark.parametrize("unproven", ["no answer", None])
@@ -156,7 +156,7 @@ def test_files_against_a_commit_are_told_as_such(said: Said) -> None:
     header = msgspec.structs.replace(run.header, plan=msgspec.structs.replace(plan, setups=sides))
     report = ab_report(msgspec.structs.replace(run, header=header))
     assert [one.kind for one in report.differences] == ["commit"]
-    said(render_ab_text(report))
+    said(render_ab(report, "text"))
 
 
 @situation(
@@ -184,7 +184,7 @@ def test_other_files_beside_the_app_are_told(said: Said) -> None:
         header = msgspec.structs.replace(
             run.header, plan=msgspec.structs.replace(plan, setups=sides)
         )
-        return render_ab_text(ab_report(msgspec.structs.replace(run, header=header)))
+        return render_ab(ab_report(msgspec.structs.replace(run, header=header)), "text")
 
     said(told(other))
     assert "module" not in told(msgspec.structs.replace(other, commit="abc"))

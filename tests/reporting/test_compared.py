@@ -5,8 +5,9 @@ from markdown_it import MarkdownIt
 from asgi_bench.analysis.comparison import Comparison
 from asgi_bench.analysis.surroundings import Change
 from asgi_bench.model import CellVerdict, Reason
-from asgi_bench.reporting.compared import render_compared_markdown, render_compared_text
-from asgi_bench.reporting.markdown_text import MOST_BYTES
+from asgi_bench.reporting.compared import compared_document
+from asgi_bench.reporting.render.post import MOST_BYTES, render_post
+from asgi_bench.reporting.render.terminal import render_terminal
 from tests.synthetic_ab import cell, failed_cell
 
 HOSTILE = "x</b><script>alert(1)</script> | `y` **b**"
@@ -33,7 +34,7 @@ def comparison(cells: list[CellVerdict], differences: int = 1, only: int = 0) ->
 def test_a_comparison_that_fits_is_whole() -> None:
     """All rows, differences and findings stand in it, and nothing is said to be cut."""
     cells = [cell("pass", f"uvicorn/v{number}/w1/hello/c64") for number in range(40)]
-    text = render_compared_markdown(comparison(cells, 20, 20))
+    text = render_post(compared_document(comparison(cells, 20, 20)))
     assert text.count("| uvicorn/v") == 80 and text.count("- package p") == 20
     assert text.count("in the base run alone") == 20
     assert "more" not in text.replace("or more matters", "") and "Cut" not in text
@@ -43,8 +44,8 @@ def test_the_worst_comes_first() -> None:
     """As in an A/B: what has to be looked at is not below what passed."""
     cells = [cell("pass", "a/default/w1/hello/c64"), cell("regression", "b/default/w1/hello/c64")]
     for text in (
-        render_compared_markdown(comparison(cells)),
-        render_compared_text(comparison(cells), width=200),
+        render_post(compared_document(comparison(cells))),
+        render_terminal(compared_document(comparison(cells)), width=200),
     ):
         assert text.index("b/default/w1") < text.index("a/default/w1")
 
@@ -54,11 +55,11 @@ def test_it_keeps_to_the_limit(count: int) -> None:
     """However many cells there are it can be posted, the worst rows in it, and the cut is said."""
     cells = [cell("pass", f"uvicorn/v{number}/w1/hello/c64") for number in range(count)]
     cells.append(cell("regression", "granian/default/w1/hello/c64", d=0.05))
-    text = render_compared_markdown(comparison(cells, count, count))
+    text = render_post(compared_document(comparison(cells, count, count)))
     assert len(text.encode()) <= MOST_BYTES
-    assert text.startswith("**regression**: granian/default/w1")
+    assert text.startswith("> [!CAUTION]\n> **regression**: granian/default/w1")
     assert "| granian/default/w1/hello/c64 |" in text
-    assert "more rows" in text and "*Cut, being too long" in text
+    assert "more rows\n" in text and "Cut, being too long" in text
 
 
 def test_long_reasons_keep_to_the_limit() -> None:
@@ -66,7 +67,7 @@ def test_long_reasons_keep_to_the_limit() -> None:
     log = "é" * 50_000
     cells = [failed_cell(log, f"uvicorn/v{number}/w1/hello/c64") for number in range(200)]
     found = comparison(cells)._replace(text=f"regression: {log}")
-    text = render_compared_markdown(found)
+    text = render_post(compared_document(found))
     assert len(text.encode()) <= MOST_BYTES
     assert "and " in text and "more" in text
 
@@ -78,6 +79,8 @@ def test_outside_text_stays_text() -> None:
         reasons=(Reason("side-failed", "invalid", None, None, HOSTILE),),
     )
     html = str(
-        MarkdownIt("commonmark").enable("table").render(render_compared_markdown(comparison([bad])))
+        MarkdownIt("commonmark")
+        .enable("table")
+        .render(render_post(compared_document(comparison([bad]))))
     )
     assert "<script" not in html and "<strong>b" not in html

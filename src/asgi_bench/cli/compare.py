@@ -13,7 +13,9 @@ from asgi_bench.cli.report import takes_color, terminal_width
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Machine, Run
 from asgi_bench.quantities import parse_share
-from asgi_bench.reporting.compared import render_compared_markdown, render_compared_text
+from asgi_bench.reporting.compared import compared_document
+from asgi_bench.reporting.render.post import render_post
+from asgi_bench.reporting.render.terminal import render_terminal
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import find_run
 from asgi_bench.store.runs import read_run
@@ -44,11 +46,12 @@ def compare(
             f"servers' ratios move with the machine; measure both on one, or --force"
         )
     found = compare_runs(*runs, min_change=least)
+    document = compared_document(found)
     if format == "markdown":
-        sys.stdout.write(render_compared_markdown(found))
+        sys.stdout.write(render_post(document))
     else:
-        text = render_compared_text(found, width=terminal_width(), color=takes_color())
-        sys.stdout.write(text)
+        text = render_terminal(document, width=terminal_width(), color=takes_color())
+        sys.stdout.write(f"{text}\n")
     print(plain(found.text))
     raise typer.Exit(exit_code_of(found.verdict, fail_on_undecided=fail_on_undecided))
 

@@ -16,6 +16,8 @@ MEDIA: tuple[Medium, ...] = ("terminal", "markdown", "page")
 # What a word means for the reader: a colour in a terminal, a badge on a page.
 Tone: TypeAlias = Literal["", "good", "warn", "bad", "info", "faint"]
 Align: TypeAlias = Literal["left", "right"]
+# The alerts of GitHub's Markdown; elsewhere they are quotes.
+Alert: TypeAlias = Literal["", "note", "tip", "important", "warning", "caution"]
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -86,6 +88,8 @@ class Table(msgspec.Struct, frozen=True, tag=True):
     """Above it, as a heading where there is no other; empty where the section's title is enough."""
     is_main: bool = False
     """Of those that the document is about: filters count their rows."""
+    at_once: int | None = None
+    """So many rows are seen at once in Markdown, which folds the others."""
 
 
 class Text(msgspec.Struct, frozen=True, tag=True):
@@ -93,6 +97,8 @@ class Text(msgspec.Struct, frozen=True, tag=True):
 
     words: Words
     tone: Tone = ""
+    alert: Alert = ""
+    """What Markdown shows it as, for what must not be overlooked in a comment."""
 
 
 class Notes(msgspec.Struct, frozen=True, tag=True):
@@ -117,6 +123,8 @@ class Items(msgspec.Struct, frozen=True, tag=True):
 
     items: tuple[Item, ...]
     title: str = ""
+    at_once: int | None = None
+    """So many are seen at once in Markdown, which folds the others."""
 
 
 class Command(msgspec.Struct, frozen=True, tag=True):

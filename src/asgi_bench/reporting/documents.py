@@ -14,10 +14,10 @@ import msgspec
 
 from asgi_bench.analysis.document import Report
 from asgi_bench.model import AbReport
-from asgi_bench.reporting.ab.markdown import render_ab_markdown
-from asgi_bench.reporting.ab.text import render_ab_text
+from asgi_bench.reporting.ab.document import ab_document
 from asgi_bench.reporting.delimited import render_csv
 from asgi_bench.reporting.render.markdown import render_markdown
+from asgi_bench.reporting.render.post import render_post
 from asgi_bench.reporting.render.terminal import WIDTH, render_terminal
 from asgi_bench.reporting.run.report import run_document
 from asgi_bench.reporting.run.source import Source
@@ -49,8 +49,8 @@ def render_ab(
 ) -> str:
     """A judged A/B in a format; `width` in columns and `color` are the terminal's, for text."""
     if format == "text":
-        return render_ab_text(report, width=width, color=color)
-    return render_ab_markdown(report)
+        return render_terminal(ab_document(report), width=width, color=color)
+    return render_post(ab_document(report))
 
 
 def render_json(report: Report) -> str:

@@ -1,1 +1,1 @@
-"""An A/B as text and as Markdown: one screen, the verdict first."""
+"""An A/B as a document: one screen, the verdict first."""

@@ -1,6 +1,6 @@
-"""What an A/B's table holds, the same as text and as Markdown."""
+"""What an A/B says: the rows of its tables, and its sentences."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from asgi_bench.analysis.block_effects import TOTALS
@@ -16,12 +16,23 @@ from asgi_bench.model import (
 )
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import Column
+from asgi_bench.reporting.document import Tone
 from asgi_bench.reporting.wording import plain
 
 # From the worst on, as the whole run is judged; what isn't gated comes last.
 VERDICTS = ("regression", "failed", "invalid", "undecided", "improvement", "pass")
 SHOWN_ONLY = "not gated"
 NO_STALLS = "no stalls seen"
+TONES: Mapping[str, Tone] = {
+    "regression": "bad",
+    "failed": "bad",
+    "invalid": "bad",
+    "undecided": "warn",
+    "improvement": "good",
+    "pass": "good",
+    SHOWN_ONLY: "faint",
+    NO_STALLS: "faint",
+}
 METRIC_NAMES: dict[GateMetric, str] = {
     "throughput_rps": "throughput",
     "server_cpu_s_per_request": "CPU per request",

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from asgi_bench.reporting.document import (
     Block,
     Cell,
@@ -65,15 +67,17 @@ def _parts(document: Document) -> Iterator[str]:
 def _block(block: Block) -> str:
     match block:
         case Text():
-            return _words(block.words)
+            return (
+                f"> [!{block.alert.upper()}]\n> {_words(block.words)}"
+                if block.alert
+                else _words(block.words)
+            )
         case Notes():
             return escape(" ".join(block.texts))
         case Table():
-            title = f"## {escape(block.caption)}\n\n" if block.caption else ""
-            return f"{title}{markdown_table(block)}"
+            return _table(block)
         case Items():
-            title = f"**{escape(block.title)}**\n\n" if block.title else ""
-            return title + "\n".join(_lines(block))
+            return _items(block)
         case Command() | Facts():
             return "\n".join(_lines(block))
         case Entry():
@@ -81,14 +85,39 @@ def _block(block: Block) -> str:
             lines = "\n".join(line for inner in block.blocks for line in _lines(inner))
             return f"{title}\n\n{lines}" if lines else title
         case Fold():
-            # Blank lines around it make Markdown of what is within.
-            body = "\n\n".join(map(_block, block.blocks))
-            summary = f"<summary>{escape(block.title)}</summary>"
-            return f"<details>\n{summary}\n\n{body}\n\n</details>"
+            return _folded(escape(block.title), "\n\n".join(map(_block, block.blocks)))
         case Preformatted():
             return "\n".join(f"    {line}".rstrip() for line in block.text.splitlines())
         case _:  # pages alone have it
             return ""
+
+
+def _table(table: Table) -> str:
+    """A table under its caption; the rows that aren't seen at once are folded."""
+    title = f"## {escape(table.caption)}\n\n" if table.caption else ""
+    seen = table.rows[: table.at_once]
+    rest = table.rows[len(seen) :]
+    text = f"{title}{markdown_table(replace(table, rows=seen))}"
+    return text + _more(len(rest), " rows", markdown_table(replace(table, rows=rest)))
+
+
+def _items(items: Items) -> str:
+    """A list under its title; the entries that aren't seen at once are folded."""
+    title = f"**{escape(items.title)}**\n\n" if items.title else ""
+    lines = list(_lines(items))
+    seen = lines[: items.at_once]
+    rest = lines[len(seen) :]
+    return title + "\n".join(seen) + _more(len(rest), "", "\n".join(rest))
+
+
+def _folded(title: str, body: str) -> str:
+    """Details behind a line. Blank lines around them make Markdown of what is within."""
+    return f"<details>\n<summary>{title}</summary>\n\n{body}\n\n</details>"
+
+
+def _more(count: int, what: str, rest: str) -> str:
+    """What finds no room at once, folded; empty where there is nothing."""
+    return f"\n\n{_folded(f'… and {count:,} more{what}', rest)}" if count else ""
 
 
 def _lines(block: Block) -> Iterator[str]:

@@ -58,7 +58,8 @@ def render_terminal(document: Document, *, width: int = WIDTH, color: bool = Fal
     with console.capture() as capture:
         for part in _parts(document):
             console.print(part)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    # A document without a title begins with the empty line that stands before each block.
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()).lstrip("\n") + "\n"
 
 
 def _parts(document: Document) -> Iterator[RenderableType]:
