@@ -15,7 +15,8 @@ from asgi_bench.model import (
     Throttling,
     Trial,
 )
-from asgi_bench.reporting.recommendations import recommendation_text
+from asgi_bench.reporting.recommendations import recommendation_document
+from asgi_bench.reporting.render.terminal import render_terminal
 from tests.situation import Said, situation
 from tests.synthetic_run import (
     CLOSED_64,
@@ -236,4 +237,4 @@ def test_a_quota_allows_as_many_workers_as_it_has_cpus_for(said: Said) -> None:
     found = recommend(run)
     assert found.workers_most == found.planned.cell.workers == 1
     assert recommend(run, workers_most=2).workers_most == 2
-    said(recommendation_text(found))
+    said(render_terminal(recommendation_document(found)))

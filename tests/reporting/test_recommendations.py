@@ -1,11 +1,17 @@
 import msgspec
 
-from asgi_bench.analysis.recommendation import recommend
+from asgi_bench.analysis.recommendation import Recommendation, recommend
 from asgi_bench.model import ClosedLoop, PlannedCell
-from asgi_bench.reporting.recommendations import command_line, recommendation_text
+from asgi_bench.reporting.recommendations import command_line, recommendation_document
+from asgi_bench.reporting.render.terminal import render_terminal
 from tests.synthetic_run import planned_cells, synthetic_run, troubled_run
 
 replace = msgspec.structs.replace
+
+
+def said(found: Recommendation) -> str:
+    """The recommendation as text."""
+    return render_terminal(recommendation_document(found), width=1000)
 
 
 def planned(*command: str, **fields: object) -> PlannedCell:
@@ -26,11 +32,11 @@ def test_variables_of_the_runner_belong_to_the_command_line() -> None:
     assert command_line(planned("x", env=env)) == "LOOP='a b' x"
 
 
-def test_the_last_line_is_the_command_line() -> None:
-    """A script may take it with `tail -n 1`, after everything there is to say."""
+def test_what_is_recommended_stands_beside_all_others() -> None:
+    """Each of the others is beaten or tied, with the ratio to it."""
     found = recommend(synthetic_run(rounds=9))
-    text = recommendation_text(found)
-    assert text.splitlines()[-1] == command_line(found.planned) == "python -m granian --port 8000"
+    text = said(found)
+    assert command_line(found.planned) == "python -m granian --port 8000"
     assert text.startswith("Recommended: granian 1.2.3, variant default, 1 worker\n")
     assert "of 11 settings" in text
     assert "9 rounds" in text
@@ -42,7 +48,7 @@ def test_the_last_line_is_the_command_line() -> None:
 
 def test_what_was_left_out_is_told_with_its_reason() -> None:
     """Invalid, failed, skipped, oversubscribed: each is named, log lines made plain."""
-    text = recommendation_text(recommend(troubled_run(rounds=8)))
+    text = said(recommend(troubled_run(rounds=8)))
     assert "granian/default/w1, granian/uvloop/w1: its measurement is invalid" in text
     assert "hypercorn/trio/w1: failed: in 7 of 8 rounds" in text
     assert "\x1b" not in text
@@ -50,7 +56,7 @@ def test_what_was_left_out_is_told_with_its_reason() -> None:
 
 def test_single_setting_says_that_it_had_no_rival() -> None:
     """Nothing is claimed of what was not compared."""
-    text = recommendation_text(recommend(synthetic_run(planned_cells()[:1], rounds=3)))
+    text = said(recommend(synthetic_run(planned_cells()[:1], rounds=3)))
     assert "there is nothing it was better than" in text
     assert "It is better than" not in text
 
@@ -58,6 +64,6 @@ def test_single_setting_says_that_it_had_no_rival() -> None:
 def test_other_scenarios_and_loads_are_left_out_by_name() -> None:
     """Who asked for several learns which one the choice goes by."""
     cells = planned_cells((ClosedLoop(64), ClosedLoop(8)), worker_counts=(1,))
-    text = recommendation_text(recommend(synthetic_run(cells, rounds=6)))
-    assert "  hello/c8: only hello/c64 is compared; there others may be better" in text
-    assert "only hello/c64" not in recommendation_text(recommend(synthetic_run(rounds=9)))
+    text = said(recommend(synthetic_run(cells, rounds=6)))
+    assert " hello/c8: only hello/c64 is compared; there others may be better" in text
+    assert "only hello/c64" not in said(recommend(synthetic_run(rounds=9)))

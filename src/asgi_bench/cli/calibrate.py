@@ -7,6 +7,7 @@ import typer
 
 from asgi_bench.cli.calibration_progress import CalibrationProgress
 from asgi_bench.cli.options import DEFAULT_OUTPUT, LoadCpus, Output, Seed, ServerCpus
+from asgi_bench.cli.report import print_document
 from asgi_bench.cli.run import say
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import Selection
@@ -19,7 +20,7 @@ from asgi_bench.measurement.calibration_extent import FULL, QUICK, Extent, exten
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.model import Plan
 from asgi_bench.quantities import parse_duration
-from asgi_bench.reporting.calibrations import calibration_text
+from asgi_bench.reporting.calibrations import calibration_document
 from asgi_bench.store.calibrations import write_calibration
 
 # The first is what noise is measured on; the second differs from it in all but the language. The
@@ -59,7 +60,7 @@ def calibrate_(
         print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         say(str(path))
     else:
-        print(calibration_text(found))
+        print_document(calibration_document(found))
         print(path)
 
 

@@ -9,13 +9,12 @@ import typer
 from asgi_bench.analysis.comparison import compare_runs
 from asgi_bench.analysis.history import MIN_CHANGE
 from asgi_bench.cli.ab_options import FailOnUndecided, MinChange, exit_code_of
-from asgi_bench.cli.report import takes_color, terminal_width
+from asgi_bench.cli.report import print_document
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Machine, Run
 from asgi_bench.quantities import parse_share
 from asgi_bench.reporting.compared import compared_document
 from asgi_bench.reporting.render.post import render_post
-from asgi_bench.reporting.render.terminal import render_terminal
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import find_run
 from asgi_bench.store.runs import read_run
@@ -50,8 +49,8 @@ def compare(
     if format == "markdown":
         sys.stdout.write(render_post(document))
     else:
-        text = render_terminal(document, width=terminal_width(), color=takes_color())
-        sys.stdout.write(f"{text}\n")
+        print_document(document)
+        print()
     print(plain(found.text))
     raise typer.Exit(exit_code_of(found.verdict, fail_on_undecided=fail_on_undecided))
 

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from asgi_bench.analysis.recommendation import recommend as recommended
+from asgi_bench.cli.report import print_document
 from asgi_bench.definitions.loads import parse_objective
-from asgi_bench.reporting.recommendations import recommendation_text
+from asgi_bench.reporting.recommendations import command_line, recommendation_document
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import find_run
 from asgi_bench.store.runs import read_run
@@ -45,4 +46,5 @@ def recommend(
     for damage in stored.damage:
         print(f"warning: {plain(damage)}", file=sys.stderr)
     found = recommended(stored, objective=objective, workers_most=cpus)
-    sys.stdout.write(recommendation_text(found))
+    print_document(recommendation_document(found))
+    print(f"\n{command_line(found.planned)}")

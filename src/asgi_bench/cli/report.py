@@ -14,8 +14,9 @@ from asgi_bench.analysis.references import with_reference
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.cli.goal_options import OtherReference
 from asgi_bench.model import AbReport
+from asgi_bench.reporting.document import Document
 from asgi_bench.reporting.documents import Format, render_ab, render_report
-from asgi_bench.reporting.render.terminal import WIDTH
+from asgi_bench.reporting.render.terminal import WIDTH, render_terminal
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import find_run
 from asgi_bench.store.runs import read_run
@@ -65,6 +66,11 @@ def print_ab(document: AbReport, format: Literal["text", "markdown"]) -> None:
 def print_report(document: Report, format: Format) -> None:
     """Print a report to stdout, as wide and as coloured as it can take."""
     sys.stdout.write(render_report(document, format, width=terminal_width(), color=takes_color()))
+
+
+def print_document(document: Document) -> None:
+    """Print a document to stdout, as wide and as coloured as it can take."""
+    sys.stdout.write(render_terminal(document, width=terminal_width(), color=takes_color()))
 
 
 def terminal_width() -> int:

@@ -1,4 +1,4 @@
-"""A calibration as text: what was found on this machine, and what it means for its runs."""
+"""A calibration as a document: what was found on this machine, and what it means for its runs."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ from asgi_bench.analysis.ceiling import CEILING_SHARE
 from asgi_bench.calibration import (
     AAFloor,
     Calibration,
+    CeilingPoint,
     LatencyBias,
     LatencyFigures,
     LengthEffect,
@@ -14,6 +15,8 @@ from asgi_bench.calibration import (
     SliceNoise,
     TimerError,
 )
+from asgi_bench.reporting.columns import Column, table_of
+from asgi_bench.reporting.document import Block, Document, Entry, Item, Items, Section, Text
 from asgi_bench.reporting.numbers import (
     MISSING,
     factor,
@@ -26,134 +29,156 @@ from asgi_bench.reporting.numbers import (
 
 # Above this one slice tells a good deal of the next.
 NOTABLE_AUTOCORRELATION = 0.3
+_CEILING: tuple[Column, ...] = (
+    Column("connections", "", lambda point: str(point.connections)),
+    Column("ceiling", "requests/s", lambda point: rate(point.ceiling_rps)),
+    Column("CPU", "µs/request", lambda point: microseconds(point.load_cpu_s_per_request)),
+    Column("scatter", "%", lambda point: percent(point.coefficient_of_variation)),
+)
 
 
-def calibration_text(calibration: Calibration) -> str:
-    """Everything a calibration holds, a paragraph for each of its stages."""
-    paragraphs = [_heading(calibration), _ceiling(calibration), _timer(calibration.timer_error)]
-    if calibration.latency_bias is not None:
-        paragraphs.append(_bias(calibration.latency_bias))
-    if calibration.slice_noise is not None:
-        paragraphs.append(_noise(calibration.slice_noise))
-    if calibration.aa_floor is not None:
-        paragraphs.append(_floor(calibration.aa_floor))
-    # Before losses were measured the figures were others.
-    if calibration.slice_lengths is not None and calibration.slice_lengths.losses:
-        paragraphs.append(_lengths(calibration.slice_lengths))
-    if calibration.notes:
-        paragraphs.append("\n".join(["Notes", *(f"  {note}" for note in calibration.notes)]))
-    return "\n\n".join(paragraphs)
-
-
-def _heading(calibration: Calibration) -> str:
+def calibration_document(calibration: Calibration) -> Document:
+    """Everything a calibration holds."""
     servers, load = (
         ",".join(map(str, cpus)) or MISSING
         for cpus in (calibration.server_cpus, calibration.load_cpus)
     )
-    return (
-        f"Calibration ({calibration.kind}) of {calibration.hostname}, {calibration.cpu_model}, "
-        f"{calibration.cpu_count} CPUs, {moment(calibration.measured_at)}, "
-        f"{calibration.duration_s:.0f} s; servers on CPU {servers}, load on CPU {load}"
+    return Document(
+        title=(
+            f"Calibration ({calibration.kind}) of {calibration.hostname}, "
+            f"{calibration.cpu_model}, {calibration.cpu_count} CPUs"
+        ),
+        facts=(
+            f"{moment(calibration.measured_at)}, {calibration.duration_s:.0f} s; "
+            f"servers on CPU {servers}, load on CPU {load}",
+        ),
+        sections=(Section("calibration", "", calibration_entries(calibration)),),
     )
 
 
-def _ceiling(calibration: Calibration) -> str:
-    lines = [
+def calibration_entries(calibration: Calibration) -> tuple[Entry, ...]:
+    """What each of its stages found."""
+    return tuple(_entries(calibration))
+
+
+def _entries(calibration: Calibration) -> Iterator[Entry]:
+    yield _ceiling(calibration.ceiling)
+    yield _timer(calibration.timer_error)
+    if calibration.latency_bias is not None:
+        yield _bias(calibration.latency_bias)
+    if calibration.slice_noise is not None:
+        yield _noise(calibration.slice_noise)
+    if calibration.aa_floor is not None:
+        yield _floor(calibration.aa_floor)
+    # Before losses were measured the figures were others.
+    if calibration.slice_lengths is not None and calibration.slice_lengths.losses:
+        yield _lengths(calibration.slice_lengths)
+    if calibration.notes:
+        yield Entry("Notes", (_listed(calibration.notes),))
+
+
+def _ceiling(points: tuple[CeilingPoint, ...]) -> Entry:
+    return Entry(
         "Ceiling of the load generator: 1 / its CPU time per request, server aside",
-        f"  {'connections':>11}  {'requests/s':>10}  {'CPU µs/request':>14}  {'scatter':>7}",
-    ]
-    lines += [
-        f"  {point.connections:>11}  {rate(point.ceiling_rps):>10}  "
-        f"{microseconds(point.load_cpu_s_per_request):>14}  "
-        f"{percent(point.coefficient_of_variation):>5} %"
-        for point in calibration.ceiling
-    ]
-    lines.append(
-        f"  A closed-loop cell above {CEILING_SHARE:.0%} of it for each load process is marked "
-        f"generator-bound."
+        (
+            table_of(_CEILING, points),
+            Text(
+                f"A closed-loop cell above {CEILING_SHARE:.0%} of it for each load process is "
+                f"marked generator-bound."
+            ),
+        ),
     )
-    return "\n".join(lines)
 
 
-def _timer(timer: TimerError) -> str:
-    return (
+def _timer(timer: TimerError) -> Entry:
+    return _stage(
         f"Timer: at an even {rate(timer.rate_rps)}/s requests leave late by "
-        f"{_figures(timer.generator_lag_s)}\n"
-        f"  Open-loop latencies of that size are as much the generator's as the server's."
+        f"{_figures(timer.generator_lag_s)}",
+        "Open-loop latencies of that size are as much the generator's as the server's.",
     )
 
 
-def _bias(bias: LatencyBias) -> str:
-    return (
+def _bias(bias: LatencyBias) -> Entry:
+    return _stage(
         f"Latency of a server that does nothing, at {rate(bias.rate_rps)}/s: "
-        f"{_figures(bias.response_time_s)}\n"
-        f"  generator lag in it: {_figures(bias.generator_lag_s)}\n"
-        f"  No server can show less here; it is not subtracted from any."
+        f"{_figures(bias.response_time_s)}",
+        f"generator lag in it: {_figures(bias.generator_lag_s)}",
+        "No server can show less here; it is not subtracted from any.",
     )
 
 
-def _noise(noise: SliceNoise) -> str:
+def _noise(noise: SliceNoise) -> Entry:
     text = (
         f"Noise: {noise.slices} slices of {milliseconds(noise.slice_s)} ms of {noise.server} "
         f"scatter by {percent(noise.coefficient_of_variation)} % (coefficient of variation)"
     )
     correlation = noise.lag1_autocorrelation
     if correlation is None:
-        return text
+        return _stage(text)
     meaning = (
         "neighbours are alike: the machine has slow and fast phases, which interleaving evens out"
         if correlation > NOTABLE_AUTOCORRELATION
         else "neighbours are nearly independent"
     )
-    return f"{text}, lag-1 autocorrelation {correlation:.2f}\n  {meaning}."
+    return _stage(f"{text}, lag-1 autocorrelation {correlation:.2f}", f"{meaning}.")
 
 
-def _floor(floor: AAFloor) -> str:
-    lines = [
-        f"A/A floor: two of the same {floor.server} over {floor.blocks} blocks of fresh processes, "
-        f"{floor.duration_s:g} s each"
-    ]
+def _floor(floor: AAFloor) -> Entry:
+    lines = []
+    difference = f"differ by {_signed_percent(floor.mean)} %"
     if floor.half_width is None:
-        lines.append(f"  differ by {_signed_percent(floor.mean)} % (too few blocks for a bound)")
+        lines.append(f"{difference} (too few blocks for a bound)")
     else:
         lines.append(
-            f"  differ by {_signed_percent(floor.mean)} % ±{percent(floor.half_width)} % (95 %): "
-            f"smaller differences can't be seen in as many rounds"
+            f"{difference} ±{percent(floor.half_width)} % (95 %): smaller differences can't be "
+            f"seen in as many rounds"
         )
         if abs(floor.mean) > floor.half_width:
             lines.append(
-                "  0 is outside: by chance in 1 of 20 calibrations; if again, something is"
+                "0 is outside: by chance in 1 of 20 calibrations; if again, something is unfair "
+                "here, so look for what else runs on this machine"
             )
-            lines.append("  unfair here, so look for what else runs on this machine")
     if floor.starts is not None:
         starts = floor.starts
         lines.append(
-            f"  two starts of it differ by {percent(starts.between)} % "
+            f"two starts of it differ by {percent(starts.between)} % "
             f"({percent(starts.between_lower)} to {percent(starts.between_upper)} %, standard "
             f"deviation), its slices by {percent(starts.within)} %"
         )
-    return "\n".join(lines)
+    return _stage(
+        f"A/A floor: two of the same {floor.server} over {floor.blocks} blocks of fresh "
+        f"processes, {floor.duration_s:g} s each",
+        *lines,
+    )
 
 
-def _lengths(found: SliceLengths) -> str:
+def _lengths(found: SliceLengths) -> Entry:
     words = {
         "same": f"the same within {percent(found.tolerance)} %",
         "undecided": f"not shown to be within {percent(found.tolerance)} %, nor beyond",
         "different": f"beyond {percent(found.tolerance)} %",
     }
-    lines = [
+    return _stage(
         f"Slices: {found.server} to {found.reference} over {found.connections} connections, "
-        f"{found.segments} segments, {len(found.neighbours)} other servers up and loaded in turn"
-    ]
-    lines += [
-        f"  {milliseconds(effect.slice_s):>4} ms: {factor(effect.ratio)} "
-        f"{_bounds(effect.ratio_lower, effect.ratio_upper)}, of it the length's "
-        f"{_change(effect)}: {words[effect.verdict]}"
-        for effect in found.lengths
-    ]
-    lines += [f"  Each slice, whatever its length, loses {_loss(loss)}." for loss in found.losses]
-    lines.append(f"  Shortest slice to use: {milliseconds(found.shortest_slice_s)} ms.")
-    return "\n".join(lines)
+        f"{found.segments} segments, {len(found.neighbours)} other servers up and loaded in turn",
+        *(
+            f"{milliseconds(effect.slice_s)} ms: {factor(effect.ratio)} "
+            f"{_bounds(effect.ratio_lower, effect.ratio_upper)}, of it the length's "
+            f"{_change(effect)}: {words[effect.verdict]}"
+            for effect in found.lengths
+        ),
+        *(f"Each slice, whatever its length, loses {_loss(loss)}." for loss in found.losses),
+        f"Shortest slice to use: {milliseconds(found.shortest_slice_s)} ms.",
+    )
+
+
+def _stage(title: str, *lines: str) -> Entry:
+    blocks: tuple[Block, ...] = (_listed(lines),) if lines else ()
+    return Entry(title, blocks)
+
+
+def _listed(lines: tuple[str, ...]) -> Items:
+    return Items(tuple(map(Item, lines)))
 
 
 def _change(effect: LengthEffect) -> str:

@@ -1,4 +1,4 @@
-"""A recommendation in plain words; its last line is the command line to deploy."""
+"""A recommendation as a document; the verb's last line is the command line to deploy."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -9,6 +9,7 @@ from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.recommendation import Recommendation
 from asgi_bench.model import PlannedCell
 from asgi_bench.reporting import numbers
+from asgi_bench.reporting.document import Document, Item, Items, Section, Text
 from asgi_bench.reporting.wording import load_words, objective_words, plain
 
 # What most servers and their documentation take.
@@ -28,26 +29,32 @@ NOUNS = {
     "kept-rate": "the highest rate that kept the objective",
     "cpu": "CPU time per request",
 }
+SHORT_NOUNS = {"throughput": "throughput", "kept-rate": "rate", "cpu": "CPU time"}
 
 
-def recommendation_text(found: Recommendation) -> str:
+def recommendation_document(found: Recommendation) -> Document:
     """What to deploy, why, what it beats by how much, and what could not be told apart."""
     cell = found.planned.cell
     version = f" {plain(found.planned.server_version)}" if found.planned.server_version else ""
-    paragraphs = [
-        [
+    return Document(
+        title=(
             f"Recommended: {plain(cell.server)}{version}, variant {plain(cell.variant)}, "
             f"{cell.workers} worker{'' if cell.workers == 1 else 's'}"
-        ],
-        [_why(found)],
-        _listed("It is better than:", found.beaten, found),
-        _listed(TIED, found.tied, found),
-        _left_out(found),
-        _doubts(found),
-        list(_hints(found.planned)),
-    ]
-    text = "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
-    return f"{text}\n\n{command_line(found.planned)}\n"
+        ),
+        facts=(),
+        sections=(
+            Section("why", "", (Text(_why(found)),)),
+            _section("beaten", "It is better than:", _compared(found.beaten, found)),
+            _section("tied", TIED, _compared(found.tied, found)),
+            _section("left-out", "Not considered:", _left_out(found)),
+            _section("doubts", "Doubts:", _doubts(found)),
+            Section("hints", "", tuple(map(Text, _hints(found.planned)))),
+        ),
+    )
+
+
+def _section(name: str, title: str, lines: Iterator[str]) -> Section:
+    return Section(name, "", (Items(tuple(map(Item, lines)), title),))
 
 
 def command_line(planned: PlannedCell) -> str:
@@ -105,23 +112,16 @@ def _bounds(interval: Interval) -> str:
     return f" (95%: {numbers.times(interval.lower)} to {numbers.times(interval.upper)})"
 
 
-def _listed(title: str, comparisons: Sequence[Comparison], found: Recommendation) -> list[str]:
+def _compared(comparisons: Sequence[Comparison], found: Recommendation) -> Iterator[str]:
     """Each of the others with the ratio to it, the nearest first."""
-    if not comparisons:
-        return []
-    far = sorted(comparisons, key=lambda each: abs((each.ratio.value or 1.0) - 1.0))
-    lines = [
-        f"  {_setting(each.b)}: {numbers.times(each.ratio.value)} times its "
-        f"{_short(found)}{_bounds(each.ratio)}"
-        for each in far[:NAMED]
-    ]
-    if len(far) > NAMED:
-        lines.append(f"  and {len(far) - NAMED} more")
-    return [title, *lines]
-
-
-def _short(found: Recommendation) -> str:
-    return {"throughput": "throughput", "kept-rate": "rate", "cpu": "CPU time"}[found.basis]
+    nearest = sorted(comparisons, key=lambda each: abs((each.ratio.value or 1.0) - 1.0))
+    for each in nearest[:NAMED]:
+        yield (
+            f"{_setting(each.b)}: {numbers.times(each.ratio.value)} times its "
+            f"{SHORT_NOUNS[found.basis]}{_bounds(each.ratio)}"
+        )
+    if len(nearest) > NAMED:
+        yield f"and {len(nearest) - NAMED} more"
 
 
 def _setting(key: str) -> str:
@@ -129,7 +129,7 @@ def _setting(key: str) -> str:
     return plain("/".join(key.split("/")[:3]))
 
 
-def _left_out(found: Recommendation) -> list[str]:
+def _left_out(found: Recommendation) -> Iterator[str]:
     """What was not considered, by reason: settings, then scenarios and loads."""
     by_reason: dict[str, list[str]] = {}
     for key, reason in found.left_out:
@@ -137,22 +137,20 @@ def _left_out(found: Recommendation) -> list[str]:
         names = by_reason.setdefault(plain(reason), [])
         if setting not in names:
             names.append(setting)
-    lines = [f"  {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+    yield from (f"{', '.join(names)}: {reason}" for reason, names in by_reason.items())
     if found.apart:
         cell = found.planned.cell
         only = plain(f"{cell.scenario}/{cell.load.key}")
         names = [*map(plain, found.apart[:NAMED]), *(["…"] if len(found.apart) > NAMED else [])]
-        lines.append(f"  {', '.join(names)}: only {only} is compared; there others may be better")
-    return ["Not considered:", *lines] if lines else []
+        yield f"{', '.join(names)}: only {only} is compared; there others may be better"
 
 
-def _doubts(found: Recommendation) -> list[str]:
+def _doubts(found: Recommendation) -> Iterator[str]:
     """What was found on the recommended cell, and claims that hang on single rounds."""
-    lines = [f"  {plain(text)}" for text in found.doubts]
+    yield from map(plain, found.doubts)
     shaky = [_setting(each.b) for each in found.beaten if not each.holds_trimmed]
     if shaky:
-        lines.append(f"  better than {', '.join(shaky)} only with the most extreme rounds")
-    return ["Doubts:", *lines] if lines else []
+        yield f"better than {', '.join(shaky)} only with the most extreme rounds"
 
 
 def _hints(planned: PlannedCell) -> Iterator[str]:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from asgi_bench.model import Run
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.calibrations import calibration_text
+from asgi_bench.reporting.calibrations import calibration_entries
 from asgi_bench.reporting.document import (
     Entry,
     Facts,
@@ -15,7 +15,6 @@ from asgi_bench.reporting.document import (
     Link,
     Links,
     Notes,
-    Preformatted,
     Section,
     Span,
     Text,
@@ -55,8 +54,7 @@ def environment_section(source: Source) -> Section:
     if run is None:
         return Section("environment", "Environment", ())
     header = run.header
-    calibration = header.calibration
-    text = "" if calibration is None else calibration_text(calibration)
+    calibration = () if header.calibration is None else calibration_entries(header.calibration)
     return Section(
         "environment",
         "Environment",
@@ -65,7 +63,7 @@ def environment_section(source: Source) -> Section:
             Entry("Run", (Facts(tuple(_run_facts(run, source.phases_s))),)),
             *_packages("Installed packages", header.packages),
             *_packages("Packages of the servers' Python", header.server_packages),
-            *((Fold("Calibration", (Preformatted(text),)),) if text else ()),
+            *((Fold("Calibration", calibration),) if calibration else ()),
         ),
         least="page",
     )
