@@ -52,16 +52,12 @@ def calibration_document(calibration: Calibration) -> Document:
             f"{moment(calibration.measured_at)}, {calibration.duration_s:.0f} s; "
             f"servers on CPU {servers}, load on CPU {load}",
         ),
-        sections=(Section("calibration", "", calibration_entries(calibration)),),
+        sections=(Section("calibration", "", tuple(_entries(calibration))),),
     )
 
 
-def calibration_entries(calibration: Calibration) -> tuple[Entry, ...]:
-    """What each of its stages found."""
-    return tuple(_entries(calibration))
-
-
 def _entries(calibration: Calibration) -> Iterator[Entry]:
+    """What each of its stages found."""
     yield _ceiling(calibration.ceiling)
     yield _timer(calibration.timer_error)
     if calibration.latency_bias is not None:

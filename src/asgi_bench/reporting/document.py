@@ -154,12 +154,6 @@ class Figure(msgspec.Struct, frozen=True, tag=True):
     facets: Mapping[str, str] = {}
 
 
-class Preformatted(msgspec.Struct, frozen=True, tag=True):
-    """Lines whose spaces and ends must stay."""
-
-    text: str
-
-
 class Link(msgspec.Struct, frozen=True):
     """A file beside the page: a relative address, its name, what is known of it."""
 
@@ -202,18 +196,7 @@ class Aside(msgspec.Struct, frozen=True, tag=True):
 
 
 Block: TypeAlias = (
-    Text
-    | Notes
-    | Table
-    | Items
-    | Command
-    | Facts
-    | Figure
-    | Preformatted
-    | Links
-    | Entry
-    | Fold
-    | Aside
+    Text | Notes | Table | Items | Command | Facts | Figure | Links | Entry | Fold | Aside
 )
 
 

@@ -16,7 +16,6 @@ from asgi_bench.reporting.document import (
     Items,
     Mark,
     Notes,
-    Preformatted,
     Span,
     Table,
     Text,
@@ -86,8 +85,6 @@ def _block(block: Block) -> str:
             return f"{title}\n\n{lines}" if lines else title
         case Fold():
             return _folded(escape(block.title), "\n\n".join(map(_block, block.blocks)))
-        case Preformatted():
-            return "\n".join(f"    {line}".rstrip() for line in block.text.splitlines())
         case _:  # pages alone have it
             return ""
 

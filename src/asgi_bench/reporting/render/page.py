@@ -131,13 +131,6 @@ def _part(part: str | Span | Mark) -> Markup:
             return escape(part if part.isprintable() else plain(part))
 
 
-def _lines(text: str) -> Markup:
-    """Lines whose spaces stay."""
-    return Markup("\n").join(
-        line if line.isprintable() else plain(line) for line in text.splitlines()
-    )
-
-
 def _shown(value: Any) -> Any:
     """What a template may print: texts without control characters."""
     return plain(value) if type(value) is str else value
@@ -172,7 +165,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    environment.filters |= {"words": _words, "lines": _lines, "pictures": _pictures}
+    environment.filters |= {"words": _words, "pictures": _pictures}
     environment.tests |= {"mark": lambda value: isinstance(value, Mark)}
     environment.filters["kind"] = lambda block: type(block).__name__
     return environment

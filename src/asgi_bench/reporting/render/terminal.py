@@ -21,7 +21,6 @@ from asgi_bench.reporting.document import (
     Items,
     Mark,
     Notes,
-    Preformatted,
     Span,
     Table,
     Text,
@@ -118,16 +117,8 @@ def _block(block: Block) -> Iterator[RenderableType]:
         case Fold():
             yield Line(plain(block.title), style="bold")
             yield from _blocks(block.blocks, has_title=True)
-        case Preformatted():
-            yield Line("\n".join(map(_bare, block.text.splitlines())))
         case _:  # pages alone have it
             return
-
-
-def _bare(line: str) -> str:
-    """A line without control characters, its indent as it was."""
-    text = line.lstrip(" ")
-    return " " * (len(line) - len(text)) + plain(text)
 
 
 def _line(words: Words, style: str = "") -> Line:

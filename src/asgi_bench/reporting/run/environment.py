@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+from asgi_bench.calibration import Calibration
 from asgi_bench.model import Run
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.calibrations import calibration_entries
+from asgi_bench.reporting.calibrations import calibration_document
 from asgi_bench.reporting.document import (
     Entry,
     Facts,
@@ -54,7 +55,6 @@ def environment_section(source: Source) -> Section:
     if run is None:
         return Section("environment", "Environment", ())
     header = run.header
-    calibration = () if header.calibration is None else calibration_entries(header.calibration)
     return Section(
         "environment",
         "Environment",
@@ -63,7 +63,7 @@ def environment_section(source: Source) -> Section:
             Entry("Run", (Facts(tuple(_run_facts(run, source.phases_s))),)),
             *_packages("Installed packages", header.packages),
             *_packages("Packages of the servers' Python", header.server_packages),
-            *((Fold("Calibration", calibration),) if calibration else ()),
+            *_calibration(header.calibration),
         ),
         least="page",
     )
@@ -147,6 +147,14 @@ def _run_facts(run: Run, phases_s: Mapping[str, float]) -> Iterator[tuple[str, s
         yield ("Python of the servers", plain(plan.python))
     if phases_s:
         yield ("time spent", plain(phases_words(phases_s)))
+
+
+def _calibration(calibration: Calibration | None) -> Iterator[Fold]:
+    """What was found on the machine beforehand."""
+    if calibration is not None:
+        found = calibration_document(calibration)
+        heading = (Text(found.title), *map(Text, found.facts))
+        yield Fold("Calibration", (*heading, *found.sections[0].blocks))
 
 
 def _packages(title: str, packages: Mapping[str, str]) -> Iterator[Fold]:
