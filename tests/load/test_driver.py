@@ -48,7 +48,7 @@ def test_each_command_is_given_what_it_can_take() -> None:
     process = StandIn()
     session = session_of(process)
     session.open(SCENARIO, Endpoint.local(1), 100, warmup_s=1.0)
-    session.load(Load("one", 2.0, ()))
+    session.load(Load("one", 2.0))
     session.start(3.0)
     session.close()
     assert process.asked == [
@@ -64,6 +64,6 @@ def test_the_harness_looks_until_the_answer_comes(most: int | None, looks: int) 
     """Or as often as it wants to at most; the answer is awaited all the same."""
     process, looked = StandIn(looks=7), []
     look = Look(lambda: looked.append(1), 0.01, most)
-    session_of(process).load(Load("one", 2.0, ()), look)
+    session_of(process).load(Load("one", 2.0), look)
     assert len(looked) == looks
     assert len(process.asked) == 1

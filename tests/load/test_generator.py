@@ -54,7 +54,7 @@ def test_slices_count_what_the_server_counts(
     server = known.behave(Behaviour(script=script))
     target = target_at(server.port, connections=8)
     opened = slices.ask(Open(target, 0.2), Opened, TIMEOUT_S)
-    loads = [slices.ask(Load("/", 0.1, (server.pid,)), Loaded, TIMEOUT_S) for _ in range(3)]
+    loads = [slices.ask(Load("/", 0.1), Loaded, TIMEOUT_S) for _ in range(3)]
     closed = slices.ask(Close("/"), Closed, TIMEOUT_S)
     counts = server.counts()
     slices.quit()
@@ -72,8 +72,6 @@ def test_slices_count_what_the_server_counts(
 
     for load in loads:
         assert load.sent == load.requests + load.errors.total > 20
-        (before_s, after_s) = load.server_clocks_s[server.pid]
-        assert 0 < after_s - before_s < load.end_s - load.begin_s + 0.5
         assert load.load_cpu_s > 0
     assert [load.begin_s for load in loads] == sorted(load.begin_s for load in loads)
     assert all(one.end_s < other.begin_s for one, other in itertools.pairwise(loads))
@@ -90,7 +88,7 @@ def test_a_command_that_can_not_be_carried_out_is_told(
 ) -> None:
     """A slice on a target that was never opened is a fault, and the process serves on."""
     with pytest.raises(LoadFault, match="the load process failed: Load: KeyError"):
-        slices.ask(Load("nowhere", 0.1, ()), Loaded, TIMEOUT_S)
+        slices.ask(Load("nowhere", 0.1), Loaded, TIMEOUT_S)
     server = known.behave(Behaviour())
     slices.ask(Open(target_at(server.port, connections=2), 0.0), Opened, TIMEOUT_S)
     with pytest.raises(LoadFault, match="answered Closed out of turn"):
@@ -142,7 +140,7 @@ def test_stock_users_are_counted_as_the_server_counts(
     environment = stock_environment(client, SCENARIO, 5.0)
     with LoadProcess(arguments, log=log, env=environment) as process:
         process.greet()
-        load = process.ask(Load("/", 0.4, (server.pid,)), Loaded, TIMEOUT_S)
+        load = process.ask(Load("/", 0.4), Loaded, TIMEOUT_S)
         closed = process.ask(Close("/"), Closed, TIMEOUT_S)
     counts = server.counts()
     errors = expected_errors(counts)
@@ -164,7 +162,7 @@ def test_stock_users_are_not_waited_for_when_nobody_wants_their_stretch(
     environment = stock_environment("fasthttp", SCENARIO, 5.0)
     with LoadProcess(arguments, log=log, env=environment) as process:
         process.greet()
-        process.send(Load("/", 600.0, ()))
+        process.send(Load("/", 600.0))
         assert not process.has_reply(0.3)
         began_s = time.monotonic()
     assert not process.is_alive
@@ -183,7 +181,7 @@ def test_stock_users_name_a_broken_connection(
     environment = stock_environment(client, SCENARIO, 0.3)
     with LoadProcess(arguments, log=log, env=environment) as process:
         process.greet()
-        process.ask(Load("/", 0.5, ()), Loaded, TIMEOUT_S)
+        process.ask(Load("/", 0.5), Loaded, TIMEOUT_S)
         closed = process.ask(Close("/"), Closed, TIMEOUT_S)
     told = {k: n for k, n in msgspec.to_builtins(closed.errors_total).items() if n}
     assert set(told) == {"timeout" if kind == "silent" else "reset"}, log.read_text()

@@ -52,7 +52,7 @@ def test_their_slices_are_in_step(two: LoadProcess, known: KnownAnswers) -> None
     """Both send at one moment: a slice of one request each lasts as long as the slower answer."""
     server = known.behave(Behaviour(delay_s=DELAY_S))
     two.ask(Open(target_at(server.port, connections=2), 0.0), Opened, TIMEOUT_S)
-    loads = [two.ask(Load("/", 0.01, ()), Loaded, TIMEOUT_S) for _ in range(4)]
+    loads = [two.ask(Load("/", 0.01), Loaded, TIMEOUT_S) for _ in range(4)]
     two.ask(Close("/"), Closed, TIMEOUT_S)
     assert [load.sent for load in loads] == [2] * 4
     # Out of step by a message's way and back, the best of four would take half a delay more.
@@ -64,7 +64,7 @@ def test_their_open_loops_are_one_schedule(two: LoadProcess, known: KnownAnswers
     server = known.behave(Behaviour())
     two.ask(Open(target_at(server.port, connections=8), 0.0), Opened, TIMEOUT_S)
     before = server.counts_now().requests
-    command = Load("/", 0.5, (), rate_rps=600.0, seed=3)
+    command = Load("/", 0.5, rate_rps=600.0, seed=3)
     load = two.ask(command, Loaded, TIMEOUT_S)
     closed = two.ask(Close("/"), Closed, TIMEOUT_S)
     assert load.open_loop is not None
@@ -84,7 +84,7 @@ def test_their_open_loops_are_one_schedule(two: LoadProcess, known: KnownAnswers
 def test_a_closed_target_is_gone_at_both(two: LoadProcess) -> None:
     """What one can't carry out is told, and both serve on."""
     with pytest.raises(LoadFault, match="Load: KeyError"):
-        two.ask(Load("/", 0.1, ()), Loaded, TIMEOUT_S)
+        two.ask(Load("/", 0.1), Loaded, TIMEOUT_S)
 
 
 def test_the_last_report_is_acknowledged(
@@ -96,7 +96,7 @@ def test_the_last_report_is_acknowledged(
     server = known.behave(Behaviour(script=script))
     target = msgspec.structs.replace(target_at(server.port, connections=9), name="last")
     two.ask(Open(target, 0.1), Opened, TIMEOUT_S)
-    loads = [two.ask(Load("last", 0.1, (server.pid,)), Loaded, TIMEOUT_S) for _ in range(2)]
+    loads = [two.ask(Load("last", 0.1), Loaded, TIMEOUT_S) for _ in range(2)]
     closed = two.ask(Close("last"), Closed, TIMEOUT_S)
     counts = server.counts()
     two.quit()

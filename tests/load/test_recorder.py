@@ -96,7 +96,7 @@ class Slice(msgspec.Struct, frozen=True):
 def sliced(process: LoadProcess, server: KnownAnswers, duration_s: float) -> Slice:
     """Have one slice recorded."""
     began_s, before = time.perf_counter(), server.counts_now().requests
-    loaded = process.ask(Load("/", duration_s, ()), Loaded, TIMEOUT_S)
+    loaded = process.ask(Load("/", duration_s), Loaded, TIMEOUT_S)
     received = server.counts_now().requests - before
     outside_s = time.perf_counter() - began_s - (loaded.end_s - loaded.begin_s)
     return Slice(loaded, received, outside_s)
@@ -110,7 +110,7 @@ def test_a_slice_holds_what_a_fast_user_did_in_it(
     # Each delayed: nobody, however fast, gets more answers out of the time beside a slice.
     server = known.behave(Behaviour(script=("plain",) * 4 + ("status",), delay_s=DELAY_S))
     with recorded(tmp_path, server, VISITOR) as process:
-        process.ask(Load("/", 0.2, (), is_step=True), Loaded, TIMEOUT_S)
+        process.ask(Load("/", 0.2, is_step=True), Loaded, TIMEOUT_S)
         slices = [sliced(process, server, stretches * STRETCH_S) for _ in range(3)]
         closed = process.ask(Close("/"), Closed, TIMEOUT_S)
     for piece in slices:
@@ -128,7 +128,7 @@ def test_the_response_times_are_those_of_the_slices(known: KnownAnswers, tmp_pat
     """All right answers within slices, but the first on each connection in each stretch."""
     server = known.behave(Behaviour(delay_s=DELAY_S))
     with recorded(tmp_path, server, VISITOR) as process:
-        process.ask(Load("/", 0.3, (), is_step=True), Loaded, TIMEOUT_S)
+        process.ask(Load("/", 0.3, is_step=True), Loaded, TIMEOUT_S)
         slices = [sliced(process, server, 0.7 * STRETCH_S) for _ in range(4)]
         closed = process.ask(Close("/"), Closed, TIMEOUT_S)
     histogram = merge_histograms([closed.times_hdr.get(RESPONSE_TIME)])
@@ -147,7 +147,7 @@ def test_as_many_fast_users_start_as_have_the_connections(
     """Two users of four connections each for eight of them, not eight users."""
     server = known.behave(Behaviour())
     with recorded(tmp_path, server, VISITOR, connections=8) as process:
-        process.ask(Load("/", 0.3, ()), Loaded, TIMEOUT_S)
+        process.ask(Load("/", 0.3), Loaded, TIMEOUT_S)
         process.ask(Close("/"), Closed, TIMEOUT_S)
     assert server.counts().connections == 8
 
@@ -174,7 +174,7 @@ def test_the_steps_of_a_shape_are_one_load(known: KnownAnswers, tmp_path: Path) 
     """Locust says after each step that users are up; the harness gets its answers in turn."""
     server = known.behave(Behaviour(delay_s=0.005))
     with recorded(tmp_path, server, VISITOR + SHAPE.format(rest="(3, 10)")) as process:
-        loads = [process.ask(Load("/", 0.8, ()), Loaded, TIMEOUT_S) for _ in range(3)]
+        loads = [process.ask(Load("/", 0.8), Loaded, TIMEOUT_S) for _ in range(3)]
         closed = process.ask(Close("/"), Closed, TIMEOUT_S)
     counts = server.counts()
     assert all(load.requests > 0 for load in loads)
@@ -192,7 +192,7 @@ def test_a_shape_that_ends_within_a_slice_is_a_fault(known: KnownAnswers, tmp_pa
     told = re.escape("its users stopped before the slice ended (a LoadTestShape has to last longer")
     with recorded(tmp_path, server, VISITOR + SHAPE.format(rest="None")) as process:
         with pytest.raises(LoadFault, match=told):
-            process.ask(Load("/", 20.0, ()), Loaded, TIMEOUT_S)
+            process.ask(Load("/", 20.0), Loaded, TIMEOUT_S)
 
 
 @situation(
@@ -208,7 +208,7 @@ def test_fast_users_of_another_host_are_told(
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         file = VISITOR + ELSEWHERE.format(port=server.port)
         with recorded(tmp_path, SimpleNamespace(port=nobody.getsockname()[1]), file) as process:
-            loaded = process.ask(Load("/", 0.5, ()), Loaded, TIMEOUT_S)
+            loaded = process.ask(Load("/", 0.5), Loaded, TIMEOUT_S)
             process.ask(Close("/"), Closed, TIMEOUT_S)
     assert loaded.users is not None
     said(why_not_credited(loaded.users, requests=loaded.requests))

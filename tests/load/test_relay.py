@@ -44,7 +44,7 @@ def test_connections_are_dealt_out_evenly(connections: int, workers: int) -> Non
 def test_a_rate_is_shared_by_independent_schedules() -> None:
     """Rates add up, and no two workers of any two slices draw from one seed."""
     loads = [
-        share_of(Load("/", 1.0, (), rate_rps=300.0, seed=seed, begin_at_s=5.0), index, 3)
+        share_of(Load("/", 1.0, rate_rps=300.0, seed=seed, begin_at_s=5.0), index, 3)
         for seed in (1, 2)
         for index in range(3)
     ]
@@ -53,7 +53,7 @@ def test_a_rate_is_shared_by_independent_schedules() -> None:
     assert [load.rate_rps for load in shares] == [pytest.approx(100)] * 6
     assert len({load.seed for load in shares}) == 6
     assert {load.begin_at_s for load in shares} == {5.0}
-    closed = Load("/", 1.0, (), seed=1)
+    closed = Load("/", 1.0, seed=1)
     # The order in which several requests are drawn is each worker's own too.
     assert share_of(closed, 1, 3) == msgspec.structs.replace(closed, seed=4)
     assert share_of(Close("/"), 1, 3) == Close("/")
@@ -65,7 +65,6 @@ ONE = Loaded(
     requests=90,
     sent=100,
     errors=ErrorCounts(status=10),
-    server_clocks_s={7: (1.0, 1.4), 8: (2.0, 2.1)},
     load_cpu_s=0.5,
     open_loop=OpenFigures(100, 99, 0, (1, 2, 3, 4), 5, 0.25),
     accounted_share=0.97,
@@ -78,7 +77,6 @@ OTHER = Loaded(
     requests=50,
     sent=50,
     errors=ErrorCounts(),
-    server_clocks_s={7: (1.01, 1.5), 8: (2.0, 2.05)},
     load_cpu_s=0.4,
     open_loop=OpenFigures(51, 50, 1, (0, 1, 0, 1), 2, 0.5),
     accounted_share=0.99,
@@ -93,7 +91,6 @@ def test_a_slice_of_several_is_one_slice() -> None:
     assert isinstance(merged, Loaded)
     assert (merged.begin_s, merged.end_s) == (10.0, 11.2)
     assert (merged.requests, merged.sent, merged.errors) == (140, 150, ErrorCounts(status=10))
-    assert merged.server_clocks_s == {7: (1.0, 1.5), 8: (2.0, 2.1)}
     assert merged.load_cpu_s == pytest.approx(0.9)
     assert merged.load_wait_s == pytest.approx(0.03)
     assert merged.open_loop == OpenFigures(151, 149, 1, (1, 3, 3, 5), 7, 0.75)

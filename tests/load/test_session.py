@@ -23,8 +23,7 @@ def test_a_step_has_its_own_histograms(known: KnownAnswers) -> None:
     session = Session(target_at(known.port), RequestStats())
     session.open(0.0)
     loads = [
-        session.load(Load("/", 0.2, (), rate_rps=rate_rps, is_step=True))
-        for rate_rps in (200.0, 400.0)
+        session.load(Load("/", 0.2, rate_rps=rate_rps, is_step=True)) for rate_rps in (200.0, 400.0)
     ]
     closed = session.close()
     for load in loads:
@@ -37,7 +36,7 @@ def test_slices_of_an_open_loop_share_histograms(known: KnownAnswers) -> None:
     known.behave(Behaviour())
     session = Session(target_at(known.port), RequestStats())
     session.open(0.0)
-    loads = [session.load(Load("/", 0.2, (), rate_rps=200.0)) for _ in range(2)]
+    loads = [session.load(Load("/", 0.2, rate_rps=200.0)) for _ in range(2)]
     closed = session.close()
     for load in loads:
         assert load.times_hdr == {}
@@ -53,7 +52,7 @@ def test_connections_that_answers_end_are_told_of_each_slice(
     known.behave(Behaviour(script=(kind,)))
     session = Session(target_at(known.port), RequestStats())
     session.open(0.0)
-    loaded = session.load(Load("/", 0.1, ()))
+    loaded = session.load(Load("/", 0.1))
     session.close()
     assert loaded.requests == loaded.sent == loaded.reconnects
     assert loaded.connect_s is not None
@@ -67,7 +66,7 @@ def test_bytes_of_requests_are_told_where_they_have_a_body(known: KnownAnswers) 
     target = target_at(known.port, method="POST", body=b"x" * 1000)
     session = Session(target, RequestStats())
     session.open(0.0)
-    loaded = session.load(Load("/", 0.1, ()))
+    loaded = session.load(Load("/", 0.1))
     session.close()
     assert loaded.sent_bytes == loaded.sent * len(target.request)
     assert loaded.reconnects == 0
@@ -75,7 +74,7 @@ def test_bytes_of_requests_are_told_where_they_have_a_body(known: KnownAnswers) 
     large = target_at(known.port, method="POST", body=bytes(16 * 1024**2), connections=2)
     session = Session(large, RequestStats())
     session.open(0.0)
-    loaded = session.load(Load("/", 0.1, ()))
+    loaded = session.load(Load("/", 0.1))
     session.close()
     assert loaded.requests == loaded.sent > 0
     assert loaded.sent_bytes is not None

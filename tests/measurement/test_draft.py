@@ -16,7 +16,6 @@ LOADED = Loaded(
     requests=98,
     sent=100,
     errors=ErrorCounts(status=2),
-    server_clocks_s={11: (1.0, 1.25), 12: (0.5, 0.625)},
     load_cpu_s=0.25,
 )
 CPU = SliceCpu({11: 0.25, 12: 0.125})

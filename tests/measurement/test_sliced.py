@@ -79,7 +79,6 @@ class StandIn:
                     requests=10,
                     sent=10,
                     errors=ErrorCounts(),
-                    server_clocks_s={},
                     load_cpu_s=0.0,
                 )
         return Closed({}, 0, 0, 20, ErrorCounts(), None)

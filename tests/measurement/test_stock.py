@@ -47,7 +47,7 @@ class StandIn:
         name = command.name.partition("/")[0]
         if isinstance(command, Close):
             return Closed({}, 0, 0, 30, ErrorCounts(), None)
-        if not command.pids and name not in self.order:
+        if command.is_step:
             self.order.append(name)
         if name == "two":
             raise LoadFault("the load process died")
@@ -57,7 +57,6 @@ class StandIn:
             requests=10,
             sent=10,
             errors=ErrorCounts(),
-            server_clocks_s={},
             load_cpu_s=0.0,
         )
 

@@ -71,7 +71,7 @@ class LoadSession:
 
         They start at this command. Nothing of it is kept in the session's histograms.
         """
-        command = Load(self.name, duration_s, (), is_step=True)
+        command = Load(self.name, duration_s, is_step=True)
         return self._ask(command, Loaded, duration_s + START_TIMEOUT_S)
 
     def load(self, command: Load, look: Look | None = None) -> Loaded:

@@ -40,11 +40,11 @@ class Open(msgspec.Struct, frozen=True, tag=True):
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):
-    """Put one slice of load on an open target; `pids` are clocked at its edges.
+    """Put one slice of load on an open target.
 
     Closed loop, or open loop at `rate_rps` with arrivals drawn from `seed`, as is the order of
-    several requests. Several load processes
-    are kept in step by `begin_at_s`, on the monotonic clock that they share. The step of a sweep
+    several requests. Several load processes are kept in step by `begin_at_s`, on the monotonic
+    clock that they share. The step of a sweep
     gets a histogram of its own. `patience_s` after the schedule's end an open loop gives up what
     found no free connection, instead of waiting for its time-out. With `tells_losses` every failed
     request is told, not just counted.
@@ -52,7 +52,6 @@ class Load(msgspec.Struct, frozen=True, tag=True):
 
     name: str
     duration_s: float
-    pids: tuple[int, ...]
     rate_rps: float | None = None
     arrivals: Arrivals = "poisson"
     seed: int = 0
@@ -94,10 +93,10 @@ class Loss(msgspec.Struct, frozen=True):
 
 
 class Loaded(msgspec.Struct, frozen=True, tag=True):
-    """One slice: `begin_s` and `end_s` on the monotonic clock, CPU clocks read at its edges.
+    """One slice: `begin_s` and `end_s` on the monotonic clock, what was sent and what came of it.
 
-    `server_clocks_s` holds what the clock of each server process that lived to the end read before
-    and after. `open_loop` is what an open loop tells beside that.
+    `load_cpu_s` and `load_wait_s` are what the load process used and how long it waited for a CPU.
+    `open_loop` is what an open loop tells beside that.
     A step has its histograms here, and none in `Closed`. `by_request` are the counts of each of
     several requests. `wrong_ports` are the client ports of all connections so far that had a whole
     wrong answer.
@@ -108,7 +107,6 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     requests: int
     sent: int
     errors: ErrorCounts
-    server_clocks_s: dict[int, tuple[float, float]]
     load_cpu_s: float
     open_loop: OpenFigures | None = None
     times_hdr: dict[str, str] = {}

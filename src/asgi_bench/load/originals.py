@@ -1,4 +1,4 @@
-"""The system's own sockets, epoll and sleep, as they were before gevent patched the modules.
+"""The system's own sockets and epoll, as they were before gevent patched the modules.
 
 Importing locust patches `socket` and removes `select.epoll`; gevent keeps what it replaced
 (gevent.monkey.get_original). The engine must not switch greenlets on each `recv`.
@@ -12,7 +12,6 @@ from gevent.monkey import get_original
 
 new_epoll: Any = get_original("select", "epoll")
 new_socket: Any = get_original("socket", "socket")
-sleep: Any = get_original("time", "sleep")
 
 EPOLLIN: int = 0x001
 EPOLLOUT: int = 0x004
@@ -40,5 +39,4 @@ __all__ = [
     "new_epoll",
     "new_socket",
     "select",
-    "sleep",
 ]

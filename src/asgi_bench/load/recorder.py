@@ -36,9 +36,8 @@ from asgi_bench.load.messages import (
     Reply,
 )
 from asgi_bench.load.relay import leave
-from asgi_bench.load.session import paired
 from asgi_bench.load.wrong_answers import WrongAnswers
-from asgi_bench.machine.clocks import cpu_s_by_process, run_queue_wait_s
+from asgi_bench.machine.clocks import OwnClocks
 from asgi_bench.model import RESPONSE_TIME, ErrorCounts, merged_wrong_answers
 
 STOP_TIMEOUT_S = 6.0
@@ -155,9 +154,7 @@ class Recorder:
         for each in self._all_wrong:
             # Those of the warm-up; there is but one slice after it.
             each.forget_counts()
-        own_pids = (os.getpid(),)
-        wait_before_s = run_queue_wait_s(own_pids)
-        server_before, load_before = cpu_s_by_process(command.pids), time.process_time()
+        clocks = OwnClocks()
         self.conduct.begin()
         begin_s = time.perf_counter()
         if self.conduct.wait(self._is_over, command.duration_s):
@@ -166,8 +163,7 @@ class Recorder:
                 "--duration)"
             )
         end_s = time.perf_counter()
-        load_cpu_s = time.process_time() - load_before
-        server_after = cpu_s_by_process(command.pids)
+        load_cpu_s, load_wait_s = clocks.read_s()
         self._gather()
         if not command.is_step:
             self._recordings.add({RESPONSE_TIME: self._latencies_ns})
@@ -178,9 +174,8 @@ class Recorder:
             requests=requests,
             sent=requests + errors.total,
             errors=errors,
-            server_clocks_s=paired(server_before, server_after),
             load_cpu_s=load_cpu_s,
-            load_wait_s=run_queue_wait_s(own_pids) - wait_before_s,
+            load_wait_s=load_wait_s,
             users=self.conduct.figures(),
         )
 

@@ -151,17 +151,6 @@ def _either(one: T | None, other: T | None) -> T | None:
     return one or other
 
 
-def _widest(
-    one: Mapping[int, tuple[float, float]], other: Mapping[int, tuple[float, float]]
-) -> dict[int, tuple[float, float]]:
-    """The clocks of the servers, as those of the slice: from the first of any to the last."""
-    clocks_s = dict(one)
-    for pid, (before_s, after_s) in other.items():
-        known = clocks_s.get(pid, (before_s, after_s))
-        clocks_s[pid] = (min(known[0], before_s), max(known[1], after_s))
-    return clocks_s
-
-
 def _each_request(
     one: Sequence[RequestFigures], other: Sequence[RequestFigures]
 ) -> tuple[RequestFigures, ...]:
@@ -188,7 +177,6 @@ def _each_kind(
 _MERGES: Mapping[str, Callable[[Any, Any], Any]] = {
     "begin_s": min,
     "end_s": max,
-    "server_clocks_s": _widest,
     # The worse of the two: neither's shortfall makes up for the other's.
     "accounted_share": _least_known,
     "times_hdr": merge_times,

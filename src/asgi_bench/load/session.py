@@ -1,9 +1,7 @@
 """One open target in a load process: its connections, its recordings, one slice at a time."""
 
 import gc
-import os
 import time
-from collections.abc import Mapping
 
 import gevent
 import msgspec
@@ -16,17 +14,13 @@ from asgi_bench.load.histogram import Recordings, encoded
 from asgi_bench.load.messages import Closed, Load, Loaded, Loss, Opened
 from asgi_bench.load.mix import MixedConnections
 from asgi_bench.load.open_loop import run_open_loop
-from asgi_bench.load.originals import sleep
 from asgi_bench.load.statistics import feed
 from asgi_bench.load.target import Target
-from asgi_bench.machine.clocks import cpu_s_by_process, run_queue_wait_s
+from asgi_bench.machine.clocks import OwnClocks
 from asgi_bench.model import RESPONSE_TIME, ErrorCounts, RequestFigures
 
 # A ramp opens a connection every millisecond; this is its length, with some to spare.
 RAMP_S_PER_CONNECTION = 0.00125
-# After the last answer a server still tidies up; its CPU clock is read once it has settled.
-# gevent's sleep would make 1 ms of it, and there are thousands of slices in an A/B.
-SETTLE_S = 0.0003
 # Locust's statistics are fed in blocks of at least this much load: the cost is per block.
 FEED_S = 0.25
 
@@ -83,21 +77,15 @@ class Session:
         run = self._closed_slice if command.rate_rps is None else self._open_slice
         if command.begin_at_s is not None:
             time.sleep(max(0.0, command.begin_at_s - time.perf_counter()))
-        own_pids = (os.getpid(),)
-        wait_before_s = run_queue_wait_s(own_pids)
-        server_before, load_before = cpu_s_by_process(command.pids), time.process_time()
+        clocks = OwnClocks()
         stretch = run(command)
-        load_cpu_s = time.process_time() - load_before
-        sleep(SETTLE_S)
-        server_after = cpu_s_by_process(command.pids)
-        load_wait_s = run_queue_wait_s(own_pids) - wait_before_s
+        load_cpu_s, load_wait_s = clocks.read_s()
         return Loaded(
             begin_s=stretch.begin_ns / 1e9,
             end_s=stretch.end_ns / 1e9,
             requests=stretch.requests,
             sent=stretch.sent,
             errors=connections.error_counts - errors_before,
-            server_clocks_s=paired(server_before, server_after),
             load_cpu_s=load_cpu_s,
             open_loop=stretch.open_loop,
             times_hdr=self._record(stretch, is_step=command.is_step),
@@ -209,13 +197,6 @@ def _since(now: RequestFigures, before: RequestFigures) -> RequestFigures:
         sent=now.sent - before.sent,
         errors=now.errors - before.errors,
     )
-
-
-def paired(
-    before_s: Mapping[int, float], after_s: Mapping[int, float]
-) -> dict[int, tuple[float, float]]:
-    """Return what each process' clock read before and after, of those that lived to the end."""
-    return {pid: (before_s[pid], after_s[pid]) for pid in before_s if pid in after_s}
 
 
 def _losses(connections: Connections) -> tuple[Loss, ...]:

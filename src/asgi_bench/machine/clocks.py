@@ -114,6 +114,20 @@ def cpu_times(stat: str = f"{PROC}/stat") -> dict[int, CpuTimes]:
     return times
 
 
+class OwnClocks:
+    """What this process has used of CPUs since this was made, and how long it waited for one."""
+
+    def __init__(self) -> None:
+        self._pids = (os.getpid(),)
+        self._wait_s = run_queue_wait_s(self._pids)
+        self._cpu_s = time.process_time()
+
+    def read_s(self) -> tuple[float, float]:
+        """CPU seconds, and seconds of waiting."""
+        cpu_s = time.process_time() - self._cpu_s
+        return cpu_s, run_queue_wait_s(self._pids) - self._wait_s
+
+
 def run_queue_wait_s(pids: Iterable[int]) -> float:
     """Seconds the live threads of these processes were ready but waited for a CPU.
 

@@ -116,12 +116,11 @@ class CalibrationBench:
 
         Raises CalibrationFault for a wrong answer, or none: nothing rests on such a slice.
         """
-        command = Load(name, duration_s, ())
+        command = Load(name, duration_s)
         if rate is not None:
             command = Load(
                 name,
                 duration_s,
-                (),
                 rate_rps=rate.rate_rps,
                 arrivals=rate.arrivals,
                 seed=rate.seed,
@@ -138,7 +137,7 @@ class CalibrationBench:
 
     def visit(self, name: str, duration_s: float) -> None:
         """Load a session for its effect on others alone: nothing is learnt from its answers."""
-        self._sessions[name].load(Load(name, duration_s, ()))
+        self._sessions[name].load(Load(name, duration_s))
 
     def close(self, name: str) -> Closed:
         """End a session and return its histograms."""

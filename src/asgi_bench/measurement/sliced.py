@@ -207,7 +207,6 @@ class SliceLoader:
         command = Load(
             item.cell.key,
             duration_s,
-            item.server.cpu.pids,
             rate_rps=rate_rps,
             arrivals=load.arrivals,
             seed=chance.getrandbits(32),

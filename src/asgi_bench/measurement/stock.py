@@ -67,7 +67,7 @@ class StockLoader:
             item.draft.note(load_cpus=session.cpus)
             session.start(WARMUP_S + connections * RAMP_S)
             self._meters.begin(item.server, servers)
-            loaded = session.load(Load(key, self._plan.duration_s, item.server.cpu.pids))
+            loaded = session.load(Load(key, self._plan.duration_s))
             self._meters.end(loaded, item.draft)
             note_destinations(item.draft, process.pids, endpoint, item.server.process.pids)
             item.end()

@@ -18,7 +18,6 @@ SLICE = Loaded(
     requests=10,
     sent=12,
     errors=ErrorCounts(status=1, reset=1),
-    server_clocks_s={},
     load_cpu_s=0.1,
     losses=(Loss(1.0, 1.1, "status", True), Loss(1.0, 1.1, "reset", False)),
     wrong_answers=(WrongAnswer("reset", "GET /", "reset the connection", 0.5), BUSY),

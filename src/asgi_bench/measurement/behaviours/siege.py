@@ -62,7 +62,6 @@ class Siege:
         command = Load(
             self._session.name,
             duration_s,
-            self._server.pids,
             rate_rps=rate_rps,
             seed=seed,
             is_step=True,

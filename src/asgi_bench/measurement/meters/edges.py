@@ -3,6 +3,7 @@
 import pkgutil
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from time import perf_counter, sleep
 from types import ModuleType
 
 from asgi_bench.load.messages import Loaded
@@ -11,6 +12,10 @@ from asgi_bench.measurement.draft import TrialDraft
 from asgi_bench.measurement.meters.meter import Scene, Spent
 from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.model import Plan
+
+# After the last answer a server still tidies up; its clocks are read once it has settled. Mostly it
+# has by the time that the load process has replied.
+SETTLE_S = 0.0003
 
 
 def meter_modules() -> Iterator[ModuleType]:
@@ -45,6 +50,7 @@ class SliceMeters:
 
     def end(self, loaded: Loaded, draft: TrialDraft, *, offered_rps: float | None = None) -> None:
         """Read after the slice, and bring it into its trial with what the meters tell."""
+        sleep(min(SETTLE_S, max(0.0, loaded.end_s + SETTLE_S - perf_counter())))
         server = self._server
         cpu = server.cpu.end()
         scene = self._scene._replace(pids=server.cpu.pids)
