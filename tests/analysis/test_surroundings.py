@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from asgi_bench.analysis.surroundings import KINDS, changes, surroundings
-from asgi_bench.model import Proof, RunHeader, WeightedRequest
+from asgi_bench.model import Gate, Proof, RunHeader, Setup, WeightedRequest
 from asgi_bench.store.runs import read_run
 from tests.synthetic_history import run_at
 
@@ -101,6 +101,21 @@ def test_what_differs_is_told(
 ) -> None:
     """Requests, processor and interpreter: each difference is told, and nothing else."""
     assert differing(before, after) == told
+
+
+def test_interpreters_of_several_setups_are_told_by_name() -> None:
+    """Each setup of a plan has facts of its own; an A/B has those of its baseline."""
+    setups = tuple(
+        Setup(name, f"/{name}/python", packages={"uvicorn": version}, python_version=name)
+        for name, version in (("py3.12", "0.49"), ("py3.13", "0.50"))
+    )
+    header = run_at(0).header
+    matrix = replace(header, plan=replace(header.plan, setups=setups))
+    facts = surroundings(matrix)
+    assert facts["interpreter of the servers of py3.13"] == "py3.13"
+    assert facts["package uvicorn of py3.12"] == "0.49"
+    ab = surroundings(replace(matrix, plan=replace(matrix.plan, gate=Gate())))
+    assert (ab["interpreter of the servers"], ab["package uvicorn"]) == ("py3.12", "0.49")
 
 
 def test_bodies_of_one_size_are_told_apart() -> None:

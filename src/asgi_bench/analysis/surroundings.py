@@ -70,14 +70,7 @@ def surroundings(header: RunHeader, proofs: Sequence[Proof] = ()) -> dict[str, s
         **_cell_facts(plan),
         **dict(_running_facts(plan, header.variables, proofs)),
         **{f"environment {name}": told(value) for name, value in header.variables.items()},
-        "interpreter of the servers": (
-            machine.python if plan.python is None else header.server_python
-        ),
-        # Those of the servers, where their interpreter is another one.
-        **{
-            f"package {name}": version
-            for name, version in (header.server_packages or header.packages).items()
-        },
+        **_setup_facts(header),
     }
     return {name: value for name, value in facts.items() if value is not None}
 
@@ -143,6 +136,21 @@ def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Ch
         if old != new:
             kind, _, name = fact.partition(" ")
             yield Change(kind, name, old, new)
+
+
+def _setup_facts(header: RunHeader) -> dict[str, str | None]:
+    """Interpreter and packages of the servers, under the names of setups; of an A/B its baseline's.
+
+    The sides of an A/B are compared within it: over time it stands for what it was measured in.
+    """
+    facts: dict[str, str | None] = {}
+    is_ab = header.plan.gate is not None
+    for setup in header.setups[:1] if is_ab else header.setups:
+        of_it = f" of {setup.name}" if setup.name and not is_ab else ""
+        facts[f"interpreter of the servers{of_it}"] = setup.python_version or None
+        for name, version in setup.packages.items():
+            facts[f"package {name}{of_it}"] = version
+    return facts
 
 
 def _load_facts(plan: Plan) -> dict[str, str | None]:

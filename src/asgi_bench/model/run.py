@@ -6,6 +6,7 @@ from asgi_bench.calibration import Calibration
 from asgi_bench.model.behaviour import Behaviour
 from asgi_bench.model.plan import Plan
 from asgi_bench.model.proof import Proof
+from asgi_bench.model.setup import Setup
 from asgi_bench.model.trial import Trial
 
 SCHEMA_VERSION = 2
@@ -109,16 +110,34 @@ class RunHeader(msgspec.Struct, frozen=True):
     (`…_NUM_THREADS`), Python (`PYTHONOPTIMIZE`, `PYTHONMALLOC`, …), locale and time zone, `DEBUG`
     and `RUST_LOG`."""
 
+    @property
+    def setups(self) -> tuple[Setup, ...]:
+        """What servers ran in: the plan's setups, or the only one, which bears no name."""
+        if self.plan.setups:
+            return self.plan.setups
+        is_own = self.plan.python is None
+        return (
+            Setup(
+                name="",
+                python=self.plan.python or "",
+                packages=self.server_packages or self.packages,
+                python_version=(self.machine.python if is_own else self.server_python) or "",
+            ),
+        )
+
 
 class Run(msgspec.Struct, frozen=True):
-    """A stored run as read back: its header, its trials, and what was unreadable.
-
-    `behaviours` are there where it was asked for them, `proofs` where servers could be proven.
-    """
+    """A stored run as read back."""
 
     header: RunHeader
+    """What `run.json` holds."""
     trials: tuple[Trial, ...]
+    """What `trials.jsonl` holds, as far as it could be read."""
     folder: str
+    """Where it lies."""
     damage: tuple[str, ...] = ()
+    """What could not be read, in words."""
     behaviours: tuple[Behaviour, ...] = ()
+    """What `behaviour.json` holds; empty where nothing was asked for."""
     proofs: tuple[Proof, ...] = ()
+    """What `proofs.json` holds; empty where no server could be proven."""
