@@ -34,6 +34,7 @@ def metric(
         standard_error=0.0041,
         detectable=0.015,
         control=Effect(0.001, -0.01, 0.012),
+        min_change=0.02,
     )
 
 

@@ -17,6 +17,7 @@ from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.model import Gate, Role, Run, Setup
+from asgi_bench.model.metrics import CPU
 from asgi_bench.store.folders import PHASES_FILE
 from asgi_bench.store.runs import read_run
 from gate.records import SHARES, Kind, Record, record_of
@@ -46,7 +47,7 @@ def find_turns(server: str, duration_s: float) -> float:
     run, _ = _measured(server, turns, PROBE_BUDGET_S, duration_s)
     cell = run.header.plan.cells[0].cell.without_setup
     blocks, _ = usable_blocks(run.trials, cell)
-    effects = block_effects(blocks, "server_cpu_s_per_request")
+    effects = block_effects(blocks, CPU)
     share = expm1(estimate_of(effects).mean)
     if share < LEAST_PROBE_SHARE:
         raise SystemExit(f"bench-gate: {turns} turns make {server} slower by {share:.2%} only")

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from asgi_bench.analysis.ab_report import SETTLED
-from asgi_bench.analysis.block_effects import TOTALS, BlockEffect, block_effects, usable_blocks
+from asgi_bench.analysis.block_effects import BlockEffect, block_effects, usable_blocks
 from asgi_bench.analysis.looks import Look, looks_of
 from asgi_bench.analysis.pacing import round_ends_s
-from asgi_bench.model import ROLES, Gate, GateMetric, Role, Trial, Verdict
+from asgi_bench.model import ROLES, Gate, Role, Trial, Verdict
+from asgi_bench.model.metrics import Metric
 from gate.records import Record, run_of
 from gate.verdicts import GATED, verdict_of
 
@@ -20,7 +21,7 @@ from gate.verdicts import GATED, verdict_of
 Relabelled = tuple[BlockEffect, ...]
 Numbers = npt.NDArray[np.int64]
 ORDERS: tuple[tuple[Role, ...], ...] = tuple(permutations(ROLES))
-METRICS: tuple[GateMetric, ...] = (*GATED, *(TOTALS[metric] for metric in GATED))
+METRICS: tuple[Metric, ...] = (*GATED, *(total for one in GATED if (total := one.total)))
 
 
 class Pseudo(msgspec.Struct, frozen=True):
@@ -58,7 +59,7 @@ class Pseudo(msgspec.Struct, frozen=True):
 class Pool(msgspec.Struct, frozen=True):
     """Blocks to draw from: their effects relabelled, and which repetition each is of."""
 
-    effects: dict[GateMetric, list[Relabelled]]
+    effects: dict[Metric, list[Relabelled]]
     repetitions: Numbers
 
     def verdict(
@@ -121,7 +122,7 @@ def _blocks(record: Record) -> list[dict[Role, Trial]]:
     return list(usable_blocks(run.trials, record.cell)[0].values())
 
 
-def _relabelled(sides: dict[Role, Trial], metric: GateMetric) -> Relabelled:
+def _relabelled(sides: dict[Role, Trial], metric: Metric) -> Relabelled:
     found: list[BlockEffect] = []
     for order in ORDERS:
         named = {role: sides[whose] for role, whose in zip(ROLES, order, strict=True)}

@@ -8,9 +8,9 @@ import msgspec
 
 from asgi_bench.analysis.block_effects import block_effects, usable_blocks
 from asgi_bench.analysis.regression import estimate_of
-from asgi_bench.model import GateMetric, Trial
+from asgi_bench.model import Trial
+from asgi_bench.model.metrics import Metric
 from gate.records import Record, run_of
-from gate.table import WORDS
 from gate.verdicts import GATED
 
 
@@ -34,7 +34,7 @@ class Spread(msgspec.Struct, frozen=True):
         return sqrt(self.slices_s / self.starts * fixed_s / sides)
 
 
-def spread_of(records: Sequence[Record], metric: GateMetric) -> Spread:
+def spread_of(records: Sequence[Record], metric: Metric) -> Spread:
     """The parts of the variance, from blocks with all of their slices and with every second."""
     load_s = fmean(record.duration_s for record in records)
     whole = fmean(_variance(record, metric, 1, 0) for record in records)
@@ -59,13 +59,13 @@ def spread_lines(records: Sequence[Record]) -> list[str]:
         best_s = found.best_load_s(fixed_s)
         best = "the more load the better" if best_s is None else f"best load {best_s:.1f} s"
         lines.append(
-            f"One block's effect on {WORDS[metric]} scatters by {found.of(load_s):.2%} at "
+            f"One block's effect on {metric.label} scatters by {found.of(load_s):.2%} at "
             f"{load_s:g} s of load on each side, starts alone by {sqrt(found.starts):.2%}: {best}."
         )
     return lines
 
 
-def _variance(record: Record, metric: GateMetric, step: int, first: int) -> float:
+def _variance(record: Record, metric: Metric, step: int, first: int) -> float:
     """The variance of a block's effect from every so many-th slice."""
     trials = [_thinned(trial, step, first) for trial in run_of(record, record.gate).trials]
     effects = block_effects(usable_blocks(trials, record.cell)[0], metric)

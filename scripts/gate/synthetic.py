@@ -15,7 +15,8 @@ from scipy.signal import lfilter
 from asgi_bench.analysis.ab_report import SETTLED
 from asgi_bench.analysis.block_effects import BlockEffect, Floats, effect_of_slices
 from asgi_bench.analysis.looks import Look, spent_by
-from asgi_bench.model import Gate, GateMetric, Verdict
+from asgi_bench.model import Gate, Verdict
+from asgi_bench.model.metrics import CPU, THROUGHPUT, Metric, metric_of
 from gate.verdicts import GATED, verdict_of
 
 Random = np.random.Generator
@@ -209,20 +210,20 @@ def looks(gate: Gate) -> list[Look]:
 
 
 # The metrics of a block.
-Block = dict[GateMetric, BlockEffect | None]
+Block = dict[Metric, BlockEffect | None]
 
 
 def _block(case: Case, chance: Random, number: int, effect: float, *, with_totals: bool) -> Block:
     """Both metrics of a block and their totals; the CPU shares half of the throughput's fate."""
     slowness = case(chance, SLICES) + np.array([0, 0, log1p(effect)])
     cpu = 0.5 * (slowness + case(chance, SLICES) + np.array([0, 0, log1p(effect)]))
-    logs: dict[GateMetric, Floats] = {
-        "throughput_rps": -slowness,
-        "server_cpu_s_per_request": cpu,
+    logs: dict[Metric, Floats] = {
+        THROUGHPUT: -slowness,
+        CPU: cpu,
     }
     if with_totals:
-        logs["total_throughput_rps"] = -_of_all(slowness)
-        logs["total_server_cpu_s_per_request"] = _of_all(cpu)
+        logs[metric_of("total_throughput_rps")] = -_of_all(slowness)
+        logs[metric_of("total_server_cpu_s_per_request")] = _of_all(cpu)
     return {
         metric: effect_of_slices(number, list(table.T), metric) for metric, table in logs.items()
     }

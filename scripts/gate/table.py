@@ -9,18 +9,15 @@ import msgspec
 from scipy.stats import binomtest
 
 from asgi_bench.analysis.ab_report import judge_cells
-from asgi_bench.analysis.block_effects import TOTALS, block_effects, usable_blocks
+from asgi_bench.analysis.block_effects import block_effects, usable_blocks
 from asgi_bench.analysis.looks import looks_of
 from asgi_bench.analysis.pacing import round_ends_s
 from asgi_bench.analysis.regression import estimate_of
-from asgi_bench.model import Gate, GateMetric, MetricVerdict, Run, Verdict
+from asgi_bench.model import Gate, MetricVerdict, Run, Verdict
+from asgi_bench.model.metrics import Metric
 from gate.records import SHARES, Kind, Record, run_of
 from gate.verdicts import GATED
 
-WORDS: dict[GateMetric, str] = {
-    "throughput_rps": "throughput",
-    "server_cpu_s_per_request": "CPU per request",
-}
 NAMES: dict[Kind, str] = {"aa": "A/A", "slow3": "3 % slower", "slow5": "5 % slower"}
 CONFIDENCE = 0.95
 
@@ -32,7 +29,7 @@ class Judged(msgspec.Struct, frozen=True):
     verdict: Verdict
     blocks: int
     ended_s: float
-    standard_errors: dict[GateMetric, float]
+    standard_errors: dict[str, float]
 
 
 def replayed(record: Record, gate: Gate) -> Judged:
@@ -72,7 +69,7 @@ def table(records: Sequence[Record], gate: Gate) -> list[str]:
         mine = [one for one in judged if one.record.kind == kind]
         if mine:
             lines.append(_row(name, mine))
-    totals = _errors(judged, tuple(TOTALS[metric] for metric in GATED))
+    totals = _errors(judged, [metric.total for metric in GATED if metric.total])
     lines += ["", *_injected(records), "", f"Totals of all slices, standard error: {totals}."]
     return lines
 
@@ -90,14 +87,16 @@ def _row(name: str, judged: Sequence[Judged]) -> str:
     )
 
 
-def _errors(judged: Sequence[Judged], metrics: Sequence[GateMetric]) -> str:
+def _errors(judged: Sequence[Judged], metrics: Sequence[Metric]) -> str:
     """Their standard errors of throughput and CPU, in the median and at most.
 
     Those of which nothing could be measured have none.
     """
     told = []
     for metric, word in zip(metrics, ("throughput", "CPU"), strict=True):
-        errors = [one.standard_errors[metric] for one in judged if metric in one.standard_errors]
+        errors = [
+            one.standard_errors[metric.name] for one in judged if metric.name in one.standard_errors
+        ]
         if errors:
             told.append(f"{word} {median(errors):.2%} (at most {max(errors):.2%})")
     return ", ".join(told) or "unknown"
@@ -116,14 +115,14 @@ def _injected(records: Sequence[Record]) -> list[str]:
         mine = [record for record in records if record.kind == kind]
         if not mine:
             continue
-        found = [f"{word} {_pooled(mine, metric)}" for metric, word in WORDS.items()]
+        found = [f"{metric.label} {_pooled(mine, metric)}" for metric in GATED]
         lines.append(
             f"{name}: meant {SHARES[kind]:.0%}, pooled over all blocks {', '.join(found)}."
         )
     return ["  \n".join(lines)]
 
 
-def _pooled(records: Sequence[Record], metric: GateMetric) -> str:
+def _pooled(records: Sequence[Record], metric: Metric) -> str:
     effects = [
         block
         for record in records

@@ -2,23 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 
-from asgi_bench.analysis.block_effects import TOTALS, BlockEffect
+from asgi_bench.analysis.block_effects import BlockEffect
 from asgi_bench.analysis.doubts import doubted
 from asgi_bench.analysis.regression import judge_metrics, verdict_on, worst
 from asgi_bench.analysis.stalls import measured_totals, stall_doubts
-from asgi_bench.model import Gate, GateMetric, Verdict
+from asgi_bench.model import Gate, Verdict
+from asgi_bench.model.metrics import CPU, THROUGHPUT, TOTALS, Metric
 
-GATED: tuple[GateMetric, ...] = ("throughput_rps", "server_cpu_s_per_request")
+GATED: tuple[Metric, ...] = (THROUGHPUT, CPU)
 
 
 def verdict_of(
-    effects: Mapping[GateMetric, Sequence[BlockEffect]], gate: Gate, level: float
+    effects: Mapping[Metric, Sequence[BlockEffect]], gate: Gate, level: float
 ) -> Verdict:
     """The verdict at a look of this level: of a closed loop's metrics, with totals if there are."""
     judged = judge_metrics([(metric, effects[metric]) for metric in GATED], gate, level)
-    summed = [(total, effects[total]) for total in TOTALS.values() if effects.get(total)]
+    summed = [(total, effects[total]) for total in TOTALS if effects.get(total)]
     totals = measured_totals(summed, gate, level)
     # What it is told by hangs on slices; what it comes to does not.
     doubts = stall_doubts(judged, totals, gate, {}, {})
-    found = verdict_on(doubted(judged, doubts), gate)
+    found = verdict_on(doubted(judged, doubts))
     return found if found == "invalid" else worst((found, *(one.verdict for one in doubts)))

@@ -2,11 +2,11 @@ import msgspec
 import pytest
 
 from asgi_bench.analysis.ab_wording import effect_words, percent, telling, verdict_line
-from asgi_bench.model import Effect, GateMetric, MetricVerdict, Verdict
+from asgi_bench.model import Effect, MetricVerdict, Verdict
 from tests.synthetic_ab import ab_report, cell, failed_cell, metric
 
 
-def words(d: float, lo: float | None, hi: float | None, name: GateMetric) -> str:
+def words(d: float, lo: float | None, hi: float | None, name: str) -> str:
     """An effect in words."""
     return effect_words(MetricVerdict(name, "pass", Effect(d, lo, hi), 16, 1.0, 1.0))
 
@@ -37,7 +37,7 @@ def words(d: float, lo: float | None, hi: float | None, name: GateMetric) -> str
     ],
 )
 def test_effects_are_told_in_plain_words(
-    effect: tuple[float, float | None, float | None], name: GateMetric, text: str
+    effect: tuple[float, float | None, float | None], name: str, text: str
 ) -> None:
     """What is worse or better, in what, by how much, and between which bounds; no signs."""
     assert words(*effect, name) == text

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from asgi_bench.analysis.block_effects import (
     block_effects,
     effect_of_slices,
-    gated_metrics,
     trimmed_means,
     usable_blocks,
 )
-from asgi_bench.model import Cell, OpenLoop, Role, Trial
+from asgi_bench.model import Cell, Gate, OpenLoop, Role, Trial
+from asgi_bench.model.metrics import CPU, MEMORY, P50, THROUGHPUT, gated_under
 from tests.synthetic_sides import CELL, ab_run
 
 LOGS = st.lists(st.floats(-3, 3), min_size=1, max_size=30)
@@ -29,8 +29,8 @@ def test_a_trimmed_mean_is_antisymmetric_and_within_its_values(values: list[floa
 def test_swapped_sides_swap_the_signs(a: list[float], b: list[float], c: list[float]) -> None:
     """Baseline and candidate exchanged give the opposite effect: nothing favours a side."""
     logs = [np.array(side) for side in (a, b, c)]
-    there = effect_of_slices(0, logs, "server_cpu_s_per_request")
-    back = effect_of_slices(0, [logs[2], logs[1], logs[0]], "server_cpu_s_per_request")
+    there = effect_of_slices(0, logs, CPU)
+    back = effect_of_slices(0, [logs[2], logs[1], logs[0]], CPU)
     assert there is not None and back is not None
     assert there.pairs[0] == pytest.approx(-back.pairs[0], abs=1e-12)
 
@@ -38,7 +38,7 @@ def test_swapped_sides_swap_the_signs(a: list[float], b: list[float], c: list[fl
 def test_a_slowdown_is_positive_in_every_metric() -> None:
     """Fewer requests a second and more CPU a request are both worse, and of the same size."""
     blocks, _ = usable_blocks(ab_run(0.05, noise=0.0005).trials, CELL)
-    for metric in gated_metrics(CELL):
+    for metric in (THROUGHPUT, CPU):
         effects = [effect for block in block_effects(blocks, metric) for effect in block.pairs]
         assert np.mean(effects) == pytest.approx(np.log(1.05), abs=0.002)
 
@@ -58,19 +58,17 @@ def test_slices_with_stalls_leave_the_effect_alone() -> None:
         return msgspec.structs.replace(trial, slices=tuple(slices))
 
     blocks, _ = usable_blocks(ab_run(0.0, edit=stall).trials, CELL)
-    effects = [
-        effect for block in block_effects(blocks, "throughput_rps") for effect in block.pairs
-    ]
+    effects = [effect for block in block_effects(blocks, THROUGHPUT) for effect in block.pairs]
     assert abs(np.mean(effects)) < 0.01
 
 
 def test_lost_slices_break_their_triple_alone() -> None:
     """A slice without answers is left out with its neighbours; the rest still counts."""
     logs = [np.zeros(5), np.zeros(5), np.array([0.1, np.nan, 0.1, 0.1, 0.1])]
-    effect = effect_of_slices(0, logs, "server_cpu_s_per_request")
+    effect = effect_of_slices(0, logs, CPU)
     assert effect is not None
     assert effect.pairs == pytest.approx((0.1, 0.1))
-    assert effect_of_slices(0, [*logs[:2], np.full(5, np.nan)], "throughput_rps") is None
+    assert effect_of_slices(0, [*logs[:2], np.full(5, np.nan)], THROUGHPUT) is None
 
 
 def test_a_block_that_lost_a_side_is_left_out_whole() -> None:
@@ -91,4 +89,4 @@ def test_a_block_that_lost_a_side_is_left_out_whole() -> None:
 def test_an_open_loop_is_gated_on_its_median() -> None:
     """At a fixed rate throughput tells nothing: the median response time does."""
     cell = Cell("uvicorn", "default", 1, "hello", OpenLoop(500))
-    assert gated_metrics(cell) == ("response_time_p50_s", "server_cpu_s_per_request")
+    assert gated_under(cell.load, Gate()) == (P50, CPU, MEMORY)

@@ -7,8 +7,8 @@ from asgi_bench.analysis.cell_report import Costs
 from asgi_bench.analysis.costs import costs_of
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.analysis.utilization import sent_in_slices
 from asgi_bench.model import Trial
+from asgi_bench.model.figures import sent_in_slices
 from tests.synthetic_run import planned_cells, synthetic_run, with_errors
 
 replace = msgspec.structs.replace

@@ -8,6 +8,7 @@ from asgi_bench.analysis.history import History, build_history
 from asgi_bench.analysis.run_entries import run_entry
 from asgi_bench.analysis.surroundings import surroundings
 from asgi_bench.model import Goal, RunEntry, RunHeader, Scenario
+from asgi_bench.model.metrics import THROUGHPUT
 from asgi_bench.reporting.history.words import blame_words, headline
 from asgi_bench.store.index import environment_key
 from tests.synthetic_history import REFERENCE, TRACKED, run_at
@@ -61,7 +62,7 @@ def test_slower_cell_is_told_with_run_commit_and_size() -> None:
     """A throughput of 8 % less from one run on is one slowdown of 1/0.92, at that run's commit."""
     found = history(factors={8: 0.92})
     ((series, shift),) = found.shifts
-    assert (series.cell, series.metric) == (TRACKED, "throughput_rps")
+    assert (series.cell, series.metric) == (TRACKED, THROUGHPUT)
     assert series.reference == f"{REFERENCE}/hello/c64"
     assert shift.at.source is not None and shift.at.source.subject == "Commit 8"
     assert shift.before.source is not None and shift.before.source.subject == "Commit 7"

@@ -7,12 +7,13 @@ from msgspec.structs import replace
 
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.memory_growth import (
-    growth_bytes,
     growth_findings,
-    growth_interval,
     kept_bytes,
 )
+from asgi_bench.analysis.metrics import estimate
 from asgi_bench.model import Cell, Trial
+from asgi_bench.model.figures import growth_bytes
+from asgi_bench.model.metrics import GROWTH
 from tests.synthetic_run import CLOSED_64, make_trial
 
 MIB = 1024**2
@@ -58,7 +59,7 @@ def test_too_little_tells_nothing(requests: tuple[int, ...]) -> None:
 def test_the_interval_is_over_rounds_and_may_hold_zero() -> None:
     """Growth of nothing has no logarithm; rounds that can't tell are left out."""
     trials = [grown(range(0, 9000, 1000), each) for each in (1, -1, 0, 2, -2)]
-    found = growth_interval([*trials, TRIAL], looked=False)
+    found = estimate(GROWTH, [*trials, TRIAL])
     assert found.value == pytest.approx(0.0)
     assert found.lower is not None and found.lower < 0 < (found.upper or 0)
 

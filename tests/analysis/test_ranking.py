@@ -8,6 +8,7 @@ from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.ranking import compare, stand
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import OpenLoop, RateSweep, Trial
+from asgi_bench.model.metrics import CPU, THROUGHPUT, Metric
 from tests.synthetic_run import (
     CLOSED_64,
     SERVERS,
@@ -39,9 +40,9 @@ def figures(*centres: float, rounds: int = 8, scatter: float = 0.01) -> dict[str
     }
 
 
-def ranks(values: dict[str, dict[int, float]], metric: str = "throughput_rps") -> dict[str, Rank]:
+def ranks(values: dict[str, dict[int, float]], metric: Metric = THROUGHPUT) -> dict[str, Rank]:
     """The rank of each cell."""
-    found = compare(values, metric)  # type: ignore[arg-type]
+    found = compare(values, metric)
     return {key: standing.rank for key, standing in stand(list(values), found).items()}
 
 
@@ -49,20 +50,20 @@ def test_ties_share_their_places() -> None:
     """Two that can't be told apart share places 2 and 3; the others have one each."""
     values = figures(300, 200, 200.2, 100)
     assert ranks(values) == {"a": Rank(1, 1), "b": Rank(2, 3), "c": Rank(2, 3), "d": Rank(4, 4)}
-    standings = stand(list(values), compare(values, "throughput_rps"))
+    standings = stand(list(values), compare(values, THROUGHPUT))
     assert [standings[key].tied_with for key in "abcd"] == [(), ("c",), ("b",), ()]
 
 
 def test_less_is_better_for_a_cost() -> None:
     """The one that costs least is first."""
-    found = ranks(figures(3e-5, 1e-5, 2e-5), "server_cpu_s_per_request")
+    found = ranks(figures(3e-5, 1e-5, 2e-5), CPU)
     assert found == {"a": Rank(3, 3), "b": Rank(1, 1), "c": Rank(2, 2)}
 
 
 @pytest.mark.parametrize(("rounds", "claims"), [(5, 0), (6, 3)])
 def test_claims_need_six_rounds(rounds: int, claims: int) -> None:
     """However clear the difference, five rounds claim nothing and say why."""
-    found = compare(figures(1, 2, 3, rounds=rounds), "throughput_rps")
+    found = compare(figures(1, 2, 3, rounds=rounds), THROUGHPUT)
     assert sum(each.distinguishable for each in found) == claims
     for each in found:
         assert (each.reason is None) == each.distinguishable
@@ -76,7 +77,7 @@ def test_one_wild_round_is_told() -> None:
     spread = [0, 0, 0, 0, 0, 0, 0.001, 0, 0.6, 0.7, 0.8, 0.9]
     for number, extra in enumerate(spread):
         values["a"][number] *= math.exp(extra)
-    (found,) = compare(values, "throughput_rps")
+    (found,) = compare(values, THROUGHPUT)
     assert found.distinguishable
     assert found.holds_trimmed is False
 
@@ -91,7 +92,7 @@ def test_identical_servers_are_rarely_told_apart() -> None:
             str(cell): {number: float(draws[cell, number]) for number in range(6)}
             for cell in range(8)
         }
-        wrong += any(each.distinguishable for each in compare(values, "throughput_rps"))
+        wrong += any(each.distinguishable for each in compare(values, THROUGHPUT))
     assert wrong / FALSE_CLAIM_RUNS <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / FALSE_CLAIM_RUNS)
 
 

@@ -18,12 +18,13 @@ from asgi_bench.analysis.regression import (
     verdict_on,
     worst,
 )
-from asgi_bench.model import Effect, Gate, GateMetric, Verdict
+from asgi_bench.model import Effect, Gate, Verdict
+from asgi_bench.model.metrics import CPU, THROUGHPUT
 
 SHARES = st.floats(-0.5, 0.5)
 LEAST = st.floats(0.001, 0.2)
 PS = st.lists(st.floats(0, 1), min_size=1, max_size=8)
-METRICS: tuple[GateMetric, ...] = ("throughput_rps", "server_cpu_s_per_request")
+METRICS = (THROUGHPUT, CPU)
 
 
 @st.composite
@@ -130,19 +131,19 @@ def test_an_estimate_needs_a_block() -> None:
 )
 def test_known_effects_get_their_verdict(effect: float, verdict: Verdict) -> None:
     """Effects far from the limits are found out, one at the limit is left open."""
-    metrics = judge_metrics([("throughput_rps", blocks_of(effect))], Gate(), 0.05)
-    assert verdict_on(metrics, Gate()) == verdict
+    metrics = judge_metrics([(THROUGHPUT, blocks_of(effect))], Gate(), 0.05)
+    assert verdict_on(metrics) == verdict
 
 
 def test_either_metric_may_fire() -> None:
     """A regression of one metric is one of the cell, whatever the other says."""
     metrics = judge_metrics(
-        [("throughput_rps", blocks_of(-0.05)), ("server_cpu_s_per_request", blocks_of(0.05))],
+        [(THROUGHPUT, blocks_of(-0.05)), (CPU, blocks_of(0.05))],
         Gate(),
         0.05,
     )
     assert [one.verdict for one in metrics] == ["improvement", "regression"]
-    assert verdict_on(metrics, Gate()) == "regression"
+    assert verdict_on(metrics) == "regression"
 
 
 @given(st.floats(-0.06, 0.06), st.floats(0.0005, 0.02), st.integers(2, 30))
@@ -164,7 +165,7 @@ def test_an_interval_leaves_out_0_exactly_where_the_effect_is_significant(
 def test_what_is_detectable_is_at_least_what_matters_and_shrinks_with_blocks() -> None:
     """The smallest effect a run could have seen is the margin above the smallest that counts."""
     few, many = (
-        judge_metrics([("throughput_rps", blocks_of(0, count=count))], Gate(), 0.05)[0].detectable
+        judge_metrics([(THROUGHPUT, blocks_of(0, count=count))], Gate(), 0.05)[0].detectable
         for count in (8, 200)
     )
     assert few is not None and many is not None
@@ -191,9 +192,9 @@ def test_a_control_that_moves_voids_only_if_surely_and_by_what_matters(
 
 def test_a_moved_control_makes_a_regression_invalid() -> None:
     """Where two processes of the same differ, a slow candidate proves nothing."""
-    metrics = judge_metrics([("throughput_rps", blocks_of(0.05, control=0.05))], Gate(), 0.05)
+    metrics = judge_metrics([(THROUGHPUT, blocks_of(0.05, control=0.05))], Gate(), 0.05)
     assert metrics[0].verdict == "regression"
-    assert verdict_on(metrics, Gate()) == "invalid"
+    assert verdict_on(metrics) == "invalid"
 
 
 def test_the_worst_of_several_comes_first() -> None:
@@ -207,7 +208,5 @@ def test_the_worst_of_several_comes_first() -> None:
 
 def test_a_huge_effect_has_finite_bounds() -> None:
     """An interval on logarithms that would overflow is cut off, and stays one."""
-    (one,) = judge_metrics(
-        [("throughput_rps", blocks_of(500.0, noise=300.0, count=6))], Gate(), 0.001
-    )
+    (one,) = judge_metrics([(THROUGHPUT, blocks_of(500.0, noise=300.0, count=6))], Gate(), 0.001)
     assert one.effect.hi is not None and math.isfinite(one.effect.hi)

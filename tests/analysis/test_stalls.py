@@ -7,7 +7,7 @@ import pytest
 
 from asgi_bench.analysis.ab_report import ab_report, is_settled
 from asgi_bench.analysis.regression import judge_effect
-from asgi_bench.model import ROLES, AbReport, GateMetric, MetricVerdict, Role, Trial
+from asgi_bench.model import ROLES, AbReport, MetricVerdict, Role, Trial
 from tests.situation import Said, situation
 from tests.synthetic_sides import Edit, ab_run
 from tests.synthetic_sides_open import OPEN_CELL, open_trial
@@ -39,7 +39,7 @@ def on(*roles: Role, edit: Edit) -> Edit:
     return lambda trial, role: edit(trial, role) if role in roles else trial
 
 
-def metric(report: AbReport, name: GateMetric) -> MetricVerdict:
+def metric(report: AbReport, name: str) -> MetricVerdict:
     """One metric of the only cell."""
     (cell,) = report.cells
     (found,) = (one for one in cell.metrics if one.metric == name)
@@ -71,7 +71,7 @@ COSTLY = situation(
     ],
 )
 def test_a_candidate_that_surely_stalls_is_a_regression(
-    edit: Callable[[Trial], Trial], gated: GateMetric, total: GateMetric, said: Said
+    edit: Callable[[Trial], Trial], gated: str, total: str, said: Said
 ) -> None:
     """Slices that stand out drop out of the gated estimate, not out of the verdict."""
     run = ab_run(0.0, edit=on("candidate", edit=lambda trial, role: edit(trial)))

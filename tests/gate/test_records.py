@@ -128,7 +128,7 @@ def test_a_committed_record_is_replayed() -> None:
     (record,) = read_records(RECORDED)
     judged = replayed(record, GATE)
     assert judged.verdict in ("pass", "undecided")
-    assert all(0 < judged.standard_errors[metric] < 0.0055 for metric in GATED)
+    assert all(0 < judged.standard_errors[metric.name] < 0.0055 for metric in GATED)
 
 
 def test_pseudo_aas_of_a_real_record_raise_few_alarms() -> None:

@@ -5,16 +5,9 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from asgi_bench.analysis.ab_memory import with_memory
 from asgi_bench.analysis.ab_tails import with_p99
 from asgi_bench.analysis.ab_wording import control_reason, verdict_line
-from asgi_bench.analysis.block_effects import (
-    TOTALS,
-    BlockEffect,
-    block_effects,
-    gated_metrics,
-    usable_blocks,
-)
+from asgi_bench.analysis.block_effects import BlockEffect, block_effects, usable_blocks
 from asgi_bench.analysis.doubts import (
     Blocks,
     Doubt,
@@ -26,7 +19,7 @@ from asgi_bench.analysis.looks import Look, look_at_end, looks_of
 from asgi_bench.analysis.pacing import round_ends_s
 from asgi_bench.analysis.regression import (
     RULE_VERSION,
-    control_moved,
+    has_moved,
     judge_metrics,
     verdict_on,
     worst,
@@ -43,7 +36,6 @@ from asgi_bench.model import (
     Cell,
     CellVerdict,
     Gate,
-    GateMetric,
     MetricVerdict,
     Plan,
     Reason,
@@ -51,12 +43,13 @@ from asgi_bench.model import (
     Run,
     Trial,
 )
+from asgi_bench.model.metrics import Metric, gated_under
 
 # What leaves nothing open: a run that comes to it has no need of further blocks.
 SETTLED = frozenset(("regression", "improvement", "pass"))
 
 # A metric of a cell, with its effects in blocks, of which there is one at least.
-Tested: TypeAlias = tuple[Cell, GateMetric, tuple[BlockEffect, ...]]
+Tested: TypeAlias = tuple[Cell, Metric, tuple[BlockEffect, ...]]
 
 
 class _Found(NamedTuple):
@@ -67,7 +60,7 @@ class _Found(NamedTuple):
 
     verdicts: list[MetricVerdict]
     totals: list[MetricVerdict]
-    typical: dict[GateMetric, tuple[BlockEffect, ...]]
+    typical: dict[str, tuple[BlockEffect, ...]]
     blocks: Blocks
     left_out: int
 
@@ -121,7 +114,7 @@ def ab_report(run: Run) -> AbReport:
     taken = [one for one in looks_of(plan.gate, ends_s, plan.rounds) if one != look]
     cells = judge_cells(plan, trials, look.level)
     report = _report(run, plan.gate, look, cells, len(taken) + 1)
-    return with_memory(with_p99(report, plan, trials), plan, trials)
+    return with_p99(report, plan, trials)
 
 
 def _report(
@@ -158,7 +151,11 @@ def judge_cells(plan: Plan, trials: Sequence[Trial], level: float) -> tuple[Cell
     cells = list(dict.fromkeys(planned.cell.without_setup for planned in plan.cells))
     parted = {cell: usable_blocks(trials, cell) for cell in cells}
     usable = {cell: blocks for cell, (blocks, _) in parted.items()}
-    gated, summed = _tested(usable, gated_metrics), _tested(usable, _totals_of)
+    gated = _tested(usable, lambda cell: gated_under(cell.load, gate))
+    summed = _tested(
+        usable,
+        lambda cell: [total for one in gated_under(cell.load, gate) if (total := one.total)],
+    )
     verdicts = judge_metrics([(metric, effects) for _, metric, effects in gated], gate, level)
     totals = measured_totals([(metric, effects) for _, metric, effects in summed], gate, level)
     metrics_of, totals_of = _by_cell(gated, verdicts), _by_cell(summed, totals)
@@ -169,7 +166,7 @@ def judge_cells(plan: Plan, trials: Sequence[Trial], level: float) -> tuple[Cell
             _Found(
                 metrics_of.get(cell, []),
                 totals_of.get(cell, []),
-                {metric: effects for whose, metric, effects in gated if whose == cell},
+                {metric.name: effects for whose, metric, effects in gated if whose == cell},
                 *parted[cell],
             ),
             gate,
@@ -179,7 +176,7 @@ def judge_cells(plan: Plan, trials: Sequence[Trial], level: float) -> tuple[Cell
 
 
 def _tested(
-    usable: Mapping[Cell, Blocks], metrics_of: Callable[[Cell], Iterable[GateMetric]]
+    usable: Mapping[Cell, Blocks], metrics_of: Callable[[Cell], Iterable[Metric]]
 ) -> list[Tested]:
     return [
         (cell, metric, effects)
@@ -187,10 +184,6 @@ def _tested(
         for metric in metrics_of(cell)
         if (effects := block_effects(blocks, metric))
     ]
-
-
-def _totals_of(cell: Cell) -> list[GateMetric]:
-    return [TOTALS[metric] for metric in gated_metrics(cell) if metric in TOTALS]
 
 
 def _by_cell(
@@ -207,12 +200,10 @@ def _cell(cell: Cell, trials: Sequence[Trial], found: _Found, gate: Gate) -> Cel
     failures, faults = _faults(cell, trials)
     doubts = _doubts(cell, found, gate)
     metrics = doubted(found.verdicts, doubts)
-    verdict = "failed" if failures else "invalid" if faults else verdict_on(metrics, gate)
+    verdict = "failed" if failures else "invalid" if faults else verdict_on(metrics)
     if verdict not in ("failed", "invalid"):
         verdict = worst((verdict, *(doubt.verdict for doubt in doubts)))
-    faults += [
-        control_reason(one, gate) for one in metrics if control_moved(one.control, gate.min_change)
-    ]
+    faults += [control_reason(one) for one in metrics if has_moved(one)]
     reasons = (*failures, *faults, *(doubt.reason for doubt in doubts))
     told = (*metrics, *doubted(found.totals, doubts))
     return CellVerdict(cell.key, verdict, len(found.blocks), found.left_out, told, reasons)
@@ -239,10 +230,10 @@ def _doubts(cell: Cell, found: _Found, gate: Gate) -> list[Doubt]:
     overload = overload_doubt(cell, found.blocks)
     known = {one.metric: one.blocks for one in found.verdicts}
     few = [
-        few_blocks_doubt(metric, known.get(metric, 0), len(found.blocks))
-        for metric in gated_metrics(cell)
+        few_blocks_doubt(metric, known.get(metric.name, 0), len(found.blocks))
+        for metric in gated_under(cell.load, gate)
         # Where the rate was too much, that is why: more requests won't help.
-        if overload is None or metric != overload.metric
+        if overload is None or metric.name != overload.metric
     ]
     stalls = stall_doubts(found.verdicts, found.totals, gate, found.blocks, found.typical)
     return [doubt for doubt in (overload, *few, *stalls) if doubt is not None]

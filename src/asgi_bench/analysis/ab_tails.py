@@ -23,6 +23,7 @@ from asgi_bench.model import (
     Role,
     Trial,
 )
+from asgi_bench.model.metrics import P99
 
 QUANTILE = 0.99
 
@@ -43,9 +44,9 @@ def _with_p99(verdict: CellVerdict, cell: Cell, trials: Sequence[Trial]) -> Cell
     """From blocks where they have samples enough, else from all of them together."""
     usable, _ = usable_blocks(trials, cell)
     blocks = [sides for sides in usable.values() if not is_baseline_overloaded(sides)]
-    effects = block_effects(usable, "response_time_p99_s")
+    effects = block_effects(usable, P99)
     if effects and len(effects) >= MIN_USABLE_SHARE * len(blocks):
-        found: MetricVerdict | Reason | None = measured("response_time_p99_s", effects, CONFIDENCE)
+        found: MetricVerdict | Reason | None = measured(P99, effects, CONFIDENCE)
     else:
         found = _of_all_blocks(cell, blocks)
     if isinstance(found, Reason):
@@ -72,7 +73,7 @@ def _of_all_blocks(
         for alone in (_pooled(cell, blocks, (role,)) for role in ("baseline", "control"))
     )
     return MetricVerdict(
-        metric="response_time_p99_s",
+        metric=P99.name,
         verdict=None,
         effect=Effect(ours_s / theirs_s - 1),
         blocks=len(blocks),

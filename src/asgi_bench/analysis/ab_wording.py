@@ -2,38 +2,16 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from asgi_bench.model import (
     AbReport,
     CellVerdict,
-    Gate,
-    GateMetric,
     MetricVerdict,
     Reason,
     Verdict,
 )
-
-# What is worse, what is better, and in what.
-WORDS: dict[GateMetric, tuple[str, str, str]] = {
-    "throughput_rps": ("slower", "faster", "in throughput"),
-    "server_cpu_s_per_request": ("more", "less", "CPU per request"),
-    "response_time_p50_s": ("longer", "shorter", "median response time"),
-    "response_time_p99_s": ("longer", "shorter", "p99"),
-    "total_throughput_rps": ("slower", "faster", "over all slices"),
-    "total_server_cpu_s_per_request": ("more", "less", "CPU per request over all slices"),
-    "total_response_time_s": ("longer", "shorter", "mean response time"),
-    "server_pss_bytes": ("more", "less", "memory after the load"),
-}
-METRICS: dict[GateMetric, str] = {
-    "throughput_rps": "throughput",
-    "server_cpu_s_per_request": "CPU per request",
-    "response_time_p50_s": "median response time",
-    "response_time_p99_s": "p99",
-    "total_throughput_rps": "throughput of all slices",
-    "total_server_cpu_s_per_request": "CPU per request of all slices",
-    "total_response_time_s": "mean response time",
-    "server_pss_bytes": "memory after the load",
-}
+from asgi_bench.model.metrics import P50, Metric, metric_of
 
 # Reasons that decide whatever the effects are, by what they decide.
 DECIDING: dict[Verdict, frozenset[str]] = {
@@ -63,7 +41,7 @@ def _cell_words(cell: CellVerdict, report: AbReport) -> str:
     decided = telling(cell)
     if decided is None:
         return f"{cell.cell}: nothing could be measured"
-    return f"{cell.cell}: {effect_words(decided)}{_against(decided, report)}"
+    return f"{cell.cell}: {effect_words(decided)}{_against(decided)}"
 
 
 def deciding(cell: CellVerdict) -> Reason | None:
@@ -75,7 +53,8 @@ def deciding(cell: CellVerdict) -> Reason | None:
 def telling(cell: CellVerdict) -> MetricVerdict | None:
     """The metric that decided; among several the one with the largest effect.
 
-    Where no change was found, the one whose interval reaches the largest slowdown.
+    That is by how much of it matters. Where no change was found, it is the one whose interval
+    reaches the largest slowdown.
     """
     decided: Sequence[MetricVerdict] = [m for m in cell.metrics if m.verdict == cell.verdict]
     # What a total shows is told by a reason, where there is more to tell than by what is gated.
@@ -83,30 +62,44 @@ def telling(cell: CellVerdict) -> MetricVerdict | None:
     if not decided:
         return None
     if cell.verdict == "improvement":
-        return min(decided, key=lambda one: one.effect.d)
+        return min(decided, key=lambda one: _times_least(one, one.effect.d))
     if cell.verdict == "regression":
-        return max(decided, key=lambda one: one.effect.d)
-    return max(decided, key=lambda one: math.inf if one.effect.hi is None else one.effect.hi)
+        return max(decided, key=lambda one: _times_least(one, one.effect.d))
+    return max(decided, key=lambda one: _times_least(one, one.effect.hi))
+
+
+def _times_least(one: MetricVerdict, change: float | None) -> float:
+    """A change by the smallest one that matters, for metrics have their own."""
+    return math.inf if change is None else change / (one.min_change or 1.0)
 
 
 def effect_words(one: MetricVerdict) -> str:
     """`3.12 % slower in throughput (2.20 % to 4.03 %)`, or `(1.19 % faster to 0.61 % slower)`."""
-    effect, (worse, better, where) = one.effect, WORDS[one.metric]
-    text = f"{percent(effect.d)} {worse if effect.d > 0 else better} {where}"
+    effect, metric = one.effect, metric_of(one.metric)
+    (worse, better), where = metric.comparative, metric.told_of_change
+    size = partial(change_size, metric)
+    text = f"{size(effect.d)} {worse if effect.d > 0 else better} {where}"
     if effect.lo is None or effect.hi is None:
         return f"{text}, with too few blocks for an interval"
     # Both from the better end on, in the words of the effect.
     ends = (effect.lo, effect.hi) if effect.d > 0 else (effect.hi, effect.lo)
     if effect.lo > 0 or effect.hi < 0:
-        return f"{text} ({percent(ends[0])} to {percent(ends[1])})"
-    return f"{text} ({percent(effect.lo)} {better} to {percent(effect.hi)} {worse})"
+        return f"{text} ({size(ends[0])} to {size(ends[1])})"
+    return f"{text} ({size(effect.lo)} {better} to {size(effect.hi)} {worse})"
 
 
 def typical_words(one: MetricVerdict) -> str:
     """How the middle of what a total is of differs: `0.41 % slower in the typical one`."""
-    worse, better, _ = WORDS[one.metric]
-    typical = "in the median one" if one.metric == "response_time_p50_s" else "in the typical one"
+    worse, better = metric_of(one.metric).comparative
+    typical = "in the median one" if one.metric == P50.name else "in the typical one"
     return f"{percent(one.effect.d)} {worse if one.effect.d > 0 else better} {typical}"
+
+
+def change_size(metric: Metric, change: float) -> str:
+    """How large a change is, as in `2.20 %`; of a linear metric in its unit."""
+    if metric.is_linear:
+        return f"{abs(change) * metric.unit.factor:.2f} {metric.unit.shown}"
+    return percent(change)
 
 
 def percent(share: float) -> str:
@@ -114,9 +107,9 @@ def percent(share: float) -> str:
     return f"{abs(share) * 100:.2f} %"
 
 
-def _against(one: MetricVerdict, report: AbReport) -> str:
+def _against(one: MetricVerdict) -> str:
     """What the smallest change that matters has to do with it."""
-    least = _plain(report.min_change)
+    least = least_words(one)
     match one.verdict:
         case "pass":
             return f", less than the {least} that matters"
@@ -126,8 +119,12 @@ def _against(one: MetricVerdict, report: AbReport) -> str:
             return f"; {least} or more matters"
 
 
-def _plain(share: float) -> str:
-    return f"{share * 100:g} %"
+def least_words(one: MetricVerdict) -> str:
+    """The smallest change of a judged metric that matters, as in `2 %`."""
+    metric, least = metric_of(one.metric), one.min_change or 0.0
+    if metric.is_linear:
+        return f"{least * metric.unit.factor:g} {metric.unit.shown}"
+    return f"{least * 100:g} %"
 
 
 def _effort(report: AbReport) -> str:
@@ -137,8 +134,9 @@ def _effort(report: AbReport) -> str:
         one.detectable
         for cell in report.cells
         for one in cell.metrics
-        # Totals see less, and tell so in their own row.
-        if one.detectable is not None and one.verdict is not None and not one.is_total
+        # Totals see less, and tell so in their own row; more memory is no slowdown.
+        if one.detectable is not None and one.verdict is not None
+        if not one.is_total and not one.is_of_memory
     ]
     effort = f"{blocks} in {report.duration_s:.0f} s"
     if not seen or report.verdict in ("failed", "invalid"):
@@ -150,15 +148,22 @@ def _rounded(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
-def control_reason(one: MetricVerdict, gate: Gate) -> Reason:
+def control_reason(one: MetricVerdict) -> Reason:
     """The finding that two processes of the same differ."""
     assert one.control is not None
+    metric = metric_of(one.metric)
+    what = f"two processes of the baseline differ by {change_size(metric, one.control.d)}"
+    if one.is_of_memory:
+        text = f"{what} in {metric.told}, so nothing is said of the candidate's"
+    else:
+        text = (
+            f"{what} in {metric.told}, so the machine tells apart what is the same: measure again, "
+            "with nothing else running"
+        )
     return Reason(
         code="control-moved",
-        level="invalid",
+        level="suspect" if one.is_of_memory else "invalid",
         value=one.control.d,
-        limit=gate.min_change,
-        text=f"two processes of the baseline differ by {percent(one.control.d)} in "
-        f"{METRICS[one.metric]}, so the machine tells apart what is the same: measure again, "
-        "with nothing else running",
+        limit=one.min_change,
+        text=text,
     )

@@ -1,44 +1,32 @@
 """What each block of an A/B says of each metric: the sides of one block against one another.
 
-Effects are natural logarithms of slowdowns: positive is worse, 0.03 is about 3 %.
+Effects are natural logarithms of slowdowns: positive is worse, 0.03 is about 3 %. Those of a linear
+metric are differences in its unit.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from asgi_bench.analysis.metrics import FIGURES
-from asgi_bench.analysis.percentiles import mean_s, merge_histograms, quantile_s
+from asgi_bench.analysis.metrics import stored_figure
 from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.analysis.validity.cell import is_usable
-from asgi_bench.model import (
-    RESPONSE_TIME,
-    Cell,
-    GateMetric,
-    Role,
-    Slice,
-    Trial,
-)
+from asgi_bench.model import Cell, Role, Trial
+from asgi_bench.model.metrics import Metric
 
 Floats = npt.NDArray[np.float64]
 
 # A stall of the machine within a slice of 20 ms is a tenth of it or more: on a shared virtual
 # machine the mean of a block's slices scattered twice as far as their interquartile mean.
 TRIMMED = 0.25
-# Of what is gated without its outliers: the same over all slices together.
-TOTALS: Mapping[GateMetric, GateMetric] = {
-    "throughput_rps": "total_throughput_rps",
-    "server_cpu_s_per_request": "total_server_cpu_s_per_request",
-    "response_time_p50_s": "total_response_time_s",
-}
-MORE_IS_BETTER: frozenset[GateMetric] = frozenset(("throughput_rps", "total_throughput_rps"))
 
 
 class BlockEffect(msgspec.Struct, frozen=True):
     """One block on one metric: the logarithms of effects, and of both sides' own figures.
+
+    Of a linear metric the differences, and the figures themselves.
 
     `pairs` are the candidate against the baseline and against the control; `control` is the
     control against the baseline.
@@ -49,12 +37,6 @@ class BlockEffect(msgspec.Struct, frozen=True):
     control: float
     baseline: float
     candidate: float
-
-
-def gated_metrics(cell: Cell) -> tuple[GateMetric, ...]:
-    """What a verdict rests on: a closed loop's throughput, an open loop's median, and the CPU."""
-    speed: GateMetric = "throughput_rps" if cell.load.is_closed else "response_time_p50_s"
-    return (speed, "server_cpu_s_per_request")
 
 
 def usable_blocks(trials: Sequence[Trial], cell: Cell) -> tuple[dict[int, dict[Role, Trial]], int]:
@@ -77,24 +59,22 @@ def usable_blocks(trials: Sequence[Trial], cell: Cell) -> tuple[dict[int, dict[R
 
 
 def block_effects(
-    blocks: Mapping[int, Mapping[Role, Trial]], metric: GateMetric
+    blocks: Mapping[int, Mapping[Role, Trial]], metric: Metric
 ) -> tuple[BlockEffect, ...]:
     """The effects in each block; blocks that can't tell this metric are left out."""
     found = (_block_effect(number, sides, metric) for number, sides in blocks.items())
     return tuple(effect for effect in found if effect is not None)
 
 
-def _block_effect(
-    number: int, sides: Mapping[Role, Trial], metric: GateMetric
-) -> BlockEffect | None:
-    if metric in TIMES and is_baseline_overloaded(sides):
+def _block_effect(number: int, sides: Mapping[Role, Trial], metric: Metric) -> BlockEffect | None:
+    if metric.times is not None and is_baseline_overloaded(sides):
         return None
-    logs = [_slice_logs(sides[role], metric) for role in ("baseline", "control", "candidate")]
+    logs = [_of_slices(sides[role], metric) for role in ("baseline", "control", "candidate")]
     return effect_of_slices(number, logs, metric)
 
 
-def effect_of_slices(number: int, logs: Sequence[Floats], metric: GateMetric) -> BlockEffect | None:
-    """The effect in a block from the logarithms of a metric in the slices of its three sides.
+def effect_of_slices(number: int, logs: Sequence[Floats], metric: Metric) -> BlockEffect | None:
+    """The effect in a block from a metric in the slices of its three sides, as logarithms.
 
     The k-th slices of all sides stand near one another in time: what slows down the machine for
     longer than that drops out of their differences. One that was lost (NaN) breaks its triple.
@@ -109,7 +89,7 @@ def effect_of_slices(number: int, logs: Sequence[Floats], metric: GateMetric) ->
     # trimming can't shift it. That of one and the mean of two is not where slices have outliers.
     baseline, control, candidate = range(3)
     differences = table[[candidate, candidate, control]] - table[[baseline, control, baseline]]
-    sign = -1.0 if metric in MORE_IS_BETTER else 1.0
+    sign = -1.0 if metric.more_is_better else 1.0
     to_baseline, to_control, moved = (sign * trimmed_means(differences)).tolist()
     own = trimmed_means(table).tolist()
     return BlockEffect(
@@ -129,14 +109,18 @@ def trimmed_means(rows: Floats, share: float = TRIMMED) -> Floats:
     return means
 
 
-def _slice_logs(trial: Trial, metric: GateMetric) -> Floats:
-    """The logarithm of the metric in each slice, NaN where it has none."""
-    if metric in BLOCK_FIGURES:
-        figures = [BLOCK_FIGURES[metric](trial) or np.nan]
-    else:
-        figure = _throughput_rps if metric == "throughput_rps" else _server_cpu_s_per_request
-        figures = [figure(piece) for piece in trial.slices]
-    logs: Floats = np.log(np.array(figures, dtype=float))
+def _of_slices(trial: Trial, metric: Metric) -> Floats:
+    """The metric in each slice, or in the whole trial, as logarithms; NaN where it has none."""
+    found = (
+        [stored_figure(metric, trial)]
+        if metric.of_slice is None
+        else [metric.of_slice(piece) for piece in trial.slices]
+    )
+    figures: Floats = np.array(found, dtype=float)
+    if metric.is_linear:
+        return figures
+    figures[figures <= 0] = np.nan
+    logs: Floats = np.log(figures)
     return logs
 
 
@@ -147,37 +131,3 @@ def is_baseline_overloaded(sides: Mapping[Role, Trial]) -> bool:
     alone are kept: they are too short, and left out they would favour it.
     """
     return any(is_trial_overloaded(sides[role]) for role in ("baseline", "control"))
-
-
-def _quantile_s(quantile: float, trial: Trial) -> float | None:
-    histogram = merge_histograms([trial.times_hdr.get(RESPONSE_TIME)])
-    return quantile_s(histogram, quantile) if histogram else None
-
-
-def _mean_s(trial: Trial) -> float | None:
-    histogram = merge_histograms([trial.times_hdr.get(RESPONSE_TIME)])
-    return mean_s(histogram) if histogram else None
-
-
-# What is read off a whole trial, not off each of its slices.
-TIMES: Mapping[GateMetric, Callable[[Trial], float | None]] = {
-    "response_time_p50_s": partial(_quantile_s, 0.5),
-    "response_time_p99_s": partial(_quantile_s, 0.99),
-    "total_response_time_s": _mean_s,
-}
-BLOCK_FIGURES: Mapping[GateMetric, Callable[[Trial], float | None]] = {
-    **TIMES,
-    "server_pss_bytes": lambda trial: trial.server_pss_bytes,
-    "total_throughput_rps": FIGURES["throughput_rps"],
-    "total_server_cpu_s_per_request": FIGURES["server_cpu_s_per_request"],
-}
-
-
-def _throughput_rps(piece: Slice) -> float:
-    is_measured = piece.requests > 0 and piece.duration_s > 0
-    return piece.requests / piece.duration_s if is_measured else np.nan
-
-
-def _server_cpu_s_per_request(piece: Slice) -> float:
-    is_measured = piece.sent > 0 and piece.server_cpu_s > 0
-    return piece.server_cpu_s / piece.sent if is_measured else np.nan

@@ -203,6 +203,8 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
     """How much the memory of its server grew per 1,000 requests under all load that this had, that
     of other cells that share its processes too; interval on the mean of rounds. Null where a trial
     has too few samples or fewer than 500 requests."""
+    metrics: dict[str, Interval] | msgspec.UnsetType = msgspec.UNSET
+    """Further metrics by name; absent where none is declared."""
 
 
 class SweepPoint(msgspec.Struct, frozen=True):

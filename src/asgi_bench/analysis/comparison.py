@@ -7,6 +7,7 @@ share, cancels out: that takes `asgi-bench ab`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from math import exp, log
 from typing import NamedTuple
 
@@ -15,10 +16,9 @@ import numpy as np
 
 from asgi_bench.analysis.ab_wording import effect_words, telling
 from asgi_bench.analysis.history import MIN_CHANGE, slowdown
-from asgi_bench.analysis.metrics import FIGURES
+from asgi_bench.analysis.metrics import figure_of
 from asgi_bench.analysis.pairs import holm
 from asgi_bench.analysis.regression import holm_levels, worst
-from asgi_bench.analysis.run_entries import tracked_metrics
 from asgi_bench.analysis.samples import Sample, reference_key, reference_pairs, sample_cells
 from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.analysis.surroundings import Change, changes, fuller_surroundings, started_with
@@ -31,9 +31,9 @@ from asgi_bench.model import (
     PlannedCell,
     Reason,
     Run,
-    TrackedMetric,
     Verdict,
 )
+from asgi_bench.model.metrics import Metric, used_under
 
 ALPHA = 0.05
 BASE, CANDIDATE = "base", "candidate"
@@ -178,7 +178,7 @@ def _judged_cells(
 
 def _tested(base: _Side, candidate: _Side, key: str, reference: str | None) -> Iterator[Tested]:
     """A cell's metrics; without a reference their absolute figures alone."""
-    for metric in tracked_metrics(base.samples[key].planned.cell):
+    for metric in used_under(base.samples[key].planned.cell.load, lambda one: one.tracked):
         values = [_values(side, key, metric) for side in (base, candidate)]
         if not all(values):
             continue
@@ -192,16 +192,16 @@ def _tested(base: _Side, candidate: _Side, key: str, reference: str | None) -> I
             yield welch(metric, logs[0], logs[1], before, after, looked=looked)
 
 
-def _values(side: _Side, key: str, metric: TrackedMetric) -> list[float]:
+def _values(side: _Side, key: str, metric: Metric) -> list[float]:
     """The metric in each usable round."""
-    figures = (FIGURES[metric](trial) for trial in side.samples[key].estimating)
+    figures = (figure_of(metric, trial) for trial in side.samples[key].estimating)
     return [figure for figure in figures if figure]
 
 
-def _log_ratios(side: _Side, key: str, metric: TrackedMetric, reference: str | None) -> list[float]:
+def _log_ratios(side: _Side, key: str, metric: Metric, reference: str | None) -> list[float]:
     """The logarithm of the metric over the reference's in each round that has both."""
     plan = msgspec.structs.replace(side.plan, reference=reference)
-    found = reference_pairs(side.samples[key], side.samples, plan, FIGURES[metric])
+    found = reference_pairs(side.samples[key], side.samples, plan, partial(figure_of, metric))
     return [] if found is None else [log(ours / theirs) for ours, theirs in found[1].values()]
 
 

@@ -6,9 +6,8 @@ from statistics import median
 from asgi_bench.analysis.cell_facts import interval_over
 from asgi_bench.analysis.cell_report import Costs
 from asgi_bench.analysis.memory_growth import kept_bytes
-from asgi_bench.analysis.metrics import server_cpu_s_per_request
-from asgi_bench.analysis.utilization import is_cpu_known, sent_in_slices
 from asgi_bench.model import Trial
+from asgi_bench.model.figures import is_cpu_known, sent_in_slices, server_cpu_s_per_request
 
 
 def costs_of(trials: Sequence[Trial]) -> Costs:

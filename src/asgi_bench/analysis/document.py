@@ -4,7 +4,7 @@ All figures are SI. Whatever wasn't measured, or rests on too few samples or rou
 """
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import msgspec
 
@@ -13,10 +13,9 @@ from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.scaling_points import Scaling
 from asgi_bench.analysis.settings import SettingReport
 from asgi_bench.model import Behaviour, Goal, Machine
+from asgi_bench.model.metrics import ComparedName
 
 REPORT_VERSION = 1
-
-Metric: TypeAlias = Literal["throughput_rps", "server_cpu_s_per_request", "response_time_p50_s"]
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -26,7 +25,7 @@ class Comparison(msgspec.Struct, frozen=True):
     """The key of one cell."""
     b: str
     """The key of the other."""
-    metric: Metric
+    metric: ComparedName
     """The metric."""
     ratio: Interval
     """The ratio of `a` to `b`, with the interval of this pair by itself."""

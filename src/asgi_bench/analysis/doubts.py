@@ -9,13 +9,13 @@ from typing import NamedTuple
 import msgspec
 from scipy.special import bdtrc
 
-from asgi_bench.analysis.ab_wording import METRICS
 from asgi_bench.analysis.block_effects import is_baseline_overloaded
 from asgi_bench.analysis.percentiles import SAMPLES_BEYOND
 from asgi_bench.analysis.regression import worst
 from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.analysis.validity.cell import MIN_USABLE_SHARE
-from asgi_bench.model import Cell, GateMetric, MetricVerdict, Reason, Role, Trial, Verdict
+from asgi_bench.model import Cell, MetricVerdict, Reason, Role, Trial, Verdict
+from asgi_bench.model.metrics import MEMORY, P50, Metric
 
 Blocks = Mapping[int, Mapping[Role, Trial]]
 
@@ -29,7 +29,7 @@ P50_SAMPLES = 2 * SAMPLES_BEYOND
 class Doubt(NamedTuple):
     """What is at best to be said of a metric, and why."""
 
-    metric: GateMetric
+    metric: str
     verdict: Verdict
     reason: Reason
 
@@ -46,20 +46,23 @@ def _doubted(one: MetricVerdict, most: Sequence[Verdict]) -> MetricVerdict:
     return msgspec.structs.replace(one, verdict=worst((*own, *most)))
 
 
-def few_blocks_doubt(metric: GateMetric, found: int, usable: int) -> Doubt | None:
+def few_blocks_doubt(metric: Metric, found: int, usable: int) -> Doubt | None:
     """The doubt on a gated metric that fewer than two thirds of the usable blocks can tell."""
     if not usable or found >= MIN_USABLE_SHARE * usable:
         return None
+    if metric == MEMORY and not found:
+        # It can't be read on every machine, and older runs have none.
+        return None
     why = (
         f"it takes {P50_SAMPLES} response times a block; give more --duration or a higher rate"
-        if metric == "response_time_p50_s"
+        if metric == P50
         else "give more --duration"
     )
-    text = f"{METRICS[metric]} is known in {found} of {usable} blocks, and two thirds are needed: "
+    text = f"{metric.told} is known in {found} of {usable} blocks, and two thirds are needed: "
     reason = Reason(
         "few-measured", "suspect", found / usable, float(MIN_USABLE_SHARE), f"{text}{why}"
     )
-    return Doubt(metric, "undecided", reason)
+    return Doubt(metric.name, "undecided", reason)
 
 
 def overload_doubt(cell: Cell, blocks: Blocks) -> Doubt | None:
@@ -84,7 +87,7 @@ def overload_doubt(cell: Cell, blocks: Blocks) -> Doubt | None:
     by_chance = float(bdtrc(alone - 1, alone + others, 1 / 3)) if alone else 1.0
     if alone >= most * count and by_chance <= OVERLOAD_LEVEL:
         reason = Reason("candidate-overloaded", "suspect", alone / count, most, told)
-        return Doubt("response_time_p50_s", "regression", reason)
+        return Doubt(P50.name, "regression", reason)
     baseline = sum(map(is_baseline_overloaded, blocks.values()))
     if baseline >= most * count:
         text = (
@@ -93,10 +96,10 @@ def overload_doubt(cell: Cell, blocks: Blocks) -> Doubt | None:
             "lower rate, as -r 50%"
         )
         reason = Reason("baseline-overloaded", "suspect", baseline / count, most, text)
-        return Doubt("response_time_p50_s", "undecided", reason)
+        return Doubt(P50.name, "undecided", reason)
     if alone >= most * count:
         reason = Reason(
             "perhaps-overloaded", "suspect", alone / count, most, f"{told}, which may be chance"
         )
-        return Doubt("response_time_p50_s", "undecided", reason)
+        return Doubt(P50.name, "undecided", reason)
     return None

@@ -21,7 +21,8 @@ from asgi_bench.analysis.breaks import (
 )
 from asgi_bench.analysis.change_points import find_changes
 from asgi_bench.analysis.surroundings import Change
-from asgi_bench.model import Effect, RatioPoint, RunEntry, Search, Step, TrackedMetric
+from asgi_bench.model import Effect, RatioPoint, RunEntry, Search, Step
+from asgi_bench.model.metrics import Metric, metric_of
 
 # As an A/B: what is smaller matters to nobody, however certain it is.
 MIN_CHANGE = 0.02
@@ -73,7 +74,7 @@ class Series(NamedTuple):
     """
 
     cell: str
-    metric: TrackedMetric
+    metric: Metric
     reference: str
     runs: tuple[RunEntry, ...]
     numbers: tuple[int, ...]
@@ -155,16 +156,16 @@ def build_history(
     )
 
 
-def slowdown(metric: TrackedMetric, log_change: float) -> float:
+def slowdown(metric: Metric, log_change: float) -> float:
     """A change of a log ratio as a slowdown: of throughput a smaller ratio is the slower one."""
-    return expm1(min(-log_change if metric == "throughput_rps" else log_change, 700.0))
+    return expm1(min(-log_change if metric.more_is_better else log_change, 700.0))
 
 
 def _all_series(
     runs: Sequence[RunEntry], environments: Facts, min_change: float, search: Search
 ) -> Iterator[Series]:
     """The series by cell, metric and reference, in the order in which they first came up."""
-    places: dict[tuple[str, TrackedMetric, str], list[tuple[int, RatioPoint]]] = {}
+    places: dict[tuple[str, str, str], list[tuple[int, RatioPoint]]] = {}
     for number, run in enumerate(runs):
         for point in run.points:
             key = (point.cell, point.metric, point.reference)
@@ -176,7 +177,7 @@ def _all_series(
         found = search([log(point.ratio) for point in points])
         series = Series(
             cell=cell,
-            metric=metric,
+            metric=metric_of(metric),
             reference=reference,
             runs=of_series,
             numbers=numbers,

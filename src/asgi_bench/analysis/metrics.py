@@ -1,47 +1,106 @@
-"""What cells are compared by: each metric is a figure of one trial."""
+"""A metric's value in a trial, in a cell's rounds, and in a report's cell."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
+from functools import lru_cache
+from operator import attrgetter
+from statistics import median
 
-from asgi_bench.analysis.document import Metric
-from asgi_bench.analysis.percentiles import merge_histograms, quantile_s
+from msgspec import UNSET
+
+from asgi_bench.analysis.cell_facts import interval_over
+from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.estimates import Interval, Ratio
+from asgi_bench.analysis.intervals import linear_interval
+from asgi_bench.analysis.percentiles import Histogram, mean_s, merge_histograms, quantile_s
 from asgi_bench.analysis.sweeps import is_trial_overloaded
-from asgi_bench.analysis.utilization import is_cpu_known, sent_in_slices
 from asgi_bench.errors import BenchError
-from asgi_bench.model import RESPONSE_TIME, Load, Trial
+from asgi_bench.model import GENERATOR_LAG, Trial
+from asgi_bench.model.figures import sent_in_slices
+from asgi_bench.model.metrics import METRICS, Metric, Times
+
+# What a report's cell has no key of its own for: it is in its `metrics`.
+FURTHER = tuple(
+    metric
+    for metric in METRICS
+    if metric.of_trial is not None and metric.key_of_cell not in CellReport.__struct_fields__
+)
 
 
-def server_cpu_s_per_request(trial: Trial) -> float | None:
-    """CPU time of the server's process tree over all requests between the clock reads."""
-    sent = sent_in_slices(trial)
-    return trial.server_cpu_s / sent if sent and is_cpu_known(trial) else None
+def figure_of(metric: Metric, trial: Trial) -> float | None:
+    """A metric of one trial: None where it wasn't measured, or has too few samples.
 
-
-def response_time_p50_s(trial: Trial) -> float | None:
-    """The median response time of an open loop; None where it was overloaded, or without samples.
-
-    Raises BenchError for a stored histogram that can't be read, naming cell and round.
+    An overloaded trial has no times: they would only tell how long its schedule was. Raises
+    BenchError for a stored histogram that can't be read, naming cell and round.
     """
-    if is_trial_overloaded(trial):
+    if metric.times is not None and metric.times.of != GENERATOR_LAG and is_trial_overloaded(trial):
         return None
+    return stored_figure(metric, trial)
+
+
+def stored_figure(metric: Metric, trial: Trial) -> float | None:
+    """The same, of an overloaded trial too."""
+    if metric.times is not None:
+        return _of_times(metric.times, trial)
+    return None if metric.of_trial is None else metric.of_trial(trial)
+
+
+def _of_times(times: Times, trial: Trial) -> float | None:
     try:
-        histogram = merge_histograms([trial.times_hdr.get(RESPONSE_TIME)])
+        histogram = _histogram(trial.times_hdr.get(times.of))
     except BenchError as error:
         raise BenchError(f"{trial.cell}, round {trial.round}: a histogram is {error}") from None
-    return None if histogram is None else quantile_s(histogram, 0.5)
+    if histogram is None:
+        return None
+    return mean_s(histogram) if times.quantile is None else quantile_s(histogram, times.quantile)
 
 
-FIGURES: Mapping[Metric, Callable[[Trial], float | None]] = {
-    "throughput_rps": lambda trial: trial.throughput_rps,
-    "server_cpu_s_per_request": server_cpu_s_per_request,
-    "response_time_p50_s": response_time_p50_s,
-}
-LESS_IS_BETTER: frozenset[Metric] = frozenset({"server_cpu_s_per_request", "response_time_p50_s"})
+@lru_cache(maxsize=8)
+def _histogram(blob: str | None) -> Histogram | None:
+    """Several metrics are read from one, and decoding takes longest."""
+    return merge_histograms([blob])
 
 
-def ranking_metric(load: Load) -> Metric:
-    """What cells under a load are ranked by.
+def estimate(metric: Metric, trials: Sequence[Trial], *, looked: bool = False) -> Interval:
+    """A metric over the rounds of a cell, as its `pooling` says; `looked` as in `log_interval`.
 
-    At saturation that is throughput. An open loop offers all the same rate, so what tells them
-    apart is how long its median request took; the tail of a round has too few samples.
+    Rounds without it are left out; without any there is no value.
     """
-    return "throughput_rps" if load.is_closed else "response_time_p50_s"
+    if metric.pooling == "geometric":
+        return interval_over(figure_of(metric, trial) for trial in trials)
+    found = [(trial, value) for t in trials for trial, value in [(t, figure_of(metric, t))]]
+    known = [(trial, value) for trial, value in found if value is not None]
+    if not known:
+        return Interval()
+    values = [value for _, value in known]
+    if metric.pooling == "arithmetic":
+        return linear_interval(values, looked=looked)
+    if metric.pooling == "median":
+        return Interval(median(values))
+    # A mean of rounds would not do for zeros.
+    sent = [sent_in_slices(trial) for trial, _ in known]
+    counted = sum(value * requests for value, requests in zip(values, sent, strict=True))
+    return Interval(counted / sum(sent) if sum(sent) else None)
+
+
+def cell_figure(metric: Metric, cell: CellReport | SweepReport) -> Interval:
+    """A metric in a report's cell; without a value where the cell has none."""
+    found = _found(cell, metric)
+    if isinstance(found, Interval):
+        return found
+    if isinstance(found, Ratio):
+        return Interval(found.value, found.lower, found.upper)
+    return Interval(found)
+
+
+def cell_ratio(metric: Metric, cell: CellReport) -> Ratio | None:
+    """A metric's ratio to the reference in a report's cell."""
+    found: Ratio | None = attrgetter(metric.ratio_key)(cell) if metric.ratio_key else None
+    return found
+
+
+def _found(cell: CellReport | SweepReport, metric: Metric) -> Interval | Ratio | float | None:
+    if metric in FURTHER:
+        own = cell.metrics if isinstance(cell, CellReport) else UNSET
+        return None if own is UNSET else own.get(metric.name)
+    found: Interval | Ratio | float | None = attrgetter(metric.key or metric.name)(cell)
+    return found

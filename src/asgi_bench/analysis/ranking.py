@@ -11,11 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from asgi_bench.analysis.cell_report import Rank
-from asgi_bench.analysis.document import Comparison, Metric
-from asgi_bench.analysis.metrics import FIGURES, LESS_IS_BETTER, ranking_metric
+from asgi_bench.analysis.document import Comparison
+from asgi_bench.analysis.metrics import figure_of
 from asgi_bench.analysis.pairs import Pair, holm, pairs
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.model import Load
+from asgi_bench.model.metrics import Metric, metric_of, ranking_metric, used_under
 
 MIN_CLAIM_ROUNDS = 6
 SIGNIFICANCE = 0.05
@@ -51,7 +52,7 @@ def rank_cells(samples: Iterable[Sample], *, looked: bool = False) -> Ranking:
     comparisons: list[Comparison] = []
     standings: dict[str, Standing] = {}
     for (_, load, _), members in groups.items():
-        for metric in _metrics(load):
+        for metric in used_under(load, lambda one: one.compared):
             values = {s.planned.cell.key: _values(s, metric) for s in members}
             values = {key: of_rounds for key, of_rounds in values.items() if of_rounds}
             found = compare(values, metric, looked=looked)
@@ -59,8 +60,8 @@ def rank_cells(samples: Iterable[Sample], *, looked: bool = False) -> Ranking:
             if metric == ranking_metric(load):
                 standings |= stand(list(values), found)
     return Ranking(
-        comparisons=tuple(c for c in comparisons if c.metric != "response_time_p50_s"),
-        latency_comparisons=tuple(c for c in comparisons if c.metric == "response_time_p50_s"),
+        comparisons=tuple(c for c in comparisons if metric_of(c.metric).times is None),
+        latency_comparisons=tuple(c for c in comparisons if metric_of(c.metric).times is not None),
         standings=standings,
     )
 
@@ -90,7 +91,7 @@ def stand(cells: Sequence[str], comparisons: Iterable[Comparison]) -> dict[str, 
         if not comparison.distinguishable:
             continue
         a_leads = (comparison.ratio.value or 0.0) > 1
-        if comparison.metric in LESS_IS_BETTER:
+        if not metric_of(comparison.metric).more_is_better:
             a_leads = not a_leads
         ahead, behind = (comparison.a, comparison.b) if a_leads else (comparison.b, comparison.a)
         worse[ahead] += 1
@@ -106,17 +107,9 @@ def stand(cells: Sequence[str], comparisons: Iterable[Comparison]) -> dict[str, 
     }
 
 
-def _metrics(load: Load) -> tuple[Metric, ...]:
-    """What cells under a load are compared on: an open loop sets the throughput itself."""
-    if load.is_closed:
-        return ("throughput_rps", "server_cpu_s_per_request")
-    return ("server_cpu_s_per_request", "response_time_p50_s")
-
-
 def _values(sample: Sample, metric: Metric) -> dict[int, float]:
     """A cell's figure in each round that has one."""
-    figure = FIGURES[metric]
-    found = {trial.round: figure(trial) for trial in sample.estimating}
+    found = {trial.round: figure_of(metric, trial) for trial in sample.estimating}
     return {number: value for number, value in found.items() if value}
 
 
@@ -132,7 +125,7 @@ def _comparison(keys: Sequence[str], metric: Metric, pair: Pair, p_adjusted: flo
     return Comparison(
         a=keys[pair.a],
         b=keys[pair.b],
-        metric=metric,
+        metric=metric.name,
         ratio=pair.ratio,
         p_adjusted=p_adjusted,
         distinguishable=reason is None,

@@ -7,16 +7,17 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from asgi_bench.analysis.document import Comparison, Metric
+from asgi_bench.analysis.document import Comparison
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
-from asgi_bench.analysis.metrics import LESS_IS_BETTER, server_cpu_s_per_request
+from asgi_bench.analysis.metrics import figure_of
 from asgi_bench.analysis.objectives import holds, kept_rate_rps
 from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS, compare, stand
 from asgi_bench.analysis.samples import Sample, reference_pairs, sample_cells
 from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Load, Objective, PlannedCell, Run, Trial
+from asgi_bench.model.metrics import CPU, THROUGHPUT, Metric
 
 # What settings are compared on: requests per second at saturation, the highest rate that kept the
 # objective, or the CPU time per request at a rate at which all of them keep it.
@@ -85,7 +86,7 @@ def recommend(
     values, reference = _values(question, samples, run)
     if not values:
         raise BenchError(f"{run.header.run_id}: no setting has a figure to go by")
-    metric: Metric = "server_cpu_s_per_request" if question.basis == "cpu" else "throughput_rps"
+    metric = CPU if question.basis == "cpu" else THROUGHPUT
     looked = is_looked(plan)
     best = _best(values, samples, metric, looked=looked, run_id=run.header.run_id)
     # Put first, so that every comparison is of it with the others.
@@ -185,20 +186,22 @@ def _question(samples: Sequence[Sample], objective: Objective | None, run_id: st
                 f"{run_id}: no sound closed loop to recommend by; measure one, or name an "
                 f"objective (--slo p99=10ms)"
             )
-        return _Question("throughput", _throughput, _under(samples, loads[0]), ())
+        return _Question(
+            "throughput", partial(figure_of, THROUGHPUT), _under(samples, loads[0]), ()
+        )
     sweeps = [s for s in samples if s.planned.cell.load.is_sweep]
     if sweeps:
         sweeps = list(_under(sweeps, sweeps[0].planned.cell.load))
-        figure = partial(kept_rate_rps, objective)
+        kept_rate = partial(kept_rate_rps, objective)
         kept = [
             s
             for s in sweeps
-            if sum(figure(t) is not None for t in s.estimating) * 2 > len(s.estimating)
+            if sum(kept_rate(t) is not None for t in s.estimating) * 2 > len(s.estimating)
         ]
         if not kept:
             raise BenchError(f"{run_id}: no setting kept the objective at any rate of its sweep")
         unkept = [s for s in sweeps if s not in kept]
-        return _Question("kept-rate", figure, tuple(kept), _not_kept(unkept))
+        return _Question("kept-rate", kept_rate, tuple(kept), _not_kept(unkept))
     return _at_fixed_rates(samples, objective, run_id)
 
 
@@ -217,7 +220,7 @@ def _at_fixed_rates(samples: Sequence[Sample], objective: Objective, run_id: str
     at_rate = _under(fixed, highest)
     return _Question(
         "cpu",
-        server_cpu_s_per_request,
+        partial(figure_of, CPU),
         tuple(s for s in at_rate if s in holding),
         _not_kept([s for s in at_rate if s not in holding]),
     )
@@ -235,10 +238,6 @@ def _under(samples: Sequence[Sample], load: Load) -> tuple[Sample, ...]:
 
 def _fixed_rate_rps(sample: Sample) -> float | None:
     return sample.planned.cell.load.rate_rps
-
-
-def _throughput(trial: Trial) -> float | None:
-    return trial.throughput_rps
 
 
 def _values(
@@ -285,7 +284,7 @@ def _best(
         )
     standings = stand(list(values), comparisons)
     leading = [key for key, standing in standings.items() if standing.rank.best == 1]
-    sign = 1 if metric in LESS_IS_BETTER else -1
+    sign = -1 if metric.more_is_better else 1
 
     def order(key: str) -> tuple[int, bool, float]:
         cell = samples[key].planned.cell

@@ -6,8 +6,8 @@ procedure; the level of each interval is the one at which Holm tested its effect
 interval leaves out 0 exactly where the effect is significant.
 """
 
-from collections.abc import Iterable, Sequence
-from math import exp, expm1, log, log1p
+from collections.abc import Iterable, Mapping, Sequence
+from math import exp, expm1, log1p
 
 import msgspec
 import numpy as np
@@ -15,14 +15,19 @@ from scipy.special import stdtr, stdtrit
 
 from asgi_bench.analysis.block_effects import BlockEffect
 from asgi_bench.analysis.pairs import holm
-from asgi_bench.model import Effect, Gate, GateMetric, MetricVerdict, Verdict
+from asgi_bench.model import Effect, Gate, MetricVerdict, Verdict
+from asgi_bench.model.metrics import Family, Metric, least_change
 
 # Stored with each verdict; raised when the rule changes.
-RULE_VERSION = 4
+RULE_VERSION = 5
 # The control is tested to void a run, not to find something: its interval leaves out 0 by chance
 # in one of a thousand runs, and must be as large as what matters besides.
 CONTROL_CONFIDENCE = 0.999
 POWER = 0.8
+# Of the probability of a false alarm at a look, what each family of metrics may spend, for itself.
+# Memory adds a tenth: two starts of a server differ by tenths of a per cent in it, so that this is
+# enough, and what is asked of speed stays what it was.
+FAMILY_LEVELS: Mapping[Family, float] = {"speed": 1.0, "memory": 0.1}
 # Of the blocks at either end: what a disturbed machine makes of one in five changes nothing. On
 # machines with neighbours the standard error was half of that without, on calm ones the same.
 TRIMMED_BLOCKS = 0.2
@@ -85,14 +90,18 @@ def estimate_of(blocks: Sequence[BlockEffect], trimmed: float = TRIMMED_BLOCKS) 
     return estimate(*zip(*(block.pairs for block in blocks), strict=True), trimmed=trimmed)
 
 
-def effect_of(found: Estimate, confidence: float) -> Effect:
-    """An estimate on logarithms as a slowdown with its interval."""
+def effect_of(found: Estimate, confidence: float, *, is_linear: bool = False) -> Effect:
+    """An estimate on logarithms as a slowdown with its interval; a linear one is a difference."""
     half_width = found.half_width(confidence)
     if half_width is None:
-        return Effect(expm1(found.mean))
+        return Effect(_from_scale(found.mean, is_linear=is_linear))
+    bounds = (found.mean + sign * half_width for sign in (0, -1, 1))
+    return Effect(*(_from_scale(bound, is_linear=is_linear) for bound in bounds))
+
+
+def _from_scale(value: float, *, is_linear: bool) -> float:
     # Beyond this an interval says nothing anyway, and exp would overflow.
-    lo, hi = (min(found.mean + sign * half_width, 700.0) for sign in (-1, 1))
-    return Effect(expm1(found.mean), expm1(lo), expm1(hi))
+    return value if is_linear else expm1(min(value, 700.0))
 
 
 def holm_levels(ps: Sequence[float], level: float) -> list[float]:
@@ -134,41 +143,71 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return min(verdicts, key=ORDER.index, default="undecided")
 
 
-def verdict_on(metrics: Sequence[MetricVerdict], gate: Gate) -> Verdict:
-    """What the gated metrics of a cell come to: either may fire, unless the control moved."""
-    if any(control_moved(one.control, gate.min_change) for one in metrics):
+def verdict_on(metrics: Sequence[MetricVerdict]) -> Verdict:
+    """What the gated metrics of a cell come to: any may fire, unless a control moved."""
+    # What differs in memory alone says nothing of the speed.
+    if any(has_moved(one) and not one.is_of_memory for one in metrics):
         return "invalid"
     return worst(one.verdict for one in metrics if one.verdict is not None)
 
 
+def has_moved(one: MetricVerdict) -> bool:
+    """Whether two processes of the same differ in a gated metric by as much as matters."""
+    return one.min_change is not None and control_moved(one.control, one.min_change)
+
+
 def judge_metrics(
-    metrics: Sequence[tuple[GateMetric, Sequence[BlockEffect]]], gate: Gate, level: float
+    metrics: Sequence[tuple[Metric, Sequence[BlockEffect]]], gate: Gate, level: float
 ) -> list[MetricVerdict]:
-    """Judge all gated metrics of all cells together, at the level of one look.
+    """Judge all gated metrics of all cells, those of a family together, at the level of one look.
 
     Each with the effects of its blocks, of which there has to be one at least.
     """
+    judged: dict[int, MetricVerdict] = {}
+    for family, share in FAMILY_LEVELS.items():
+        places = [
+            place
+            for place, (metric, _) in enumerate(metrics)
+            if metric.gating is not None and metric.gating.family == family
+        ]
+        members = _judge_family([metrics[place] for place in places], gate, share * level)
+        judged |= dict(zip(places, members, strict=True))
+    return [judged[place] for place in sorted(judged)]
+
+
+def _judge_family(
+    metrics: Sequence[tuple[Metric, Sequence[BlockEffect]]], gate: Gate, level: float
+) -> list[MetricVerdict]:
     found = [estimate_of(blocks) for _, blocks in metrics]
     ps = [one.p for one in found]
     judged = []
     for (metric, blocks), one, adjusted, own_level in zip(
         metrics, found, holm(ps), holm_levels(ps, level), strict=True
     ):
+        least = least_change(metric, gate) or 0.0
         shown = measured(metric, blocks, 1 - own_level)
         judged.append(
             msgspec.structs.replace(
                 shown,
-                verdict=judge_effect(shown.effect, gate.min_change),
+                verdict=_judged(shown, least),
                 # As if all of alpha were spent here: at most alpha where it is significant.
                 p_adjusted=min(1.0, adjusted * gate.alpha / level) if level else None,
-                detectable=detectable(one, 1 - own_level, gate.min_change),
+                detectable=detectable(one, 1 - own_level, least, is_linear=metric.is_linear),
+                min_change=least,
             )
         )
     return judged
 
 
+def _judged(shown: MetricVerdict, least: float) -> Verdict:
+    """What an effect comes to; nothing, where two processes of the same differ in memory."""
+    if shown.is_of_memory and control_moved(shown.control, least):
+        return "undecided"
+    return judge_effect(shown.effect, least)
+
+
 def measured(
-    metric: GateMetric,
+    metric: Metric,
     blocks: Sequence[BlockEffect],
     confidence: float,
     trimmed: float = TRIMMED_BLOCKS,
@@ -176,21 +215,29 @@ def measured(
     """The figures of a metric without a verdict on it."""
     found = estimate_of(blocks, trimmed)
     control = estimate([block.control for block in blocks], trimmed=trimmed)
+    sides = ([block.baseline for block in blocks], [block.candidate for block in blocks])
+    means = (float(np.mean(side)) for side in sides)
+    baseline, candidate = means if metric.is_linear else map(exp, means)
     return MetricVerdict(
-        metric=metric,
+        metric=metric.name,
         verdict=None,
-        effect=effect_of(found, confidence),
+        effect=effect_of(found, confidence, is_linear=metric.is_linear),
         blocks=len(blocks),
-        baseline=exp(float(np.mean([block.baseline for block in blocks]))),
-        candidate=exp(float(np.mean([block.candidate for block in blocks]))),
+        baseline=baseline,
+        candidate=candidate,
         confidence=confidence,
         standard_error=found.standard_error,
-        control=effect_of(control, CONTROL_CONFIDENCE),
+        control=effect_of(control, CONTROL_CONFIDENCE, is_linear=metric.is_linear),
     )
 
 
 def detectable(
-    found: Estimate, confidence: float, min_change: float, *, is_whole: bool = False
+    found: Estimate,
+    confidence: float,
+    min_change: float,
+    *,
+    is_whole: bool = False,
+    is_linear: bool = False,
 ) -> float | None:
     """The smallest slowdown that would have been called a regression four times in five.
 
@@ -201,6 +248,6 @@ def detectable(
     if half_width is None or found.standard_error is None:
         return None
     margin = float(stdtrit(found.df, POWER)) * found.standard_error
-    least = log1p(min_change)
+    least = min_change if is_linear else log1p(min_change)
     needed = half_width + least if is_whole else max(half_width, least)
-    return expm1(min(needed + margin, log(1e300)))
+    return _from_scale(needed + margin, is_linear=is_linear)

@@ -1,22 +1,19 @@
 """A run as one entry of a history: the ratios of its sound cells to its own reference."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from asgi_bench.analysis.intervals import paired_ratio
-from asgi_bench.analysis.metrics import FIGURES
+from asgi_bench.analysis.metrics import figure_of
 from asgi_bench.analysis.samples import Sample, reference_key, reference_pairs, sample_cells
 from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.model import (
-    Cell,
     Plan,
     RatioPoint,
     Run,
     RunEntry,
-    TrackedMetric,
 )
-
-AT_SATURATION: tuple[TrackedMetric, ...] = ("throughput_rps", "server_cpu_s_per_request")
-AT_A_RATE: tuple[TrackedMetric, ...] = ("response_time_p50_s", "server_cpu_s_per_request")
+from asgi_bench.model.metrics import used_under
 
 
 def run_entry(run: Run, environment: str) -> RunEntry:
@@ -47,11 +44,6 @@ def run_entry(run: Run, environment: str) -> RunEntry:
     )
 
 
-def tracked_metrics(cell: Cell) -> tuple[TrackedMetric, ...]:
-    """What is followed of a cell: an open loop's throughput is merely what was offered."""
-    return AT_SATURATION if cell.load.is_closed else AT_A_RATE
-
-
 def _is_sound(sample: Sample) -> bool:
     return sample.verdict.outcome == "ok" and sample.verdict.validity != "invalid"
 
@@ -64,11 +56,11 @@ def _points(
         cell = sample.planned.cell
         if reference_key(cell, plan.reference) == key or cell.load.is_sweep:
             continue
-        for metric in tracked_metrics(cell):
-            found = reference_pairs(sample, samples, plan, FIGURES[metric])
+        for metric in used_under(cell.load, lambda one: one.tracked):
+            found = reference_pairs(sample, samples, plan, partial(figure_of, metric))
             if found is None:
                 continue
             reference, pairs = found
             ratio = paired_ratio(pairs.values(), looked=is_looked(plan))
             if ratio.value is not None:
-                yield RatioPoint(key, metric, reference, ratio.value, ratio.lower, ratio.upper)
+                yield RatioPoint(key, metric.name, reference, ratio.value, ratio.lower, ratio.upper)

@@ -1,30 +1,35 @@
 """Are there samples enough? The percentiles of tables that a cell has too few samples for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from asgi_bench.analysis.cell_report import SweepPoint
 from asgi_bench.analysis.percentiles import SAMPLES_BEYOND, Histogram, quantile_s
-from asgi_bench.model import Load, Reason
+from asgi_bench.model import RESPONSE_TIME, Load, Reason
+from asgi_bench.model.metrics import used_under
 
-# What tables show, by kind of load; deeper percentiles are in the other formats alone.
-CLOSED_QUANTILES = (0.5, 0.99)
-OPEN_QUANTILES = (0.5, 0.99, 0.999)
 SWEEP_QUANTILE = 0.99
 
 
 def unshown_percentiles(response: Histogram | None, load: Load) -> tuple[Reason, ...]:
     """The finding on the lowest percentile that there are too few samples for; of none without any.
 
-    `response` are the response times of all usable rounds together, as percentiles are.
+    `response` are the response times of all usable rounds together, as percentiles are. Deeper
+    percentiles than tables show are in the other formats alone.
     """
     if response is None:
         return ()
-    quantiles = CLOSED_QUANTILES if load.is_closed else OPEN_QUANTILES
-    for quantile in quantiles:
+    for quantile in sorted(_shown_quantiles(load)):
         if quantile_s(response, quantile) is None:
             where = "of all usable rounds together"
             return (few_samples(response.total, quantile, where),)
     return ()
+
+
+def _shown_quantiles(load: Load) -> Iterator[float]:
+    for metric in used_under(load, lambda one: one.tabled):
+        times = metric.times
+        if times and times.of == RESPONSE_TIME and times.quantile is not None:
+            yield times.quantile
 
 
 def unshown_points(points: Iterable[SweepPoint]) -> tuple[Reason, ...]:

@@ -6,16 +6,18 @@ or over the reference, which is up in all of them: at the price of the reference
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from statistics import median
 from typing import Literal, TypeAlias
 
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
-from asgi_bench.analysis.metrics import server_cpu_s_per_request
+from asgi_bench.analysis.metrics import figure_of
 from asgi_bench.analysis.samples import Sample, figures_in_block, reference_key
 from asgi_bench.analysis.scaling_points import Scaling, ScalingPoint
 from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.model import ClosedLoop, Plan, Trial
+from asgi_bench.model.metrics import CPU, THROUGHPUT
 
 Basis: TypeAlias = Literal["block", "reference", "round"]
 Figure: TypeAlias = Callable[[Trial], float | None]
@@ -66,9 +68,9 @@ def _point(sample: Sample, base: Sample, samples: Mapping[str, Sample], plan: Pl
     cpu_ratio, added_bytes = Interval(), None
     pss_bytes = _median(trial.server_pss_bytes for trial in trials)
     if sample is not base:
-        basis, values = _ratios(sample, base, samples, plan, lambda trial: trial.throughput_rps)
+        basis, values = _ratios(sample, base, samples, plan, partial(figure_of, THROUGHPUT))
         speedups = log_interval(values, looked=is_looked(plan))
-        _, values = _ratios(sample, base, samples, plan, server_cpu_s_per_request)
+        _, values = _ratios(sample, base, samples, plan, partial(figure_of, CPU))
         cpu_ratio = log_interval(values, looked=is_looked(plan))
         base_bytes = _median(trial.server_pss_bytes for trial in base.estimating)
         if pss_bytes is not None and base_bytes is not None:

@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from asgi_bench.analysis.block_effects import TIMES, TOTALS, BlockEffect
+from asgi_bench.analysis.block_effects import BlockEffect
 from asgi_bench.analysis.doubts import Blocks
 from asgi_bench.analysis.percentiles import merge_histograms
-from asgi_bench.model import RESPONSE_TIME, GateMetric, MetricVerdict, Role, Slice
+from asgi_bench.model import RESPONSE_TIME, MetricVerdict, Role, Slice
+from asgi_bench.model.metrics import THROUGHPUT, metric_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -71,13 +72,13 @@ def shape_of(
     """The shape of what a total shows beyond what is gated; `typical` are that one's effects."""
     explained = (1 + max(gated.effect.d, 0.0)) / (1 + total.effect.d)
     needed = LEAST_SHARE * (1 - explained)
-    if total.metric in TIMES:
+    if metric_of(gated.metric).times is not None:
         ours, theirs = (_requests(blocks, roles) for roles in (CANDIDATE, BASELINES))
         return _far_shape(ours, theirs, needed, "requests took") or Shape(
             "its slow requests are slower"
         )
-    ours, theirs = (_slices(blocks, roles, total.metric) for roles in (CANDIDATE, BASELINES))
-    took = "slices took" if total.metric == TOTALS["throughput_rps"] else "slices cost"
+    ours, theirs = (_slices(blocks, roles, gated.metric) for roles in (CANDIDATE, BASELINES))
+    took = "slices took" if gated.metric == THROUGHPUT.name else "slices cost"
     return (
         _first_shape(ours, theirs, needed)
         or _far_shape(ours, theirs, needed, took)
@@ -161,9 +162,9 @@ def _starts_shape(total: MetricVerdict, typical: Sequence[BlockEffect]) -> Shape
     )
 
 
-def _slices(blocks: Blocks, roles: Iterable[Role], metric: GateMetric) -> list[_Costs]:
+def _slices(blocks: Blocks, roles: Iterable[Role], metric: str) -> list[_Costs]:
     """The slices of these sides, trial by trial: time, or CPU time, a request."""
-    figures = _time if metric == TOTALS["throughput_rps"] else _cpu
+    figures = _time if metric == THROUGHPUT.name else _cpu
     found = []
     for sides in blocks.values():
         for role in roles:

@@ -14,12 +14,13 @@ from math import log1p
 import msgspec
 
 from asgi_bench.analysis.ab_wording import effect_words, typical_words
-from asgi_bench.analysis.block_effects import TOTALS, BlockEffect
+from asgi_bench.analysis.block_effects import BlockEffect
 from asgi_bench.analysis.doubts import Blocks, Doubt
 from asgi_bench.analysis.pairs import holm
 from asgi_bench.analysis.regression import detectable, estimate_of, holm_levels, measured
 from asgi_bench.analysis.stall_shapes import shape_of
-from asgi_bench.model import Gate, GateMetric, MetricVerdict, Reason
+from asgi_bench.model import Gate, MetricVerdict, Reason
+from asgi_bench.model.metrics import Metric, metric_of
 
 # A regression that its gated metric shows is told as one; as stalls, where all slices together
 # are slower by so many times as much.
@@ -27,7 +28,7 @@ TELLING_TIMES = 2
 
 
 def measured_totals(
-    totals: Sequence[tuple[GateMetric, Sequence[BlockEffect]]], gate: Gate, level: float
+    totals: Sequence[tuple[Metric, Sequence[BlockEffect]]], gate: Gate, level: float
 ) -> list[MetricVerdict]:
     """The totals of all cells at a look, each with the effects of its blocks: nothing left out.
 
@@ -55,7 +56,7 @@ def stall_doubts(
     totals: Sequence[MetricVerdict],
     gate: Gate,
     blocks: Blocks,
-    typical: Mapping[GateMetric, Sequence[BlockEffect]],
+    typical: Mapping[str, Sequence[BlockEffect]],
 ) -> list[Doubt]:
     """What the totals of a cell make of its metrics: a regression, or no pass.
 
@@ -64,7 +65,8 @@ def stall_doubts(
     by_metric = {total.metric: total for total in totals}
     doubts = []
     for one in judged:
-        total = by_metric.get(TOTALS[one.metric])
+        whole = metric_of(one.metric).total
+        total = None if whole is None else by_metric.get(whole.name)
         if total is None:
             continue
         is_sure = _is_surely_slower(total, gate) and _tells_more(total, one)

@@ -1,6 +1,7 @@
 """A stored run into the report document: estimates, verdicts, nothing invented."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from statistics import fmean, median
 from typing import NamedTuple
 
@@ -10,11 +11,11 @@ from asgi_bench.analysis.cell_facts import cell_facts, interval_over
 from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.analysis.costs import costs_of
 from asgi_bench.analysis.document import Report, RunFacts
-from asgi_bench.analysis.estimates import Ratio
+from asgi_bench.analysis.estimates import Interval, Ratio
 from asgi_bench.analysis.intervals import paired_ratio
 from asgi_bench.analysis.load_curves import sweep_report
-from asgi_bench.analysis.memory_growth import growth_findings, growth_interval
-from asgi_bench.analysis.metrics import server_cpu_s_per_request
+from asgi_bench.analysis.memory_growth import growth_findings
+from asgi_bench.analysis.metrics import FURTHER, estimate, figure_of
 from asgi_bench.analysis.percentiles import Histogram, percentiles_s
 from asgi_bench.analysis.pooling import merged
 from asgi_bench.analysis.ranking import Ranking, rank_cells
@@ -25,7 +26,7 @@ from asgi_bench.analysis.scaling import scaling_of
 from asgi_bench.analysis.settings import settings_of
 from asgi_bench.analysis.stopping import is_looked, reached
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_ratio
-from asgi_bench.analysis.utilization import load_busy_s, load_cpu_share, sent_in_slices
+from asgi_bench.analysis.utilization import load_busy_s, load_cpu_share
 from asgi_bench.model import (
     GENERATOR_LAG,
     RESPONSE_TIME,
@@ -35,6 +36,8 @@ from asgi_bench.model import (
     RunHeader,
     Trial,
 )
+from asgi_bench.model.figures import sent_in_slices
+from asgi_bench.model.metrics import CPU, GROWTH, MEMORY, THROUGHPUT, Metric
 
 
 class Survey(NamedTuple):
@@ -119,28 +122,35 @@ def _cell(
     few = unshown_percentiles(response_times, facts.load)
     times = {time: _histogram(sample, time) for time in TIME_NAMES if time != RESPONSE_TIME}
     times_s = {f"{time}_s": percentiles_s(found) for time, found in times.items()}
-    growth, costs = growth_interval(used, looked=is_looked(plan)), costs_of(used)
+    growth, costs = estimate(GROWTH, used, looked=is_looked(plan)), costs_of(used)
     grows = growth_findings(growth, costs.server_pss_kept_bytes, used)
     facts = msgspec.structs.replace(facts, validity_reasons=(*facts.validity_reasons, *few, *grows))
     return CellReport(
         **msgspec.structs.asdict(facts) | times_s,
         response_time_s=percentiles_s(response_times),
-        throughput_rps=interval_over(trial.throughput_rps for trial in used),
-        throughput_ratio=_ratio(sample, samples, plan, lambda trial: trial.throughput_rps),
-        server_cpu_s_per_request=interval_over(map(server_cpu_s_per_request, used)),
-        server_pss_bytes=_pss_bytes(used),
+        throughput_rps=estimate(THROUGHPUT, used),
+        throughput_ratio=_ratio(sample, samples, plan, THROUGHPUT),
+        server_cpu_s_per_request=estimate(CPU, used),
+        server_pss_bytes=_whole(estimate(MEMORY, used)),
         load_cpu_s_per_request=interval_over(map(_load_cpu_s_per_request, used)).value,
         load_cpu_share=_load_share(used, plan),
         offered_rps=_offered_rps(sample),
         rate_ratio=rate_ratio(figures),
         overloaded=sample.overloaded,
         in_flight_max=max((each.in_flight_max for each in figures), default=None),
-        server_cpu_ratio=_ratio(sample, samples, plan, server_cpu_s_per_request),
+        server_cpu_ratio=_ratio(sample, samples, plan, CPU),
         by_request=by_request(sample, plan),
         costs=costs,
         sent_bytes_per_s=interval_over(map(_sent_bytes_per_s, used)),
         growth_bytes_per_1000_requests=growth,
+        metrics=_further(used, looked=is_looked(plan)),
     )
+
+
+def _further(trials: Sequence[Trial], *, looked: bool) -> dict[str, Interval] | msgspec.UnsetType:
+    """The metrics that a cell has no key of its own for."""
+    found = {metric.name: estimate(metric, trials, looked=looked) for metric in FURTHER}
+    return found or msgspec.UNSET
 
 
 def _ranked(cell: CellReport, ranking: Ranking) -> CellReport:
@@ -166,17 +176,17 @@ def _ratio(
     sample: Sample,
     samples: Mapping[str, Sample],
     plan: Plan,
-    figure: Callable[[Trial], float | None],
+    metric: Metric,
 ) -> Ratio | None:
     """The cell's figure over the reference's, where both were measured in one round."""
-    paired = reference_pairs(sample, samples, plan, figure)
+    paired = reference_pairs(sample, samples, plan, partial(figure_of, metric))
     if paired is None:
         return None
     reference, pairs = paired
-    estimate = paired_ratio(pairs.values(), looked=is_looked(plan))
-    if estimate.value is None:
+    found = paired_ratio(pairs.values(), looked=is_looked(plan))
+    if found.value is None:
         return None
-    return Ratio(reference, estimate.value, estimate.lower, estimate.upper)
+    return Ratio(reference, found.value, found.lower, found.upper)
 
 
 def _load_cpu_s_per_request(trial: Trial) -> float | None:
@@ -191,10 +201,8 @@ def _sent_bytes_per_s(trial: Trial) -> float | None:
     return sum(known) / trial.duration_s if known and trial.duration_s > 0 else None
 
 
-def _pss_bytes(trials: Sequence[Trial]) -> int | None:
-    """The median over rounds of the tree's proportional set size."""
-    sizes = [trial.server_pss_bytes for trial in trials if trial.server_pss_bytes is not None]
-    return round(median(sizes)) if sizes else None
+def _whole(size_bytes: Interval) -> int | None:
+    return None if size_bytes.value is None else round(size_bytes.value)
 
 
 def _load_share(trials: Sequence[Trial], plan: Plan) -> float | None:

@@ -6,18 +6,10 @@ They rest on what each slice says beside its counts. A trial stored without it h
 from collections.abc import Sequence
 
 from asgi_bench.model import Plan, Slice, Trial
+from asgi_bench.model.figures import is_cpu_known
 
-# Threads of one server wait for one another where they have one CPU: granian's for 58 % of the time
-# that they are ready, undisturbed. It is a disturbance where others use so much of that CPU.
-HARMLESS_OTHERS_SHARE = 0.05
 # A period in which everything was stopped is 100 ms that no answer could come in.
 MOST_THROTTLED_SHARE = 0.05
-
-
-def sent_in_slices(trial: Trial) -> int:
-    """All requests sent between the clock reads of a trial, answered rightly or not."""
-    sent = sum(piece.sent for piece in trial.slices)
-    return sent or trial.requests + trial.errors.total
 
 
 def server_busy_share(trial: Trial, workers: int, server_cpus: int) -> float | None:
@@ -57,23 +49,6 @@ def load_capacity_cpus(trial: Trial, plan: Plan) -> int:
     """A load process sends from one thread, so it can use one CPU, however many it may run on."""
     load_cpus = len(trial.load_cpus or plan.load_cpus)
     return min(plan.load_processes, load_cpus) if load_cpus else plan.load_processes
-
-
-def is_cpu_known(trial: Trial) -> bool:
-    """Whether all CPU time of the server was counted.
-
-    Where processes may have ended that nobody waited for, it was unless something that isn't known
-    to be the server's used its CPUs.
-    """
-    if not trial.has_untold_cpu:
-        return True
-    others = others_share(trial.slices)
-    return others is not None and others <= HARMLESS_OTHERS_SHARE
-
-
-def others_share(slices: Sequence[Slice]) -> float | None:
-    """What anything but the server used of its CPUs, in CPUs; None where that isn't known."""
-    return share_of_wall(slices, "other_cpu_s")
 
 
 def is_throttled(trial: Trial) -> bool:

@@ -10,13 +10,14 @@ from scipy.special import stdtr, stdtrit
 from asgi_bench.analysis.history import slowdown
 from asgi_bench.analysis.intervals import MIN_ROUNDS, looks_factor
 from asgi_bench.analysis.regression import judge_effect
-from asgi_bench.model import Effect, MetricVerdict, TrackedMetric
+from asgi_bench.model import Effect, MetricVerdict
+from asgi_bench.model.metrics import Metric
 
 
 class Tested(NamedTuple):
     """One metric of one cell: log slowdown, its standard error, the degrees of freedom."""
 
-    metric: TrackedMetric
+    metric: Metric
     change: float
     error: float | None
     degrees: float
@@ -35,7 +36,7 @@ class Tested(NamedTuple):
 
 
 def welch(
-    metric: TrackedMetric,
+    metric: Metric,
     before: Sequence[float],
     after: Sequence[float],
     base: float,
@@ -71,7 +72,7 @@ def judged(found: Tested, adjusted: float, level: float, min_change: float) -> M
         bounds = (min(found.change + sign * margin, 700.0) for sign in (-1, 1))
         effect = Effect(effect.d, *(exp(bound) - 1 for bound in bounds))
     return MetricVerdict(
-        metric=found.metric,
+        metric=found.metric.name,
         verdict=judge_effect(effect, min_change),
         effect=effect,
         blocks=found.rounds,
@@ -80,4 +81,5 @@ def judged(found: Tested, adjusted: float, level: float, min_change: float) -> M
         p_adjusted=None if found.error is None else adjusted,
         confidence=None if found.error is None else 1 - level,
         standard_error=found.error,
+        min_change=min_change,
     )

@@ -21,7 +21,6 @@ from asgi_bench.model.history import (
     Search,
     Segmentation,
     Step,
-    TrackedMetric,
 )
 from asgi_bench.model.plan import (
     Arrivals,
@@ -78,7 +77,6 @@ from asgi_bench.model.verdict import (
     Difference,
     DifferenceKind,
     Effect,
-    GateMetric,
     MetricVerdict,
     Verdict,
 )
@@ -116,7 +114,6 @@ __all__ = [
     "Endpoint",
     "ErrorCounts",
     "Gate",
-    "GateMetric",
     "Goal",
     "GracefulStop",
     "IdleKeepAlive",
@@ -150,7 +147,6 @@ __all__ = [
     "Source",
     "Step",
     "Throttling",
-    "TrackedMetric",
     "Trial",
     "UserFigures",
     "ValidityLevel",

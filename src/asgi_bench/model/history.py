@@ -9,14 +9,12 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from asgi_bench.model.metrics import TrackedName
 from asgi_bench.model.run import Source
 
 # Raised when entries hold other figures than before.
 INDEX_VERSION = 4
 
-TrackedMetric: TypeAlias = Literal[
-    "throughput_rps", "server_cpu_s_per_request", "response_time_p50_s"
-]
 StepKind: TypeAlias = Literal["step", "drift"]
 
 
@@ -57,7 +55,7 @@ class RatioPoint(msgspec.Struct, frozen=True, gc=False):
 
     cell: str
     """The cell's key."""
-    metric: TrackedMetric
+    metric: TrackedName
     """The metric."""
     reference: str
     """The key of the reference cell."""

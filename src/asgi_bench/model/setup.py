@@ -52,3 +52,6 @@ class Gate(msgspec.Struct, frozen=True):
     """What was gone of the budget when the run began; null while that isn't known."""
     is_aa: bool = False
     """Whether the baseline is compared with itself."""
+    max_growth_bytes: float | None = None
+    """By how much more than the baseline's the candidate's memory may grow per 1,000 requests; null
+    where that isn't judged."""

@@ -4,6 +4,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from asgi_bench.model.metrics import JudgedName, metric_of
 from asgi_bench.model.setup import Setup
 from asgi_bench.model.trial import Reason
 
@@ -14,16 +15,6 @@ Verdict: TypeAlias = Literal["regression", "failed", "invalid", "undecided", "im
 DifferenceKind: TypeAlias = Literal[
     "package", "python", "app", "args", "env", "commit", "server", "running", "socket", "module"
 ]
-GateMetric: TypeAlias = Literal[
-    "throughput_rps",
-    "server_cpu_s_per_request",
-    "response_time_p50_s",
-    "response_time_p99_s",
-    "total_throughput_rps",
-    "total_server_cpu_s_per_request",
-    "total_response_time_s",
-    "server_pss_bytes",
-]
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -31,7 +22,8 @@ class Effect(msgspec.Struct, frozen=True):
 
     d: float
     """The slowdown as a share, 0.03 for 3 % more, whatever the metric: baseline over candidate less
-    1 for throughput, candidate over baseline less 1 for costs and times."""
+    1 for throughput, candidate over baseline less 1 for costs, times and memory. Of
+    the growth of memory the difference, in bytes."""
     lo: float | None = None
     """Lower bound of its interval; null where there are too few blocks for one."""
     hi: float | None = None
@@ -45,9 +37,8 @@ class MetricVerdict(msgspec.Struct, frozen=True):
     what stands out at either end. That of an open loop is the mean response time.
     """
 
-    metric: GateMetric
-    """The metric. A p99 is of all blocks together and is not gated; nor is `server_pss_bytes`, the
-    memory (PSS) after the load."""
+    metric: JudgedName
+    """The metric. A p99 is of all blocks together and is not gated."""
     verdict: Verdict | None
     """Its verdict; null where it is shown and not gated. That of a `total_` is `regression` where
     it surely tells more than the gated metric does, by more than what matters, otherwise null."""
@@ -56,12 +47,12 @@ class MetricVerdict(msgspec.Struct, frozen=True):
     blocks: int
     """The blocks it rests on."""
     baseline: float
-    """Geometric mean of the baseline, pooled with the control."""
+    """Geometric mean of the baseline, pooled with the control; of growth the mean."""
     candidate: float
-    """Geometric mean of the candidate."""
+    """Geometric mean of the candidate; of growth the mean."""
     p_adjusted: float | None = None
     """Its p value after Holm over all gated metrics of all cells; that of a `total_` over all
-    totals."""
+    totals, that of memory and its growth over these, at a tenth of the level."""
     confidence: float | None = None
     """The level of the effect's interval, chosen so that the interval leaves out 0 exactly where
     the effect is significant; null for a p99."""
@@ -71,11 +62,19 @@ class MetricVerdict(msgspec.Struct, frozen=True):
     """The smallest effect that this run would have called a regression four times in five."""
     control: Effect | None = None
     """The second baseline against the first, with its 99.9 % interval."""
+    min_change: float | None = None
+    """The smallest change that matters, as `effect` has it; null where it isn't gated."""
 
     @property
     def is_total(self) -> bool:
         """Whether it is over all slices, with nothing left out."""
         return self.metric.startswith("total_")
+
+    @property
+    def is_of_memory(self) -> bool:
+        """Whether it is judged by itself, beside the metrics of speed."""
+        gating = metric_of(self.metric).gating
+        return gating is not None and gating.family == "memory"
 
 
 class CellVerdict(msgspec.Struct, frozen=True):

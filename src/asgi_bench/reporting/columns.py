@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from asgi_bench.analysis.cell_report import CellReport, SweepReport
-from asgi_bench.analysis.estimates import Ratio
+from asgi_bench.analysis.metrics import cell_figure, cell_ratio
 from asgi_bench.model import Load
+from asgi_bench.model.metrics import Loop, Metric, used_in
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.document import Head, Mark, Row, Table, Tone
 from asgi_bench.reporting.wording import (
@@ -99,19 +100,34 @@ def _sentences(load: Load, reference: str | None) -> Iterator[str]:
         yield f"p99: {times}, in ms, at shares of each server's own throughput."
 
 
-def _ratio(cell: CellReport, ratio: Ratio | None) -> str:
+def _ratio(metric: Metric, cell: CellReport) -> str:
     """A ratio to the reference; its own is 1, and no estimate."""
+    ratio = cell_ratio(metric, cell)
     if ratio is not None and ratio.reference == cell.cell:
         return "1"
     return numbers.with_interval(numbers.times(ratio.value if ratio else None), ratio)
 
 
-def _throughput(cell: CellReport) -> str:
-    """Requests per second; how sure that is matters where there is no ratio, which is surer."""
-    text = numbers.rate(cell.throughput_rps.value)
-    if cell.throughput_ratio is not None:
-        return text
-    return numbers.with_interval(text, cell.throughput_rps)
+def _figure(metric: Metric, cell: CellReport) -> str:
+    """A figure; how sure what ranks it is matters where there is no ratio, which is surer."""
+    found = cell_figure(metric, cell)
+    text = numbers.figure(metric, found.value)
+    is_alone = metric.ranks and metric.ratio_key and cell_ratio(metric, cell) is None
+    return numbers.with_interval(text, found) if is_alone else text
+
+
+def _figure_columns(loop: Loop) -> tuple[Column, ...]:
+    """A column for each metric that tables of a loop show, the ratios of some of them first.
+
+    Ratios hold on this machine from run to run, the absolute figures beside them don't.
+    """
+    shown = used_in(loop, lambda metric: metric.tabled)
+    ratios = (
+        Column(metric.ratio_title, "ratio", partial(_ratio, metric))
+        for metric in shown
+        if metric.ratio_key and loop == "closed"
+    )
+    return (*ratios, *(Column(*metric.column, partial(_figure, metric)) for metric in shown))
 
 
 def _errors(cell: CellReport | SweepReport) -> str:
@@ -163,25 +179,11 @@ VERDICT = (
     Column("err", "%", _errors),
     Column("validity", "", verdict_word, "left", TONES),
 )
-# Ratios first: they hold on this machine from run to run, the absolute figures beside them don't.
-_CLOSED = (
-    Column("throughput", "ratio", lambda cell: _ratio(cell, cell.throughput_ratio)),
-    Column("CPU", "ratio", lambda cell: _ratio(cell, cell.server_cpu_ratio)),
-    Column("req", "per s", _throughput),
-    Column("CPU", "µs", lambda cell: numbers.microseconds(cell.server_cpu_s_per_request.value)),
-    Column("p50", "ms", lambda cell: numbers.milliseconds(cell.response_time_s.p50)),
-    Column("p99", "ms", lambda cell: numbers.milliseconds(cell.response_time_s.p99)),
-    Column("PSS", "MiB", lambda cell: numbers.mebibytes(cell.server_pss_bytes)),
-)
+_CLOSED = _figure_columns("closed")
 _OPEN = (
     Column("offered", "per s", lambda cell: numbers.rate(cell.offered_rps)),
     Column("kept", "%", _kept),
-    Column("p50", "ms", lambda cell: numbers.milliseconds(cell.response_time_s.p50)),
-    Column("p99", "ms", lambda cell: numbers.milliseconds(cell.response_time_s.p99)),
-    Column("p99.9", "ms", lambda cell: numbers.milliseconds(cell.response_time_s.p999)),
-    Column("service", "p50 ms", lambda cell: numbers.milliseconds(cell.service_time_s.p50)),
-    Column("lag", "µs", lambda cell: numbers.microseconds(cell.generator_lag_s.p99)),
-    Column("CPU", "µs", lambda cell: numbers.microseconds(cell.server_cpu_s_per_request.value)),
+    *_figure_columns("open"),
 )
 _SWEEP = (
     Column("highest", "per s", _highest),

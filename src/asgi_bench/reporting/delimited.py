@@ -18,11 +18,15 @@ import msgspec
 
 from asgi_bench.analysis.cell_report import CellReport, RequestReport, SweepPoint, SweepReport
 from asgi_bench.analysis.document import Comparison, Report, RunFacts
+from asgi_bench.analysis.estimates import Interval
+from asgi_bench.analysis.metrics import FURTHER
 from asgi_bench.analysis.scaling_points import ScalingPoint
 from asgi_bench.analysis.settings import SettingReport
 from asgi_bench.model import Behaviour
 from asgi_bench.reporting.wording import plain
 
+# Of a cell: metrics without a key of their own.
+METRICS_KEY = "metrics"
 # Of a sweep: each has a line.
 POINTS = "points"
 REQUESTS, REQUEST = "by_request", "request"
@@ -148,7 +152,11 @@ def _type_names(kind: msgspec.inspect.Type, prefix: str) -> Iterator[str]:
     if kind.tag_field is not None:
         yield before + kind.tag_field
     for field in kind.fields:
-        yield from _type_names(field.type, before + field.encode_name)
+        if field.encode_name == METRICS_KEY:
+            for metric in FURTHER:
+                yield from _names(Interval, f"{before}{METRICS_KEY}.{metric.name}")
+        else:
+            yield from _type_names(field.type, before + field.encode_name)
 
 
 def _flat(

@@ -5,6 +5,7 @@ import math
 from asgi_bench.analysis.cell_report import Rank
 from asgi_bench.analysis.estimates import Interval, Ratio
 from asgi_bench.analysis.intervals import half_width
+from asgi_bench.model.metrics import Metric
 
 MISSING = "–"  # noqa: RUF001 (an en dash is what stands for nothing in a table)
 UNTIL = "–"  # noqa: RUF001 (and for a range)
@@ -37,6 +38,11 @@ def compact(value: float | None) -> str:
         if abs(value) >= factor * 0.9995:
             return significant(value / factor) + suffix
     return significant(value)
+
+
+def figure(metric: Metric, value: float | None) -> str:
+    """A metric's value in the unit that people read it in, without the unit."""
+    return significant(None if value is None else value * metric.unit.factor, metric.unit.digits)
 
 
 def rate(value: float | None) -> str:
@@ -119,6 +125,13 @@ def signed_percent(share: float | None) -> str:
         return MISSING
     text = f"{share * 100:+,.2f}%"
     return "0.00%" if text[1:] == "0.00%" else text
+
+
+def change(metric: Metric, value: float | None) -> str:
+    """A metric's change with its sign, in percent; of a linear one in its unit: `+12.40 KiB`."""
+    if value is None or not metric.is_linear:
+        return signed_percent(value)
+    return f"{value * metric.unit.factor:+,.2f} {metric.unit.shown}"
 
 
 def signed_range(lower: float | None, upper: float | None) -> str:

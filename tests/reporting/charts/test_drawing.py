@@ -60,7 +60,7 @@ def throughput_chart(run: Run, folder: Path) -> Path:
     (group,) = group_cells(report.cells)
     with sheet_settings():
         styles = assign_styles(report.cells)
-        figure = draw_bars(words(report), group, MEASURES[0].measure, styles)
+        figure = draw_bars(words(report), group, MEASURES[0][1], styles)
         return save_sheet(figure, folder / "throughput", svg_of(figure))[0]
 
 
@@ -182,12 +182,12 @@ def test_system_time_and_the_span_of_memory_are_shown_where_they_are_known() -> 
     for which, shown in (("known", report), ("bare", bare)):
         (group,) = group_cells(shown.cells)
         with sheet_settings():
-            for chart in MEASURES:
-                figure = draw_bars(words(shown), group, chart.measure, assign_styles(shown.cells))
+            for chart, measure in MEASURES:
+                figure = draw_bars(words(shown), group, measure, assign_styles(shown.cells))
                 drawn = [patch for axes in figure.axes for patch in axes.patches]
                 notes[which, chart.name] = (
                     len(drawn),
-                    " ".join(bar_notes(shown, group, chart.measure, "")),
+                    " ".join(bar_notes(shown, group, measure, "")),
                 )
     cells = len(report.cells)
     assert notes["known", "cpu"][0] == 2 * cells and "system time" in notes["known", "cpu"][1]
@@ -204,7 +204,7 @@ def test_no_text_leaves_the_sheet() -> None:
     styles = assign_styles(report.cells)
     points = {point.cell: point for scaling in report.scaling for point in scaling.points}
     with sheet_settings():
-        figures = [draw_bars(words(report), group, chart.measure, styles) for chart in MEASURES]
+        figures = [draw_bars(words(report), group, measure, styles) for _, measure in MEASURES]
         for figure in (
             *figures,
             draw_latency(words(report), group, curves_of(run), styles),

@@ -17,7 +17,7 @@ def series() -> Series:
         for number in range(40)
     ]
     found = build_history(entries, {"facts": {}})
-    return next(one for one in found.series if one.metric == "throughput_rps")
+    return next(one for one in found.series if one.metric.name == "throughput_rps")
 
 
 def test_all_are_labelled_where_there_is_room(series: Series) -> None:

@@ -1,5 +1,6 @@
 from asgi_bench.analysis.summary import Survey
-from asgi_bench.reporting.exports.figures import METRICS, cell_figures, is_usable
+from asgi_bench.model.metrics import METRICS
+from asgi_bench.reporting.exports.figures import cell_figures, is_usable
 
 
 def test_only_usable_cells_have_figures(subject: Survey) -> None:

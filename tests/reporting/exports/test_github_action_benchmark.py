@@ -52,7 +52,7 @@ def test_every_figure_is_in_the_file_of_its_direction(subject: Survey) -> None:
     expected: dict[str, int] = {}
     for cell in subject.report.everything:
         for figure in cell_figures(cell):
-            better = "bigger" if figure.metric.bigger_is_better else "smaller"
+            better = "bigger" if figure.metric.more_is_better else "smaller"
             name = f"{better}-is-better.json"
             expected[name] = expected.get(name, 0) + 1
     assert {name: len(entries) for name, entries in found.items()} == expected

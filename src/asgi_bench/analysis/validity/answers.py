@@ -3,10 +3,10 @@
 import msgspec
 
 from asgi_bench.analysis.sweeps import open_figures
-from asgi_bench.analysis.utilization import sent_in_slices
 from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.analysis.wrong_answers import wrong_words
 from asgi_bench.model import Reason, Trial, UserFigures
+from asgi_bench.model.figures import sent_in_slices
 
 # One wrong answer in a thousand: a server may drop a request under load, not make a habit of it.
 MAX_ERROR_SHARE = 0.001

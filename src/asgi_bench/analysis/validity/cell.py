@@ -8,10 +8,10 @@ from typing import NamedTuple
 import msgspec
 
 from asgi_bench.analysis.intervals import MIN_ROUNDS
-from asgi_bench.analysis.utilization import sent_in_slices
 from asgi_bench.analysis.validity.answers import MAX_ERROR_SHARE
 from asgi_bench.analysis.validity.trial import LEVELS, worst_level
 from asgi_bench.model import Cell, Outcome, PlannedCell, Proof, Reason, Trial, ValidityLevel
+from asgi_bench.model.figures import sent_in_slices
 
 MIN_USABLE_SHARE = Fraction(2, 3)
 MAX_SUSPECT_SHARE = Fraction(1, 3)

@@ -2,10 +2,11 @@
 
 from asgi_bench.analysis.percentiles import quantile_s
 from asgi_bench.analysis.sweeps import open_figures, rate_ratio
-from asgi_bench.analysis.utilization import is_cpu_known, is_throttled
+from asgi_bench.analysis.utilization import is_throttled
 from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.analysis.validity.limits import open_limit
 from asgi_bench.model import Cell, Reason, Slice, Trial
+from asgi_bench.model.figures import is_cpu_known
 
 # A request sent this late would not be noticed beside what a virtual CPU itself adds.
 HARMLESS_LAG_S = 150e-6

@@ -1,16 +1,15 @@
 """Was the machine a trial's own? Rules on what else used its CPUs meanwhile."""
 
 from asgi_bench.analysis.utilization import (
-    HARMLESS_OTHERS_SHARE,
     MOST_THROTTLED_SHARE,
     is_throttled,
-    others_share,
     ratio,
     share_of_wall,
     throttled_share,
 )
 from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.model import Cell, Reason, Trial
+from asgi_bench.model.figures import HARMLESS_OTHERS_SHARE, others_share
 
 MOST_STEAL_SHARE = 0.05
 MOST_WAIT_SHARE = 0.2

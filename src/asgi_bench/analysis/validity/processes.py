@@ -1,8 +1,8 @@
 """Were there as many workers as asked for, did they share the load, live through it, and end?"""
 
-from asgi_bench.analysis.utilization import HARMLESS_OTHERS_SHARE, is_cpu_known, others_share
 from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.model import Cell, Reason, Trial
+from asgi_bench.model.figures import HARMLESS_OTHERS_SHARE, is_cpu_known, others_share
 
 # The busiest worker may have so many times an equal share of connections, or of CPU time.
 MOST_SHARE = 1.5

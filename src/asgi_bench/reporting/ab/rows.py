@@ -3,17 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from asgi_bench.analysis.block_effects import TOTALS
 from asgi_bench.model import (
     AbReport,
     CellVerdict,
     Difference,
     DifferenceKind,
     Effect,
-    GateMetric,
     MetricVerdict,
     Setup,
 )
+from asgi_bench.model.metrics import P99, metric_of
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import Column
 from asgi_bench.reporting.document import Tone
@@ -33,18 +32,6 @@ TONES: Mapping[str, Tone] = {
     SHOWN_ONLY: "faint",
     NO_STALLS: "faint",
 }
-METRIC_NAMES: dict[GateMetric, str] = {
-    "throughput_rps": "throughput",
-    "server_cpu_s_per_request": "CPU per request",
-    "response_time_p50_s": "p50",
-    "response_time_p99_s": "p99",
-    "total_throughput_rps": "throughput, all",
-    "total_server_cpu_s_per_request": "CPU, all",
-    "total_response_time_s": "mean, all",
-    "server_pss_bytes": "memory",
-}
-RATES = ("throughput_rps", TOTALS["throughput_rps"])
-COSTS = ("server_cpu_s_per_request", TOTALS["server_cpu_s_per_request"])
 COMMIT_LETTERS = 12
 # Before the names of what differs; others tell it themselves.
 KIND_WORDS: dict[DifferenceKind, str] = {
@@ -78,51 +65,54 @@ def _of_metric(text: Callable[[MetricVerdict], str]) -> Callable[[AbRow], str]:
     return lambda row: numbers.MISSING if row.metric is None else text(row.metric)
 
 
-def _change(effect: Effect | None) -> str:
-    return numbers.signed_percent(None if effect is None else effect.d)
+def _change(one: MetricVerdict, effect: Effect | None) -> str:
+    return numbers.change(metric_of(one.metric), None if effect is None else effect.d)
 
 
-def _range(effect: Effect | None) -> str:
-    return numbers.MISSING if effect is None else numbers.signed_range(effect.lo, effect.hi)
+def _range(one: MetricVerdict, effect: Effect | None) -> str:
+    if effect is None or effect.lo is None or effect.hi is None:
+        return numbers.MISSING
+    metric = metric_of(one.metric)
+    return f"[{numbers.change(metric, effect.lo)}, {numbers.change(metric, effect.hi)}]"
 
 
-def _control(metric: MetricVerdict) -> str:
-    control = metric.control
-    return numbers.MISSING if control is None else f"{_change(control)} {_range(control)}"
+def _control(one: MetricVerdict) -> str:
+    control = one.control
+    return numbers.MISSING if control is None else f"{_change(one, control)} {_range(one, control)}"
 
 
-def _figure(metric: GateMetric, value: float) -> str:
-    if metric in RATES:
-        return f"{numbers.rate(value)}/s"
-    if metric in COSTS:
-        return f"{numbers.microseconds(value)} µs"
-    if metric == "server_pss_bytes":
-        return f"{numbers.mebibytes(value)} MiB"
-    return f"{numbers.milliseconds(value)} ms"
+def _figure(one: MetricVerdict, value: float) -> str:
+    metric = metric_of(one.metric)
+    unit = metric.unit.shown.removeprefix("requests")
+    return f"{numbers.figure(metric, value)}{'' if unit.startswith('/') else ' '}{unit}"
 
 
-def _percent(share: float | None) -> str:
-    return numbers.MISSING if share is None else f"{numbers.percent(share)}%"
+def _size(one: MetricVerdict, change: float | None) -> str:
+    """A change without a sign."""
+    metric = metric_of(one.metric)
+    if change is None:
+        return numbers.MISSING
+    return _figure(one, change) if metric.is_linear else f"{numbers.percent(change)}%"
 
 
 _IDENTITY = (
     Column("cell", "", _name, "left"),
-    Column("metric", "", _of_metric(lambda one: METRIC_NAMES[one.metric]), "left"),
+    Column("metric", "", _of_metric(lambda one: metric_of(one.metric).label), "left"),
 )
 COLUMNS = (
     *_IDENTITY,
-    Column("slowdown", "", _of_metric(lambda one: _change(one.effect))),
-    Column("interval", "", _of_metric(lambda one: _range(one.effect))),
+    Column("slowdown", "", _of_metric(lambda one: _change(one, one.effect))),
+    Column("interval", "", _of_metric(lambda one: _range(one, one.effect))),
     Column("verdict", "", lambda row: row.verdict, "left"),
 )
 DETAILS = (
     *_IDENTITY,
-    Column("baseline", "", _of_metric(lambda one: _figure(one.metric, one.baseline))),
-    Column("candidate", "", _of_metric(lambda one: _figure(one.metric, one.candidate))),
+    Column("baseline", "", _of_metric(lambda one: _figure(one, one.baseline))),
+    Column("candidate", "", _of_metric(lambda one: _figure(one, one.candidate))),
     Column("blocks", "", _of_metric(lambda one: numbers.count(one.blocks))),
     Column("left", "out", lambda row: numbers.count(row.cell.blocks_left_out)),
-    Column("std.", "error", _of_metric(lambda one: _percent(one.standard_error))),
-    Column("would", "see", _of_metric(lambda one: _percent(one.detectable))),
+    Column("std.", "error", _of_metric(lambda one: _size(one, one.standard_error))),
+    Column("would", "see", _of_metric(lambda one: _size(one, one.detectable))),
     Column("control", "", _of_metric(_control)),
     Column("p", "", _of_metric(lambda one: numbers.probability(one.p_adjusted))),
 )
@@ -190,8 +180,8 @@ def notes(report: AbReport) -> tuple[str, ...]:
         "times in five. Control: a second process of the baseline against the first.",
     ]
     shown = {metric.metric: metric for cell in report.cells for metric in cell.metrics}
-    p99 = shown.get("response_time_p99_s")
-    if not shown.keys().isdisjoint(TOTALS.values()):
+    p99 = shown.get(P99.name)
+    if any(metric.is_total for metric in shown.values()):
         found.append(
             "All: all slices of all blocks together. The gated figures leave out what stands out, "
             f"as stalls of the machine; where all are surely slower by more than {least}%, and the "

@@ -1,6 +1,7 @@
 """Charts of one figure a cell: a bar each, the best on top, its value beside it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -9,6 +10,8 @@ from matplotlib.figure import Figure
 from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.estimates import Interval
+from asgi_bench.analysis.metrics import cell_figure
+from asgi_bench.model.metrics import CPU, MEMORY, METRICS, THROUGHPUT, Chart, Metric
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.panels import (
@@ -64,8 +67,6 @@ class Measure(NamedTuple):
     axis: str
     more_is_better: bool
     shows_ratio: bool = False
-    # Whether it says something of an open loop, whose throughput is the offered rate.
-    depends_on_rate: bool = False
     whiskers: str = "95% interval over rounds"
     part: Callable[[CellReport], float | None] | None = None
     part_name: str = ""
@@ -250,15 +251,6 @@ def _write_labels(axes: Axes, cells: Sequence[CellReport], measure: Measure, lim
         )
 
 
-class Chart(NamedTuple):
-    """One chart of bars: its file's name, its title, what it shows, and the bars."""
-
-    name: str
-    title: str
-    note: str
-    measure: Measure
-
-
 def _throughput_label(cell: CellReport) -> str:
     """Requests per second, and the ratio, which is the surer of the two."""
     label = numbers.rate(cell.throughput_rps.value)
@@ -270,10 +262,9 @@ def _throughput_label(cell: CellReport) -> str:
     return f"{label}   {numbers.with_interval(numbers.factor(ratio.value), ratio)}"
 
 
-def _cpu_label(cell: CellReport) -> str:
-    """Microseconds of CPU time."""
-    cost = cell.server_cpu_s_per_request
-    return numbers.with_interval(numbers.microseconds(cost.value), cost)
+def _metric_label(metric: Metric, cell: CellReport) -> str:
+    found = cell_figure(metric, cell)
+    return numbers.with_interval(numbers.figure(metric, found.value), found)
 
 
 def _memory(cell: CellReport) -> Interval:
@@ -285,49 +276,38 @@ def _memory(cell: CellReport) -> Interval:
     return Interval(loaded, min(idle, loaded), max(peak, loaded))
 
 
-MEASURES = (
-    Chart(
-        "throughput",
-        "Throughput",
-        "",
-        Measure(
-            figure=lambda cell: cell.throughput_rps,
-            label=_throughput_label,
-            unit=1.0,
-            tick=numbers.compact_tick,
-            axis="correct answers per second (more is better)",
-            more_is_better=True,
-            shows_ratio=True,
-        ),
-    ),
-    Chart(
-        "cpu",
-        "Server CPU time per request",
-        "user and system time of all the server's processes",
-        Measure(
-            figure=lambda cell: cell.server_cpu_s_per_request,
-            label=_cpu_label,
-            unit=1e-6,
-            tick=numbers.tick,
-            axis="µs of CPU time per request (less is better)",
-            more_is_better=False,
-            depends_on_rate=True,
+# What a chart shows beside its metric's figure.
+_LABELS: Mapping[Metric, Callable[[CellReport], str]] = {
+    THROUGHPUT: _throughput_label,
+    MEMORY: lambda cell: numbers.figure(MEMORY, cell.server_pss_bytes),
+}
+
+
+def _measure(metric: Metric, chart: Chart) -> Measure:
+    """The bars of a metric's chart."""
+    better = "more" if metric.more_is_better else "less"
+    measure = Measure(
+        figure=partial(cell_figure, metric),
+        label=_LABELS.get(metric, partial(_metric_label, metric)),
+        unit=1 / metric.unit.factor,
+        tick=numbers.compact_tick if metric.unit.factor == 1 else numbers.tick,
+        axis=f"{chart.axis} ({better} is better)",
+        more_is_better=metric.more_is_better,
+        shows_ratio=metric == THROUGHPUT,
+    )
+    if metric == CPU:
+        return measure._replace(
             part=lambda cell: cell.costs.server_system_s_per_request.value,
             part_name="shaded: system time",
-        ),
-    ),
-    Chart(
-        "memory",
-        "Server memory",
-        "proportional set size (PSS) of all the server's processes, median of rounds",
-        Measure(
-            figure=_memory,
-            label=lambda cell: numbers.mebibytes(cell.server_pss_bytes),
-            unit=numbers.MEBIBYTE,
-            tick=numbers.tick,
-            axis="MiB (less is better)",
-            more_is_better=False,
-            whiskers="from ready without load to the peak between slices",
-        ),
-    ),
+        )
+    if metric == MEMORY:
+        return measure._replace(
+            figure=_memory, whiskers="from ready without load to the peak between slices"
+        )
+    return measure
+
+
+# The charts of bars, and what their bars show.
+MEASURES: tuple[tuple[Chart, Measure], ...] = tuple(
+    (metric.chart, _measure(metric, metric.chart)) for metric in METRICS if metric.chart is not None
 )

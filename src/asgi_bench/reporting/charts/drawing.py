@@ -14,8 +14,8 @@ from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Run
-from asgi_bench.reporting.charts.bars import MEASURES, bar_notes, draw_bars
-from asgi_bench.reporting.charts.bars import Chart as BarChart
+from asgi_bench.model.metrics import Chart as BarChart
+from asgi_bench.reporting.charts.bars import MEASURES, Measure, bar_notes, draw_bars
 from asgi_bench.reporting.charts.concurrency import (
     concurrency_notes,
     connection_counts,
@@ -164,8 +164,9 @@ def _closed_charts(
     report: Report, group: Group[CellReport], curves: Mapping[str, TailCurve], styles: Styles
 ) -> Iterator[Draft]:
     """The charts of one scenario at saturation, but for its slices."""
-    for bars in MEASURES:
-        yield _chart(bars.name, group, partial(_bars, report, group, bars, bars.title, styles))
+    for chart, measure in MEASURES:
+        make = partial(_bars, report, group, chart, measure, chart.title, styles)
+        yield _chart(chart.name, group, make)
     title = "Response time at saturation"
     yield _chart("latency", group, partial(_latency, report, group, title, curves, styles))
     yield _chart("workers", group, partial(_workers, report, group, styles))
@@ -178,10 +179,11 @@ def _open_charts(
     offered = offered_words(group.load)
     title = f"Response time at {offered}"
     yield _chart("latency", group, partial(_latency, report, group, title, curves, styles))
-    for bars in MEASURES:
-        if bars.measure.depends_on_rate:
-            title = f"{bars.title} at {offered}"
-            yield _chart(bars.name, group, partial(_bars, report, group, bars, title, styles))
+    for chart, measure in MEASURES:
+        if "open" in chart.loops:
+            title = f"{chart.title} at {offered}"
+            make = partial(_bars, report, group, chart, measure, title, styles)
+            yield _chart(chart.name, group, make)
 
 
 def _sweep_charts(report: Report, group: Group[SweepReport], styles: Styles) -> Iterator[Draft]:
@@ -206,10 +208,15 @@ def _strip(
 
 
 def _bars(
-    report: Report, group: Group[CellReport], bars: BarChart, title: str, styles: Styles
+    report: Report,
+    group: Group[CellReport],
+    chart: BarChart,
+    measure: Measure,
+    title: str,
+    styles: Styles,
 ) -> Drawn:
-    words = _words(report, group, title, bar_notes(report, group, bars.measure, bars.note))
-    return words, draw_bars(words, group, bars.measure, styles)
+    words = _words(report, group, title, bar_notes(report, group, measure, chart.note))
+    return words, draw_bars(words, group, measure, styles)
 
 
 def _latency(

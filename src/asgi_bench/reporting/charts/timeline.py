@@ -18,7 +18,6 @@ from matplotlib.ticker import MaxNLocator
 
 from asgi_bench.analysis.history import History, Series, Shift
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.ab.rows import METRIC_NAMES
 from asgi_bench.reporting.charts.drawing import Draft, Drawing, Drawn, drawn
 from asgi_bench.reporting.charts.palette import HUES, mixed
 from asgi_bench.reporting.charts.panels import name_x, put_x_ticks, put_y_ticks, write
@@ -77,7 +76,7 @@ def draw_history(history: History) -> tuple[Drawing, ...]:
     groups: dict[tuple[str, str, str], list[Series]] = {}
     for series in history.series:
         place = series.cell.split("/", 3)[-1]
-        groups.setdefault((place, series.metric, series.reference), []).append(series)
+        groups.setdefault((place, series.metric.name, series.reference), []).append(series)
     ordered = sorted(
         groups.items(), key=lambda each: -sum(len(series.shifts) for series in each[1])
     )
@@ -105,7 +104,7 @@ def _timeline(history: History, place: str, members: list[Series]) -> Drawn:
 
 def _words(history: History, place: str, members: list[Series], left_out: int) -> Words:
     """What a sheet says."""
-    metric = METRIC_NAMES[members[0].metric]
+    metric = members[0].metric.label
     longest = max(len(series.points) for series in members)
     per_dot = -(-longest // MOST_DOTS)
     last = history.runs[-1]

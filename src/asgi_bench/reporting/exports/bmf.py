@@ -10,7 +10,8 @@ import msgspec
 
 from asgi_bench.analysis.percentiles import NANOSECOND_S
 from asgi_bench.analysis.summary import Survey
-from asgi_bench.reporting.exports.figures import P50, THROUGHPUT, Document, Figure, cell_figures
+from asgi_bench.model.metrics import P50, THROUGHPUT
+from asgi_bench.reporting.exports.figures import Document, Figure, cell_figures
 from asgi_bench.reporting.wording import plain, shortened
 
 # What Bencher takes of a benchmark's name.

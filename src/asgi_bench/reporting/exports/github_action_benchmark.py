@@ -43,7 +43,7 @@ def _entries(surveyed: Survey, bigger_is_better: bool) -> Iterator[dict[str, Any
     """The entries of one file, each named for cell and metric: names tie runs together."""
     for cell in surveyed.report.everything:
         for figure in cell_figures(cell):
-            if figure.metric.bigger_is_better == bigger_is_better:
+            if figure.metric.more_is_better == bigger_is_better:
                 yield _entry(cell, figure, surveyed)
 
 
@@ -51,12 +51,12 @@ def _entry(cell: CellReport | SweepReport, figure: Figure, surveyed: Survey) -> 
     metric = figure.metric
     entry = {
         "name": f"{plain(cell.cell)}: {metric.title}",
-        "unit": metric.shown_unit,
-        "value": figure.value * metric.factor,
+        "unit": metric.unit.shown,
+        "value": figure.value * metric.unit.factor,
         "extra": "\n".join(_tooltip(cell, surveyed)),
     }
     if figure.lower is not None and figure.upper is not None:
-        width = max(figure.upper - figure.value, figure.value - figure.lower) * metric.factor
+        width = max(figure.upper - figure.value, figure.value - figure.lower) * metric.unit.factor
         entry["range"] = f"± {numbers.significant(width)}"
     return entry
 

@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 from asgi_bench.analysis.ab_report import ab_report
 from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.summary import Survey
+from asgi_bench.model.metrics import metric_of
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.ab.rows import COLUMNS, METRIC_NAMES, AbRow, ab_rows
+from asgi_bench.reporting.ab.rows import COLUMNS, AbRow, ab_rows
 from asgi_bench.reporting.exports.figures import Document, cell_figures
 from asgi_bench.reporting.wording import plain
 
@@ -77,7 +78,8 @@ def _case(cell: CellReport | SweepReport, loaded_s: float) -> ElementTree.Elemen
         ElementTree.SubElement(case, TAGS[verdict], words)
     figures = [
         f"{figure.metric.title}: "
-        f"{numbers.significant(figure.value * figure.metric.factor)} {figure.metric.shown_unit}"
+        f"{numbers.significant(figure.value * figure.metric.unit.factor)} "
+        f"{figure.metric.unit.shown}"
         for figure in cell_figures(cell)
     ]
     said = [*figures, *reasons]
@@ -88,7 +90,7 @@ def _case(cell: CellReport | SweepReport, loaded_s: float) -> ElementTree.Elemen
 
 def _ab_case(row: AbRow) -> ElementTree.Element:
     """One metric of one cell of an A/B; what isn't gated passes."""
-    metric = "measured" if row.metric is None else METRIC_NAMES[row.metric.metric]
+    metric = "measured" if row.metric is None else metric_of(row.metric.metric).label
     names = {"classname": _text(row.cell.cell), "name": _text(metric), "time": "0"}
     case = ElementTree.Element("testcase", names)
     figures = " ".join(column.text(row) for column in COLUMNS[1:-1])

@@ -6,15 +6,17 @@ only rounds are told that all sides have, for it's its sides that are compared.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
 
-from asgi_bench.analysis.metrics import response_time_p50_s, server_cpu_s_per_request
+from asgi_bench.analysis.metrics import figure_of
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Cell, Trial
+from asgi_bench.model.metrics import METRICS, THROUGHPUT, loop_of
 from asgi_bench.reporting.exports.figures import Document, usable_trials
 from asgi_bench.reporting.wording import plain
 
@@ -47,13 +49,16 @@ def pyperf(surveyed: Survey) -> tuple[Document, ...]:
 
 
 def _measures(sample: Sample) -> Mapping[str, Callable[[Trial], float | None]]:
-    """What is measured of one trial, by its name: all in seconds."""
-    load = sample.planned.cell.load
-    if load.is_closed:
-        return {"server CPU": server_cpu_s_per_request, "time per answer": _s_per_answer}
-    if load.has_one_rate:
-        return {"server CPU": server_cpu_s_per_request, "response time p50": response_time_p50_s}
-    return {}
+    """What is measured of one trial, by its name: all in seconds, and of one request."""
+    found: dict[str, Callable[[Trial], float | None]] = {}
+    loop = loop_of(sample.planned.cell.load)
+    compared = [metric for metric in METRICS if loop in metric.compared]
+    for metric in compared:
+        if metric.unit.si == "s":
+            found[metric.title.removesuffix(" per request")] = partial(figure_of, metric)
+    if THROUGHPUT in compared:
+        found["time per answer"] = _s_per_answer
+    return found
 
 
 def _values(surveyed: Survey) -> dict[tuple[Cell, str], Values]:

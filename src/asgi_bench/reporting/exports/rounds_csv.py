@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
-from asgi_bench.analysis.memory_growth import growth_bytes
-from asgi_bench.analysis.metrics import server_cpu_s_per_request
-from asgi_bench.analysis.percentiles import merge_histograms, percentiles_s
+from asgi_bench.analysis.metrics import stored_figure
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.analysis.validity.cell import is_usable
-from asgi_bench.model import RESPONSE_TIME, Trial
+from asgi_bench.model import Trial
+from asgi_bench.model.metrics import METRICS
 from asgi_bench.reporting.delimited import field
 from asgi_bench.reporting.exports.figures import Document
 
@@ -24,15 +23,13 @@ WHAT = (
     *("scenario", "load"),
     *("client", "round", "block", "outcome", "reason", "validity", "cell_validity"),
 )
+# Times last.
+BY_ROUND = sorted(
+    (metric for metric in METRICS if metric.by_round), key=lambda metric: metric.times is not None
+)
 FIGURES = (
-    *("requests", "errors", "duration_s", "offered_rps", "throughput_rps"),
-    *(
-        "server_cpu_s_per_request",
-        "server_pss_bytes",
-        "growth_bytes_per_1000_requests",
-        "response_time_p50_s",
-        "response_time_p99_s",
-    ),
+    *("requests", "errors", "duration_s", "offered_rps"),
+    *(metric.name for metric in BY_ROUND),
 )
 
 
@@ -82,16 +79,10 @@ def _lines(sample: Sample, surveyed: Survey) -> Iterator[dict[str, Any]]:
 
 def _figures(trial: Trial) -> dict[str, Any]:
     """The figures of a trial that can be believed."""
-    times = percentiles_s(merge_histograms([trial.times_hdr.get(RESPONSE_TIME)]))
     return {
         "requests": trial.requests,
         "errors": trial.errors.total,
         "duration_s": trial.duration_s,
         "offered_rps": trial.offered_rps,
-        "throughput_rps": trial.throughput_rps,
-        "server_cpu_s_per_request": server_cpu_s_per_request(trial),
-        "server_pss_bytes": trial.server_pss_bytes,
-        "growth_bytes_per_1000_requests": growth_bytes(trial),
-        "response_time_p50_s": times.p50,
-        "response_time_p99_s": times.p99,
+        **{metric.name: stored_figure(metric, trial) for metric in BY_ROUND},
     }

@@ -7,7 +7,6 @@ from rich.text import Text
 
 from asgi_bench.analysis.history import History, Series, Shift
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.ab.rows import METRIC_NAMES
 from asgi_bench.reporting.columns import Column
 from asgi_bench.reporting.history.words import (
     DOUBTFUL_TITLE,
@@ -34,7 +33,7 @@ TOLD_BREAKS = 10
 TOLD_FINDINGS = 20
 COLUMNS = (
     Column("cell", "", lambda series: plain(series.cell), "left"),
-    Column("metric", "", lambda series: METRIC_NAMES[series.metric], "left"),
+    Column("metric", "", lambda series: series.metric.label, "left"),
     Column("runs", "", lambda series: numbers.count(len(series.points))),
     Column("newest ratio", "to the reference", level_words, "left"),
     Column("changes", "", lambda series: numbers.count(len(series.own_shifts))),

@@ -13,7 +13,7 @@ from asgi_bench.analysis.history import History, Series, Shift
 from asgi_bench.analysis.surroundings import Change
 from asgi_bench.model import RunEntry
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.ab.rows import COMMIT_LETTERS, METRIC_NAMES
+from asgi_bench.reporting.ab.rows import COMMIT_LETTERS
 from asgi_bench.reporting.wording import plain, shortened
 from asgi_bench.store.index import Listing
 
@@ -62,7 +62,7 @@ def span_words(history: History) -> str:
 
 def series_name(series: Series) -> str:
     """A series in few words: cell and metric."""
-    return f"{plain(series.cell)}, {METRIC_NAMES[series.metric]}"
+    return f"{plain(series.cell)}, {series.metric.label}"
 
 
 def effect_words(shift: Shift) -> str:

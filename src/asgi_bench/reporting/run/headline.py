@@ -6,8 +6,8 @@ from asgi_bench.analysis.ab_report import ab_report
 from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.document import Comparison, Report
 from asgi_bench.analysis.estimates import Interval
-from asgi_bench.analysis.metrics import ranking_metric
 from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS
+from asgi_bench.model.metrics import ranking_metric
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.ab.advice import advice
 from asgi_bench.reporting.document import Headline, Mark
@@ -87,7 +87,7 @@ def _headline(
         return Headline("Nothing can be ranked", where, "No cell is valid or suspect.")
     metric = ranking_metric(cells[0].load)
     everything = (*report.comparisons, *report.latency_comparisons)
-    pairs = {(each.a, each.b): each for each in everything if each.metric == metric}
+    pairs = {(each.a, each.b): each for each in everything if each.metric == metric.name}
     return Headline(_sentence(cells, pairs), where, f"{'. '.join(_proof(cells, pairs))}.")
 
 

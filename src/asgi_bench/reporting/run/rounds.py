@@ -1,11 +1,13 @@
 """Every round's ratio of every cell: what the intervals are made of."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from asgi_bench.analysis.cell_report import CellReport
-from asgi_bench.analysis.metrics import FIGURES
+from asgi_bench.analysis.metrics import figure_of
 from asgi_bench.analysis.samples import Sample, reference_pairs
 from asgi_bench.model import Plan
+from asgi_bench.model.metrics import THROUGHPUT
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.document import Head, Section, Table, Text
 from asgi_bench.reporting.groups import Group, group_cells
@@ -53,7 +55,7 @@ def _ratios(sample: Sample, samples: Mapping[str, Sample], plan: Plan) -> dict[i
     """One cell's ratio by round; none of a cell that can't be believed."""
     if not sample.is_sound:
         return {}
-    found = reference_pairs(sample, samples, plan, FIGURES["throughput_rps"])
+    found = reference_pairs(sample, samples, plan, partial(figure_of, THROUGHPUT))
     if found is None or found[0] == sample.planned.cell.key:
         return {}
     return {number: ours / theirs for number, (ours, theirs) in found[1].items()}

@@ -1,0 +1,83 @@
+"""Figures of a trial or of one of its slices that are read off their counts."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from statistics import median
+
+from asgi_bench.model.trial import Slice, Trial
+
+# Threads of one server wait for one another where they have one CPU: granian's for 58 % of the time
+# that they are ready, undisturbed. It is a disturbance where others use so much of that CPU.
+HARMLESS_OTHERS_SHARE = 0.05
+
+PER_REQUESTS = 1000
+# The first quarter of a trial's requests fills caches and free lists, and is left out where enough
+# samples stay; a slope through fewer than these is none.
+SETTLING_SHARE = 0.25
+ENOUGH_SAMPLES = 6
+FEWEST_SAMPLES = 3
+FEWEST_REQUESTS = 500
+
+
+def others_share(slices: Sequence[Slice]) -> float | None:
+    """What anything but the server used of its CPUs, in CPUs; None where that isn't known."""
+    known = [piece for piece in slices if "other_cpu_s" in piece.meters]
+    duration_s = sum(piece.duration_s for piece in known)
+    spent_s = sum(piece.meters["other_cpu_s"] for piece in known)
+    return spent_s / duration_s if duration_s else None
+
+
+def is_cpu_known(trial: Trial) -> bool:
+    """Whether all CPU time of the server was counted.
+
+    Where processes may have ended that nobody waited for, it was unless something that isn't known
+    to be the server's used its CPUs.
+    """
+    if not trial.has_untold_cpu:
+        return True
+    others = others_share(trial.slices)
+    return others is not None and others <= HARMLESS_OTHERS_SHARE
+
+
+def sent_in_slices(trial: Trial) -> int:
+    """All requests sent between the clock reads of a trial, answered rightly or not."""
+    sent = sum(piece.sent for piece in trial.slices)
+    return sent or trial.requests + trial.errors.total
+
+
+def server_cpu_s_per_request(trial: Trial) -> float | None:
+    """CPU time of the server's process tree over all requests between the clock reads."""
+    sent = sent_in_slices(trial)
+    return trial.server_cpu_s / sent if sent and is_cpu_known(trial) else None
+
+
+def growth_bytes(trial: Trial) -> float | None:
+    """By how much the server's memory grew per 1,000 requests, over the load of one trial.
+
+    The median slope of all pairs of samples (Theil and Sen): one garbage collection moves it
+    little. None where there are too few samples or requests.
+    """
+    samples = trial.memory_samples
+    total = samples[-1][0] if samples else 0
+    settled = [sample for sample in samples if sample[0] >= SETTLING_SHARE * total]
+    used = settled if len(settled) >= ENOUGH_SAMPLES else samples
+    if len(used) < FEWEST_SAMPLES or total < FEWEST_REQUESTS:
+        return None
+    slopes = [
+        (later_bytes - earlier_bytes) / (later - earlier)
+        for (earlier, earlier_bytes), (later, later_bytes) in combinations(used, 2)
+        if later > earlier
+    ]
+    return PER_REQUESTS * median(slopes) if slopes else None
+
+
+def slice_throughput_rps(piece: Slice) -> float | None:
+    """Correct answers per second of one slice; None where nothing was measured."""
+    is_measured = piece.requests > 0 and piece.duration_s > 0
+    return piece.requests / piece.duration_s if is_measured else None
+
+
+def slice_cpu_s_per_request(piece: Slice) -> float | None:
+    """CPU time of the server per request in one slice; None where nothing was measured."""
+    is_measured = piece.sent > 0 and piece.server_cpu_s > 0
+    return piece.server_cpu_s / piece.sent if is_measured else None
