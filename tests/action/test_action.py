@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from asgi_bench.cli.main import app as command_line
+from asgi_bench.cli.verbs import command
 from tests.action.job import STEPS
 from tests.action.workflows import ACTION, EXAMPLES, ROOT, WORKFLOWS, load, steps_of
 
@@ -113,10 +113,7 @@ def test_the_example_gives_inputs_that_there_are() -> None:
 
 def test_the_flags_are_those_of_ab() -> None:
     """What the step passes on `asgi-bench ab` knows."""
-    import typer
-
-    commands = getattr(typer.main.get_command(command_line), "commands", {})
-    known = {flag for one in commands["ab"].params for flag in one.opts}
+    known = {flag for one in command("ab").params for flag in one.opts}
     used = set(re.findall(r'"(--?[a-z][a-z-]*)"', (STEPS / "measure").read_text()))
     assert len(used) > 8
     assert used <= known

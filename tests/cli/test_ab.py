@@ -1,16 +1,16 @@
 """What `ab` measures, prints, stores and exits with."""
 
 import json
+import re
 from pathlib import Path
 
 import msgspec
 import pytest
-import typer
+from click.testing import CliRunner
 
 from asgi_bench.analysis.ab_report import ab_report
-from asgi_bench.cli.ab import MOST_BLOCKS
-from asgi_bench.cli.ab_options import exit_code_of
-from asgi_bench.cli.main import app as command_line
+from asgi_bench.cli.report import exit_code_of
+from asgi_bench.cli.verbs import command
 from asgi_bench.errors import ExitCode
 from asgi_bench.model import AbReport, Verdict
 from asgi_bench.store.runs import read_run
@@ -264,10 +264,8 @@ def test_what_a_project_sets_for_its_runs_is_theirs(tmp_path: Path) -> None:
 
 def test_rounds_are_explained_as_the_limit_they_are() -> None:
     """An A/B has another default than runs, and ends sooner: its help says so."""
-    commands = getattr(typer.main.get_command(command_line), "commands", {})
-    (rounds,) = [one for one in commands["ab"].params if one.name == "rounds"]
-    assert rounds.default == MOST_BLOCKS
-    assert "in `ab` the most there may be" in rounds.help
+    told = CliRunner().invoke(command("ab"), ["--help"]).stdout
+    assert re.search(r"--rounds N +Measure at most this many blocks; .*\n.* Default: 1000\.", told)
 
 
 def test_the_verdict_is_stored_as_its_schema_says(slower: Finished) -> None:

@@ -4,35 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from asgi_bench.cli.options import take_project_defaults, with_selection
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import UsageError
+from tests.cli.test_options import ask
 
 
 def _ask(*args: str, project: Path | None = None) -> Selection:
-    """Run a verb that takes the flags, and return what reached it."""
-    seen: list[Selection] = []
-    app = typer.Typer(pretty_exceptions_enable=False)
-
-    @app.callback()
-    def before(context: typer.Context) -> None:
-        if project is not None:
-            take_project_defaults(context, project)
-
-    @app.command()
-    @with_selection
-    def verb(selection: Selection) -> None:
-        seen.append(selection)
-
-    result = CliRunner().invoke(app, ["verb", *args])
-    if result.exception is not None:
-        raise result.exception
-    (one,) = seen
-    return one
+    """Return what a verb with the flags of `run` is asked to measure."""
+    return ask(*args, folder=project)[0]
 
 
 def test_without_an_app_there_is_none() -> None:
@@ -154,7 +135,7 @@ def test_a_project_describes_its_app_once(tmp_path: Path) -> None:
         body=b"{}",
         expect_status=201,
         expect_pattern="total",
-        working_dir=Path.cwd(),
+        working_dir=tmp_path,
     )
     other = _ask("other:app", "--path", "/x", project=tmp_path).own_app
     assert other is not None

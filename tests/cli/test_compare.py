@@ -2,10 +2,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
-from asgi_bench.cli.compare import compare
+from asgi_bench.cli.verbs import command
 from asgi_bench.errors import UsageError
 from asgi_bench.model import RunHeader
 from tests.synthetic_history import run_at
@@ -16,9 +15,7 @@ replace = msgspec.structs.replace
 
 def invoke(*args: str | Path) -> Result:
     """Run the verb alone."""
-    app = typer.Typer()
-    app.command()(compare)
-    return CliRunner().invoke(app, list(map(str, args)))
+    return CliRunner().invoke(command("compare"), list(map(str, args)))
 
 
 @pytest.mark.parametrize("format", ["text", "markdown"])

@@ -1,11 +1,10 @@
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
 from asgi_bench.analysis.summary import survey
-from asgi_bench.cli.export import export_
+from asgi_bench.cli.verbs import command
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Run
 from asgi_bench.reporting.exports.formats import ExportFormat
@@ -20,9 +19,7 @@ def run() -> Run:
 
 def invoke(*args: str) -> Result:
     """Run the verb alone."""
-    app = typer.Typer()
-    app.command()(export_)
-    return CliRunner().invoke(app, args)
+    return CliRunner().invoke(command("export"), args)
 
 
 @pytest.mark.parametrize("format", [one for one in ExportFormat if not one.is_several])

@@ -3,10 +3,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
-from asgi_bench.cli.history import history
+from asgi_bench.cli.verbs import command
 from asgi_bench.errors import UsageError
 from asgi_bench.model import RunHeader
 from tests.synthetic_history import run_at, store_history
@@ -17,9 +16,7 @@ HOSTILE = "<script>alert(1)</script>\x1b[31m"
 
 def invoke(*args: str | Path) -> Result:
     """Run the verb alone."""
-    app = typer.Typer()
-    app.command()(history)
-    return CliRunner().invoke(app, list(map(str, args)))
+    return CliRunner().invoke(command("history"), list(map(str, args)))
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
-from asgi_bench.cli.plot import plot
+from asgi_bench.cli.verbs import command
 from asgi_bench.errors import UsageError
 from asgi_bench.model import RESPONSE_TIME
 from asgi_bench.reporting.charts import drawing
@@ -19,9 +18,7 @@ from tests.synthetic_run import planned_cells, store_run, synthetic_run
 
 def invoke(*args: str) -> Result:
     """Run the verb alone."""
-    app = typer.Typer()
-    app.command()(plot)
-    return CliRunner().invoke(app, args)
+    return CliRunner().invoke(command("plot"), args)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from asgi_bench.cli.main import app
 from asgi_bench.errors import BenchError

@@ -1,14 +1,15 @@
 import json
+import re
 import subprocess
 import sys
 from typing import NamedTuple
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from asgi_bench.cli import verbs
 from asgi_bench.cli.main import app
-from asgi_bench.cli.verbs import Verbs
+from asgi_bench.cli.verbs import VERBS, command
 from tests.synthetic_run import store_run, synthetic_run
 
 # What the standard library lacks on other systems goes after others have imported theirs: what
@@ -16,7 +17,7 @@ from tests.synthetic_run import store_run, synthetic_run
 ELSEWHERE = """
 import contextlib, io, json, select, sys
 import hdrh.histogram, jinja2, matplotlib.pyplot, msgspec, numpy, psutil, rich.table
-import scipy.special, scipy.stats, typer
+import scipy.special, scipy.stats, click
 for name in ("fcntl", "resource", "gevent", "locust"):
     sys.modules[name] = None
 del select.epoll
@@ -96,12 +97,22 @@ def test_verb_waits_for_no_other_verbs_imports(arguments: list[str], unwanted: l
 
 
 def test_all_verbs_are_told_with_what_they_do() -> None:
-    """`--help` names each verb once, in the order of use, with its first sentence."""
+    """`--help` names each verb once, in the order of use, on a line of its own."""
     told = CliRunner().invoke(app, ["--help"], prog_name="asgi-bench").stdout
     lines = told.partition("Commands:")[2].strip().splitlines()
-    verbs = [line.split()[0] for line in lines if line[:3].strip()]
-    assert verbs == list(Verbs())
-    assert all(len(line.split()) > 3 for line in lines)
+    assert [line.split()[0] for line in lines] == list(VERBS)
+    assert all(line.endswith(".") and len(line) <= 80 for line in lines)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_shows_each_flag_once(verb: str) -> None:
+    """Each flag and argument has a text, in groups where they are many, within 80 columns."""
+    told = CliRunner().invoke(command(verb), ["--help"], terminal_width=80).stdout
+    for parameter in command(verb).params:
+        name = max(parameter.opts, key=len) if parameter.opts[0][0] == "-" else parameter.metavar
+        assert len(re.findall(rf"^  (?:-\w, )?{re.escape(name or '')}(?: |$)", told, re.M)) == 1
+    assert ("What to measure:" in told) == (verb in ("check", "run", "ab"))
+    assert max(map(len, told.splitlines())) <= 80
 
 
 def test_misspelt_verb_is_named_with_the_nearest() -> None:
@@ -117,7 +128,7 @@ def test_broken_verb_is_not_a_missing_one(monkeypatch: pytest.MonkeyPatch) -> No
     def broken(name: str) -> None:
         raise KeyError(name)
 
+    command.cache_clear()
     monkeypatch.setattr(verbs, "import_module", broken)
     with pytest.raises(KeyError, match="list_"):
-        Verbs().get("list")
-    assert Verbs().get("lost") is None
+        command("list")

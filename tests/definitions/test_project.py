@@ -2,8 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from asgi_bench.cli.flags import RunFlags
 from asgi_bench.definitions.project import project_defaults
 from asgi_bench.errors import UsageError
+from asgi_bench.flags import declared
+
+FLAGS = {one.flag.key: one.flag for one in declared(RunFlags) if one.flag.is_key}
 
 
 def _write(folder: Path, text: str) -> Path:
@@ -35,21 +39,22 @@ def test_values_come_as_a_command_line_would_give_them(tmp_path: Path) -> None:
         strict = true
         """,
     )
-    assert project_defaults(tmp_path) == {
-        "server": ["uvicorn"],
-        "variant": ["default", "h11*"],
+    found = project_defaults(tmp_path, FLAGS)
+    assert {key: value for key, (value, _) in found.items()} == {
+        "server": ("uvicorn",),
+        "variant": ("default", "h11*"),
         "workers": "1,2",
         "connections": "32",
-        "rounds": 3,
+        "rounds": "3",
         "duration": "500ms",
-        "startup_timeout": "1m",
+        "startup-timeout": "1m",
         "budget": "5m",
         "precision": "2%",
         "reference": "granian/default",
-        "runners": [f"{tmp_path}/bench/runners", "/abs"],
+        "runners": (f"{tmp_path}/bench/runners", "/abs"),
         "output": f"{tmp_path}/bench/results",
         "client": "http",
-        "env": ["A=1", "B=2"],
+        "env": ("A=1", "B=2"),
         "strict": True,
     }
 
@@ -59,9 +64,9 @@ def test_the_nearest_file_upwards_counts(tmp_path: Path) -> None:
     _write(tmp_path, "[tool.asgi-bench]\nrounds = 3")
     inner = tmp_path / "inner" / "deep"
     inner.mkdir(parents=True)
-    assert project_defaults(inner) == {"rounds": 3}
+    assert project_defaults(inner, FLAGS)["rounds"][0] == "3"
     _write(inner.parent, '[project]\nname = "x"')
-    assert project_defaults(inner) == {}
+    assert project_defaults(inner, FLAGS) == {}
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def test_the_nearest_file_upwards_counts(tmp_path: Path) -> None:
         ),
         ("[tool.asgi-bench]\nrounds = 0", "rounds: expected int >= 1"),
         ("[tool.asgi-bench]\nexpect-status = 50", "expect-status: expected int >= 200"),
-        ("[tool.asgi-bench]\ncommon-rate = 0", "common-rate: expected float > 0"),
+        ("[tool.asgi-bench]\ncommon-rate = 0", "common-rate: expected float >= 0.1"),
         ("[tool.asgi-bench]\nenv = ['A=1']", "env: expected object | null, got array"),
         ("[tool]\nasgi-bench = 1", "expected a table"),
     ],
@@ -95,6 +100,6 @@ def test_a_mistake_names_file_and_key(tmp_path: Path, text: str, words: str) -> 
     """What the flags would not take is found here, where its file is known."""
     path = _write(tmp_path, text)
     with pytest.raises(UsageError) as caught:
-        project_defaults(tmp_path)
+        project_defaults(tmp_path, FLAGS)
     assert str(caught.value).startswith(f"{path}: [tool.asgi-bench]: {words}")
     assert "\n" not in str(caught.value)

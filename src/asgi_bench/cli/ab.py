@@ -1,45 +1,26 @@
 """`asgi-bench ab`: baseline against candidate, interleaved, one verdict."""
 
-import functools
 import os
 import sys
 import time
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import msgspec
-import typer
 
 from asgi_bench.analysis.ab_report import ab_report
 from asgi_bench.analysis.doubts import P50_SAMPLES
-from asgi_bench.cli.ab_options import (
-    AA,
-    Budget,
-    FailOnUndecided,
-    MinChange,
-    Summary,
-    exit_code_of,
-    gate_of,
-)
-from asgi_bench.cli.measuring import dry_run_text, on_this_machine
-from asgi_bench.cli.options import (
-    DEFAULT_OUTPUT,
-    DryRun,
-    Label,
-    Output,
-    Wait,
-    with_selection,
-)
+from asgi_bench.cli.flags import FailOnUndecided, MeasuringFlags
+from asgi_bench.cli.measuring import dry_run_text, on_this_machine, warn_of_load
 from asgi_bench.cli.progress import RunProgress
-from asgi_bench.cli.report import print_ab
-from asgi_bench.cli.run import say
-from asgi_bench.cli.side_options import AskedSides, with_sides
+from asgi_bench.cli.report import exit_code_of, print_ab
+from asgi_bench.cli.streams import say
 from asgi_bench.definitions.ab_plan import load_ab_plan
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import ExitCode, UsageError
-from asgi_bench.machine.fingerprint import busy_warning
+from asgi_bench.flags import HOW_LONG, OUTPUT, Flag, Kind, Nested, whole
 from asgi_bench.measurement.run import Order, carry_out
-from asgi_bench.model import AbReport
-from asgi_bench.quantities import parse_duration
+from asgi_bench.model import AbReport, Duration, Gate
 from asgi_bench.reporting.documents import render_ab
 from asgi_bench.reporting.wording import plain
 from asgi_bench.sides.building import built_sides
@@ -48,76 +29,90 @@ from asgi_bench.store.runs import read_run, write_verdict
 
 # A block costs 1.3 s for starting, opening and stopping three servers, whatever it measures;
 # with so much time under load for each side its slices tell as much as its starts (METHODOLOGY).
-BLOCK_DURATION = "600ms"
+BLOCK_DURATION_S = 0.6
 # More than any budget has time for: it's the budget that ends an A/B.
 MOST_BLOCKS = 1000
 
 
-@functools.partial(with_selection, defaults={"duration": BLOCK_DURATION, "rounds": MOST_BLOCKS})
-@with_sides
-def ab(
-    selection: Selection,
-    sides: AskedSides,
-    min_change: MinChange = "2%",
-    budget: Budget = "100s",
-    aa: AA = False,
-    fail_on_undecided: FailOnUndecided = False,
-    summary: Summary = None,
-    label: Label = None,
-    output: Output = DEFAULT_OUTPUT,
-    dry_run: DryRun = False,
-    wait: Wait = None,
-) -> None:
+class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
+    """The flags of `ab`: what they say of neither side is the same on both."""
+
+    # How an A/B divides its time is the rule's, not the project's, and what an A/B can't do must
+    # not make every one a fault of usage.
+    not_from_project: ClassVar[frozenset[str]] = frozenset(
+        ("rounds", "duration", "sweep", "slo", "client", "locustfile")
+    )
+    baseline: Annotated[Asked, Nested(side="baseline")] = Asked("baseline")
+    candidate: Annotated[Asked, Nested(side="candidate")] = Asked("candidate")
+    gate: Annotated[Gate, Nested()] = Gate()
+    duration_s: Duration = BLOCK_DURATION_S
+    rounds: Annotated[
+        int | None,
+        Flag(
+            "--rounds",
+            HOW_LONG,
+            whole(),
+            "Measure at most this many blocks; --budget mostly ends an A/B before.",
+        ),
+    ] = MOST_BLOCKS
+    fail_on_undecided: FailOnUndecided = False
+    summary: Annotated[
+        Path | None,
+        Flag(
+            "--summary",
+            OUTPUT,
+            Kind("FILE", lambda text, _: Path(text)),
+            "Write the verdict as Markdown on one screen, as for $GITHUB_STEP_SUMMARY.",
+            is_key=False,
+        ),
+    ] = None
+
+
+def ab(asked: AbFlags) -> None:
     """Compare a candidate with its baseline in one run, and say whether it is slower."""
-    _check(selection, sides, aa=aa)
-    _check_summary(summary)
-    gate = gate_of(min_change, budget, is_aa=aa)
-    wait_s = 0.0 if wait is None else parse_duration(wait, "--wait")
-    asked = _with_itself(sides) if aa else sides
+    _check(asked)
+    _check_summary(asked.summary)
+    candidate = asked.candidate
+    if asked.gate.is_aa:
+        candidate = msgspec.structs.replace(asked.baseline, role="candidate")
     with built_sides(
-        asked.baseline,
-        asked.candidate,
-        python=selection.python,
-        own_app=selection.own_app,
-        announce=say,
+        asked.baseline, candidate, python=asked.python, own_app=asked.own_app, announce=say
     ) as built:
         # Environments are built once and then known: the budget is for what is measured.
         began_s = time.perf_counter()
-        plan = load_ab_plan(on_this_machine(selection), *built, gate)
-        if dry_run:
+        plan = load_ab_plan(on_this_machine(asked), *built, asked.gate)
+        if asked.dry_run:
             print(dry_run_text(plan))
             return
-        warning = busy_warning()
-        if warning is not None:
-            say(f"warning: {warning}")
+        warn_of_load()
         order = Order(
             plan,
-            output,
-            label,
+            asked.output,
+            asked.label,
             tuple(sys.argv[1:]),
-            lock_wait_s=wait_s,
+            lock_wait_s=asked.wait_s or 0.0,
             prepared_s=time.perf_counter() - began_s,
         )
         report = _measured(order)
     # The verdict first: what becomes of the summary doesn't change it.
     print(plain(report.text))
-    code = exit_code_of(report.verdict, fail_on_undecided=fail_on_undecided)
-    if summary is not None and not _is_written(summary, report):
+    code = exit_code_of(report.verdict, fail_on_undecided=asked.fail_on_undecided)
+    if asked.summary is not None and not _is_written(asked.summary, report):
         code = code or ExitCode.FAILED
-    raise typer.Exit(code)
+    sys.exit(code)
 
 
-def _check(selection: Selection, sides: AskedSides, *, aa: bool) -> None:
+def _check(asked: AbFlags) -> None:
     """Raise UsageError for what an A/B can't do, or has nothing to compare for."""
-    if selection.sweep:
+    if asked.sweep:
         raise UsageError("--sweep: an A/B has no load curves; give --rate or --connections")
-    if selection.client != "fast":
+    if asked.client != "fast":
         raise UsageError("--client, --locustfile: an A/B needs slices, which only `fast` sends")
-    _check_rates(selection)
-    says_something = sides.candidate != Asked("candidate")
-    if aa and says_something:
+    _check_rates(asked)
+    says_something = asked.candidate != Asked("candidate")
+    if asked.gate.is_aa and says_something:
         raise UsageError("--aa compares the baseline with itself: leave --candidate… out")
-    if not aa and not says_something and sides.baseline == Asked("baseline"):
+    if not asked.gate.is_aa and not says_something and asked.baseline == Asked("baseline"):
         raise UsageError(
             "baseline and candidate are the same: say what --candidate… is, or --aa to compare "
             "the baseline with itself"
@@ -133,11 +128,6 @@ def _check_rates(selection: Selection) -> None:
                 f"requests for a median, which takes {P50_SAMPLES}: give "
                 f"--duration {2 * P50_SAMPLES / rate.rate_rps:.1f}s"
             )
-
-
-def _with_itself(sides: AskedSides) -> AskedSides:
-    again = msgspec.structs.replace(sides.baseline, role="candidate")
-    return msgspec.structs.replace(sides, candidate=again)
 
 
 def _measured(order: Order) -> AbReport:

@@ -3,23 +3,21 @@
 from typing import Annotated
 
 import msgspec
-import typer
 
 from asgi_bench.cli.calibration_progress import CalibrationProgress
-from asgi_bench.cli.options import DEFAULT_OUTPUT, LoadCpus, Output, Seed, ServerCpus
+from asgi_bench.cli.flags import DEFAULT_OUTPUT, Output
+from asgi_bench.cli.measuring import planned
 from asgi_bench.cli.report import print_document
-from asgi_bench.cli.run import say
-from asgi_bench.definitions.plan import load_plan
-from asgi_bench.definitions.selection import Selection
+from asgi_bench.cli.streams import say
+from asgi_bench.definitions.selection import LoadCpus, Seed, Selection, ServerCpus
 from asgi_bench.errors import UsageError
-from asgi_bench.machine.affinity import parse_cpus, split_cpus
+from asgi_bench.flags import DURATION, HOW_LONG, OUTPUT, SWITCH, Flag
 from asgi_bench.machine.fingerprint import busy_warning, describe_machine
 from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.measurement.calibration import calibrate
 from asgi_bench.measurement.calibration_extent import FULL, QUICK, Extent, extent_within
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.model import Plan
-from asgi_bench.quantities import parse_duration
 from asgi_bench.reporting.calibrations import calibration_document
 from asgi_bench.store.calibrations import write_calibration
 
@@ -27,36 +25,52 @@ from asgi_bench.store.calibrations import write_calibration
 # other servers are up beside them, as they are in a run.
 PAIR = ("uvicorn", "granian")
 
-Quick = Annotated[
-    bool, typer.Option("--quick", help="The generator's ceiling and timer alone: some 5 seconds.")
-]
-Budget = Annotated[
-    str | None,
-    typer.Option("--budget", metavar="TIME", help="About how long it may take. Else about 95s."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; the path goes to stderr.")]
+
+class CalibrateFlags(msgspec.Struct, frozen=True):
+    """The flags of `calibrate`."""
+
+    quick: Annotated[
+        bool,
+        Flag(
+            "--quick",
+            HOW_LONG,
+            SWITCH,
+            "Measure the generator's ceiling and timer alone: about 5 s.",
+            is_key=False,
+        ),
+    ] = False
+    budget_s: Annotated[
+        float | None,
+        Flag(
+            "--budget",
+            HOW_LONG,
+            DURATION,
+            "About how long it may take. Default: about 95s.",
+            is_key=False,
+        ),
+    ] = None
+    as_json: Annotated[
+        bool,
+        Flag("--json", OUTPUT, SWITCH, "Print JSON; the path then goes to stderr.", is_key=False),
+    ] = False
+    output: Output = DEFAULT_OUTPUT
+    server_cpus: ServerCpus = ()
+    load_cpus: LoadCpus = ()
+    seed: Seed = None
 
 
-def calibrate_(
-    quick: Quick = False,
-    within: Budget = None,
-    as_json: AsJson = False,
-    output: Output = DEFAULT_OUTPUT,
-    server_cpus: ServerCpus = None,
-    load_cpus: LoadCpus = None,
-    seed: Seed = None,
-) -> None:
+def calibrate_(asked: CalibrateFlags) -> None:
     """Measure this machine and the load generator; runs in the same folder go by it."""
-    extent = _extent(quick, within)
-    plan = _plan(server_cpus, load_cpus, seed)
+    extent = _extent(asked)
+    plan = _plan(asked)
     warning = busy_warning()
     if warning is not None:
         say(f"warning: {warning}")
     notes = () if warning is None else (warning,)
     with orderly_interruption(), measuring_lock(), CalibrationProgress() as progress:
         found = calibrate(plan, describe_machine(), extent, progress.observe, notes)
-        path = write_calibration(output, found)
-    if as_json:
+        path = write_calibration(asked.output, found)
+    if asked.as_json:
         print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         say(str(path))
     else:
@@ -64,29 +78,25 @@ def calibrate_(
         print(path)
 
 
-def _extent(quick: bool, budget: str | None) -> Extent:
-    if quick and budget is not None:
+def _extent(asked: CalibrateFlags) -> Extent:
+    if asked.quick and asked.budget_s is not None:
         raise UsageError("--quick, --budget: give one of them; a quick calibration has its length")
-    if budget is not None:
-        return extent_within(parse_duration(budget, "--budget"))
-    return QUICK if quick else FULL
+    if asked.budget_s is not None:
+        return extent_within(asked.budget_s)
+    return QUICK if asked.quick else FULL
 
 
-def _plan(server_cpus: str | None, load_cpus: str | None, seed: int | None) -> Plan:
+def _plan(asked: CalibrateFlags) -> Plan:
     """All servers with a worker each, the one that noise is measured on first."""
-    split = split_cpus(
-        None if server_cpus is None else parse_cpus(server_cpus, "--server-cpus"),
-        None if load_cpus is None else parse_cpus(load_cpus, "--load-cpus"),
-    )
-    plan = load_plan(
+    plan = planned(
         Selection(
             variants=("default",),
             workers=(1,),
-            seed=seed,
-            server_cpus=split.server_cpus,
-            load_cpus=split.load_cpus,
+            seed=asked.seed,
+            server_cpus=asked.server_cpus,
+            load_cpus=asked.load_cpus,
         )
     )
-    names = [*PAIR, *(planned.cell.server for planned in plan.cells)]
-    cells = sorted(plan.cells, key=lambda planned: names.index(planned.cell.server))
+    names = [*PAIR, *(one.cell.server for one in plan.cells)]
+    cells = sorted(plan.cells, key=lambda one: names.index(one.cell.server))
     return msgspec.structs.replace(plan, cells=tuple(cells))

@@ -5,31 +5,28 @@ import sys
 import tempfile
 from pathlib import Path
 
-import typer
-
+from asgi_bench.cli.flags import Wait
 from asgi_bench.cli.measuring import check_measurable, planned
-from asgi_bench.cli.options import Wait, with_selection
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import ExitCode
 from asgi_bench.measurement.check import Checked, check_all
 from asgi_bench.model import Proof
-from asgi_bench.quantities import parse_duration
 
 
-@with_selection
-def check(selection: Selection, wait: Wait = None) -> None:
-    """Start each server, see that it answers rightly with every worker, and stop it.
+class CheckFlags(Selection, frozen=True, kw_only=True):
+    """The flags of `check`."""
 
-    Takes the flags of `run`, so that one line serves both: those of load and time are checked,
-    not used.
-    """
-    plan = planned(selection)
+    wait_s: Wait = None
+
+
+def check(asked: CheckFlags) -> None:
+    """Start each server, see that it answers rightly with every worker, and stop it."""
+    plan = planned(asked)
     check_measurable(plan)
-    wait_s = 0.0 if wait is None else parse_duration(wait, "--wait")
     logs = Path(tempfile.mkdtemp(prefix="asgi-bench-check-"))
     failed = 0
     try:
-        results = check_all(plan, logs, _tell, announce=print, lock_wait_s=wait_s)
+        results = check_all(plan, logs, _tell, announce=print, lock_wait_s=asked.wait_s or 0.0)
         failed = sum(result.fault is not None for result in results)
     finally:
         if not failed:
@@ -39,7 +36,7 @@ def check(selection: Selection, wait: Wait = None) -> None:
         print(f"asgi-bench: what the servers wrote is kept in {logs}", file=sys.stderr)
     print(f"{len(results) - failed - skipped} ok, {failed} failed, {skipped} skipped")
     if failed:
-        raise typer.Exit(ExitCode.FAILED)
+        sys.exit(ExitCode.FAILED)
 
 
 def _tell(result: Checked) -> None:

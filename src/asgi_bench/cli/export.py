@@ -4,10 +4,12 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+import msgspec
 
 from asgi_bench.analysis.summary import survey
+from asgi_bench.cli.flags import DEFAULT_OUTPUT, Output, StoredRun
 from asgi_bench.errors import BenchError
+from asgi_bench.flags import OUTPUT, Flag, Kind, choice
 from asgi_bench.reporting.exports.figures import Document
 from asgi_bench.reporting.exports.formats import ExportFormat
 from asgi_bench.reporting.wording import plain
@@ -15,26 +17,36 @@ from asgi_bench.store.folders import EXPORTS_FOLDER, find_run
 from asgi_bench.store.runs import read_run
 
 
-def export_(
-    format: Annotated[ExportFormat, typer.Option("--format", help="Whose format.")],
-    run: Annotated[
-        str | None, typer.Argument(help="A run folder or its id. Without it: the newest run.")
-    ] = None,
+class ExportFlags(msgspec.Struct, frozen=True, kw_only=True):
+    """The flags of `export`."""
+
+    format: Annotated[
+        ExportFormat,
+        Flag(
+            "--format",
+            OUTPUT,
+            choice(*ExportFormat, metavar="FORMAT"),
+            f"Whose format: {', '.join(ExportFormat)}.",
+        ),
+    ]
+    run: StoredRun = None
     to: Annotated[
         Path | None,
-        typer.Option(
+        Flag(
             "--to",
-            metavar="PATH",
-            help="The file to write, or for github-action-benchmark and hgrm, which are several "
-            "files, the folder. Else stdout; for those two RUN/exports/FORMAT.",
+            OUTPUT,
+            Kind("PATH", lambda text, _: Path(text)),
+            "File to write, or for github-action-benchmark and hgrm, which are several files, the "
+            "folder. Default: stdout; for those two RUN/exports/FORMAT.",
         ),
-    ] = None,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="The folder that runs lie in.")
-    ] = Path("results"),
-) -> None:
+    ] = None
+    output: Output = DEFAULT_OUTPUT
+
+
+def export_(asked: ExportFlags) -> None:
     """Write what a run found for other tools; cells that can't be believed are no numbers."""
-    folder = find_run(run, output)
+    format, to = asked.format, asked.to
+    folder = find_run(asked.run, asked.output)
     stored = read_run(folder)
     for damage in stored.damage:
         print(f"warning: {plain(damage)}", file=sys.stderr)

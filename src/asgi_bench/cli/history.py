@@ -4,40 +4,50 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+import msgspec
 
 from asgi_bench.analysis.change_points import find_changes, search_rules
 from asgi_bench.analysis.history import MIN_CHANGE, build_history
 from asgi_bench.analysis.run_entries import run_entry
 from asgi_bench.analysis.surroundings import surroundings
 from asgi_bench.analysis.validity.trial import RULES_VERSION
-from asgi_bench.cli.ab_options import MinChange
+from asgi_bench.cli.flags import MinChange
 from asgi_bench.cli.report import takes_color, terminal_width
 from asgi_bench.errors import UsageError
+from asgi_bench.flags import OUTPUT, Flag, Kind, text
 from asgi_bench.model import Run
-from asgi_bench.quantities import parse_share
 from asgi_bench.reporting.history.text import render_history_text
 from asgi_bench.store.changes import remembered
 from asgi_bench.store.index import Listing, Summary, environment_key, list_history
 
 
-def history(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that runs lie in.")],
+class HistoryFlags(msgspec.Struct, frozen=True, kw_only=True):
+    """The flags of `history`."""
+
+    folder: Annotated[
+        Path,
+        Flag("DIR", OUTPUT, Kind("DIR", lambda text, _: Path(text)), "Folder that holds the runs."),
+    ]
     machine: Annotated[
         str | None,
-        typer.Option(
-            "--machine", metavar="FINGERPRINT", help="Whose runs. Else those of the newest run's."
+        Flag(
+            "--machine",
+            OUTPUT,
+            text("FINGERPRINT"),
+            "Machine whose runs to show. Default: that of the newest run.",
         ),
-    ] = None,
-    min_change: MinChange = f"{MIN_CHANGE:.0%}",
-) -> None:
+    ] = None
+    min_change: MinChange = MIN_CHANGE
+
+
+def history(asked: HistoryFlags) -> None:
     """Show where the ratios of a folder's runs changed for good, and write DIR/history.html."""
     # matplotlib takes most of a second to import, which no other verb should pay for.
     from asgi_bench.reporting.history.page import write_history_page
 
+    folder, machine = asked.folder, asked.machine
     if not folder.is_dir():
         raise UsageError(f"{folder}: no folder; name the one that run folders lie in")
-    least = parse_share(min_change, "--min-change")
     listing = list_history(folder, _summary, RULES_VERSION)
     _check(folder, listing, machine)
     with remembered(folder, find_changes, search_rules()) as search:
@@ -45,11 +55,11 @@ def history(
             listing.entries,
             listing.environments,
             fingerprint=machine,
-            min_change=least,
+            min_change=asked.min_change,
             search=search,
         )
-    text = render_history_text(found, listing, width=terminal_width(), color=takes_color())
-    sys.stdout.write(text)
+    shown = render_history_text(found, listing, width=terminal_width(), color=takes_color())
+    sys.stdout.write(shown)
     print(write_history_page(found, listing, folder))
 
 

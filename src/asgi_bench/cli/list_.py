@@ -5,31 +5,35 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import msgspec
-import typer
 from rich.console import Console
 from rich.table import Table
 
-from asgi_bench.cli.options import Runners
 from asgi_bench.definitions.availability import ListedServer, list_server
 from asgi_bench.definitions.folders import shipped_apps, shipped_runners
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.scenarios import load_scenarios
+from asgi_bench.definitions.selection import Runners
 from asgi_bench.definitions.servers import load_servers
+from asgi_bench.flags import OUTPUT, SWITCH, Flag
 from asgi_bench.model import Scenario
 
 
-def list_(
-    runners: Runners = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+class ListFlags(msgspec.Struct, frozen=True, kw_only=True):
+    """The flags of `list`."""
+
+    runner_folders: Runners = ()
+    as_json: Annotated[bool, Flag("--json", OUTPUT, SWITCH, "Print JSON.", is_key=False)] = False
+
+
+def list_(asked: ListFlags) -> None:
     """Show servers, variants, versions and scenarios, and how to install what is missing."""
     apps, packages = shipped_apps(), Installation()
     servers = [
         list_server(server, packages, working_dir=str(apps), env=os.environ)
-        for server in load_servers([shipped_runners(), *(runners or ())]).values()
+        for server in load_servers([shipped_runners(), *asked.runner_folders]).values()
     ]
     scenarios = list(load_scenarios(apps / "scenarios.toml").values())
-    if as_json:
+    if asked.as_json:
         print(_as_json(servers, scenarios))
     else:
         _print_tables(servers, scenarios)

@@ -1,53 +1,33 @@
 """The command line: one module a verb; `verbs.py` has the table of them."""
 
 import sys
-from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from asgi_bench import __version__
 from asgi_bench.cli.verbs import VerbsGroup
 from asgi_bench.errors import BenchError, ExitCode
 
-app = typer.Typer(
+
+@click.group(
     name="asgi-bench",
     cls=VerbsGroup,
     help="Compare ASGI servers honestly.",
-    add_completion=False,
     invoke_without_command=True,
-    # A bug keeps its plain traceback, and a fault of usage stays greppable in a log.
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
 )
-
-
-def _print_version(asked: bool) -> None:
-    if asked:
-        print(f"asgi-bench {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _before_any_verb(
-    context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version.", callback=_print_version)
-    ] = False,
-) -> None:
+@click.version_option(__version__, message=f"asgi-bench {__version__}", help="Show the version.")
+@click.pass_context
+def app(context: click.Context) -> None:
+    """Print the help where no verb is asked for."""
     if context.invoked_subcommand is None:
         print(context.get_help())
-        raise typer.Exit(ExitCode.USAGE)
-    # It imports what reads flags, which `--version` does without.
-    from asgi_bench.cli.options import take_project_defaults
-
-    take_project_defaults(context, Path.cwd())
+        context.exit(ExitCode.USAGE)
 
 
 def main() -> None:
     """Run the command line; a fault the user can mend is one line on stderr, the last."""
     try:
-        app()
+        app(prog_name="asgi-bench")
     except BenchError as fault:
         if fault.account:
             print(fault.account.rstrip(), file=sys.stderr)

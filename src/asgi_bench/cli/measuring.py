@@ -5,14 +5,16 @@ import sys
 
 import msgspec
 
+from asgi_bench.cli.streams import say
 from asgi_bench.definitions.installed import install_command
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import Selection
-from asgi_bench.errors import BenchError
+from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.machine.affinity import format_cpus, split_cpus
+from asgi_bench.machine.fingerprint import busy_warning
 from asgi_bench.measurement.rounds import rounds_and_blocks
 from asgi_bench.measurement.schedule import load_duration_s
-from asgi_bench.model import Plan
+from asgi_bench.model import ClosedLoop, Plan
 
 # Beside its slices a trial costs this much for starting, opening and stopping (measured).
 OVERHEAD_S_PER_TRIAL = 0.6
@@ -24,7 +26,30 @@ MOST_REASONS = 3
 
 def planned(selection: Selection) -> Plan:
     """Return the plan of a selection on this machine's CPUs; raises UsageError."""
-    return load_plan(on_this_machine(selection))
+    plan = load_plan(on_this_machine(selection))
+    check_goal(plan)
+    return plan
+
+
+def check_goal(plan: Plan) -> None:
+    """Raise UsageError where a plan has no ratio whose precision could be reached."""
+    if plan.goal is None or plan.goal.precision is None:
+        return
+    for planned in plan.cells:
+        is_closed = isinstance(planned.cell.load, ClosedLoop)
+        if is_closed and planned.skip_reason is None and planned.cell.setting != plan.reference:
+            return
+    raise UsageError(
+        "--precision is about throughput ratios to the reference, so it needs a closed-loop cell "
+        "of another server: measure one beside it"
+    )
+
+
+def warn_of_load() -> None:
+    """Say so where the machine is busy with something else."""
+    warning = busy_warning()
+    if warning is not None:
+        say(f"warning: {warning}")
 
 
 def check_measurable(plan: Plan) -> None:
@@ -52,8 +77,11 @@ def on_this_machine(selection: Selection) -> Selection:
     )
 
 
-def dry_run_text(plan: Plan) -> str:
-    """Return what a run would do: its cells, what starts them, and how long it takes."""
+def dry_run_text(plan: Plan, idle_watch_s: float | None = None) -> str:
+    """Return what a run would do: its cells, what starts them, and how long it takes.
+
+    With `idle_watch_s` the servers' behaviour is watched too.
+    """
     lines: list[str] = []
     measured = [planned for planned in plan.cells if planned.skip_reason is None]
     once = msgspec.structs.replace(plan, rounds=1)
@@ -69,6 +97,8 @@ def dry_run_text(plan: Plan) -> str:
         f"{_time_words(plan, round_s)}; seed {plan.seed}; servers on CPU "
         f"{format_cpus(plan.server_cpus)}, load on CPU {format_cpus(plan.load_cpus)}"
     )
+    if idle_watch_s is not None:
+        lines.append(_behaviour_text(plan, idle_watch_s))
     return "\n".join(lines)
 
 
@@ -102,7 +132,7 @@ def _time_words(plan: Plan, round_s: float) -> str:
     return f"{precise}, and {in_time} at most" if precise else in_time
 
 
-def behaviour_text(plan: Plan, idle_watch_s: float) -> str:
+def _behaviour_text(plan: Plan, idle_watch_s: float) -> str:
     """Return what watching behaviour adds to a run."""
     measured = [planned for planned in plan.cells if planned.skip_reason is None]
     settings = {planned.cell.process_key for planned in measured}

@@ -3,17 +3,18 @@
 import os
 import shutil
 import sys
-from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 
-import typer
+import msgspec
 
 from asgi_bench.analysis.ab_report import ab_report
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.references import with_reference
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.cli.goal_options import OtherReference
-from asgi_bench.model import AbReport
+from asgi_bench.cli.flags import DEFAULT_OUTPUT, OtherReference, Output, StoredRun
+from asgi_bench.errors import ExitCode
+from asgi_bench.flags import OUTPUT, Flag, choice
+from asgi_bench.model import AbReport, Verdict
 from asgi_bench.reporting.document import Document
 from asgi_bench.reporting.documents import Format, render_ab, render_report
 from asgi_bench.reporting.render.terminal import WIDTH, render_terminal
@@ -23,29 +24,33 @@ from asgi_bench.store.runs import read_run
 
 AnyFormat: TypeAlias = Literal["text", "json", "markdown", "csv", "html"]
 
+_EXIT_CODES: dict[Verdict, ExitCode] = {
+    "regression": ExitCode.REGRESSION,
+    "failed": ExitCode.FAILED,
+    "invalid": ExitCode.INVALID,
+    "undecided": ExitCode.OK,
+    "improvement": ExitCode.OK,
+    "pass": ExitCode.OK,
+}
 
-def report(
-    run: Annotated[
-        str | None, typer.Argument(help="A run folder or its id. Without it: the newest run.")
-    ] = None,
+
+class ReportFlags(msgspec.Struct, frozen=True, kw_only=True):
+    """The flags of `report`."""
+
+    run: StoredRun = None
     format: Annotated[
-        AnyFormat,
-        typer.Option(
-            "--format",
-            help="How to print it. All have the same rows, verdicts, findings, versions and "
-            "commands; json and csv also every figure behind them, markdown what proves the "
-            "settings. html is written as a page into the run's folder.",
-        ),
-    ] = "text",
-    against: OtherReference = None,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="The folder that runs lie in.")
-    ] = Path("results"),
-) -> None:
+        AnyFormat, Flag("--format", OUTPUT, choice(*get_args(AnyFormat)), "How to print it.")
+    ] = "text"
+    reference: OtherReference = None
+    output: Output = DEFAULT_OUTPUT
+
+
+def report(asked: ReportFlags) -> None:
     """Print what a run found: a ranked table, with everything one should know beside it."""
-    stored = with_reference(read_run(find_run(run, output)), against)
+    stored = with_reference(read_run(find_run(asked.run, asked.output)), asked.reference)
     for damage in stored.damage:
         print(f"warning: {plain(damage)}", file=sys.stderr)
+    format = asked.format
     if format == "html":
         # The page draws with matplotlib, which takes most of a second to import.
         from asgi_bench.reporting.run.page import write_page
@@ -84,3 +89,10 @@ def takes_color() -> bool:
     """Whether to colour: on a terminal that can, unless NO_COLOR forbids it (no-color.org)."""
     forbidden = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return sys.stdout.isatty() and not forbidden
+
+
+def exit_code_of(verdict: Verdict, *, fail_on_undecided: bool) -> ExitCode:
+    """What a verdict exits with."""
+    if verdict == "undecided" and fail_on_undecided:
+        return ExitCode.UNDECIDED
+    return _EXIT_CODES[verdict]

@@ -53,3 +53,8 @@ def with_enduring_streams(verb: Callable[..., None]) -> Callable[..., None]:
             verb(*args, **values)
 
     return enduring
+
+
+def say(text: str) -> None:
+    """Tell the user something beside the results."""
+    print(text, file=sys.stderr)

@@ -4,94 +4,141 @@ Those that measure need Linux. CPU clocks, affinity, epoll and /proc are Linux's
 modules can't even be imported elsewhere; the verbs that read stored runs work there all the same.
 """
 
+import functools
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any
 
-import typer
-from typer.core import TyperGroup
+import click
+import msgspec
 
-from asgi_bench.cli.streams import with_enduring_streams
 from asgi_bench.errors import BenchError
-from asgi_bench.measurement.interruption import orderly_interruption
 
-# The modules beside this one, and the verbs' functions in them, in the order of `--help`.
-_FUNCTIONS = {
-    "list": ("list_", "list_"),
-    "check": ("check", "check"),
-    "run": ("run", "run"),
-    "ab": ("ab", "ab"),
-    "calibrate": ("calibrate", "calibrate_"),
-    "report": ("report", "report"),
-    "plot": ("plot", "plot"),
-    "recommend": ("recommend", "recommend"),
-    "compare": ("compare", "compare"),
-    "history": ("history", "history"),
-    "export": ("export", "export_"),
+
+class Verb(msgspec.Struct, frozen=True):
+    """A verb: the function of that module beside this one, which takes its flags as a struct."""
+
+    module: str
+    function: str
+    help: str
+    """What it does, on one line of `--help`."""
+    more: str = ""
+    """What its own help says besides."""
+    is_measuring: bool = False
+
+
+# In the order of `--help`.
+VERBS = {
+    "list": Verb("list_", "list_", "Show servers, variants and scenarios, and what is missing."),
+    "check": Verb(
+        "check",
+        "check",
+        "Start, verify and stop each server once.",
+        "Takes the flags of `run`, so that one line serves both: those of load and time are "
+        "checked, not used.",
+        is_measuring=True,
+    ),
+    "run": Verb(
+        "run",
+        "run",
+        "Measure servers under load and rank them.",
+        "Prints a ranked table, the charts, the page and, as the last line, the run's folder. A "
+        "project may set these flags in the table [tool.asgi-bench] of its pyproject.toml.",
+        is_measuring=True,
+    ),
+    "ab": Verb(
+        "ab",
+        "ab",
+        "Compare a candidate with its baseline; say if it is slower.",
+        "Both are measured in one run, interleaved; unless told otherwise uvicorn's default "
+        "variant with 1 worker. The last line is the verdict.",
+        is_measuring=True,
+    ),
+    "calibrate": Verb(
+        "calibrate",
+        "calibrate_",
+        "Measure this machine and the load generator.",
+        "Runs in the same folder go by what it finds.",
+        is_measuring=True,
+    ),
+    "report": Verb(
+        "report",
+        "report",
+        "Print a run: text, JSON, Markdown, CSV or an HTML page.",
+        "All formats have the same rows, verdicts, findings, versions and commands. JSON and CSV "
+        "also have every figure behind them, Markdown has what proves the settings. HTML is "
+        "written into the run's folder.",
+    ),
+    "plot": Verb("plot", "plot", "Draw a run's charts as SVG and PNG into its folder."),
+    "recommend": Verb(
+        "recommend",
+        "recommend",
+        "Say which server to deploy, and why.",
+        "The last line is the command to start it.",
+    ),
+    "compare": Verb("compare", "compare", "Show what changed between two runs."),
+    "history": Verb(
+        "history",
+        "history",
+        "Show when the runs of a folder changed for good.",
+        "Also writes DIR/history.html.",
+    ),
+    "export": Verb(
+        "export",
+        "export_",
+        "Write a run in another tool's format.",
+        "Cells that can't be believed are left out as numbers.",
+    ),
 }
-_MEASURING = frozenset({"check", "run", "ab", "calibrate"})
-# A verb is refused whatever its flags are.
-_ANY_FLAGS = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
-class Verbs(Mapping[str, Any]):
-    """All verbs as commands; one is made, and its module imported, when it is first looked up."""
-
-    def __init__(self) -> None:
-        self._made: dict[str, Any] = {}
-
-    def __getitem__(self, name: str) -> Any:
-        """The command of that name; raises KeyError where there is none."""
-        if name not in self._made:
-            self._made[name] = _command(name, *_FUNCTIONS[name])
-        return self._made[name]
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """The command of that name; a KeyError of its module's own is no missing verb."""
-        if name not in self:
-            return default
-        return self[name]
-
-    def __contains__(self, name: object) -> bool:
-        """Whether there is such a verb; nothing is imported to tell."""
-        return name in _FUNCTIONS
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_FUNCTIONS)
-
-    def __len__(self) -> int:
-        return len(_FUNCTIONS)
-
-
-class VerbsGroup(TyperGroup):
-    """The command line's group: its commands are the verbs."""
+class VerbsGroup(click.Group):
+    """The command line: its commands are the verbs."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings | {"commands": {}})
-        # Only read by Typer, and Click's own way of loading late overrides no less:
-        # https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands
-        self.commands = Verbs()  # type: ignore[assignment]
+        super().__init__(**settings)
+        # The names alone: one of them is suggested where a verb is misspelt.
+        self.commands = dict.fromkeys(VERBS)  # type: ignore[assignment]
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs; none is imported to tell."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb of that name as a command."""
+        return command(cmd_name) if cmd_name in VERBS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one line a verb."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
 
 
-def _command(name: str, module: str, function: str) -> Any:
-    """A verb as Typer makes it of its function."""
-    one = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    if name in _MEASURING and sys.platform != "linux":
-        one.command(name, context_settings=_ANY_FLAGS)(_refuse)
-    else:
-        verb: Callable[..., None] = getattr(import_module(f"asgi_bench.cli.{module}"), function)
-        one.command(name)(_measuring(verb) if name in _MEASURING else verb)
-    return typer.main.get_command(one)
+@functools.cache
+def command(name: str) -> click.Command:
+    """The verb of that name; its module is imported here."""
+    verb = VERBS[name]
+    if verb.is_measuring and sys.platform != "linux":
+        # Refused whatever its flags are.
+        settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+        return click.Command(name, context_settings=settings, callback=_refuse, help=verb.help)
+    # They import what reads flags, which `--version` does without.
+    from asgi_bench.cli.command import VerbCommand
+
+    function: Callable[[Any], None] = getattr(
+        import_module(f"asgi_bench.cli.{verb.module}"), verb.function
+    )
+    if verb.is_measuring:
+        from asgi_bench.cli.streams import with_enduring_streams
+        from asgi_bench.measurement.interruption import orderly_interruption
+
+        # It starts processes: a signal ends them in order, at whatever moment it comes.
+        function = with_enduring_streams(orderly_interruption()(function))
+    return VerbCommand(name, function, f"{verb.help}\n\n{verb.more}".strip())
 
 
-def _measuring(verb: Callable[..., None]) -> Callable[..., None]:
-    """A verb that starts processes: a signal ends them in order, at whatever moment it comes."""
-    return with_enduring_streams(orderly_interruption()(verb))
-
-
-def _refuse() -> NoReturn:
-    """Measure, which needs Linux."""
+def _refuse() -> None:
     raise BenchError(
         f"measuring needs Linux, this is {sys.platform}; "
         "report, plot and the other reading verbs work here"

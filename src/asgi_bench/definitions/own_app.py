@@ -1,14 +1,20 @@
-"""An app of the user's own: which it is, and the request it is measured with."""
+"""An app of the user's own: which it is, and the request or requests it is measured with."""
 
+import math
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 
 from asgi_bench.definitions.folders import shipped_apps
+from asgi_bench.definitions.scenarios import check_status, checked_pattern
+from asgi_bench.definitions.strict import check_keys, convert, read_toml
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Request, Scenario, WeightedRequest
+from asgi_bench.flags import APP, SWITCH, Flag, Kind, many, whole, within
+from asgi_bench.model import HIGHEST_STATUS, LOWEST_STATUS, Request, Scenario, WeightedRequest
 
 # Servers take an application alone, and gunicorn none whose attribute has dots. So one that a
 # factory makes, or that lies below an attribute, comes from a shipped module, which finds it by
@@ -17,6 +23,9 @@ FACTORY_APP = "asgi_bench_factory:app"
 FACTORY_VARIABLE = "ASGI_BENCH_FACTORY"
 ATTRIBUTE_APP = "asgi_bench_attribute:app"
 ATTRIBUTE_VARIABLE = "ASGI_BENCH_ATTRIBUTE"
+
+# Of more, a slice of some hundred requests would hold a handful of each.
+MOST_REQUESTS = 64
 
 _SUFFIXES = (".py", ".so")
 # Many folders have them, and no app imports them.
@@ -36,57 +45,24 @@ _RESERVED_HEADERS = {
 }
 
 
-class OwnApp(msgspec.Struct, frozen=True):
-    """An app as `module:attribute`, found from `app_dir`, and its request.
+def _requests_in(file: str, where: str) -> tuple[WeightedRequest, ...]:
+    # Faults name the file itself.
+    return load_requests(Path(file))
 
-    Its servers start in `working_dir`; None is `app_dir`.
-    `expect_status` None has probes before the load tell what to expect. Several weighted
-    `requests` take the place of the one.
-    """
 
-    target: str
-    app_dir: Path
-    is_factory: bool = False
-    method: str = "GET"
-    path: str = "/"
-    headers: dict[str, str] = {}
-    body: bytes = b""
-    expect_status: int | None = None
-    expect_pattern: str | None = None
-    requests: tuple[WeightedRequest, ...] = ()
-    working_dir: Path | None = None
+def _single(flag: str) -> dict[str, str]:
+    """What a flag about one request says beside a file of several."""
+    return {"requests": f"{flag} is about a single request: --requests has it in its file"}
 
-    @property
-    def starts_in(self) -> Path:
-        """The folder that its servers start in."""
-        return self.app_dir if self.working_dir is None else self.working_dir
 
-    @property
-    def served(self) -> str:
-        """What a server is told to serve."""
-        if self.is_factory:
-            return FACTORY_APP
-        return ATTRIBUTE_APP if self._has_dots else self.target
+def _located_body(text: str, folder: Path) -> str:
+    return f"@{folder / text[1:]}" if text.startswith("@") else text
 
-    @property
-    def folders(self) -> tuple[str, ...]:
-        """Where what is served is found: they come first on the servers' module path."""
-        if self.is_factory:
-            return str(self.app_dir), str(shipped_apps() / "factory")
-        if self._has_dots:
-            return str(self.app_dir), str(shipped_apps() / "attribute")
-        return (str(self.app_dir),)
 
-    @property
-    def env(self) -> dict[str, str]:
-        """The variables that servers need for it."""
-        if self.is_factory:
-            return {FACTORY_VARIABLE: self.target}
-        return {ATTRIBUTE_VARIABLE: self.target} if self._has_dots else {}
-
-    @property
-    def _has_dots(self) -> bool:
-        return "." in self.target.partition(":")[2]
+def _folder(text: str, where: str) -> Path:
+    if not Path(text).is_dir():
+        raise UsageError(f"{where}: {text} is no folder")
+    return Path(os.path.abspath(text))  # noqa: PTH100  (links are kept, as a shell does)
 
 
 def working_folder(app_dir: Path, current: Path) -> Path:
@@ -163,7 +139,7 @@ def parse_headers(texts: Sequence[str], where: str = "--header") -> dict[str, st
     return headers
 
 
-def read_body(text: str) -> bytes:
+def read_body(text: str, where: str = "--body") -> bytes:
     """Return a request's body: the text itself, or what the file in `@FILE` holds.
 
     Raises:
@@ -171,7 +147,7 @@ def read_body(text: str) -> bytes:
     """
     if not text.startswith("@"):
         return text.encode()
-    return read_file(Path(text[1:]), "--body")
+    return read_file(Path(text[1:]), where)
 
 
 def read_file(path: Path, where: str) -> bytes:
@@ -180,6 +156,222 @@ def read_file(path: Path, where: str) -> bytes:
         return path.read_bytes()
     except OSError as fault:
         raise UsageError(f"{where}: {path}: can't be read: {fault.strerror}") from None
+
+
+def as_text(body: bytes) -> str | None:
+    """Return a body as text, or None where it is none."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _fits_latin_1(text: str) -> bool:
+    return all(ord(character) < 256 for character in text)
+
+
+class _Table(msgspec.Struct, frozen=True):
+    """A request as its table has it; without `expect_status` probes tell it."""
+
+    weight: float = 1.0
+    method: str = "GET"
+    path: str = "/"
+    headers: dict[str, str] = {}
+    body: str = ""
+    body_file: str | None = None
+    expect_status: int | None = None
+    expect_body: str | None = None
+    expect_pattern: str | None = None
+
+
+def load_requests(path: Path) -> tuple[WeightedRequest, ...]:
+    """Return the requests of a file, in its order; the tables' names are theirs.
+
+    Raises:
+        UsageError: the file, a key or a value is not understood.
+    """
+    tables = read_toml(path)
+    if not tables:
+        raise UsageError(f"{path}: holds no request; one is a table like [list]")
+    if len(tables) > MOST_REQUESTS:
+        raise UsageError(f"{path}: holds {len(tables)} requests, at most {MOST_REQUESTS}")
+    return tuple(_request(name, table, path) for name, table in tables.items())
+
+
+def _request(name: str, table: Any, path: Path) -> WeightedRequest:
+    where = f"{path}: [{name}]"
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}: {name}: expected a table like [list], with `path` and `weight`")
+    check_keys(table, _Table.__struct_fields__, where)
+    told = convert(table, _Table, where)
+    if not (math.isfinite(told.weight) and told.weight > 0):
+        raise UsageError(f"{where}: weight: {told.weight:g} must be a number above 0")
+    if told.expect_status is not None:
+        check_status(told.expect_status, where)
+    if told.expect_body is not None and told.expect_pattern is not None:
+        raise UsageError(f"{where}: give either expect_body or expect_pattern, not both")
+    if told.expect_pattern is not None:
+        checked_pattern(told.expect_pattern, f"{where}: expect_pattern")
+    content = _content(told, path, where)
+    text = as_text(content)
+    return WeightedRequest(
+        name=name,
+        method=parse_method(told.method, f"{where}: method"),
+        path=parse_path(told.path, f"{where}: path"),
+        headers=parse_headers(
+            [f"{key}: {value}" for key, value in told.headers.items()], f"{where}: headers"
+        ),
+        body=text or "",
+        body_bytes=content if text is None else None,
+        expect_status=told.expect_status or 0,
+        expect_body=told.expect_body,
+        expect_pattern=told.expect_pattern,
+        weight=told.weight,
+    )
+
+
+def _content(told: _Table, path: Path, where: str) -> bytes:
+    """The body; a file's path is relative to that of the requests."""
+    if told.body_file is None:
+        return told.body.encode()
+    if told.body:
+        raise UsageError(f"{where}: give either body or body_file, not both")
+    return read_file(path.parent / told.body_file, f"{where}: body_file")
+
+
+class OwnApp(msgspec.Struct, frozen=True):
+    """An app of the user's own, and the request it is measured with."""
+
+    target: Annotated[
+        str,
+        Flag(
+            "APP",
+            APP,
+            Kind("[APP]", parse_target),
+            "Your own app as module:attribute, instead of the scenarios.",
+            conflicts={
+                "scenario": "--scenario chooses among the shipped ones: leave it out with APP"
+            },
+        ),
+    ]
+    app_dir: Annotated[
+        Path,
+        Flag(
+            "--app-dir",
+            APP,
+            Kind("DIR", _folder, show=lambda _: "", locate=within),
+            "Folder to import it from. Default: the current one.",
+            is_common=True,
+        ),
+    ] = Path()
+    is_factory: Annotated[
+        bool, Flag("--factory", APP, SWITCH, "APP is a function that returns the app.")
+    ] = False
+    method: Annotated[
+        str,
+        Flag(
+            "--method",
+            APP,
+            Kind("METHOD", parse_method),
+            "Method of the request.",
+            conflicts=_single("--method"),
+        ),
+    ] = "GET"
+    path: Annotated[
+        str,
+        Flag(
+            "--path",
+            APP,
+            Kind("PATH", parse_path),
+            "Path and query of the request.",
+            is_common=True,
+            conflicts=_single("--path"),
+        ),
+    ] = "/"
+    headers: Annotated[
+        dict[str, str],
+        Flag(
+            "--header",
+            APP,
+            many("K:V", parse_headers),
+            "Header of the request; repeatable.",
+            conflicts=_single("--header"),
+        ),
+    ] = {}
+    body: Annotated[
+        bytes,
+        Flag(
+            "--body",
+            APP,
+            Kind("TEXT|@FILE", read_body, locate=_located_body),
+            "Body of the request.",
+            conflicts=_single("--body"),
+        ),
+    ] = b""
+    expect_status: Annotated[
+        int | None,
+        Flag(
+            "--expect-status",
+            APP,
+            whole("STATUS", least=LOWEST_STATUS, most=HIGHEST_STATUS),
+            "Correct status. Default: what probes find, if it is 2xx.",
+            conflicts=_single("--expect-status"),
+        ),
+    ] = None
+    expect_pattern: Annotated[
+        str | None,
+        Flag(
+            "--expect-body",
+            APP,
+            Kind("REGEX", checked_pattern),
+            "Regular expression that the response body must match. Default, without "
+            "--expect-status too: the body that probes find, if it is always the same.",
+            conflicts=_single("--expect-body"),
+        ),
+    ] = None
+    requests: Annotated[
+        tuple[WeightedRequest, ...],
+        Flag(
+            "--requests",
+            APP,
+            Kind("FILE", _requests_in, locate=within),
+            "TOML file of several weighted requests, instead of the flags for one.",
+        ),
+    ] = ()
+    working_dir: Path | None = None
+    """The folder that its servers start in; None is `app_dir`."""
+
+    @property
+    def starts_in(self) -> Path:
+        """The folder that its servers start in."""
+        return self.app_dir if self.working_dir is None else self.working_dir
+
+    @property
+    def served(self) -> str:
+        """What a server is told to serve."""
+        if self.is_factory:
+            return FACTORY_APP
+        return ATTRIBUTE_APP if self._has_dots else self.target
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Where what is served is found: they come first on the servers' module path."""
+        if self.is_factory:
+            return str(self.app_dir), str(shipped_apps() / "factory")
+        if self._has_dots:
+            return str(self.app_dir), str(shipped_apps() / "attribute")
+        return (str(self.app_dir),)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The variables that servers need for it."""
+        if self.is_factory:
+            return {FACTORY_VARIABLE: self.target}
+        return {ATTRIBUTE_VARIABLE: self.target} if self._has_dots else {}
+
+    @property
+    def _has_dots(self) -> bool:
+        return "." in self.target.partition(":")[2]
 
 
 def scenario_of(own: OwnApp, needs: tuple[str, ...] = ("asgi3",)) -> Scenario:
@@ -207,15 +399,3 @@ def _request_of(own: OwnApp) -> Request:
         expect_status=own.expect_status or 0,
         expect_pattern=own.expect_pattern,
     )
-
-
-def as_text(body: bytes) -> str | None:
-    """Return a body as text, or None where it is none."""
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return None
-
-
-def _fits_latin_1(text: str) -> bool:
-    return all(ord(character) < 256 for character in text)

@@ -19,15 +19,7 @@ from asgi_bench.definitions.scenarios import load_scenarios
 from asgi_bench.definitions.selection import Selection, matching
 from asgi_bench.definitions.servers import Server, Variant, fill, load_servers
 from asgi_bench.errors import UsageError
-from asgi_bench.model import (
-    HOST,
-    Cell,
-    Load,
-    OpenLoop,
-    Plan,
-    PlannedCell,
-    Scenario,
-)
+from asgi_bench.model import HOST, Cell, Knobs, Load, OpenLoop, Plan, PlannedCell, Scenario
 from asgi_bench.settings import setting_named
 
 # Loopback alone: a network would be measured along with the server.
@@ -124,19 +116,13 @@ def build_plan(
         cells=_in_blocks(planned, reference),
         scenarios=tuple(chosen),
         rounds=_rounds(selection),
-        duration_s=selection.duration_s,
         seed=draw_seed() if selection.seed is None else selection.seed,
         reference=reference,
-        client=selection.client,
-        request_timeout_s=selection.request_timeout_s,
-        startup_timeout_s=selection.startup_timeout_s,
         server_cpus=selection.server_cpus,
         load_cpus=selection.load_cpus,
-        load_processes=selection.load_processes,
-        locustfile=selection.locustfile,
-        web_ui=selection.web_ui,
         python=None if selection.python == sys.executable else selection.python,
         goal=selection.goal,
+        **{name: getattr(selection, name) for name in Knobs.__struct_fields__},
     )
 
 

@@ -52,7 +52,7 @@ def _check_request(scenario: Scenario, where: str) -> None:
         raise UsageError(f"{where}: path: {scenario.path!r} must begin with a slash")
     check_status(scenario.expect_status, where)
     if scenario.expect_pattern is not None:
-        check_pattern(scenario.expect_pattern, f"{where}: expect_pattern")
+        checked_pattern(scenario.expect_pattern, f"{where}: expect_pattern")
 
 
 def check_status(status: int, where: str) -> None:
@@ -62,9 +62,10 @@ def check_status(status: int, where: str) -> None:
         raise UsageError(f"{where}: expect_status: {status} must be {allowed}")
 
 
-def check_pattern(pattern: str, where: str) -> None:
-    """Refuse what is no regular expression; raises UsageError."""
+def checked_pattern(pattern: str, where: str) -> str:
+    """Return a regular expression; raises UsageError for what is none."""
     try:
         re.compile(pattern)
     except re.error as fault:
         raise UsageError(f"{where}: {pattern!r} is no regular expression: {fault}") from None
+    return pattern

@@ -1,64 +1,296 @@
-"""What a user asked to measure: every filter and knob, parsed but not yet looked up."""
+"""What a user asked to measure: every filter and knob, read but not yet looked up."""
 
+import os
+import shutil
 import sys
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
-from asgi_bench.definitions.loads import OfferedRate
-from asgi_bench.definitions.own_app import OwnApp
+from asgi_bench.definitions.loads import (
+    DEFAULT_CONNECTIONS,
+    OfferedRate,
+    parse_objective,
+    parse_rates,
+)
+from asgi_bench.definitions.own_app import OwnApp, working_folder
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Arrivals, Client, Goal, Objective
+from asgi_bench.flags import (
+    ARGUMENTS,
+    ASSIGNMENTS,
+    COUNTS,
+    FOLDERS,
+    HOW_LONG,
+    LOAD,
+    MACHINE,
+    RATE,
+    SWITCH,
+    WHAT,
+    Flag,
+    Kind,
+    Nested,
+    choice,
+    many,
+    whole,
+)
+from asgi_bench.machine.affinity import parse_cpus
+from asgi_bench.model import Arrivals, Goal, Knobs, Objective
 
 DEFAULT_SCENARIOS = ("hello",)
+_OPEN_LOOPS = ("rate", "common-rate", "sweep")
 
 
-class Selection(msgspec.Struct, frozen=True):
-    """Filters and knobs; an empty tuple of globs means all.
+def _interpreter(text: str, where: str) -> str:
+    """A path as given, or a program found on the PATH.
 
-    `workers` None is the default plan: every variant with 1 worker, and each server's `default`
-    variant with 2 as well. `connections` None is 64, or 256 as the cap of an open loop. With
-    `rates` there are open loops alone, unless `closed`; `common_rate_rps` adds one open loop to
-    each server's `default` variant with 1 worker. `seed` None has one drawn. CPU sets are numbers
-    of CPUs, resolved. `own_app` takes the place of the scenarios; `stand_in`, as module:attribute,
-    its folder and the one to start in, only that of their apps: it has to answer as they do.
-    `python` is the servers' interpreter. `rounds` None is 6, or with a `goal` as many as it may
-    look at; `reference` is server/variant, with or without workers, None
-    uvicorn's where that is measured.
+    Links aren't followed: a virtual environment is known by its own path.
     """
+    # Path.resolve would follow links.
+    path = os.path.abspath(text) if os.sep in text else shutil.which(text)  # noqa: PTH100
+    if path is None or shutil.which(path) is None:
+        raise UsageError(f"{where}: {text!r} is no program that can be run")
+    return path
 
-    servers: tuple[str, ...] = ()
-    variants: tuple[str, ...] = ()
-    workers: tuple[int, ...] | None = None
-    scenarios: tuple[str, ...] = DEFAULT_SCENARIOS
-    connections: tuple[int, ...] | None = None
-    rates: tuple[OfferedRate, ...] = ()
-    arrivals: Arrivals = "poisson"
-    closed: bool = False
-    common_rate_rps: float | None = None
-    sweep: bool = False
-    objective: Objective | None = None
-    rounds: int | None = None
-    duration_s: float = 2.0
-    seed: int | None = None
-    request_timeout_s: float = 5.0
-    startup_timeout_s: float = 30.0
-    runner_folders: tuple[Path, ...] = ()
-    client: Client = "fast"
-    server_cpus: tuple[int, ...] = ()
-    load_cpus: tuple[int, ...] = ()
-    load_processes: int = 1
-    locustfile: str | None = None
-    web_ui: bool = False
-    server_args: tuple[str, ...] = ()
-    env: dict[str, str] = {}
-    python: str = sys.executable
-    own_app: OwnApp | None = None
+
+def _located_program(text: str, folder: Path) -> str:
+    return str(folder / text) if os.sep in text else text
+
+
+GLOBS = many("GLOB")
+CPUS = Kind("CPUS", parse_cpus)
+RATES = Kind("RATE,…", parse_rates, toml=tuple[float | str, ...] | float | str)
+OBJECTIVE = Kind("PNN=TIME", parse_objective)
+# Its default is told in words, for the path is another one everywhere.
+INTERPRETER = Kind("PATH", _interpreter, show=lambda _: "", locate=_located_program)
+
+Seed = Annotated[
+    int | None,
+    Flag(
+        "--seed",
+        HOW_LONG,
+        whole(least=0),
+        "Seed of every random order. Drawn if omitted; always recorded.",
+    ),
+]
+Runners = Annotated[
+    tuple[Path, ...],
+    Flag("--runners", WHAT, FOLDERS, "Folder with runner files of your own; repeatable."),
+]
+ServerCpus = Annotated[
+    tuple[int, ...],
+    Flag("--server-cpus", MACHINE, CPUS, "CPUs of the servers, as in 0,2-3."),
+]
+LoadCpus = Annotated[
+    tuple[int, ...],
+    Flag("--load-cpus", MACHINE, CPUS, "CPUs of the load generator."),
+]
+Rounds = Annotated[
+    int | None,
+    Flag(
+        "--rounds",
+        HOW_LONG,
+        whole(),
+        "Rounds, each with fresh server processes. Default: 6.",
+        is_common=True,
+    ),
+]
+
+
+class Selection(Knobs, frozen=True, kw_only=True):
+    """The flags that all measuring verbs take, and what else decides about a plan."""
+
+    servers: Annotated[
+        tuple[str, ...],
+        Flag(
+            "--server",
+            WHAT,
+            GLOBS,
+            "Servers to measure; repeatable.",
+            short="-s",
+            is_common=True,
+        ),
+    ] = ()
+    variants: Annotated[
+        tuple[str, ...],
+        Flag("--variant", WHAT, GLOBS, "Variants to measure; repeatable.", is_common=True),
+    ] = ()
+    workers: Annotated[
+        tuple[int, ...] | None,
+        Flag(
+            "--workers",
+            WHAT,
+            COUNTS,
+            "Worker counts, as in 1,2. Default: 1, and 2 for each server's `default` variant.",
+            short="-w",
+            is_common=True,
+        ),
+    ] = None
+    scenarios: Annotated[
+        tuple[str, ...],
+        Flag("--scenario", WHAT, GLOBS, "Scenarios to measure; repeatable.", is_common=True),
+    ] = DEFAULT_SCENARIOS
+    python: Annotated[
+        str,
+        Flag(
+            "--python",
+            WHAT,
+            INTERPRETER,
+            "Interpreter of the servers, as in venv/bin/python. Default: the one of asgi-bench.",
+        ),
+    ] = sys.executable
+    server_args: Annotated[
+        tuple[str, ...],
+        Flag("--server-args", WHAT, ARGUMENTS, "Arguments added to every server's command."),
+    ] = ()
+    env: Annotated[
+        dict[str, str],
+        Flag("--env", WHAT, ASSIGNMENTS, "Variable set for every server; repeatable."),
+    ] = msgspec.field(default_factory=dict)
+    runner_folders: Runners = ()
+    connections: Annotated[
+        tuple[int, ...] | None,
+        Flag(
+            "--connections",
+            LOAD,
+            COUNTS,
+            "Connections, as in 8,64; with --rate the most there may be. Default: 64, or 256 with "
+            "--rate.",
+            short="-c",
+            is_common=True,
+        ),
+    ] = None
+    rates: Annotated[
+        tuple[OfferedRate, ...],
+        Flag(
+            "--rate",
+            LOAD,
+            RATES,
+            "Open loops: requests per second, or shares of the cell's own throughput, as in "
+            "500,50%.",
+            short="-r",
+            is_common=True,
+        ),
+    ] = ()
+    sweep: Annotated[
+        bool,
+        Flag(
+            "--sweep",
+            LOAD,
+            SWITCH,
+            "Load curve: open loops from light load to past saturation.",
+            is_common=True,
+        ),
+    ] = False
+    objective: Annotated[
+        Objective | None,
+        Flag(
+            "--slo",
+            LOAD,
+            OBJECTIVE,
+            "With --sweep: find the highest rate that keeps this, as in p99=10ms.",
+            needs=("sweep",),
+            needs_words="--slo is searched for along a load curve: add --sweep",
+        ),
+    ] = None
+    closed: Annotated[
+        bool,
+        Flag(
+            "--closed",
+            LOAD,
+            SWITCH,
+            "With --rate or --sweep: measure the closed loops too.",
+            needs=_OPEN_LOOPS,
+            needs_words="--closed adds closed loops to open ones, and there is none: add --rate or "
+            "--sweep, or leave it out",
+        ),
+    ] = False
+    common_rate_rps: Annotated[
+        float | None,
+        Flag(
+            "--common-rate",
+            LOAD,
+            RATE,
+            "Also load each server's `default` variant with 1 worker at this rate.",
+        ),
+    ] = None
+    arrivals: Annotated[
+        Arrivals,
+        Flag(
+            "--arrivals",
+            LOAD,
+            choice("poisson", "constant"),
+            "How an open loop spaces its requests.",
+            needs=_OPEN_LOOPS,
+            needs_words="--arrivals is about open loops, and there is none: add --rate, "
+            "--common-rate or --sweep",
+        ),
+    ] = "poisson"
+    rounds: Rounds = None
+    seed: Seed = None
+    server_cpus: ServerCpus = ()
+    load_cpus: LoadCpus = ()
+    own_app: Annotated[
+        OwnApp | None,
+        Nested("app", "is about an app of your own: name it, as in `run app:app`"),
+    ] = None
     stand_in: tuple[str, Path, Path] | None = None
+    """The app that takes the place of the scenarios' own, as module:attribute, its folder and the
+    one to start in: it has to answer as they do."""
     goal: Goal | None = None
     reference: str | None = None
+    """Server/variant, with or without workers; None is uvicorn's where that is measured."""
+
+
+def settled(selection: Selection) -> Selection:
+    """Return a selection whose flags agree, with what follows from several of them.
+
+    Raises:
+        UsageError: a flag asks for what another one rules out.
+    """
+    own, client = selection.own_app, selection.client
+    if client == "fast" and selection.locustfile is None:
+        _check_load_processes(selection)
+    else:
+        _check_other_client(selection)
+        client = client if selection.locustfile is None else "locustfile"
+    if own is not None and own.requests and client != "fast":
+        raise UsageError("--requests needs the fast client: others send one request alone")
+    if own is not None:
+        folder = Path.cwd() / own.app_dir
+        working_dir = working_folder(folder, Path.cwd())
+        own = msgspec.structs.replace(own, app_dir=folder, working_dir=working_dir)
+    return msgspec.structs.replace(
+        selection,
+        own_app=own,
+        client=client,
+        # A project's objective waits for the runs with a load curve.
+        objective=selection.objective if selection.sweep else None,
+    )
+
+
+def _check_load_processes(selection: Selection) -> None:
+    """Raise UsageError where a load process would be without a connection to send on."""
+    fewest = min(selection.connections or (DEFAULT_CONNECTIONS,))
+    if selection.load_processes > fewest:
+        raise UsageError(
+            f"--load-processes: {selection.load_processes} need a connection each, and "
+            f"--connections gives {fewest}"
+        )
+
+
+def _check_other_client(selection: Selection) -> None:
+    """Raise UsageError for what only our own user does, and for two other clients at once."""
+    if selection.rates or selection.common_rate_rps or selection.sweep:
+        raise UsageError(
+            "--rate, --common-rate and --sweep need the fast client: others are closed loops"
+        )
+    if selection.load_processes > 1:
+        raise UsageError("--load-processes: only the fast client shares its load among several")
+    if selection.locustfile is not None and selection.client != "fast":
+        raise UsageError("--locustfile, --client: give one of them; a file brings its own users")
 
 
 def matching(globs: Collection[str], names: Iterable[str], flag: str) -> list[str]:

@@ -1,9 +1,20 @@
 """What is to be measured: loads, scenarios, cells, and the plan that holds them."""
 
-from typing import ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import msgspec
 
+from asgi_bench.flags import (
+    DURATION,
+    FILE,
+    HOW_LONG,
+    LOAD,
+    SWITCH,
+    WHAT,
+    Flag,
+    choice,
+    whole,
+)
 from asgi_bench.model.goal import Goal
 from asgi_bench.model.request import Scenario
 from asgi_bench.model.setup import Gate, Setup
@@ -234,7 +245,57 @@ class PlannedCell(msgspec.Struct, frozen=True):
     """Requirement lines that a skipped cell needs and that are not met."""
 
 
-class Plan(msgspec.Struct, frozen=True):
+Duration: TypeAlias = Annotated[
+    float,
+    Flag("--duration", HOW_LONG, DURATION, "Measured time per cell and round.", is_common=True),
+]
+
+
+class Knobs(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for all cells of a run: each field is a flag, and a part of the plan as asked."""
+
+    duration_s: Duration = 2.0
+    """Time under load of one cell in one round, in all its slices."""
+    client: Annotated[
+        Client,
+        Flag(
+            "--client",
+            LOAD,
+            choice("fast", "fasthttp", "http"),
+            "Our own Locust user, or one of Locust's (cells are then measured one by one).",
+        ),
+    ] = "fast"
+    """What sends the requests: `fast` (our own Locust user), `fasthttp` or `http` (Locust's),
+    `locustfile` (the user's own)."""
+    locustfile: Annotated[
+        str | None,
+        Flag(
+            "--locustfile",
+            LOAD,
+            FILE,
+            "Run your own Locust users against each server (one cell at a time).",
+        ),
+    ] = None
+    """The file that the users come from, where they are the user's own."""
+    web_ui: Annotated[
+        bool, Flag("--web-ui", LOAD, SWITCH, "Open Locust's own live page during the run.")
+    ] = False
+    """Whether Locust's web page is served beside the run."""
+    load_processes: Annotated[
+        int, Flag("--load-processes", LOAD, whole(), "Locust processes that share the load.")
+    ] = 1
+    """The processes of the load generator; each sends from one thread."""
+    request_timeout_s: Annotated[
+        float, Flag("--timeout", LOAD, DURATION, "Give up on a response after this long.")
+    ] = 5.0
+    """How long an answer may take."""
+    startup_timeout_s: Annotated[
+        float, Flag("--startup-timeout", WHAT, DURATION, "Give a server this long to start.")
+    ] = 30.0
+    """How long a server may take until it answers."""
+
+
+class Plan(Knobs, frozen=True):
     """Everything a run was asked to do; with the seed it gives the same order again."""
 
     cells: tuple[PlannedCell, ...]
@@ -244,29 +305,14 @@ class Plan(msgspec.Struct, frozen=True):
     rounds: int
     """How often each cell is to be measured, each time in fresh processes. With a `goal`, the most
     rounds there may be."""
-    duration_s: float
-    """Time under load of one cell in one round, in all its slices."""
     seed: int
     """Decides the order of blocks and slices: the same seed gives the same order."""
     reference: str | None
     """Server, variant and workers of the server that ratios refer to: `uvicorn/default/w1`."""
-    client: Client = "fast"
-    """What sends the requests: `fast` (our own Locust user), `fasthttp` or `http` (Locust's),
-    `locustfile` (the user's own)."""
-    request_timeout_s: float = 5.0
-    """How long an answer may take."""
-    startup_timeout_s: float = 30.0
-    """How long a server may take until it answers."""
     server_cpus: tuple[int, ...] = ()
     """The CPUs that the servers are given."""
     load_cpus: tuple[int, ...] = ()
     """The CPUs that the load generator is given."""
-    load_processes: int = 1
-    """The processes of the load generator; each sends from one thread."""
-    locustfile: str | None = None
-    """The file that the users come from, where they are the user's own."""
-    web_ui: bool = False
-    """Whether Locust's web page is served beside the run."""
     python: str | None = None
     """The servers' interpreter, where `--python` named another than the one that runs asgi-bench;
     otherwise null."""

@@ -6,12 +6,13 @@ import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 
 from asgi_bench.errors import UsageError
+from asgi_bench.flags import ARGUMENTS, FOLDER, SIDES, Flag, many, text
 
 # The environment that `run` would use, as it is.
 INSTALLED = "installed"
@@ -68,11 +69,38 @@ class Asked(msgspec.Struct, frozen=True):
     """
 
     role: AskedRole
-    texts: tuple[str, ...] = ()
-    app: str | None = None
-    app_dir: Path | None = None
-    server_args: tuple[str, ...] = ()
-    ref: str | None = None
+    texts: Annotated[
+        tuple[str, ...],
+        Flag(
+            "--SIDE",
+            SIDES,
+            many("WHAT"),
+            "What the SIDE runs in: `installed`, requirements ('uvicorn==0.50.0', a wheel, a "
+            "source folder) or a Python interpreter; repeatable.",
+            is_common=True,
+        ),
+    ] = ()
+    ref: Annotated[
+        str | None,
+        Flag(
+            "--SIDE-ref",
+            SIDES,
+            text("REF"),
+            "Git ref of the SIDE: its app and its project at that commit.",
+            is_common=True,
+        ),
+    ] = None
+    app: Annotated[
+        str | None, Flag("--SIDE-app", SIDES, text("APP"), "App of the SIDE. Default: APP.")
+    ] = None
+    app_dir: Annotated[
+        Path | None,
+        Flag("--SIDE-app-dir", SIDES, FOLDER, "Folder of the SIDE's app. Default: --app-dir."),
+    ] = None
+    server_args: Annotated[
+        tuple[str, ...],
+        Flag("--SIDE-args", SIDES, ARGUMENTS, "Server arguments added for the SIDE alone."),
+    ] = ()
 
     def flag(self, part: str = "") -> str:
         """The name of one of its flags: `--baseline`, `--baseline-ref`."""

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
-from asgi_bench.cli.history import history
+from asgi_bench.cli.history import HistoryFlags, history
 from tests.reporting.browsing import IN_A_BROWSER, PHONE_WIDTH, Visit
 from tests.synthetic_history import store_history
 
@@ -19,7 +19,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a folder of runs with a change."""
     folder = tmp_path_factory.mktemp("results")
     store_history(folder, 14, {8: 0.9})
-    history(folder)
+    history(HistoryFlags(folder=folder))
     return folder / "history.html"
 
 

@@ -1,0 +1,125 @@
+"""The flags that verbs share, and those of `run`, which a project may set too."""
+
+from pathlib import Path
+from typing import Annotated
+
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.flags import (
+    DURATION,
+    FOLDER,
+    HOW_LONG,
+    MACHINE,
+    OUTPUT,
+    SHARE,
+    SWITCH,
+    VERDICT,
+    WHAT,
+    Flag,
+    Nested,
+    text,
+)
+from asgi_bench.model import Goal
+
+DEFAULT_OUTPUT = Path("results")
+
+Output = Annotated[
+    Path,
+    Flag("--output", OUTPUT, FOLDER, "Folder that holds the runs.", short="-o", is_common=True),
+]
+Wait = Annotated[
+    float | None,
+    Flag(
+        "--wait",
+        MACHINE,
+        DURATION,
+        "If another run holds this machine, wait up to this long for it to end.",
+    ),
+]
+# Of verbs that read. A project's doesn't count: it may not be in the run at hand.
+OtherReference = Annotated[
+    str | None,
+    Flag(
+        "--reference",
+        OUTPUT,
+        text("SERVER/VARIANT"),
+        "What ratios refer to. Default: what they referred to when the run was measured.",
+        is_key=False,
+    ),
+]
+StoredRun = Annotated[
+    str | None,
+    Flag("RUN", OUTPUT, text("[RUN]"), "A run's folder or id. Default: the newest run."),
+]
+MinChange = Annotated[
+    float,
+    Flag("--min-change", VERDICT, SHARE, "Smallest change that matters.", is_key=False),
+]
+FailOnUndecided = Annotated[
+    bool,
+    Flag(
+        "--fail-on-undecided", VERDICT, SWITCH, "Exit with 4 if nothing was decided.", is_key=False
+    ),
+]
+
+
+class MeasuringFlags(Selection, frozen=True, kw_only=True):
+    """The flags of verbs that leave a run behind."""
+
+    output: Output = DEFAULT_OUTPUT
+    label: Annotated[
+        str | None, Flag("--label", OUTPUT, text("WORD"), "A word to end the run's id with.")
+    ] = None
+    dry_run: Annotated[
+        bool,
+        Flag(
+            "--dry-run",
+            OUTPUT,
+            SWITCH,
+            "Print cells, commands and time; measure nothing.",
+            is_key=False,
+        ),
+    ] = False
+    wait_s: Wait = None
+
+
+class RunFlags(MeasuringFlags, frozen=True, kw_only=True):
+    """The flags of `run`: each but --dry-run may stand in `[tool.asgi-bench]`."""
+
+    goal: Annotated[Goal | None, Nested()] = None
+    reference: Annotated[
+        str | None,
+        Flag(
+            "--reference",
+            WHAT,
+            text("SERVER/VARIANT"),
+            "What ratios refer to. Default: uvicorn/default, if it is measured.",
+        ),
+    ] = None
+    fail_fast: Annotated[
+        bool, Flag("--fail-fast", HOW_LONG, SWITCH, "Stop after the first failed trial.")
+    ] = False
+    strict: Annotated[
+        bool, Flag("--strict", OUTPUT, SWITCH, "Exit with 5 if a measurement is invalid.")
+    ] = False
+    behaviour: Annotated[
+        bool,
+        Flag(
+            "--behaviour",
+            WHAT,
+            SWITCH,
+            "After the rounds, stop each server under load, overload it, let it idle and kill a "
+            "worker: about 20 s each.",
+        ),
+    ] = False
+    idle_watch_s: Annotated[
+        float,
+        Flag(
+            "--idle-watch",
+            WHAT,
+            DURATION,
+            "With --behaviour: how long to watch idle connections.",
+            needs=("behaviour",),
+            needs_words="--idle-watch is how long --behaviour watches idle connections: add "
+            "--behaviour",
+        ),
+    ] = 10.0
