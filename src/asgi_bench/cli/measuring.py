@@ -14,7 +14,7 @@ from asgi_bench.machine.affinity import format_cpus, split_cpus
 from asgi_bench.machine.fingerprint import busy_warning
 from asgi_bench.measurement.rounds import rounds_and_blocks
 from asgi_bench.measurement.schedule import load_duration_s
-from asgi_bench.model import ClosedLoop, Plan
+from asgi_bench.model import Plan
 
 # Beside its slices a trial costs this much for starting, opening and stopping (measured).
 OVERHEAD_S_PER_TRIAL = 0.6
@@ -36,7 +36,7 @@ def check_goal(plan: Plan) -> None:
     if plan.goal is None or plan.goal.precision is None:
         return
     for planned in plan.cells:
-        is_closed = isinstance(planned.cell.load, ClosedLoop)
+        is_closed = planned.cell.load.is_closed
         if is_closed and planned.skip_reason is None and planned.cell.setting != plan.reference:
             return
     raise UsageError(
