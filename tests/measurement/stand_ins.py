@@ -8,8 +8,8 @@ from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.draft import TrialDraft
 from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.model import Cell, ClosedLoop, Load, PlannedCell, Scenario
-from asgi_bench.serving.family import NOBODY
 from asgi_bench.serving.process import ServerProcess
+from asgi_bench.serving.process_tree import NOBODY
 
 # As a plan without other wishes has it.
 DURATION_S = 2.0

@@ -13,7 +13,7 @@ from asgi_bench.measurement.standing import StandingServer, StandingServers
 from asgi_bench.measurement.watch import Watch
 from asgi_bench.measurement.worker_fate import worker_fate
 from asgi_bench.model import Cell, Plan, PlannedCell, Trial
-from asgi_bench.serving.workforce import serving_processes
+from asgi_bench.serving.worker_count import serving_processes
 from asgi_bench.store.runs import RunWriter
 
 # A server that takes no connections any more may still be closing; then it ends.

@@ -13,10 +13,10 @@ from asgi_bench.definitions.plan import PROVEN_VARIABLE
 from asgi_bench.machine.processes import process_variables
 from asgi_bench.measurement.standing import LogPath, StandingServer, StandingServers
 from asgi_bench.model import Plan, PlannedCell, Proof, Trial
-from asgi_bench.serving.environments import recorded_variables
+from asgi_bench.serving.environment_variables import recorded_variables
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.proof import PROBE_SCENARIO, ask_workers, changes, proof_of
-from asgi_bench.serving.workforce import await_more
+from asgi_bench.serving.worker_count import await_more
 
 NO_APP = "its command serves no Python app"
 # Variables, and words of a command, by which somebody asks for a mode for debugging.

@@ -33,7 +33,7 @@ from asgi_bench.model import (
     Plan,
     RunHeader,
 )
-from asgi_bench.serving.environments import recorded_variables, server_environment
+from asgi_bench.serving.environment_variables import recorded_variables, server_environment
 from asgi_bench.store.folders import run_id
 from asgi_bench.store.runs import RunWriter
 

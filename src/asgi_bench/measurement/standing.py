@@ -19,9 +19,9 @@ from asgi_bench.measurement.meters.memory import MemoryWatch
 from asgi_bench.measurement.meters.server_cpu import ServerCpu
 from asgi_bench.measurement.schedule import start_order
 from asgi_bench.model import ErrorCounts, Plan, PlannedCell, Scenario
-from asgi_bench.serving.family import NOBODY, Census
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.process import ServerProcess, stop_all
+from asgi_bench.serving.process_tree import NOBODY, Census
 from asgi_bench.serving.readiness import Readiness, wait_for_all
 
 STOP_TIMEOUT_S = 5.0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from asgi_bench.machine.commands import run_command
 from asgi_bench.model import PlannedCell
-from asgi_bench.serving.environments import server_environment
+from asgi_bench.serving.environment_variables import server_environment
 
 SCRIPT = Path(__file__).with_name("lifespan_script.py")
 PATIENCE_S = 5.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -19,9 +21,7 @@ from asgi_bench.model import (
     Endpoint,
     PlannedCell,
 )
-from asgi_bench.serving.environments import server_environment
-from asgi_bench.serving.exits import exit_text
-from asgi_bench.serving.family import Census, Family
+from asgi_bench.serving.environment_variables import server_environment
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.listeners import (
     describe_holder,
@@ -29,6 +29,7 @@ from asgi_bench.serving.listeners import (
     listeners_left,
     listening_socket,
 )
+from asgi_bench.serving.process_tree import Census, Family
 
 _POLL_S = 0.01
 _KILL_TIMEOUT_S = 5.0
@@ -278,3 +279,29 @@ def _filled(word: str, fill: dict[str, str]) -> str:
     for placeholder, value in fill.items():
         word = word.replace(placeholder, value)
     return word
+
+
+def exit_text(popen: subprocess.Popen[bytes]) -> str | None:
+    """`exited with code 3` or `was ended by SIGSEGV`; None while it runs.
+
+    Looks without reaping, so the pid stays taken: it is the number of the process group too,
+    which must not become another's while we may still signal it.
+    """
+    if popen.returncode is not None:
+        exited, status = popen.returncode >= 0, abs(popen.returncode)
+    else:
+        ended = os.waitid(os.P_PID, popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
+            return None
+        exited, status = ended.si_code == os.CLD_EXITED, ended.si_status
+    return ended_by(exited, status)
+
+
+def ended_by(exited: bool, status: int) -> str:
+    """The words for an exit code, or for the number of a signal."""
+    if exited:
+        return f"exited with code {status}"
+    try:
+        return f"was ended by {signal.Signals(status).name}"
+    except ValueError:  # Real-time signals have no names.
+        return f"was ended by signal {status}"

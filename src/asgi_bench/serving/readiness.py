@@ -1,24 +1,27 @@
-"""When a server is ready: the right answer, from our own processes, with every worker accepting."""
+"""When a server is ready: the right answer, from our own processes, with every worker accepting.
+
+And when it never will be: a supervisor that replaces workers that end is seen doing it.
+"""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from asgi_bench.log_reasons import Rank, exceptions_in, reason_in
 from asgi_bench.machine import sockets
 from asgi_bench.machine.clocks import tree_cpu_s
-from asgi_bench.machine.processes import ProcessTable, process_table
+from asgi_bench.machine.processes import ProcessTable, process_table, stat_fields
 from asgi_bench.machine.sockets import TcpRow
 from asgi_bench.model import ErrorCounts, Scenario
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.lifespan import startup_wait
 from asgi_bench.serving.listeners import describe_holder, holder_of
 from asgi_bench.serving.probe import ANSWER_TIMEOUT_S, Probe
-from asgi_bench.serving.process import ServerProcess
-from asgi_bench.serving.turnover import FEWEST_CRASHES, Turnover
+from asgi_bench.serving.process import ServerProcess, ended_by
 
 # Servers start on the CPUs that we look from: rest at least five times as long as a look took.
 _SHORTEST_REST_S = 0.02
@@ -41,6 +44,10 @@ _TOO_FEW_AFTER_S = 4.0
 # A listener may be in nobody's hands for a moment (passed over a Unix socket, its holder just
 # forked): a stranger's stays so.
 _STRANGER_LOOKS = 3
+# Fields 3, 22 and 52 of proc(5), counted from the third on: state, start and exit code.
+_STATE, _START, _EXIT_CODE = 0, 19, 49
+# The first deaths may be an accident that a supervisor mends; so many, by one exception, aren't.
+FEWEST_CRASHES = 3
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -329,3 +336,49 @@ def _look(
         return candidate.look(rows, table)
     except ServerFault as fault:
         return fault
+
+
+class Turnover:
+    """The children of a server's own processes that were seen, and how many of them have ended.
+
+    A supervisor that looks after its workers now and then leaves them as zombies until it does:
+    `last_end` is then how the last of them ended.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._live: dict[int, int] = {}
+        self.ended = 0
+        self.last_end: str | None = None
+
+    @property
+    def is_a_loop(self) -> bool:
+        """Whether so many have ended that replaced ones did too."""
+        return self.ended > self._workers and self.ended >= FEWEST_CRASHES
+
+    def note(self, pids: Iterable[int], roots: Iterable[int], table: ProcessTable) -> bool:
+        """Take in who lives now; whether some have ended since the last time."""
+        parents = set(roots)
+        children = {
+            pid: table[pid].start_ticks
+            for pid in pids
+            if pid in table and table[pid].parent in parents
+        }
+        gone = [one for one in self._live.items() if children.get(one[0]) != one[1]]
+        self.ended += len(gone)
+        for pid, start_ticks in gone:
+            self.last_end = _end_of(pid, start_ticks) or self.last_end
+        self._live = children
+        return bool(gone)
+
+
+def _end_of(pid: int, start_ticks: int) -> str | None:
+    """How a process ended that nobody has asked yet; None where it isn't there to be read."""
+    fields = stat_fields(pid)
+    if fields is None or fields[_STATE] != "Z" or int(fields[_START]) != start_ticks:
+        return None
+    status = int(fields[_EXIT_CODE])  # 0 too where the kernel doesn't tell.
+    if status == 0:
+        return None
+    exited = os.WIFEXITED(status)
+    return ended_by(exited, os.WEXITSTATUS(status) if exited else os.WTERMSIG(status))

@@ -7,7 +7,7 @@ import pytest
 from asgi_bench.machine.processes import ProcessEntry
 from asgi_bench.measurement.meters import server_cpu
 from asgi_bench.measurement.meters.server_cpu import ServerCpu
-from asgi_bench.serving.family import Census
+from asgi_bench.serving.process_tree import Census
 
 MASTER, WORKER, NEW = 10, 11, 12
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from asgi_bench.machine.clocks import cpu_s_by_process, waited_cpu_s
 from asgi_bench.machine.processes import ProcessEntry, ignores_children
-from asgi_bench.serving.family import NOBODY, Census
+from asgi_bench.serving.process_tree import NOBODY, Census
 
 
 class SliceCpu(NamedTuple):

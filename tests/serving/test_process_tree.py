@@ -3,8 +3,8 @@
 import pytest
 
 from asgi_bench.machine.processes import ProcessEntry
-from asgi_bench.serving import family as family_module
-from asgi_bench.serving.family import Family
+from asgi_bench.serving import process_tree as family_module
+from asgi_bench.serving.process_tree import Family
 
 
 def table(*entries: tuple[int, int, int, int]) -> dict[int, ProcessEntry]:

@@ -9,10 +9,10 @@ import pytest
 
 from asgi_bench.machine.sockets import watchers
 from asgi_bench.model import Scenario
-from asgi_bench.serving import workforce
+from asgi_bench.serving import worker_count
 from asgi_bench.serving.process import ServerProcess
 from asgi_bench.serving.readiness import wait_until_ready
-from asgi_bench.serving.workforce import await_more, serving_processes
+from asgi_bench.serving.worker_count import await_more, serving_processes
 
 TINY = str(Path(__file__).resolve().parents[1] / "servers" / "server.py")
 # Its children have the listener and the epoll that it made before it forked, and use neither.
@@ -65,7 +65,7 @@ def test_a_process_beyond_those_expected_is_given_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Until it takes connections or time is up; where there is none, nothing is waited for."""
-    monkeypatch.setattr(workforce, "_NO_WORKERS", 1)
+    monkeypatch.setattr(worker_count, "_NO_WORKERS", 1)
     command = (sys.executable, "-I", "-S", TINY, "{port}", "--workers", "3")
     server = make_server(command=command)
     server.start()

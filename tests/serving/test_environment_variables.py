@@ -5,7 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_bench.machine.reaper import MARK_NAME
-from asgi_bench.serving.environments import VALUES_TOLD, recorded_variables, server_environment
+from asgi_bench.serving.environment_variables import (
+    VALUES_TOLD,
+    recorded_variables,
+    server_environment,
+)
 
 NAMES = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", min_size=1, max_size=12)
 TABLES = st.dictionaries(NAMES, st.text(max_size=5), max_size=5)
