@@ -128,7 +128,7 @@ class Items(msgspec.Struct, frozen=True, tag=True):
 
 
 class Command(msgspec.Struct, frozen=True, tag=True):
-    """Something to be typed, of which no letter may be changed."""
+    """Something to be typed."""
 
     text: str
     label: str = ""

@@ -1,10 +1,10 @@
 """The report in each of its formats: all of them are made here, and only of the document.
 
-JSON is the report as it is; CSV has each of its facts but the figures within validity reasons. Text,
-Markdown and the page are one document (`run.report`), laid out by a renderer each: they have the
-same rows, verdicts, findings, versions and commands. What only a page has room for is marked in it.
-They leave out what comparisons rest on (ratios of single rounds but on the page, adjusted p: ranks
-and ties come of them); text also leaves out what proves the settings.
+JSON is the report as it is; CSV has each of its facts but the figures within validity reasons.
+Text, Markdown and the page are one document (`run.report`), laid out by a renderer each: they have
+the same rows, verdicts, findings, versions and commands. What only a page has room for is marked in
+it. They leave out what comparisons rest on (adjusted p, and but for the page ratios of single
+rounds: ranks and ties come of them); text also leaves out what proves the settings.
 """
 
 from typing import Literal, TypeAlias

@@ -17,6 +17,7 @@ from asgi_bench.reporting.charts.inline import dark_rules
 from asgi_bench.reporting.document import (
     Bar,
     Document,
+    Headline,
     Mark,
     Section,
     Span,
@@ -57,11 +58,12 @@ class Picture(NamedTuple):
 def render_page(document: Document) -> str:
     """The document as a page."""
     sections = sections_of(document, "page")
-    sentence = document.headline.sentence if document.headline else document.title
-    title = f"{sentence} · {document.title}"
+    headline = document.headline or Headline(document.title)
+    names = dict.fromkeys((headline.sentence, document.title))
     return filled(
         "document.html",
-        title=title,
+        title=" · ".join(filter(None, names)),
+        headline=headline,
         document=document,
         sections=sections,
         choices=tuple(_choices(sections)),

@@ -1,0 +1,78 @@
+import pytest
+
+from asgi_bench.reporting.document import (
+    Aside,
+    Block,
+    Command,
+    Document,
+    Entry,
+    Figure,
+    Fold,
+    Item,
+    Items,
+    Mark,
+    Notes,
+    Section,
+    Span,
+    Text,
+)
+from asgi_bench.reporting.render.markdown import render_markdown
+from asgi_bench.reporting.render.page import render_page
+from asgi_bench.reporting.render.terminal import render_terminal
+
+
+def rendered(*blocks: Block) -> tuple[str, str, str]:
+    """A section of these blocks for a terminal, as Markdown, and as a page's main part."""
+    document = Document("id", (), (Section("part", "Part", blocks),))
+    page = render_page(document).partition("<main>")[2].partition("</main>")[0]
+    return render_terminal(document), render_markdown(document), page
+
+
+def test_what_has_no_room_is_left_out() -> None:
+    """An aside is there from its medium on, a chart on a page alone; and no empty section stays."""
+    blocks = (
+        Aside((Text("for a page"),)),
+        Aside((Text("for Markdown"),), least="markdown"),
+        Figure("Chart", "notes", "<svg></svg>"),
+    )
+    terminal, markdown, page = rendered(*blocks)
+    assert terminal == "id\n"
+    assert "## Part\n\nfor Markdown\n" in markdown
+    assert "for a page" not in markdown + terminal
+    assert "for a page" in page and "for Markdown" in page and "<svg></svg>" in page
+
+
+def test_a_fold_is_a_heading_in_a_terminal() -> None:
+    """On a page and in Markdown it opens; in a terminal what is within stands below its line."""
+    terminal, markdown, page = rendered(Fold("More", (Items((Item("one"), Item("two"))),)))
+    assert terminal.endswith("Part\nMore\n one\n two\n")
+    assert "<details>\n<summary>More</summary>\n\n- one\n- two\n\n</details>" in markdown
+    assert "<summary>More</summary>" in page
+
+
+def test_entries_of_a_list_have_marks_and_lines_below() -> None:
+    """A mark comes first, details follow on lines of their own."""
+    item = Item(("a ", Span("b", "strong")), Mark("suspect", "warn"), details=("below",))
+    terminal, markdown, page = rendered(Items((item,)))
+    assert terminal.endswith(" suspect a b\n          below\n")
+    assert "- **suspect** a **b**\\\n  below" in markdown
+    assert '<span class="badge badge-warn">suspect</span>' in page
+    assert "a <b>b</b><br>below" in page
+
+
+def test_commands_keep_their_letters() -> None:
+    """What must be typed can be copied from a page, and stands after its label elsewhere."""
+    terminal, markdown, page = rendered(Entry("uv", (Command("run -x <y>", "w1"),), "1.0"))
+    assert terminal.endswith("uv 1.0\n w1: run -x <y>\n")
+    assert "**uv** 1.0\n\n- w1: run -x \\<y\\>" in markdown
+    assert "<code>run -x &lt;y&gt;</code>" in page
+
+
+@pytest.mark.parametrize("text", ["\x1b[31mred\x1b[0m", "red\u202e", "<b>red</b>"])
+def test_text_stays_text(text: str) -> None:
+    """Neither an escape sequence nor an override nor markup gets through, whatever the block."""
+    blocks = (Text(text), Notes((text,)), Items((Item(text),)))
+    for shown in rendered(*blocks):
+        assert not {"\x1b", "\u202e"} & set(shown)
+        assert shown.count("red") == len(blocks)
+    assert "<b>red" not in rendered(*blocks)[2]
