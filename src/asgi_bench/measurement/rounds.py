@@ -9,7 +9,7 @@ import msgspec
 
 from asgi_bench.analysis.validity.trial import judge_trial
 from asgi_bench.calibration import Calibration
-from asgi_bench.measurement.behaviours.stage import BehaviourStage
+from asgi_bench.measurement.behaviours.runner import BehaviourRunner
 from asgi_bench.measurement.block import Loader, measure_block
 from asgi_bench.measurement.events import Observer, TrialDone
 from asgi_bench.measurement.load_stand import LoadStand
@@ -79,7 +79,7 @@ def measure(
             if fail_fast and any(trial.outcome == "failed" for trial in measured):
                 break
         if idle_watch_s is not None and stand is not None:
-            BehaviourStage(plan, stand, writer, watch, idle_watch_s).run(cells)
+            BehaviourRunner(plan, stand, writer, watch, idle_watch_s).run(cells)
     watch.leave()
     return watch
 

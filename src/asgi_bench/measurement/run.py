@@ -21,7 +21,7 @@ from asgi_bench.machine.limits import raise_descriptor_limit
 from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.machine.repository import source_of
 from asgi_bench.machine.sockets import listening_inodes
-from asgi_bench.measurement.behaviours.stage import MOST_CONNECTIONS
+from asgi_bench.measurement.behaviours.runner import MOST_CONNECTIONS
 from asgi_bench.measurement.calibration import calibration_for
 from asgi_bench.measurement.events import Observer
 from asgi_bench.measurement.expectations import settle_expectations

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from asgi_bench.machine.lock import measuring_lock
-from asgi_bench.measurement.behaviours.siege import Siege
+from asgi_bench.measurement.behaviours.load_under_fault import WatchedLoad
 from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.standing import StandingServer, StandingServers
 from asgi_bench.model import Cell, ClosedLoop, PlannedCell, Scenario
@@ -24,6 +24,8 @@ CPUS = tuple(sorted(os.sched_getaffinity(0)))
 SCENARIO = Scenario(name="hello", app="hello:app", expect_body="Hello, world!")
 
 UpServer: TypeAlias = Callable[..., AbstractContextManager[StandingServer]]
+LoadOn: TypeAlias = Callable[[StandingServer], WatchedLoad]
+CONNECTIONS = 8
 
 
 @pytest.fixture(scope="package")
@@ -64,7 +66,7 @@ def up(tmp_path: Path) -> UpServer:
 
 
 @pytest.fixture
-def besiege(stand: LoadStand) -> Callable[[StandingServer], Siege]:
-    """Makes sieges of a server by the load process."""
+def load_on(stand: LoadStand) -> LoadOn:
+    """Makes sessions on a server by the load process."""
     serial = iter(range(1000))
-    return lambda server: Siege(stand.session(f"{id(server)}/{next(serial)}"), server)
+    return lambda server: WatchedLoad(stand.session(f"{id(server)}/{next(serial)}"), server)

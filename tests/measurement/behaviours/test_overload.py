@@ -4,14 +4,13 @@ import pytest
 
 from asgi_bench.measurement.behaviours import overload
 from asgi_bench.measurement.behaviours.overload import watch_overload
-from tests.measurement.behaviours.conftest import UpServer
-from tests.measurement.behaviours.test_graceful_stop import CONNECTIONS, Besiege
+from tests.measurement.behaviours.conftest import CONNECTIONS, LoadOn, UpServer
 
 pytestmark = pytest.mark.slow
 
 
 def test_a_server_of_known_capacity_keeps_it(
-    up: UpServer, besiege: Besiege, monkeypatch: pytest.MonkeyPatch
+    up: UpServer, load_on: LoadOn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it can't take is not sent, what was sent is answered, and afterwards all is normal."""
     monkeypatch.setattr(overload, "OVERLOAD_S", 0.8)
@@ -20,7 +19,7 @@ def test_a_server_of_known_capacity_keeps_it(
     monkeypatch.setattr(overload, "FLOOD_CONNECTIONS", 32)
     with up("--delay-ms", "2") as server:
         found = watch_overload(
-            besiege(server), besiege(server), server, CONNECTIONS, random.Random(1)
+            load_on(server), load_on(server), server, CONNECTIONS, random.Random(1)
         )
     assert found is not None
     assert found.capacity_rps < 500

@@ -6,7 +6,7 @@ import time
 from asgi_bench.analysis.percentiles import merge_histograms, percentiles_s, quantile_s
 from asgi_bench.load.messages import Loaded
 from asgi_bench.machine.memory import pss_bytes
-from asgi_bench.measurement.behaviours.siege import Siege, losses_of
+from asgi_bench.measurement.behaviours.load_under_fault import WatchedLoad, losses_of
 from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.model import RESPONSE_TIME, SERVICE_TIME, Overload
 
@@ -30,7 +30,11 @@ LONGEST_STEP_S = 2.0
 
 
 def watch_overload(
-    usual: Siege, flood: Siege, server: StandingServer, connections: int, chance: random.Random
+    usual: WatchedLoad,
+    flood: WatchedLoad,
+    server: StandingServer,
+    connections: int,
+    chance: random.Random,
 ) -> Overload | None:
     """Offer a server 1.75 times its own throughput for 4 s, then wait until it is normal again.
 

@@ -1,7 +1,10 @@
-"""Closed-loop load that goes on while something happens to a server, with an account of it."""
+"""Load that goes on while a server is stopped or loses a worker: what becomes of the requests?"""
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
@@ -9,18 +12,21 @@ import msgspec
 from asgi_bench.analysis.wrong_answers import answer_words
 from asgi_bench.load.driver import LoadSession, Look
 from asgi_bench.load.messages import Load, Loaded, Loss, Opened
+from asgi_bench.machine.sockets import watchers
 from asgi_bench.measurement.standing import StandingServer
-from asgi_bench.model import Losses
+from asgi_bench.model import GracefulStop, Losses, WorkerRestart
 
 # Load without a break would leave the load process out of reach until its end.
 SLICE_S = 0.2
 # Undisturbed load before anything happens: what is lost in it is not due to what follows.
 CALM_S = 0.6
 LOOK_EVERY_S = 0.02
+# Orchestrators kill after 10 s (docker) to 30 s (Kubernetes); the shipped runners set 3 s at most.
+LIMIT_S = 10.0
 
 
 class Account(NamedTuple):
-    """What came of the requests of a siege.
+    """What came of the requests.
 
     `before` are the losses of the undisturbed load; the other figures begin with the slice in which
     it happened. `in_flight_lost` of the `losses` had been sent before that moment. `over_s` is how
@@ -35,8 +41,12 @@ class Account(NamedTuple):
     over_s: float | None
 
 
-class Siege:
-    """A session on one server."""
+class NotApplicable(Exception):
+    """There is no worker whose restart could be watched; the text says why."""
+
+
+class WatchedLoad:
+    """A session on one server, in which every request that was lost is told."""
 
     def __init__(self, session: LoadSession, server: StandingServer) -> None:
         self._session = session
@@ -74,10 +84,8 @@ class Siege:
         """Close the connections."""
         self._session.close()
 
-    def endure(
-        self, act: Callable[[], None], is_over: Callable[[], bool], limit_s: float
-    ) -> Account:
-        """Load the server, do something to it, and go on until that is over, at most so long."""
+    def during(self, act: Callable[[], None], is_over: Callable[[], bool]) -> Account:
+        """Load the server, do something to it, and go on until that is over, LIMIT_S at most."""
         before = losses_of([self.load(CALM_S)])
         began_s = time.perf_counter()
         acted_s: float | None = None
@@ -94,7 +102,7 @@ class Siege:
                 over_s = time.perf_counter() - acted_s
 
         slices = [self.load(SLICE_S, look=look)]
-        while over_s is None and time.perf_counter() - began_s < limit_s:
+        while over_s is None and time.perf_counter() - began_s < LIMIT_S:
             slices.append(self.load(SLICE_S, look=look))
         return Account(
             sent=sum(piece.sent for piece in slices),
@@ -106,6 +114,73 @@ class Siege:
             before=before,
             over_s=over_s,
         )
+
+
+def watch_stop(load: WatchedLoad, server: StandingServer, connections: int) -> GracefulStop:
+    """Load a server, send SIGTERM in the middle of that, and tell what was lost and how it ended.
+
+    The signal goes to the processes that were started, and to no worker: so does that of whoever
+    supervises a container. Raises LoadFault.
+    """
+    process = server.process
+    load.open(connections, warmup_s=0.0)
+    account = load.during(lambda: process.request_stop(roots_only=True), process.poll_stop)
+    report = process.finish_stop(time.monotonic())
+    load.close()
+    return GracefulStop(
+        connections=connections,
+        # In a closed loop every connection has a request under way at any moment.
+        in_flight=connections,
+        in_flight_lost=account.in_flight_lost,
+        sent=account.sent,
+        answered=account.answered,
+        losses=account.losses,
+        losses_before=account.before,
+        stop_s=report.duration_s if account.over_s is None else account.over_s,
+        limit_s=LIMIT_S,
+        was_killed=report.was_killed,
+        exit_code=None if report.was_killed else report.exit_code,
+    )
+
+
+def watch_restart(load: WatchedLoad, server: StandingServer, connections: int) -> WorkerRestart:
+    """Load a server, SIGKILL a worker in the middle of that, and tell what it cost.
+
+    Raises NotApplicable for a server without a supervisor, LoadFault.
+    """
+    process = server.process
+    if process.planned.socket_sharing == "inherited":
+        raise NotApplicable("it has no supervisor of its own: asgi-bench starts its processes")
+    before = watchers(process.endpoint, process.pids)
+    workers = sorted(before - set(process.root_pids))
+    if not workers:
+        raise NotApplicable(
+            "a single process serves, and nobody watches over it"
+            if before
+            else "its workers can't be told from its other processes"
+        )
+    load.open(connections, warmup_s=0.0)
+
+    def kill() -> None:
+        with suppress(ProcessLookupError):
+            os.kill(workers[0], signal.SIGKILL)
+
+    def is_over() -> bool:
+        accepting = watchers(process.endpoint, process.pids) - {workers[0]}
+        return not process.is_alive or len(accepting) >= len(before)
+
+    account = load.during(kill, is_over)
+    survived = process.is_alive
+    load.close()
+    return WorkerRestart(
+        workers=len(workers),
+        survived=survived,
+        limit_s=LIMIT_S,
+        sent=account.sent,
+        answered=account.answered,
+        losses=account.losses,
+        replaced_after_s=account.over_s if survived else None,
+    )
 
 
 def losses_of(slices: Iterable[Loaded]) -> Losses:

@@ -1,4 +1,4 @@
-"""The stage of a run that watches how servers behave, each part in fresh processes."""
+"""Watch how the servers of a run behave, each part in fresh processes."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -9,11 +9,14 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from asgi_bench.load.generator import LoadFault
-from asgi_bench.measurement.behaviours.graceful_stop import watch_stop
 from asgi_bench.measurement.behaviours.idle_connections import watch_idle
+from asgi_bench.measurement.behaviours.load_under_fault import (
+    NotApplicable,
+    WatchedLoad,
+    watch_restart,
+    watch_stop,
+)
 from asgi_bench.measurement.behaviours.overload import FLOOD_CONNECTIONS, watch_overload
-from asgi_bench.measurement.behaviours.siege import Siege
-from asgi_bench.measurement.behaviours.worker_restart import NotApplicable, watch_restart
 from asgi_bench.measurement.block import on_cpus
 from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.standing import StandingServer, StandingServers
@@ -29,7 +32,7 @@ MOST_CONNECTIONS = FLOOD_CONNECTIONS + USUAL_CONNECTIONS
 Part: TypeAlias = Literal["stop", "overload", "restart"]
 
 
-class BehaviourStage:
+class BehaviourRunner:
     """Watches every server setting of a plan; what is known is stored after each part."""
 
     def __init__(
@@ -61,7 +64,7 @@ class BehaviourStage:
         self,
         planned: PlannedCell,
         part: Part,
-        measure: Callable[[Siege, StandingServer, int], msgspec.Struct],
+        measure: Callable[[WatchedLoad, StandingServer, int], msgspec.Struct],
         connections: int,
     ) -> None:
         """Start a server anew and watch one part; what prevents it is kept as the reason."""
@@ -69,9 +72,9 @@ class BehaviourStage:
         self._watch.enter_behaviour(key, part)
         try:
             with self._server(planned) as server, self._stand.in_use():
-                siege = self._siege(server, part)
+                load = self._load(server, part)
                 with on_cpus(self._plan.load_cpus):
-                    self._keep(key, part, measure(siege, server, connections))
+                    self._keep(key, part, measure(load, server, connections))
         except NotApplicable as reason:
             self._miss(key, part, f"does not apply: {reason}")
         except ServerFault as fault:
@@ -79,9 +82,11 @@ class BehaviourStage:
         except LoadFault as fault:
             self._miss(key, part, str(fault))
 
-    def _overload(self, siege: Siege, server: StandingServer, connections: int) -> msgspec.Struct:
-        flood = self._siege(server, "flood")
-        found = watch_overload(siege, flood, server, connections, self._chance)
+    def _overload(
+        self, usual: WatchedLoad, server: StandingServer, connections: int
+    ) -> msgspec.Struct:
+        flood = self._load(server, "flood")
+        found = watch_overload(usual, flood, server, connections, self._chance)
         if found is None:
             raise ServerFault("no right answer came, so its capacity is not known")
         return found
@@ -117,9 +122,9 @@ class BehaviourStage:
             yield server
             standing.stop()
 
-    def _siege(self, server: StandingServer, name: str) -> Siege:
+    def _load(self, server: StandingServer, name: str) -> WatchedLoad:
         key = f"{server.cells[0].cell.process_key}/{name}"
-        return Siege(self._stand.session(key), server)
+        return WatchedLoad(self._stand.session(key), server)
 
     def _log_path(self, cell_key: str, round: int, block: int) -> Path:
         """All parts of a setting write into one log, beside those of its first load."""
