@@ -19,6 +19,7 @@ from locust.runners import MasterRunner
 
 from asgi_bench.load.channel import COMMAND_MESSAGE, REPLY_MESSAGE, SocketChannel
 from asgi_bench.load.histogram import merge_times
+from asgi_bench.load.locust_table import write_table
 from asgi_bench.load.messages import (
     Command,
     Failed,
@@ -29,7 +30,6 @@ from asgi_bench.load.messages import (
     decode_reply,
     encode,
 )
-from asgi_bench.load.statistics import write_table
 from asgi_bench.model import RequestFigures, WrongAnswer, merged_wrong_answers
 
 # Slices begin in step this long after they were ordered: a message takes about 1 ms.

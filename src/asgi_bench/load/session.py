@@ -11,10 +11,10 @@ from asgi_bench.load.arrivals import arrival_offsets_ns
 from asgi_bench.load.closed_loop import Stretch, run_closed_loop
 from asgi_bench.load.connections import Connections
 from asgi_bench.load.histogram import Recordings, encoded
+from asgi_bench.load.locust_table import feed
 from asgi_bench.load.messages import Closed, Load, Loaded, Loss, Opened
 from asgi_bench.load.mix import MixedConnections
 from asgi_bench.load.open_loop import run_open_loop
-from asgi_bench.load.statistics import feed
 from asgi_bench.load.target import Target
 from asgi_bench.machine.clocks import OwnClocks
 from asgi_bench.model import RESPONSE_TIME, ErrorCounts, RequestFigures

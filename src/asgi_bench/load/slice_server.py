@@ -10,10 +10,10 @@ from locust import User, events, task
 from locust.runners import MasterRunner, WorkerRunner
 
 from asgi_bench.load.channel import Channel, SocketChannel, WorkerChannel
+from asgi_bench.load.locust_table import write_table
 from asgi_bench.load.messages import Close, Command, Failed, Load, Open, Quit, Ready, Reply
 from asgi_bench.load.relay import Relay, leave
 from asgi_bench.load.session import Session
-from asgi_bench.load.statistics import write_table
 
 
 class SliceServer(User):

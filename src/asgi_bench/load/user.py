@@ -14,7 +14,7 @@ from locust.stats import CSV_STATS_INTERVAL_SEC
 from asgi_bench.errors import UsageError
 from asgi_bench.load.closed_loop import run_closed_loop
 from asgi_bench.load.connections import Connections
-from asgi_bench.load.statistics import feed
+from asgi_bench.load.locust_table import feed
 from asgi_bench.load.target import Target
 from asgi_bench.model import (
     Endpoint,

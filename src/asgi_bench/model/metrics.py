@@ -446,13 +446,13 @@ def _named(names: Sequence[str], description: str) -> msgspec.Meta:
     return msgspec.Meta(description=description, extra_json_schema={"enum": list(names)})
 
 
+TRACKED_NAMES = tuple(metric.name for metric in METRICS if metric.tracked)
+
 # Names of metrics in files; their schemas list them.
 ComparedName: TypeAlias = Annotated[
     str, _named([one.name for one in METRICS if one.compared], "What cells are compared on.")
 ]
-TrackedName: TypeAlias = Annotated[
-    str, _named([one.name for one in METRICS if one.tracked], "What a history follows.")
-]
+TrackedName: TypeAlias = Annotated[str, _named(TRACKED_NAMES, "What a history follows.")]
 JudgedName: TypeAlias = Annotated[
     str,
     _named(

@@ -14,6 +14,7 @@ import msgspec
 
 from asgi_bench.errors import BenchError
 from asgi_bench.model import INDEX_VERSION, Run, RunEntry
+from asgi_bench.model.metrics import TRACKED_NAMES
 from asgi_bench.store.files import write_whole
 from asgi_bench.store.folders import HEADER_FILE, TRIALS_FILE
 from asgi_bench.store.runs import UNREADABLE, read_run
@@ -56,6 +57,8 @@ class _Head(msgspec.Struct):
     version: int
     rules_version: int
     digest: str
+    metrics: tuple[str, ...] = ()
+    """What entries follow: a metric that is declared later is read out of all runs."""
 
 
 class _Line(msgspec.Struct, omit_defaults=True, gc=False):
@@ -161,7 +164,8 @@ def _read_index(
         head = msgspec.json.decode(first, type=_Head)
         if head.schema != INDEX_SCHEMA or head.digest != hashlib.sha256(rest).hexdigest():
             raise BenchError("it is cut off, or was changed by hand")
-        if (head.version, head.rules_version) != (INDEX_VERSION, rules_version):
+        known = (head.version, head.rules_version, head.metrics)
+        if known != (INDEX_VERSION, rules_version, TRACKED_NAMES):
             return {}, {}
         lines = _LINES.decode_lines(rest)
     except FileNotFoundError:
@@ -193,8 +197,8 @@ def _write_index(
     lines: list[Any] = [_Line(key=key, facts=dict(facts)) for key, facts in environments.items()]
     rest = msgspec.json.Encoder().encode_lines([*lines, *(_Line(run=each) for each in found)])
     digest = hashlib.sha256(rest).hexdigest()
-    head = msgspec.json.encode(_Head(INDEX_SCHEMA, INDEX_VERSION, rules_version, digest))
+    head = _Head(INDEX_SCHEMA, INDEX_VERSION, rules_version, digest, TRACKED_NAMES)
     try:
-        write_whole(path, head + b"\n" + rest)
+        write_whole(path, msgspec.json.encode(head) + b"\n" + rest)
     except OSError as error:
         notes.append(f"{path} can't be written: {error.strerror}; the next time reads all again")

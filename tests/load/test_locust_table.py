@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from locust.stats import RequestStats
 
-from asgi_bench.load.statistics import feed, write_table
+from asgi_bench.load.locust_table import feed, write_table
 
 blocks = st.lists(
     st.tuples(
