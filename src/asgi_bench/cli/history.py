@@ -1,6 +1,5 @@
 """`asgi-bench history`: the runs of a folder over time."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +11,11 @@ from asgi_bench.analysis.run_entries import run_entry
 from asgi_bench.analysis.surroundings import surroundings
 from asgi_bench.analysis.validity.trial import RULES_VERSION
 from asgi_bench.cli.flags import MinChange
-from asgi_bench.cli.report import takes_color, terminal_width
+from asgi_bench.cli.report import print_document
 from asgi_bench.errors import UsageError
 from asgi_bench.flags import OUTPUT, Flag, Kind, text
 from asgi_bench.model import Run
-from asgi_bench.reporting.history.text import render_history_text
+from asgi_bench.reporting.history.document import TERMINAL, history_document
 from asgi_bench.store.changes import remembered
 from asgi_bench.store.index import Listing, Summary, environment_key, list_history
 
@@ -58,8 +57,7 @@ def history(asked: HistoryFlags) -> None:
             min_change=asked.min_change,
             search=search,
         )
-    shown = render_history_text(found, listing, width=terminal_width(), color=takes_color())
-    sys.stdout.write(shown)
+    print_document(history_document(found, listing, TERMINAL))
     print(write_history_page(found, listing, folder))
 
 

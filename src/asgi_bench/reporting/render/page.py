@@ -56,29 +56,29 @@ class Picture(NamedTuple):
 
 
 def render_page(document: Document) -> str:
-    """The document as a page."""
-    sections = sections_of(document, "page")
-    headline = document.headline or Headline(document.title)
-    names = dict.fromkeys((headline.sentence, document.title))
-    return filled(
-        "document.html",
-        title=" · ".join(filter(None, names)),
-        headline=headline,
-        document=document,
-        sections=sections,
-        choices=tuple(_choices(sections)),
-    )
-
-
-def filled(template: str, **values: Any) -> str:
-    """A template as a page that may load nothing and run no script but its own."""
+    """The document as a page that may load nothing and run no script but its own."""
     style, script = _style(), _source("page.js")
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         f"base-uri 'none'; form-action 'none'"
     )
-    found = _environment().get_template(template)
-    return found.render(policy=policy, style=style, script=script, **values)
+    sections = sections_of(document, "page")
+    found = document.headline or Headline(document.title)
+    subject = document.title if document.headline else f"asgi-bench {document.kind}"
+    return (
+        _environment()
+        .get_template("document.html")
+        .render(
+            policy=policy,
+            style=style,
+            script=script,
+            title=f"{found.sentence} · {subject}",
+            headline=found,
+            document=document,
+            sections=sections,
+            choices=tuple(_choices(sections)),
+        )
+    )
 
 
 def _choices(sections: Sequence[Section]) -> Iterator[Choice]:
