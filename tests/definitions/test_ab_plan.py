@@ -5,9 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asgi_bench.definitions.ab_plan import PADDING, load_ab_plan
+from asgi_bench.definitions.ab_plan import load_ab_plan
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.definitions.selection import Selection
+from asgi_bench.definitions.setups import PADDING, plan_over
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Gate, Plan, PlannedCell, Setup
 
@@ -39,6 +40,19 @@ def test_a_cell_is_there_once_for_each_side() -> None:
     assert sides["control"].command == sides["baseline"].command
     assert sides["candidate"].command == (*sides["baseline"].command, "--delay-ms", "2")
     assert {planned.blocks for planned in found.cells} == {(0,)}
+
+
+def test_a_plan_may_be_over_any_setups() -> None:
+    """Each cell is there once for each, in their order, and nothing compares them by a gate."""
+    setups = [Setup(name, sys.executable, env={"AT": name}) for name in ("py3.12", "py3.13")]
+    found = plan_over(msgspec.structs.replace(TINY, variants=("default",), workers=(1,)), setups)
+    assert [planned.cell.key for planned in found.cells] == [
+        "tiny/default@py3.12/w1/hello/c64",
+        "tiny/default@py3.13/w1/hello/c64",
+    ]
+    assert [planned.env["AT"] for planned in found.cells] == ["py3.12", "py3.13"]
+    assert [setup.name for setup in found.setups] == ["py3.12", "py3.13"]
+    assert found.gate is None
 
 
 def test_the_default_is_uvicorn_with_one_worker() -> None:

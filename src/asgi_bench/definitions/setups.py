@@ -1,0 +1,118 @@
+"""From a selection and setups to a plan: every cell once for each setup."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from asgi_bench.definitions.app_import import AppFault
+from asgi_bench.definitions.plan import load_plan
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.errors import BenchError
+from asgi_bench.model import Plan, PlannedCell, Setup
+
+# Evens out the size of argv and environment, which shift a process' stack and with it its speed
+# (Mytkowicz et al., ASPLOS 2009).
+PADDING = "ASGI_BENCH_PADDING"
+
+
+def plan_over(selection: Selection, setups: Sequence[Setup]) -> Plan:
+    """Return the plan of a selection over setups, in their order; it holds what is the same in all.
+
+    The setups of a cell are up in one block, and it bears the names that the first one gives it.
+
+    Raises:
+        UsageError: as `load_plan`.
+        BenchError: the app can't be imported under a setup that is not the first as it is.
+    """
+    found: list[Plan] = []
+    for place, setup in enumerate(setups):
+        # A control is planned as what it controls: an app is imported once.
+        alike = (
+            plan
+            for other, plan in zip(setups, found, strict=False)
+            if msgspec.structs.replace(other, name=setup.name) == setup
+        )
+        found.append(next(alike, None) or _plan_of(selection, setup, is_first=place == 0))
+    cells = zip(*(plan.cells for plan in found), strict=True)
+    return msgspec.structs.replace(
+        found[0],
+        cells=tuple(one for same in cells for one in _named_cells(setups, same)),
+        setups=tuple(
+            _with_app(setup, selection, plan) for setup, plan in zip(setups, found, strict=True)
+        ),
+    )
+
+
+def _plan_of(selection: Selection, setup: Setup, *, is_first: bool) -> Plan:
+    """The plan under one setup.
+
+    An app that the first setup can't import as it is was named wrongly; under any other it's
+    broken.
+    """
+    try:
+        return load_plan(_under(selection, setup))
+    except AppFault as fault:
+        if is_first and setup.commit is None:
+            raise
+        told = BenchError(f"{setup.name} ({setup.description}): {fault}")
+        told.account = fault.account
+        raise told from None
+
+
+def _under(selection: Selection, setup: Setup) -> Selection:
+    """The selection with what a setup adds to it."""
+    own, stand_in = selection.own_app, None
+    app_dir = Path.cwd() if setup.app_dir is None else Path(setup.app_dir)
+    working_dir = app_dir if setup.working_dir is None else Path(setup.working_dir)
+    if own is not None:
+        own = msgspec.structs.replace(
+            own,
+            target=setup.app or own.target,
+            app_dir=own.app_dir if setup.app_dir is None else app_dir,
+            working_dir=own.working_dir if setup.app_dir is None else working_dir,
+        )
+    elif setup.app is not None:
+        stand_in = (setup.app, app_dir, working_dir)
+    return msgspec.structs.replace(
+        selection,
+        python=setup.python,
+        server_args=(*selection.server_args, *setup.server_args),
+        env={**selection.env, **setup.env},
+        own_app=own,
+        stand_in=stand_in,
+    )
+
+
+def _with_app(setup: Setup, selection: Selection, plan: Plan) -> Setup:
+    """The setup with its app and folder by name, where they are the same under all setups too."""
+    own = selection.own_app
+    shared = ", ".join(dict.fromkeys(scenario.app for scenario in plan.scenarios))
+    folder = str(own.app_dir) if own is not None else plan.cells[0].working_dir
+    return msgspec.structs.replace(
+        setup,
+        app=setup.app or (shared if own is None else own.target),
+        app_dir=setup.app_dir or folder,
+    )
+
+
+def _named_cells(setups: Sequence[Setup], same: Sequence[PlannedCell]) -> list[PlannedCell]:
+    """One cell under each setup, with environments that make argv and environment as long."""
+    first = same[0]
+    sizes = [_size(planned) for planned in same]
+    return [
+        msgspec.structs.replace(
+            planned,
+            cell=msgspec.structs.replace(first.cell, setup=setup.name),
+            blocks=first.blocks[:1],
+            env={**planned.env, PADDING: "x" * (max(sizes) - size)},
+        )
+        for setup, planned, size in zip(setups, same, sizes, strict=True)
+    ]
+
+
+def _size(planned: PlannedCell) -> int:
+    # The program's path is there once more, in the auxiliary vector.
+    words = (*planned.command, planned.command[0], planned.working_dir)
+    return sum(len(os.fsencode(word)) for word in (*words, *planned.env, *planned.env.values()))
