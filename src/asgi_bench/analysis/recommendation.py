@@ -11,12 +11,19 @@ from asgi_bench.analysis.document import Comparison
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
 from asgi_bench.analysis.metrics import figure_of
-from asgi_bench.analysis.objectives import holds, kept_rate_rps
+from asgi_bench.analysis.percentiles import merge_histograms, quantile_s
 from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS, compare, stand
 from asgi_bench.analysis.samples import Sample, reference_pairs, sample_cells
 from asgi_bench.analysis.stopping import is_looked
+from asgi_bench.analysis.sweeps import (
+    LEAST_KEPT_SHARE,
+    bracket,
+    is_trial_overloaded,
+    open_figures,
+    rate_ratio,
+)
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Load, Objective, PlannedCell, Run, Trial
+from asgi_bench.model import RESPONSE_TIME, Load, Objective, PlannedCell, Run, Trial
 from asgi_bench.model.metrics import CPU, THROUGHPUT, Metric
 
 # What settings are compared on: requests per second at saturation, the highest rate that kept the
@@ -192,7 +199,7 @@ def _question(samples: Sequence[Sample], objective: Objective | None, run_id: st
     sweeps = [s for s in samples if s.planned.cell.load.is_sweep]
     if sweeps:
         sweeps = list(_under(sweeps, sweeps[0].planned.cell.load))
-        kept_rate = partial(kept_rate_rps, objective)
+        kept_rate = partial(_kept_rate_rps, objective)
         kept = [
             s
             for s in sweeps
@@ -213,7 +220,7 @@ def _at_fixed_rates(samples: Sequence[Sample], objective: Objective, run_id: str
             f"{run_id}: nothing to judge an objective by; measure with --sweep, or at a --rate "
             f"that is no share"
         )
-    holding = [s for s in fixed if holds(s, objective)]
+    holding = [s for s in fixed if _holds(s, objective)]
     if not holding:
         raise BenchError(f"{run_id}: no setting is shown to keep the objective at a measured rate")
     highest = max(holding, key=lambda s: _fixed_rate_rps(s) or 0.0).planned.cell.load
@@ -292,3 +299,34 @@ def _best(
         return (cell.workers, cell.variant != DEFAULT_VARIANT, sign * estimate)
 
     return min(leading, key=order)
+
+
+def _kept_rate_rps(objective: Objective, trial: Trial) -> float | None:
+    """The highest rate of a sweep's trial that kept an objective, whichever it searched for.
+
+    Raises BenchError for a stored histogram that can't be read, naming cell and round.
+    """
+    try:
+        return bracket(trial.slices, objective).kept_rps
+    except BenchError as error:
+        raise BenchError(f"{trial.cell}, round {trial.round}: a histogram is {error}") from None
+
+
+def _holds(sample: Sample, objective: Objective) -> bool:
+    """Whether an open loop kept an objective over all its rounds together.
+
+    Not where it was overloaded, where the schedule wasn't kept, or where there are too few
+    samples to tell. Raises as `_kept_rate_rps`.
+    """
+    trials = sample.estimating
+    kept = rate_ratio([each for trial in trials for each in open_figures(trial.slices)])
+    if sample.overloaded or (kept or 0.0) < LEAST_KEPT_SHARE:
+        return False
+    try:
+        histogram = merge_histograms(
+            trial.times_hdr.get(RESPONSE_TIME) for trial in trials if not is_trial_overloaded(trial)
+        )
+    except BenchError as error:
+        raise BenchError(f"{sample.planned.cell.key}: a histogram is {error}") from None
+    found_s = None if histogram is None else quantile_s(histogram, objective.quantile)
+    return found_s is not None and found_s <= objective.limit_s
