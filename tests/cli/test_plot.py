@@ -5,6 +5,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from asgi_bench.analysis.summary import survey
 from asgi_bench.cli.verbs import command
 from asgi_bench.errors import UsageError
 from asgi_bench.model import RESPONSE_TIME
@@ -83,7 +84,7 @@ def test_a_chart_that_cant_be_drawn_costs_itself_alone(
     said(result.stderr)
     left_out = everything - set(result.stdout.splitlines())
     assert {Path(line).name for line in left_out} == {"strip-hello-c64.svg", "strip-hello-c64.png"}
-    page = write_page(read_run(folder)).read_text()
+    page = write_page(survey(read_run(folder))).read_text()
     assert "the chart strip-hello-c64 can't be drawn: ValueError" in html.unescape(page)
     assert "chart-1" in page
 

@@ -89,13 +89,13 @@ class TableReader(HTMLParser):
 
 
 @pytest.fixture(scope="module", params=list(RUNS))
-def found(request: pytest.FixtureRequest) -> tuple[Run, Survey]:
+def found(request: pytest.FixtureRequest) -> Survey:
     """A run of every kind of load, and one with every kind of trouble."""
     run = RUNS[request.param]
     plan = msgspec.structs.replace(run.header.plan, goal=Goal(precision=0.02, looks=(3, 6)))
     header = msgspec.structs.replace(run.header, plan=plan)
     run = msgspec.structs.replace(run, header=header, behaviours=BEHAVIOURS, proofs=PROOFS)
-    return run, survey(run)
+    return survey(run)
 
 
 def expected_rows(report: Report) -> list[tuple[str, ...]]:
@@ -108,12 +108,11 @@ def flat(texts: Sequence[str]) -> str:
     return " ".join(" ".join(texts).split())
 
 
-def test_people_read_the_same_in_every_format(found: tuple[Run, Survey]) -> None:
+def test_people_read_the_same_in_every_format(found: Survey) -> None:
     """Text, Markdown and page have the same rows, to the letter, and the same findings."""
-    run, surveyed = found
-    report = surveyed.report
+    report = found.report
     reader = TableReader()
-    reader.feed(render_page(run, surveyed, ()))
+    reader.feed(render_page(found, ()))
     markdown = re.sub(r"\\(.)", r"\1", render_report(report, "markdown"))
     text = render_report(report, "text", width=400)
     lines = {
@@ -132,9 +131,9 @@ def test_people_read_the_same_in_every_format(found: tuple[Run, Survey]) -> None
     assert "event loop uvloop.Loop" in everything["markdown"]
 
 
-def test_programs_read_the_figures_behind_them(found: tuple[Run, Survey]) -> None:
+def test_programs_read_the_figures_behind_them(found: Survey) -> None:
     """JSON gives back the document that the rows were made of, and CSV each of its figures."""
-    report = found[1].report
+    report = found.report
     back = msgspec.json.decode(render_report(report, "json"), type=Report)
     assert expected_rows(back) == expected_rows(report)
     rows = list(csv.DictReader(io.StringIO(render_report(report, "csv"))))
@@ -146,9 +145,9 @@ def test_programs_read_the_figures_behind_them(found: tuple[Run, Survey]) -> Non
             assert row[name] == str(value), (cell.cell, name)
 
 
-def test_csv_has_every_part_of_the_document(found: tuple[Run, Survey]) -> None:
+def test_csv_has_every_part_of_the_document(found: Survey) -> None:
     """Each fact of the whole document, whatever its part, stands in its column of CSV."""
-    report = found[1].report
+    report = found.report
     rows = list(csv.DictReader(io.StringIO(render_report(report, "csv"))))
     columns = {name: " ".join(dict.fromkeys(row[name] for row in rows)) for name in rows[0]}
     document = msgspec.to_builtins(report)

@@ -10,7 +10,7 @@ import msgspec
 from asgi_bench.analysis.ab_report import ab_report
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.references import with_reference
-from asgi_bench.analysis.summary import summarize
+from asgi_bench.analysis.summary import summarize, survey
 from asgi_bench.cli.flags import DEFAULT_OUTPUT, OtherReference, Output, StoredRun
 from asgi_bench.errors import ExitCode
 from asgi_bench.flags import OUTPUT, Flag, choice
@@ -55,7 +55,7 @@ def report(asked: ReportFlags) -> None:
         # The page draws with matplotlib, which takes most of a second to import.
         from asgi_bench.reporting.run.page import write_page
 
-        print(write_page(stored))
+        print(write_page(survey(stored)))
     elif stored.header.plan.gate is not None and format in ("text", "markdown"):
         # The other formats have the cells of both sides; the verdict lies in `verdict.json`.
         print_ab(ab_report(stored), format)

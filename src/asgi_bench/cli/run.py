@@ -72,8 +72,7 @@ def show(folder: Path) -> Report:
     from asgi_bench.reporting.charts import draw
     from asgi_bench.reporting.run.page import write_page
 
-    stored = read_run(folder)
-    found = survey(stored)
+    found = survey(read_run(folder))
     print_report(found.report, "text")
     drawings = draw(found, folder / CHARTS_FOLDER)
     for drawing in drawings:
@@ -82,7 +81,7 @@ def show(folder: Path) -> Report:
         for chart in drawing.files:
             if chart.suffix == ".png":
                 print(chart)
-    print(write_page(stored, found, drawings))
+    print(write_page(found, drawings))
     return found.report
 
 

@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from asgi_bench.analysis.summary import survey
 from asgi_bench.model import PlannedCell, Run
 from asgi_bench.reporting.run.page import write_page
 from asgi_bench.store.runs import read_run
@@ -31,7 +32,7 @@ def page_file(run: Run, folder: Path) -> Path:
     """The page of a run, stored with a folder of logs."""
     stored = store_run(run, folder)
     (stored / "logs").mkdir()
-    return write_page(msgspec.structs.replace(read_run(stored), behaviours=run.behaviours))
+    return write_page(survey(msgspec.structs.replace(read_run(stored), behaviours=run.behaviours)))
 
 
 def with_scenario(planned: PlannedCell, name: str) -> PlannedCell:

@@ -75,7 +75,7 @@ def test_json_and_csv_have_the_same_figures() -> None:
 def test_the_page_shows_the_requests() -> None:
     """A table of them under the latencies, and what each is beside the servers' commands."""
     run = requests_run(ROUNDS)
-    page = " ".join(render_page(run, survey(run)).split())
+    page = " ".join(render_page(survey(run)).split())
     assert "By request · hello" in page
     assert "<td" in page.partition("By request · ")[2].partition("order | now")[0]
     assert "order | now, weight 2" in page

@@ -47,7 +47,7 @@ class Reader(HTMLParser):
 
 def page_of(run: Run) -> str:
     """The page of a run that isn't stored."""
-    return render_page(run, survey(run))
+    return render_page(survey(run))
 
 
 def read(page: str) -> Reader:
@@ -129,9 +129,9 @@ def test_page_of_60_cells_is_small_and_quick() -> None:
     found = survey(run)
     assert len(found.report.everything) == 60
     begin = time.process_time()
-    render_page(run, found, ())
+    render_page(found, ())
     assert time.process_time() - begin < BUILD_S
-    assert len(render_page(run, found).encode()) < PAGE_BYTES
+    assert len(render_page(found).encode()) < PAGE_BYTES
 
 
 def test_page_lies_in_the_run_folder_and_links_to_its_files(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_page_lies_in_the_run_folder_and_links_to_its_files(tmp_path: Path) -> N
     others = {"behaviour.json", "verdict.json", "locust_stats.csv", "locust-1_stats.csv"}
     for name in others | {"notes.txt"}:
         (folder / name).write_text("[]")
-    file = write_page(replace(run, folder=str(folder)))
+    file = write_page(survey(replace(run, folder=str(folder))))
     assert file == folder / "report.html"
     links = {a["href"] for tag, a in read(file.read_text()).elements if tag == "a" and "href" in a}
     files = {link for link in links if link and link.startswith("./")}
@@ -152,7 +152,7 @@ def test_page_that_cant_be_written_is_an_error(tmp_path: Path) -> None:
     """A folder that is gone is told in one line."""
     run = synthetic_run(planned_cells()[:1], rounds=1)
     with pytest.raises(BenchError, match="can't be written"):
-        write_page(replace(run, folder=str(tmp_path / "gone")))
+        write_page(survey(replace(run, folder=str(tmp_path / "gone"))))
 
 
 def test_run_without_cells_has_a_page() -> None:

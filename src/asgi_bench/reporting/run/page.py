@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from asgi_bench.analysis.summary import Survey, survey
+from asgi_bench.analysis.summary import Survey
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Run
 from asgi_bench.reporting.charts import Drawing, draw
 from asgi_bench.reporting.charts.inline import inline_svg
 from asgi_bench.reporting.document import Figure
@@ -20,15 +19,13 @@ from asgi_bench.store.runs import read_phases
 CHARTS_BYTES = 1_400_000
 
 
-def write_page(
-    run: Run, found: Survey | None = None, drawings: Iterable[Drawing] | None = None
-) -> Path:
+def write_page(found: Survey, drawings: Iterable[Drawing] | None = None) -> Path:
     """Write `report.html` into the run's folder and return it.
 
-    What is given isn't made again. Raises BenchError where the file can't be written.
+    Without `drawings` its charts are drawn. Raises BenchError where the file can't be written.
     """
-    file = Path(run.folder) / PAGE_FILE
-    text = render_page(run, found or survey(run), drawings)
+    file = Path(found.run.folder) / PAGE_FILE
+    text = render_page(found, drawings)
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -36,14 +33,14 @@ def write_page(
     return file
 
 
-def render_page(run: Run, found: Survey, drawings: Iterable[Drawing] | None = None) -> str:
+def render_page(found: Survey, drawings: Iterable[Drawing] | None = None) -> str:
     """The page of a surveyed run; without `drawings` its charts are drawn."""
-    folder = Path(run.folder)
+    folder = Path(found.run.folder)
     source = Source(
         report=found.report,
-        run=run,
+        run=found.run,
         samples=found.samples,
-        phases_s=read_phases(folder) if run.folder else {},
+        phases_s=read_phases(folder) if found.run.folder else {},
         charts=charts_of(draw(found) if drawings is None else drawings),
     )
     return page.render_page(run_document(source))

@@ -3,7 +3,7 @@ import pytest
 
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.reporting.documents import Format, render_report
-from asgi_bench.reporting.run.ranking_notes import surety_notes
+from asgi_bench.reporting.run.ranking import surety_notes
 from tests.synthetic_run import planned_cells, synthetic_run
 
 
