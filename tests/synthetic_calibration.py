@@ -2,7 +2,7 @@
 
 import msgspec
 
-from asgi_bench.calibration import (
+from asgi_bench.model.calibration import (
     AAFloor,
     Calibration,
     CeilingPoint,

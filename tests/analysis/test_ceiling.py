@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from asgi_bench.analysis.ceiling import CEILING_SHARE, ceiling_rps, near_ceiling
 from asgi_bench.analysis.samples import sample_cells
 from asgi_bench.analysis.validity.trial import judge_trial
-from asgi_bench.calibration import Calibration
 from asgi_bench.model import Cell, Plan, PlannedCell, Trial
+from asgi_bench.model.calibration import Calibration
 from tests.synthetic_calibration import ceiling_point, full_calibration, quick_calibration
 from tests.synthetic_run import CLOSED_64, make_trial, plan_of, synthetic_run
 

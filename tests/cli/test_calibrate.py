@@ -10,8 +10,8 @@ from rich.console import Console
 from asgi_bench.cli import calibrate
 from asgi_bench.cli.calibration_progress import CalibrationProgress
 from asgi_bench.machine.affinity import allowed_cpus
-from asgi_bench.measurement.calibration_bench import Step
-from asgi_bench.measurement.calibration_extent import Extent
+from asgi_bench.measurement.calibration.calibrate import Extent
+from asgi_bench.measurement.calibration.calibration_context import Step
 from asgi_bench.store.calibrations import read_calibration
 from tests.command_line import command, in_process
 

@@ -1,6 +1,6 @@
 import msgspec
 
-from asgi_bench.calibration import AAFloor, Calibration
+from asgi_bench.model.calibration import AAFloor, Calibration
 from asgi_bench.reporting.calibrations import calibration_document
 from asgi_bench.reporting.render.terminal import render_terminal
 from tests.synthetic_calibration import full_calibration, quick_calibration

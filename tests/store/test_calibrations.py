@@ -3,8 +3,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asgi_bench.calibration import Calibration
 from asgi_bench.errors import BenchError
+from asgi_bench.model.calibration import Calibration
 from asgi_bench.store.calibrations import (
     calibration_path,
     read_calibration,

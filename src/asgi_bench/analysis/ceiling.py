@@ -4,8 +4,8 @@ from math import log
 
 import numpy as np
 
-from asgi_bench.calibration import Calibration
 from asgi_bench.model import Reason
+from asgi_bench.model.calibration import Calibration
 
 # Above this share of its ceiling a generator shapes what it measures; below it, the server does.
 CEILING_SHARE = 0.8

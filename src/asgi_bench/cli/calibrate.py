@@ -14,8 +14,13 @@ from asgi_bench.errors import UsageError
 from asgi_bench.flags import DURATION, HOW_LONG, OUTPUT, SWITCH, Flag
 from asgi_bench.machine.fingerprint import busy_warning, describe_machine
 from asgi_bench.machine.lock import measuring_lock
-from asgi_bench.measurement.calibration import calibrate
-from asgi_bench.measurement.calibration_extent import FULL, QUICK, Extent, extent_within
+from asgi_bench.measurement.calibration.calibrate import (
+    FULL,
+    QUICK,
+    Extent,
+    calibrate,
+    extent_within,
+)
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.model import Plan
 from asgi_bench.reporting.calibrations import calibration_document

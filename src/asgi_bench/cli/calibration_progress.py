@@ -7,7 +7,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from asgi_bench.measurement.calibration_bench import Step
+from asgi_bench.measurement.calibration.calibration_context import Step
 
 REDRAW_EVERY_S = 0.5
 # A log says how far it is at each of so many parts, and at each stage.

@@ -8,7 +8,6 @@ from typing import TypeAlias
 import msgspec
 
 from asgi_bench.analysis.validity.trial import judge_trial
-from asgi_bench.calibration import Calibration
 from asgi_bench.measurement.behaviours.runner import BehaviourRunner
 from asgi_bench.measurement.block import Loader, measure_block
 from asgi_bench.measurement.events import Observer, TrialDone
@@ -19,6 +18,7 @@ from asgi_bench.measurement.sliced import SliceLoader
 from asgi_bench.measurement.stock import StockLoader
 from asgi_bench.measurement.watch import Watch
 from asgi_bench.model import Plan, PlannedCell, Proof, Trial
+from asgi_bench.model.calibration import Calibration
 from asgi_bench.store.runs import RunWriter
 
 # Asked after each complete round but the last, with how many there were and all judged trials so

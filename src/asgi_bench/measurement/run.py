@@ -22,7 +22,7 @@ from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.machine.repository import source_of
 from asgi_bench.machine.sockets import listening_inodes
 from asgi_bench.measurement.behaviours.runner import MOST_CONNECTIONS
-from asgi_bench.measurement.calibration import calibration_for
+from asgi_bench.measurement.calibration.calibrate import calibration_for
 from asgi_bench.measurement.events import Observer
 from asgi_bench.measurement.expectations import settle_expectations
 from asgi_bench.measurement.interruption import orderly_interruption

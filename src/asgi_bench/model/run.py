@@ -2,8 +2,8 @@
 
 import msgspec
 
-from asgi_bench.calibration import Calibration
 from asgi_bench.model.behaviour import Behaviour
+from asgi_bench.model.calibration import Calibration
 from asgi_bench.model.plan import Plan
 from asgi_bench.model.proof import Proof
 from asgi_bench.model.setup import Setup

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from asgi_bench.analysis.ceiling import CEILING_SHARE
-from asgi_bench.calibration import (
+from asgi_bench.model.calibration import (
     AAFloor,
     Calibration,
     CeilingPoint,

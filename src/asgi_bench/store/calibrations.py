@@ -4,8 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from asgi_bench.calibration import CALIBRATION_SCHEMA, CALIBRATION_VERSION, Calibration
 from asgi_bench.errors import BenchError
+from asgi_bench.model.calibration import CALIBRATION_SCHEMA, CALIBRATION_VERSION, Calibration
 from asgi_bench.store.files import write_whole
 from asgi_bench.store.folders import safe_name
 

@@ -7,8 +7,8 @@ import msgspec
 from asgi_bench.analysis.percentiles import Histogram, merge_histograms
 from asgi_bench.analysis.sweeps import is_trial_overloaded, taken_slices
 from asgi_bench.analysis.utilization import load_occupied_share, server_busy_share
-from asgi_bench.calibration import Calibration
 from asgi_bench.model import GENERATOR_LAG, RESPONSE_TIME, Cell, Plan, Trial
+from asgi_bench.model.calibration import Calibration
 
 
 class Evidence(msgspec.Struct, frozen=True, dict=True):

@@ -11,8 +11,8 @@ import msgspec
 
 from asgi_bench.analysis.validity import answers, limits, load, machine, processes, users
 from asgi_bench.analysis.validity.evidence import Evidence
-from asgi_bench.calibration import Calibration
 from asgi_bench.model import Cell, Plan, Reason, Trial, ValidityLevel
+from asgi_bench.model.calibration import Calibration
 
 RULES_VERSION = 7
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from asgi_bench.calibration import Calibration
 from asgi_bench.model import Run
+from asgi_bench.model.calibration import Calibration
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.calibrations import calibration_document
 from asgi_bench.reporting.document import (

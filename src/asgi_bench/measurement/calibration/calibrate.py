@@ -1,5 +1,6 @@
-"""A calibration from its order to its figures, and the one that a run goes by."""
+"""A calibration from what it is to measure to its figures, and the one that a run goes by."""
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -9,35 +10,109 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench import __version__
-from asgi_bench.calibration import (
+from asgi_bench.errors import BenchError, UsageError
+from asgi_bench.machine.limits import raise_descriptor_limit
+from asgi_bench.measurement.calibration.calibration_context import (
+    CONNECTIONS,
+    NULL_SCENARIO,
+    NULL_SERVER,
+    CalibrationContext,
+    CalibrationFault,
+    Step,
+)
+from asgi_bench.measurement.calibration.generator_limits import (
+    CEILING_SLICE_S,
+    measure_bias,
+    measure_ceiling,
+    measure_timer,
+)
+from asgi_bench.measurement.calibration.server_noise import (
+    AA_DURATION_S,
+    SEGMENT_LOAD_S,
+    SHORT_SLICE_S,
+    measure_aa,
+    measure_lengths,
+    measure_noise,
+)
+from asgi_bench.measurement.load_stand import LoadStand
+from asgi_bench.model import Machine, Plan, PlannedCell
+from asgi_bench.model.calibration import (
     AAFloor,
     Calibration,
+    CalibrationKind,
     CeilingPoint,
     LatencyBias,
     SliceLengths,
     SliceNoise,
     TimerError,
 )
-from asgi_bench.errors import BenchError
-from asgi_bench.machine.limits import raise_descriptor_limit
-from asgi_bench.measurement.calibration_bench import (
-    CONNECTIONS,
-    NULL_SCENARIO,
-    NULL_SERVER,
-    CalibrationBench,
-    CalibrationFault,
-    Step,
-)
-from asgi_bench.measurement.calibration_extent import QUICK, Extent
-from asgi_bench.measurement.calibration_generator import (
-    measure_bias,
-    measure_ceiling,
-    measure_timer,
-)
-from asgi_bench.measurement.calibration_noise import measure_aa, measure_lengths, measure_noise
-from asgi_bench.measurement.load_stand import LoadStand
-from asgi_bench.model import Machine, Plan, PlannedCell
 from asgi_bench.store.calibrations import stored_calibration, write_calibration
+
+# What a full calibration takes beside its repetitions, and for one block and its segments
+# (measured on a machine of 2 CPUs).
+FIXED_S = 28.0
+REPETITION_S = 10.0
+SEGMENTS_PER_BLOCK = 3
+# Under three there are no intervals.
+FEWEST_REPETITIONS = 3
+
+
+class Extent(msgspec.Struct, frozen=True):
+    """How much is measured; 0 leaves a stage out."""
+
+    kind: CalibrationKind
+    ceiling_connections: tuple[int, ...]
+    ceiling_slices: int
+    timer_s: float
+    bias_s: float = 0.0
+    noise_slices: int = 0
+    length_segments: int = 0
+    aa_blocks: int = 0
+
+    @property
+    def load_s(self) -> float:
+        """The load of all stages together."""
+        return (
+            len(self.ceiling_connections) * self.ceiling_slices * CEILING_SLICE_S
+            + self.timer_s
+            + self.bias_s
+            + self.noise_slices * SHORT_SLICE_S
+            + self.length_segments * SEGMENT_LOAD_S
+            + self.aa_blocks * 2 * AA_DURATION_S
+        )
+
+
+# A p99 needs 1,000 samples: of the timer at 1,000/s, and of the bias at 500/s.
+# What one connection can carry is a quarter of what 64 can, so that even a quick one has both.
+QUICK = Extent("quick", ceiling_connections=(1, CONNECTIONS), ceiling_slices=4, timer_s=1.2)
+FULL = Extent(
+    "full",
+    ceiling_connections=(1, 8, 64, 256, 1024),
+    ceiling_slices=6,
+    timer_s=3.0,
+    bias_s=4.0,
+    noise_slices=200,
+    length_segments=8 * SEGMENTS_PER_BLOCK,
+    aa_blocks=8,
+)
+
+
+def extent_within(budget_s: float, flag: str = "--budget") -> Extent:
+    """The full extent with as many blocks and segments as about fit into that time.
+
+    Raises:
+        UsageError: there isn't time for three of each.
+    """
+    repetitions = int((budget_s - FIXED_S) / REPETITION_S)
+    if repetitions < FEWEST_REPETITIONS:
+        least_s = math.ceil(FIXED_S + FEWEST_REPETITIONS * REPETITION_S)
+        raise UsageError(
+            f"{flag}: a full calibration takes at least {least_s}s, and {budget_s:g}s were given; "
+            f"--quick measures the generator alone, in a few seconds"
+        )
+    return msgspec.structs.replace(
+        FULL, aa_blocks=repetitions, length_segments=repetitions * SEGMENTS_PER_BLOCK
+    )
 
 
 class _Noise(msgspec.Struct):
@@ -80,9 +155,9 @@ def calibrate(
         folder = Path(name)
         with LoadStand(folder, plan) as stand:
             stand.prepare()
-            bench = CalibrationBench(plan, folder, stand, extent.load_s, tell)
-            ceiling, timer, bias = _generator(bench, extent)
-            noise = _noise(bench, extent, found_notes)
+            context = CalibrationContext(plan, folder, stand, extent.load_s, tell)
+            ceiling, timer, bias = _generator(context, extent)
+            noise = _noise(context, extent, found_notes)
     return Calibration(
         fingerprint=machine.fingerprint,
         kind=extent.kind,
@@ -138,51 +213,53 @@ def _quick(plan: Plan, machine: Machine) -> Calibration:
 
 
 def _generator(
-    bench: CalibrationBench, extent: Extent
+    context: CalibrationContext, extent: Extent
 ) -> tuple[tuple[CeilingPoint, ...], TimerError, LatencyBias | None]:
     """Everything that is measured against the null server."""
-    bench.enter("starting the null server")
-    with bench.servers([NULL_SERVER]) as standing:
+    context.enter("starting the null server")
+    with context.servers([NULL_SERVER]) as standing:
         (server,) = standing.values()
-        ceiling = measure_ceiling(bench, server, extent.ceiling_connections, extent.ceiling_slices)
-        timer = measure_timer(bench, server, extent.timer_s)
-        bias = measure_bias(bench, server, extent.bias_s) if extent.bias_s else None
+        ceiling = measure_ceiling(
+            context, server, extent.ceiling_connections, extent.ceiling_slices
+        )
+        timer = measure_timer(context, server, extent.timer_s)
+        bias = measure_bias(context, server, extent.bias_s) if extent.bias_s else None
     return ceiling, timer, bias
 
 
-def _noise(bench: CalibrationBench, extent: Extent, notes: list[str]) -> _Noise:
+def _noise(context: CalibrationContext, extent: Extent, notes: list[str]) -> _Noise:
     """Everything that is measured on real servers; a server that can't be measured is noted."""
     found = _Noise()
-    cells = [planned for planned in bench.plan.cells if planned.skip_reason is None]
+    cells = [planned for planned in context.plan.cells if planned.skip_reason is None]
     notes += [
         f"{planned.cell.server} can't be measured here: {planned.skip_reason}"
-        for planned in bench.plan.cells
+        for planned in context.plan.cells
         if planned.skip_reason is not None
     ]
     first = cells[0] if cells else NULL_SERVER
     try:
         if extent.noise_slices or extent.length_segments:
-            _measure_pair(bench, cells or [first], extent, found)
+            _measure_pair(context, cells or [first], extent, found)
         if extent.length_segments and len(cells) < 2:
             notes.append("whether short slices change ratios: it takes two real servers to see")
         if extent.aa_blocks:
-            found.aa_floor = measure_aa(bench, first, extent.aa_blocks)
+            found.aa_floor = measure_aa(context, first, extent.aa_blocks)
     except CalibrationFault as fault:
         notes.append(f"the noise of servers was not measured to the end: {fault}")
     return found
 
 
 def _measure_pair(
-    bench: CalibrationBench, cells: Sequence[PlannedCell], extent: Extent, found: _Noise
+    context: CalibrationContext, cells: Sequence[PlannedCell], extent: Extent, found: _Noise
 ) -> None:
     """The noise of the first server, and its ratio to the second in slices of several lengths."""
-    bench.enter("starting servers")
-    with bench.servers(cells) as standing:
+    context.enter("starting servers")
+    with context.servers(cells) as standing:
         reference, *others = (standing[planned.cell.process_key] for planned in cells)
         if extent.noise_slices:
-            found.slice_noise = measure_noise(bench, reference, extent.noise_slices)
+            found.slice_noise = measure_noise(context, reference, extent.noise_slices)
         if others and extent.length_segments:
             server, *neighbours = others
             found.slice_lengths = measure_lengths(
-                bench, server, reference, neighbours, extent.length_segments
+                context, server, reference, neighbours, extent.length_segments
             )

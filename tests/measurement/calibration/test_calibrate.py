@@ -8,16 +8,21 @@ import msgspec
 import pytest
 
 from asgi_bench import __version__
-from asgi_bench.calibration import Calibration
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.machine.affinity import split_cpus
 from asgi_bench.machine.fingerprint import describe_machine
-from asgi_bench.measurement import calibration, calibration_extent, calibration_noise
-from asgi_bench.measurement.calibration import calibrate, calibration_for
-from asgi_bench.measurement.calibration_bench import Step
-from asgi_bench.measurement.calibration_extent import QUICK, Extent
+from asgi_bench.measurement.calibration import calibrate as calibrating
+from asgi_bench.measurement.calibration import server_noise
+from asgi_bench.measurement.calibration.calibrate import (
+    QUICK,
+    Extent,
+    calibrate,
+    calibration_for,
+)
+from asgi_bench.measurement.calibration.calibration_context import Step
 from asgi_bench.model import Machine, Plan
+from asgi_bench.model.calibration import Calibration
 from asgi_bench.store.calibrations import calibration_path, stored_calibration, write_calibration
 from tests.command_line import FAULTY_SERVERS, SERVERS
 from tests.synthetic_calibration import full_calibration, quick_calibration
@@ -71,9 +76,9 @@ def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shorten(patch: pytest.MonkeyPatch) -> None:
     """Make blocks and segments as short as they can be."""
-    patch.setattr(calibration_noise, "SLICES_BY_LENGTH_S", SLICES_BY_LENGTH_S)
-    patch.setattr(calibration_extent, "SEGMENT_LOAD_S", SEGMENT_LOAD_S)
-    for module in (calibration_extent, calibration_noise):
+    patch.setattr(server_noise, "SLICES_BY_LENGTH_S", SLICES_BY_LENGTH_S)
+    patch.setattr(calibrating, "SEGMENT_LOAD_S", SEGMENT_LOAD_S)
+    for module in (calibrating, server_noise):
         patch.setattr(module, "AA_DURATION_S", 0.1)
 
 
@@ -216,7 +221,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         quick = quick_calibration(machine.fingerprint)
         return msgspec.structs.replace(quick, tool_version=__version__)
 
-    monkeypatch.setattr(calibration, "calibrate", pretend)
+    monkeypatch.setattr(calibrating, "calibrate", pretend)
     return calls
 
 

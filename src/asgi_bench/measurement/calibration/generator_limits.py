@@ -3,19 +3,19 @@
 import random
 from statistics import median
 
-from asgi_bench.analysis.noise import coefficient_of_variation
 from asgi_bench.analysis.percentiles import merge_histograms, percentiles_s
-from asgi_bench.calibration import CeilingPoint, LatencyBias, LatencyFigures, TimerError
+from asgi_bench.analysis.slice_noise import coefficient_of_variation
 from asgi_bench.load.messages import Loaded
-from asgi_bench.measurement.calibration_bench import (
+from asgi_bench.measurement.calibration.calibration_context import (
     CONNECTIONS,
-    CalibrationBench,
+    CalibrationContext,
     Rate,
     throughput_rps,
 )
 from asgi_bench.measurement.schedule import schedule
 from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.model import GENERATOR_LAG, RESPONSE_TIME
+from asgi_bench.model.calibration import CeilingPoint, LatencyBias, LatencyFigures, TimerError
 
 CEILING_SLICE_S = 0.25
 # An even rate, each send with a timer of its own and far from any limit: what is late is the timer.
@@ -25,37 +25,41 @@ BIAS_RATE_RPS = 500.0
 
 
 def measure_ceiling(
-    bench: CalibrationBench, server: StandingServer, connections: tuple[int, ...], slices: int
+    context: CalibrationContext, server: StandingServer, connections: tuple[int, ...], slices: int
 ) -> tuple[CeilingPoint, ...]:
     """The generator's CPU time per request over each count of connections, interleaved."""
-    bench.enter("the generator's ceiling")
+    context.enter("the generator's ceiling")
     names = {f"ceiling-c{count}": count for count in connections}
     for name, count in names.items():
-        bench.open(name, server, count)
+        context.open(name, server, count)
     pieces: dict[str, list[Loaded]] = {name: [] for name in names}
-    chance = random.Random(f"{bench.plan.seed}/calibration/ceiling")
+    chance = random.Random(f"{context.plan.seed}/calibration/ceiling")
     lengths_s = dict.fromkeys(names, CEILING_SLICE_S)
     durations_s = dict.fromkeys(names, CEILING_SLICE_S * slices)
     for piece in schedule(lengths_s, durations_s, chance):
-        pieces[piece.cell].append(bench.load(piece.cell, piece.duration_s))
+        pieces[piece.cell].append(context.load(piece.cell, piece.duration_s))
     for name in names:
-        bench.close(name)
+        context.close(name)
     return tuple(_ceiling_point(count, pieces[name]) for name, count in names.items())
 
 
-def measure_timer(bench: CalibrationBench, server: StandingServer, duration_s: float) -> TimerError:
+def measure_timer(
+    context: CalibrationContext, server: StandingServer, duration_s: float
+) -> TimerError:
     """How late requests leave that are due every millisecond."""
-    bench.enter("the generator's timer")
-    rate = Rate(TIMER_RATE_RPS, "constant", bench.plan.seed)
-    _, lag = _open_loop(bench, server, "timer", rate, duration_s)
+    context.enter("the generator's timer")
+    rate = Rate(TIMER_RATE_RPS, "constant", context.plan.seed)
+    _, lag = _open_loop(context, server, "timer", rate, duration_s)
     return TimerError(TIMER_RATE_RPS, lag)
 
 
-def measure_bias(bench: CalibrationBench, server: StandingServer, duration_s: float) -> LatencyBias:
+def measure_bias(
+    context: CalibrationContext, server: StandingServer, duration_s: float
+) -> LatencyBias:
     """What an open loop shows of a server that does nothing."""
-    bench.enter("the generator's own share of a latency")
-    rate = Rate(BIAS_RATE_RPS, "poisson", bench.plan.seed)
-    response, lag = _open_loop(bench, server, "bias", rate, duration_s)
+    context.enter("the generator's own share of a latency")
+    rate = Rate(BIAS_RATE_RPS, "poisson", context.plan.seed)
+    response, lag = _open_loop(context, server, "bias", rate, duration_s)
     return LatencyBias(BIAS_RATE_RPS, CONNECTIONS, response, lag)
 
 
@@ -72,12 +76,12 @@ def _ceiling_point(connections: int, pieces: list[Loaded]) -> CeilingPoint:
 
 
 def _open_loop(
-    bench: CalibrationBench, server: StandingServer, name: str, rate: Rate, duration_s: float
+    context: CalibrationContext, server: StandingServer, name: str, rate: Rate, duration_s: float
 ) -> tuple[LatencyFigures, LatencyFigures]:
     """Response time and generator lag of one stretch of open-loop load."""
-    bench.open(name, server)
-    bench.load(name, duration_s, rate)
-    closed = bench.close(name)
+    context.open(name, server)
+    context.load(name, duration_s, rate)
+    closed = context.close(name)
     return _figures(closed.times_hdr.get(RESPONSE_TIME)), _figures(
         closed.times_hdr.get(GENERATOR_LAG)
     )

@@ -6,28 +6,26 @@ from math import log
 
 import msgspec
 
-from asgi_bench.analysis.noise import (
+from asgi_bench.analysis.slice_noise import (
+    LENGTH_TOLERANCE,
     coefficient_of_variation,
     lag1_autocorrelation,
-    log_mean,
-    start_variation,
-)
-from asgi_bench.analysis.slice_lengths import (
-    LENGTH_TOLERANCE,
     length_effects,
+    log_mean,
     shortest_length_s,
     slice_losses,
+    start_variation,
 )
-from asgi_bench.calibration import AAFloor, SliceLengths, SliceNoise
 from asgi_bench.load.messages import Loaded
-from asgi_bench.measurement.calibration_bench import (
+from asgi_bench.measurement.calibration.calibration_context import (
     CONNECTIONS,
-    CalibrationBench,
+    CalibrationContext,
     throughput_rps,
 )
 from asgi_bench.measurement.schedule import SERVERS, schedule, slice_duration_s
 from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.model import PlannedCell
+from asgi_bench.model.calibration import AAFloor, SliceLengths, SliceNoise
 
 # The lengths that are compared, and how many slices of each a segment of time has for either
 # server. Neighbouring slices of a busy host differ alike whatever their length, so what counts is
@@ -39,12 +37,12 @@ AA_DURATION_S = 0.75
 SHORT_SLICE_S = 0.02
 
 
-def measure_noise(bench: CalibrationBench, server: StandingServer, slices: int) -> SliceNoise:
+def measure_noise(context: CalibrationContext, server: StandingServer, slices: int) -> SliceNoise:
     """The scatter of short slices of one server, one right after another."""
-    bench.enter("the noise of short slices")
-    bench.open("noise", server)
-    rates_rps = [throughput_rps(bench.load("noise", SHORT_SLICE_S)) for _ in range(slices)]
-    bench.close("noise")
+    context.enter("the noise of short slices")
+    context.open("noise", server)
+    rates_rps = [throughput_rps(context.load("noise", SHORT_SLICE_S)) for _ in range(slices)]
+    context.close("noise")
     return SliceNoise(
         server=_name(server.cells[0]),
         slice_s=SHORT_SLICE_S,
@@ -55,7 +53,7 @@ def measure_noise(bench: CalibrationBench, server: StandingServer, slices: int) 
 
 
 def measure_lengths(
-    bench: CalibrationBench,
+    context: CalibrationContext,
     server: StandingServer,
     reference: StandingServer,
     neighbours: Sequence[StandingServer],
@@ -66,21 +64,21 @@ def measure_lengths(
     Before each slice one of the neighbours has one, as in a run: what a short slice may cost is to
     begin with caches that others have filled.
     """
-    bench.enter("whether short slices change ratios")
+    context.enter("whether short slices change ratios")
     sides = {"server": server, "reference": reference}
     others = {f"neighbour-{number}": each for number, each in enumerate(neighbours)}
     sessions = {**sides, **others}
     for name, standing in sessions.items():
-        bench.open(name, standing)
-    chance = random.Random(f"{bench.plan.seed}/calibration/lengths")
+        context.open(name, standing)
+    chance = random.Random(f"{context.plan.seed}/calibration/lengths")
     rates_rps: dict[float, list[tuple[float, float]]] = {
         length_s: [] for length_s in SLICES_BY_LENGTH_S
     }
     for _ in range(segments):
-        for length_s, pair in _segment(bench, chance, tuple(sides), tuple(others)).items():
+        for length_s, pair in _segment(context, chance, tuple(sides), tuple(others)).items():
             rates_rps[length_s].append(pair)
     for name in sessions:
-        bench.close(name)
+        context.close(name)
     effects = length_effects(rates_rps, SLICES_BY_LENGTH_S)
     names = (_name(server.cells[0]), _name(reference.cells[0]))
     return SliceLengths(
@@ -96,14 +94,14 @@ def measure_lengths(
     )
 
 
-def measure_aa(bench: CalibrationBench, planned: PlannedCell, blocks: int) -> AAFloor:
+def measure_aa(context: CalibrationContext, planned: PlannedCell, blocks: int) -> AAFloor:
     """Two starts of the same server side by side, again and again, as if they were two servers."""
-    chance = random.Random(f"{bench.plan.seed}/calibration/aa")
+    chance = random.Random(f"{context.plan.seed}/calibration/aa")
     ratios: list[float] = []
     slice_logs: list[list[float]] = []
     for block in range(blocks):
-        bench.enter(f"two of the same server, block {block + 1} of {blocks}")
-        ours, theirs = _aa_block(bench, planned, chance)
+        context.enter(f"two of the same server, block {block + 1} of {blocks}")
+        ours, theirs = _aa_block(context, planned, chance)
         ratios.append(_together_rps(ours) / _together_rps(theirs))
         pairs = zip(ours, theirs, strict=True)
         slice_logs.append([log(throughput_rps(a) / throughput_rps(b)) for a, b in pairs])
@@ -119,7 +117,7 @@ def measure_aa(bench: CalibrationBench, planned: PlannedCell, blocks: int) -> AA
 
 
 def _segment(
-    bench: CalibrationBench,
+    context: CalibrationContext,
     chance: random.Random,
     sides: tuple[str, ...],
     neighbours: tuple[str, ...],
@@ -136,8 +134,8 @@ def _segment(
     for piece in schedule(places, loads_s, chance):
         for side in chance.sample(sides, len(sides)):
             if neighbours:
-                bench.visit(chance.choice(neighbours), SHORT_SLICE_S)
-            pieces[side, places[piece.cell]].append(bench.load(side, piece.duration_s))
+                context.visit(chance.choice(neighbours), SHORT_SLICE_S)
+            pieces[side, places[piece.cell]].append(context.load(side, piece.duration_s))
     ours, theirs = sides
     return {
         length_s: (_together_rps(pieces[ours, length_s]), _together_rps(pieces[theirs, length_s]))
@@ -146,17 +144,17 @@ def _segment(
 
 
 def _aa_block(
-    bench: CalibrationBench, planned: PlannedCell, chance: random.Random
+    context: CalibrationContext, planned: PlannedCell, chance: random.Random
 ) -> tuple[list[Loaded], list[Loaded]]:
     """The slices of one block's two servers, as many of each."""
     twins = [_twin(planned, name) for name in ("a", "b")]
-    with bench.servers(twins) as standing:
+    with context.servers(twins) as standing:
         keys = [twin.cell.process_key for twin in twins]
-        slowest_rps = min(bench.open(key, standing[key]) for key in keys)
+        slowest_rps = min(context.open(key, standing[key]) for key in keys)
         lengths_s = dict.fromkeys(keys, slice_duration_s(CONNECTIONS, slowest_rps))
         pieces: dict[str, list[Loaded]] = {key: [] for key in keys}
         for piece in schedule(lengths_s, dict.fromkeys(keys, AA_DURATION_S), chance):
-            pieces[piece.cell].append(bench.load(piece.cell, piece.duration_s))
+            pieces[piece.cell].append(context.load(piece.cell, piece.duration_s))
     return pieces[keys[0]], pieces[keys[1]]
 
 

@@ -55,7 +55,7 @@ class Rate(msgspec.Struct, frozen=True):
     seed: int
 
 
-class CalibrationBench:
+class CalibrationContext:
     """Servers on their CPUs and one load process on its own; sessions are named.
 
     `plan` says CPUs, seed, time-outs and scenarios; `folder` takes the logs; `planned_s` is the

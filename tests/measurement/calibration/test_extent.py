@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from asgi_bench.errors import UsageError
-from asgi_bench.measurement.calibration_extent import FULL, QUICK, extent_within
+from asgi_bench.measurement.calibration.calibrate import FULL, QUICK, extent_within
 
 
 def test_extent_follows_the_budget() -> None:
