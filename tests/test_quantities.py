@@ -13,6 +13,7 @@ from asgi_bench.quantities import (
     parse_duration,
     parse_number,
     parse_share,
+    parse_size,
     parse_whole,
     share_text,
 )
@@ -36,6 +37,21 @@ def test_a_wrong_duration_is_one_clear_line(text: str) -> None:
         parse_duration(text, "--duration")
     assert repr(text) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("13B", 13), ("64kB", 64_000), ("64KiB", 65_536), ("1.5MiB", 1_572_864)]
+)
+def test_sizes_know_powers_of_ten_and_of_two(text: str, size: int) -> None:
+    """`kB` is a thousand bytes, `KiB` 1024."""
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["1", "1K", "1kb", "0B", "-1kB"])
+def test_a_wrong_size_is_refused(text: str) -> None:
+    """An unknown unit, none, or nothing at all is an error that names the flag."""
+    with pytest.raises(UsageError, match=r"^--max-growth: "):
+        parse_size(text, "--max-growth")
 
 
 @pytest.mark.parametrize(("text", "share"), [("2%", 0.02), ("0.5 %", 0.005), ("0.03", 0.03)])

@@ -24,8 +24,10 @@ from asgi_bench.quantities import (
     parse_duration,
     parse_number,
     parse_share,
+    parse_size,
     parse_whole,
     share_text,
+    size_text,
 )
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
@@ -294,6 +296,7 @@ def _file(given: str, where: str) -> str:
 
 SWITCH = Kind("", lambda given, where: given, toml=bool)
 DURATION = Kind("TIME", parse_duration, show=duration_text)
+SIZE = Kind("SIZE", parse_size, show=size_text)
 SHARE = Kind("SHARE", parse_share, show=share_text)
 COUNTS = Kind("N,…", parse_counts, toml=tuple[int, ...] | int | str)
 ARGUMENTS = Kind("ARGS", _split, show=shlex.join)

@@ -1,11 +1,14 @@
-"""Durations, shares, counts and numbers as users write them."""
+"""Durations, sizes, shares, counts and numbers as users write them."""
 
 import math
 import re
+from collections.abc import Mapping
 
 from asgi_bench.errors import UsageError
 
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+# Powers of ten and of two by their own names (IEC 80000-13), so that nobody has to guess.
+BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "KiB": 2**10, "MiB": 2**20}
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", re.ASCII)
 
 
@@ -15,16 +18,27 @@ def parse_duration(text: str, name: str = "duration") -> float:
     Raises:
         UsageError: no number, no unit, or not more than zero.
     """
+    return _quantity(text, SECONDS, name, "2s, 500ms or 5m")
+
+
+def parse_size(text: str, name: str = "size") -> float:
+    """Return the bytes in `512B`, `64kB` or `1MiB`; `name` is the flag or key to blame.
+
+    Raises:
+        UsageError: no number, no unit, or not more than zero.
+    """
+    return _quantity(text, BYTES, name, "512B, 64kB or 1MiB")
+
+
+def _quantity(text: str, units: Mapping[str, float], name: str, example: str) -> float:
     match = _QUANTITY.fullmatch(text.strip())
-    if match is None or match[2] not in SECONDS:
-        raise UsageError(
-            f"{name}: {text!r} needs a number and a unit ({', '.join(SECONDS)}), as in 2s, 500ms "
-            "or 5m"
-        )
-    duration_s = float(match[1]) * SECONDS[match[2]]
-    if not 0 < duration_s < math.inf:
+    if match is None or match[2] not in units:
+        allowed = ", ".join(units)
+        raise UsageError(f"{name}: {text!r} needs a number and a unit ({allowed}), as in {example}")
+    value = float(match[1]) * units[match[2]]
+    if not 0 < value < math.inf:
         raise UsageError(f"{name}: {text!r} must be more than zero, and finite")
-    return duration_s
+    return value
 
 
 def parse_share(text: str, name: str = "share") -> float:
@@ -78,6 +92,11 @@ def parse_number(text: str, name: str = "number", *, least: float = 0.0) -> floa
 def duration_text(duration_s: float) -> str:
     """Return a duration as users write it: the inverse of `parse_duration`."""
     return f"{duration_s * 1e3:.12g}ms" if duration_s < 1 else f"{duration_s:.12g}s"
+
+
+def size_text(size_bytes: float) -> str:
+    """Return a size as users write it: the inverse of `parse_size`."""
+    return f"{size_bytes / BYTES['KiB']:.12g}KiB"
 
 
 def share_text(share: float) -> str:

@@ -17,7 +17,9 @@ def taking(**factors: float) -> Edit:
     def edit(trial: Trial, role: Role) -> Trial:
         scatter = 1 + 0.002 * ((trial.round * 7 + len(role)) % 5)
         size = round(40 * MIB * factors.get(role, 1.0) * scatter)
-        return msgspec.structs.replace(trial, server_pss_bytes=size)
+        return msgspec.structs.replace(
+            trial, server_pss_bytes=size + 6 * MIB, server_pss_file_bytes=6 * MIB
+        )
 
     return edit
 
@@ -74,6 +76,26 @@ def test_a_control_of_another_size_leaves_memory_undecided_and_speed_judged() ->
     assert report.verdict == "undecided"
     assert [reason.code for reason in report.cells[0].reasons] == ["control-moved"]
     assert ab_report(ab_run(0.05, edit=taking(**factors))).verdict == "regression"
+
+
+def test_pages_of_files_are_left_out_and_without_them_memory_is_shown_alone() -> None:
+    """Who shares a library with nobody has more of it; a run that can't tell judges no memory."""
+
+    def apart(trial: Trial, role: Role) -> Trial:
+        files = (8 if role == "candidate" else 4) * MIB
+        return msgspec.structs.replace(
+            trial, server_pss_bytes=30 * MIB + files, server_pss_file_bytes=files
+        )
+
+    def older(trial: Trial, role: Role) -> Trial:
+        return msgspec.structs.replace(apart(trial, role), server_pss_file_bytes=None)
+
+    for edit, verdict, d in ((apart, "pass", 0.0), (older, None, 4 / 34)):
+        report = ab_report(ab_run(0.0, edit=edit))
+        found = metric(report, "server_pss_bytes")
+        assert report.verdict == "pass"
+        assert found is not None and found.verdict == verdict
+        assert found.effect.d == pytest.approx(d, abs=0.001)
 
 
 def test_speed_is_judged_as_without_memory() -> None:

@@ -28,12 +28,14 @@ def test_shared_pages_count_once() -> None:
         try:
             both = memory.pss_bytes([parent.pid, child])
             one = memory.pss_bytes([parent.pid])
+            files = memory.file_pss_bytes([parent.pid, child])
         finally:
             parent.kill()
             os.kill(child, 9)
     assert both is not None and one is not None
     assert 64 * MIB <= both <= 90 * MIB
     assert one <= 50 * MIB
+    assert files is not None and 0 < files <= both - 64 * MIB
 
 
 def test_the_vanished_use_nothing(gone_pid: int) -> None:

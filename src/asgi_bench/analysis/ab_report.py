@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from asgi_bench.analysis.ab_tails import with_p99
+from asgi_bench.analysis.ab_tails import with_shown
 from asgi_bench.analysis.ab_wording import control_reason, verdict_line
 from asgi_bench.analysis.block_effects import BlockEffect, block_effects, usable_blocks
 from asgi_bench.analysis.doubts import (
@@ -114,7 +114,7 @@ def ab_report(run: Run) -> AbReport:
     taken = [one for one in looks_of(plan.gate, ends_s, plan.rounds) if one != look]
     cells = judge_cells(plan, trials, look.level)
     report = _report(run, plan.gate, look, cells, len(taken) + 1)
-    return with_p99(report, plan, trials)
+    return with_shown(report, plan, trials)
 
 
 def _report(

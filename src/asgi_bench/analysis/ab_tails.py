@@ -1,4 +1,4 @@
-"""The p99 of an A/B, which is shown and never gated: tails are too noisy."""
+"""What an A/B shows and doesn't judge: p99, for tails are too noisy, and memory of older runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -23,20 +23,25 @@ from asgi_bench.model import (
     Role,
     Trial,
 )
-from asgi_bench.model.metrics import P99
+from asgi_bench.model.metrics import MEMORY, P99
 
 QUANTILE = 0.99
+PLAIN_MEMORY = msgspec.structs.replace(MEMORY, gating=None)
 
 
-def with_p99(report: AbReport, plan: Plan, trials: Sequence[Trial]) -> AbReport:
-    """The report with the p99 of each cell, or why there is none.
+def with_shown(report: AbReport, plan: Plan, trials: Sequence[Trial]) -> AbReport:
+    """The report with the p99 of each cell, or why there is none, and memory that isn't judged.
 
     Raises BenchError for a stored histogram that can't be read.
     """
     cells = {planned.cell.without_setup.key: planned.cell.without_setup for planned in plan.cells}
     return msgspec.structs.replace(
         report,
-        cells=tuple(_with_p99(verdict, cells[verdict.cell], trials) for verdict in report.cells),
+        cells=tuple(
+            _with_memory(_with_p99(verdict, cell, trials), cell, trials)
+            for verdict in report.cells
+            for cell in (cells[verdict.cell],)
+        ),
     )
 
 
@@ -53,6 +58,18 @@ def _with_p99(verdict: CellVerdict, cell: Cell, trials: Sequence[Trial]) -> Cell
         return msgspec.structs.replace(verdict, reasons=(*verdict.reasons, found))
     if found is None:
         return verdict
+    return msgspec.structs.replace(verdict, metrics=(*verdict.metrics, found))
+
+
+def _with_memory(verdict: CellVerdict, cell: Cell, trials: Sequence[Trial]) -> CellVerdict:
+    """The memory that a run tells, where it doesn't tell the part that can be compared."""
+    if any(one.metric == MEMORY.name for one in verdict.metrics):
+        return verdict
+    usable, _ = usable_blocks(trials, cell)
+    effects = block_effects(usable, PLAIN_MEMORY)
+    if not effects:
+        return verdict
+    found = measured(PLAIN_MEMORY, effects, CONFIDENCE)
     return msgspec.structs.replace(verdict, metrics=(*verdict.metrics, found))
 
 

@@ -111,11 +111,12 @@ def trimmed_means(rows: Floats, share: float = TRIMMED) -> Floats:
 
 def _of_slices(trial: Trial, metric: Metric) -> Floats:
     """The metric in each slice, or in the whole trial, as logarithms; NaN where it has none."""
-    found = (
-        [stored_figure(metric, trial)]
-        if metric.of_slice is None
-        else [metric.of_slice(piece) for piece in trial.slices]
-    )
+    if metric.gating is not None and metric.gating.of_side is not None:
+        found = [metric.gating.of_side(trial)]
+    elif metric.of_slice is not None:
+        found = [metric.of_slice(piece) for piece in trial.slices]
+    else:
+        found = [stored_figure(metric, trial)]
     figures: Floats = np.array(found, dtype=float)
     if metric.is_linear:
         return figures

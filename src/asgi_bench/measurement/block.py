@@ -8,6 +8,7 @@ from typing import Protocol
 
 from asgi_bench.load.generator import LoadFault
 from asgi_bench.machine.affinity import move
+from asgi_bench.machine.memory import file_pss_bytes
 from asgi_bench.measurement.draft import TrialDraft
 from asgi_bench.measurement.standing import StandingServer, StandingServers
 from asgi_bench.measurement.watch import Watch
@@ -46,6 +47,7 @@ class LoadedCell:
         self.draft.note_workers(serving_processes(process.endpoint, live, self.cell.workers))
         self.draft.note(
             server_pss_bytes=self.server.memory.read(live),
+            server_pss_file_bytes=file_pss_bytes(live),
             workers_lost=fate.lost,
             workers_replaced=fate.replaced,
             server_ended=ended,

@@ -11,6 +11,7 @@ import msgspec
 
 from asgi_bench.model.figures import (
     growth_bytes,
+    own_pss_bytes,
     server_cpu_s_per_request,
     slice_cpu_s_per_request,
     slice_throughput_rps,
@@ -79,6 +80,8 @@ class Gating(msgspec.Struct, frozen=True, kw_only=True):
     isn't judged in this A/B."""
     family: Family = "speed"
     """Holm's procedure goes over all metrics of a family, in all cells."""
+    of_side: Callable[[Trial], float | None] | None = None
+    """What sides are compared by. Default: its value in a trial, or in its slices."""
     total: Total | None = None
     """What is shown beside it of all slices, and fails an A/B where it alone tells of stalls."""
 
@@ -349,6 +352,7 @@ MEMORY = Metric(
     gating=Gating(
         loops=BOTH,
         least_change=lambda gate: LEAST_MEMORY_CHANGE,
+        of_side=own_pss_bytes,
         family="memory",
     ),
     chart=Chart(

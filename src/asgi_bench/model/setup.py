@@ -4,7 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from asgi_bench.flags import DURATION, HOW_LONG, SHARE, SIDES, SWITCH, VERDICT, Flag
+from asgi_bench.flags import DURATION, HOW_LONG, SHARE, SIDES, SIZE, SWITCH, VERDICT, Flag
 
 # The setups of an A/B. The control is a second process of the baseline: what it differs by from the
 # first is noise.
@@ -76,6 +76,16 @@ class Gate(msgspec.Struct, frozen=True):
         ),
     ] = False
     """Whether the baseline is compared with itself."""
-    max_growth_bytes: float | None = None
+    max_growth_bytes: Annotated[
+        float | None,
+        Flag(
+            "--max-growth",
+            VERDICT,
+            SIZE,
+            "Judge growth of memory too: how much more per 1,000 requests than the baseline's is "
+            "still fine.",
+            is_key=False,
+        ),
+    ] = None
     """By how much more than the baseline's the candidate's memory may grow per 1,000 requests; null
     where that isn't judged."""

@@ -269,6 +269,9 @@ class Trial(msgspec.Struct, frozen=True):
     """CPU time of the load generator over the slices."""
     server_pss_bytes: int | None = None
     """Memory of all the server's processes after the load; what they share counts once (PSS)."""
+    server_pss_file_bytes: int | None = None
+    """The part of it that is of pages of files, programs and libraries: the less of them, the more
+    other processes map the same. Null where the kernel doesn't tell, and in older runs."""
     server_pss_idle_bytes: int | None = None
     """Memory when the server was ready and had answered nothing but probes."""
     server_pss_peak_bytes: int | None = None
