@@ -5,8 +5,8 @@ from contextlib import closing
 import msgspec
 
 from asgi_bench.load.closed_loop import Stretch, run_closed_loop
-from asgi_bench.load.connections import Connections
-from asgi_bench.load.target import Target
+from asgi_bench.load.pool import Pool
+from asgi_bench.load.target import Exchange, Target
 from asgi_bench.model import Endpoint
 from asgi_bench.wire.http1 import encode_request
 from tests.known_answers import BODY
@@ -20,17 +20,18 @@ def target_at(
     method: str = "GET",
     body: bytes = b"",
     expect_body: bytes | None = BODY,
+    expect_status: int = 200,
 ) -> Target:
     """A target on a known-answer server."""
-    return Target(
-        name="/",
-        endpoint=Endpoint.local(port),
-        connections=connections,
-        request=encode_request(method, "/", f"127.0.0.1:{port}", {}, body),
+    endpoint = Endpoint.local(port)
+    exchange = Exchange(
+        name=f"{method} /",
+        request=encode_request(method, "/", endpoint.authority, {}, body),
         method=method,
+        expect_status=expect_status,
         expect_body=expect_body,
-        timeout_s=timeout_s,
     )
+    return Target("/", endpoint, connections, (exchange,), timeout_s)
 
 
 def go_on() -> bool:
@@ -38,9 +39,9 @@ def go_on() -> bool:
     return True
 
 
-def opened(target: Target) -> Connections:
+def opened(target: Target) -> Pool:
     """All connections of a target, idle."""
-    connections = Connections(target)
+    connections = Pool(target)
     for _ in range(target.connections):
         connections.connect()
     connections.refresh()
@@ -58,7 +59,7 @@ class Tally(msgspec.Struct, frozen=True):
     unasked: int
 
 
-def tally(connections: Connections, stretch: Stretch) -> Tally:
+def tally(connections: Pool, stretch: Stretch) -> Tally:
     """What the connections counted since they were opened."""
     return Tally(
         stretch=stretch,

@@ -6,10 +6,11 @@ from contextlib import closing
 
 import pytest
 
-from asgi_bench.load import closed_loop
+from asgi_bench.load import pool
+from asgi_bench.load.answers import Taken
 from asgi_bench.load.closed_loop import run_closed_loop
-from asgi_bench.load.connections import Connections, Taken
 from asgi_bench.load.openings import RETRY_NS
+from asgi_bench.load.pool import Pool
 from asgi_bench.model import RESPONSE_TIME
 from tests.known_answers import (
     BODY,
@@ -183,7 +184,7 @@ def test_a_reset_that_a_read_meets_is_no_end_of_the_answer(
             raise ConnectionResetError
         return os.read(fd, size)
 
-    monkeypatch.setattr(closed_loop, "read", read_then_reset)
+    monkeypatch.setattr(pool, "read", read_then_reset)
     client = load(target_at(server.port, connections=1), 0.001)
     assert client.faults == {"reset": 1}
     assert client.sent == server.counts().requests == 1
@@ -234,7 +235,7 @@ def test_a_send_that_fails_ends_its_connections_time(
             raise BrokenPipeError
         return os.write(fd, data)
 
-    monkeypatch.setattr(closed_loop, "write", write_or_break)
+    monkeypatch.setattr(pool, "write", write_or_break)
     client = load(target_at(server.port, connections=2), 0.1)
     assert client.reconnects > 0
     assert client.correct == client.sent == server.counts().requests
@@ -250,8 +251,8 @@ def test_to_wait_for_the_generator_is_not_accounted_for(known: KnownAnswers, kin
     with closing(opened(target_at(server.port, connections=1))) as connections:
         take = connections.take
 
-        def take_long(fd: int, data: bytes) -> Taken:
-            taken = take(fd, data)
+        def take_long(slot: int, data: bytes) -> Taken:
+            taken = take(slot, data)
             time.sleep(0.02)
             return taken
 
@@ -287,7 +288,7 @@ def test_a_time_out_does_not_lengthen_the_stretch(known: KnownAnswers) -> None:
 def test_a_server_that_refuses_is_not_hammered() -> None:
     """Refused connections are errors, tried again at leisure, with the CPU at rest."""
     target = target_at(unused_port(), connections=8)
-    with closing(Connections(target)) as connections:
+    with closing(Pool(target)) as connections:
         began_s, cpu_s = time.monotonic(), time.process_time()
         stretch = run_closed_loop(connections, 0.4, go_on, ramp=8)
         took_s, cpu_s = time.monotonic() - began_s, time.process_time() - cpu_s
@@ -352,10 +353,10 @@ def test_a_breath_finds_true_counts(known: KnownAnswers) -> None:
 def test_a_ramp_opens_every_connection_under_load(known: KnownAnswers, at_once: int) -> None:
     """A ramp ends with all connections open, of which the earlier ones had work before."""
     server = known.behave(Behaviour())
-    with closing(Connections(target_at(server.port, connections=30))) as connections:
+    with closing(Pool(target_at(server.port, connections=30))) as connections:
         stretch = run_closed_loop(connections, 0.001, go_on, ramp=30, at_once=at_once)
         connections.refresh()
-        assert len(connections.idle) == len(set(connections.local_ports)) == 30
+        assert len(connections.idle) == len(set(connections.client_ports)) == 30
     counts = server.counts()
     assert counts.connections == 30
     assert stretch.requests == counts.requests > 30
@@ -369,7 +370,7 @@ def test_a_ramp_opens_every_connection_on_a_machine_that_stalls(known: KnownAnsw
         time.sleep(0.03)
         return True
 
-    with closing(Connections(target_at(server.port, connections=6))) as connections:
+    with closing(Pool(target_at(server.port, connections=6))) as connections:
         run_closed_loop(connections, 0.001, pause, ramp=6, poll_s=0)
         connections.refresh()
         assert len(connections.idle) == 6
@@ -382,4 +383,4 @@ def test_response_bytes_are_those_on_the_wire(known: KnownAnswers) -> None:
         with closing(opened(target_at(server.port, expect_body=body))) as connections:
             run_closed_loop(connections, 0.05, go_on)
         head = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body)
-        assert connections.response_bytes == len(head) + len(body)
+        assert connections.mean_response_bytes == len(head) + len(body)

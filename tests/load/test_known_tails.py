@@ -9,9 +9,9 @@ import numpy.typing as npt
 from asgi_bench.analysis.percentiles import merge_histograms
 from asgi_bench.load.arrivals import arrival_offsets_ns
 from asgi_bench.load.closed_loop import Stretch, run_closed_loop
-from asgi_bench.load.connections import Connections
 from asgi_bench.load.histogram import Recording
 from asgi_bench.load.open_loop import run_open_loop
+from asgi_bench.load.pool import Pool
 from asgi_bench.model import RESPONSE_TIME, SERVICE_TIME
 from tests.known_answers import Behaviour, KnownAnswers
 from tests.load.loading import go_on, opened, target_at
@@ -69,7 +69,7 @@ def differences(ours: Nanoseconds, truth: Nanoseconds, bias_ns: Nanoseconds) -> 
     return "" if is_right.all() else f"{ours / 1e6} ms, and {truth / 1e6} ms are right"
 
 
-def follow(connections: Connections, offsets_ns: npt.NDArray[np.int64], s: float) -> Stretch:
+def follow(connections: Pool, offsets_ns: npt.NDArray[np.int64], s: float) -> Stretch:
     """Follow a schedule on open connections, to the last answer."""
     stretch = run_open_loop(connections, offsets_ns, s, go_on)
     assert stretch.requests == len(offsets_ns)

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from asgi_bench.load.arrivals import arrival_offsets_ns
 from asgi_bench.load.closed_loop import Stretch, run_closed_loop
-from asgi_bench.load.mix import BLOCK, MixedConnections, drawn
+from asgi_bench.load.mix import BLOCK, drawn
 from asgi_bench.load.open_loop import run_open_loop
+from asgi_bench.load.pool import Pool
 from asgi_bench.load.target import Exchange, Target
 from asgi_bench.model import RESPONSE_TIME
 from asgi_bench.wire.http1 import encode_request
 from tests.known_answers import BODY, LARGE_BODY, SLOW_S, Behaviour, KnownAnswers
-from tests.load.loading import go_on, target_at
+from tests.load.loading import go_on, opened, target_at
 
 
 def mixed_target(
@@ -36,23 +37,7 @@ def mixed_target(
         )
         for path, weight in weights.items()
     )
-    return Target(
-        name="mix",
-        request=exchanges[0].request,
-        endpoint=usual.endpoint,
-        connections=8,
-        timeout_s=usual.timeout_s,
-        exchanges=exchanges,
-    )
-
-
-def opened(target: Target) -> MixedConnections:
-    """All its connections, idle."""
-    connections = MixedConnections(target)
-    for _ in range(target.connections):
-        connections.connect()
-    connections.refresh()
-    return connections
+    return Target("mix", usual.endpoint, 8, exchanges, usual.timeout_s)
 
 
 WEIGHTS = st.lists(st.floats(0.01, 100), min_size=1, max_size=8)
@@ -79,12 +64,12 @@ def test_blocks_are_shuffled_and_seeds_differ() -> None:
         assert count == pytest.approx(16 * BLOCK, rel=0.1)
 
 
-def closed(connections: MixedConnections, seconds: float) -> Stretch:
+def closed(connections: Pool, seconds: float) -> Stretch:
     """A stretch of closed loop."""
     return run_closed_loop(connections, seconds, go_on)
 
 
-def open_at_400(connections: MixedConnections, seconds: float) -> Stretch:
+def open_at_400(connections: Pool, seconds: float) -> Stretch:
     """A stretch of open loop at 400/s."""
     return run_open_loop(
         connections, arrival_offsets_ns(400, seconds, 3, "poisson"), seconds, go_on

@@ -6,7 +6,6 @@ import time
 from contextlib import closing
 from typing import NamedTuple
 
-import msgspec
 import pytest
 
 from asgi_bench.load.closed_loop import run_closed_loop
@@ -107,7 +106,7 @@ def by_client(port: int) -> Seen:
     with Connection(Endpoint.local(port)) as connection:
         connection.open(TIMEOUT_S)
         try:
-            response = connection.ask(target_at(port).request, "GET", TIMEOUT_S)
+            response = connection.ask(target_at(port).exchanges[0].request, "GET", TIMEOUT_S)
         except NoAnswer as fault:
             return Seen(fault.kind, str(fault))
     assert response.body == (b"" if response.status in (204, 304) else b"ok")
@@ -117,9 +116,8 @@ def by_client(port: int) -> Seen:
 def by_engine(port: int) -> Seen:
     """What load finds: a status is known by its being expected."""
     for status in (200, 204, 304, 600, 999):
-        target = msgspec.structs.replace(
-            target_at(port, connections=1, timeout_s=TIMEOUT_S, expect_body=None),
-            expect_status=status,
+        target = target_at(
+            port, connections=1, timeout_s=TIMEOUT_S, expect_body=None, expect_status=status
         )
         with closing(opened(target)) as connections:
             connections.send(connections.idle.popleft(), time.perf_counter_ns())

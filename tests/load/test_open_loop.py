@@ -8,14 +8,14 @@ import pytest
 from asgi_bench.analysis.sweeps import is_overloaded, rate_ratio
 from asgi_bench.load.arrivals import arrival_offsets_ns
 from asgi_bench.load.closed_loop import Stretch
-from asgi_bench.load.connections import Connections
 from asgi_bench.load.open_loop import run_open_loop
+from asgi_bench.load.pool import Pool
 from asgi_bench.model import GENERATOR_LAG, RESPONSE_TIME, SERVICE_TIME, OpenFigures
 from tests.known_answers import KINDS, TIMELY, Behaviour, KnownAnswers, expected_errors
 from tests.load.loading import go_on, opened, target_at
 
 
-def follow(connections: Connections, rate_rps: float, duration_s: float, seed: int = 1) -> Stretch:
+def follow(connections: Pool, rate_rps: float, duration_s: float, seed: int = 1) -> Stretch:
     """Follow a Poisson schedule on open connections."""
     offsets_ns = arrival_offsets_ns(rate_rps, duration_s, seed, "poisson")
     return run_open_loop(connections, offsets_ns, duration_s, go_on)

@@ -68,7 +68,7 @@ def test_bytes_of_requests_are_told_where_they_have_a_body(known: KnownAnswers) 
     session.open(0.0)
     loaded = session.load(Load("/", 0.1))
     session.close()
-    assert loaded.sent_bytes == loaded.sent * len(target.request)
+    assert loaded.sent_bytes == loaded.sent * len(target.exchanges[0].request)
     assert loaded.reconnects == 0
     known.behave(Behaviour(script=("announced-close",), early=True))
     large = target_at(known.port, method="POST", body=bytes(16 * 1024**2), connections=2)
@@ -78,4 +78,4 @@ def test_bytes_of_requests_are_told_where_they_have_a_body(known: KnownAnswers) 
     session.close()
     assert loaded.requests == loaded.sent > 0
     assert loaded.sent_bytes is not None
-    assert loaded.sent * 1000 < loaded.sent_bytes < loaded.sent * len(large.request)
+    assert loaded.sent * 1000 < loaded.sent_bytes < loaded.sent * len(large.exchanges[0].request)

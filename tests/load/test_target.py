@@ -37,10 +37,10 @@ def test_an_answer_is_held_to_what_its_scenario_expects(
 ) -> None:
     """The status first, then the one right body, or a match in a body read as UTF-8."""
     response = Response(status=status, body=body, size=1, closes=False)
-    assert _target(**facts).fault_of(response) == fault
+    assert _target(**facts).exchanges[0].fault_of(response) == fault
 
 
 def test_a_binary_body_is_sent_as_it_is() -> None:
     """What isn't text travels beside the text, and takes its place in the request."""
-    request = _target(method="POST", body_bytes=b"\xff\x00").request
+    request = _target(method="POST", body_bytes=b"\xff\x00").exchanges[0].request
     assert request.endswith(b"Content-Length: 2\r\n\r\n\xff\x00")

@@ -12,9 +12,8 @@ import pytest
 
 from asgi_bench.analysis.validity.trial import judge_trial_of
 from asgi_bench.load.closed_loop import run_closed_loop
-from asgi_bench.load.connections import Connections
 from asgi_bench.load.locust_failures import failure
-from asgi_bench.load.mix import MixedConnections
+from asgi_bench.load.pool import Pool
 from asgi_bench.load.target import Exchange, Target
 from asgi_bench.model import (
     MOST_WRONG_ANSWERS,
@@ -75,17 +74,13 @@ def serving(script: Script) -> Iterator[int]:
 
 def target_of(port: int, *, connections: int = 4, timeout_s: float = 5.0) -> Target:
     """A target of one request."""
-    return Target(
-        name="x/default/w1/hello/c4",
-        endpoint=Endpoint.local(port),
-        connections=connections,
-        request=encode_request("GET", "/shop?page=2", f"127.0.0.1:{port}", {}),
-        expect_body=b"right",
-        timeout_s=timeout_s,
-    )
+    endpoint = Endpoint.local(port)
+    request = encode_request("GET", "/shop?page=2", endpoint.authority, {})
+    exchange = Exchange("GET /shop?page=2", request, expect_body=b"right")
+    return Target("x/default/w1/hello/c4", endpoint, connections, (exchange,), timeout_s)
 
 
-def judged(connections: Connections, *, workers: int = 1, by_process: dict[str, int] | None) -> str:
+def judged(connections: Pool, *, workers: int = 1, by_process: dict[str, int] | None) -> str:
     """What the verdict says of wrong answers, after a load."""
     cell = Cell("x", "default", workers, "hello", ClosedLoop(connections.target.connections))
     trial = msgspec.structs.replace(
@@ -105,7 +100,7 @@ def told(script: Script, *, connections: int = 4, timeout_s: float = 5.0) -> str
     """What is said after a short load on a server that follows a script."""
     with serving(script) as port:
         target = target_of(port, connections=connections, timeout_s=timeout_s)
-        with closing(Connections(target)) as opened:
+        with closing(Pool(target)) as opened:
             run_closed_loop(opened, 0.05, lambda: True, ramp=connections)
             return judged(opened, by_process=None)
 
@@ -186,7 +181,7 @@ def test_connections_without_any_answer_are_counted(said: Said) -> None:
 def test_a_single_bad_worker_is_named(said: Said) -> None:
     """What only some workers do, one worker alone would not."""
     with serving(lambda _, number: RIGHT if number < 3 else answer("500 Oh", b"")) as port:
-        with closing(Connections(target_of(port))) as opened:
+        with closing(Pool(target_of(port))) as opened:
             run_closed_loop(opened, 0.05, lambda: True, ramp=4)
             said(judged(opened, workers=2, by_process={"12": 60}))
             everyone = judged(opened, workers=2, by_process={"11": 50, "12": 60})
@@ -203,12 +198,12 @@ def test_each_request_has_its_own_wrong_answers() -> None:
             for name, path, status in (("list", "/a", 404), ("item", "/b", 200), ("buy", "/c", 201))
         )
         target = msgspec.structs.replace(target_of(port), exchanges=exchanges)
-        with closing(MixedConnections(target)) as mixed:
+        with closing(Pool(target)) as mixed:
             run_closed_loop(mixed, 0.05, lambda: True, ramp=4)
             kept = mixed.wrong.kept
             wrong = mixed.errors["status"]
             ports = set(mixed.wrong.by_port)
-            assert ports <= set(mixed.local_ports)
+            assert ports <= set(mixed.client_ports)
     assert {(one.request, one.text) for one in kept} == {
         ("item", "status 404 instead of 200"),
         ("buy", "status 404 instead of 201"),
@@ -222,9 +217,9 @@ def test_each_request_has_its_own_wrong_answers() -> None:
 def test_many_kinds_are_bounded() -> None:
     """A server that answers with ever other statuses fills no memory."""
     with serving(lambda _, number: answer(f"{300 + number % 200} x", b"")) as port:
-        with closing(Connections(target_of(port, connections=1))) as opened:
+        with closing(Pool(target_of(port, connections=1))) as opened:
             while opened.errors["status"] < 40:
-                run_closed_loop(opened, 0.02, lambda: True, ramp=not opened.local_ports)
+                run_closed_loop(opened, 0.02, lambda: True, ramp=not opened.client_ports)
             assert len(opened.wrong.kept) == MOST_WRONG_ANSWERS
             opened.wrong.forget_counts()
             assert {one.count for one in opened.wrong.kept} == {0}
@@ -245,7 +240,7 @@ def test_first_connections_wait_for_each_others_first_answer(alone: int, most: i
         return RIGHT
 
     seen: list[int] = []
-    with serving(first_is_slow) as port, closing(Connections(target_of(port))) as opened:
+    with serving(first_is_slow) as port, closing(Pool(target_of(port))) as opened:
         run_closed_loop(opened, 0.01, lambda: True, ramp=4, alone=alone)
         assert opened.errors["timeout"] == opened.unanswered == 0
     assert seen == [most]

@@ -1,13 +1,13 @@
 """A stretch of closed-loop load: each connection sends its next request after the answer."""
 
 from collections.abc import Callable
-from os import read, write
 from time import perf_counter_ns as clock_ns
 
 import msgspec
 
-from asgi_bench.load.connections import READ_BYTES, Connections, Taken
+from asgi_bench.load.answers import READ_BYTES, Taken
 from asgi_bench.load.originals import EPOLLIN
+from asgi_bench.load.pool import Pool
 from asgi_bench.model import RESPONSE_TIME, OpenFigures
 
 # Housekeeping (time-outs, retries) runs at this grain; a ramp opens a connection at each.
@@ -16,9 +16,6 @@ RAMP_NS = 1_000_000
 # gevent's hub gets a turn this often: Locust calls a worker missing after 3 s without one.
 BREATHE_NS = 250_000_000
 POLL_S = 0.005
-# A request up to this size always fits the empty send buffer of a connection: one write sends it,
-# and no answer comes before that.
-ONE_WRITE_BYTES = 16 * 1024
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -59,7 +56,7 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 def run_closed_loop(
-    connections: Connections,
+    pool: Pool,
     seconds: float,
     breathe: Callable[[], bool],
     *,
@@ -79,16 +76,16 @@ def run_closed_loop(
     what waits for the next event. Whenever it is called, the counts of the connections are true,
     and `latencies_ns`, where it was given, holds what came so far.
     """
-    poll, take = connections.epoll.poll, connections.take
-    partial, sent_ns = connections.partial, connections.sent_ns
-    idle, busy, request = connections.idle, connections.busy, connections.target.request
-    is_hot = len(request) <= ONE_WRITE_BYTES
-    good = connections.good if connections.good and is_hot else None
-    max_events = max(16, min(connections.target.connections, 512))
+    poll, read, write = pool.poll, pool.read, pool.write
+    send, take = pool.send, pool.take
+    partial, sent_ns = pool.partial, pool.sent_ns
+    idle, busy = pool.idle, pool.busy
+    request, good = pool.request, pool.good
+    max_events = max(16, min(pool.target.connections, 512))
     latencies: list[int] = [] if latencies_ns is None else latencies_ns
     latency_turns: list[int] = []
-    add, turns = latencies.append, connections.turns
-    sent_before, correct_before = connections.sent, connections.correct
+    add, turns = latencies.append, pool.turns
+    sent_before, correct_before = pool.sent, pool.correct
     started: set[int] = set()
     first: set[int] = set()
     # Since when each answered connection is free; none that was parted with, for to connect anew is
@@ -99,22 +96,21 @@ def run_closed_loop(
     now = begin = last = clock_ns()
     end = begin + int(seconds * 1e9)
     next_sweep, next_breath = now, now + BREATHE_NS
-    wanted, alone_until = ramp, now + int(connections.target.timeout_s * 1e9)
+    wanted, alone_until = ramp, now + int(pool.target.timeout_s * 1e9)
     while now < end or busy or ramp:
         if now >= next_sweep:
-            connections.sweep(now)
+            pool.sweep(now)
             next_sweep = now + SWEEP_NS
             if ramp:
-                if now >= alone_until or wanted - ramp >= alone or not connections.is_awaited:
+                if now >= alone_until or wanted - ramp >= alone or not pool.is_awaited:
                     for _ in range(min(at_once, ramp)):
-                        connections.connect()
+                        pool.connect()
                     ramp = max(0, ramp - at_once)
                 next_sweep = now + RAMP_NS
                 # A machine that was busy elsewhere, even past the end, gets the time to open them.
                 end = max(end, now + RAMP_NS * (ramp // at_once + 2))
         if now >= next_breath:
-            connections.correct += fast
-            connections.sent += resent
+            pool.count(resent, fast)
             fast = resent = 0
             if not breathe():
                 end, ramp = now, 0
@@ -123,87 +119,86 @@ def run_closed_loop(
         if idle and now < end:
             now = clock_ns()
             for _ in range(len(idle)):
-                fd = idle.popleft()
-                free_ns = free_since_ns.pop(fd, now)
-                if connections.send(fd, now):
+                slot = idle.popleft()
+                free_ns = free_since_ns.pop(slot, now)
+                if send(slot, now):
                     waited_ns += now - free_ns
-                    if fd in started:
-                        del partial[fd]
+                    if slot in started:
+                        del partial[slot]
                     else:
-                        started.add(fd)
-                        first.add(fd)
+                        started.add(slot)
+                        first.add(slot)
         events = poll(poll_s, max_events)
         if not events and not poll_s:
             next_breath = now
-        for fd, event in events:
+        for slot, event in events:
             if event == EPOLLIN:
                 try:
-                    data = read(fd, READ_BYTES)
+                    data = read(slot, READ_BYTES)
                 except BlockingIOError:
                     continue
                 except OSError:
-                    connections.lose(fd)
-                    started.discard(fd)
-                    first.discard(fd)
-                    free_since_ns.pop(fd, None)
+                    pool.lose(slot)
+                    started.discard(slot)
+                    first.discard(slot)
+                    free_since_ns.pop(slot, None)
                     continue
                 now = clock_ns()
                 # The hot path: an answer that equals, byte for byte, one that was parsed and
                 # verified. One clock reading ends a request and begins the next.
-                if data == good and fd not in partial:
-                    add(now - sent_ns[fd])
+                if data == good and slot not in partial:
+                    add(now - sent_ns[slot])
                     last = now
                     fast += 1
                     if now < end:
-                        sent_ns[fd] = now
+                        sent_ns[slot] = now
                         try:
-                            write(fd, request)
+                            write(slot, request)
                         except OSError:
-                            connections.reopen(fd)
-                            started.discard(fd)
+                            pool.reopen(slot)
+                            started.discard(slot)
                         else:
                             resent += 1
                     else:
-                        free_since_ns[fd] = now
-                        connections.rest(fd)
+                        free_since_ns[slot] = now
+                        pool.rest(slot)
                     continue
-                began = sent_ns.get(fd, now)
-                taken = take(fd, data)
+                began = sent_ns.get(slot, now)
+                taken = take(slot, data)
             else:
-                began = sent_ns.get(fd, 0)
-                taken = connections.receive(fd, event)
+                began = sent_ns.get(slot, 0)
+                taken = pool.receive(slot, event)
                 now = clock_ns()
             if taken is Taken.WAITING:
                 continue
             if taken is Taken.LOST:
-                started.discard(fd)
-                free_since_ns.pop(fd, None)
+                started.discard(slot)
+                free_since_ns.pop(slot, None)
             else:
                 last = now
-                if taken is Taken.CORRECT and fd not in first:
+                if taken is Taken.CORRECT and slot not in first:
                     add(now - began)
                     if turns is not None:
-                        latency_turns.append(turns[fd])
+                        latency_turns.append(turns[slot])
                 else:
                     others_ns += now - began
-                good = connections.good if connections.good and is_hot else None
-            first.discard(fd)
-            if now < end and idle and idle[-1] == fd:
+                good = pool.good
+            first.discard(slot)
+            if now < end and idle and idle[-1] == slot:
                 # At once: answers that differ each time come this way, and would wait for the rest
                 # of the batch (2.5 % of the connections' time at 64 of them).
                 idle.pop()
                 free_ns, now = now, clock_ns()
-                if connections.send(fd, now):
+                if send(slot, now):
                     waited_ns += now - free_ns
-                    del partial[fd]
+                    del partial[slot]
                 else:
-                    started.discard(fd)
-            elif fd in partial:
-                free_since_ns[fd] = now
+                    started.discard(slot)
+            elif slot in partial:
+                free_since_ns[slot] = now
         now = clock_ns()
-    connections.correct += fast
-    connections.sent += resent
-    requests, sent = connections.correct - correct_before, connections.sent - sent_before
+    pool.count(resent, fast)
+    requests, sent = pool.correct - correct_before, pool.sent - sent_before
     answered_ns = sum(latencies) + others_ns
     accounted_share = answered_ns / (answered_ns + waited_ns) if answered_ns else None
     times_ns = {RESPONSE_TIME: latencies}

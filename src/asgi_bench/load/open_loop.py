@@ -6,13 +6,13 @@ was due meanwhile (coordinated omission: Gil Tene, wrk2).
 
 from collections import deque
 from collections.abc import Callable
-from os import read
 from time import perf_counter_ns as clock_ns
 
+from asgi_bench.load.answers import READ_BYTES, Taken
 from asgi_bench.load.arrivals import Offsets
-from asgi_bench.load.closed_loop import BREATHE_NS, ONE_WRITE_BYTES, POLL_S, SWEEP_NS, Stretch
-from asgi_bench.load.connections import READ_BYTES, Connections, Taken
+from asgi_bench.load.closed_loop import BREATHE_NS, POLL_S, SWEEP_NS, Stretch
 from asgi_bench.load.originals import EPOLLET, EPOLLIN
+from asgi_bench.load.pool import Pool
 from asgi_bench.load.timer import Timer
 from asgi_bench.model import GENERATOR_LAG, RESPONSE_TIME, SERVICE_TIME, OpenFigures
 
@@ -30,7 +30,7 @@ BATCH_EVENTS = 16
 
 
 def run_open_loop(
-    connections: Connections,
+    pool: Pool,
     offsets_ns: Offsets,
     duration_s: float,
     breathe: Callable[[], bool],
@@ -47,15 +47,15 @@ def run_open_loop(
     it is given up that much after the end, and merely not sent.
     """
     timer = Timer()
-    connections.epoll.register(timer.fd, EPOLLIN | EPOLLET)
+    pool.epoll.register(timer.fd, EPOLLIN | EPOLLET)
     try:
-        return _follow(connections, offsets_ns, duration_s, timer, breathe, patience_s)
+        return _follow(pool, offsets_ns, duration_s, timer, breathe, patience_s)
     finally:
         timer.close()
 
 
 def _follow(
-    connections: Connections,
+    pool: Pool,
     offsets_ns: Offsets,
     duration_s: float,
     timer: Timer,
@@ -63,22 +63,20 @@ def _follow(
     patience_s: float | None,
 ) -> Stretch:
     poll, take, send, rest = (
-        connections.epoll.poll,
-        connections.take,
-        connections.send,
-        connections.rest,
+        pool.poll,
+        pool.take,
+        pool.send,
+        pool.rest,
     )
-    idle, busy = connections.idle, connections.busy
-    partial, sent_ns = connections.partial, connections.sent_ns
-    # An answer may come before a larger request is wholly sent: then its connection is spent.
-    is_hot = len(connections.target.request) <= ONE_WRITE_BYTES
-    good = connections.good if connections.good and is_hot else None
-    sent_before, correct_before = connections.sent, connections.correct
+    idle, busy = pool.idle, pool.busy
+    partial, sent_ns = pool.partial, pool.sent_ns
+    read, good = pool.read, pool.good
+    sent_before, correct_before = pool.sent, pool.correct
     response_ns: list[int] = []
     service_ns: list[int] = []
     lag_ns: list[int] = []
     response_turns: list[int] = []
-    turns = connections.turns
+    turns = pool.turns
     waiting: deque[int] = deque()
     intended_ns: dict[int, int] = {}
     free_since_ns: dict[int, int] = {}
@@ -89,7 +87,7 @@ def _follow(
     due: list[int] = (offsets_ns + begin).tolist()
     total = len(due)
     end = begin + int(duration_s * 1e9)
-    give_up = end + int((connections.target.timeout_s if patience_s is None else patience_s) * 1e9)
+    give_up = end + int((pool.target.timeout_s if patience_s is None else patience_s) * 1e9)
     marks = [begin + (end - begin) * (n + 1) // QUARTERS for n in range(QUARTERS)]
     now = last = then = clock_ns()
     held_ns = held = 0
@@ -98,7 +96,7 @@ def _follow(
         held_ns += held * (now - then)
         then = now
         if now >= next_sweep:
-            connections.sweep(now)
+            pool.sweep(now)
             next_sweep = now + SWEEP_NS
             if now >= give_up:
                 unsent += len(waiting)
@@ -113,21 +111,21 @@ def _follow(
             del marks[0]
             outstanding.append(len(waiting) + len(busy))
             if not marks:
-                sent_in_time = connections.sent - sent_before
+                sent_in_time = pool.sent - sent_before
         while index < total and due[index] <= now:
             waiting.append(due[index])
             # It has been due since before this turn of the loop, uncounted.
             held_ns += now - due[index]
             index += 1
         while waiting and idle:
-            fd = idle.popleft()
+            slot = idle.popleft()
             now = clock_ns()
-            if not send(fd, now):
+            if not send(slot, now):
                 continue
             when = waiting.popleft()
-            del partial[fd]
-            intended_ns[fd] = when
-            lag_ns.append(now - max(when, free_since_ns.get(fd, 0)))
+            del partial[slot]
+            intended_ns[slot] = when
+            lag_ns.append(now - max(when, free_since_ns.get(slot, 0)))
         in_flight_max = max(in_flight_max, len(busy))
         held = len(waiting) + len(busy)
         if index < total:
@@ -141,51 +139,51 @@ def _follow(
                     spin_ns += clock_ns() - now
         else:
             events = poll(POLL_S, BATCH_EVENTS)
-        for fd, event in events:
-            if fd == timer.fd:
+        for slot, event in events:
+            if slot == timer.fd:
                 continue
             if event == EPOLLIN:
                 try:
-                    data = read(fd, READ_BYTES)
+                    data = read(slot, READ_BYTES)
                 except BlockingIOError:
                     continue
                 except OSError:
-                    connections.lose(fd)
+                    pool.lose(slot)
                     continue
                 now = clock_ns()
-                if data == good and fd not in partial:
-                    response_ns.append(now - intended_ns[fd])
-                    service_ns.append(now - sent_ns[fd])
-                    rest(fd)
-                    free_since_ns[fd] = last = now
+                if data == good and slot not in partial:
+                    response_ns.append(now - intended_ns[slot])
+                    service_ns.append(now - sent_ns[slot])
+                    rest(slot)
+                    free_since_ns[slot] = last = now
                     fast += 1
                     continue
-                began = sent_ns.get(fd, now)
-                taken = take(fd, data)
+                began = sent_ns.get(slot, now)
+                taken = take(slot, data)
             else:
-                began = sent_ns.get(fd, 0)
-                taken = connections.receive(fd, event)
+                began = sent_ns.get(slot, 0)
+                taken = pool.receive(slot, event)
                 now = clock_ns()
-            if fd not in busy:
+            if slot not in busy:
                 # Answered, or newly open: what waits for it was not the generator's doing so far.
-                free_since_ns[fd] = now
+                free_since_ns[slot] = now
             if taken is Taken.CORRECT:
-                good = connections.good if connections.good and is_hot else None
-                response_ns.append(now - intended_ns[fd])
+                good = pool.good
+                response_ns.append(now - intended_ns[slot])
                 service_ns.append(now - began)
                 if turns is not None:
-                    response_turns.append(turns[fd])
+                    response_turns.append(turns[slot])
             if taken in (Taken.CORRECT, Taken.WRONG):
                 last = now
         now = clock_ns()
-    connections.correct += fast
+    pool.count(0, fast)
     if patience_s is None:
-        connections.errors["timeout"] += unsent
-    sent = connections.sent - sent_before
+        pool.errors["timeout"] += unsent
+    sent = pool.sent - sent_before
     return Stretch(
         begin_ns=begin,
         end_ns=last,
-        requests=connections.correct - correct_before,
+        requests=pool.correct - correct_before,
         sent=sent,
         times_ns={RESPONSE_TIME: response_ns, SERVICE_TIME: service_ns, GENERATOR_LAG: lag_ns},
         accounted_share=held_ns / total_ns if (total_ns := sum(response_ns)) else None,

@@ -19,7 +19,6 @@ from locust import events
 from asgi_bench.errors import UsageError
 from asgi_bench.load.channel import SocketChannel
 from asgi_bench.load.conduct import Conduct
-from asgi_bench.load.connections import Connections
 from asgi_bench.load.headcount import headcount
 from asgi_bench.load.histogram import Recordings
 from asgi_bench.load.locust_failures import KINDS, error_kind, failure, status_of
@@ -35,6 +34,7 @@ from asgi_bench.load.messages import (
     Ready,
     Reply,
 )
+from asgi_bench.load.pool import Pool
 from asgi_bench.load.relay import leave
 from asgi_bench.load.wrong_answers import WrongAnswers
 from asgi_bench.machine.clocks import OwnClocks
@@ -62,7 +62,7 @@ class Recorder:
         self._fast_correct = self._fast_bytes = 0
         self._has_users, self._is_over = Event(), Event()
         self.reports: set[Callable[[], None]] = set()
-        self.fast: list[Connections] = []
+        self.fast: list[Pool] = []
 
     def note(
         self,

@@ -9,12 +9,11 @@ from locust.stats import RequestStats
 
 from asgi_bench.load.arrivals import arrival_offsets_ns
 from asgi_bench.load.closed_loop import Stretch, run_closed_loop
-from asgi_bench.load.connections import Connections
 from asgi_bench.load.histogram import Recordings, encoded
 from asgi_bench.load.locust_table import feed
 from asgi_bench.load.messages import Closed, Load, Loaded, Loss, Opened
-from asgi_bench.load.mix import MixedConnections
 from asgi_bench.load.open_loop import run_open_loop
+from asgi_bench.load.pool import Pool
 from asgi_bench.load.target import Target
 from asgi_bench.machine.clocks import OwnClocks
 from asgi_bench.model import RESPONSE_TIME, ErrorCounts, RequestFigures
@@ -30,12 +29,10 @@ class Session:
 
     def __init__(self, target: Target, statistics: RequestStats) -> None:
         self._statistics = statistics
-        self._mix = MixedConnections(target) if target.exchanges else None
-        self._connections = self._mix or Connections(target)
-        exchanges = target.exchanges or (target,)
-        self._sends_bodies = any(exchange.has_body for exchange in exchanges)
+        self._pool = Pool(target)
+        self._sends_bodies = any(exchange.has_body for exchange in target.exchanges)
         self._recordings = Recordings()
-        self._by_request = [Recordings() for _ in target.exchanges]
+        self._by_request = [Recordings() for _ in self._counts()]
         self._fed_errors = ErrorCounts()
         self._fed_correct = 0
         self._unfed_ns: list[int] = []
@@ -44,36 +41,35 @@ class Session:
 
     def open(self, warmup_s: float, at_once: int = 1, alone: int = 0) -> Opened:
         """Open the connections, a few at once, under load; then load them all for `warmup_s`."""
-        wanted = self._connections.target.connections
+        wanted = self._pool.target.connections
         ramp_s = wanted * RAMP_S_PER_CONNECTION / at_once
         ramp = run_closed_loop(
-            self._connections, ramp_s, _breathe, ramp=wanted, at_once=at_once, alone=alone
+            self._pool, ramp_s, _breathe, ramp=wanted, at_once=at_once, alone=alone
         )
-        self._connections.refresh()
-        warmup = run_closed_loop(self._connections, warmup_s, _breathe)
+        self._pool.refresh()
+        warmup = run_closed_loop(self._pool, warmup_s, _breathe)
         self._unfed_ns += ramp.times_ns[RESPONSE_TIME] + warmup.times_ns[RESPONSE_TIME]
         # One that was closed in the warm-up is just being opened anew.
-        self._connections.refresh()
+        self._pool.refresh()
         return Opened(
             throughput_rps=warmup.requests / max(warmup.duration_s, 1e-9),
-            client_ports=tuple(self._connections.local_ports),
+            client_ports=tuple(self._pool.client_ports),
         )
 
     def load(self, command: Load) -> Loaded:
         """Put one slice of load on the target and account for it."""
-        connections = self._connections
-        connections.refresh()
-        errors_before = connections.error_counts
-        connections.losses.clear()
+        pool = self._pool
+        pool.refresh()
+        errors_before = pool.error_counts
+        pool.losses.clear()
         if not self._is_sliced:
             # Wrong answers are counted in the slices; what the warm-up saw first stays the first.
-            connections.wrong.forget_counts()
+            pool.wrong.forget_counts()
             self._is_sliced = True
-        if self._mix is not None:
-            self._mix.draw(command.seed)
+        pool.draw(command.seed)
         counts_before = self._counts()
-        sent_bytes_before = connections.sent_bytes
-        reconnects_before, connect_s_before = connections.reconnects, connections.connect_s
+        sent_bytes_before = pool.sent_bytes
+        reconnects_before, connect_s_before = pool.reconnects, pool.connect_s
         run = self._closed_slice if command.rate_rps is None else self._open_slice
         if command.begin_at_s is not None:
             time.sleep(max(0.0, command.begin_at_s - time.perf_counter()))
@@ -85,34 +81,34 @@ class Session:
             end_s=stretch.end_ns / 1e9,
             requests=stretch.requests,
             sent=stretch.sent,
-            errors=connections.error_counts - errors_before,
+            errors=pool.error_counts - errors_before,
             load_cpu_s=load_cpu_s,
             open_loop=stretch.open_loop,
             times_hdr=self._record(stretch, is_step=command.is_step),
             accounted_share=stretch.accounted_share,
             load_wait_s=load_wait_s,
-            losses=_losses(connections) if command.tells_losses else (),
+            losses=_losses(pool) if command.tells_losses else (),
             by_request=tuple(map(_since, self._counts(), counts_before)),
-            reconnects=connections.reconnects - reconnects_before,
-            connect_s=connections.connect_s - connect_s_before,
-            sent_bytes=connections.sent_bytes - sent_bytes_before if self._sends_bodies else None,
-            wrong_ports=tuple(connections.wrong.by_port),
-            wrong_answers=connections.wrong.kept if command.tells_losses else (),
+            reconnects=pool.reconnects - reconnects_before,
+            connect_s=pool.connect_s - connect_s_before,
+            sent_bytes=pool.sent_bytes - sent_bytes_before if self._sends_bodies else None,
+            wrong_ports=tuple(pool.wrong.by_port),
+            wrong_answers=pool.wrong.kept if command.tells_losses else (),
         )
 
     def close(self) -> Closed:
         """Close the connections and hand over the histograms and the totals."""
-        connections = self._connections
-        unanswered = connections.unanswered
-        connections.close()
+        pool = self._pool
+        unanswered = pool.unanswered
+        pool.close()
         self.feed()
         closed = Closed(
             times_hdr=self._recordings.encode(),
             clamped=self._recordings.clamped(RESPONSE_TIME),
-            reconnects=connections.reconnects,
-            sent_total=connections.sent,
-            errors_total=connections.error_counts,
-            response_bytes=connections.mean_response_bytes or None,
+            reconnects=pool.reconnects,
+            sent_total=pool.sent,
+            errors_total=pool.error_counts,
+            response_bytes=pool.mean_response_bytes or None,
             by_request=tuple(
                 RequestFigures(
                     name=counts.name,
@@ -121,8 +117,8 @@ class Session:
                 )
                 for counts, recordings in zip(self._counts(), self._by_request, strict=True)
             ),
-            wrong_answers=connections.wrong.kept,
-            wrong_by_port=connections.wrong.by_port,
+            wrong_answers=pool.wrong.kept,
+            wrong_by_port=pool.wrong.by_port,
             unanswered=unanswered,
         )
         # Slices make no reference cycles: collecting between trials is enough.
@@ -136,30 +132,30 @@ class Session:
 
     def feed(self) -> None:
         """Feed Locust's statistics with what came since the last time."""
-        connections = self._connections
-        errors = connections.error_counts
+        pool = self._pool
+        errors = pool.error_counts
         feed(
             self._statistics,
-            name=connections.target.name,
-            method=connections.target.method,
-            requests=connections.correct - self._fed_correct,
+            name=pool.target.name,
+            method=pool.target.exchanges[0].method,
+            requests=pool.correct - self._fed_correct,
             errors=msgspec.structs.asdict(errors - self._fed_errors),
             latencies_ns=self._unfed_ns,
-            response_bytes=connections.mean_response_bytes,
+            response_bytes=pool.mean_response_bytes,
         )
-        self._fed_errors, self._fed_correct = errors, connections.correct
+        self._fed_errors, self._fed_correct = errors, pool.correct
         self._unfed_ns = []
         self._fed_at = time.perf_counter()
 
     def _closed_slice(self, command: Load) -> Stretch:
-        return run_closed_loop(self._connections, command.duration_s, _breathe)
+        return run_closed_loop(self._pool, command.duration_s, _breathe)
 
     def _open_slice(self, command: Load) -> Stretch:
         offsets_ns = arrival_offsets_ns(
             command.rate_rps or 0.0, command.duration_s, command.seed, command.arrivals
         )
         return run_open_loop(
-            self._connections, offsets_ns, command.duration_s, _breathe, command.patience_s
+            self._pool, offsets_ns, command.duration_s, _breathe, command.patience_s
         )
 
     def _record(self, stretch: Stretch, *, is_step: bool) -> dict[str, str]:
@@ -176,17 +172,15 @@ class Session:
 
     def _counts(self) -> list[RequestFigures]:
         """What became of each of several requests since the start."""
-        if self._mix is None:
-            return []
         return [
             RequestFigures(
-                name=exchange.name,
+                name=tally.exchange.name,
                 requests=tally.correct,
                 sent=tally.sent,
                 errors=tally.error_counts,
                 response_bytes=tally.response_bytes or None,
             )
-            for exchange, tally in zip(self._mix.target.exchanges, self._mix.tallies, strict=True)
+            for tally in (self._pool.tallies if self._pool.is_mixed else ())
         ]
 
 
@@ -199,10 +193,10 @@ def _since(now: RequestFigures, before: RequestFigures) -> RequestFigures:
     )
 
 
-def _losses(connections: Connections) -> tuple[Loss, ...]:
+def _losses(pool: Pool) -> tuple[Loss, ...]:
     return tuple(
         Loss(sent_ns / 1e9, lost_ns / 1e9, kind, has_begun)
-        for sent_ns, lost_ns, kind, has_begun in connections.losses
+        for sent_ns, lost_ns, kind, has_begun in pool.losses
     )
 
 

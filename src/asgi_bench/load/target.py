@@ -7,30 +7,24 @@ from asgi_bench.wire.http1 import Response, bytes_of
 
 
 class Exchange(msgspec.Struct, frozen=True):
-    """A request as bytes, and the answer that every response to it is checked for.
-
-    `expect_body` is the only correct body; without it `expect_pattern` has to match in the body;
-    with neither, status and framing alone are checked. Of several exchanges each is sent by its
-    `weight`.
-    """
+    """A request as bytes, and the answer that every response to it is checked for."""
 
     name: str
+    """Which request it is, to whoever reads of a wrong answer to it."""
     request: bytes
     method: str = "GET"
     expect_status: int = 200
     expect_body: bytes | None = None
+    """The only correct body."""
     expect_pattern: str | None = None
+    """Without `expect_body`: what has to match in the body. With neither, any body is right."""
     weight: float = 1.0
+    """Of several exchanges each is sent by its weight."""
 
     @property
     def has_body(self) -> bool:
         """Whether anything follows the request's head."""
         return self.request.find(b"\r\n\r\n") + 4 < len(self.request)
-
-    @property
-    def label(self) -> str:
-        """Which request it is, to who reads of a wrong answer to it."""
-        return self.name
 
     def fault_of(self, response: Response) -> str | None:
         """Return the kind of error a complete response is, or None where it is correct.
@@ -55,47 +49,36 @@ class Exchange(msgspec.Struct, frozen=True):
         return f"another body than the expected one of {len(self.expect_body)} bytes"
 
 
-class Target(Exchange, frozen=True, kw_only=True):
-    """One cell's exchange and its address; `name` labels the row in Locust's table.
+class Target(msgspec.Struct, frozen=True):
+    """Where a session sends what: the endpoint, and the requests, of which one is a mix of one."""
 
-    With several `exchanges` the load is a mix of them, and the target's own is the first.
-    """
-
+    name: str
+    """The session's, which labels the row in Locust's table."""
     endpoint: Endpoint
     connections: int
+    exchanges: tuple[Exchange, ...]
     timeout_s: float = 5.0
-    exchanges: tuple[Exchange, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """Method and path: its name is that of a cell."""
-        return " ".join(self.request.partition(b"\r\n")[0].decode("latin-1").split(" ")[:2])
 
 
 def scenario_target(
     scenario: Scenario, *, name: str, endpoint: Endpoint, connections: int, timeout_s: float
 ) -> Target:
     """Return the target of a scenario that is served at an endpoint."""
-    authority = endpoint.authority
-    own = _exchange(scenario, authority)
-    return Target(
-        **(msgspec.structs.asdict(own) | {"name": name}),
-        endpoint=endpoint,
-        connections=connections,
-        timeout_s=timeout_s,
-        exchanges=tuple(
-            msgspec.structs.replace(_exchange(request, authority), weight=request.weight)
-            for request in scenario.requests
-        ),
+    several = tuple(
+        _exchange(request, endpoint, name=request.name, weight=request.weight)
+        for request in scenario.requests
     )
+    only = _exchange(scenario, endpoint, name=f"{scenario.method} {scenario.path}")
+    return Target(name, endpoint, connections, several or (only,), timeout_s)
 
 
-def _exchange(request: Request, authority: str) -> Exchange:
+def _exchange(request: Request, endpoint: Endpoint, *, name: str, weight: float = 1.0) -> Exchange:
     return Exchange(
-        name=request.name,
-        request=bytes_of(request, authority),
+        name=name,
+        request=bytes_of(request, endpoint.authority),
         method=request.method,
         expect_status=request.expect_status,
         expect_body=request.expected_content,
         expect_pattern=request.expect_pattern,
+        weight=weight,
     )

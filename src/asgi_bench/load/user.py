@@ -13,9 +13,9 @@ from locust.stats import CSV_STATS_INTERVAL_SEC
 
 from asgi_bench.errors import UsageError
 from asgi_bench.load.closed_loop import run_closed_loop
-from asgi_bench.load.connections import Connections
 from asgi_bench.load.locust_table import feed
-from asgi_bench.load.target import Target
+from asgi_bench.load.pool import Pool
+from asgi_bench.load.target import Exchange, Target
 from asgi_bench.model import (
     Endpoint,
     ErrorCounts,
@@ -56,7 +56,7 @@ class FastUser(User):
     def on_start(self) -> None:
         """Open the connections one by one under load."""
         self._is_stopped = False
-        self._open = Connections(self._target())
+        self._open = Pool(self._target())
         self._fed_errors, self._fed_correct = ErrorCounts(), 0
         self._recorder = getattr(self.environment, "asgi_bench_recorder", None)
         if self._recorder is not None:
@@ -99,7 +99,7 @@ class FastUser(User):
 
     def _feed(self) -> None:
         """Feed what came since the last time: at a stretch's end, or whenever it breathes."""
-        size = self._open.response_bytes
+        size = self._open.mean_response_bytes
         now, correct = self._open.error_counts, self._open.correct
         errors = msgspec.structs.asdict(now - self._fed_errors)
         requests = correct - self._fed_correct
@@ -143,13 +143,12 @@ class FastUser(User):
         family = socket.AF_INET
         address = socket.getaddrinfo(url.hostname, port, family, socket.SOCK_STREAM)[0][4][0]
         request = encode_request(self.method, self.path, url.netloc, self.headers, self.body)
-        return Target(
-            name=self.path,
-            endpoint=Endpoint((str(address), port)),
-            connections=self.connections,
+        exchange = Exchange(
+            name=f"{self.method} {self.path}",
             request=request,
             method=self.method,
             expect_status=self.expect_status,
             expect_body=self.expect_body,
-            timeout_s=self.timeout_s,
         )
+        endpoint = Endpoint((str(address), port))
+        return Target(self.path, endpoint, self.connections, (exchange,), self.timeout_s)

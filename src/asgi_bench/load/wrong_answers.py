@@ -2,12 +2,13 @@
 
 from collections import Counter
 from time import perf_counter_ns as clock_ns
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from asgi_bench.load.target import Exchange
 from asgi_bench.model import MOST_WRONG_ANSWERS, WrongAnswer
+from asgi_bench.wire.channel import Channel
 from asgi_bench.wire.excerpts import excerpt
 from asgi_bench.wire.http1 import Response
 
@@ -39,15 +40,19 @@ class WrongAnswers:
         self._by_port: Counter[int] = Counter()
 
     def note(
-        self, kind: str, exchange: Exchange | None, evidence: Evidence, sock: Any = None
+        self,
+        kind: str,
+        exchange: Exchange | None,
+        evidence: Evidence,
+        channel: Channel | None = None,
     ) -> None:
         """Count a wrong answer of a connection, and keep it where none like it is kept."""
         response = evidence.response
-        request = "" if exchange is None else exchange.label
-        if response is not None:
-            self._by_port[sock.getsockname()[1]] += 1
+        request = "" if exchange is None else exchange.name
+        port = None if channel is None else channel.client_port
+        if response is not None and port is not None:
+            self._by_port[port] += 1
         if self.is_new(kind, request, None if response is None else response.status):
-            port = None if sock is None else sock.getsockname()[1]
             wrong = WrongAnswer(kind, request, evidence.text, clock_ns() / 1e9, client_port=port)
             if response is not None and exchange is not None:
                 wrong = _described(wrong, exchange, response)

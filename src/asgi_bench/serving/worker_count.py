@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from asgi_bench.machine.sockets import connection_owners, watchers
 from asgi_bench.model import Endpoint
 from asgi_bench.serving.process import ServerProcess
+from asgi_bench.wire.client import Connection, NoAnswer
 
 # Enough for some to be taken at once by whoever is awake.
 CONNECTIONS = 8
@@ -95,8 +95,10 @@ def _connections(endpoint: Endpoint, count: int) -> Iterator[tuple[int, ...]]:
         ports = []
         for _ in range(count):
             try:
-                connection = socket.create_connection(endpoint.address, _ACCEPT_TIMEOUT_S)
-            except OSError:
+                connection = stack.enter_context(Connection(endpoint))
+                connection.open(_ACCEPT_TIMEOUT_S)
+            except NoAnswer:
                 break
-            ports.append(stack.enter_context(connection).getsockname()[1])
+            if connection.client_port is not None:
+                ports.append(connection.client_port)
         yield tuple(ports)

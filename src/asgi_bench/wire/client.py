@@ -7,23 +7,17 @@ engine, and the same reader reads what comes back.
 from __future__ import annotations
 
 import select
-import socket
 import time
 from typing import Literal, Self, TypeAlias
 
 from asgi_bench.model import Endpoint
-from asgi_bench.wire.http1 import (
-    LimitError,
-    Response,
-    ResponseReader,
-    WireError,
-    beyond_its_end,
-)
+from asgi_bench.wire.channel import READABLE, WRITABLE, Channel, dial
+from asgi_bench.wire.conversation import Reader, converse, opening
+from asgi_bench.wire.http1 import LimitError, Response, WireError
 
 _READ_BYTES = 64 * 1024
 _START = b"HTTP/1."
-# What is wrong with an answer that can't be read stands behind these.
-NOT_HTTP = "its answer breaks HTTP/1.1"
+# What is wrong with an answer that can't be read stands behind this, or a protocol's own words.
 TOO_MUCH = "its answer is more than asgi-bench reads"
 
 # As `ErrorCounts` names them.
@@ -52,10 +46,11 @@ class Connection:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._sock: socket.socket | None = None
+        self._conversation = converse(endpoint)
+        self._channel: Channel | None = None
         self._unsent = memoryview(b"")
         self._method = "GET"
-        self._reader: ResponseReader | None = None
+        self._reader: Reader | None = None
         # The last whole answer and the method of its request.
         self._last: tuple[Response, str] | None = None
         self.is_spent = False
@@ -70,7 +65,7 @@ class Connection:
     @property
     def is_open(self) -> bool:
         """Whether there is a connection, as far as we know."""
-        return self._sock is not None
+        return self._channel is not None
 
     @property
     def has_answered(self) -> bool:
@@ -80,20 +75,24 @@ class Connection:
     @property
     def client_port(self) -> int | None:
         """Our end of the connection, while it is open."""
-        return None if self._sock is None else int(self._sock.getsockname()[1])
+        return None if self._channel is None else self._channel.client_port
 
     def fileno(self) -> int:
         """The socket's descriptor; -1 where there is none."""
-        return -1 if self._sock is None else self._sock.fileno()
+        return -1 if self._channel is None else self._channel.fd
 
     def open(self, timeout_s: float) -> None:
         """Connect; raises NoAnswer."""
+        end_s = time.monotonic() + timeout_s
         try:
-            self._sock = socket.create_connection(self._endpoint.address, timeout=timeout_s)
-        except OSError as fault:
-            raise NoAnswer("connect", f"no connection: {fault.strerror or fault}") from None
-        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._sock.setblocking(False)
+            self._channel = dial(self._endpoint)
+            for awaited in opening(self._channel, self._conversation):
+                if not self._wait(awaited, end_s - time.monotonic()):
+                    raise TimeoutError("timed out")
+        except (OSError, WireError) as fault:
+            self.close()
+            told = getattr(fault, "strerror", None) or fault
+            raise NoAnswer("connect", f"no connection: {told}") from None
 
     def has_hung_up(self) -> bool:
         """Whether the server has closed it while nothing was asked.
@@ -113,7 +112,7 @@ class Connection:
         """Begin to send a request; what fails in it is told by `advance`."""
         self._unsent = memoryview(request)
         self._method = method
-        self._reader = ResponseReader(method)
+        self._reader = self._conversation.reader(method)
         self.began_s = None
         self._write()
 
@@ -122,9 +121,9 @@ class Connection:
 
         Raises NoAnswer.
         """
-        assert self._sock is not None and self._reader is not None
+        assert self._reader is not None
         end_s = time.monotonic() + wait_s
-        while self._wait(end_s - time.monotonic()):
+        while self._wait(self._awaited, end_s - time.monotonic()):
             self._write()
             # An answer may come before all was sent, and lie there when the sending fails.
             while (data := self._read()) is not None:
@@ -153,20 +152,23 @@ class Connection:
 
     def close(self) -> None:
         """Close it."""
-        if self._sock is not None:
-            self._sock.close()
-            self._sock = None
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
 
-    def _wait(self, wait_s: float) -> bool:
-        assert self._sock is not None
-        out = [self._sock] if self._unsent else []
-        return any(select.select([self._sock], out, [], max(0.0, wait_s)))
+    @property
+    def _awaited(self) -> int:
+        return READABLE | WRITABLE if self._unsent else READABLE
+
+    def _wait(self, events: int, wait_s: float) -> bool:
+        reads, writes = ([self] if events & way else [] for way in (READABLE, WRITABLE))
+        return any(select.select(reads, writes, [], max(0.0, wait_s)))
 
     def _write(self) -> None:
-        assert self._sock is not None
+        assert self._channel is not None
         try:
             while self._unsent:
-                self._unsent = self._unsent[self._sock.send(self._unsent) :]
+                self._unsent = self._unsent[self._channel.write(self._unsent) :]
         except BlockingIOError:
             pass
         except OSError:
@@ -175,9 +177,9 @@ class Connection:
 
     def _read(self) -> bytes | None:
         """What has come: None where nothing has, no bytes at the end; raises NoAnswer."""
-        assert self._sock is not None
+        assert self._channel is not None
         try:
-            return self._sock.recv(_READ_BYTES)
+            return self._channel.read(_READ_BYTES)
         except BlockingIOError:
             return None
         except OSError:
@@ -195,7 +197,9 @@ class Connection:
         except WireError as fault:
             if is_first and self._last is not None and not data.startswith(_START):
                 self._refuse_beyond(data.partition(_START)[0])
-            raise NoAnswer("body", f"{NOT_HTTP}: {fault}", has_begun=True) from None
+            raise NoAnswer(
+                "body", f"{self._conversation.breach}: {fault}", has_begun=True
+            ) from None
         if response is None:
             if not data:
                 raise self._cut_off("closed")
@@ -208,8 +212,10 @@ class Connection:
     def _refuse_beyond(self, data: bytes) -> None:
         """Raise NoAnswer where bytes follow the last answer."""
         if data and self._last is not None:
-            fault = beyond_its_end(*self._last, data)
-            raise NoAnswer("body", f"{NOT_HTTP}: {fault}", has_begun=True)
+            raise self._breach(self._conversation.fault_beyond(*self._last, data))
+
+    def _breach(self, fault: WireError) -> NoAnswer:
+        return NoAnswer("body", f"{self._conversation.breach}: {fault}", has_begun=True)
 
     def _cut_off(self, how: str) -> NoAnswer:
         if self.began_s is None or self._reader is None:

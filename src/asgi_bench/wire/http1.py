@@ -6,11 +6,13 @@ answer was split, or a large body in small fragments would cost the square of it
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar
 
 import msgspec
 
 from asgi_bench.model import Request
+from asgi_bench.wire.channel import Channel
 from asgi_bench.wire.excerpts import excerpt
 from asgi_bench.wire.heads import (
     Head,
@@ -25,6 +27,7 @@ __all__ = [
     "MAX_BODY_BYTES",
     "MAX_CHUNK_LINE_BYTES",
     "MAX_HEAD_BYTES",
+    "Http1",
     "LimitError",
     "Response",
     "ResponseReader",
@@ -317,3 +320,17 @@ class ResponseReader:
             head.status, body, self._used, closes or head.closes, self._head_lines
         )
         return True
+
+
+class Http1:
+    """HTTP/1.1 as a conversation: a connection is asked as soon as it is there."""
+
+    breach: ClassVar[str] = "its answer breaks HTTP/1.1"
+
+    def open(self, channel: Channel) -> Iterator[int]:
+        """Say nothing."""
+        return iter(())
+
+    at_once = staticmethod(read_at_once)
+    reader = staticmethod(ResponseReader)
+    fault_beyond = staticmethod(beyond_its_end)

@@ -1,0 +1,70 @@
+"""How a protocol speaks on a connection: what opens it, and how answers are read."""
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Protocol
+
+from asgi_bench.model import Endpoint
+from asgi_bench.model.endpoint import Protocol as ProtocolName
+from asgi_bench.wire.channel import Channel
+from asgi_bench.wire.http1 import Http1, Response, WireError
+
+
+class Reader(Protocol):
+    """Reads one answer from bytes as they come in; raises WireError as soon as it knows."""
+
+    @property
+    def missing(self) -> int:
+        """How many bytes are still to come at least."""
+
+    @property
+    def beyond(self) -> bytes:
+        """What was fed beyond the end of the answer."""
+
+    @property
+    def so_far(self) -> str:
+        """What came of an answer that is not whole, in words."""
+
+    def feed(self, data: bytes) -> Response | None:
+        """Take bytes; the answer once it is whole."""
+
+    def finish(self) -> Response | None:
+        """Take the end of the stream: the answer if that completes it."""
+
+
+class Conversation(Protocol):
+    """What all connections to an endpoint have in common beside their requests.
+
+    A request is bytes, made before any load. It is sent as it is on any free slot of a connection.
+    """
+
+    breach: ClassVar[str]
+    """How a message says that an answer breaks the protocol."""
+
+    def open(self, channel: Channel) -> Iterator[int]:
+        """Say what comes before the first request; yields what it waits for, as a channel does.
+
+        Raises OSError or WireError where the server doesn't agree.
+        """
+
+    def at_once(self, data: bytes, method: str) -> Response | None:
+        """Read what nearly every answer is; None where only a reader can tell. Raises WireError."""
+
+    def reader(self, method: str) -> Reader:
+        """A reader of the answer to a request of that method."""
+
+    def fault_beyond(self, response: Response, method: str, beyond: bytes) -> WireError:
+        """The fault of bytes that follow an answer and belong to none."""
+
+
+CONVERSATIONS: Mapping[ProtocolName, type[Conversation]] = {"http1": Http1}
+
+
+def converse(endpoint: Endpoint) -> Conversation:
+    """How connections to an endpoint speak."""
+    return CONVERSATIONS[endpoint.protocol]()
+
+
+def opening(channel: Channel, conversation: Conversation) -> Iterator[int]:
+    """Open a connection up to where it can be asked; raises OSError or WireError."""
+    yield from channel.open()
+    yield from conversation.open(channel)
