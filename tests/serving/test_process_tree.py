@@ -1,5 +1,7 @@
 """Who belongs to a server, told on made-up process tables."""
 
+from collections.abc import Callable
+
 import pytest
 
 from asgi_bench.machine.processes import ProcessEntry
@@ -48,31 +50,37 @@ def test_a_closed_family_has_nobody() -> None:
     assert server.group is None
 
 
-def test_a_census_reads_all_of_proc_only_where_a_task_was_started(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_census_reads_of_proc_what_is_new_or_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """There are two a slice, and slices of 5 ms; who was born since is there all the same."""
     server, now = family(), table((10, 1, 10, 5), (20, 1, 20, 8))
-    newest: int | None = 20
-    readings: list[int | None] = []
+    newest: int | None = 100
+    readings: list[set[int]] = []
 
-    def read(*, with_dead: bool) -> dict[int, ProcessEntry]:
-        readings.append(newest)
-        return now
+    def read(
+        *, with_dead: bool, wanted: Callable[[int], bool] = lambda pid: True
+    ) -> dict[int, ProcessEntry]:
+        found = {pid: entry for pid, entry in now.items() if wanted(pid)}
+        readings.append(set(found))
+        return found
 
     monkeypatch.setattr(family_module, "process_table", read)
     monkeypatch.setattr(family_module, "newest_task", lambda: newest)
-    monkeypatch.setattr(family_module, "pids_with_environment", lambda mark, new: {21} & set(new))
+    monkeypatch.setattr(family_module, "pids_with_environment", lambda mark, new: {1021} & set(new))
     first = server.census()
     assert server.census() is first
-    assert (set(first.entries), readings) == ({10}, [20])
-    # A child, a daemon with the mark and a stranger.
-    now.update(table((11, 10, 11, 9), (21, 1, 21, 9), (22, 1, 22, 9)))
-    newest = 22
+    assert (set(first.entries), readings) == ({10}, [{10, 20}])
+    # A child, a daemon with the mark and a stranger, a thousand numbers later.
+    now.update(table((1011, 10, 11, 9), (1021, 1, 21, 9), (1022, 1, 22, 9)))
+    newest = 1022
     second = server.census()
-    assert set(second.entries) == {10, 11, 21}
+    assert set(second.entries) == {10, 1011, 1021}
     assert second.number == first.number + 1
+    assert readings[1:] == [{10, 1011, 1021, 1022}]
+    # Numbers begin anew.
+    now.update(table((15, 10, 10, 10)))
+    newest = 15
+    assert set(server.census().entries) == {10, 15, 1011, 1021}
     newest = None
     server.census()
     server.census()
-    assert len(readings) == 4
+    assert readings[2:] == [set(now)] * 3
