@@ -50,7 +50,9 @@ class SliceMeters:
 
     def end(self, loaded: Loaded, draft: TrialDraft, *, offered_rps: float | None = None) -> None:
         """Read after the slice, and bring it into its trial with what the meters tell."""
-        sleep(min(SETTLE_S, max(0.0, loaded.end_s + SETTLE_S - perf_counter())))
+        unsettled_s = loaded.end_s + SETTLE_S - perf_counter()
+        if unsettled_s > 0:
+            sleep(min(SETTLE_S, unsettled_s))
         server = self._server
         cpu = server.cpu.end()
         scene = self._scene._replace(pids=server.cpu.pids)
