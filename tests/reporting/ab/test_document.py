@@ -1,4 +1,5 @@
 import re
+from html import unescape
 from typing import get_args
 
 import msgspec
@@ -7,12 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from asgi_bench.analysis.ab_report import ab_report as judged
+from asgi_bench.analysis.summary import survey
 from asgi_bench.model import AbReport, Difference, Setup, Verdict
 from asgi_bench.reporting.ab.document import ROWS, ab_document
+from asgi_bench.reporting.document import Notes
 from asgi_bench.reporting.documents import render_ab
 from asgi_bench.reporting.render.post import MOST_BYTES, render_post
+from asgi_bench.reporting.run.page import render_page
+from tests.reporting.document_words import blocks_of, tables_of, texts_of
 from tests.synthetic_ab import CELL, ab_report, cell, failed_cell, short_cell
+from tests.synthetic_sides import ab_run
 
+BEGAN = "2026-11-24T07:00:00Z"
 VERDICTS = get_args(Verdict)
 HOSTILE = "x</summary><script>alert(1)</script> | `y` [a](https://evil.example) @everybody #1 **b**"
 
@@ -179,3 +187,18 @@ def test_totals_and_a_pooled_p99_are_shown_and_explained() -> None:
     assert "All: all slices of all blocks together." in text
     assert "p99: of all blocks together, without an interval" in text
     assert "All: " not in render_ab(ab_report("pass"), "text")
+
+
+def test_the_page_has_what_the_text_has() -> None:
+    """Every row and every note of an A/B stands on its run's page too, under its verdict."""
+    run = ab_run(0.05, blocks=4)
+    found = msgspec.structs.replace(
+        run, header=msgspec.structs.replace(run.header, started_at=BEGAN)
+    )
+    document = ab_document(judged(found))
+    page = " ".join(unescape(re.sub("<[^>]*>", " ", render_page(survey(found)))).split())
+    for table in tables_of(document):
+        for row in table.rows:
+            assert " ".join(texts_of(row)) in page
+    (notes,) = (block for block in blocks_of(document) if isinstance(block, Notes))
+    assert all(text in page for text in notes.texts)

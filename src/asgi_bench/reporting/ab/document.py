@@ -47,27 +47,40 @@ ALERTS: dict[Verdict, Alert] = {
 
 
 def ab_document(report: AbReport) -> Document:
-    """The verdict, what to do next, the table, the sides and what differs; the details folded."""
-    rows = ab_rows(report)
-    # One cell's name stands above already; several are folded.
-    has_names = len({row.cell.cell for row in rows}) > 1
+    """The verdict and what to do next, then what they rest on."""
     blocks = (
         verdict_text(report.verdict, report.text),
         Text((Span("What to do next:", "strong"), f" {advice(report)}")),
-        verdict_table(COLUMNS, rows, at_once=ROWS),
-        Text((Span("Baseline", "strong"), f" {side_words(report.baseline)}")),
-        Text((Span("Candidate", "strong"), f" {side_words(report.candidate)}")),
-        _differences(report),
-        Fold(
-            "Details",
-            (
-                listing("Findings", reasons(report)),
-                verdict_table(DETAILS if has_names else DETAILS[1:], rows),
-                Notes((*notes(report), f"{effort_words(report)}.", f"Run {plain(report.run)}.")),
+        *ab_section(report).blocks,
+    )
+    return Document("", (), (Section("verdict", "", blocks),))
+
+
+def ab_section(report: AbReport) -> Section:
+    """The table, the sides and what differs; the details folded."""
+    rows = ab_rows(report)
+    # One cell's name stands above already; several are folded.
+    has_names = len({row.cell.cell for row in rows}) > 1
+    return Section(
+        "ab",
+        "Baseline and candidate",
+        (
+            verdict_table(COLUMNS, rows, at_once=ROWS),
+            Text((Span("Baseline", "strong"), f" {side_words(report.baseline)}")),
+            Text((Span("Candidate", "strong"), f" {side_words(report.candidate)}")),
+            _differences(report),
+            Fold(
+                "Details",
+                (
+                    listing("Findings", reasons(report)),
+                    verdict_table(DETAILS if has_names else DETAILS[1:], rows),
+                    Notes(
+                        (*notes(report), f"{effort_words(report)}.", f"Run {plain(report.run)}.")
+                    ),
+                ),
             ),
         ),
     )
-    return Document("", (), (Section("verdict", "", blocks),))
 
 
 def verdict_text(verdict: Verdict, text: str) -> Text:

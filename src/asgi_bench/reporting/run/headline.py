@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from asgi_bench.analysis.ab_report import ab_report
 from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.document import Comparison, Report
 from asgi_bench.analysis.estimates import Interval
@@ -67,8 +66,8 @@ def caution(report: Report) -> Mark:
 
 def _ab_headline(source: Source) -> Iterator[Headline]:
     """The verdict on an A/B, which stands first on its page, and what to do next."""
-    if source.run is not None and source.run.header.plan.gate is not None:
-        found = ab_report(source.run)
+    found = source.ab
+    if found is not None:
         yield Headline(found.verdict.capitalize(), plain(found.text), advice(found))
 
 

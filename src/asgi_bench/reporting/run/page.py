@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from asgi_bench.analysis.ab_report import ab_report
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.errors import BenchError
 from asgi_bench.reporting.charts import Drawing, draw
@@ -39,6 +40,7 @@ def render_page(found: Survey, drawings: Iterable[Drawing] | None = None) -> str
     source = Source(
         report=found.report,
         run=found.run,
+        ab=None if found.run.header.plan.gate is None else ab_report(found.run),
         samples=found.samples,
         phases_s=read_phases(folder) if found.run.folder else {},
         charts=charts_of(draw(found) if drawings is None else drawings),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from asgi_bench.reporting.ab.document import ab_section
 from asgi_bench.reporting.document import Document, Mark, Section
 from asgi_bench.reporting.run.behaviour import behaviour_section
 from asgi_bench.reporting.run.commands import commands_section
@@ -48,7 +49,10 @@ def run_document(source: Source) -> Document:
     return Document(
         title=run.id,
         facts=(run_words(source.report), machine_words(run.machine)),
-        sections=tuple(section(source) for section in SECTIONS),
+        sections=(
+            *(() if source.ab is None else (ab_section(source.ab),)),
+            *(section(source) for section in SECTIONS),
+        ),
         kind=f"report · {run.label}" if run.label else "report",
         headline=headlines(source)[0],
         cautions=(caution(source.report), *(Mark(text, "warn") for text in damage)),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.samples import Sample
-from asgi_bench.model import Run
+from asgi_bench.model import AbReport, Run
 from asgi_bench.reporting.document import Figure
 
 
@@ -24,10 +24,11 @@ class Charts(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A report; for a page also the stored run, its judged trials, its charts."""
+    """A report; for a page also the stored run, its judged trials, its charts, its A/B."""
 
     report: Report
     run: Run | None = None
+    ab: AbReport | None = None
     samples: Mapping[str, Sample] = {}
     phases_s: Mapping[str, float] = {}
     charts: Charts = Charts()
