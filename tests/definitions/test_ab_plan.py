@@ -52,7 +52,7 @@ def test_a_plan_may_be_over_any_setups() -> None:
     ]
     assert [planned.env["AT"] for planned in found.cells] == ["py3.12", "py3.13"]
     assert [setup.name for setup in found.setups] == ["py3.12", "py3.13"]
-    assert found.gate is None
+    assert (found.reference, found.gate) == ("tiny/default@py3.12/w1", None)
 
 
 def test_the_default_is_uvicorn_with_one_worker() -> None:

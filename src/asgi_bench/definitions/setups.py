@@ -35,10 +35,21 @@ def plan_over(selection: Selection, setups: Sequence[Setup]) -> Plan:
             if msgspec.structs.replace(other, name=setup.name) == setup
         )
         found.append(next(alike, None) or _plan_of(selection, setup, is_first=place == 0))
-    cells = zip(*(plan.cells for plan in found), strict=True)
+    cells = [
+        planned
+        for same in zip(*(plan.cells for plan in found), strict=True)
+        for planned in _named_cells(setups, same)
+    ]
+    # The first that bears it is the first setup's.
+    reference = (
+        planned.cell.setting
+        for planned in cells
+        if planned.cell.without_setup.setting == found[0].reference
+    )
     return msgspec.structs.replace(
         found[0],
-        cells=tuple(one for same in cells for one in _named_cells(setups, same)),
+        cells=tuple(cells),
+        reference=next(reference, None),
         setups=tuple(
             _with_app(setup, selection, plan) for setup, plan in zip(setups, found, strict=True)
         ),
