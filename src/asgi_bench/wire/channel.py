@@ -42,7 +42,10 @@ class Channel(Protocol):
         """
 
     def read(self, size: int) -> bytes:
-        """What has come, b"" at the end of the stream; raises BlockingIOError where nothing has."""
+        """What has come, b"" at the end of the stream; raises BlockingIOError where nothing has.
+
+        It may be more than `size`: what is left must be signalled by the descriptor.
+        """
 
     def write(self, data: bytes | memoryview) -> int:
         """How much went out; raises BlockingIOError where nothing did."""
