@@ -395,11 +395,9 @@ SATURATION = Metric(
     exported=SWEEP,
 )
 
-METRICS: tuple[Metric, ...] = (
-    *(THROUGHPUT, THROUGHPUT_RATIO, CPU),
-    *(P50, P99, P999, SERVICE_P50, LAG_P99),
-    *(MEMORY, GROWTH),
-    *(HIGHEST_RATE, SATURATION),
+# All that are declared above, in this order.
+METRICS: tuple[Metric, ...] = tuple(
+    declared for declared in list(vars().values()) if isinstance(declared, Metric)
 )
 TOTALS: tuple[Metric, ...] = tuple(total for metric in METRICS if (total := metric.total))
 _BY_NAME: dict[str, Metric] = {metric.name: metric for metric in (*METRICS, *TOTALS)}
