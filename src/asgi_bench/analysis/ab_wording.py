@@ -17,7 +17,10 @@ from asgi_bench.model.metrics import P50, Metric, metric_of
 DECIDING: dict[Verdict, frozenset[str]] = {
     "regression": frozenset(("candidate-overloaded", "stalls")),
     "undecided": frozenset(
-        ("perhaps-overloaded", "baseline-overloaded", "few-measured", "perhaps-stalls")
+        (
+            *("perhaps-overloaded", "baseline-overloaded", "few-measured", "perhaps-stalls"),
+            "control-moved",
+        )
     ),
 }
 

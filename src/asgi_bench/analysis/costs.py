@@ -7,7 +7,12 @@ from asgi_bench.analysis.cell_facts import interval_over
 from asgi_bench.analysis.cell_report import Costs
 from asgi_bench.analysis.memory_growth import kept_bytes
 from asgi_bench.model import Trial
-from asgi_bench.model.figures import is_cpu_known, sent_in_slices, server_cpu_s_per_request
+from asgi_bench.model.figures import (
+    is_cpu_known,
+    per_request,
+    sent_in_slices,
+    server_cpu_s_per_request,
+)
 
 
 def costs_of(trials: Sequence[Trial]) -> Costs:
@@ -50,8 +55,7 @@ def _per_core(trial: Trial) -> float | None:
 
 def _energy_j(trial: Trial) -> float | None:
     """Joules of all CPUs per request."""
-    sent = sent_in_slices(trial)
-    return trial.machine_energy_j / sent if trial.machine_energy_j is not None and sent else None
+    return per_request(trial, trial.machine_energy_j)
 
 
 def _pooled(trials: Sequence[Trial], count: Callable[[Trial], int | None]) -> float | None:

@@ -15,7 +15,7 @@ from asgi_bench.analysis.regression import worst
 from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.analysis.validity.cell import MIN_USABLE_SHARE
 from asgi_bench.model import Cell, MetricVerdict, Reason, Role, Trial, Verdict
-from asgi_bench.model.metrics import MEMORY, P50, Metric
+from asgi_bench.model.metrics import P50, Metric
 
 Blocks = Mapping[int, Mapping[Role, Trial]]
 
@@ -50,8 +50,7 @@ def few_blocks_doubt(metric: Metric, found: int, usable: int) -> Doubt | None:
     """The doubt on a gated metric that fewer than two thirds of the usable blocks can tell."""
     if not usable or found >= MIN_USABLE_SHARE * usable:
         return None
-    if metric == MEMORY and not found:
-        # It can't be read on every machine, and older runs have none.
+    if not found and metric.gating is not None and metric.gating.is_optional:
         return None
     why = (
         f"it takes {P50_SAMPLES} response times a block; give more --duration or a higher rate"

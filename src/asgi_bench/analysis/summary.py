@@ -36,7 +36,7 @@ from asgi_bench.model import (
     RunHeader,
     Trial,
 )
-from asgi_bench.model.figures import sent_in_slices
+from asgi_bench.model.figures import per_request
 from asgi_bench.model.metrics import CPU, GROWTH, MEMORY, THROUGHPUT, Metric
 
 
@@ -191,8 +191,7 @@ def _ratio(
 
 def _load_cpu_s_per_request(trial: Trial) -> float | None:
     """CPU time of the load generator per request, without what it spent waiting precisely."""
-    sent = sent_in_slices(trial)
-    return load_busy_s(trial) / sent if sent else None
+    return per_request(trial, load_busy_s(trial))
 
 
 def _sent_bytes_per_s(trial: Trial) -> float | None:

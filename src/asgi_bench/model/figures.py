@@ -45,10 +45,15 @@ def sent_in_slices(trial: Trial) -> int:
     return sent or trial.requests + trial.errors.total
 
 
+def per_request(trial: Trial, amount: float | None) -> float | None:
+    """An amount over all requests between the clock reads; None where either is unknown."""
+    sent = sent_in_slices(trial)
+    return amount / sent if amount is not None and sent else None
+
+
 def server_cpu_s_per_request(trial: Trial) -> float | None:
     """CPU time of the server's process tree over all requests between the clock reads."""
-    sent = sent_in_slices(trial)
-    return trial.server_cpu_s / sent if sent and is_cpu_known(trial) else None
+    return per_request(trial, trial.server_cpu_s) if is_cpu_known(trial) else None
 
 
 def growth_bytes(trial: Trial) -> float | None:

@@ -80,6 +80,8 @@ class Gating(msgspec.Struct, frozen=True, kw_only=True):
     isn't judged in this A/B."""
     family: Family = "speed"
     """Holm's procedure goes over all metrics of a family, in all cells."""
+    is_optional: bool = False
+    """Whether it isn't judged where no block tells it, as in older runs."""
     of_side: Callable[[Trial], float | None] | None = None
     """What sides are compared by. Default: its value in a trial, or in its slices."""
     total: Total | None = None
@@ -353,6 +355,7 @@ MEMORY = Metric(
         loops=BOTH,
         least_change=lambda gate: LEAST_MEMORY_CHANGE,
         of_side=own_pss_bytes,
+        is_optional=True,
         family="memory",
     ),
     chart=Chart(

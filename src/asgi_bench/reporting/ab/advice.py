@@ -15,8 +15,8 @@ _STALLS = (
 )
 _ADVICE: dict[Verdict, str] = {
     "regression": "Look for the cause in what differs between the sides. The same command with "
-    "twice the budget narrows the interval. If the cost is meant, say so and merge: the gate has "
-    "no memory.",
+    "twice the budget narrows the interval. If the cost is meant, say so and merge: the gate "
+    "remembers no run.",
     "failed": "Nothing is said about speed: a side did not start, did not answer rightly, or broke "
     "under load, and measuring again won't mend that. Its log lies in the run's folder; "
     "`asgi-bench check` starts it alone, `asgi-bench run` loads it alone.",
@@ -29,6 +29,7 @@ _ADVICE: dict[Verdict, str] = {
 # By the code of what left it open, whatever the intervals are.
 _OPEN_ADVICE: dict[str, str] = {
     "perhaps-stalls": f"Give a larger budget to be sure. {_STALLS}",
+    "control-moved": "Two starts of the baseline differ in memory: see what makes them.",
     "few-measured": "Give more --duration, or a higher rate.",
     "baseline-overloaded": "Give a lower rate, as `-r 50%`: half of what the baseline reaches.",
     "perhaps-overloaded": "Give a larger budget to be sure, or a lower rate, as `-r 50%`.",
@@ -49,7 +50,7 @@ def advice(report: AbReport) -> str:
     if report.verdict == "undecided":
         return _of_undecided(report)
     if report.verdict == "regression" and _stalls(report):
-        return f"{_STALLS} If the cost is meant, say so and merge: the gate has no memory."
+        return f"{_STALLS} If the cost is meant, say so and merge: the gate remembers no run."
     return _ADVICE[report.verdict]
 
 
@@ -71,7 +72,7 @@ def _of_undecided(report: AbReport) -> str:
         f"A larger --min-change asks for less"
     )
     times = [
-        _times_longer(metric, report.min_change)
+        _times_longer(metric, metric.min_change or report.min_change)
         for cell in report.cells
         for metric in cell.metrics
         if metric.verdict == "undecided"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from asgi_bench.analysis.ab_wording import least_words
 from asgi_bench.model import (
     AbReport,
     CellVerdict,
@@ -180,6 +181,12 @@ def notes(report: AbReport) -> tuple[str, ...]:
         "times in five. Control: a second process of the baseline against the first.",
     ]
     shown = {metric.metric: metric for cell in report.cells for metric in cell.metrics}
+    for one in shown.values():
+        if one.is_of_memory and one.min_change is not None:
+            found.append(
+                f"{metric_of(one.metric).told.capitalize()}: {least_words(one)} or more matters; "
+                "it is tested by itself."
+            )
     p99 = shown.get(P99.name)
     if any(metric.is_total for metric in shown.values()):
         found.append(
