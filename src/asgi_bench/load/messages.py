@@ -125,6 +125,16 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     wrong_answers: tuple[WrongAnswer, ...] = ()
     """The first of each kind since the connections were opened, where losses are told."""
 
+    @property
+    def duration_s(self) -> float:
+        """From its first request to its last answer."""
+        return self.end_s - self.begin_s
+
+    @property
+    def throughput_rps(self) -> float:
+        """Correct answers per second."""
+        return self.requests / max(self.duration_s, 1e-9)
+
 
 class Closed(msgspec.Struct, frozen=True, tag=True):
     """What a target's slices gave in histograms, and all that was ever sent to it.

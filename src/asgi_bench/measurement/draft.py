@@ -110,7 +110,7 @@ class TrialDraft:
         piece = Slice(
             start_s=round(loaded.begin_s - self._epoch_s, 6),
             end_s=round(loaded.end_s - self._epoch_s, 6),
-            duration_s=round(loaded.end_s - loaded.begin_s, 9),
+            duration_s=round(loaded.duration_s, 9),
             requests=loaded.requests,
             sent=loaded.sent,
             errors=loaded.errors.total,

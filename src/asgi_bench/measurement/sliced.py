@@ -220,8 +220,7 @@ class SliceLoader:
         if unknown:
             endpoint, pids = item.server.process.endpoint, item.server.process.pids
             item.draft.know_owners(connection_owners(endpoint, unknown, pids).pid_by_port)
-        elapsed_s = max(loaded.end_s - loaded.begin_s, 1e-9)
-        self._watch.loaded(item.cell.key, duration_s, loaded.requests / elapsed_s, elapsed_s)
+        self._watch.loaded(item.cell.key, duration_s, loaded.throughput_rps, loaded.duration_s)
 
     def _note_fruit(self, item: LoadedCell, loaded: Loaded, took_s: float) -> None:
         """Add up how long there was no right answer: it may be all that is left of a server."""

@@ -73,8 +73,7 @@ class StockLoader:
             item.end()
             item.draft.close(session.close())
         item.draft.note_users(exit_code=process.exit_code)
-        elapsed_s = loaded.end_s - loaded.begin_s
-        self._watch.loaded(key, self._plan.duration_s, loaded.requests / elapsed_s, elapsed_s)
+        self._watch.loaded(key, self._plan.duration_s, loaded.throughput_rps, loaded.duration_s)
 
     def _environment(self, scenario: Scenario) -> dict[str, str]:
         """Tell the load process its scenario, by a file where it's long: Linux bounds variables."""

@@ -79,7 +79,7 @@ def watch_overload(
             recovery_s = max(step.begin_s - end_s, 0.0)
     flood.close()
     usual.close()
-    throughput_rps = loaded.requests / max(loaded.end_s - loaded.begin_s, OVERLOAD_S)
+    throughput_rps = loaded.requests / max(loaded.duration_s, OVERLOAD_S)
     service = percentiles_s(merge_histograms([loaded.times_hdr.get(SERVICE_TIME)]))
     return Overload(
         capacity_rps=capacity_rps,

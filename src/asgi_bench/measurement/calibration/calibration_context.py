@@ -15,7 +15,6 @@ from asgi_bench.measurement.load_stand import LoadStand
 from asgi_bench.measurement.standing import StandingServer, StandingServers
 from asgi_bench.model import (
     HOST,
-    Arrivals,
     Cell,
     ClosedLoop,
     Plan,
@@ -45,14 +44,6 @@ class Step(msgspec.Struct, frozen=True):
 
 class CalibrationFault(BenchError):
     """A server could not be measured: what rests on it is unknown."""
-
-
-class Rate(msgspec.Struct, frozen=True):
-    """An open loop's rate and arrivals."""
-
-    rate_rps: float
-    arrivals: Arrivals
-    seed: int
 
 
 class CalibrationContext:
@@ -97,7 +88,7 @@ class CalibrationContext:
             with on_cpus(self.plan.load_cpus):
                 for server in standing.servers:
                     if server.fault is not None:
-                        raise CalibrationFault(f"{_name(server)}: {server.fault}")
+                        raise CalibrationFault(f"{name_of(server.cells[0])}: {server.fault}")
                 yield {server.cells[0].cell.process_key: server for server in standing.servers}
                 # Connections go before servers do: a server waits for the ones that are open.
                 for name in list(self._sessions):
@@ -111,27 +102,18 @@ class CalibrationContext:
         opened = session.open(server.scenario, endpoint, connections, warmup_s=WARMUP_S)
         return opened.throughput_rps
 
-    def load(self, name: str, duration_s: float, rate: Rate | None = None) -> Loaded:
-        """Load a session for one slice: closed loop, or open loop at a rate.
+    def load(self, command: Load) -> Loaded:
+        """Load a session for one slice.
 
         Raises CalibrationFault for a wrong answer, or none: nothing rests on such a slice.
         """
-        command = Load(name, duration_s)
-        if rate is not None:
-            command = Load(
-                name,
-                duration_s,
-                rate_rps=rate.rate_rps,
-                arrivals=rate.arrivals,
-                seed=rate.seed,
-            )
-        loaded = self._sessions[name].load(command)
+        loaded = self._sessions[command.name].load(command)
         if loaded.errors.total or not loaded.requests:
             raise CalibrationFault(
-                f"{name}: {loaded.errors.total} of {loaded.sent} answers of a slice were wrong or "
-                f"missing"
+                f"{command.name}: {loaded.errors.total} of {loaded.sent} answers of a slice were "
+                f"wrong or missing"
             )
-        self._loaded_s += duration_s
+        self._loaded_s += command.duration_s
         self._tell(Step(self._stage, self._loaded_s, self._planned_s))
         return loaded
 
@@ -147,11 +129,6 @@ class CalibrationContext:
         return self._folder / f"{cell_key.replace('/', '-')}-{block}.log"
 
 
-def throughput_rps(loaded: Loaded) -> float:
-    """Correct answers per second of a slice."""
-    return loaded.requests / max(loaded.end_s - loaded.begin_s, 1e-9)
-
-
-def _name(server: StandingServer) -> str:
-    cell = server.cells[0].cell
-    return f"{cell.server}/{cell.variant}"
+def name_of(planned: PlannedCell) -> str:
+    """What a calibration calls a server."""
+    return f"{planned.cell.server}/{planned.cell.variant}"

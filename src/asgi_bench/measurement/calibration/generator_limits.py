@@ -5,12 +5,10 @@ from statistics import median
 
 from asgi_bench.analysis.percentiles import merge_histograms, percentiles_s
 from asgi_bench.analysis.slice_noise import coefficient_of_variation
-from asgi_bench.load.messages import Loaded
+from asgi_bench.load.messages import Load, Loaded
 from asgi_bench.measurement.calibration.calibration_context import (
     CONNECTIONS,
     CalibrationContext,
-    Rate,
-    throughput_rps,
 )
 from asgi_bench.measurement.schedule import schedule
 from asgi_bench.measurement.standing import StandingServer
@@ -37,7 +35,7 @@ def measure_ceiling(
     lengths_s = dict.fromkeys(names, CEILING_SLICE_S)
     durations_s = dict.fromkeys(names, CEILING_SLICE_S * slices)
     for piece in schedule(lengths_s, durations_s, chance):
-        pieces[piece.cell].append(context.load(piece.cell, piece.duration_s))
+        pieces[piece.cell].append(context.load(Load(piece.cell, piece.duration_s)))
     for name in names:
         context.close(name)
     return tuple(_ceiling_point(count, pieces[name]) for name, count in names.items())
@@ -48,8 +46,8 @@ def measure_timer(
 ) -> TimerError:
     """How late requests leave that are due every millisecond."""
     context.enter("the generator's timer")
-    rate = Rate(TIMER_RATE_RPS, "constant", context.plan.seed)
-    _, lag = _open_loop(context, server, "timer", rate, duration_s)
+    command = Load("timer", duration_s, TIMER_RATE_RPS, "constant", context.plan.seed)
+    _, lag = _open_loop(context, server, command)
     return TimerError(TIMER_RATE_RPS, lag)
 
 
@@ -58,8 +56,8 @@ def measure_bias(
 ) -> LatencyBias:
     """What an open loop shows of a server that does nothing."""
     context.enter("the generator's own share of a latency")
-    rate = Rate(BIAS_RATE_RPS, "poisson", context.plan.seed)
-    response, lag = _open_loop(context, server, "bias", rate, duration_s)
+    command = Load("bias", duration_s, BIAS_RATE_RPS, "poisson", context.plan.seed)
+    response, lag = _open_loop(context, server, command)
     return LatencyBias(BIAS_RATE_RPS, CONNECTIONS, response, lag)
 
 
@@ -70,21 +68,19 @@ def _ceiling_point(connections: int, pieces: list[Loaded]) -> CeilingPoint:
         ceiling_rps=1 / median(costs_s),
         load_cpu_s_per_request=median(costs_s),
         coefficient_of_variation=coefficient_of_variation(costs_s),
-        throughput_rps=median(throughput_rps(piece) for piece in pieces),
+        throughput_rps=median(piece.throughput_rps for piece in pieces),
         slices=len(pieces),
     )
 
 
 def _open_loop(
-    context: CalibrationContext, server: StandingServer, name: str, rate: Rate, duration_s: float
+    context: CalibrationContext, server: StandingServer, command: Load
 ) -> tuple[LatencyFigures, LatencyFigures]:
     """Response time and generator lag of one stretch of open-loop load."""
-    context.open(name, server)
-    context.load(name, duration_s, rate)
-    closed = context.close(name)
-    return _figures(closed.times_hdr.get(RESPONSE_TIME)), _figures(
-        closed.times_hdr.get(GENERATOR_LAG)
-    )
+    context.open(command.name, server)
+    context.load(command)
+    times_hdr = context.close(command.name).times_hdr
+    return _figures(times_hdr.get(RESPONSE_TIME)), _figures(times_hdr.get(GENERATOR_LAG))
 
 
 def _figures(blob: str | None) -> LatencyFigures:

@@ -16,11 +16,11 @@ from asgi_bench.analysis.slice_noise import (
     slice_losses,
     start_variation,
 )
-from asgi_bench.load.messages import Loaded
+from asgi_bench.load.messages import Load, Loaded
 from asgi_bench.measurement.calibration.calibration_context import (
     CONNECTIONS,
     CalibrationContext,
-    throughput_rps,
+    name_of,
 )
 from asgi_bench.measurement.schedule import SERVERS, schedule, slice_duration_s
 from asgi_bench.measurement.standing import StandingServer
@@ -41,10 +41,11 @@ def measure_noise(context: CalibrationContext, server: StandingServer, slices: i
     """The scatter of short slices of one server, one right after another."""
     context.enter("the noise of short slices")
     context.open("noise", server)
-    rates_rps = [throughput_rps(context.load("noise", SHORT_SLICE_S)) for _ in range(slices)]
+    command = Load("noise", SHORT_SLICE_S)
+    rates_rps = [context.load(command).throughput_rps for _ in range(slices)]
     context.close("noise")
     return SliceNoise(
-        server=_name(server.cells[0]),
+        server=name_of(server.cells[0]),
         slice_s=SHORT_SLICE_S,
         slices=slices,
         coefficient_of_variation=coefficient_of_variation(rates_rps),
@@ -80,7 +81,7 @@ def measure_lengths(
     for name in sessions:
         context.close(name)
     effects = length_effects(rates_rps, SLICES_BY_LENGTH_S)
-    names = (_name(server.cells[0]), _name(reference.cells[0]))
+    names = (name_of(server.cells[0]), name_of(reference.cells[0]))
     return SliceLengths(
         server=names[0],
         reference=names[1],
@@ -89,7 +90,7 @@ def measure_lengths(
         tolerance=LENGTH_TOLERANCE,
         lengths=effects,
         shortest_slice_s=shortest_length_s(effects, SERVERS.shortest_s),
-        neighbours=tuple(_name(each.cells[0]) for each in neighbours),
+        neighbours=tuple(name_of(each.cells[0]) for each in neighbours),
         losses=slice_losses(names, rates_rps, SLICES_BY_LENGTH_S),
     )
 
@@ -104,10 +105,10 @@ def measure_aa(context: CalibrationContext, planned: PlannedCell, blocks: int) -
         ours, theirs = _aa_block(context, planned, chance)
         ratios.append(_together_rps(ours) / _together_rps(theirs))
         pairs = zip(ours, theirs, strict=True)
-        slice_logs.append([log(throughput_rps(a) / throughput_rps(b)) for a, b in pairs])
+        slice_logs.append([log(a.throughput_rps / b.throughput_rps) for a, b in pairs])
     mean, half_width = log_mean(ratios)
     return AAFloor(
-        server=_name(planned),
+        server=name_of(planned),
         blocks=blocks,
         duration_s=AA_DURATION_S,
         mean=mean,
@@ -135,7 +136,7 @@ def _segment(
         for side in chance.sample(sides, len(sides)):
             if neighbours:
                 context.visit(chance.choice(neighbours), SHORT_SLICE_S)
-            pieces[side, places[piece.cell]].append(context.load(side, piece.duration_s))
+            pieces[side, places[piece.cell]].append(context.load(Load(side, piece.duration_s)))
     ours, theirs = sides
     return {
         length_s: (_together_rps(pieces[ours, length_s]), _together_rps(pieces[theirs, length_s]))
@@ -154,7 +155,7 @@ def _aa_block(
         lengths_s = dict.fromkeys(keys, slice_duration_s(CONNECTIONS, slowest_rps))
         pieces: dict[str, list[Loaded]] = {key: [] for key in keys}
         for piece in schedule(lengths_s, dict.fromkeys(keys, AA_DURATION_S), chance):
-            pieces[piece.cell].append(context.load(piece.cell, piece.duration_s))
+            pieces[piece.cell].append(context.load(Load(piece.cell, piece.duration_s)))
     return pieces[keys[0]], pieces[keys[1]]
 
 
@@ -169,9 +170,5 @@ def _twin(planned: PlannedCell, name: str) -> PlannedCell:
 def _together_rps(pieces: Iterable[Loaded]) -> float:
     """Correct answers of all slices over their time, as a trial counts."""
     pieces = tuple(pieces)
-    duration_s = sum(piece.end_s - piece.begin_s for piece in pieces)
+    duration_s = sum(piece.duration_s for piece in pieces)
     return sum(piece.requests for piece in pieces) / max(duration_s, 1e-9)
-
-
-def _name(planned: PlannedCell) -> str:
-    return f"{planned.cell.server}/{planned.cell.variant}"
