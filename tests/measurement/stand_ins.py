@@ -7,7 +7,7 @@ from typing import cast
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.draft import TrialDraft
 from asgi_bench.measurement.standing import StandingServer
-from asgi_bench.model import Cell, ClosedLoop, Load, PlannedCell, Scenario
+from asgi_bench.model import Cell, ClosedLoop, Endpoint, Load, PlannedCell, Scenario
 from asgi_bench.serving.process import ServerProcess
 from asgi_bench.serving.process_tree import NOBODY
 
@@ -26,7 +26,9 @@ def loaded_cell(
 ) -> LoadedCell:
     """A cell that is ready for its load, of a server that has no processes to look at."""
     cell = Cell(name, "default", workers, "hello", load or ClosedLoop(64), setup=setup)
-    process = SimpleNamespace(port=1, pids=(), census=lambda: NOBODY, exit_description=None)
+    process = SimpleNamespace(
+        endpoint=Endpoint.local(1), pids=(), census=lambda: NOBODY, exit_description=None
+    )
     scenario = Scenario(name="hello", app="hello:app")
     server = StandingServer([PlannedCell(cell)], scenario, cast(ServerProcess, process))
     draft = TrialDraft(cell, round=round, block=block, epoch_s=0.0, log=Path("log"))
