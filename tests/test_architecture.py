@@ -173,6 +173,51 @@ def _blanket_lines(tree: ast.Module) -> Iterator[int]:
             yield caught[0].lineno
 
 
+def private_stays_private(root: Path) -> list[str]:
+    """Return imports of what another module keeps to itself."""
+    return [
+        f"{_place(module, node.lineno)}: {alias.name} is private to {node.module}"
+        for module in read_modules(root).values()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE)
+        for alias in node.names
+        if re.match("_[^_]", alias.name)
+    ]
+
+
+def marked_surface(src: Path) -> list[str]:
+    """Return packages that hand out names without a sorted `__all__` of exactly these."""
+    return [
+        f"{module.name}: __all__ = {sorted(given)}"
+        for module in read_modules(src).values()
+        if module.is_package and (given := _handed_out(module.tree)) is not None
+        if _listed(module.tree) != sorted(given, key=_as_sorted)
+    ]
+
+
+def _handed_out(tree: ast.Module) -> set[str] | None:
+    """The names that a package takes from its modules for others; None where there are none."""
+    found = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE)
+        for alias in node.names
+    }
+    return found or None
+
+
+def _listed(tree: ast.Module) -> list[str]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return list(ast.literal_eval(node.value))
+    return []
+
+
+def _as_sorted(name: str) -> tuple[int, str]:
+    """Constants before classes before functions, as ruff sorts them."""
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
+
+
 def told_tests(root: Path) -> list[str]:
     """Return tests that don't say what must hold."""
     return [
@@ -200,6 +245,8 @@ RULES: Mapping[Rule, tuple[Path, ...]] = {
     short_modules: (SRC,),
     telling_names: (SRC, ROOT / "tests", ROOT / "apps", ROOT / "scripts"),
     no_blanket_except: (SRC, ROOT / "apps"),
+    private_stays_private: (SRC, ROOT / "tests"),
+    marked_surface: (SRC,),
     told_tests: (ROOT / "tests",),
 }
 
@@ -274,6 +321,16 @@ BROKEN: tuple[tuple[Rule, dict[str, str], str], ...] = (
         "model:3",
     ),
     (no_blanket_except, {"model.py": "with contextlib.suppress(Exception):\n    pass"}, "model:1"),
+    (
+        private_stays_private,
+        {"store/runs.py": "from asgi_bench.store.folders import _secret"},
+        "runs:1: _secret is private to asgi_bench.store.folders",
+    ),
+    (
+        marked_surface,
+        {"store/__init__.py": "from asgi_bench.store.runs import b, A\n__all__ = ['b', 'A']"},
+        "asgi_bench.store: __all__ = ['A', 'b']",
+    ),
     (told_tests, {"test_model.py": "def test_it():\n    pass"}, "test_it needs a docstring"),
     (told_tests, {"test_model.py": "class TestIt:\n    async def test_it(self): ...\n"}, "test_it"),
     (told_tests, {"test_model.py": "def test_it():\n    '''todo'''"}, "test_it needs a docstring"),
@@ -304,7 +361,8 @@ def make_tree(root: Path) -> None:
         folder = root / PACKAGE / room
         folder.mkdir(parents=True)
         lines = [f"import {PACKAGE}.{target}" for target in sorted(allowed)]
-        (folder / "__init__.py").write_text("\n".join([*lines, f"from {PACKAGE} import model"]))
+        lines += [f"from {PACKAGE} import model", "__all__ = ['model']"]
+        (folder / "__init__.py").write_text("\n".join(lines))
     (root / PACKAGE / "load" / "user.py").write_text("import locust, gevent.monkey\n")
     charts = root / PACKAGE / "reporting" / "charts"
     charts.mkdir()

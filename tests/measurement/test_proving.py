@@ -5,12 +5,12 @@ import pytest
 
 from asgi_bench.measurement.proving import (
     NO_APP,
-    _compared,
-    _with_debugging,
     as_proven,
+    compared,
     failed_trials,
     prove,
     refused,
+    with_debugging,
 )
 from asgi_bench.model import Cell, ClosedLoop, Plan, PlannedCell, Proof, Trial
 
@@ -75,12 +75,12 @@ def test_what_the_variant_is_not_without_the_app_is_its_own_fault() -> None:
     """The app is blamed for what it alone changes."""
     without = Proof("a/x/w1", loop="slow")
     faulty = Proof("a/x/w1", loop="fast", fault="its loop is fast")
-    assert _compared(faulty, msgspec.structs.replace(without, fault="so is it")) is faulty
-    assert _compared(faulty, Proof("a/x/w1", unproven="no answer")) is faulty
-    changed = _compared(faulty, without)
+    assert compared(faulty, msgspec.structs.replace(without, fault="so is it")) is faulty
+    assert compared(faulty, Proof("a/x/w1", unproven="no answer")) is faulty
+    changed = compared(faulty, without)
     assert (changed.fault, len(changed.differs)) == (None, 1)
     # It differs in what is not compared: then the variant's statement stands.
-    assert _compared(faulty, Proof("a/x/w1", loop="fast")).fault == faulty.fault
+    assert compared(faulty, Proof("a/x/w1", loop="fast")).fault == faulty.fault
 
 
 @pytest.mark.parametrize(
@@ -97,5 +97,5 @@ def test_debugging_that_was_asked_for_is_as_asked(
     facts: dict[str, object], is_asked_for: bool
 ) -> None:
     """A variable or flag of the user's own is on purpose."""
-    proof = _with_debugging(Proof("a/x/w1", debugging=("tracemalloc",)), _cell("x", **facts))  # type: ignore[arg-type]
+    proof = with_debugging(Proof("a/x/w1", debugging=("tracemalloc",)), _cell("x", **facts))  # type: ignore[arg-type]
     assert proof.differs == (() if is_asked_for else ("it runs with tracemalloc",))

@@ -46,11 +46,11 @@ def prove(plan: Plan, log_path: LogPath) -> tuple[Proof, ...]:
         and (proofs[name].fault is not None or not probe.proves)
     }
     for name, without in _ask(plan, list(doubtful.values()), log_path).items():
-        proofs[name] = _compared(proofs[name], without)
-    return tuple(_with_debugging(proof, settings[name]) for name, proof in proofs.items())
+        proofs[name] = compared(proofs[name], without)
+    return tuple(with_debugging(proof, settings[name]) for name, proof in proofs.items())
 
 
-def _compared(with_app: Proof, without: Proof) -> Proof:
+def compared(with_app: Proof, without: Proof) -> Proof:
     """What the variant isn't even without the app is its own fault; the rest is the app's."""
     if without.fault is not None or without.unproven is not None:
         return with_app
@@ -59,7 +59,7 @@ def _compared(with_app: Proof, without: Proof) -> Proof:
     return msgspec.structs.replace(with_app, fault=fault, differs=differs)
 
 
-def _with_debugging(proof: Proof, planned: PlannedCell) -> Proof:
+def with_debugging(proof: Proof, planned: PlannedCell) -> Proof:
     """A mode for debugging that nobody asked for runs otherwise than asked.
 
     Who gives the server a variable or a flag for it has asked for it.
