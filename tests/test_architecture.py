@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     VOCABULARY: frozenset(),
     "machine": frozenset(),
     "definitions": frozenset({"machine"}),
-    "sides": frozenset({"definitions", "machine"}),
+    "setups": frozenset({"definitions", "machine"}),
     "store": frozenset(),
     "analysis": frozenset(),
     "wire": frozenset(),

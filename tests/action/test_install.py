@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.action.job import STEPS, run_script
-from tests.sides.tiny_project import write_project
+from tests.setups.tiny_project import write_project
 
 
 @pytest.mark.slow

@@ -23,8 +23,8 @@ from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.model import AbReport, Duration, Gate
 from asgi_bench.reporting.documents import render_ab
 from asgi_bench.reporting.wording import plain
-from asgi_bench.sides.building import built_sides
-from asgi_bench.sides.given import Asked
+from asgi_bench.setups.build import built_sides
+from asgi_bench.setups.spec import Asked
 from asgi_bench.store.runs import read_run, write_verdict
 
 # A block costs 1.3 s for starting, opening and stopping three servers, whatever it measures;

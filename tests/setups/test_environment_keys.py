@@ -5,11 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asgi_bench.sides.environment_keys import Site, environment_key
-from asgi_bench.sides.given import Line
-from asgi_bench.sides.worktrees import worktree
+from asgi_bench.setups.environment_keys import Site, environment_key
+from asgi_bench.setups.spec import Line
+from asgi_bench.setups.worktrees import worktree
 from tests.repositories import commit, git, make_repository
-from tests.sides.tiny_project import write_project
+from tests.setups.tiny_project import write_project
 
 SITE = Site("3.11", ())
 PIN = Line("uvicorn==0.50.0")

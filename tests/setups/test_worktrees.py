@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from asgi_bench.errors import BenchError, UsageError
-from asgi_bench.sides.worktrees import commit_of, repository_of, worktree
+from asgi_bench.setups.worktrees import commit_of, repository_of, worktree
 from tests.repositories import commit, git, make_repository
 
 
@@ -33,7 +33,7 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path, cache: Path) -> None:
     head = commit(repository, "first")
     code = (
         "import os, sys\nfrom pathlib import Path\n"
-        "from asgi_bench.sides.worktrees import worktree\n"
+        "from asgi_bench.setups.worktrees import worktree\n"
         "with worktree(Path(sys.argv[1]), sys.argv[2]):\n    os._exit(0)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(repository), head], check=True)

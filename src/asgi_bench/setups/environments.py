@@ -22,9 +22,9 @@ from packaging.utils import canonicalize_name
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.errors import BenchError
 from asgi_bench.machine.commands import run_command
-from asgi_bench.sides.cache import cache_folder, forget_unused, leads_out, left_out, locked
-from asgi_bench.sides.environment_keys import Site, environment_key
-from asgi_bench.sides.given import Line
+from asgi_bench.setups.cache import cache_folder, forget_unused, leads_out, left_out, locked
+from asgi_bench.setups.environment_keys import Site, environment_key
+from asgi_bench.setups.spec import Line
 
 ENVIRONMENTS_FOLDER = "environments"
 # Written last: an environment without it was not finished.

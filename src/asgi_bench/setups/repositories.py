@@ -7,7 +7,7 @@ from packaging.utils import canonicalize_name
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.strict import read_toml
 from asgi_bench.errors import UsageError
-from asgi_bench.sides.given import Line, is_source_folder
+from asgi_bench.setups.spec import Line, is_source_folder
 
 
 def installed_from(repository: Path, installation: Installation) -> dict[str, Path]:

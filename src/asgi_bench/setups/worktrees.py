@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from asgi_bench.errors import BenchError, UsageError
-from asgi_bench.sides.cache import cache_folder, locked
+from asgi_bench.setups.cache import cache_folder, locked
 
 WORKTREES_FOLDER = "worktrees"
 GIT_TIMEOUT_S = 600.0

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench.definitions.installed import Installation
-from asgi_bench.sides.cache import KEY_LENGTH, content_digest
-from asgi_bench.sides.given import Line
-from asgi_bench.sides.worktrees import description_of
+from asgi_bench.setups.cache import KEY_LENGTH, content_digest
+from asgi_bench.setups.spec import Line
+from asgi_bench.setups.worktrees import description_of
 
 # Raised when environments are built otherwise than before.
 FORMAT = 1

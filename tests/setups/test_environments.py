@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from asgi_bench.errors import BenchError
-from asgi_bench.sides.given import Line, parse_environment
-from asgi_bench.sides.overlays import COMPLETE_FILE, Overlay, overlay
-from tests.sides.tiny_project import write_project
+from asgi_bench.setups.environments import COMPLETE_FILE, Overlay, overlay
+from asgi_bench.setups.spec import Line, parse_environment
+from tests.setups.tiny_project import write_project
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from asgi_bench.errors import UsageError
-from asgi_bench.sides.given import Environment, Line, parse_environment
-from tests.sides.tiny_project import write_project
+from asgi_bench.setups.spec import Environment, Line, parse_environment
+from tests.setups.tiny_project import write_project
 
 
 @pytest.mark.parametrize(

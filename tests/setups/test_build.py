@@ -9,12 +9,12 @@ import pytest
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Setup
-from asgi_bench.sides.building import built_sides
-from asgi_bench.sides.given import Asked, Line
-from asgi_bench.sides.overlays import overlay
+from asgi_bench.setups.build import built_sides
+from asgi_bench.setups.environments import overlay
+from asgi_bench.setups.spec import Asked, Line
 from tests.repositories import commit, git, make_repository
-from tests.sides.test_overlays import answer
-from tests.sides.tiny_project import write_project
+from tests.setups.test_environments import answer
+from tests.setups.tiny_project import write_project
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from asgi_bench.errors import BenchError
-from asgi_bench.sides.cache import cache_folder, content_digest, forget_unused
+from asgi_bench.setups.cache import cache_folder, content_digest, forget_unused
 
 
 def test_a_relative_cache_home_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,11 @@ from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.own_app import OwnApp, parse_target, working_folder
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Setup
-from asgi_bench.sides.given import INSTALLED, Asked, Line, parse_environment
-from asgi_bench.sides.origins import check_origins
-from asgi_bench.sides.overlays import overlay
-from asgi_bench.sides.repositories import installed_from, lines_of
-from asgi_bench.sides.worktrees import commit_of, repository_of, worktree
+from asgi_bench.setups.environments import overlay
+from asgi_bench.setups.repositories import installed_from, lines_of
+from asgi_bench.setups.spec import INSTALLED, Asked, Line, parse_environment
+from asgi_bench.setups.verify import check_origins
+from asgi_bench.setups.worktrees import commit_of, repository_of, worktree
 
 Announce = Callable[[str], None]
 
