@@ -378,7 +378,7 @@ def make_tree(root: Path) -> None:
     [
         "asgi_bench.measurement.rounds",
         "asgi_bench.load.generator",
-        "asgi_bench.reporting.documents",
+        "asgi_bench.reporting.run.report",
         "asgi_bench.cli.main",
     ],
 )

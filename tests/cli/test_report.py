@@ -13,8 +13,8 @@ from asgi_bench.cli.report import ReportFlags, report
 from asgi_bench.cli.verbs import command
 from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.model import RESPONSE_TIME
-from asgi_bench.reporting.documents import render_report
 from asgi_bench.reporting.render.terminal import WIDTH
+from asgi_bench.reporting.run.report import render_report
 from tests.situation import Said, situation
 from tests.synthetic_run import planned_cells, store_run, synthetic_run, troubled_run
 

@@ -20,7 +20,7 @@ from asgi_bench.reporting.document import (
     Words,
     sections_of,
 )
-from asgi_bench.reporting.run.report import run_document
+from asgi_bench.reporting.run.document import run_document
 from asgi_bench.reporting.run.source import Source
 
 

@@ -15,9 +15,10 @@ from asgi_bench.cli.flags import DEFAULT_OUTPUT, OtherReference, Output, StoredR
 from asgi_bench.errors import ExitCode
 from asgi_bench.flags import OUTPUT, Flag, choice
 from asgi_bench.model import AbReport, Verdict
+from asgi_bench.reporting.ab.document import render_ab
 from asgi_bench.reporting.document import Document
-from asgi_bench.reporting.documents import Format, render_ab, render_report
 from asgi_bench.reporting.render.terminal import WIDTH, render_terminal
+from asgi_bench.reporting.run.report import Format, render_report
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import find_run
 from asgi_bench.store.runs import read_run

@@ -16,7 +16,7 @@ from asgi_bench.load.generator import WEB_PAGE
 from asgi_bench.machine.clocks import own_age_s
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.measurement.run import Order, carry_out
-from asgi_bench.reporting.phases import phases_words
+from asgi_bench.reporting.run.phases import phases_words
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import CHARTS_FOLDER
 from asgi_bench.store.runs import add_phases, read_run

@@ -284,7 +284,7 @@ def test_only_charts_import_matplotlib() -> None:
     """Tables and verbs don't pay for matplotlib: importing them leaves it alone."""
     script = (
         "import sys\n"
-        "import asgi_bench.cli.report, asgi_bench.cli.plot, asgi_bench.reporting.documents\n"
+        "import asgi_bench.cli.report, asgi_bench.cli.plot, asgi_bench.reporting.run.report\n"
         "sys.exit('matplotlib' in sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

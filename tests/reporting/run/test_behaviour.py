@@ -5,8 +5,8 @@ import msgspec
 import pytest
 
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.reporting.documents import render_report
 from asgi_bench.reporting.run.behaviour import COLUMNS, sentences
+from asgi_bench.reporting.run.report import render_report
 from tests.synthetic_behaviour import BADLY, BEHAVIOURS, ENDED, WELL
 from tests.synthetic_run import synthetic_run
 

@@ -8,10 +8,10 @@ from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import OpenLoop
 from asgi_bench.reporting.document import Table, shown
-from asgi_bench.reporting.documents import render_report
 from asgi_bench.reporting.groups import report_groups
 from asgi_bench.reporting.render.terminal import WIDTH
 from asgi_bench.reporting.run.costs import cost_tables, costs_section
+from asgi_bench.reporting.run.report import render_report
 from asgi_bench.reporting.run.source import Source
 from tests.synthetic_run import CLOSED_64, OPEN_AND_SWEEP, planned_cells, synthetic_run
 

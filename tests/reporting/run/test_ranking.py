@@ -2,8 +2,8 @@ import msgspec
 import pytest
 
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.reporting.documents import Format, render_report
 from asgi_bench.reporting.run.ranking import surety_notes
+from asgi_bench.reporting.run.report import Format, render_report
 from tests.synthetic_run import planned_cells, synthetic_run
 
 

@@ -3,8 +3,8 @@ import pytest
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.reporting.document import Table, shown
-from asgi_bench.reporting.documents import render_report
 from asgi_bench.reporting.render.terminal import WIDTH
+from asgi_bench.reporting.run.report import render_report
 from asgi_bench.reporting.run.source import Source
 from asgi_bench.reporting.run.workers import workers_section
 from tests.reporting.document_words import document_of, sentences_of, texts_of

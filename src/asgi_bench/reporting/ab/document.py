@@ -1,6 +1,7 @@
 """An A/B as a document: one screen, the verdict first."""
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from asgi_bench.model import AbReport, Verdict
 from asgi_bench.reporting.ab.advice import advice
@@ -31,6 +32,8 @@ from asgi_bench.reporting.document import (
     Table,
     Text,
 )
+from asgi_bench.reporting.render.post import render_post
+from asgi_bench.reporting.render.terminal import WIDTH, render_terminal
 from asgi_bench.reporting.wording import plain
 
 # What one screen of a comment has room for.
@@ -44,6 +47,19 @@ ALERTS: dict[Verdict, Alert] = {
     "improvement": "tip",
     "pass": "note",
 }
+
+
+def render_ab(
+    report: AbReport,
+    format: Literal["text", "markdown"],
+    *,
+    width: int = WIDTH,
+    color: bool = False,
+) -> str:
+    """A judged A/B in a format; `width` in columns and `color` are the terminal's, for text."""
+    if format == "text":
+        return render_terminal(ab_document(report), width=width, color=color)
+    return render_post(ab_document(report))
 
 
 def ab_document(report: AbReport) -> Document:

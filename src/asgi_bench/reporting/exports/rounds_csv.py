@@ -15,8 +15,8 @@ from asgi_bench.analysis.summary import Survey
 from asgi_bench.analysis.validity.cell import is_usable
 from asgi_bench.model import Trial
 from asgi_bench.model.metrics import METRICS
-from asgi_bench.reporting.delimited import field
 from asgi_bench.reporting.exports.figures import Document
+from asgi_bench.reporting.run.report_csv import field
 
 WHAT = (
     *("run", "time", "cell", "server", "server_version", "variant", "side", "workers"),

@@ -20,7 +20,7 @@ from asgi_bench.reporting.document import (
     Span,
     Text,
 )
-from asgi_bench.reporting.phases import phases_words
+from asgi_bench.reporting.run.phases import phases_words
 from asgi_bench.reporting.run.source import Source
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import (

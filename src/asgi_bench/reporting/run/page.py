@@ -10,7 +10,7 @@ from asgi_bench.reporting.charts import Drawing, draw
 from asgi_bench.reporting.charts.inline import inline_svg
 from asgi_bench.reporting.document import Figure
 from asgi_bench.reporting.render import page
-from asgi_bench.reporting.run.report import run_document
+from asgi_bench.reporting.run.document import run_document
 from asgi_bench.reporting.run.source import Charts, Source
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import PAGE_FILE

@@ -1,60 +1,41 @@
-"""The report of a run as a document: its sections in their order."""
+"""The report of a run in each of its formats.
 
-from collections.abc import Callable
+JSON is the report as it is; CSV has each of its facts but the figures within validity reasons.
+Text, Markdown and the page are `run_document`, laid out by a renderer each: they have the same
+rows, verdicts, findings, versions and commands. What only a page has room for is marked in it. They
+leave out what comparisons rest on (adjusted p, and but for the page ratios of single rounds: ranks
+and ties come of them); text also leaves out what proves the settings.
+"""
 
-from asgi_bench.reporting.ab.document import ab_section
-from asgi_bench.reporting.document import Document, Mark, Section
-from asgi_bench.reporting.run.behaviour import behaviour_section
-from asgi_bench.reporting.run.commands import commands_section
-from asgi_bench.reporting.run.costs import costs_section
-from asgi_bench.reporting.run.environment import environment_section, files_section
-from asgi_bench.reporting.run.findings import findings_section
-from asgi_bench.reporting.run.headline import caution, headlines
-from asgi_bench.reporting.run.latency import (
-    latency_section,
-    load_curve_section,
-    requests_section,
-)
-from asgi_bench.reporting.run.ranking import ranking_section
-from asgi_bench.reporting.run.rounds import rounds_section
-from asgi_bench.reporting.run.rows import run_words
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from asgi_bench.analysis.document import Report
+from asgi_bench.reporting.render.markdown import render_markdown
+from asgi_bench.reporting.render.terminal import WIDTH, render_terminal
+from asgi_bench.reporting.run.document import run_document
+from asgi_bench.reporting.run.report_csv import render_csv
 from asgi_bench.reporting.run.source import Source
-from asgi_bench.reporting.run.workers import workers_section
-from asgi_bench.reporting.wording import machine_words
 
-SECTIONS: tuple[Callable[[Source], Section], ...] = (
-    ranking_section,
-    requests_section,
-    findings_section,
-    latency_section,
-    load_curve_section,
-    costs_section,
-    workers_section,
-    behaviour_section,
-    rounds_section,
-    commands_section,
-    environment_section,
-    files_section,
-)
-FOOTER = (
-    "Made by asgi-bench from stored measurements. Figures hold for this machine, these versions "
-    "and this load; ratios within one table are what to compare."
-)
+Format: TypeAlias = Literal["text", "json", "markdown", "csv"]
 
 
-def run_document(source: Source) -> Document:
-    """The report; what only a page shows is there if the source has what a page needs."""
-    run = source.report.run
-    damage = source.run.damage if source.run is not None else ()
-    return Document(
-        title=run.id,
-        facts=(run_words(source.report), machine_words(run.machine)),
-        sections=(
-            *(() if source.ab is None else (ab_section(source.ab),)),
-            *(section(source) for section in SECTIONS),
-        ),
-        kind=f"report · {run.label}" if run.label else "report",
-        headline=headlines(source)[0],
-        cautions=(caution(source.report), *(Mark(text, "warn") for text in damage)),
-        footer=FOOTER,
-    )
+def render_report(
+    report: Report, format: Format, *, width: int = WIDTH, color: bool = False
+) -> str:
+    """The report in a format; `width` in columns and `color` are the terminal's, for text."""
+    match format:
+        case "text":
+            return render_terminal(run_document(Source(report)), width=width, color=color)
+        case "json":
+            return render_json(report)
+        case "markdown":
+            return render_markdown(run_document(Source(report)))
+        case "csv":
+            return render_csv(report)
+
+
+def render_json(report: Report) -> str:
+    """The document as indented JSON, its keys in their order."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"

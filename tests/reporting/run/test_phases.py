@@ -1,4 +1,4 @@
-from asgi_bench.reporting.phases import phases_words
+from asgi_bench.reporting.run.phases import phases_words
 
 
 def test_the_share_of_each_phase_is_told_in_the_order_of_a_run() -> None:

@@ -12,12 +12,12 @@ from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import Client, OpenLoop
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import columns_of
-from asgi_bench.reporting.delimited import cell_columns
-from asgi_bench.reporting.documents import render_report
 from asgi_bench.reporting.groups import AnyGroup, group_cells, report_groups
 from asgi_bench.reporting.render.terminal import WIDTH
 from asgi_bench.reporting.run.findings import findings
 from asgi_bench.reporting.run.ranking import ranking_table
+from asgi_bench.reporting.run.report import render_report
+from asgi_bench.reporting.run.report_csv import cell_columns
 from asgi_bench.reporting.run.rows import CLIENT_WORDS, caption
 from tests.reporting.document_words import document_of, tables_of, texts_of
 from tests.synthetic_run import (
