@@ -8,8 +8,8 @@ import time
 from math import expm1
 from pathlib import Path
 
-from asgi_bench.analysis.block_effects import block_effects, usable_blocks
-from asgi_bench.analysis.regression import estimate_of
+from asgi_bench.analysis.ab.block_effects import block_effects, usable_blocks
+from asgi_bench.analysis.ab.rule import estimate_of
 from asgi_bench.cli.measuring import on_this_machine
 from asgi_bench.definitions.ab_plan import load_ab_plan
 from asgi_bench.definitions.folders import shipped_apps

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from asgi_bench.analysis.ab_report import SETTLED
-from asgi_bench.analysis.block_effects import BlockEffect, block_effects, usable_blocks
-from asgi_bench.analysis.looks import Look, looks_of
+from asgi_bench.analysis.ab.block_effects import BlockEffect, block_effects, usable_blocks
+from asgi_bench.analysis.ab.interim import Look, looks_of
+from asgi_bench.analysis.ab.report import SETTLED
 from asgi_bench.analysis.pacing import round_ends_s
 from asgi_bench.model import ROLES, Gate, Role, Trial, Verdict
 from asgi_bench.model.metrics import Metric

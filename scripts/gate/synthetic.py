@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 from scipy.signal import lfilter
 
-from asgi_bench.analysis.ab_report import SETTLED
-from asgi_bench.analysis.block_effects import BlockEffect, Floats, effect_of_slices
-from asgi_bench.analysis.looks import Look, spent_by
+from asgi_bench.analysis.ab.block_effects import BlockEffect, Floats, effect_of_slices
+from asgi_bench.analysis.ab.interim import Look, spent_by
+from asgi_bench.analysis.ab.report import SETTLED
 from asgi_bench.model import Gate, Verdict
 from asgi_bench.model.metrics import CPU, THROUGHPUT, Metric, metric_of
 from gate.verdicts import GATED, verdict_of

@@ -8,11 +8,11 @@ from statistics import median
 import msgspec
 from scipy.stats import binomtest
 
-from asgi_bench.analysis.ab_report import judge_cells
-from asgi_bench.analysis.block_effects import block_effects, usable_blocks
-from asgi_bench.analysis.looks import looks_of
+from asgi_bench.analysis.ab.block_effects import block_effects, usable_blocks
+from asgi_bench.analysis.ab.interim import looks_of
+from asgi_bench.analysis.ab.report import judge_cells
+from asgi_bench.analysis.ab.rule import estimate_of
 from asgi_bench.analysis.pacing import round_ends_s
-from asgi_bench.analysis.regression import estimate_of
 from asgi_bench.model import Gate, MetricVerdict, Run, Verdict
 from asgi_bench.model.metrics import Metric
 from gate.records import SHARES, Kind, Record, run_of

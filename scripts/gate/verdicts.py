@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from asgi_bench.analysis.block_effects import BlockEffect
-from asgi_bench.analysis.doubts import doubted
-from asgi_bench.analysis.regression import judge_metrics, verdict_on, worst
-from asgi_bench.analysis.stalls import measured_totals, stall_doubts
+from asgi_bench.analysis.ab.block_effects import BlockEffect
+from asgi_bench.analysis.ab.rule import judge_metrics, verdict_on, worst
+from asgi_bench.analysis.ab.totals import measured_totals, stall_vetoes
+from asgi_bench.analysis.ab.vetoes import vetoed
 from asgi_bench.model import Gate, Verdict
 from asgi_bench.model.metrics import CPU, THROUGHPUT, TOTALS, Metric
 
@@ -20,6 +20,6 @@ def verdict_of(
     summed = [(total, effects[total]) for total in TOTALS if effects.get(total)]
     totals = measured_totals(summed, gate, level)
     # What it is told by hangs on slices; what it comes to does not.
-    doubts = stall_doubts(judged, totals, gate, {}, {})
-    found = verdict_on(doubted(judged, doubts))
-    return found if found == "invalid" else worst((found, *(one.verdict for one in doubts)))
+    vetoes = stall_vetoes(judged, totals, gate, {}, {})
+    found = verdict_on(vetoed(judged, vetoes))
+    return found if found == "invalid" else worst((found, *(one.verdict for one in vetoes)))

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from asgi_bench.analysis.ab_report import ab_report
+from asgi_bench.analysis.ab.report import ab_report
 from asgi_bench.cli.report import exit_code_of
 from asgi_bench.cli.verbs import command
 from asgi_bench.errors import ExitCode

@@ -4,7 +4,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asgi_bench.analysis.ab_report import ab_report
+from asgi_bench.analysis.ab.report import ab_report
 from asgi_bench.model import Gate, Reason, Role, Trial
 from gate.records import (
     SHARES,

@@ -2,8 +2,8 @@ import msgspec
 import pytest
 from markdown_it import MarkdownIt
 
-from asgi_bench.analysis.comparison import Comparison
-from asgi_bench.analysis.surroundings import Change
+from asgi_bench.analysis.history.comparison import Comparison
+from asgi_bench.analysis.history.environment import Change
 from asgi_bench.model import CellVerdict, Reason
 from asgi_bench.reporting.compared import compared_document
 from asgi_bench.reporting.render.post import MOST_BYTES, render_post

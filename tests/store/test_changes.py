@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from asgi_bench.analysis.change_points import find_changes
+from asgi_bench.analysis.history.change_points import find_changes
 from asgi_bench.model import Segmentation
 from asgi_bench.store.changes import CHANGES_FILE, remembered
 

@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from asgi_bench.analysis.ab_report import ab_report
-from asgi_bench.analysis.doubts import P50_SAMPLES
+from asgi_bench.analysis.ab.report import ab_report
+from asgi_bench.analysis.ab.vetoes import P50_SAMPLES
 from asgi_bench.cli.flags import FailOnUndecided, MeasuringFlags
 from asgi_bench.cli.measuring import dry_run_text, on_this_machine, warn_of_load
 from asgi_bench.cli.progress import RunProgress

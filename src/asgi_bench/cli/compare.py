@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from asgi_bench.analysis.comparison import compare_runs
-from asgi_bench.analysis.history import MIN_CHANGE
+from asgi_bench.analysis.history.comparison import compare_runs
+from asgi_bench.analysis.history.series import MIN_CHANGE
 from asgi_bench.cli.flags import DEFAULT_OUTPUT, FailOnUndecided, MinChange, Output
 from asgi_bench.cli.report import exit_code_of, print_document
 from asgi_bench.errors import UsageError

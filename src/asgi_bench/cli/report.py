@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias, get_args
 
 import msgspec
 
-from asgi_bench.analysis.ab_report import ab_report
+from asgi_bench.analysis.ab.report import ab_report
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.references import with_reference
 from asgi_bench.analysis.summary import summarize, survey

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench import __version__
-from asgi_bench.analysis.ab_report import is_settled
+from asgi_bench.analysis.ab.report import is_settled
 from asgi_bench.analysis.stopping import is_enough
 from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.definitions.installed import Installation

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from asgi_bench.analysis.comparison import Comparison
+from asgi_bench.analysis.history.comparison import Comparison
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.ab.document import listing, verdict_table, verdict_text
 from asgi_bench.reporting.ab.rows import COLUMNS, DETAILS, worst_first

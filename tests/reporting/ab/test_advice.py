@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.ab_wording import DECIDING
+from asgi_bench.analysis.ab.wording import DECIDING
 from asgi_bench.model import Reason, Verdict
 from asgi_bench.reporting.ab.advice import advice
 from tests.synthetic_ab import ab_report, cell

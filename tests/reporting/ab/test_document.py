@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from asgi_bench.analysis.ab_report import ab_report as judged
+from asgi_bench.analysis.ab.report import ab_report as judged
 from asgi_bench.analysis.summary import survey
 from asgi_bench.model import AbReport, Difference, Setup, Verdict
 from asgi_bench.reporting.ab.document import ROWS, ab_document, render_ab

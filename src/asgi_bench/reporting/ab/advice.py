@@ -2,7 +2,7 @@
 
 import math
 
-from asgi_bench.analysis.ab_wording import deciding
+from asgi_bench.analysis.ab.wording import deciding
 from asgi_bench.model import AbReport, MetricVerdict, Verdict
 from asgi_bench.reporting import numbers
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from asgi_bench.analysis.ab_wording import least_words
+from asgi_bench.analysis.ab.wording import least_words
 from asgi_bench.model import (
     AbReport,
     CellVerdict,

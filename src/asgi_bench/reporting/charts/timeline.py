@@ -16,7 +16,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from asgi_bench.analysis.history import History, Series, Shift
+from asgi_bench.analysis.history.series import History, Series, Shift
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.drawing import Draft, Drawing, Drawn, drawn
 from asgi_bench.reporting.charts.palette import HUES, mixed

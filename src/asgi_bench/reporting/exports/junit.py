@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
-from asgi_bench.analysis.ab_report import ab_report
+from asgi_bench.analysis.ab.report import ab_report
 from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.model.metrics import metric_of

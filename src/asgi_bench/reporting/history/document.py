@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from asgi_bench.analysis.history import History, Series, Shift
+from asgi_bench.analysis.history.series import History, Series, Shift
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import Column, table_of
 from asgi_bench.reporting.document import (

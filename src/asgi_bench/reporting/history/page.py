@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from asgi_bench.analysis.history import History
+from asgi_bench.analysis.history.series import History
 from asgi_bench.errors import BenchError
 from asgi_bench.reporting.charts import draw_history
 from asgi_bench.reporting.history.document import PAGE, history_document

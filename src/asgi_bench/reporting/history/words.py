@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 
-from asgi_bench.analysis.breaks import Break
-from asgi_bench.analysis.change_points import (
+from asgi_bench.analysis.history.change_points import (
     FALSE_ALARMS,
     LONGEST_SERIES,
     MIN_SEGMENT,
     MIN_SERIES,
 )
-from asgi_bench.analysis.history import History, Series, Shift
-from asgi_bench.analysis.surroundings import Change
+from asgi_bench.analysis.history.environment import Change
+from asgi_bench.analysis.history.environment_changes import Break
+from asgi_bench.analysis.history.series import History, Series, Shift
 from asgi_bench.model import RunEntry
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.ab.rows import COMMIT_LETTERS

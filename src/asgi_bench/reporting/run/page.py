@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from asgi_bench.analysis.ab_report import ab_report
+from asgi_bench.analysis.ab.report import ab_report
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.errors import BenchError
 from asgi_bench.reporting.charts import Drawing, draw

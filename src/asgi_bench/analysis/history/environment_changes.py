@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from asgi_bench.analysis.surroundings import MEASURING_KINDS, Change, changes, scenario_of
+from asgi_bench.analysis.history.environment import MEASURING_KINDS, Change, changes, scenario_of
 from asgi_bench.model import RunEntry
 
 # The facts of runs by the keys that their entries name.

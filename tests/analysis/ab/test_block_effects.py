@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.block_effects import (
+from asgi_bench.analysis.ab.block_effects import (
     block_effects,
     effect_of_slices,
     trimmed_means,

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.ab_report import ab_report
-from asgi_bench.analysis.side_differences import side_differences
+from asgi_bench.analysis.ab.differences import side_differences
+from asgi_bench.analysis.ab.report import ab_report
 from asgi_bench.model import Difference, Proof, Run, Setup
 from asgi_bench.reporting.ab.document import render_ab
 from tests.situation import Said, situation

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from asgi_bench.analysis.ab_report import ab_report
+from asgi_bench.analysis.ab.report import ab_report
 from asgi_bench.model import RESPONSE_TIME, CellVerdict, MetricVerdict, Role, Trial
 from tests.synthetic_histograms import histogram_blob
 from tests.synthetic_sides import ab_run

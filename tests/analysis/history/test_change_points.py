@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.change_points import (
+from asgi_bench.analysis.history.change_points import (
     FALSE_ALARMS,
     LONGEST_SERIES,
     MIN_SEGMENT,

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.block_effects import BlockEffect
-from asgi_bench.analysis.pairs import holm
-from asgi_bench.analysis.regression import (
+from asgi_bench.analysis.ab.block_effects import BlockEffect
+from asgi_bench.analysis.ab.rule import (
     ORDER,
     control_moved,
     estimate,
@@ -18,6 +17,7 @@ from asgi_bench.analysis.regression import (
     verdict_on,
     worst,
 )
+from asgi_bench.analysis.pairs import holm
 from asgi_bench.model import Effect, Gate, Verdict
 from asgi_bench.model.metrics import CPU, THROUGHPUT
 

@@ -5,30 +5,29 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from asgi_bench.analysis.ab_tails import with_shown
-from asgi_bench.analysis.ab_wording import control_reason, verdict_line
-from asgi_bench.analysis.block_effects import BlockEffect, block_effects, usable_blocks
-from asgi_bench.analysis.doubts import (
-    Blocks,
-    Doubt,
-    doubted,
-    few_blocks_doubt,
-    overload_doubt,
-)
-from asgi_bench.analysis.looks import Look, look_at_end, looks_of
-from asgi_bench.analysis.pacing import round_ends_s
-from asgi_bench.analysis.regression import (
+from asgi_bench.analysis.ab.block_effects import BlockEffect, block_effects, usable_blocks
+from asgi_bench.analysis.ab.differences import pairs_of, side_differences
+from asgi_bench.analysis.ab.interim import Look, look_at_end, looks_of
+from asgi_bench.analysis.ab.rule import (
     RULE_VERSION,
     has_moved,
     judge_metrics,
     verdict_on,
     worst,
 )
+from asgi_bench.analysis.ab.shown import with_shown
+from asgi_bench.analysis.ab.totals import measured_totals, stall_vetoes
+from asgi_bench.analysis.ab.vetoes import (
+    Blocks,
+    Veto,
+    few_blocks_veto,
+    overload_veto,
+    vetoed,
+)
+from asgi_bench.analysis.ab.wording import control_reason, verdict_line
+from asgi_bench.analysis.pacing import round_ends_s
 from asgi_bench.analysis.samples import judged
-from asgi_bench.analysis.side_differences import pairs_of, side_differences
-from asgi_bench.analysis.side_faults import SIDES, is_hopeless, side_failure
-from asgi_bench.analysis.stalls import measured_totals, stall_doubts
-from asgi_bench.analysis.validity.cell import judge_cell
+from asgi_bench.analysis.validity.cell import MIN_USABLE_SHARE, judge_cell
 from asgi_bench.errors import BenchError
 from asgi_bench.model import (
     ROLES,
@@ -44,6 +43,18 @@ from asgi_bench.model import (
     Trial,
 )
 from asgi_bench.model.metrics import Metric, gated_under
+
+# Findings on what the server did: it answered wrongly or not at all, or lost a worker.
+SERVER_FAULTS = frozenset(("server-ended", "errors", "no-answers", "worker-died"))
+# Answers of another program on the server's port are no fault of the server's.
+NOT_ITS_OWN = "stranger"
+# A side that was at fault in each of so many blocks and in no other one won't come right.
+HOPELESS_BLOCKS = 3
+SIDES: dict[Role, str] = {
+    "baseline": "baseline",
+    "control": "baseline (its second process)",
+    "candidate": "candidate",
+}
 
 # What leaves nothing open: a run that comes to it has no need of further blocks.
 SETTLED = frozenset(("regression", "improvement", "pass"))
@@ -198,14 +209,14 @@ def _by_cell(
 def _cell(cell: Cell, trials: Sequence[Trial], found: _Found, gate: Gate) -> CellVerdict:
     """One cell: failed by what a side did, invalid by what the machine did, or judged."""
     failures, faults = _faults(cell, trials)
-    doubts = _doubts(cell, found, gate)
-    metrics = doubted(found.verdicts, doubts)
+    vetoes = _vetoes(cell, found, gate)
+    metrics = vetoed(found.verdicts, vetoes)
     verdict = "failed" if failures else "invalid" if faults else verdict_on(metrics)
     if verdict not in ("failed", "invalid"):
-        verdict = worst((verdict, *(doubt.verdict for doubt in doubts)))
+        verdict = worst((verdict, *(veto.verdict for veto in vetoes)))
     faults += [control_reason(one) for one in metrics if has_moved(one)]
-    reasons = (*failures, *faults, *(doubt.reason for doubt in doubts))
-    told = (*metrics, *doubted(found.totals, doubts))
+    reasons = (*failures, *faults, *(veto.reason for veto in vetoes))
+    told = (*metrics, *vetoed(found.totals, vetoes))
     return CellVerdict(cell.key, verdict, len(found.blocks), found.left_out, told, reasons)
 
 
@@ -225,18 +236,18 @@ def _faults(cell: Cell, trials: Sequence[Trial]) -> tuple[list[Reason], list[Rea
     return failures, faults
 
 
-def _doubts(cell: Cell, found: _Found, gate: Gate) -> list[Doubt]:
+def _vetoes(cell: Cell, found: _Found, gate: Gate) -> list[Veto]:
     """What keeps a cell from passing though its effects don't, the reason that tells most first."""
-    overload = overload_doubt(cell, found.blocks)
+    overload = overload_veto(cell, found.blocks)
     known = {one.metric: one.blocks for one in found.verdicts}
     few = [
-        few_blocks_doubt(metric, known.get(metric.name, 0), len(found.blocks))
+        few_blocks_veto(metric, known.get(metric.name, 0), len(found.blocks))
         for metric in gated_under(cell.load, gate)
         # Where the rate was too much, that is why: more requests won't help.
         if overload is None or metric.name != overload.metric
     ]
-    stalls = stall_doubts(found.verdicts, found.totals, gate, found.blocks, found.typical)
-    return [doubt for doubt in (overload, *few, *stalls) if doubt is not None]
+    stalls = stall_vetoes(found.verdicts, found.totals, gate, found.blocks, found.typical)
+    return [veto for veto in (overload, *few, *stalls) if veto is not None]
 
 
 def gate_of(plan: Plan) -> Gate:
@@ -247,3 +258,45 @@ def gate_of(plan: Plan) -> Gate:
 
 def _of(role: Role, reason: Reason) -> Reason:
     return msgspec.structs.replace(reason, text=f"{SIDES[role]}: {reason.text}")
+
+
+def is_at_fault(trial: Trial) -> bool:
+    """Whether a judged trial failed, or is invalid for what its server did."""
+    if trial.outcome == "failed":
+        return True
+    codes = {reason.code for reason in trial.validity_reasons if reason.level == "invalid"}
+    return bool(codes & SERVER_FAULTS) and NOT_ITS_OWN not in codes
+
+
+def side_failure(role: Role, trials: Sequence[Trial]) -> Reason | None:
+    """Why a side failed, from its judged trials, one a block; None where it did not.
+
+    It failed if it was at fault in more than a third of its blocks, as many as make a cell
+    invalid; `value` is that share.
+    """
+    tried = [trial for trial in trials if trial.outcome != "skipped"]
+    at_fault = [trial for trial in tried if is_at_fault(trial)]
+    limit = 1 - MIN_USABLE_SHARE
+    found = judge_cell(trials, len(trials))
+    if found.outcome != "ok":
+        return _failed(role, None, found.reason or found.outcome)
+    if len(at_fault) <= limit * len(tried):
+        return None
+    told = [
+        *(reason.text for reason in found.validity_reasons if reason.code in SERVER_FAULTS),
+        *(trial.reason for trial in at_fault if trial.reason),
+    ]
+    return _failed(role, len(at_fault) / len(tried), told[0] if told else "no reason was given")
+
+
+def is_hopeless(rounds: int, trials: Sequence[Trial]) -> bool:
+    """Whether a side was at fault in all of its blocks, and in enough: more won't change it.
+
+    One that was refused before the first round has none.
+    """
+    return rounds >= HOPELESS_BLOCKS and all(map(is_at_fault, trials))
+
+
+def _failed(role: Role, share: float | None, text: str) -> Reason:
+    limit = None if share is None else float(1 - MIN_USABLE_SHARE)
+    return Reason("side-failed", "invalid", share, limit, f"{SIDES[role]}: {text}")

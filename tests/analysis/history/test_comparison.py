@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from asgi_bench.analysis.comparison import Comparison, compare_runs
+from asgi_bench.analysis.history.comparison import Comparison, compare_runs
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Gate, Goal, Run, RunHeader, Trial
 from tests.synthetic_history import REFERENCE, TRACKED, run_at

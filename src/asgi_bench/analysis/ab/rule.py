@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from asgi_bench.analysis.block_effects import BlockEffect
+from asgi_bench.analysis.ab.block_effects import BlockEffect
 from asgi_bench.analysis.pairs import holm
 from asgi_bench.model import Effect, Gate, MetricVerdict, Verdict
 from asgi_bench.model.metrics import Family, Metric, least_change

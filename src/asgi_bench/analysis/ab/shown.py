@@ -4,11 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from asgi_bench.analysis.block_effects import block_effects, is_baseline_overloaded, usable_blocks
+from asgi_bench.analysis.ab.block_effects import (
+    block_effects,
+    is_baseline_overloaded,
+    usable_blocks,
+)
+from asgi_bench.analysis.ab.rule import measured
 from asgi_bench.analysis.intervals import CONFIDENCE
 from asgi_bench.analysis.percentiles import Histogram, quantile_s
 from asgi_bench.analysis.pooling import merged
-from asgi_bench.analysis.regression import measured
 from asgi_bench.analysis.sample_sizes import few_samples
 from asgi_bench.analysis.validity.cell import MIN_USABLE_SHARE
 from asgi_bench.model import (

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from asgi_bench.analysis.ab_report import ab_report
+from asgi_bench.analysis.ab.report import ab_report
 from asgi_bench.model import AbReport, Gate, MetricVerdict, Role, Trial
 from asgi_bench.reporting.ab.document import render_ab
 from tests.situation import Said, situation

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from asgi_bench.analysis.surroundings import KINDS, changes, surroundings
+from asgi_bench.analysis.history.environment import KINDS, changes, surroundings
 from asgi_bench.model import Gate, Proof, RunHeader, Setup, WeightedRequest
 from asgi_bench.store.runs import read_run
 from tests.synthetic_history import run_at

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from asgi_bench.analysis.ab_wording import effect_words, percent, telling, verdict_line
+from asgi_bench.analysis.ab.wording import effect_words, percent, telling, verdict_line
 from asgi_bench.model import Effect, MetricVerdict, Verdict
 from tests.synthetic_ab import ab_report, cell, failed_cell, metric
 

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import expm1, log
 from typing import NamedTuple
 
-from asgi_bench.analysis.breaks import (
+from asgi_bench.analysis.history.change_points import find_changes
+from asgi_bench.analysis.history.environment import Change
+from asgi_bench.analysis.history.environment_changes import (
     Break,
     Facts,
     breaks,
@@ -19,8 +21,6 @@ from asgi_bench.analysis.breaks import (
     concerning,
     has_measuring,
 )
-from asgi_bench.analysis.change_points import find_changes
-from asgi_bench.analysis.surroundings import Change
 from asgi_bench.model import Effect, RatioPoint, RunEntry, Search, Step
 from asgi_bench.model.metrics import Metric, metric_of
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import msgspec
 from scipy.special import bdtrc
 
-from asgi_bench.analysis.block_effects import is_baseline_overloaded
+from asgi_bench.analysis.ab.block_effects import is_baseline_overloaded
+from asgi_bench.analysis.ab.rule import worst
 from asgi_bench.analysis.percentiles import SAMPLES_BEYOND
-from asgi_bench.analysis.regression import worst
 from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.analysis.validity.cell import MIN_USABLE_SHARE
 from asgi_bench.model import Cell, MetricVerdict, Reason, Role, Trial, Verdict
@@ -26,7 +26,7 @@ OVERLOAD_LEVEL = 0.001
 P50_SAMPLES = 2 * SAMPLES_BEYOND
 
 
-class Doubt(NamedTuple):
+class Veto(NamedTuple):
     """What is at best to be said of a metric, and why."""
 
     metric: str
@@ -34,20 +34,20 @@ class Doubt(NamedTuple):
     reason: Reason
 
 
-def doubted(judged: Iterable[MetricVerdict], doubts: Sequence[Doubt]) -> list[MetricVerdict]:
-    """The metrics of a cell, none with a better verdict than the doubts on it leave."""
-    return [_doubted(one, [d.verdict for d in doubts if d.metric == one.metric]) for one in judged]
+def vetoed(judged: Iterable[MetricVerdict], vetoes: Sequence[Veto]) -> list[MetricVerdict]:
+    """The metrics of a cell, none with a better verdict than the vetoes on it leave."""
+    return [_vetoed(one, [d.verdict for d in vetoes if d.metric == one.metric]) for one in judged]
 
 
-def _doubted(one: MetricVerdict, most: Sequence[Verdict]) -> MetricVerdict:
+def _vetoed(one: MetricVerdict, most: Sequence[Verdict]) -> MetricVerdict:
     if not most:
         return one
     own = () if one.verdict is None else (one.verdict,)
     return msgspec.structs.replace(one, verdict=worst((*own, *most)))
 
 
-def few_blocks_doubt(metric: Metric, found: int, usable: int) -> Doubt | None:
-    """The doubt on a gated metric that fewer than two thirds of the usable blocks can tell."""
+def few_blocks_veto(metric: Metric, found: int, usable: int) -> Veto | None:
+    """The veto on a gated metric that fewer than two thirds of the usable blocks can tell."""
     if not usable or found >= MIN_USABLE_SHARE * usable:
         return None
     if not found and metric.gating is not None and metric.gating.is_optional:
@@ -61,11 +61,11 @@ def few_blocks_doubt(metric: Metric, found: int, usable: int) -> Doubt | None:
     reason = Reason(
         "few-measured", "suspect", found / usable, float(MIN_USABLE_SHARE), f"{text}{why}"
     )
-    return Doubt(metric.name, "undecided", reason)
+    return Veto(metric.name, "undecided", reason)
 
 
-def overload_doubt(cell: Cell, blocks: Blocks) -> Doubt | None:
-    """The doubt on an open loop's median where a side's queue grew in a third of the blocks.
+def overload_veto(cell: Cell, blocks: Blocks) -> Veto | None:
+    """The veto on an open loop's median where a side's queue grew in a third of the blocks.
 
     If that side is the candidate alone, and not by chance, it is a regression: it can't take what
     its baseline takes.
@@ -86,7 +86,7 @@ def overload_doubt(cell: Cell, blocks: Blocks) -> Doubt | None:
     by_chance = float(bdtrc(alone - 1, alone + others, 1 / 3)) if alone else 1.0
     if alone >= most * count and by_chance <= OVERLOAD_LEVEL:
         reason = Reason("candidate-overloaded", "suspect", alone / count, most, told)
-        return Doubt(P50.name, "regression", reason)
+        return Veto(P50.name, "regression", reason)
     baseline = sum(map(is_baseline_overloaded, blocks.values()))
     if baseline >= most * count:
         text = (
@@ -95,10 +95,10 @@ def overload_doubt(cell: Cell, blocks: Blocks) -> Doubt | None:
             "lower rate, as -r 50%"
         )
         reason = Reason("baseline-overloaded", "suspect", baseline / count, most, text)
-        return Doubt(P50.name, "undecided", reason)
+        return Veto(P50.name, "undecided", reason)
     if alone >= most * count:
         reason = Reason(
             "perhaps-overloaded", "suspect", alone / count, most, f"{told}, which may be chance"
         )
-        return Doubt(P50.name, "undecided", reason)
+        return Veto(P50.name, "undecided", reason)
     return None

@@ -4,7 +4,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asgi_bench.analysis.ab_report import ab_report, is_settled
+from asgi_bench.analysis.ab.report import ab_report, is_settled
 from asgi_bench.errors import BenchError
 from asgi_bench.model import AbReport, Cell, ClosedLoop, Gate, Reason, Role, Run, Trial, Verdict
 from asgi_bench.store.runs import read_run

@@ -5,8 +5,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from asgi_bench.analysis.ab_report import ab_report, is_settled
-from asgi_bench.analysis.regression import judge_effect
+from asgi_bench.analysis.ab.report import ab_report, is_settled
+from asgi_bench.analysis.ab.rule import judge_effect
 from asgi_bench.model import ROLES, AbReport, MetricVerdict, Role, Trial
 from tests.situation import Said, situation
 from tests.synthetic_sides import Edit, ab_run

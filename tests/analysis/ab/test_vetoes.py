@@ -4,8 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from asgi_bench.analysis.ab_report import ab_report
-from asgi_bench.analysis.doubts import overload_doubt
+from asgi_bench.analysis.ab.report import ab_report
+from asgi_bench.analysis.ab.vetoes import overload_veto
 from asgi_bench.model import ROLES, AbReport, Role, Trial, Verdict
 from tests.synthetic_sides import CELL, ab_run
 from tests.synthetic_sides_open import OPEN_CELL, open_trial
@@ -34,7 +34,7 @@ def codes(report: AbReport) -> list[str]:
 
 
 def test_an_open_loop_that_is_measured_well_passes() -> None:
-    """With enough requests and none too many there is nothing to doubt."""
+    """With enough requests and none too many there is nothing to veto."""
     report = report_of()
     assert report.verdict == "pass"
     assert "few-measured" not in codes(report)
@@ -110,7 +110,7 @@ def test_a_candidate_that_seldom_falls_behind_is_judged_by_its_median() -> None:
 
 def test_a_closed_loop_is_never_too_much() -> None:
     """It offers what is taken."""
-    assert overload_doubt(CELL, {}) is None
+    assert overload_veto(CELL, {}) is None
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.5, 0.8])
@@ -127,6 +127,6 @@ def test_sides_that_are_alike_are_seldom_told_apart_by_falling_behind(rate: floa
             block: {role: late if chance.random() < rate else calm for role in ROLES}
             for block in range(28)
         }
-        doubt = overload_doubt(OPEN_CELL, blocks)
-        found += [doubt.verdict] if doubt is not None else []
+        veto = overload_veto(OPEN_CELL, blocks)
+        found += [veto.verdict] if veto is not None else []
     assert found.count("regression") <= 5

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.looks import FEWEST_BLOCKS, look_at_end, looks_of, spent_by
+from asgi_bench.analysis.ab.interim import FEWEST_BLOCKS, look_at_end, looks_of, spent_by
 from asgi_bench.model import Gate
 
 DURATIONS_S = st.lists(st.floats(0.5, 20), min_size=1, max_size=60)

@@ -1,0 +1,1 @@
+"""Runs over time and against one another: what changed, and what changed around it."""
