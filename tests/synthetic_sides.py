@@ -12,6 +12,7 @@ from asgi_bench.model import (
     Gate,
     Plan,
     PlannedCell,
+    Preparation,
     Role,
     Run,
     RunHeader,
@@ -63,7 +64,7 @@ def ab_run(
     edit: Edit = lambda trial, role: trial,
 ) -> Run:
     """A run whose candidate is slower by `effect`, and its control by `control`."""
-    plan = ab_plan(gate or Gate(spent_s=0.5), cells)
+    plan = ab_plan(gate or Gate(), cells)
     chance = np.random.default_rng(7)
     slowdowns: dict[Role, float] = {"baseline": 0.0, "control": control, "candidate": effect}
     trials = tuple(
@@ -72,7 +73,15 @@ def ab_run(
         for cell in cells
         for role in ROLES
     )
-    header = RunHeader("20261124T070000Z", None, "", "0.1.0", plan, MACHINE)
+    header = RunHeader(
+        "20261124T070000Z",
+        None,
+        "",
+        "0.1.0",
+        plan,
+        MACHINE,
+        preparation=Preparation(spent_s=0.5),
+    )
     return Run(header, trials, folder="results/20261124T070000Z")
 
 

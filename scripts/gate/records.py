@@ -16,6 +16,7 @@ from asgi_bench.model import (
     Outcome,
     Plan,
     PlannedCell,
+    Preparation,
     Reason,
     Role,
     Run,
@@ -63,6 +64,12 @@ class RecordedTrial(msgspec.Struct, frozen=True):
         return self.findings or tuple(told)
 
 
+class RecordedGate(Gate, frozen=True):
+    """The rule's settings, and what was gone of the budget when the run began."""
+
+    spent_s: float | None = None
+
+
 class Record(msgspec.Struct, frozen=True):
     """One repetition, measured to the end of its budget: what the rule stops at can be replayed.
 
@@ -73,7 +80,7 @@ class Record(msgspec.Struct, frozen=True):
     number: int
     turns: int
     cell: Cell
-    gate: Gate
+    gate: RecordedGate
     started_at: str
     seed: int
     tool_version: str
@@ -96,7 +103,9 @@ def record_of(run: Run, kind: Kind, number: int, turns: int, phases_s: dict[str,
         number=number,
         turns=turns,
         cell=planned.cell.without_setup,
-        gate=header.plan.gate,
+        gate=RecordedGate(
+            **msgspec.structs.asdict(header.plan.gate), spent_s=header.preparation.spent_s
+        ),
         started_at=header.started_at,
         seed=header.plan.seed,
         tool_version=header.tool_version,
@@ -125,9 +134,7 @@ def run_of(record: Record, gate: Gate) -> Run:
         duration_s=record.duration_s,
         seed=record.seed,
         reference=None,
-        gate=msgspec.structs.replace(
-            gate, budget_s=record.gate.budget_s, spent_s=record.gate.spent_s
-        ),
+        gate=msgspec.structs.replace(gate, budget_s=record.gate.budget_s),
     )
     header = RunHeader(
         run_id=f"{record.kind}-{record.number:02}",
@@ -135,6 +142,7 @@ def run_of(record: Record, gate: Gate) -> Run:
         started_at=record.started_at,
         tool_version=record.tool_version,
         plan=plan,
+        preparation=Preparation(spent_s=record.gate.spent_s or 0.0),
         machine=record.machine,
     )
     trials = tuple(_trial(trial, cells[trial.side].key) for trial in record.trials)

@@ -88,10 +88,9 @@ def pseudo_aas(records: Sequence[Record], gate: Gate, runs: int, seed: int) -> P
     """
     pool = _pool(records)
     ends_s = _typical_ends_s(records)
-    planned = msgspec.structs.replace(
-        gate, budget_s=records[0].gate.budget_s, spent_s=records[0].gate.spent_s
-    )
-    looks = looks_of(planned, ends_s, 10 * len(ends_s))
+    recorded = records[0].gate
+    planned = msgspec.structs.replace(gate, budget_s=recorded.budget_s)
+    looks = looks_of(planned, ends_s, 10 * len(ends_s), spent_s=recorded.spent_s or 0.0)
     chance = np.random.default_rng(seed)
     verdicts: dict[Verdict, int] = {}
     without = np.zeros((len(records), 2), dtype=int)

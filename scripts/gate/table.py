@@ -39,7 +39,9 @@ def replayed(record: Record, gate: Gate) -> Judged:
     verdict: Verdict = "undecided"
     metrics: Sequence[MetricVerdict] = ()
     ended, blocks = 0.0, 0
-    looks = looks_of(_gate(run), ends_s, run.header.plan.rounds)
+    looks = looks_of(
+        _gate(run), ends_s, run.header.plan.rounds, spent_s=run.header.preparation.spent_s
+    )
     for look in looks:
         trials = [trial for trial in run.trials if trial.round < look.blocks]
         (cell,) = judge_cells(run.header.plan, trials, look.level)

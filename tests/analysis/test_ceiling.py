@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from asgi_bench.analysis.ceiling import CEILING_SHARE, ceiling_rps, near_ceiling
 from asgi_bench.analysis.samples import sample_cells
 from asgi_bench.analysis.validity.trial import judge_trial
-from asgi_bench.model import Cell, Plan, PlannedCell, Trial
+from asgi_bench.model import Cell, Plan, PlannedCell, Preparation, Trial
 from asgi_bench.model.calibration import Calibration
 from tests.synthetic_calibration import ceiling_point, full_calibration, quick_calibration
 from tests.synthetic_run import CLOSED_64, make_trial, plan_of, synthetic_run
@@ -142,7 +142,7 @@ def test_a_report_judges_by_the_stored_calibration() -> None:
     """A run of older rules is judged again by what it went by."""
     run = synthetic_run()
     calibration = with_ceiling(1.0)
-    header = msgspec.structs.replace(run.header, calibration=calibration)
+    header = msgspec.structs.replace(run.header, preparation=Preparation(calibration=calibration))
     trials = tuple(msgspec.structs.replace(trial, rules_version=0) for trial in run.trials)
     samples = sample_cells(msgspec.structs.replace(run, header=header, trials=trials)).values()
     reasons = {r.code for s in samples for t in s.everywhere for r in t.validity_reasons}

@@ -15,12 +15,14 @@ def plan_with(goal: Goal, rounds: int = 18) -> Plan:
     return replace(plan_of((), rounds=rounds), goal=goal)
 
 
-def rounds_within(goal: Goal, round_s: float, first_s: float = 0.0, most: int = 18) -> int:
+def rounds_within(
+    goal: Goal, round_s: float, first_s: float = 0.0, most: int = 18, spent_s: float = 0.0
+) -> int:
     """How many rounds a run has whose rounds all take as long, and what ends it is the clock."""
     plan = plan_with(goal, most)
     for rounds in range(1, most):
         ends_s = [first_s + round_s * (number + 1) for number in range(rounds)]
-        if is_time_up(plan, goal, ends_s):
+        if is_time_up(plan, goal, ends_s, spent_s):
             return rounds
     return most
 
@@ -44,7 +46,7 @@ def test_budget_is_never_overrun_by_a_round(
     budget_s: float, round_s: float, spent_s: float, most: int
 ) -> None:
     """Whatever a round takes, the run ends within the budget and one round; one is always had."""
-    rounds = rounds_within(Goal(budget_s=budget_s, spent_s=spent_s), round_s, most=most)
+    rounds = rounds_within(Goal(budget_s=budget_s), round_s, most=most, spent_s=spent_s)
     assert 1 <= rounds <= most
     assert rounds == 1 or spent_s + rounds * round_s <= budget_s + round_s
 

@@ -89,9 +89,7 @@ def test_all_sides_are_fresh_side_by_side_in_each_block(slower: Finished) -> Non
 def test_what_planning_took_is_stored(slower: Finished) -> None:
     """The time that was gone when the run began counts in its budget, and is known afterwards."""
     folder, report = folder_and_verdict(slower)
-    gate = read_run(folder).header.plan.gate
-    assert gate is not None and gate.spent_s is not None
-    assert 0 < gate.spent_s < report.budget_s - report.duration_s
+    assert 0 < read_run(folder).header.preparation.spent_s < report.budget_s - report.duration_s
 
 
 def test_an_aa_raises_no_alarm(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_budget_ends_a_run(tmp_path: Path) -> None:
     goal = finished.run.header.plan.goal
     assert isinstance(goal, Goal)
     assert goal.budget_s == 1
-    assert goal.spent_s > 0
+    assert finished.run.header.preparation.spent_s > 0
     rounds = {trial.round for trial in finished.run.trials}
     assert 1 <= len(rounds) < 6
     assert "Asked for: at most 1 s. Reached: " in finished.stdout

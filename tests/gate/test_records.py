@@ -29,7 +29,7 @@ GATE = Gate()
 
 def synthetic(kind: Kind, number: int = 1) -> Record:
     """A repetition that was never measured, with the effect it should have."""
-    run = ab_run(SHARES[kind], gate=Gate(looks=(1.0,), spent_s=0.5))
+    run = ab_run(SHARES[kind], gate=Gate(looks=(1.0,)))
     record = record_of(run, kind, number, 100, {"load": 57.0})
     return msgspec.structs.replace(record, started_at=f"{number:02}")
 
@@ -63,7 +63,7 @@ def broken(trial: Trial, role: Role) -> Trial:
 @pytest.mark.parametrize("has_codes_alone", [False, True])
 def test_a_side_that_failed_has_failed_in_a_replay(has_codes_alone: bool) -> None:
     """What a side did wrong is kept: a live `failed` is no `invalid` machine in the table."""
-    run = ab_run(0.0, gate=Gate(looks=(1.0,), spent_s=0.5), edit=broken)
+    run = ab_run(0.0, gate=Gate(looks=(1.0,)), edit=broken)
     assert ab_report(run).verdict == "failed"
     record = record_of(run, "aa", 1, 0, {})
     if has_codes_alone:

@@ -6,7 +6,7 @@ import pytest
 
 from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.measurement import expectations
-from asgi_bench.measurement.expectations import settle_expectations
+from asgi_bench.measurement.expectations import learn_answers
 from asgi_bench.model import Cell, ClosedLoop, Plan, PlannedCell, Scenario, WeightedRequest
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def _cell(answer: str, server: str = "one") -> PlannedCell:
 def _settled(folder: Path, scenario: Scenario, *cells: PlannedCell) -> tuple[Scenario, list[str]]:
     plan = Plan(cells, (scenario,), rounds=1, duration_s=1, seed=1, reference="two/default/w1")
     told: list[str] = []
-    (settled,) = settle_expectations(plan, folder, told.append).scenarios
+    (settled,) = learn_answers(plan, folder, told.append).scenarios
     return settled, told
 
 
@@ -201,8 +201,8 @@ def test_what_was_asked_counts_for_the_cell_whose_servers_answered(tmp_path: Pat
     answer = f"open({str(seen)!r}, 'a').write('x') and (200, b'ok')"
     cells = (_cell(answer, "two"), _cell(answer, "one"))
     plan = Plan(cells, (OPEN,), rounds=1, duration_s=1, seed=1, reference="two/default/w1")
-    settled = settle_expectations(plan, tmp_path, lambda _: None)
-    assert [planned.asked_before for planned in settled.cells] == [len(seen.read_text()), 0]
+    learnt = learn_answers(plan, tmp_path, lambda _: None)
+    assert learnt.asked == {cells[0].cell.key: len(seen.read_text())}
 
 
 def test_a_locustfile_says_itself_what_is_right(tmp_path: Path) -> None:
@@ -210,4 +210,4 @@ def test_a_locustfile_says_itself_what_is_right(tmp_path: Path) -> None:
     cell = _cell("exit()")
     plan = Plan((cell,), (OPEN,), rounds=1, duration_s=1, seed=1, reference=None)
     plan = msgspec.structs.replace(plan, client="locustfile", locustfile="users.py")
-    assert settle_expectations(plan, tmp_path, lambda _: None) == plan
+    assert learn_answers(plan, tmp_path, lambda _: None).answered(plan) == plan

@@ -32,7 +32,7 @@ def cell_facts(sample: Sample, plan: Plan) -> CellFacts[Any]:
         rounds=len(sample.measured),
         requests=sum(trial.requests for trial in sample.measured),
         errors=error_totals(trial.errors for trial in sample.measured),
-        sent_total=planned.asked_before + sum(trial.sent_total for trial in sample.everywhere),
+        sent_total=sample.asked + sum(trial.sent_total for trial in sample.everywhere),
         errors_total=error_totals(trial.errors_total for trial in sample.everywhere),
         wrong_answers=merged_wrong_answers(
             wrong for trial in sample.measured for wrong in trial.wrong_answers

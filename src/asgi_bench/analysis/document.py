@@ -59,6 +59,13 @@ class Reached(msgspec.Struct, frozen=True):
     """The widest of these half-widths."""
 
 
+class RunGoal(Goal, frozen=True):
+    """What a run was to reach."""
+
+    spent_s: float = 0.0
+    """What was gone of its time when the first round began."""
+
+
 class RunFacts(msgspec.Struct, frozen=True):
     """The run that the report is about."""
 
@@ -76,7 +83,7 @@ class RunFacts(msgspec.Struct, frozen=True):
     """The seed of its order, as in `plan`."""
     reference: str | None
     """The server setting that ratios refer to, as in `plan`."""
-    goal: Goal | None = None
+    goal: RunGoal | None = None
     """What it was to reach, as in `plan.goal`; null where nothing was asked."""
     reached: Reached | None = None
     """What it came to."""

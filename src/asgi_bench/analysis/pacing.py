@@ -23,8 +23,10 @@ def is_look(goal: Goal, rounds: int) -> bool:
     return rounds in goal.looks
 
 
-def is_time_up(plan: Plan, goal: Goal, ends_s: Sequence[float]) -> bool:
+def is_time_up(plan: Plan, goal: Goal, ends_s: Sequence[float], spent_s: float = 0.0) -> bool:
     """Whether the budget has no room for what would come next; never without one.
+
+    `spent_s` of it had gone by when the run began.
 
     At a look that is all rounds until the next look, for they are added together or not at all;
     between looks, and before the first, it is one round. What would end within half a round of
@@ -37,7 +39,7 @@ def is_time_up(plan: Plan, goal: Goal, ends_s: Sequence[float]) -> bool:
     steps = next_stop(plan, goal, rounds) - rounds if is_look(goal, rounds) else 1
     # The first round's end holds what came before it.
     round_s = (ends_s[-1] - ends_s[0]) / (rounds - 1) if rounds > 1 else ends_s[0]
-    return goal.spent_s + ends_s[-1] + (steps - 0.5) * round_s > goal.budget_s
+    return spent_s + ends_s[-1] + (steps - 0.5) * round_s > goal.budget_s
 
 
 def next_stop(plan: Plan, goal: Goal, rounds: int) -> int:
@@ -45,7 +47,7 @@ def next_stop(plan: Plan, goal: Goal, rounds: int) -> int:
     return min((look for look in goal.looks if rounds < look < plan.rounds), default=plan.rounds)
 
 
-def due_rounds(plan: Plan, trials: Sequence[Trial]) -> int:
+def due_rounds(plan: Plan, trials: Sequence[Trial], spent_s: float = 0.0) -> int:
     """The rounds that a stored run should have: fewer than that means it was cut short.
 
     One with a goal ends when it has reached it: the rounds it then hasn't had aren't missing.
@@ -54,6 +56,6 @@ def due_rounds(plan: Plan, trials: Sequence[Trial]) -> int:
     rounds = 1 + max((trial.round for trial in trials), default=-1)
     if goal is None:
         return plan.rounds
-    if is_look(goal, rounds) or is_time_up(plan, goal, round_ends_s(trials, rounds)):
+    if is_look(goal, rounds) or is_time_up(plan, goal, round_ends_s(trials, rounds), spent_s):
         return rounds
     return next_stop(plan, goal, rounds)

@@ -29,6 +29,8 @@ class Sample(msgspec.Struct, frozen=True):
     own: tuple[Trial, ...]
     everywhere: tuple[Trial, ...]
     verdict: Verdict
+    asked: int = 0
+    """Requests that its servers were sent before the rounds."""
 
     @property
     def measured(self) -> tuple[Trial, ...]:
@@ -70,11 +72,11 @@ def sample_cells(run: Run) -> dict[str, Sample]:
         judged(trial, cells[trial.cell], header) for trial in run.trials if trial.cell in cells
     ]
     proofs = {proof.setting: proof for proof in run.proofs}
-    samples = samples_of(header.plan, known)
+    samples = samples_of(header.plan, known, header.preparation.spent_s)
     by_cell = {sample.planned.cell: sample.own for sample in samples.values()}
     return {
         key: _with_findings(
-            sample,
+            msgspec.structs.replace(sample, asked=header.preparation.asked.get(key, 0)),
             (
                 *proof_findings(sample.planned, proofs),
                 *worker_state_findings(sample.planned.cell, by_cell),
@@ -93,12 +95,15 @@ def _with_findings(sample: Sample, found: tuple[Reason, ...]) -> Sample:
     return msgspec.structs.replace(sample, verdict=verdict._replace(validity_reasons=reasons))
 
 
-def samples_of(plan: Plan, trials: Sequence[Trial]) -> dict[str, Sample]:
-    """The same from judged trials, of a run that may still go on."""
+def samples_of(plan: Plan, trials: Sequence[Trial], spent_s: float = 0.0) -> dict[str, Sample]:
+    """The same from judged trials, of a run that may still go on.
+
+    `spent_s` of a budget had gone by when it began.
+    """
     by_cell: dict[str, list[Trial]] = {planned.cell.key: [] for planned in plan.cells}
     for trial in trials:
         by_cell[trial.cell].append(trial)
-    rounds = due_rounds(plan, trials)
+    rounds = due_rounds(plan, trials, spent_s)
     return {
         planned.cell.key: _sample(planned, by_cell[planned.cell.key], plan, rounds)
         for planned in plan.cells
@@ -170,6 +175,6 @@ def judged(trial: Trial, cell: Cell, header: RunHeader) -> Trial:
     if trial.rules_version >= RULES_VERSION:
         return trial
     try:
-        return judge_trial_of(trial, cell, header.plan, header.calibration)
+        return judge_trial_of(trial, cell, header.plan, header.preparation.calibration)
     except BenchError as error:
         raise BenchError(f"{cell.key}, round {trial.round}: a histogram is {error}") from None

@@ -10,19 +10,21 @@ from asgi_bench.analysis.samples import Sample, reference_pairs, samples_of
 from asgi_bench.model import Plan, Trial
 
 
-def is_enough(plan: Plan, rounds: int, trials: Sequence[Trial]) -> bool:
+def is_enough(plan: Plan, rounds: int, trials: Sequence[Trial], *, spent_s: float = 0.0) -> bool:
     """Whether a run with a goal may end after so many rounds of judged trials.
+
+    `spent_s` of its time had gone by when it began.
 
     Raises ValueError for a plan without a goal.
     """
     goal = plan.goal
     if goal is None:
         raise ValueError("the plan has no goal to reach")
-    if is_time_up(plan, goal, round_ends_s(trials, rounds)):
+    if is_time_up(plan, goal, round_ends_s(trials, rounds), spent_s):
         return True
     if goal.precision is None or not is_look(goal, rounds):
         return False
-    widths = ratio_half_widths(samples_of(plan, trials), plan)
+    widths = ratio_half_widths(samples_of(plan, trials, spent_s), plan)
     return bool(widths) and all(
         width is not None and width <= goal.precision for width in widths.values()
     )
@@ -49,11 +51,13 @@ def is_looked(plan: Plan) -> bool:
     return plan.goal is not None and plan.goal.precision is not None
 
 
-def reached(plan: Plan, samples: Mapping[str, Sample]) -> Reached:
-    """What a run came to: rounds, time, and how sure its throughput ratios are."""
+def reached(plan: Plan, samples: Mapping[str, Sample], spent_s: float) -> Reached:
+    """What a run came to: rounds, time, and how sure its throughput ratios are.
+
+    `spent_s` had gone by when it began.
+    """
     trials = [trial for sample in samples.values() for trial in sample.everywhere]
     rounds = 1 + max((trial.round for trial in trials), default=-1)
-    spent_s = plan.goal.spent_s if plan.goal is not None else 0.0
     known = [w for w in ratio_half_widths(samples, plan).values() if w is not None]
     return Reached(
         rounds=rounds,

@@ -10,7 +10,7 @@ import msgspec
 from asgi_bench.analysis.cell_facts import cell_facts, interval_over
 from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.analysis.costs import costs_of
-from asgi_bench.analysis.document import Report, RunFacts
+from asgi_bench.analysis.document import Report, RunFacts, RunGoal
 from asgi_bench.analysis.estimates import Interval, Ratio
 from asgi_bench.analysis.intervals import paired_ratio
 from asgi_bench.analysis.load_curves import sweep_report
@@ -99,6 +99,7 @@ def _histogram(sample: Sample, time: str) -> Histogram | None:
 
 def _run_facts(header: RunHeader, samples: Mapping[str, Sample]) -> RunFacts:
     """The run's own part of the document."""
+    goal, spent_s = header.plan.goal, header.preparation.spent_s
     return RunFacts(
         id=header.run_id,
         label=header.label,
@@ -107,8 +108,8 @@ def _run_facts(header: RunHeader, samples: Mapping[str, Sample]) -> RunFacts:
         machine=header.machine,
         seed=header.plan.seed,
         reference=header.plan.reference,
-        goal=header.plan.goal,
-        reached=reached(header.plan, samples),
+        goal=None if goal is None else RunGoal(**msgspec.structs.asdict(goal), spent_s=spent_s),
+        reached=reached(header.plan, samples, spent_s if goal is not None else 0.0),
     )
 
 

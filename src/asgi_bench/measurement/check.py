@@ -7,7 +7,7 @@ import msgspec
 
 from asgi_bench.analysis.validity.processes import miscounted
 from asgi_bench.machine.lock import measuring_lock
-from asgi_bench.measurement.expectations import settle_expectations
+from asgi_bench.measurement.expectations import learn_answers
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.measurement.proving import prove
 from asgi_bench.measurement.rounds import rounds_and_blocks
@@ -66,7 +66,7 @@ def check_all(
         if planned.skip_reason is None
     ]
     with orderly_interruption(), measuring_lock(lock_wait_s, announce=announce):
-        settled = settle_expectations(plan, log_folder, announce)
+        settled = learn_answers(plan, log_folder, announce).answered(plan)
         proofs = {proof.setting: proof for proof in prove(settled, log_path)}
         once = msgspec.structs.replace(settled, rounds=1)
         for round, block, members in rounds_and_blocks(once, cells):

@@ -15,7 +15,7 @@ from asgi_bench.log_reasons import Rank
 from asgi_bench.machine.ports import free_endpoint
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.standing import lifespan_words
-from asgi_bench.model import Plan, PlannedCell, Request, Scenario
+from asgi_bench.model import Plan, PlannedCell, Preparation, Request, Scenario
 from asgi_bench.serving.expectation import RequestT, answer_of, learned, parts_compared
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.process import ServerProcess
@@ -46,8 +46,8 @@ class Lesson(NamedTuple):
 NOTHING = Lesson({}, None, 0)
 
 
-def settle_expectations(plan: Plan, folder: Path, announce: Callable[[str], None]) -> Plan:
-    """Return the plan with every scenario's right answer known, and what will be compared.
+def learn_answers(plan: Plan, folder: Path, announce: Callable[[str], None]) -> Preparation:
+    """Return every scenario of a plan with its right answers, and what will be compared.
 
     Servers are started for a scenario whose status isn't known yet; their logs go to `folder`, and
     what they were sent counts for the cell that they belong to. A locustfile says itself which
@@ -58,25 +58,21 @@ def settle_expectations(plan: Plan, folder: Path, announce: Callable[[str], None
         BenchError: no server could serve the app.
     """
     if plan.locustfile is not None:
-        return plan
-    scenarios, cells = [], plan.cells
+        return Preparation(plan.scenarios)
+    scenarios: list[Scenario] = []
+    asked: dict[str, int] = {}
     for scenario in plan.scenarios:
         members: tuple[Request, ...] = scenario.requests or (scenario,)
         unknown = [request for request in members if request.expect_status == 0]
         lesson = _learn(plan, scenario, unknown, folder) if unknown else NOTHING
+        if lesson.cell is not None:
+            asked[lesson.cell] = asked.get(lesson.cell, 0) + lesson.sent
         settled = [_settled(lesson.requests.get(request.name, request)) for request in members]
-        cells = tuple(_with_sent(planned, lesson) for planned in cells)
         for before, request in zip(members, settled, strict=True):
             if before.expect_status == 0 or request.expect_pattern is not None:
                 announce(_in_words(request))
         scenarios.append(_with_settled(scenario, settled))
-    return msgspec.structs.replace(plan, cells=cells, scenarios=tuple(scenarios))
-
-
-def _with_sent(planned: PlannedCell, lesson: Lesson) -> PlannedCell:
-    if planned.cell.key != lesson.cell:
-        return planned
-    return msgspec.structs.replace(planned, asked_before=planned.asked_before + lesson.sent)
+    return Preparation(tuple(scenarios), asked)
 
 
 def _settled(request: RequestT) -> RequestT:

@@ -24,7 +24,7 @@ from asgi_bench.machine.sockets import listening_inodes
 from asgi_bench.measurement.behaviours.runner import MOST_CONNECTIONS
 from asgi_bench.measurement.calibration.calibrate import calibration_for
 from asgi_bench.measurement.events import Observer
-from asgi_bench.measurement.expectations import settle_expectations
+from asgi_bench.measurement.expectations import learn_answers
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.measurement.locustfile import check_locustfile
 from asgi_bench.measurement.rounds import Enough, measure
@@ -72,24 +72,27 @@ def carry_out(
     until then stands.
     """
     with orderly_interruption(), measuring_lock(order.lock_wait_s, announce=announce):
-        _check_page(order.plan)
-        needed = _most_connections(order.plan)
+        plan = order.plan
+        _check_page(plan)
+        needed = _most_connections(plan)
         if order.idle_watch_s is not None:
             needed = max(needed, MOST_CONNECTIONS)
         raise_descriptor_limit(needed)
         # Waiting for another run costs no budget: it says nothing about this one.
         began_s = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="asgi-bench-ask-") as logs:
-            check_locustfile(order.plan, Path(logs))
-            plan = settle_expectations(order.plan, Path(logs), announce)
+            check_locustfile(plan, Path(logs))
+            preparation = learn_answers(plan, Path(logs), announce)
         asked_s = time.perf_counter() - began_s
+        answered = preparation.answered(plan)
         machine = describe_machine()
         calibration = None
         if plan.client == "fast":
-            calibration = calibration_for(order.parent, plan, machine, announce)
+            calibration = calibration_for(order.parent, answered, machine, announce)
         calibrated_s = time.perf_counter() - began_s - asked_s
-        plan = _with_time_spent(plan, order.prepared_s + time.perf_counter() - began_s)
-        enough = _ending(plan)
+        # From here on the trials tell the time.
+        spent_s = round(order.prepared_s + time.perf_counter() - began_s, 3)
+        preparation = msgspec.structs.replace(preparation, calibration=calibration, spent_s=spent_s)
         servers = None if plan.python is None else Installation(plan.python)
         started = datetime.now(UTC)
         header = RunHeader(
@@ -99,7 +102,7 @@ def carry_out(
             tool_version=__version__,
             plan=plan,
             machine=machine,
-            calibration=calibration,
+            preparation=preparation,
             packages=installed_packages(),
             command_line=order.command_line,
             server_packages={} if servers is None else servers.versions,
@@ -110,12 +113,12 @@ def carry_out(
         with RunWriter(order.parent, header) as writer:
             folder_made(writer.folder)
             watch = measure(
-                plan,
+                answered,
                 writer,
                 observer,
                 calibration=calibration,
                 fail_fast=order.fail_fast,
-                enough=enough,
+                enough=_ending(plan, spent_s),
                 idle_watch_s=order.idle_watch_s,
             )
             phases_s = {"ask": asked_s, "calibrate": calibrated_s, **watch.phases_s}
@@ -139,22 +142,11 @@ def app_folder(plan: Plan) -> Path:
     return own[0] if own else Path.cwd()
 
 
-def _with_time_spent(plan: Plan, spent_s: float) -> Plan:
-    """The plan with what is gone of its budget: from here on the trials tell the time."""
-    spent_s = round(spent_s, 3)
-    replace = msgspec.structs.replace
-    return replace(
-        plan,
-        gate=plan.gate and replace(plan.gate, spent_s=spent_s),
-        goal=plan.goal and replace(plan.goal, spent_s=spent_s),
-    )
-
-
-def _ending(plan: Plan) -> Enough | None:
-    """What may end a run before its last round."""
+def _ending(plan: Plan, spent_s: float) -> Enough | None:
+    """What may end a run before its last round; `spent_s` of its budget is gone."""
     if plan.gate is not None:
-        return partial(is_settled, plan)
-    return None if plan.goal is None else partial(is_enough, plan)
+        return partial(is_settled, plan, spent_s=spent_s)
+    return None if plan.goal is None else partial(is_enough, plan, spent_s=spent_s)
 
 
 def _check_page(plan: Plan) -> None:

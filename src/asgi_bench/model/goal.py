@@ -38,5 +38,3 @@ class Goal(msgspec.Struct, frozen=True):
     looks: tuple[int, ...] = (6, 9, 13, 18)
     """After how many rounds the precision is looked at, and never between: who looks often enough
     sees what they hope for. Further rounds are added after the last."""
-    spent_s: float = 0.0
-    """What was gone of the time when the first round began."""

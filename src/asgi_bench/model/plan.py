@@ -229,9 +229,6 @@ class PlannedCell(msgspec.Struct, frozen=True):
     proves: dict[str, str] = {}
     """What that app must tell, or the cell fails: patterns of class names by `loop`, `protocol`,
     `parser`, `transport`, from the runner file."""
-    asked_before: int = 0
-    """Requests that its servers were sent before the rounds, to learn the right answer from;
-    counted in `sent_total` of a report."""
     proof_env: dict[str, str] = {}
     """Variables that the proof has beside `env`: the app that is in its process."""
     app_dir: str = ""

@@ -6,6 +6,7 @@ from asgi_bench.model.behaviour import Behaviour
 from asgi_bench.model.calibration import Calibration
 from asgi_bench.model.plan import Plan
 from asgi_bench.model.proof import Proof
+from asgi_bench.model.request import Scenario
 from asgi_bench.model.setup import Setup
 from asgi_bench.model.trial import Trial
 
@@ -69,6 +70,25 @@ class Source(msgspec.Struct, frozen=True):
     """The first line of its message."""
 
 
+class Preparation(msgspec.Struct, frozen=True):
+    """What was learnt before the first round; the plan stays as it was asked."""
+
+    scenarios: tuple[Scenario, ...] = ()
+    """The plan's scenarios with the answers that count as correct, and what is compared of each."""
+    asked: dict[str, int] = {}
+    """Requests sent to learn these answers, by the cell whose servers they went to; counted in
+    `sent_total` of a report."""
+    calibration: Calibration | None = None
+    """What was known of machine and load generator when the run began: from `asgi-bench calibrate`,
+    or from a quick calibration of the run's own."""
+    spent_s: float = 0.0
+    """What was gone of the budget of a goal or a gate when the first round began."""
+
+    def answered(self, plan: Plan) -> Plan:
+        """The plan with the answers that count as correct: what is measured."""
+        return msgspec.structs.replace(plan, scenarios=self.scenarios or plan.scenarios)
+
+
 class RunHeader(msgspec.Struct, frozen=True):
     """`run.json`: what was planned, by which tool, on which machine, with which packages."""
 
@@ -88,9 +108,8 @@ class RunHeader(msgspec.Struct, frozen=True):
     """The installed distributions and their versions."""
     command_line: tuple[str, ...] = ()
     """The command line as it was typed."""
-    calibration: Calibration | None = None
-    """What was known of machine and load generator when the run began: from `asgi-bench calibrate`,
-    or from a quick calibration of the run's own."""
+    preparation: Preparation = Preparation()
+    """What was learnt between the command's start and the first round."""
     schema: str = "asgi-bench/run"
     """What the file is."""
     schema_version: int = SCHEMA_VERSION

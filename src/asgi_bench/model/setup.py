@@ -63,8 +63,6 @@ class Gate(msgspec.Struct, frozen=True):
         ),
     ] = 100.0
     """Time for the whole command, from its start."""
-    spent_s: float | None = None
-    """What was gone of the budget when the run began; null while that isn't known."""
     is_aa: Annotated[
         bool,
         Flag(

@@ -1,7 +1,8 @@
 """Schema versions of the run folder: what is newer is refused, what is older is brought up.
 
 History: 1, the first; 2, histograms by the name of their time, and what meters tell of a slice by
-the meter's name, instead of a key for each.
+the meter's name, instead of a key for each; what was learnt before the first round in
+`preparation`, beside the plan.
 A new version adds one entry to `MIGRATIONS`, from the version before it, and a folder of that
 version to the tests.
 """
@@ -9,8 +10,10 @@ version to the tests.
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+import msgspec
+
 from asgi_bench.errors import BenchError
-from asgi_bench.model import SCHEMA_VERSION, TIME_NAMES
+from asgi_bench.model import SCHEMA_VERSION, TIME_NAMES, Cell
 
 # What JSON gives before it is checked against the structs.
 Raw: TypeAlias = dict[str, Any]
@@ -34,6 +37,27 @@ def _by_name(trial: Raw) -> Raw:
     return trial
 
 
+def _with_preparation(header: Raw) -> Raw:
+    """What was learnt before the first round out of the plan: it has a place of its own."""
+    plan = header.get("plan")
+    if plan is None:
+        return header  # Refused where it is read.
+    ends = [end for end in (plan.get("gate"), plan.get("goal")) if end]
+    spent_s = [end.pop("spent_s", None) or 0.0 for end in ends]
+    asked = {
+        msgspec.convert(planned["cell"], Cell).key: number
+        for planned in plan["cells"]
+        if (number := planned.pop("asked_before", 0))
+    }
+    header["preparation"] = {
+        "scenarios": plan["scenarios"],
+        "asked": asked,
+        "calibration": header.pop("calibration", None),
+        "spent_s": max(spent_s, default=0.0),
+    }
+    return header
+
+
 def _times_by_name(raw: Raw) -> None:
     """`response_time_hdr` and its like of a trial, of its requests and of its slices."""
     found = {name: raw.pop(f"{name}_hdr", None) for name in TIME_NAMES}
@@ -43,7 +67,7 @@ def _times_by_name(raw: Raw) -> None:
 
 
 METERS_OF_1 = ("server_wait_s", "steal_s", "neighbour_cpu_s", "other_cpu_s")
-MIGRATIONS: Mapping[int, Migration] = {1: Migration(header=dict, trial=_by_name)}
+MIGRATIONS: Mapping[int, Migration] = {1: Migration(header=_with_preparation, trial=_by_name)}
 
 
 def migration_path(

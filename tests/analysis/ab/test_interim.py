@@ -13,14 +13,15 @@ GATES = st.builds(
     alpha=st.floats(0.001, 0.2),
     looks=st.sampled_from([(1.0,), (0.5, 1.0), (0.3, 0.6, 1.0)]),
     budget_s=st.floats(5, 300),
-    spent_s=st.floats(0, 4),
 )
 
 
-@given(GATES, DURATIONS_S)
-def test_all_looks_together_spend_at_most_alpha(gate: Gate, durations_s: list[float]) -> None:
+@given(GATES, DURATIONS_S, st.floats(0, 4))
+def test_all_looks_together_spend_at_most_alpha(
+    gate: Gate, durations_s: list[float], spent_s: float
+) -> None:
     """However long blocks take, the looks share out alpha and never more."""
-    looks = looks_of(gate, list(accumulate(durations_s)), 1000)
+    looks = looks_of(gate, list(accumulate(durations_s)), 1000, spent_s=spent_s)
     assert sum(look.level for look in looks) <= gate.alpha + 1e-12
     assert all(look.level > 0 for look in looks)
 
@@ -37,9 +38,9 @@ def test_looks_hang_on_nothing_that_comes_later(gate: Gate, durations_s: list[fl
 
 def test_the_last_look_comes_when_no_other_block_fits_and_spends_the_rest() -> None:
     """At the end of the budget all of alpha is spent, and the look knows that it is the last."""
-    gate = Gate(budget_s=100, spent_s=1.0)
+    gate = Gate(budget_s=100)
     ends_s = [3.5 * (block + 1) for block in range(28)]
-    looks = looks_of(gate, ends_s, 1000)
+    looks = looks_of(gate, ends_s, 1000, spent_s=1.0)
     assert [look.blocks for look in looks] == [14, 28]
     assert [look.is_last for look in looks] == [False, True]
     assert sum(look.level for look in looks) == pytest.approx(gate.alpha)

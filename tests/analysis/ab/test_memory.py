@@ -114,19 +114,19 @@ def test_speed_is_judged_as_without_memory() -> None:
 )
 def test_a_leak_is_a_regression_where_growth_is_limited(said: Said) -> None:
     """By how much more the candidate grows than the baseline; without the flag it's not judged."""
-    limited = Gate(spent_s=0.5, max_growth_bytes=64 * KIB)
+    limited = Gate(max_growth_bytes=64 * KIB)
     leaking = growing(candidate=200.0)
     report = ab_report(ab_run(0.0, gate=limited, edit=leaking))
     assert report.verdict == "regression"
     found = metric(report, "growth_bytes_per_1000_requests")
     assert found is not None and found.effect.d == pytest.approx(198 * KIB, rel=0.02)
     said(render_ab(report, "text"))
-    for gate, edit in ((limited, growing()), (Gate(spent_s=0.5), leaking)):
+    for gate, edit in ((limited, growing()), (Gate(), leaking)):
         assert ab_report(ab_run(0.0, gate=gate, edit=edit)).verdict == "pass"
 
 
 def test_growth_that_is_limited_and_unknown_is_undecided() -> None:
     """Who asks for it gets no pass without it."""
-    report = ab_report(ab_run(0.0, gate=Gate(spent_s=0.5, max_growth_bytes=1024.0)))
+    report = ab_report(ab_run(0.0, gate=Gate(max_growth_bytes=1024.0)))
     assert report.verdict == "undecided"
     assert [reason.code for reason in report.cells[0].reasons] == ["few-measured"]

@@ -223,7 +223,7 @@ def test_a_run_without_sides_is_refused() -> None:
 @pytest.mark.parametrize("blocks", range(1, 8))
 def test_few_blocks_are_judged_without_a_fault(blocks: int) -> None:
     """From the first block on there is a figure, and an interval as soon as there can be."""
-    report = ab_report(ab_run(0.05, blocks=blocks, gate=Gate(budget_s=3.5 * blocks + 0.1)))
+    report = ab_report(ab_run(0.05, blocks=blocks, gate=Gate(budget_s=3.5 * blocks + 0.6)))
     (cell,) = report.cells
     assert cell.metrics[0].effect.d == pytest.approx(0.05, abs=0.03)
     assert (cell.metrics[0].effect.lo is None) == (blocks < 2)

@@ -27,16 +27,20 @@ class Look(msgspec.Struct, frozen=True):
     is_last: bool
 
 
-def looks_of(gate: Gate, ends_s: Sequence[float], most_blocks: int) -> tuple[Look, ...]:
+def looks_of(
+    gate: Gate, ends_s: Sequence[float], most_blocks: int, *, spent_s: float = 0.0
+) -> tuple[Look, ...]:
     """The looks that were due after blocks which ended at these times, since the run began.
+
+    `spent_s` of the budget had gone by then.
 
     Known from the blocks up to each look alone: the same while measuring and from stored trials.
     """
     looks: list[Look] = []
     spent_level = 0.0
     for blocks, end_s in enumerate(ends_s, start=1):
-        is_last = blocks >= most_blocks or not _fits_another(gate, ends_s[:blocks])
-        share = 1.0 if is_last else _share(gate, end_s, blocks, most_blocks)
+        is_last = blocks >= most_blocks or not _fits_another(gate, ends_s[:blocks], spent_s)
+        share = 1.0 if is_last else _share(gate, spent_s + end_s, blocks, most_blocks)
         planned = [1.0] if is_last else [one for one in gate.looks if one <= share]
         level = spent_by(gate, max(planned, default=0.0)) - spent_level
         if level > 0 and (is_last or blocks >= FEWEST_BLOCKS):
@@ -45,16 +49,18 @@ def looks_of(gate: Gate, ends_s: Sequence[float], most_blocks: int) -> tuple[Loo
     return tuple(looks)
 
 
-def look_at_end(gate: Gate, ends_s: Sequence[float], most_blocks: int) -> Look:
+def look_at_end(
+    gate: Gate, ends_s: Sequence[float], most_blocks: int, *, spent_s: float = 0.0
+) -> Look:
     """The look that the verdict on all blocks rests on.
 
     That of a run which was broken off between its looks spends what is due at that time.
     """
-    looks = looks_of(gate, ends_s, most_blocks)
+    looks = looks_of(gate, ends_s, most_blocks, spent_s=spent_s)
     blocks = len(ends_s)
     if looks and looks[-1].blocks == blocks:
         return looks[-1]
-    share = min(1.0, _share(gate, ends_s[-1] if ends_s else 0.0, blocks, most_blocks))
+    share = min(1.0, _share(gate, spent_s + max(ends_s, default=0.0), blocks, most_blocks))
     level = spent_by(gate, share) - sum(look.level for look in looks)
     return Look(blocks, max(level, 0.0), is_last=False)
 
@@ -64,15 +70,11 @@ def spent_by(gate: Gate, share: float) -> float:
     return gate.alpha * share**SPENDING_POWER
 
 
-def elapsed_s(gate: Gate, end_s: float) -> float:
-    """The time since the command began, for a moment in seconds since the run began."""
-    return end_s + (gate.spent_s or 0.0)
+def _share(gate: Gate, elapsed_s: float, blocks: int, most_blocks: int) -> float:
+    """How much of the budget, or of the blocks, is gone."""
+    return max(elapsed_s / gate.budget_s, blocks / most_blocks)
 
 
-def _share(gate: Gate, end_s: float, blocks: int, most_blocks: int) -> float:
-    return max(elapsed_s(gate, end_s) / gate.budget_s, blocks / most_blocks)
-
-
-def _fits_another(gate: Gate, ends_s: Sequence[float]) -> bool:
+def _fits_another(gate: Gate, ends_s: Sequence[float], spent_s: float) -> bool:
     """Whether another block as long as the mean of those so far ends within the budget."""
-    return elapsed_s(gate, ends_s[-1]) + ends_s[-1] / len(ends_s) <= gate.budget_s
+    return spent_s + ends_s[-1] + ends_s[-1] / len(ends_s) <= gate.budget_s

@@ -76,8 +76,10 @@ class _Found(NamedTuple):
     left_out: int
 
 
-def is_settled(plan: Plan, rounds: int, trials: Sequence[Trial]) -> bool:
+def is_settled(plan: Plan, rounds: int, trials: Sequence[Trial], *, spent_s: float = 0.0) -> bool:
     """Whether an A/B may end after so many rounds: nothing is open at a look, or time is up.
+
+    `spent_s` of its budget had gone by when it began.
 
     A cell of which a side fails in every block isn't open; where that are all, no look is needed,
     for nothing is found by chance there.
@@ -87,7 +89,7 @@ def is_settled(plan: Plan, rounds: int, trials: Sequence[Trial]) -> bool:
     if len(hopeless) == len({planned.cell.without_setup for planned in plan.cells}):
         return True
     ends_s = round_ends_s(trials, rounds)
-    looks = looks_of(gate, ends_s, plan.rounds)
+    looks = looks_of(gate, ends_s, plan.rounds, spent_s=spent_s)
     if not looks or looks[-1].blocks != rounds:
         return False
     look = looks[-1]
@@ -121,8 +123,10 @@ def ab_report(run: Run) -> AbReport:
     trials = [judged(t, by_key[t.cell], run.header) for t in run.trials if t.cell in by_key]
     rounds = 1 + max((trial.round for trial in trials), default=-1)
     ends_s = round_ends_s(trials, rounds)
-    look = look_at_end(plan.gate, ends_s, plan.rounds)
-    taken = [one for one in looks_of(plan.gate, ends_s, plan.rounds) if one != look]
+    spent_s = run.header.preparation.spent_s
+    look = look_at_end(plan.gate, ends_s, plan.rounds, spent_s=spent_s)
+    looks = looks_of(plan.gate, ends_s, plan.rounds, spent_s=spent_s)
+    taken = [one for one in looks if one != look]
     cells = judge_cells(plan, trials, look.level)
     report = _report(run, plan.gate, look, cells, len(taken) + 1)
     return with_shown(report, plan, trials)

@@ -85,7 +85,7 @@ def fuller_surroundings(header: RunHeader, proofs: Sequence[Proof] = ()) -> dict
         facts["commit of the app"] = header.source.commit + (
             " with changes" if header.source.dirty else ""
         )
-    calibration = header.calibration
+    calibration = header.preparation.calibration
     if calibration is not None:
         facts["calibration kind"] = calibration.kind
         for point in calibration.ceiling:

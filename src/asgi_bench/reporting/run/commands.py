@@ -27,7 +27,8 @@ def commands_section(source: Source) -> Section:
     found: dict[str, list[SettingReport]] = {}
     for each in source.report.settings:
         found.setdefault(each.setting.rpartition("/")[0], []).append(each)
-    scenarios = source.run.header.plan.scenarios if source.run is not None else ()
+    header = source.run.header if source.run is not None else None
+    scenarios = header.preparation.answered(header.plan).scenarios if header is not None else ()
     asked = tuple(fact for scenario in scenarios for fact in _asked(scenario))
     requests = (Aside((Entry("Requests", (Facts(asked),)),)),) if asked else ()
     entries = map(setting_entry, found.values())

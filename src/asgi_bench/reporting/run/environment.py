@@ -63,7 +63,7 @@ def environment_section(source: Source) -> Section:
             Entry("Run", (Facts(tuple(_run_facts(run, source.phases_s))),)),
             *_packages("Installed packages", header.packages),
             *_packages("Packages of the servers' Python", header.server_packages),
-            *_calibration(header.calibration),
+            *_calibration(header.preparation.calibration),
         ),
         least="page",
     )
