@@ -16,11 +16,10 @@ from asgi_bench.model.figures import (
     slice_cpu_s_per_request,
     slice_throughput_rps,
 )
-from asgi_bench.model.plan import Load
+from asgi_bench.model.plan import Load, Loop
 from asgi_bench.model.setup import Gate
 from asgi_bench.model.trial import GENERATOR_LAG, RESPONSE_TIME, SERVICE_TIME, Slice, Trial
 
-Loop: TypeAlias = Literal["closed", "open", "sweep"]
 Family: TypeAlias = Literal["speed", "memory"]
 Pooling: TypeAlias = Literal["geometric", "arithmetic", "median", "per request"]
 
@@ -411,18 +410,13 @@ def metric_of(name: str) -> Metric:
     return _BY_NAME[name]
 
 
-def loop_of(load: Load) -> Loop:
-    """Under what kind of loop a load is offered."""
-    return "closed" if load.is_closed else "sweep" if load.is_sweep else "open"
-
-
 def ranking_metric(load: Load) -> Metric:
     """What cells under a load are ranked by.
 
     At saturation that is throughput. An open loop offers all the same rate, so what tells them
     apart is how long its median request took; the tail of a round has too few samples.
     """
-    return next(metric for metric in METRICS if loop_of(load) in metric.ranks)
+    return next(metric for metric in METRICS if load.loop in metric.ranks)
 
 
 def used_in(loop: Loop, uses: Callable[[Metric], Sequence[Loop]]) -> tuple[Metric, ...]:
@@ -433,7 +427,7 @@ def used_in(loop: Loop, uses: Callable[[Metric], Sequence[Loop]]) -> tuple[Metri
 
 def used_under(load: Load, uses: Callable[[Metric], Sequence[Loop]]) -> tuple[Metric, ...]:
     """The same under a load."""
-    return used_in(loop_of(load), uses)
+    return used_in(load.loop, uses)
 
 
 def gated_under(load: Load, gate: Gate) -> tuple[Metric, ...]:

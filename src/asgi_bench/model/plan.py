@@ -21,6 +21,7 @@ from asgi_bench.model.setup import Gate, Setup
 
 Client: TypeAlias = Literal["fast", "fasthttp", "http", "locustfile"]
 Arrivals: TypeAlias = Literal["poisson", "constant"]
+Loop: TypeAlias = Literal["closed", "open", "sweep"]
 
 
 class Objective(msgspec.Struct, frozen=True):
@@ -35,6 +36,8 @@ class Objective(msgspec.Struct, frozen=True):
 class AnyLoad(msgspec.Struct, frozen=True, tag_field="loop"):
     """How requests are offered, and what every kind of load answers for itself."""
 
+    loop: ClassVar[Loop]
+    """What files and metrics call its kind."""
     kind: ClassVar[str]
     """What people call it."""
     is_closed: ClassVar[bool] = False
@@ -92,6 +95,7 @@ class AnyLoad(msgspec.Struct, frozen=True, tag_field="loop"):
 class ClosedLoop(AnyLoad, frozen=True, tag="closed"):
     """Each connection sends its next request after the answer: throughput at saturation."""
 
+    loop: ClassVar[Loop] = "closed"
     kind: ClassVar[str] = "closed loop"
     is_closed: ClassVar[bool] = True
 
@@ -107,6 +111,7 @@ class ClosedLoop(AnyLoad, frozen=True, tag="closed"):
 class OpenLoop(AnyLoad, frozen=True, tag="open"):
     """Requests are due on a schedule, whatever the answers take."""
 
+    loop: ClassVar[Loop] = "open"
     kind: ClassVar[str] = "open loop"
     has_one_rate: ClassVar[bool] = True
 
@@ -135,6 +140,7 @@ class OpenLoop(AnyLoad, frozen=True, tag="open"):
 class RateSweep(AnyLoad, frozen=True, tag="sweep"):
     """Open loops at rising shares of the cell's own throughput: its load curve."""
 
+    loop: ClassVar[Loop] = "sweep"
     kind: ClassVar[str] = "sweep"
     is_sweep: ClassVar[bool] = True
 

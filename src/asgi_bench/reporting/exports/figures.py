@@ -18,7 +18,6 @@ from asgi_bench.model.metrics import (
     METRICS,
     THROUGHPUT_RATIO,
     Metric,
-    loop_of,
 )
 
 
@@ -44,7 +43,7 @@ def cell_figures(cell: CellReport | SweepReport) -> tuple[Figure, ...]:
 
 
 def _figures(cell: CellReport | SweepReport) -> Iterator[Figure]:
-    loop = loop_of(cell.load)
+    loop = cell.load.loop
     for metric in METRICS:
         found = cell_figure(metric, cell) if loop in metric.exported else Interval()
         if found.value is not None and not _is_no_finding(cell, metric):

@@ -16,7 +16,7 @@ from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Cell, Trial
-from asgi_bench.model.metrics import METRICS, THROUGHPUT, loop_of
+from asgi_bench.model.metrics import METRICS, THROUGHPUT
 from asgi_bench.reporting.exports.figures import Document, usable_trials
 from asgi_bench.reporting.wording import plain
 
@@ -51,7 +51,7 @@ def pyperf(surveyed: Survey) -> tuple[Document, ...]:
 def _measures(sample: Sample) -> Mapping[str, Callable[[Trial], float | None]]:
     """What is measured of one trial, by its name: all in seconds, and of one request."""
     found: dict[str, Callable[[Trial], float | None]] = {}
-    loop = loop_of(sample.planned.cell.load)
+    loop = sample.planned.cell.load.loop
     compared = [metric for metric in METRICS if loop in metric.compared]
     for metric in compared:
         if metric.unit.si == "s":
