@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asgi_bench.setups.environment_keys import Site, environment_key
+from asgi_bench.setups.environments import Site, environment_key
 from asgi_bench.setups.spec import Line
 from asgi_bench.setups.worktrees import worktree
 from tests.repositories import commit, git, make_repository

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+from packaging.utils import canonicalize_name
 
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.own_app import OwnApp, parse_target, working_folder
+from asgi_bench.definitions.strict import read_toml
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Setup
 from asgi_bench.setups.environments import overlay
-from asgi_bench.setups.repositories import installed_from, lines_of
-from asgi_bench.setups.spec import INSTALLED, Asked, Line, parse_environment
+from asgi_bench.setups.spec import INSTALLED, Asked, Line, is_source_folder, parse_environment
 from asgi_bench.setups.verify import check_origins
 from asgi_bench.setups.worktrees import commit_of, repository_of, worktree
 
@@ -138,7 +139,7 @@ def _source(
     flag = asked.flag("ref")
     repository = repository_of(app_dir or Path.cwd(), flag)
     commit = commit_of(repository, ref, flag)
-    packages = installed_from(repository, Installation(base))
+    packages = _installed_from(repository, Installation(base))
     if app_dir is None and not packages:
         raise UsageError(
             f"{flag} would change nothing: no app of {repository} is measured, and {base} has "
@@ -153,8 +154,47 @@ def _source(
                 f"{flag}: commit {commit[:12]} has no folder {within.relative_to(tree)}"
             )
     return _Source(
-        commit, tree, within, _as_here(repository, tree), lines_of(packages, tree, commit, flag)
+        commit, tree, within, _as_here(repository, tree), _lines_of(packages, tree, commit, flag)
     )
+
+
+def _installed_from(repository: Path, installation: Installation) -> dict[str, Path]:
+    """Return the installed packages that a repository holds, each with its folder within it.
+
+    Those that were installed from a folder of it, editable or not, and that of the project in its
+    top folder however it was installed. What isn't installed isn't needed: the app runs without.
+    """
+    sources = installation.sources_in(repository)
+    name = _project_name(repository)
+    if name is not None and name in installation.versions:
+        sources.setdefault(name, repository)
+    return {name: folder.relative_to(repository) for name, folder in sources.items()}
+
+
+def _lines_of(packages: dict[str, Path], tree: Path, commit: str, flag: str) -> tuple[Line, ...]:
+    """Return what installs those packages from the worktree of a commit, and nothing else.
+
+    Raises:
+        UsageError: the commit holds no such package.
+    """
+    for name, folder in packages.items():
+        if not is_source_folder(tree / folder):
+            raise UsageError(
+                f"{flag}: {name} is installed from {folder} of the repository, where commit "
+                f"{commit[:12]} has no project"
+            )
+    return tuple(
+        Line(f"{name} of {commit[:12]}", str(tree / folder), with_needs=False)
+        for name, folder in sorted(packages.items())
+    )
+
+
+def _project_name(repository: Path) -> str | None:
+    """The normalised name of the project in the top folder, where it states one."""
+    path = repository / "pyproject.toml"
+    project = read_toml(path).get("project", {}) if path.is_file() else {}
+    name = project.get("name") if isinstance(project, dict) else None
+    return canonicalize_name(name) if isinstance(name, str) else None
 
 
 def _as_here(repository: Path, tree: Path) -> Path:

@@ -8,10 +8,12 @@ isn't named is the same files on both sides, and nothing is installed into the u
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
@@ -22,9 +24,17 @@ from packaging.utils import canonicalize_name
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.errors import BenchError
 from asgi_bench.machine.commands import run_command
-from asgi_bench.setups.cache import cache_folder, forget_unused, leads_out, left_out, locked
-from asgi_bench.setups.environment_keys import Site, environment_key
+from asgi_bench.setups.cache import (
+    KEY_LENGTH,
+    cache_folder,
+    content_digest,
+    forget_unused,
+    leads_out,
+    left_out,
+    locked,
+)
 from asgi_bench.setups.spec import Line
+from asgi_bench.setups.worktrees import description_of
 
 ENVIRONMENTS_FOLDER = "environments"
 # Written last: an environment without it was not finished.
@@ -47,6 +57,23 @@ _PIP_INSTALL = (
 )
 # What ensurepip brings along where the user's environment has no pip.
 _TOOLS = ("pip", "setuptools")
+# Raised when environments are built otherwise than before.
+FORMAT = 1
+# What pip and compilers are told by the environment decides what is built: an index, a constraint,
+# an optimisation.
+_SETTINGS = frozenset(
+    ("ARCHFLAGS", "CC", "CFLAGS", "CPPFLAGS", "CXX", "CXXFLAGS", "LDFLAGS", "RUSTFLAGS")
+)
+_PREFIXES = ("PIP_", "SETUPTOOLS_SCM_PRETEND_VERSION")
+# These name files, and count by what stands there.
+_FILES = frozenset(("PIP_BUILD_CONSTRAINT", "PIP_CONFIG_FILE", "PIP_CONSTRAINT", "PIP_REQUIREMENT"))
+
+
+class Site(msgspec.Struct, frozen=True):
+    """What an interpreter is, and the folders that hold its packages."""
+
+    version: str
+    folders: tuple[str, ...]
 
 
 class Overlay(msgspec.Struct, frozen=True):
@@ -226,3 +253,51 @@ def _write(path: Path, built: Overlay) -> None:
     partial = path.with_suffix(".partial")
     partial.write_bytes(msgspec.json.encode(built))
     partial.replace(path)
+
+
+def environment_key(
+    base: str, site: Site, lines: Sequence[Line], environ: Mapping[str, str]
+) -> str:
+    """Return the name of the environment with `lines` in front of the interpreter `base`.
+
+    `environ` is what it will be built with.
+    """
+    parts = [
+        FORMAT,
+        base,
+        site,
+        Installation(base).versions,
+        [_meaning(line) for line in lines],
+        _settings(environ),
+        # What may mean something else tomorrow is built each time.
+        "" if all(line.is_fixed for line in lines) else secrets.token_hex(),
+    ]
+    return sha256(msgspec.json.encode(parts)).hexdigest()[:KEY_LENGTH]
+
+
+def _meaning(line: Line) -> tuple[Line, str]:
+    """What a line stands for: of a path what lies there, for worktrees are elsewhere each time."""
+    if line.path is None:
+        return line, ""
+    path = Path(line.path)
+    # Versions are often told by tags, and a tag changes no file.
+    told = f"{content_digest(path)} {description_of(path) if path.is_dir() else ''}"
+    return msgspec.structs.replace(line, path=None), sha256(os.fsencode(told)).hexdigest()
+
+
+def _settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """The settings by hashes alone: an index's address may hold a password."""
+    return {
+        name: _hash_of(name, value)
+        for name, value in sorted(environ.items())
+        if name in _SETTINGS or name.startswith(_PREFIXES)
+    }
+
+
+def _hash_of(name: str, value: str) -> str:
+    digest = sha256(os.fsencode(value))
+    for word in (value, *value.split()) if name in _FILES else ():
+        # An address may stand there too; what pip can't read it will tell.
+        with contextlib.suppress(OSError):
+            digest.update(Path(word).read_bytes())
+    return digest.hexdigest()
