@@ -9,7 +9,7 @@ import pytest
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Setup
-from asgi_bench.setups.build import built_sides
+from asgi_bench.setups.build import built_setups
 from asgi_bench.setups.environments import overlay
 from asgi_bench.setups.spec import Asked, Line
 from tests.repositories import commit, git, make_repository
@@ -24,8 +24,9 @@ def sides(
     baseline: Asked, candidate: Asked, own: OwnApp | None = None, python: str = sys.executable
 ) -> Iterator[tuple[Setup, Setup]]:
     """Both sides, built."""
-    with built_sides(baseline, candidate, python=python, own_app=own, announce=print) as both:
-        yield both
+    with built_setups((baseline, candidate), python=python, own_app=own, announce=print) as both:
+        first, second = both
+        yield first, second
 
 
 def environment_with(project: Path) -> str:

@@ -23,7 +23,7 @@ from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.model import AbReport, Duration, Gate
 from asgi_bench.reporting.ab.document import render_ab
 from asgi_bench.reporting.wording import plain
-from asgi_bench.setups.build import built_sides
+from asgi_bench.setups.build import built_setups
 from asgi_bench.setups.spec import Asked
 from asgi_bench.store.runs import read_run, write_verdict
 
@@ -75,12 +75,12 @@ def ab(asked: AbFlags) -> None:
     candidate = asked.candidate
     if asked.gate.is_aa:
         candidate = msgspec.structs.replace(asked.baseline, role="candidate")
-    with built_sides(
-        asked.baseline, candidate, python=asked.python, own_app=asked.own_app, announce=say
+    with built_setups(
+        (asked.baseline, candidate), python=asked.python, own_app=asked.own_app, announce=say
     ) as built:
         # Environments are built once and then known: the budget is for what is measured.
         began_s = time.perf_counter()
-        plan = load_ab_plan(on_this_machine(asked), *built, asked.gate)
+        plan = load_ab_plan(on_this_machine(asked), built[0], built[1], asked.gate)
         if asked.dry_run:
             print(dry_run_text(plan))
             return

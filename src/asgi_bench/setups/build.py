@@ -1,8 +1,8 @@
-"""The two sides of an A/B made ready, before anything is measured."""
+"""Setups made ready from what was asked of them, before anything is measured."""
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,18 +22,17 @@ Announce = Callable[[str], None]
 
 
 @contextlib.contextmanager
-def built_sides(
-    baseline: Asked,
-    candidate: Asked,
+def built_setups(
+    asked: Sequence[Asked],
     *,
     python: str,
     own_app: OwnApp | None,
     announce: Announce,
-) -> Iterator[tuple[Setup, Setup]]:
-    """The sides with their environments built and their commits checked out, until the end.
+) -> Iterator[tuple[Setup, ...]]:
+    """The setups with their environments built and their commits checked out, until the end.
 
-    `python` is the interpreter of whoever isn't told another one, `own_app` the user's app on
-    both sides. `announce` is told what takes time.
+    `python` is the interpreter of whoever isn't told another one, `own_app` the user's app in
+    all of them. `announce` is told what takes time.
 
     Raises:
         UsageError: a flag that can't be understood or would change nothing.
@@ -48,14 +47,11 @@ def built_sides(
                 trees[repository, commit] = opened
             return trees[repository, commit]
 
-        first, second = (
-            _side(asked, python, own_app, tree_of, announce) for asked in (baseline, candidate)
-        )
-        yield first, second
+        yield tuple(_setup(one, python, own_app, tree_of, announce) for one in asked)
 
 
 class _Source(msgspec.Struct, frozen=True):
-    """What a git ref gives a side: its commit, its worktree, and what to install from there."""
+    """What a git ref gives a setup: its commit, its worktree, and what to install from there."""
 
     commit: str
     tree: Path
@@ -64,7 +60,7 @@ class _Source(msgspec.Struct, frozen=True):
     lines: tuple[Line, ...]
 
 
-def _side(
+def _setup(
     asked: Asked,
     python: str,
     own_app: OwnApp | None,
@@ -81,24 +77,24 @@ def _side(
         source = _source(asked, asked.ref, base, app_dir, tree_of)
         app_dir, working_dir = source.app_dir, source.working_dir
     lines = (*environment.lines, *(source.lines if source else ()))
-    side_python = base
+    own_python = base
     if lines:
         built = overlay(
             base, lines, asked.flag() if environment.lines else asked.flag("ref"), announce
         )
-        side_python = built.python
+        own_python = built.python
         check_origins(
-            Path(side_python).parents[1],
+            Path(own_python).parents[1],
             app_dir=app_dir,
             allowed=(source.tree,) if source else (),
             environ=os.environ,
             flag=asked.flag(),
         )
-    installation = Installation(side_python)
+    installation = Installation(own_python)
     moved = asked.app is not None or asked.app_dir is not None or source is not None
     return Setup(
         name=asked.role,
-        python=side_python,
+        python=own_python,
         app=app,
         app_dir=str(app_dir) if moved and app_dir is not None else None,
         working_dir=(
@@ -113,7 +109,7 @@ def _side(
 
 
 def _app_dir(asked: Asked, own_app: OwnApp | None) -> Path | None:
-    """The folder of the side's app; None where it is a shipped one."""
+    """The folder of the setup's app; None where it is a shipped one."""
     if asked.app_dir is not None:
         if asked.app is None and own_app is None:
             raise UsageError(
@@ -207,7 +203,7 @@ def _as_here(repository: Path, tree: Path) -> Path:
 
 
 def _description(asked: Asked) -> str:
-    """The side as it was asked for, in a few words."""
+    """The setup as it was asked for, in a few words."""
     parts = [" ".join(asked.texts), asked.ref, asked.app, " ".join(asked.server_args)]
     if asked.app is None and asked.app_dir is not None:
         parts.append(str(asked.app_dir))

@@ -2,7 +2,7 @@
 
 An overlay is a virtual environment of the same interpreter: its own site-packages hold what was
 asked for, and behind them on the module path lies the user's environment, as it is. So all that
-isn't named is the same files on both sides, and nothing is installed into the user's own.
+isn't named is the same files in every setup, and nothing is installed into the user's own.
 """
 
 import contextlib

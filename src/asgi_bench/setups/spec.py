@@ -1,4 +1,4 @@
-"""What the flags of one side ask for: packages, an interpreter, an app, flags, a git ref."""
+"""What flags ask of one setup: packages, an interpreter, an app, flags, a git ref."""
 
 import os
 import re
@@ -63,7 +63,7 @@ class Environment(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """All that is asked of one side; what is not is as in `run`, and so the same on both sides.
+    """All that is asked of one setup; what is not is as in `run`, and so the same in all.
 
     `texts` are the values of `--baseline` or `--candidate` as they were given.
     """
