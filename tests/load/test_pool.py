@@ -7,8 +7,8 @@ import pytest
 
 from asgi_bench.load.answers import Taken
 from asgi_bench.load.closed_loop import run_closed_loop
-from asgi_bench.load.originals import EPOLLIN, EPOLLRDHUP
 from asgi_bench.load.pool import Pool
+from asgi_bench.load.unpatched import EPOLLIN, EPOLLRDHUP
 from tests.known_answers import BODY, Behaviour, KnownAnswers
 from tests.load.loading import go_on, opened, target_at
 

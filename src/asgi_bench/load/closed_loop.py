@@ -6,8 +6,8 @@ from time import perf_counter_ns as clock_ns
 import msgspec
 
 from asgi_bench.load.answers import READ_BYTES, Taken
-from asgi_bench.load.originals import EPOLLIN
 from asgi_bench.load.pool import Pool
+from asgi_bench.load.unpatched import EPOLLIN
 from asgi_bench.model import RESPONSE_TIME, OpenFigures
 
 # Housekeeping (time-outs, retries) runs at this grain; a ramp opens a connection at each.

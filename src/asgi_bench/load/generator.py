@@ -75,7 +75,7 @@ def stock_arguments(
 
     The recorder starts as many users as have so many connections together.
     """
-    files = f"{HERE / 'recorder.py'},{locustfile or HERE / 'stock_users.py'}"
+    files = f"{HERE / 'locust_recorder.py'},{locustfile or HERE / 'stock_users.py'}"
     users = ["--users", str(connections), "--spawn-rate", str(connections)]
     return ["-f", files, *users, "--host", endpoint.url]
 

@@ -11,9 +11,9 @@ from time import perf_counter_ns as clock_ns
 from asgi_bench.load.answers import READ_BYTES, Taken
 from asgi_bench.load.arrivals import Offsets
 from asgi_bench.load.closed_loop import BREATHE_NS, POLL_S, SWEEP_NS, Stretch
-from asgi_bench.load.originals import EPOLLET, EPOLLIN
 from asgi_bench.load.pool import Pool
 from asgi_bench.load.timer import Timer
+from asgi_bench.load.unpatched import EPOLLET, EPOLLIN
 from asgi_bench.model import GENERATOR_LAG, RESPONSE_TIME, SERVICE_TIME, OpenFigures
 
 # A timer on a shared virtual CPU wakes late, and the later the longer it slept: the rest is spun.

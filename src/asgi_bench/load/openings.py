@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from time import perf_counter_ns as clock_ns
 from typing import Any, NamedTuple
 
-from asgi_bench.load.originals import new_socket
 from asgi_bench.load.target import Target
+from asgi_bench.load.unpatched import new_socket
 from asgi_bench.load.wrong_answers import Evidence, WrongAnswers
 from asgi_bench.wire.channel import Channel, dial
 from asgi_bench.wire.conversation import Conversation, opening

@@ -15,7 +15,8 @@ from typing import Any
 from asgi_bench.load.answers import READ_BYTES, Answer, Taken
 from asgi_bench.load.mix import Tally, drawn
 from asgi_bench.load.openings import RETRY_NS, Openings
-from asgi_bench.load.originals import (
+from asgi_bench.load.target import Target
+from asgi_bench.load.unpatched import (
     EPOLLERR,
     EPOLLHUP,
     EPOLLIN,
@@ -23,7 +24,6 @@ from asgi_bench.load.originals import (
     EPOLLRDHUP,
     new_epoll,
 )
-from asgi_bench.load.target import Target
 from asgi_bench.load.wrong_answers import Evidence, WrongAnswers
 from asgi_bench.model import ErrorCounts
 from asgi_bench.wire.channel import CHANNELS, Channel

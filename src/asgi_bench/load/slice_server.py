@@ -9,17 +9,17 @@ import gevent
 from locust import User, events, task
 from locust.runners import MasterRunner, WorkerRunner
 
-from asgi_bench.load.channel import Channel, SocketChannel, WorkerChannel
+from asgi_bench.load.control import Control, SocketControl, WorkerControl
 from asgi_bench.load.locust_table import write_table
+from asgi_bench.load.master import LoadMaster, leave
 from asgi_bench.load.messages import Close, Command, Failed, Load, Open, Quit, Ready, Reply
-from asgi_bench.load.relay import Relay, leave
-from asgi_bench.load.session import Session
+from asgi_bench.load.target_session import Session
 
 
 class SliceServer(User):
     """One user that owns every connection of every cell of a run, or its share of each."""
 
-    channel: Channel
+    control: Control
 
     def on_start(self) -> None:
         """Greet."""
@@ -28,7 +28,7 @@ class SliceServer(User):
         gc.collect()
         gc.freeze()
         gc.disable()
-        self.channel.send(Ready((os.getpid(),)))
+        self.control.send(Ready((os.getpid(),)))
 
     def on_stop(self) -> None:
         """Close what is still open."""
@@ -38,14 +38,14 @@ class SliceServer(User):
     @task
     def serve(self) -> None:
         """Carry out one command of the harness."""
-        command = self.channel.receive()
+        command = self.control.receive()
         if isinstance(command, Quit):
             self._quit(command)
             return
         try:
-            self.channel.send(self._carry_out(command))
+            self.control.send(self._carry_out(command))
         except (KeyError, OSError) as fault:
-            self.channel.send(Failed(f"{type(command).__name__}: {fault!r}"))
+            self.control.send(Failed(f"{type(command).__name__}: {fault!r}"))
         # After the reply: the harness works meanwhile.
         if isinstance(command, Load) and command.name in self._sessions:
             self._sessions[command.name].feed_when_due()
@@ -63,9 +63,9 @@ class SliceServer(User):
 
     def _quit(self, command: Quit) -> None:
         """End the process; of several, the master writes the table and ends them all."""
-        if isinstance(self.channel, WorkerChannel):
-            self.channel.flush_statistics()
-            self.channel.send(Ready(()))
+        if isinstance(self.control, WorkerControl):
+            self.control.flush_statistics()
+            self.control.send(Ready(()))
         else:
             if command.table is not None:
                 write_table(self.environment, Path(command.table))
@@ -81,13 +81,13 @@ STAY_S = 60.0
 def _attach(environment: Any, runner: Any, **_: Any) -> None:
     """Give the process its role: alone, one of several workers, or the master between."""
     if isinstance(runner, MasterRunner):
-        relay = Relay(runner)
+        master = LoadMaster(runner)
 
         def serve(user_count: int, **_: Any) -> None:
-            gevent.spawn(relay.serve, user_count)
+            gevent.spawn(master.serve, user_count)
 
         environment.events.spawning_complete.add_listener(serve)
     elif isinstance(runner, WorkerRunner):
-        SliceServer.channel = WorkerChannel(runner)
+        SliceServer.control = WorkerControl(runner)
     else:
-        SliceServer.channel = SocketChannel()
+        SliceServer.control = SocketControl()

@@ -5,7 +5,7 @@ from locust import User, task
 
 from asgi_bench.errors import UsageError
 from asgi_bench.load import FastUser
-from asgi_bench.load.headcount import headcount
+from asgi_bench.load.user_count import user_count
 
 
 class Fast(FastUser):
@@ -39,20 +39,20 @@ class Empty(FastUser):
 @pytest.mark.parametrize("connections", [4, 8, 64])
 def test_fast_users_bring_connections_of_their_own(connections: int) -> None:
     """As many as hold them together are started, not one for each."""
-    assert headcount(connections, [Fast]) == connections // 4
+    assert user_count(connections, [Fast]) == connections // 4
 
 
 @pytest.mark.parametrize("connections", [1, 7])
 def test_of_other_users_each_is_a_connection(connections: int) -> None:
     """As many are started as there are to be connections."""
-    assert headcount(connections, [Plain]) == connections
+    assert user_count(connections, [Plain]) == connections
 
 
 def test_of_several_kinds_locusts_own_order_counts() -> None:
     """Users with a fixed count first, the others by weight: 1, then 4 and twice 1 in a turn."""
-    assert headcount(1, [Fast, Single]) == 1
-    assert headcount(9, [Fast, Single]) == 3
-    assert headcount(12, [Fast, Plain]) == 6
+    assert user_count(1, [Fast, Single]) == 1
+    assert user_count(9, [Fast, Single]) == 3
+    assert user_count(12, [Fast, Plain]) == 6
 
 
 @pytest.mark.parametrize(
@@ -69,4 +69,4 @@ def test_what_no_number_of_users_has_is_refused(
 ) -> None:
     """The line names the flag, and what the nearest numbers of users have."""
     with pytest.raises(UsageError, match=f"^--connections: the locustfile's users {told}$"):
-        headcount(connections, classes)
+        user_count(connections, classes)

@@ -17,11 +17,11 @@ from gevent.event import Event
 from locust import events
 
 from asgi_bench.errors import UsageError
-from asgi_bench.load.channel import SocketChannel
 from asgi_bench.load.conduct import Conduct
-from asgi_bench.load.headcount import headcount
+from asgi_bench.load.control import SocketControl
 from asgi_bench.load.histogram import Recordings
 from asgi_bench.load.locust_failures import KINDS, error_kind, failure, status_of
+from asgi_bench.load.master import leave
 from asgi_bench.load.messages import (
     Close,
     Closed,
@@ -35,7 +35,7 @@ from asgi_bench.load.messages import (
     Reply,
 )
 from asgi_bench.load.pool import Pool
-from asgi_bench.load.relay import leave
+from asgi_bench.load.user_count import user_count
 from asgi_bench.load.wrong_answers import WrongAnswers
 from asgi_bench.machine.clocks import OwnClocks
 from asgi_bench.model import RESPONSE_TIME, ErrorCounts, merged_wrong_answers
@@ -52,7 +52,7 @@ class Recorder:
 
     def __init__(self, environment: Any) -> None:
         self._environment = environment
-        self._channel = SocketChannel()
+        self._control = SocketControl()
         self.conduct = Conduct(environment)
         self._recordings = Recordings()
         self._latencies_ns: list[int] = []
@@ -102,7 +102,7 @@ class Recorder:
         """Say the exit code that the locustfile set, when everyone else has had a say in it."""
         code = self._environment.process_exit_code
         if code is not None:
-            self._channel.send(Left(int(code)))
+            self._control.send(Left(int(code)))
 
     def greet(self) -> None:
         """Say whether there are users for it, and start none of them before a first command.
@@ -114,12 +114,12 @@ class Recorder:
         try:
             # A shape has a number of its own.
             if self._environment.shape_class is None:
-                options.num_users = headcount(options.num_users, self._environment.user_classes)
+                options.num_users = user_count(options.num_users, self._environment.user_classes)
         except UsageError as fault:
-            self._channel.send(Failed(str(fault)))
+            self._control.send(Failed(str(fault)))
             sys.exit(1)
-        self._channel.send(Ready((os.getpid(),)))
-        command = self._channel.receive()
+        self._control.send(Ready((os.getpid(),)))
+        command = self._control.receive()
         if isinstance(command, Quit):
             sys.exit()
         gevent.spawn(self._serve, command)
@@ -135,8 +135,8 @@ class Recorder:
     def _serve(self, command: Command) -> None:
         self._has_users.wait()
         while not isinstance(command, Quit):
-            self._channel.send(self._carry_out(command))
-            command = self._channel.receive()
+            self._control.send(self._carry_out(command))
+            command = self._control.receive()
         leave(self._environment)
 
     def _carry_out(self, command: Command) -> Reply:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.load import relay
+from asgi_bench.load import master
 from asgi_bench.load.histogram import encoded
+from asgi_bench.load.master import LoadMaster, merge, share_of
 from asgi_bench.load.messages import (
     Close,
     Closed,
@@ -26,7 +27,6 @@ from asgi_bench.load.messages import (
     Reply,
     encode,
 )
-from asgi_bench.load.relay import Relay, merge, share_of
 from asgi_bench.model import ErrorCounts, OpenFigures, WrongAnswer
 from tests.load.loading import target_at
 
@@ -133,7 +133,7 @@ def test_one_that_failed_stands_for_all() -> None:
 
 
 class Master:
-    """Locust's master as the relay sees it: its workers greet, and `acknowledging` say good-bye."""
+    """Locust's master as ours sees it: its workers greet, and `acknowledging` say good-bye."""
 
     def __init__(self, workers: int, acknowledging: int) -> None:
         names = [SimpleNamespace(id=str(number)) for number in range(workers)]
@@ -162,7 +162,7 @@ class Master:
 
 
 class Quitter:
-    """The channel of a harness that takes the greeting and quits."""
+    """The control of a harness that takes the greeting and quits."""
 
     def __init__(self, table: Path) -> None:
         self._table = table
@@ -188,11 +188,11 @@ def test_a_last_report_that_is_not_acknowledged_is_told(
     def note(environment: Any, path: Path) -> None:
         tables.append(path)
 
-    monkeypatch.setattr(relay, "FLUSH_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(relay, "write_table", note)
-    monkeypatch.setattr(relay, "SocketChannel", lambda: Quitter(tmp_path / "table.csv"))
-    master = Master(2, acknowledging)
-    Relay(master).serve(2)
+    monkeypatch.setattr(master, "FLUSH_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(master, "write_table", note)
+    monkeypatch.setattr(master, "SocketControl", lambda: Quitter(tmp_path / "table.csv"))
+    runner = Master(2, acknowledging)
+    LoadMaster(runner).serve(2)
     gevent.sleep(0)
     told = [record.getMessage() for record in caplog.records]
     if acknowledging == 2:
@@ -201,4 +201,4 @@ def test_a_last_report_that_is_not_acknowledged_is_told(
         (line,) = told
         assert "may lack the last counts: not all of 2 load processes answered" in line
     assert tables == [tmp_path / "table.csv"]
-    assert master.has_quit
+    assert runner.has_quit

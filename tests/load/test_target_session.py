@@ -5,7 +5,7 @@ from locust.stats import RequestStats
 
 from asgi_bench.analysis.percentiles import merge_histograms
 from asgi_bench.load.messages import Load
-from asgi_bench.load.session import Session
+from asgi_bench.load.target_session import Session
 from asgi_bench.model import TIME_NAMES
 from tests.known_answers import Behaviour, KnownAnswers
 from tests.load.loading import target_at

@@ -24,7 +24,7 @@ COMMAND_MESSAGE = "asgi-bench-command"
 REPLY_MESSAGE = "asgi-bench-reply"
 
 
-class Channel(Protocol):
+class Control(Protocol):
     """Commands in, replies out."""
 
     def receive(self) -> Command:
@@ -34,7 +34,7 @@ class Channel(Protocol):
         """Answer it."""
 
 
-class SocketChannel:
+class SocketControl:
     """The control socket that the harness holds the other end of; its end means Quit.
 
     A harness that was killed leaves it closed, at any moment: then nobody must go on loading.
@@ -57,7 +57,7 @@ class SocketChannel:
             self._socket.sendall(frame(reply))
 
 
-class WorkerChannel:
+class WorkerControl:
     """Messages relayed by Locust's master; made when the worker is, before any can come."""
 
     def __init__(self, runner: WorkerRunner) -> None:

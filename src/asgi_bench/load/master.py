@@ -17,7 +17,7 @@ import msgspec
 from gevent.queue import Empty, Queue
 from locust.runners import MasterRunner
 
-from asgi_bench.load.channel import COMMAND_MESSAGE, REPLY_MESSAGE, SocketChannel
+from asgi_bench.load.control import COMMAND_MESSAGE, REPLY_MESSAGE, SocketControl
 from asgi_bench.load.histogram import merge_times
 from asgi_bench.load.locust_table import write_table
 from asgi_bench.load.messages import (
@@ -42,20 +42,20 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class Relay:
+class LoadMaster:
     """Runs in Locust's master; `serve` is its only greenlet of ours."""
 
     def __init__(self, runner: MasterRunner) -> None:
         self._runner = runner
-        self._channel = SocketChannel()
+        self._control = SocketControl()
         self._replies: Any = Queue()
         runner.register_message(REPLY_MESSAGE, self._take)
 
     def serve(self, workers: int) -> None:
         """Greet once every worker has, then relay until the harness quits."""
-        self._channel.send(self._collect(workers, REPLY_TIMEOUT_S))
+        self._control.send(self._collect(workers, REPLY_TIMEOUT_S))
         while True:
-            command = self._channel.receive()
+            command = self._control.receive()
             clients = [client.id for client in self._runner.clients.all]
             if isinstance(command, Load):
                 begin_at_s = perf_counter() + STEP_S
@@ -72,7 +72,7 @@ class Relay:
                     write_table(self._runner.environment, Path(command.table))
                 leave(self._runner.environment)
                 return
-            self._channel.send(self._collect(workers, REPLY_TIMEOUT_S))
+            self._control.send(self._collect(workers, REPLY_TIMEOUT_S))
 
     def _collect(self, count: int, timeout_s: float) -> Reply:
         try:

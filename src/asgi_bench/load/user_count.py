@@ -11,7 +11,7 @@ from asgi_bench.errors import UsageError
 from asgi_bench.load.user import FastUser
 
 
-def headcount(connections: int, user_classes: Sequence[type[User]]) -> int:
+def user_count(connections: int, user_classes: Sequence[type[User]]) -> int:
     """Return how many users, started in Locust's own order, have so many connections together.
 
     A FastUser has as many as its class says, any other user one.
