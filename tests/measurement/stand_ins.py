@@ -5,8 +5,8 @@ from types import SimpleNamespace
 from typing import cast
 
 from asgi_bench.measurement.block import LoadedCell
-from asgi_bench.measurement.draft import TrialDraft
-from asgi_bench.measurement.standing import StandingServer
+from asgi_bench.measurement.running_servers import RunningServer
+from asgi_bench.measurement.trial_builder import TrialBuilder
 from asgi_bench.model import Cell, ClosedLoop, Endpoint, Load, PlannedCell, Scenario
 from asgi_bench.serving.process import ServerProcess
 from asgi_bench.serving.process_tree import NOBODY
@@ -30,6 +30,6 @@ def loaded_cell(
         endpoint=Endpoint.local(1), pids=(), census=lambda: NOBODY, exit_description=None
     )
     scenario = Scenario(name="hello", app="hello:app")
-    server = StandingServer([PlannedCell(cell)], scenario, cast(ServerProcess, process))
-    draft = TrialDraft(cell, round=round, block=block, epoch_s=0.0, log=Path("log"))
+    server = RunningServer([PlannedCell(cell)], scenario, cast(ServerProcess, process))
+    draft = TrialBuilder(cell, round=round, block=block, epoch_s=0.0, log=Path("log"))
     return LoadedCell(cell, server, draft, DURATION_S)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asgi_bench.measurement.sliced import SliceLoader
+from asgi_bench.measurement.slice_loader import SliceLoader
 from tests import command_line
 from tests.command_line import TINY, in_process
 from tests.situation import Said, situation

@@ -9,9 +9,9 @@ from typing import Protocol
 from asgi_bench.load.generator import LoadFault
 from asgi_bench.machine.affinity import move
 from asgi_bench.machine.memory import file_pss_bytes
-from asgi_bench.measurement.draft import TrialDraft
-from asgi_bench.measurement.standing import StandingServer, StandingServers
-from asgi_bench.measurement.watch import Watch
+from asgi_bench.measurement.progress import Progress
+from asgi_bench.measurement.running_servers import RunningServer, RunningServers
+from asgi_bench.measurement.trial_builder import TrialBuilder
 from asgi_bench.measurement.worker_fate import worker_fate
 from asgi_bench.model import Cell, Plan, PlannedCell, Trial
 from asgi_bench.serving.worker_count import serving_processes
@@ -30,12 +30,12 @@ class LoadedCell:
     """
 
     def __init__(
-        self, cell: Cell, server: StandingServer, draft: TrialDraft, duration_s: float
+        self, cell: Cell, server: RunningServer, trial: TrialBuilder, duration_s: float
     ) -> None:
         self.cell = cell
         self.duration_s = duration_s
         self.server = server
-        self.draft = draft
+        self.trial = trial
 
     def end(self) -> None:
         """Read what the load has left behind."""
@@ -44,8 +44,8 @@ class LoadedCell:
         live = process.pids
         ended = self._ended()
         fate = worker_fate(process, self.server.worker_pids, self.server.pids)
-        self.draft.note_workers(serving_processes(process.endpoint, live, self.cell.workers))
-        self.draft.note(
+        self.trial.note_workers(serving_processes(process.endpoint, live, self.cell.workers))
+        self.trial.note(
             server_pss_bytes=self.server.memory.read(live),
             server_pss_file_bytes=file_pss_bytes(live),
             workers_lost=fate.lost,
@@ -55,7 +55,7 @@ class LoadedCell:
 
     def _ended(self) -> str | None:
         """How the server ended under load; one that refuses connections is given time for it."""
-        deadline_s = time.monotonic() + (ENDING_S if self.draft.was_refused else 0.0)
+        deadline_s = time.monotonic() + (ENDING_S if self.trial.was_refused else 0.0)
         while True:
             how = self.server.process.exit_description
             if how is not None or time.monotonic() >= deadline_s:
@@ -67,7 +67,7 @@ class Loader(Protocol):
     """Puts load on the standing servers of a block; raises LoadFault where it can't go on."""
 
     def load(self, cells: Sequence[LoadedCell], *, round: int, block: int) -> None:
-        """Load every cell and bring its slices, histograms and totals into its draft."""
+        """Load every cell and bring its slices, histograms and totals into its trial."""
 
 
 def measure_block(
@@ -75,7 +75,7 @@ def measure_block(
     cells: Sequence[PlannedCell],
     loader: Loader,
     writer: RunWriter,
-    watch: Watch,
+    progress: Progress,
     *,
     round: int,
     block: int,
@@ -85,16 +85,16 @@ def measure_block(
     A cell whose server can't be measured becomes a failed trial; where the load process fails,
     every cell that was up does.
     """
-    watch.enter(round, block, "start")
-    with StandingServers(plan, cells, writer.log_path, round=round, block=block) as standing:
+    progress.enter(round, block, "start")
+    with RunningServers(plan, cells, writer.log_path, round=round, block=block) as running:
         everything = [
             LoadedCell(
                 planned.cell,
                 server,
-                _draft(planned, server, writer, watch, round, block),
+                _trial(planned, server, writer, progress, round, block),
                 planned.duration_s or plan.duration_s,
             )
-            for server in standing.servers
+            for server in running.servers
             for planned in server.cells
         ]
         live = [item for item in everything if item.server.is_ready]
@@ -103,13 +103,13 @@ def measure_block(
                 loader.load(live, round=round, block=block)
         except LoadFault as fault:
             for item in live:
-                item.draft.fail(str(fault))
-        for server in standing.servers:
+                item.trial.fail(str(fault))
+        for server in running.servers:
             # With all connections closed: what is left is what the server keeps.
             server.pss_after_bytes = server.memory.read(server.process.pids)
-        watch.enter(round, block, "stop")
-        standing.stop()
-    return [_finish(item, watch.epoch_s) for item in everything]
+        progress.enter(round, block, "stop")
+        running.stop()
+    return [_finish(item, progress.epoch_s) for item in everything]
 
 
 @contextmanager
@@ -127,27 +127,27 @@ def on_cpus(cpus: Collection[int]) -> Iterator[None]:
         move([os.getpid()], own_cpus)
 
 
-def _draft(
+def _trial(
     planned: PlannedCell,
-    server: StandingServer,
+    server: RunningServer,
     writer: RunWriter,
-    watch: Watch,
+    progress: Progress,
     round: int,
     block: int,
-) -> TrialDraft:
+) -> TrialBuilder:
     log = server.process.log.path.relative_to(writer.folder)
-    draft = TrialDraft(planned.cell, round=round, block=block, epoch_s=watch.epoch_s, log=log)
+    trial = TrialBuilder(planned.cell, round=round, block=block, epoch_s=progress.epoch_s, log=log)
     if planned is server.cells[0]:
         # What verified a server that several cells share was sent once.
-        draft.note(sent_total=server.probes_sent, errors_total=server.probe_errors)
-    return draft
+        trial.note(sent_total=server.probes_sent, errors_total=server.probe_errors)
+    return trial
 
 
 def _finish(item: LoadedCell, epoch_s: float) -> Trial:
     server = item.server
     if server.fault is not None:
-        item.draft.fail(server.fault)
-    item.draft.note(
+        item.trial.fail(server.fault)
+    item.trial.note(
         startup_s=server.startup_s,
         stop_s=server.stop_s,
         stop_forced=server.stop_forced,
@@ -159,4 +159,4 @@ def _finish(item: LoadedCell, epoch_s: float) -> Trial:
         server_cpus=server.cpus,
         server_life_s=server.life_s(epoch_s),
     )
-    return item.draft.finish()
+    return item.trial.finish()

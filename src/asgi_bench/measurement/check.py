@@ -11,7 +11,7 @@ from asgi_bench.measurement.expectations import learn_answers
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.measurement.proving import prove
 from asgi_bench.measurement.rounds import rounds_and_blocks
-from asgi_bench.measurement.standing import StandingServers
+from asgi_bench.measurement.running_servers import RunningServers
 from asgi_bench.model import Plan, PlannedCell, Proof
 
 
@@ -70,9 +70,9 @@ def check_all(
         proofs = {proof.setting: proof for proof in prove(settled, log_path)}
         once = msgspec.structs.replace(settled, rounds=1)
         for round, block, members in rounds_and_blocks(once, cells):
-            with StandingServers(once, members, log_path, round=round, block=block) as standing:
-                standing.stop()
-                for server in standing.servers:
+            with RunningServers(once, members, log_path, round=round, block=block) as running:
+                running.stop()
+                for server in running.servers:
                     planned = server.cells[0]
                     proof = proofs[planned.cell.setting] if planned.proof_command else None
                     fault = server.fault or _fault(proof, planned)

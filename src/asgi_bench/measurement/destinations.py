@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from asgi_bench.machine.sockets import address_text, connection_owners, outgoing
-from asgi_bench.measurement.draft import TrialDraft
+from asgi_bench.measurement.trial_builder import TrialBuilder
 from asgi_bench.model import Endpoint
 
 
 def note_destinations(
-    draft: TrialDraft, load_pids: Sequence[int], endpoint: Endpoint, server_pids: Sequence[int]
+    trial: TrialBuilder, load_pids: Sequence[int], endpoint: Endpoint, server_pids: Sequence[int]
 ) -> None:
     """Note who holds the other ends of the connections that Locust users have now."""
     rows = outgoing(load_pids)
@@ -24,12 +24,12 @@ def note_destinations(
         if row.local_port not in ours
     )
     owners = connection_owners(endpoint, ours, server_pids)
-    draft.note_workers(len(owners.by_pid))
-    draft.note(
+    trial.note_workers(len(owners.by_pid))
+    trial.note(
         connections_by_process={str(pid): count for pid, count in owners.by_pid.items()},
         strangers=owners.strangers,
     )
-    draft.note_users(
+    trial.note_users(
         connections_elsewhere=others.total(),
         connected_to=others.most_common(1)[0][0] if others else None,
     )

@@ -14,7 +14,7 @@ from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.log_reasons import Rank
 from asgi_bench.machine.ports import free_endpoint
 from asgi_bench.measurement.interruption import uninterrupted
-from asgi_bench.measurement.standing import lifespan_words
+from asgi_bench.measurement.running_servers import lifespan_words
 from asgi_bench.model import Plan, PlannedCell, Preparation, Request, Scenario
 from asgi_bench.serving.expectation import RequestT, answer_of, learned, parts_compared
 from asgi_bench.serving.faults import ServerFault

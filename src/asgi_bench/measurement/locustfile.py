@@ -5,7 +5,7 @@ from pathlib import Path
 
 from asgi_bench.errors import UsageError
 from asgi_bench.load.generator import LoadFault, LoadProcess, Refusal, stock_arguments
-from asgi_bench.measurement.load_stand import enter
+from asgi_bench.measurement.load_processes import enter
 from asgi_bench.model import (
     Endpoint,
     Plan,

@@ -11,7 +11,7 @@ import msgspec
 
 from asgi_bench.definitions.plan import PROVEN_VARIABLE
 from asgi_bench.machine.processes import process_variables
-from asgi_bench.measurement.standing import LogPath, StandingServer, StandingServers
+from asgi_bench.measurement.running_servers import LogPath, RunningServer, RunningServers
 from asgi_bench.model import Plan, PlannedCell, Proof, Trial
 from asgi_bench.serving.environment_variables import recorded_variables
 from asgi_bench.serving.faults import ServerFault
@@ -130,15 +130,15 @@ def _ask(plan: Plan, cells: Sequence[PlannedCell], log_path: LogPath) -> dict[st
     proofs: dict[str, Proof] = {}
     for block in sorted({planned.blocks[0] for planned in cells}):
         members = [planned for planned in cells if planned.blocks[0] == block]
-        with StandingServers(asking, members, log_path, round=0, block=block) as standing:
-            for server in standing.servers:
+        with RunningServers(asking, members, log_path, round=0, block=block) as running:
+            for server in running.servers:
                 proof = _proof(server, plan.request_timeout_s)
                 proofs[proof.setting] = proof
-            standing.stop()
+            running.stop()
     return proofs
 
 
-def _proof(server: StandingServer, timeout_s: float) -> Proof:
+def _proof(server: RunningServer, timeout_s: float) -> Proof:
     planned = server.cells[0]
     setting = planned.cell.setting
     if server.fault is not None:

@@ -11,12 +11,12 @@ from asgi_bench.analysis.validity.trial import judge_trial
 from asgi_bench.measurement.behaviours.runner import BehaviourRunner
 from asgi_bench.measurement.block import Loader, measure_block
 from asgi_bench.measurement.events import Observer, TrialDone
-from asgi_bench.measurement.load_stand import LoadStand
+from asgi_bench.measurement.load_processes import LoadProcesses
+from asgi_bench.measurement.progress import Progress
 from asgi_bench.measurement.proving import as_proven, failed_trials, prove, refused
 from asgi_bench.measurement.schedule import SERVERS, SIDES, SliceLength, load_duration_s
-from asgi_bench.measurement.sliced import SliceLoader
-from asgi_bench.measurement.stock import StockLoader
-from asgi_bench.measurement.watch import Watch
+from asgi_bench.measurement.slice_loader import SliceLoader
+from asgi_bench.measurement.stock_loader import StockLoader
 from asgi_bench.model import Plan, PlannedCell, Proof, Trial
 from asgi_bench.model.calibration import Calibration
 from asgi_bench.store.runs import RunWriter
@@ -35,7 +35,7 @@ def measure(
     fail_fast: bool = False,
     enough: Enough | None = None,
     idle_watch_s: float | None = None,
-) -> Watch:
+) -> Progress:
     """Carry out a plan; every trial is stored as soon as its block has ended.
 
     The plan's rounds are the most there will be: `enough` may end the run after any of them.
@@ -47,20 +47,20 @@ def measure(
     per_round_s = sum(
         len(planned.blocks) * load_duration_s(planned, plan.duration_s) for planned in cells
     )
-    watch = Watch(observer, plan.rounds * per_round_s)
+    progress = Progress(observer, plan.rounds * per_round_s)
     with ExitStack() as stack:
         loader: Loader
-        stand: LoadStand | None = None
+        processes: LoadProcesses | None = None
         if plan.client == "fast":
-            stand = stack.enter_context(LoadStand(writer.folder, plan))
-            stand.prepare()
-            loader = SliceLoader(plan, stand, watch, _slice_length(plan, calibration))
+            processes = stack.enter_context(LoadProcesses(writer.folder, plan))
+            processes.prepare()
+            loader = SliceLoader(plan, processes, progress, _slice_length(plan, calibration))
         else:
-            loader = StockLoader(plan, writer, watch)
-        watch.enter(0, 0, "prove")
+            loader = StockLoader(plan, writer, progress)
+        progress.enter(0, 0, "prove")
         proofs = prove(plan, writer.log_path)
         writer.write_proofs(proofs)
-        reasons = _refuse_misnamed(plan, proofs, writer, watch)
+        reasons = _refuse_misnamed(plan, proofs, writer, progress)
         proof_of = {planned.cell.key: _proof(planned, proofs) for planned in cells}
         right = [planned for planned in cells if planned.cell.key not in reasons]
         cells = [] if reasons and fail_fast else right
@@ -69,19 +69,21 @@ def measure(
             is_new_round = bool(trials) and trials[-1].round < round
             if enough is not None and is_new_round and enough(round, trials):
                 break
-            measured = measure_block(plan, members, loader, writer, watch, round=round, block=block)
+            measured = measure_block(
+                plan, members, loader, writer, progress, round=round, block=block
+            )
             for trial in measured:
                 proven = as_proven(trial, proof_of[trial.cell])
                 judged = judge_trial(proven, plan, calibration)
                 writer.append(judged)
-                watch.tell(TrialDone(judged))
+                progress.tell(TrialDone(judged))
                 trials.append(judged)
             if fail_fast and any(trial.outcome == "failed" for trial in measured):
                 break
-        if idle_watch_s is not None and stand is not None:
-            BehaviourRunner(plan, stand, writer, watch, idle_watch_s).run(cells)
-    watch.leave()
-    return watch
+        if idle_watch_s is not None and processes is not None:
+            BehaviourRunner(plan, processes, writer, progress, idle_watch_s).run(cells)
+    progress.leave()
+    return progress
 
 
 def _slice_length(plan: Plan, calibration: Calibration | None) -> SliceLength:
@@ -93,7 +95,7 @@ def _slice_length(plan: Plan, calibration: Calibration | None) -> SliceLength:
 
 
 def _refuse_misnamed(
-    plan: Plan, proofs: Sequence[Proof], writer: RunWriter, watch: Watch
+    plan: Plan, proofs: Sequence[Proof], writer: RunWriter, progress: Progress
 ) -> dict[str, str]:
     """Store a failed trial for each cell whose proof is not what it states.
 
@@ -102,7 +104,7 @@ def _refuse_misnamed(
     reasons = refused(plan, proofs)
     for trial in failed_trials(plan, reasons):
         writer.append(trial)
-        watch.tell(TrialDone(trial))
+        progress.tell(TrialDone(trial))
     return reasons
 
 

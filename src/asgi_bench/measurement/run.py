@@ -112,7 +112,7 @@ def carry_out(
         )
         with RunWriter(order.parent, header) as writer:
             folder_made(writer.folder)
-            watch = measure(
+            progress = measure(
                 answered,
                 writer,
                 observer,
@@ -121,8 +121,8 @@ def carry_out(
                 enough=_ending(plan, spent_s),
                 idle_watch_s=order.idle_watch_s,
             )
-            phases_s = {"ask": asked_s, "calibrate": calibrated_s, **watch.phases_s}
-            phases_s["prepare"] += watch.epoch_s - began_s - asked_s - calibrated_s
+            phases_s = {"ask": asked_s, "calibrate": calibrated_s, **progress.phases_s}
+            phases_s["prepare"] += progress.epoch_s - began_s - asked_s - calibrated_s
             writer.write_phases(phases_s)
 
 

@@ -13,7 +13,7 @@ from asgi_bench.analysis.wrong_answers import answer_words
 from asgi_bench.load.driver import LoadSession, Look
 from asgi_bench.load.messages import Load, Loaded, Loss, Opened
 from asgi_bench.machine.sockets import watchers
-from asgi_bench.measurement.standing import StandingServer
+from asgi_bench.measurement.running_servers import RunningServer
 from asgi_bench.model import GracefulStop, Losses, WorkerRestart
 
 # Load without a break would leave the load process out of reach until its end.
@@ -48,7 +48,7 @@ class NotApplicable(Exception):
 class WatchedLoad:
     """A session on one server, in which every request that was lost is told."""
 
-    def __init__(self, session: LoadSession, server: StandingServer) -> None:
+    def __init__(self, session: LoadSession, server: RunningServer) -> None:
         self._session = session
         self._server = server
 
@@ -116,7 +116,7 @@ class WatchedLoad:
         )
 
 
-def watch_stop(load: WatchedLoad, server: StandingServer, connections: int) -> GracefulStop:
+def watch_stop(load: WatchedLoad, server: RunningServer, connections: int) -> GracefulStop:
     """Load a server, send SIGTERM in the middle of that, and tell what was lost and how it ended.
 
     The signal goes to the processes that were started, and to no worker: so does that of whoever
@@ -143,7 +143,7 @@ def watch_stop(load: WatchedLoad, server: StandingServer, connections: int) -> G
     )
 
 
-def watch_restart(load: WatchedLoad, server: StandingServer, connections: int) -> WorkerRestart:
+def watch_restart(load: WatchedLoad, server: RunningServer, connections: int) -> WorkerRestart:
     """Load a server, SIGKILL a worker in the middle of that, and tell what it cost.
 
     Raises NotApplicable for a server without a supervisor, LoadFault.

@@ -7,7 +7,7 @@ from asgi_bench.analysis.percentiles import merge_histograms, percentiles_s, qua
 from asgi_bench.load.messages import Loaded
 from asgi_bench.machine.memory import pss_bytes
 from asgi_bench.measurement.behaviours.load_under_fault import WatchedLoad, losses_of
-from asgi_bench.measurement.standing import StandingServer
+from asgi_bench.measurement.running_servers import RunningServer
 from asgi_bench.model import RESPONSE_TIME, SERVICE_TIME, Overload
 
 # What is normal is measured at half of what the server can take, and so is its recovery.
@@ -32,7 +32,7 @@ LONGEST_STEP_S = 2.0
 def watch_overload(
     usual: WatchedLoad,
     flood: WatchedLoad,
-    server: StandingServer,
+    server: RunningServer,
     connections: int,
     chance: random.Random,
 ) -> Overload | None:

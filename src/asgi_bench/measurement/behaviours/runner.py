@@ -18,9 +18,9 @@ from asgi_bench.measurement.behaviours.load_under_fault import (
 )
 from asgi_bench.measurement.behaviours.overload import FLOOD_CONNECTIONS, watch_overload
 from asgi_bench.measurement.block import on_cpus
-from asgi_bench.measurement.load_stand import LoadStand
-from asgi_bench.measurement.standing import StandingServer, StandingServers
-from asgi_bench.measurement.watch import Watch
+from asgi_bench.measurement.load_processes import LoadProcesses
+from asgi_bench.measurement.progress import Progress
+from asgi_bench.measurement.running_servers import RunningServer, RunningServers
 from asgi_bench.model import Behaviour, Plan, PlannedCell
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.store.runs import RunWriter
@@ -36,12 +36,17 @@ class BehaviourRunner:
     """Watches every server setting of a plan; what is known is stored after each part."""
 
     def __init__(
-        self, plan: Plan, stand: LoadStand, writer: RunWriter, watch: Watch, idle_watch_s: float
+        self,
+        plan: Plan,
+        processes: LoadProcesses,
+        writer: RunWriter,
+        progress: Progress,
+        idle_watch_s: float,
     ) -> None:
         self._plan = plan
-        self._stand = stand
+        self._processes = processes
         self._writer = writer
-        self._watch = watch
+        self._progress = progress
         self._idle_watch_s = idle_watch_s
         self._chance = random.Random(f"{plan.seed}/behaviours")
         self._found: dict[str, Behaviour] = {}
@@ -64,14 +69,14 @@ class BehaviourRunner:
         self,
         planned: PlannedCell,
         part: Part,
-        measure: Callable[[WatchedLoad, StandingServer, int], msgspec.Struct],
+        measure: Callable[[WatchedLoad, RunningServer, int], msgspec.Struct],
         connections: int,
     ) -> None:
         """Start a server anew and watch one part; what prevents it is kept as the reason."""
         key = planned.cell.process_key
-        self._watch.enter_behaviour(key, part)
+        self._progress.enter_behaviour(key, part)
         try:
-            with self._server(planned) as server, self._stand.in_use():
+            with self._server(planned) as server, self._processes.in_use():
                 load = self._load(server, part)
                 with on_cpus(self._plan.load_cpus):
                     self._keep(key, part, measure(load, server, connections))
@@ -83,7 +88,7 @@ class BehaviourRunner:
             self._miss(key, part, str(fault))
 
     def _overload(
-        self, usual: WatchedLoad, server: StandingServer, connections: int
+        self, usual: WatchedLoad, server: RunningServer, connections: int
     ) -> msgspec.Struct:
         flood = self._load(server, "flood")
         found = watch_overload(usual, flood, server, connections, self._chance)
@@ -94,10 +99,10 @@ class BehaviourRunner:
     def _idle(self, cells: Sequence[PlannedCell]) -> None:
         """Watch idle connections to the servers of a block, which are up together."""
         for planned in cells:
-            self._watch.enter_behaviour(planned.cell.process_key, "idle")
-        with StandingServers(self._plan, cells, self._log_path, round=0, block=0) as standing:
+            self._progress.enter_behaviour(planned.cell.process_key, "idle")
+        with RunningServers(self._plan, cells, self._log_path, round=0, block=0) as running:
             targets = {}
-            for server in standing.servers:
+            for server in running.servers:
                 key = server.cells[0].cell.process_key
                 if server.fault is None:
                     targets[key] = (server.process.endpoint, server.scenario)
@@ -109,22 +114,22 @@ class BehaviourRunner:
                     self._miss(key, "idle", found.reason)
                 else:
                     self._keep(key, "idle", found)
-            standing.stop()
+            running.stop()
 
     @contextmanager
-    def _server(self, planned: PlannedCell) -> Iterator[StandingServer]:
+    def _server(self, planned: PlannedCell) -> Iterator[RunningServer]:
         """A fresh server, up inside the block; raises ServerFault where it isn't."""
         alone = msgspec.structs.replace(planned, blocks=planned.blocks[:1])
-        with StandingServers(self._plan, [alone], self._log_path, round=0, block=0) as standing:
-            (server,) = standing.servers
+        with RunningServers(self._plan, [alone], self._log_path, round=0, block=0) as running:
+            (server,) = running.servers
             if server.fault is not None:
                 raise ServerFault(server.fault)
             yield server
-            standing.stop()
+            running.stop()
 
-    def _load(self, server: StandingServer, name: str) -> WatchedLoad:
+    def _load(self, server: RunningServer, name: str) -> WatchedLoad:
         key = f"{server.cells[0].cell.process_key}/{name}"
-        return WatchedLoad(self._stand.session(key), server)
+        return WatchedLoad(self._processes.session(key), server)
 
     def _log_path(self, cell_key: str, round: int, block: int) -> Path:
         """All parts of a setting write into one log, beside those of its first load."""

@@ -34,7 +34,7 @@ from asgi_bench.measurement.calibration.server_noise import (
     measure_lengths,
     measure_noise,
 )
-from asgi_bench.measurement.load_stand import LoadStand
+from asgi_bench.measurement.load_processes import LoadProcesses
 from asgi_bench.model import Machine, Plan, PlannedCell
 from asgi_bench.model.calibration import (
     AAFloor,
@@ -153,9 +153,9 @@ def calibrate(
     )
     with tempfile.TemporaryDirectory(prefix="asgi-bench-calibrate-") as name:
         folder = Path(name)
-        with LoadStand(folder, plan) as stand:
-            stand.prepare()
-            context = CalibrationContext(plan, folder, stand, extent.load_s, tell)
+        with LoadProcesses(folder, plan) as processes:
+            processes.prepare()
+            context = CalibrationContext(plan, folder, processes, extent.load_s, tell)
             ceiling, timer, bias = _generator(context, extent)
             noise = _noise(context, extent, found_notes)
     return Calibration(
@@ -217,8 +217,8 @@ def _generator(
 ) -> tuple[tuple[CeilingPoint, ...], TimerError, LatencyBias | None]:
     """Everything that is measured against the null server."""
     context.enter("starting the null server")
-    with context.servers([NULL_SERVER]) as standing:
-        (server,) = standing.values()
+    with context.servers([NULL_SERVER]) as running:
+        (server,) = running.values()
         ceiling = measure_ceiling(
             context, server, extent.ceiling_connections, extent.ceiling_slices
         )
@@ -254,8 +254,8 @@ def _measure_pair(
 ) -> None:
     """The noise of the first server, and its ratio to the second in slices of several lengths."""
     context.enter("starting servers")
-    with context.servers(cells) as standing:
-        reference, *others = (standing[planned.cell.process_key] for planned in cells)
+    with context.servers(cells) as running:
+        reference, *others = (running[planned.cell.process_key] for planned in cells)
         if extent.noise_slices:
             found.slice_noise = measure_noise(context, reference, extent.noise_slices)
         if others and extent.length_segments:

@@ -1,4 +1,4 @@
-"""What the stages of a calibration work with: servers that stand, sessions, slices of load."""
+"""What the stages of a calibration work with: running servers, sessions, slices of load."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,8 +11,8 @@ from asgi_bench.errors import BenchError
 from asgi_bench.load.driver import LoadSession
 from asgi_bench.load.messages import Closed, Load, Loaded
 from asgi_bench.measurement.block import on_cpus
-from asgi_bench.measurement.load_stand import LoadStand
-from asgi_bench.measurement.standing import StandingServer, StandingServers
+from asgi_bench.measurement.load_processes import LoadProcesses
+from asgi_bench.measurement.running_servers import RunningServer, RunningServers
 from asgi_bench.model import (
     HOST,
     Cell,
@@ -57,13 +57,13 @@ class CalibrationContext:
         self,
         plan: Plan,
         folder: Path,
-        stand: LoadStand,
+        processes: LoadProcesses,
         planned_s: float,
         tell: Callable[[Step], None],
     ) -> None:
         self.plan = plan
         self._folder = folder
-        self._stand = stand
+        self._processes = processes
         self._planned_s = planned_s
         self._tell = tell
         self._stage = ""
@@ -77,27 +77,27 @@ class CalibrationContext:
         self._tell(Step(stage, self._loaded_s, self._planned_s))
 
     @contextmanager
-    def servers(self, cells: Sequence[PlannedCell]) -> Iterator[dict[str, StandingServer]]:
+    def servers(self, cells: Sequence[PlannedCell]) -> Iterator[dict[str, RunningServer]]:
         """Fresh servers by process key, up inside the block; their sessions end with it.
 
         Raises CalibrationFault where one can't be measured.
         """
         self._blocks += 1
         block = self._blocks
-        with StandingServers(self.plan, cells, self._log_path, round=0, block=block) as standing:
+        with RunningServers(self.plan, cells, self._log_path, round=0, block=block) as running:
             with on_cpus(self.plan.load_cpus):
-                for server in standing.servers:
+                for server in running.servers:
                     if server.fault is not None:
                         raise CalibrationFault(f"{name_of(server.cells[0])}: {server.fault}")
-                yield {server.cells[0].cell.process_key: server for server in standing.servers}
+                yield {server.cells[0].cell.process_key: server for server in running.servers}
                 # Connections go before servers do: a server waits for the ones that are open.
                 for name in list(self._sessions):
                     self.close(name)
-            standing.stop()
+            running.stop()
 
-    def open(self, name: str, server: StandingServer, connections: int = CONNECTIONS) -> float:
+    def open(self, name: str, server: RunningServer, connections: int = CONNECTIONS) -> float:
         """Open a session, warmed up; return the throughput that it ended with."""
-        session = self._sessions[name] = self._stand.session(name)
+        session = self._sessions[name] = self._processes.session(name)
         endpoint = server.process.endpoint
         opened = session.open(server.scenario, endpoint, connections, warmup_s=WARMUP_S)
         return opened.throughput_rps

@@ -10,8 +10,8 @@ from asgi_bench.measurement.calibration.calibration_context import (
     CONNECTIONS,
     CalibrationContext,
 )
+from asgi_bench.measurement.running_servers import RunningServer
 from asgi_bench.measurement.schedule import schedule
-from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.model import GENERATOR_LAG, RESPONSE_TIME
 from asgi_bench.model.calibration import CeilingPoint, LatencyBias, LatencyFigures, TimerError
 
@@ -23,7 +23,7 @@ BIAS_RATE_RPS = 500.0
 
 
 def measure_ceiling(
-    context: CalibrationContext, server: StandingServer, connections: tuple[int, ...], slices: int
+    context: CalibrationContext, server: RunningServer, connections: tuple[int, ...], slices: int
 ) -> tuple[CeilingPoint, ...]:
     """The generator's CPU time per request over each count of connections, interleaved."""
     context.enter("the generator's ceiling")
@@ -42,7 +42,7 @@ def measure_ceiling(
 
 
 def measure_timer(
-    context: CalibrationContext, server: StandingServer, duration_s: float
+    context: CalibrationContext, server: RunningServer, duration_s: float
 ) -> TimerError:
     """How late requests leave that are due every millisecond."""
     context.enter("the generator's timer")
@@ -52,7 +52,7 @@ def measure_timer(
 
 
 def measure_bias(
-    context: CalibrationContext, server: StandingServer, duration_s: float
+    context: CalibrationContext, server: RunningServer, duration_s: float
 ) -> LatencyBias:
     """What an open loop shows of a server that does nothing."""
     context.enter("the generator's own share of a latency")
@@ -74,7 +74,7 @@ def _ceiling_point(connections: int, pieces: list[Loaded]) -> CeilingPoint:
 
 
 def _open_loop(
-    context: CalibrationContext, server: StandingServer, command: Load
+    context: CalibrationContext, server: RunningServer, command: Load
 ) -> tuple[LatencyFigures, LatencyFigures]:
     """Response time and generator lag of one stretch of open-loop load."""
     context.open(command.name, server)

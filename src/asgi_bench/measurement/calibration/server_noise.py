@@ -22,8 +22,8 @@ from asgi_bench.measurement.calibration.calibration_context import (
     CalibrationContext,
     name_of,
 )
+from asgi_bench.measurement.running_servers import RunningServer
 from asgi_bench.measurement.schedule import SERVERS, schedule, slice_duration_s
-from asgi_bench.measurement.standing import StandingServer
 from asgi_bench.model import PlannedCell
 from asgi_bench.model.calibration import AAFloor, SliceLengths, SliceNoise
 
@@ -37,7 +37,7 @@ AA_DURATION_S = 0.75
 SHORT_SLICE_S = 0.02
 
 
-def measure_noise(context: CalibrationContext, server: StandingServer, slices: int) -> SliceNoise:
+def measure_noise(context: CalibrationContext, server: RunningServer, slices: int) -> SliceNoise:
     """The scatter of short slices of one server, one right after another."""
     context.enter("the noise of short slices")
     context.open("noise", server)
@@ -55,9 +55,9 @@ def measure_noise(context: CalibrationContext, server: StandingServer, slices: i
 
 def measure_lengths(
     context: CalibrationContext,
-    server: StandingServer,
-    reference: StandingServer,
-    neighbours: Sequence[StandingServer],
+    server: RunningServer,
+    reference: RunningServer,
+    neighbours: Sequence[RunningServer],
     segments: int,
 ) -> SliceLengths:
     """The ratio of two servers in slices of each length, all lengths in each segment of time.
@@ -149,9 +149,9 @@ def _aa_block(
 ) -> tuple[list[Loaded], list[Loaded]]:
     """The slices of one block's two servers, as many of each."""
     twins = [_twin(planned, name) for name in ("a", "b")]
-    with context.servers(twins) as standing:
+    with context.servers(twins) as running:
         keys = [twin.cell.process_key for twin in twins]
-        slowest_rps = min(context.open(key, standing[key]) for key in keys)
+        slowest_rps = min(context.open(key, running[key]) for key in keys)
         lengths_s = dict.fromkeys(keys, slice_duration_s(CONNECTIONS, slowest_rps))
         pieces: dict[str, list[Loaded]] = {key: [] for key in keys}
         for piece in schedule(lengths_s, dict.fromkeys(keys, AA_DURATION_S), chance):

@@ -8,9 +8,9 @@ from types import ModuleType
 
 from asgi_bench.load.messages import Loaded
 from asgi_bench.measurement import meters
-from asgi_bench.measurement.draft import TrialDraft
 from asgi_bench.measurement.meters.meter import Scene, Spent
-from asgi_bench.measurement.standing import StandingServer
+from asgi_bench.measurement.running_servers import RunningServer
+from asgi_bench.measurement.trial_builder import TrialBuilder
 from asgi_bench.model import Plan
 
 # After the last answer a server still tidies up; its clocks are read once it has settled. Mostly it
@@ -33,7 +33,7 @@ class SliceMeters:
         self._plan = plan
         self._meters = [module.meter() for module in meter_modules()]
 
-    def begin(self, server: StandingServer, servers: Sequence[StandingServer]) -> None:
+    def begin(self, server: RunningServer, servers: Sequence[RunningServer]) -> None:
         """Read before a slice; `servers` are all of the block, and the others should idle."""
         server.credit_late_cpu()
         pids = server.cpu.pids
@@ -48,7 +48,7 @@ class SliceMeters:
         for meter in self._meters:
             meter.begin(self._scene)
 
-    def end(self, loaded: Loaded, draft: TrialDraft, *, offered_rps: float | None = None) -> None:
+    def end(self, loaded: Loaded, trial: TrialBuilder, *, offered_rps: float | None = None) -> None:
         """Read after the slice, and bring it into its trial with what the meters tell."""
         unsettled_s = loaded.end_s + SETTLE_S - perf_counter()
         if unsettled_s > 0:
@@ -60,6 +60,6 @@ class SliceMeters:
         told: dict[str, float] = {}
         for meter in self._meters:
             told |= meter.end(scene, spent)
-        draft.add(loaded, cpu, told, offered_rps=offered_rps)
-        server.note_late_cpu = draft.add_late_cpu
+        trial.add(loaded, cpu, told, offered_rps=offered_rps)
+        server.note_late_cpu = trial.add_late_cpu
         server.memory.look(scene.pids, loaded.requests)

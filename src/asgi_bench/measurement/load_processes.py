@@ -40,7 +40,7 @@ def settle(process: LoadProcess, cpus: Sequence[int]) -> None:
     move(set(process.group_pids).difference(process.pids), cpus)
 
 
-class LoadStand:
+class LoadProcesses:
     """Holds one slice server ready; `folder` is the run's, where its log and table go."""
 
     def __init__(self, folder: Path, plan: Plan) -> None:

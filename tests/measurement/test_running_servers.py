@@ -1,6 +1,6 @@
 import msgspec
 
-from asgi_bench.measurement.standing import HASH_SEED, with_shared_chance
+from asgi_bench.measurement.running_servers import HASH_SEED, with_shared_chance
 from asgi_bench.model import ROLES, Cell, ClosedLoop, PlannedCell
 
 CELL = Cell("uvicorn", "default", 1, "hello", ClosedLoop(64))

@@ -9,8 +9,10 @@ from asgi_bench.load.driver import LoadSession, Look
 from asgi_bench.load.messages import Load, Loaded
 from asgi_bench.machine.sockets import connection_owners
 from asgi_bench.measurement.block import LoadedCell
-from asgi_bench.measurement.load_stand import LoadStand
+from asgi_bench.measurement.load_processes import LoadProcesses
 from asgi_bench.measurement.meters.edges import SliceMeters
+from asgi_bench.measurement.progress import Progress
+from asgi_bench.measurement.running_servers import RunningServer
 from asgi_bench.measurement.schedule import (
     SERVERS,
     SliceLength,
@@ -18,8 +20,6 @@ from asgi_bench.measurement.schedule import (
     schedule,
     slice_duration_s,
 )
-from asgi_bench.measurement.standing import StandingServer
-from asgi_bench.measurement.watch import Watch
 from asgi_bench.model import Cell, Plan
 
 # Beside the ramp, which is load already; Python servers have nothing more to warm up.
@@ -46,16 +46,16 @@ class SliceLoader:
     def __init__(
         self,
         plan: Plan,
-        stand: LoadStand,
-        watch: Watch,
+        processes: LoadProcesses,
+        progress: Progress,
         slice_length: SliceLength = SERVERS,
     ) -> None:
         self._plan = plan
-        self._stand = stand
-        self._watch = watch
+        self._processes = processes
+        self._progress = progress
         self._slice_length = slice_length
         self._meters = SliceMeters(plan)
-        self._servers: Sequence[StandingServer] = ()
+        self._servers: Sequence[RunningServer] = ()
         self._sessions: dict[str, LoadSession] = {}
         self._ceilings_rps: dict[str, float] = {}
         self._rates_rps: dict[str, float] = {}
@@ -64,24 +64,26 @@ class SliceLoader:
     def load(self, cells: Sequence[LoadedCell], *, round: int, block: int) -> None:
         """Open every cell's connections, interleave the slices, close; raises LoadFault."""
         chance = random.Random(f"{self._plan.seed}/slices/{round}/{block}")
-        with self._stand.in_use():
-            self._sessions = {item.cell.key: self._stand.session(item.cell.key) for item in cells}
+        with self._processes.in_use():
+            self._sessions = {
+                item.cell.key: self._processes.session(item.cell.key) for item in cells
+            }
             self._fruitless_s.clear()
             self._servers = tuple({id(item.server): item.server for item in cells}.values())
-            self._watch.enter(round, block, "open")
+            self._progress.enter(round, block, "open")
             warm: set[str] = set()
             lengths_s = even_lengths_s(
                 {item.cell: self._open(item, warm) for item in self._in_order(cells)}
             )
-            self._watch.enter(round, block, "load")
-            able = [item for item in cells if not item.draft.has_failed]
+            self._progress.enter(round, block, "load")
+            able = [item for item in cells if not item.trial.has_failed]
             self._follow(able, lengths_s, chance)
             self._search(able, chance)
             # Connections go before servers do: a server waits for the ones that are open.
-            self._watch.enter(round, block, "stop")
+            self._progress.enter(round, block, "stop")
             for item in cells:
                 item.end()
-                item.draft.close(self._sessions[item.cell.key].close())
+                item.trial.close(self._sessions[item.cell.key].close())
 
     def _follow(
         self, cells: Sequence[LoadedCell], lengths_s: Mapping[str, float], chance: random.Random
@@ -113,7 +115,7 @@ class SliceLoader:
         ]
         for step in range(max((load.search_steps for _, load, _ in searching), default=0)):
             for item, load, objective in chance.sample(searching, len(searching)):
-                rate_rps = next_rate_rps(bracket(item.draft.slices, objective))
+                rate_rps = next_rate_rps(bracket(item.trial.slices, objective))
                 if step < load.search_steps and rate_rps is not None:
                     self._load(item, item.duration_s, rate_rps, chance)
 
@@ -145,9 +147,9 @@ class SliceLoader:
         )
         self._settle_rate(item, opened.throughput_rps)
         owners = connection_owners(endpoint, opened.client_ports, item.server.process.pids)
-        item.draft.note_workers(len(owners.by_pid))
-        item.draft.know_owners(owners.pid_by_port)
-        item.draft.note(
+        item.trial.note_workers(len(owners.by_pid))
+        item.trial.know_owners(owners.pid_by_port)
+        item.trial.note(
             connections_by_process={str(pid): n for pid, n in owners.by_pid.items()},
             strangers=owners.strangers,
             load_cpus=session.cpus,
@@ -177,12 +179,12 @@ class SliceLoader:
         ceiling_rps = self._ceilings_rps.get(ceiling_key, 0.0)
         if load.is_relative and not ceiling_rps:
             whose = "" if self._settles(item.cell) else " of the baseline"
-            item.draft.fail(
+            item.trial.fail(
                 f"no right answer came in the warm-up{whose}, so no share of a rate is known"
             )
         elif (rate_rps := load.rate_of(ceiling_rps)) is not None:
             self._rates_rps[key] = rate_rps
-            item.draft.note(offered_rps=rate_rps)
+            item.trial.note(offered_rps=rate_rps)
 
     def _ceiling_key(self, cell: Cell) -> str:
         """Whose throughput shares of a rate are of: a cell's own, one for the sides of an A/B."""
@@ -201,7 +203,7 @@ class SliceLoader:
     ) -> None:
         load = item.cell.load
         if self._fruitless_s.get(item.cell.key, 0.0) > PATIENCE_S:
-            self._watch.loaded(item.cell.key, duration_s, 0.0, 0.0)
+            self._progress.loaded(item.cell.key, duration_s, 0.0, 0.0)
             return
         self._meters.begin(item.server, self._servers)
         command = Load(
@@ -215,12 +217,12 @@ class SliceLoader:
         began_s = time.perf_counter()
         loaded = self._sessions[item.cell.key].load(command)
         self._note_fruit(item, loaded, time.perf_counter() - began_s)
-        self._meters.end(loaded, item.draft, offered_rps=rate_rps if command.is_step else None)
-        unknown = item.draft.without_owner(loaded.wrong_ports)
+        self._meters.end(loaded, item.trial, offered_rps=rate_rps if command.is_step else None)
+        unknown = item.trial.without_owner(loaded.wrong_ports)
         if unknown:
             endpoint, pids = item.server.process.endpoint, item.server.process.pids
-            item.draft.know_owners(connection_owners(endpoint, unknown, pids).pid_by_port)
-        self._watch.loaded(item.cell.key, duration_s, loaded.throughput_rps, loaded.duration_s)
+            item.trial.know_owners(connection_owners(endpoint, unknown, pids).pid_by_port)
+        self._progress.loaded(item.cell.key, duration_s, loaded.throughput_rps, loaded.duration_s)
 
     def _note_fruit(self, item: LoadedCell, loaded: Loaded, took_s: float) -> None:
         """Add up how long there was no right answer: it may be all that is left of a server."""

@@ -31,7 +31,7 @@ HASH_SEED = "PYTHONHASHSEED"
 LogPath: TypeAlias = Callable[[str, int, int], Path]
 
 
-class StandingServer:
+class RunningServer:
     """One server process tree and the cells it serves; `fault` is why it can't be measured.
 
     Cells that differ in load alone share the process. `started_s` and `stopped_s` are on the
@@ -158,7 +158,7 @@ def lifespan_words(planned: PlannedCell) -> str:
     return f"{planned.cell.server} has no lifespan: it never runs the app's start-up"
 
 
-class StandingServers:
+class RunningServers:
     """All servers of a block, up inside the `with` block and gone after it."""
 
     def __init__(
@@ -175,7 +175,7 @@ class StandingServers:
         self._log_path = log_path
         self._round, self._block = round, block
         self._stack = ExitStack()
-        self.servers: list[StandingServer] = []
+        self.servers: list[RunningServer] = []
 
     def __enter__(self) -> Self:
         """Start every server, then wait until each is ready or has failed."""
@@ -221,7 +221,7 @@ class StandingServers:
                 endpoint=free_endpoint(chance),
                 log_path=log_path,
             )
-            server = StandingServer(cells, scenarios[cells[0].cell.scenario], process)
+            server = RunningServer(cells, scenarios[cells[0].cell.scenario], process)
             self.servers.append(server)
             with uninterrupted():
                 stack.callback(process.kill)

@@ -12,11 +12,11 @@ import pytest
 from asgi_bench.load.driver import LoadSession
 from asgi_bench.load.generator import LoadFault, LoadProcess
 from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened
-from asgi_bench.measurement import sliced
+from asgi_bench.measurement import slice_loader
 from asgi_bench.measurement.block import LoadedCell
-from asgi_bench.measurement.load_stand import LoadStand
-from asgi_bench.measurement.sliced import AT_ONCE, SHARE_WARMUP_S, WARMUP_S, SliceLoader
-from asgi_bench.measurement.watch import Watch
+from asgi_bench.measurement.load_processes import LoadProcesses
+from asgi_bench.measurement.progress import Progress
+from asgi_bench.measurement.slice_loader import AT_ONCE, SHARE_WARMUP_S, WARMUP_S, SliceLoader
 from asgi_bench.model import ROLES, ClosedLoop, ErrorCounts, Gate, OpenLoop, Role
 from tests.measurement.stand_ins import DURATION_S, loaded_cell
 from tests.synthetic_run import plan_of
@@ -99,7 +99,7 @@ def loaded_by(stand: StandIn, *, seed: int = 7, round: int = 0, block: int = 0) 
     cells = [loaded_cell(name, round=round, block=block) for name in SPEEDS]
     plan = plan_of((), seed=seed)
     assert plan.duration_s == DURATION_S
-    loader = SliceLoader(plan, cast(LoadStand, stand), Watch(lambda event: None, 1.0))
+    loader = SliceLoader(plan, cast(LoadProcesses, stand), Progress(lambda event: None, 1.0))
     loader.load(cells, round=round, block=block)
     return cells
 
@@ -120,7 +120,7 @@ def test_a_server_is_warmed_up_once() -> None:
         loaded_cell("slow", load=OpenLoop(500)),
     ]
     stand = StandIn()
-    loader = SliceLoader(plan_of(()), cast(LoadStand, stand), Watch(lambda event: None, 1.0))
+    loader = SliceLoader(plan_of(()), cast(LoadProcesses, stand), Progress(lambda event: None, 1.0))
     loader.load(cells, round=0, block=0)
     opened = [command for command in stand.commands if isinstance(command, Open)]
     warmups_s = {command.target.name: command.warmup_s for command in opened}
@@ -137,7 +137,7 @@ def test_a_server_is_warmed_up_once() -> None:
 def test_connections_come_one_by_one_where_workers_share_them(workers: int, at_once: int) -> None:
     """A burst goes to the worker that wakes first; a single one gets them all anyway."""
     stand = StandIn()
-    loader = SliceLoader(plan_of(()), cast(LoadStand, stand), Watch(lambda event: None, 1.0))
+    loader = SliceLoader(plan_of(()), cast(LoadProcesses, stand), Progress(lambda event: None, 1.0))
     loader.load([loaded_cell("quick", workers=workers)], round=0, block=0)
     assert [command.at_once for command in stand.commands if isinstance(command, Open)] == [at_once]
 
@@ -162,7 +162,7 @@ def test_each_cell_gets_the_time_of_the_plan_in_slices_of_its_own_length() -> No
         own = [load.duration_s for load in stand.loads if load.name.startswith(f"{name}/")]
         assert sum(own) == pytest.approx(DURATION_S)
         assert own == pytest.approx([length_s] * len(own))
-    trials = [cell.draft.finish() for cell in cells]
+    trials = [cell.trial.finish() for cell in cells]
     assert [len(trial.slices) for trial in trials] == [20, 10, 2]
     assert [trial.sent_total for trial in trials] == [20] * 3
 
@@ -191,7 +191,7 @@ def test_a_load_process_that_fails_is_given_up() -> None:
 def test_a_share_of_an_unknown_rate_fails_its_own_cell_alone() -> None:
     """A server that answers nothing has no throughput to offer a half of; others go on."""
     stand = StandIn(speeds={"quick": 1000.0, "dead": 0.0})
-    loader = SliceLoader(plan_of(()), cast(LoadStand, stand), Watch(lambda event: None, 1.0))
+    loader = SliceLoader(plan_of(()), cast(LoadProcesses, stand), Progress(lambda event: None, 1.0))
 
     def loaded(round: int) -> list[LoadedCell]:
         stand.commands.clear()
@@ -200,7 +200,7 @@ def test_a_share_of_an_unknown_rate_fails_its_own_cell_alone() -> None:
         loader.load(cells, round=round, block=0)
         return cells
 
-    quick, dead = (item.draft.finish() for item in loaded(0))
+    quick, dead = (item.trial.finish() for item in loaded(0))
     assert [load.rate_rps for load in stand.loads] == [500.0]
     assert (quick.outcome, quick.offered_rps) == ("ok", 500.0)
     assert (dead.outcome, dead.slices) == ("failed", ())
@@ -221,12 +221,12 @@ def test_the_baseline_settles_the_rate_of_all_sides(order: tuple[Role, ...]) -> 
     cells = {role: loaded_cell("quick", load=half, setup=role) for role in order}
     stand = StandIn(speeds={cells[role].cell.key: speeds_of[role] for role in order})
     plan = msgspec.structs.replace(plan_of(()), gate=Gate())
-    loader = SliceLoader(plan, cast(LoadStand, stand), Watch(lambda event: None, 1.0))
+    loader = SliceLoader(plan, cast(LoadProcesses, stand), Progress(lambda event: None, 1.0))
     loader.load([cells[role] for role in order], round=0, block=0)
     rates = {load.rate_rps for load in stand.loads}
     assert len(rates) == 1
     assert rates <= {500.0, 450.0}
-    assert len({item.draft.finish().offered_rps for item in cells.values()}) == 1
+    assert len({item.trial.finish().offered_rps for item in cells.values()}) == 1
     opened = [command.target.name for command in stand.commands if isinstance(command, Open)]
     # Once it is settled the sides open in the order of their start again.
     stand.commands.clear()
@@ -242,9 +242,9 @@ def test_without_a_gate_each_setup_settles_a_rate_of_its_own() -> None:
     half = OpenLoop(None, rate_share=0.5)
     cells = [loaded_cell("quick", load=half, setup=name) for name in ("py3.12", "py3.13")]
     stand = StandIn(speeds=dict(zip([one.cell.key for one in cells], (1000.0, 600.0), strict=True)))
-    loader = SliceLoader(plan_of(()), cast(LoadStand, stand), Watch(lambda event: None, 1.0))
+    loader = SliceLoader(plan_of(()), cast(LoadProcesses, stand), Progress(lambda event: None, 1.0))
     loader.load(cells, round=0, block=0)
-    assert [one.draft.finish().offered_rps for one in cells] == [500.0, 300.0]
+    assert [one.trial.finish().offered_rps for one in cells] == [500.0, 300.0]
 
 
 def test_a_server_that_answers_nothing_is_given_up_for_its_round(
@@ -252,7 +252,7 @@ def test_a_server_that_answers_nothing_is_given_up_for_its_round(
 ) -> None:
     """After two seconds without a right answer: what is left of its slices would take minutes."""
     clock = SimpleNamespace(now_s=0.0, silent_until=0)
-    monkeypatch.setattr(sliced, "time", SimpleNamespace(perf_counter=lambda: clock.now_s))
+    monkeypatch.setattr(slice_loader, "time", SimpleNamespace(perf_counter=lambda: clock.now_s))
     stand = StandIn()
 
     def ask(command: Open | Load | Close, expected: type, timeout_s: float) -> Any:
@@ -265,7 +265,7 @@ def test_a_server_that_answers_nothing_is_given_up_for_its_round(
         return reply
 
     monkeypatch.setattr(stand, "ask", ask)
-    loader = SliceLoader(plan_of(()), cast(LoadStand, stand), Watch(lambda event: None, 1.0))
+    loader = SliceLoader(plan_of(()), cast(LoadProcesses, stand), Progress(lambda event: None, 1.0))
     # Two fruitless slices take 1.4 s, three are more than two seconds.
     for round, (silent_until, quick_slices) in enumerate([(20, 13), (12, 20)]):
         clock.silent_until = silent_until

@@ -5,8 +5,8 @@ import pytest
 
 from asgi_bench.load.histogram import encoded
 from asgi_bench.load.messages import Closed, Loaded
-from asgi_bench.measurement.draft import TrialDraft
 from asgi_bench.measurement.meters.server_cpu import SliceCpu
+from asgi_bench.measurement.trial_builder import TrialBuilder
 from asgi_bench.model import Cell, ClosedLoop, ErrorCounts, OpenFigures, WrongAnswer
 
 EPOCH_S = 1000.0
@@ -30,15 +30,15 @@ CLOSED = Closed(
 
 
 @pytest.fixture
-def draft() -> TrialDraft:
+def draft() -> TrialBuilder:
     """A trial whose server was verified by 2 requests, of which one was early."""
     cell = Cell("tiny", "default", 1, "hello", ClosedLoop(4))
-    draft = TrialDraft(cell, round=2, block=1, epoch_s=EPOCH_S, log=Path("logs/2.log"))
+    draft = TrialBuilder(cell, round=2, block=1, epoch_s=EPOCH_S, log=Path("logs/2.log"))
     draft.note(sent_total=2, errors_total=ErrorCounts(status=1))
     return draft
 
 
-def test_slices_are_told_in_seconds_of_the_run_and_summed(draft: TrialDraft) -> None:
+def test_slices_are_told_in_seconds_of_the_run_and_summed(draft: TrialBuilder) -> None:
     """A trial's counts and CPU times are the sums of its slices'."""
     draft.add(LOADED, CPU, {})
     draft.add(msgspec.structs.replace(LOADED, begin_s=1003.0, end_s=1004.0), CPU, {})
@@ -55,7 +55,7 @@ def test_slices_are_told_in_seconds_of_the_run_and_summed(draft: TrialDraft) -> 
     assert trial.cpu_s_by_process == {"11": 0.5, "12": 0.25}
 
 
-def test_totals_hold_the_probes_too(draft: TrialDraft) -> None:
+def test_totals_hold_the_probes_too(draft: TrialBuilder) -> None:
     """What was sent in all is what the load process tells and what had verified the server."""
     draft.add(LOADED, CPU, {})
     draft.close(CLOSED)
@@ -67,7 +67,7 @@ def test_totals_hold_the_probes_too(draft: TrialDraft) -> None:
     assert trial.response_bytes == 54
 
 
-def test_wrong_answers_are_told_with_the_process_that_gave_them(draft: TrialDraft) -> None:
+def test_wrong_answers_are_told_with_the_process_that_gave_them(draft: TrialBuilder) -> None:
     """A connection's owner is looked for once; times are those of the run."""
     draft.know_owners({4001: 11})
     assert draft.without_owner((4001, 4002, 4003)) == {4002, 4003}
@@ -92,7 +92,7 @@ def test_wrong_answers_are_told_with_the_process_that_gave_them(draft: TrialDraf
     assert trial.unanswered_connections == 3
 
 
-def test_without_a_last_word_of_the_load_process_the_slices_count(draft: TrialDraft) -> None:
+def test_without_a_last_word_of_the_load_process_the_slices_count(draft: TrialBuilder) -> None:
     """The totals of a trial that was broken off hold the probes and all its slices."""
     draft.add(LOADED, CPU, {})
     draft.fail("the load process died")
@@ -102,7 +102,7 @@ def test_without_a_last_word_of_the_load_process_the_slices_count(draft: TrialDr
     assert trial.requests == 98
 
 
-def test_the_first_reason_stands(draft: TrialDraft) -> None:
+def test_the_first_reason_stands(draft: TrialBuilder) -> None:
     """What failed first is what is told."""
     assert not draft.has_failed
     draft.fail("the first")
@@ -121,7 +121,7 @@ def step_of(time_ns: int, *, unsent: int = 0) -> Loaded:
     )
 
 
-def test_a_sweep_has_the_times_and_lags_of_what_the_server_could_take(draft: TrialDraft) -> None:
+def test_a_sweep_has_the_times_and_lags_of_what_the_server_could_take(draft: TrialBuilder) -> None:
     """Lags of steps that overloaded it are left out; response times are apart."""
     draft.add(step_of(300), CPU, {}, offered_rps=50.0)
     draft.add(step_of(900, unsent=1), CPU, {}, offered_rps=200.0)
@@ -134,7 +134,7 @@ def test_a_sweep_has_the_times_and_lags_of_what_the_server_could_take(draft: Tri
     ]
 
 
-def test_other_loads_have_the_histograms_of_the_load_process(draft: TrialDraft) -> None:
+def test_other_loads_have_the_histograms_of_the_load_process(draft: TrialBuilder) -> None:
     """Slices without histograms of their own add nothing to them."""
     draft.add(LOADED, CPU, {})
     draft.add(msgspec.structs.replace(step_of(300), times_hdr={}), CPU, {})

@@ -10,8 +10,8 @@ import pytest
 
 from asgi_bench.load.generator import LoadFault
 from asgi_bench.machine.affinity import allowed_cpus
-from asgi_bench.measurement import load_stand
-from asgi_bench.measurement.load_stand import LoadStand
+from asgi_bench.measurement import load_processes
+from asgi_bench.measurement.load_processes import LoadProcesses
 from tests.synthetic_run import plan_of
 
 
@@ -44,8 +44,8 @@ class StandIn:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[StandIn]:
     """Every load process that was started, in order."""
     StandIn.made = []
-    monkeypatch.setattr(load_stand, "LoadProcess", StandIn)
-    monkeypatch.setattr(load_stand, "move", lambda pids, cpus: tuple(cpus))
+    monkeypatch.setattr(load_processes, "LoadProcess", StandIn)
+    monkeypatch.setattr(load_processes, "move", lambda pids, cpus: tuple(cpus))
     return StandIn.made
 
 
@@ -53,7 +53,7 @@ def test_one_process_serves_all_blocks_and_ends_with_the_run(
     made: list[StandIn], tmp_path: Path
 ) -> None:
     """It starts when asked to get ready, and is on its CPUs when it is first used."""
-    with LoadStand(tmp_path, plan_of(())) as stand:
+    with LoadProcesses(tmp_path, plan_of(())) as stand:
         assert made == []
         stand.prepare()
         assert len(made) == 1
@@ -70,7 +70,7 @@ def test_one_process_serves_all_blocks_and_ends_with_the_run(
 @pytest.mark.parametrize("how", ["it died", "it failed"])
 def test_another_process_takes_over(how: str, made: list[StandIn], tmp_path: Path) -> None:
     """With a log and a table of its own, and the first is ended."""
-    with LoadStand(tmp_path, plan_of(())) as stand:
+    with LoadProcesses(tmp_path, plan_of(())) as stand:
         with suppress(LoadFault), stand.in_use() as used:
             first: Any = used
             if how == "it failed":
@@ -94,7 +94,7 @@ def test_all_processes_of_the_load_keep_to_its_cpus(tmp_path: Path) -> None:
     """Locust's master runs beside the servers no more than its workers do."""
     cpus = allowed_cpus()[-1:]
     plan = msgspec.structs.replace(plan_of(()), load_processes=2, load_cpus=cpus)
-    with LoadStand(tmp_path, plan) as stand, stand.in_use() as process:
+    with LoadProcesses(tmp_path, plan) as stand, stand.in_use() as process:
         assert set(process.pids) < set(process.group_pids)
         threads = [
             int(task.name)

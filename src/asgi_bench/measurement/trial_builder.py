@@ -25,7 +25,7 @@ from asgi_bench.model import (
 )
 
 
-class TrialDraft:
+class TrialBuilder:
     """Collects one cell's slices in one block of one round.
 
     Times from load processes are on the monotonic clock; `epoch_s` is when the run began on it.

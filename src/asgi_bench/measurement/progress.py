@@ -12,7 +12,7 @@ from asgi_bench.measurement.events import (
 )
 
 
-class Watch:
+class Progress:
     """Tells the observer what happens and keeps the time; seconds on the monotonic clock.
 
     Only the time within slices counts as `load`; what lies between them is `between`.

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from asgi_bench.measurement.events import Event, PhaseBegun, SliceDone
-from asgi_bench.measurement.watch import Watch
+from asgi_bench.measurement.progress import Progress
 
 
 def test_the_phases_share_out_the_whole_time() -> None:
@@ -12,7 +12,7 @@ def test_the_phases_share_out_the_whole_time() -> None:
     Of the time under load only what lay within slices counts as load.
     """
     events: list[Event] = []
-    watch = Watch(events.append, planned_s=4.0)
+    watch = Progress(events.append, planned_s=4.0)
     for round in range(2):
         watch.enter(round, 0, "start")
         watch.enter(round, 0, "load")
@@ -36,7 +36,7 @@ def test_the_phases_share_out_the_whole_time() -> None:
 
 def test_slices_can_not_take_longer_than_their_phase() -> None:
     """What a load process tells is not trusted with more time than there was."""
-    watch = Watch(lambda event: None, planned_s=4.0)
+    watch = Progress(lambda event: None, planned_s=4.0)
     watch.enter(0, 0, "load")
     watch.loaded("a", 0.5, 1000.0, 3600.0)
     watch.leave()
@@ -47,7 +47,7 @@ def test_slices_can_not_take_longer_than_their_phase() -> None:
 def test_load_is_counted_against_the_plan() -> None:
     """Each slice tells how much of all the load is done."""
     events: list[Event] = []
-    watch = Watch(events.append, planned_s=4.0)
+    watch = Progress(events.append, planned_s=4.0)
     watch.loaded("a", 0.5, 1000.0, 0.49)
     watch.loaded("b", 1.0, 2000.0, 0.98)
     assert events == [SliceDone("a", 1000.0, 0.5, 4.0), SliceDone("b", 2000.0, 1.5, 4.0)]

@@ -9,9 +9,9 @@ import pytest
 
 from asgi_bench.load.generator import LoadFault
 from asgi_bench.load.messages import TIMEOUT_VARIABLE, Close, Closed, Load, Loaded
-from asgi_bench.measurement import load_stand, stock
-from asgi_bench.measurement.stock import StockLoader
-from asgi_bench.measurement.watch import Watch
+from asgi_bench.measurement import load_processes, stock_loader
+from asgi_bench.measurement.progress import Progress
+from asgi_bench.measurement.stock_loader import StockLoader
 from asgi_bench.model import ErrorCounts, Trial
 from asgi_bench.store.runs import RunWriter
 from tests.measurement.stand_ins import loaded_cell
@@ -65,8 +65,8 @@ class StandIn:
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
     """What every cell gets for a load process."""
     StandIn.order, StandIn.envs = [], []
-    monkeypatch.setattr(stock, "LoadProcess", StandIn)
-    monkeypatch.setattr(load_stand, "move", lambda pids, cpus: tuple(cpus))
+    monkeypatch.setattr(stock_loader, "LoadProcess", StandIn)
+    monkeypatch.setattr(load_processes, "move", lambda pids, cpus: tuple(cpus))
     return StandIn
 
 
@@ -74,10 +74,10 @@ def trials_of(folder: Path, *, seed: int = 7) -> dict[str, Trial]:
     """Load a block."""
     plan = msgspec.structs.replace(plan_of((), seed=seed), client="http", request_timeout_s=0.75)
     writer = SimpleNamespace(folder=folder, log_path=lambda key, round: folder / "0.log")
-    loader = StockLoader(plan, cast(RunWriter, writer), Watch(lambda event: None, 1.0))
+    loader = StockLoader(plan, cast(RunWriter, writer), Progress(lambda event: None, 1.0))
     cells = {name: loaded_cell(name) for name in NAMES}
     loader.load(list(cells.values()), round=0, block=0)
-    return {name: item.draft.finish() for name, item in cells.items()}
+    return {name: item.trial.finish() for name, item in cells.items()}
 
 
 def test_each_trial_is_one_slice_and_not_interleaved(
