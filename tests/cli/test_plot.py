@@ -10,7 +10,7 @@ from asgi_bench.cli.verbs import command
 from asgi_bench.errors import UsageError
 from asgi_bench.model import RESPONSE_TIME
 from asgi_bench.reporting.charts import drawing
-from asgi_bench.reporting.run.page import write_page
+from asgi_bench.reporting.pages import write_page
 from asgi_bench.store.runs import read_run
 from tests.situation import Said, situation
 from tests.synthetic_histograms import histogram_blob

@@ -21,7 +21,7 @@ from asgi_bench.errors import ExitCode, UsageError
 from asgi_bench.flags import HOW_LONG, OUTPUT, Flag, Kind, Nested, whole
 from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.model import AbReport, Duration, Gate
-from asgi_bench.reporting.ab.document import render_ab
+from asgi_bench.reporting.ab import render_ab
 from asgi_bench.reporting.wording import plain
 from asgi_bench.setups.build import built_setups
 from asgi_bench.setups.spec import Asked

@@ -15,7 +15,7 @@ from asgi_bench.cli.report import print_document
 from asgi_bench.errors import UsageError
 from asgi_bench.flags import OUTPUT, Flag, Kind, text
 from asgi_bench.model import Run
-from asgi_bench.reporting.history.document import TERMINAL, history_document
+from asgi_bench.reporting.history import TERMINAL, history_document
 from asgi_bench.store.changes import remembered
 from asgi_bench.store.index import Listing, Summary, environment_key, list_history
 
@@ -42,7 +42,7 @@ class HistoryFlags(msgspec.Struct, frozen=True, kw_only=True):
 def history(asked: HistoryFlags) -> None:
     """Show where the ratios of a folder's runs changed for good, and write DIR/history.html."""
     # matplotlib takes most of a second to import, which no other verb should pay for.
-    from asgi_bench.reporting.history.page import write_history_page
+    from asgi_bench.reporting.pages import write_history_page
 
     folder, machine = asked.folder, asked.machine
     if not folder.is_dir():

@@ -15,7 +15,7 @@ from asgi_bench.cli.flags import DEFAULT_OUTPUT, OtherReference, Output, StoredR
 from asgi_bench.errors import ExitCode
 from asgi_bench.flags import OUTPUT, Flag, choice
 from asgi_bench.model import AbReport, Verdict
-from asgi_bench.reporting.ab.document import render_ab
+from asgi_bench.reporting.ab import render_ab
 from asgi_bench.reporting.document import Document
 from asgi_bench.reporting.render.terminal import WIDTH, render_terminal
 from asgi_bench.reporting.run.report import Format, render_report
@@ -54,7 +54,7 @@ def report(asked: ReportFlags) -> None:
     format = asked.format
     if format == "html":
         # The page draws with matplotlib, which takes most of a second to import.
-        from asgi_bench.reporting.run.page import write_page
+        from asgi_bench.reporting.pages import write_page
 
         print(write_page(survey(stored)))
     elif stored.header.plan.gate is not None and format in ("text", "markdown"):

@@ -70,7 +70,7 @@ def measured(order: Order) -> Report:
 def show(folder: Path) -> Report:
     """Print a run's table, draw its charts and write its page, all from its stored files."""
     from asgi_bench.reporting.charts import draw
-    from asgi_bench.reporting.run.page import write_page
+    from asgi_bench.reporting.pages import write_page
 
     found = survey(read_run(folder))
     print_report(found.report, "text")

@@ -44,10 +44,15 @@ def heads(columns: Iterable[Column]) -> tuple[Head, ...]:
     return tuple(Head(column.title, column.unit, column.align) for column in columns)
 
 
-def table_of(columns: Sequence[Column], entries: Iterable[Any], caption: str = "") -> Table:
+def table_of(
+    columns: Sequence[Column],
+    entries: Iterable[Any],
+    caption: str = "",
+    at_once: int | None = None,
+) -> Table:
     """A table with a row for each entry."""
     rows = (Row(tuple(column.cell(entry) for column in columns)) for entry in entries)
-    return Table(heads(columns), tuple(rows), caption)
+    return Table(heads(columns), tuple(rows), caption, at_once=at_once)
 
 
 def columns_of(load: Load) -> tuple[Column, ...]:

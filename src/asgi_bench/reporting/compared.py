@@ -4,10 +4,16 @@ from collections.abc import Iterator
 
 from asgi_bench.analysis.history.comparison import Comparison
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.ab.document import listing, verdict_table, verdict_text
-from asgi_bench.reporting.ab.rows import COLUMNS, DETAILS, worst_first
+from asgi_bench.reporting.ab import (
+    COLUMNS,
+    DETAILS,
+    listing,
+    verdict_text,
+    worst_first,
+)
+from asgi_bench.reporting.columns import table_of
 from asgi_bench.reporting.document import Aside, Document, Notes, Section
-from asgi_bench.reporting.history.words import change_words
+from asgi_bench.reporting.history import change_words
 from asgi_bench.reporting.wording import plain
 
 # Of an A/B's columns those that two runs have: no control, no blocks left out.
@@ -22,7 +28,7 @@ def compared_document(found: Comparison) -> Document:
     differences = [change_words(change) for change in found.differences]
     blocks = (
         Aside((verdict_text(found.verdict, found.text),), least="markdown"),
-        verdict_table(SHOWN, worst_first(found.cells)),
+        table_of(SHOWN, worst_first(found.cells)),
         Notes(tuple(_notes(found))),
         listing("What differs", differences or ["nothing that is recorded"], DIFFERENCES),
         listing("Findings", _findings(found)),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from asgi_bench.analysis.ab.differences import side_differences
 from asgi_bench.analysis.ab.report import ab_report
 from asgi_bench.model import Difference, Proof, Run, Setup
-from asgi_bench.reporting.ab.document import render_ab
+from asgi_bench.reporting.ab import render_ab
 from tests.situation import Said, situation
 from tests.synthetic_sides import CELL, ab_run
 

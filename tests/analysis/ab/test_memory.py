@@ -3,7 +3,7 @@ import pytest
 
 from asgi_bench.analysis.ab.report import ab_report
 from asgi_bench.model import AbReport, Gate, MetricVerdict, Role, Trial
-from asgi_bench.reporting.ab.document import render_ab
+from asgi_bench.reporting.ab import render_ab
 from tests.situation import Said, situation
 from tests.synthetic_sides import Edit, ab_run
 

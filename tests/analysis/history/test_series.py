@@ -9,7 +9,7 @@ from asgi_bench.analysis.history.environment import surroundings
 from asgi_bench.analysis.history.series import History, build_history
 from asgi_bench.model import Goal, RunEntry, RunHeader, Scenario
 from asgi_bench.model.metrics import THROUGHPUT
-from asgi_bench.reporting.history.words import blame_words, headline
+from asgi_bench.reporting.history import blame_words, headline
 from asgi_bench.store.index import environment_key
 from tests.synthetic_history import REFERENCE, TRACKED, run_at
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from asgi_bench.analysis.summary import survey
 from asgi_bench.model import PlannedCell, Run
-from asgi_bench.reporting.run.page import write_page
+from asgi_bench.reporting.pages import write_page
 from asgi_bench.store.runs import read_run
 from tests.reporting.browsing import IN_A_BROWSER, PHONE_WIDTH, Visit
 from tests.reporting.run.hostile import hostile_run

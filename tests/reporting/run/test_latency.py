@@ -6,8 +6,8 @@ import pytest
 
 from asgi_bench.analysis.summary import summarize, survey
 from asgi_bench.reporting.groups import report_groups
+from asgi_bench.reporting.pages import render_page
 from asgi_bench.reporting.run.latency import REQUESTS_NOTE, request_table
-from asgi_bench.reporting.run.page import render_page
 from asgi_bench.reporting.run.report import render_report
 from tests.reporting.document_words import texts_of
 from tests.synthetic_requests import LIST_SENT, ORDER_ERRORS, ORDER_SENT, requests_run

@@ -10,7 +10,7 @@ import pytest
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.model import Goal, Proof, Run
-from asgi_bench.reporting.run.page import render_page
+from asgi_bench.reporting.pages import render_page
 from asgi_bench.reporting.run.report import render_report
 from asgi_bench.reporting.wording import plain
 from tests.reporting.document_words import document_of, sentences_of, tables_of, texts_of

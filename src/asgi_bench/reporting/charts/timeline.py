@@ -37,7 +37,7 @@ from asgi_bench.reporting.charts.sheet import (
     points,
     sheet_settings,
 )
-from asgi_bench.reporting.history.words import count_words, series_name
+from asgi_bench.reporting.history import count_words, series_name
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import safe_name
 

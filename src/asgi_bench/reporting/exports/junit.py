@@ -14,7 +14,7 @@ from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.model.metrics import metric_of
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.ab.rows import COLUMNS, AbRow, ab_rows
+from asgi_bench.reporting.ab import COLUMNS, AbRow, ab_rows
 from asgi_bench.reporting.exports.figures import Document, cell_figures
 from asgi_bench.reporting.wording import plain
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from asgi_bench.reporting.ab.document import ab_section
+from asgi_bench.reporting.ab import ab_section
 from asgi_bench.reporting.document import Document, Mark, Section
 from asgi_bench.reporting.run.behaviour import behaviour_section
 from asgi_bench.reporting.run.commands import commands_section

@@ -8,7 +8,7 @@ from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS
 from asgi_bench.model.metrics import ranking_metric
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.ab.advice import advice
+from asgi_bench.reporting.ab import advice
 from asgi_bench.reporting.document import Headline, Mark
 from asgi_bench.reporting.groups import AnyGroup, Section, report_groups
 from asgi_bench.reporting.run.source import Source

@@ -1,21 +1,25 @@
-"""The report of a run as a page in its folder, its charts inside."""
+"""Pages with charts inside: the report of a run in its folder, a history in that of its runs."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from asgi_bench.analysis.ab.report import ab_report
+from asgi_bench.analysis.history.series import History
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.errors import BenchError
-from asgi_bench.reporting.charts import Drawing, draw
+from asgi_bench.reporting.charts import Drawing, draw, draw_history
 from asgi_bench.reporting.charts.inline import inline_svg
 from asgi_bench.reporting.document import Figure
+from asgi_bench.reporting.history import PAGE, history_document
 from asgi_bench.reporting.render import page
 from asgi_bench.reporting.run.document import run_document
 from asgi_bench.reporting.run.source import Charts, Source
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import PAGE_FILE
+from asgi_bench.store.index import Listing
 from asgi_bench.store.runs import read_phases
 
+HISTORY_FILE = "history.html"
 # Of all charts together. The rest of a page of 60 cells takes 0.3 MB, the whole may take 2.
 CHARTS_BYTES = 1_400_000
 
@@ -25,13 +29,17 @@ def write_page(found: Survey, drawings: Iterable[Drawing] | None = None) -> Path
 
     Without `drawings` its charts are drawn. Raises BenchError where the file can't be written.
     """
-    file = Path(found.run.folder) / PAGE_FILE
-    text = render_page(found, drawings)
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise BenchError(f"{file}: the page can't be written: {error.strerror}") from None
-    return file
+    return _written(Path(found.run.folder) / PAGE_FILE, render_page(found, drawings))
+
+
+def write_history_page(history: History, listing: Listing, folder: Path) -> Path:
+    """Write `history.html` into the folder of the runs and return it.
+
+    Raises BenchError where it can't be written.
+    """
+    charts = charts_of(draw_history(history))
+    document = history_document(history, listing, PAGE, charts)
+    return _written(folder / HISTORY_FILE, page.render_page(document))
 
 
 def render_page(found: Survey, drawings: Iterable[Drawing] | None = None) -> str:
@@ -46,6 +54,15 @@ def render_page(found: Survey, drawings: Iterable[Drawing] | None = None) -> str
         charts=charts_of(draw(found) if drawings is None else drawings),
     )
     return page.render_page(run_document(source))
+
+
+def _written(file: Path, text: str) -> Path:
+    """The file with this text."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BenchError(f"{file}: the page can't be written: {error.strerror}") from None
+    return file
 
 
 def charts_of(drawings: Iterable[Drawing]) -> Charts:

@@ -11,7 +11,7 @@ import pytest
 from asgi_bench.analysis.summary import survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ClosedLoop, Load, Run
-from asgi_bench.reporting.run.page import render_page, write_page
+from asgi_bench.reporting.pages import render_page, write_page
 from tests.reporting.document_words import document_of, sentences_of, tables_of, texts_of
 from tests.reporting.run.hostile import hostile_run
 from tests.synthetic_run import (

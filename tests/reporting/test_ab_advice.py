@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from asgi_bench.analysis.ab.wording import DECIDING
 from asgi_bench.model import Reason, Verdict
-from asgi_bench.reporting.ab.advice import advice
+from asgi_bench.reporting.ab import advice
 from tests.synthetic_ab import ab_report, cell
 
 

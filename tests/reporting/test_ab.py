@@ -11,10 +11,10 @@ from markdown_it import MarkdownIt
 from asgi_bench.analysis.ab.report import ab_report as judged
 from asgi_bench.analysis.summary import survey
 from asgi_bench.model import AbReport, Difference, Setup, Verdict
-from asgi_bench.reporting.ab.document import ROWS, ab_document, render_ab
+from asgi_bench.reporting.ab import ROWS, ab_document, render_ab
 from asgi_bench.reporting.document import Notes
+from asgi_bench.reporting.pages import render_page
 from asgi_bench.reporting.render.post import MOST_BYTES, render_post
-from asgi_bench.reporting.run.page import render_page
 from tests.reporting.document_words import blocks_of, tables_of, texts_of
 from tests.synthetic_ab import CELL, ab_report, cell, failed_cell, short_cell
 from tests.synthetic_sides import ab_run

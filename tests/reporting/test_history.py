@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_bench.analysis.history.environment import Change
-from asgi_bench.reporting.history.words import VALUE_LETTERS, change_words
+from asgi_bench.reporting.history import VALUE_LETTERS, change_words
 
 LONG = " ".join(f"--option-{place} value" for place in range(20))
 

@@ -1,0 +1,399 @@
+"""An A/B as a document: one screen, the verdict first."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from asgi_bench.analysis.ab.wording import deciding, least_words
+from asgi_bench.model import (
+    AbReport,
+    CellVerdict,
+    Difference,
+    DifferenceKind,
+    Effect,
+    MetricVerdict,
+    Setup,
+    Verdict,
+)
+from asgi_bench.model.metrics import P99, metric_of
+from asgi_bench.reporting import numbers
+from asgi_bench.reporting.columns import Column, table_of
+from asgi_bench.reporting.document import (
+    Alert,
+    Document,
+    Fold,
+    Item,
+    Items,
+    Notes,
+    Section,
+    Span,
+    Text,
+    Tone,
+)
+from asgi_bench.reporting.render.post import render_post
+from asgi_bench.reporting.render.terminal import WIDTH, render_terminal
+from asgi_bench.reporting.wording import plain
+
+# What one screen of a comment has room for.
+ROWS = 12
+DIFFERENCES = 8
+# From the worst on, as the whole run is judged; what isn't gated comes last.
+ALERTS: dict[Verdict, Alert] = {
+    "regression": "caution",
+    "failed": "caution",
+    "invalid": "warning",
+    "undecided": "important",
+    "improvement": "tip",
+    "pass": "note",
+}
+SHOWN_ONLY = "not gated"
+NO_STALLS = "no stalls seen"
+TONES: Mapping[str, Tone] = {
+    "regression": "bad",
+    "failed": "bad",
+    "invalid": "bad",
+    "undecided": "warn",
+    "improvement": "good",
+    "pass": "good",
+    SHOWN_ONLY: "faint",
+    NO_STALLS: "faint",
+}
+COMMIT_LETTERS = 12
+# Before the names of what differs; others tell it themselves.
+KIND_WORDS: dict[DifferenceKind, str] = {
+    "env": "variable ",
+    "server": "server ",
+    "socket": "socket option ",
+    "module": "module ",
+}
+
+# A longer run than this many times is no advice: the machine is the limit.
+MOST_TIMES_LONGER = 10
+
+_STALLS = (
+    "Look for what holds the candidate up now and then: garbage collection, a task that blocks, a "
+    "slow start. `-r 50%` shows p99 at a fixed rate, where stalls can't hide."
+)
+_ADVICE: dict[Verdict, str] = {
+    "regression": "Look for the cause in what differs between the sides. The same command with "
+    "twice the budget narrows the interval. If the cost is meant, say so and merge: the gate "
+    "remembers no run.",
+    "failed": "Nothing is said about speed: a side did not start, did not answer rightly, or broke "
+    "under load, and measuring again won't mend that. Its log lies in the run's folder; "
+    "`asgi-bench check` starts it alone, `asgi-bench run` loads it alone.",
+    "invalid": "Nothing is said about the candidate, neither good nor bad: the machine was too "
+    "restless. Measure again with nothing else running; a larger budget alone won't help.",
+    "improvement": "Nothing has to be done.",
+    "pass": "Nothing has to be done: a slowdown that matters is ruled out. Rare stalls are not: "
+    "they show in p99 at a fixed rate (`-r 50%`).",
+}
+# By the code of what left it open, whatever the intervals are.
+_OPEN_ADVICE: dict[str, str] = {
+    "perhaps-stalls": f"Give a larger budget to be sure. {_STALLS}",
+    "control-moved": "Two starts of the baseline differ in memory: see what makes them.",
+    "few-measured": "Give more --duration, or a higher rate.",
+    "baseline-overloaded": "Give a lower rate, as `-r 50%`: half of what the baseline reaches.",
+    "perhaps-overloaded": "Give a larger budget to be sure, or a lower rate, as `-r 50%`.",
+}
+_AA_ADVICE: dict[Verdict, str] = {
+    "regression": "Both sides are the same: this is a false alarm, or the machine tells apart "
+    "what is the same. Don't gate on it before `--aa` passes.",
+    "pass": "Both sides are the same, and the gate says so: it can be used on this machine.",
+}
+
+
+class AbRow(NamedTuple):
+    """One metric of one cell, or a cell of which nothing was measured."""
+
+    cell: CellVerdict
+    metric: MetricVerdict | None
+
+    @property
+    def verdict(self) -> str:
+        """The word in the last column: a cell that is failed or invalid is so in each metric."""
+        if self.metric is None or self.cell.verdict in ("failed", "invalid"):
+            return self.cell.verdict
+        return self.metric.verdict or (NO_STALLS if self.metric.is_total else SHOWN_ONLY)
+
+
+def render_ab(
+    report: AbReport,
+    format: Literal["text", "markdown"],
+    *,
+    width: int = WIDTH,
+    color: bool = False,
+) -> str:
+    """A judged A/B in a format; `width` in columns and `color` are the terminal's, for text."""
+    if format == "text":
+        return render_terminal(ab_document(report), width=width, color=color)
+    return render_post(ab_document(report))
+
+
+def ab_document(report: AbReport) -> Document:
+    """The verdict and what to do next, then what they rest on."""
+    blocks = (
+        verdict_text(report.verdict, report.text),
+        Text((Span("What to do next:", "strong"), f" {advice(report)}")),
+        *ab_section(report).blocks,
+    )
+    return Document("", (), (Section("verdict", "", blocks),))
+
+
+def ab_section(report: AbReport) -> Section:
+    """The table, the sides and what differs; the details folded."""
+    rows = ab_rows(report)
+    # One cell's name stands above already; several are folded.
+    has_names = len({row.cell.cell for row in rows}) > 1
+    return Section(
+        "ab",
+        "Baseline and candidate",
+        (
+            table_of(COLUMNS, rows, at_once=ROWS),
+            Text((Span("Baseline", "strong"), f" {side_words(report.baseline)}")),
+            Text((Span("Candidate", "strong"), f" {side_words(report.candidate)}")),
+            _differences(report),
+            Fold(
+                "Details",
+                (
+                    listing("Findings", reasons(report)),
+                    table_of(DETAILS if has_names else DETAILS[1:], rows),
+                    Notes(
+                        (*notes(report), f"{effort_words(report)}.", f"Run {plain(report.run)}.")
+                    ),
+                ),
+            ),
+        ),
+    )
+
+
+def verdict_text(verdict: Verdict, text: str) -> Text:
+    """The verdict line, which begins with its word."""
+    rest = plain(text).removeprefix(verdict)
+    return Text((Span(verdict, "strong"), rest), TONES[verdict], ALERTS[verdict])
+
+
+def listing(title: str, texts: Iterable[str], at_once: int | None = None) -> Items:
+    """A list of sentences."""
+    return Items(tuple(map(Item, texts)), title, at_once)
+
+
+def _differences(report: AbReport) -> Text | Items:
+    """What is not the same on both sides."""
+    if not report.differences:
+        same = "as it should be" if report.is_aa else "so it is the code, or nothing"
+        return Text(f"No difference is known between the sides' environments: {same}.")
+    return listing("What differs", map(difference_words, report.differences), DIFFERENCES)
+
+
+def _name(row: AbRow) -> str:
+    return plain(row.cell.cell)
+
+
+def _of_metric(text: Callable[[MetricVerdict], str]) -> Callable[[AbRow], str]:
+    """A text of a row's metric, where there is one."""
+    return lambda row: numbers.MISSING if row.metric is None else text(row.metric)
+
+
+def _change(one: MetricVerdict, effect: Effect | None) -> str:
+    return numbers.change(metric_of(one.metric), None if effect is None else effect.d)
+
+
+def _range(one: MetricVerdict, effect: Effect | None) -> str:
+    if effect is None or effect.lo is None or effect.hi is None:
+        return numbers.MISSING
+    metric = metric_of(one.metric)
+    return f"[{numbers.change(metric, effect.lo)}, {numbers.change(metric, effect.hi)}]"
+
+
+def _control(one: MetricVerdict) -> str:
+    control = one.control
+    return numbers.MISSING if control is None else f"{_change(one, control)} {_range(one, control)}"
+
+
+def _figure(one: MetricVerdict, value: float) -> str:
+    metric = metric_of(one.metric)
+    unit = metric.unit.shown.removeprefix("requests")
+    return f"{numbers.figure(metric, value)}{'' if unit.startswith('/') else ' '}{unit}"
+
+
+def _size(one: MetricVerdict, change: float | None) -> str:
+    """A change without a sign."""
+    metric = metric_of(one.metric)
+    if change is None:
+        return numbers.MISSING
+    return _figure(one, change) if metric.is_linear else f"{numbers.percent(change)}%"
+
+
+_IDENTITY = (
+    Column("cell", "", _name, "left"),
+    Column("metric", "", _of_metric(lambda one: metric_of(one.metric).label), "left"),
+)
+COLUMNS = (
+    *_IDENTITY,
+    Column("slowdown", "", _of_metric(lambda one: _change(one, one.effect))),
+    Column("interval", "", _of_metric(lambda one: _range(one, one.effect))),
+    Column("verdict", "", lambda row: row.verdict, "left", TONES),
+)
+DETAILS = (
+    *_IDENTITY,
+    Column("baseline", "", _of_metric(lambda one: _figure(one, one.baseline))),
+    Column("candidate", "", _of_metric(lambda one: _figure(one, one.candidate))),
+    Column("blocks", "", _of_metric(lambda one: numbers.count(one.blocks))),
+    Column("left", "out", lambda row: numbers.count(row.cell.blocks_left_out)),
+    Column("std.", "error", _of_metric(lambda one: _size(one, one.standard_error))),
+    Column("would", "see", _of_metric(lambda one: _size(one, one.detectable))),
+    Column("control", "", _of_metric(_control)),
+    Column("p", "", _of_metric(lambda one: numbers.probability(one.p_adjusted))),
+)
+
+
+def ab_rows(report: AbReport) -> tuple[AbRow, ...]:
+    """All rows, the worst first; of the same verdict in the report's order."""
+    return worst_first(report.cells)
+
+
+def worst_first(cells: Iterable[CellVerdict]) -> tuple[AbRow, ...]:
+    """A row for each metric of each cell, and one for a cell without any."""
+    return tuple(sorted(_rows(cells), key=lambda row: _place(row.verdict)))
+
+
+def _rows(cells: Iterable[CellVerdict]) -> Iterator[AbRow]:
+    for cell in cells:
+        yield from [AbRow(cell, metric) for metric in cell.metrics] or [AbRow(cell, None)]
+
+
+def _place(verdict: str) -> int:
+    order: list[str] = [*ALERTS]
+    return order.index(verdict) if verdict in order else len(order)
+
+
+def side_words(side: Setup) -> str:
+    """A side as it was asked for, with the commit that this came to."""
+    words = plain(side.description)
+    if side.commit is None or side.commit.startswith(words):
+        return words
+    return f"{words} ({side.commit[:COMMIT_LETTERS]})"
+
+
+def difference_words(found: Difference) -> str:
+    """One difference: `uvicorn 0.50.0 → 0.51.0`, `h11 none → 0.16.0`."""
+    old, new = (_value(found, value) for value in (found.baseline, found.candidate))
+    kind = KIND_WORDS.get(found.kind, "")
+    return f"{kind}{plain(found.name)} {old} → {new}"
+
+
+def _value(found: Difference, value: str | None) -> str:
+    if value is None:
+        return "none" if found.kind != "commit" else "the files as they lie"
+    text = plain(value)
+    return text[:COMMIT_LETTERS] if found.kind == "commit" else text or "empty"
+
+
+def reasons(report: AbReport) -> tuple[str, ...]:
+    """Why cells are failed or invalid, each reason once, with the cell it is about."""
+    found = [
+        f"{plain(cell.cell)}: {plain(reason.text)}"
+        for cell in report.cells
+        for reason in cell.reasons
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def notes(report: AbReport) -> tuple[str, ...]:
+    """What the columns mean, and the rule."""
+    least = numbers.tick(report.min_change * 100)
+    found = [
+        "Slowdown: what the candidate costs more than the baseline; below 0 it is the faster one.",
+        f"Regression: significant, and {least}% or more. Pass: {least}% or more is ruled out.",
+        "Intervals are over blocks of fresh processes, as wide as all metrics, cells and looks "
+        "together ask for. Would see: the slowdown that so many blocks call a regression four "
+        "times in five. Control: a second process of the baseline against the first.",
+    ]
+    shown = {metric.metric: metric for cell in report.cells for metric in cell.metrics}
+    for one in shown.values():
+        if one.is_of_memory and one.min_change is not None:
+            found.append(
+                f"{metric_of(one.metric).told.capitalize()}: {least_words(one)} or more matters; "
+                "it is tested by itself."
+            )
+    p99 = shown.get(P99.name)
+    if any(metric.is_total for metric in shown.values()):
+        found.append(
+            "All: all slices of all blocks together. The gated figures leave out what stands out, "
+            f"as stalls of the machine; where all are surely slower by more than {least}%, and the "
+            "control's are not, the candidate stalls: a regression."
+        )
+    if p99 is not None and p99.confidence is None:
+        found.append(
+            "p99: of all blocks together, without an interval, for a block has too few requests."
+        )
+    return tuple(found)
+
+
+def effort_words(report: AbReport) -> str:
+    """How much was measured."""
+    blocks = f"{report.blocks} block{'' if report.blocks == 1 else 's'}"
+    return (
+        f"{blocks} of fresh processes in {report.duration_s:.0f} s "
+        f"of a budget of {report.budget_s:.0f} s, judged at {report.looks_taken} of "
+        f"{report.looks} planned looks"
+    )
+
+
+def advice(report: AbReport) -> str:
+    """What to do next, in one or two sentences."""
+    if report.is_aa:
+        verdict = "regression" if report.verdict == "improvement" else report.verdict
+        if verdict in _AA_ADVICE:
+            return _AA_ADVICE[verdict]
+    if report.verdict == "undecided":
+        return _of_undecided(report)
+    if report.verdict == "regression" and _stalls(report):
+        return f"{_STALLS} If the cost is meant, say so and merge: the gate remembers no run."
+    return _ADVICE[report.verdict]
+
+
+def _stalls(report: AbReport) -> bool:
+    """Whether it is stalls alone that make the verdict."""
+    found = [deciding(cell) for cell in report.cells if cell.verdict == "regression"]
+    return bool(found) and all(one is not None and one.code == "stalls" for one in found)
+
+
+def _of_undecided(report: AbReport) -> str:
+    """What would decide: a rate or a time, or from the intervals how much longer to measure."""
+    for cell in report.cells:
+        reason = deciding(cell) if cell.verdict == "undecided" else None
+        if reason is not None:
+            return f"This is not a pass. {_OPEN_ADVICE[reason.code]}"
+    least = numbers.tick(report.min_change * 100)
+    text = (
+        f"Neither a slowdown of {least}% nor its absence is shown: this is not a pass. "
+        f"A larger --min-change asks for less"
+    )
+    times = [
+        _times_longer(metric, metric.min_change or report.min_change)
+        for cell in report.cells
+        for metric in cell.metrics
+        if metric.verdict == "undecided"
+    ]
+    longest = max(times, default=math.inf)
+    if longest > MOST_TIMES_LONGER:
+        return f"{text}; so does a quieter machine: time alone would take too long."
+    budget_s = math.ceil(report.budget_s * longest / 10) * 10
+    return f"{text}; about --budget {budget_s}s would decide, if the effect is what it seems."
+
+
+def _times_longer(metric: MetricVerdict, min_change: float) -> float:
+    """The factor of time after which the interval would leave out what keeps it undecided.
+
+    An interval shrinks with the square root of the blocks. It decides once it leaves out 0, for
+    an effect that matters, or the smallest change that matters, for one that doesn't.
+    """
+    effect = metric.effect
+    if effect.lo is None or effect.hi is None:
+        return math.inf
+    half_width = (effect.hi - effect.lo) / 2
+    is_relevant = abs(effect.d) >= min_change
+    distance = abs(effect.d) if is_relevant else min_change - effect.d
+    # What sits on the border stays there.
+    return (half_width / distance) ** 2 if distance > 0 else math.inf

@@ -1,1 +1,0 @@
-"""An A/B as a document: one screen, the verdict first."""
