@@ -9,8 +9,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from asgi_bench.load.driver import LoadSession
-from asgi_bench.load.generator import LoadFault, LoadProcess
+from asgi_bench.load.generator import LoadFault, LoadProcess, LoadSession
 from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened
 from asgi_bench.measurement import slice_loader
 from asgi_bench.measurement.block import LoadedCell

@@ -1,4 +1,7 @@
-"""A load process as the harness holds it: started, commanded over a socket, ended."""
+"""A load process as the harness drives it: started, its sessions loaded over a socket, ended.
+
+How long each of these may take is said here, and nowhere else.
+"""
 
 import os
 import select
@@ -7,11 +10,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -22,9 +25,15 @@ from asgi_bench.load.messages import (
     CONTROL_FD_VARIABLE,
     SCENARIO_VARIABLE,
     TIMEOUT_VARIABLE,
+    Close,
+    Closed,
     Command,
     Failed,
     Left,
+    Load,
+    Loaded,
+    Open,
+    Opened,
     Quit,
     Ready,
     Reply,
@@ -32,6 +41,7 @@ from asgi_bench.load.messages import (
     frame,
     read_frame,
 )
+from asgi_bench.load.target import scenario_target
 from asgi_bench.log_reasons import reason_in
 from asgi_bench.machine.bounded_log import BoundedLog
 from asgi_bench.machine.processes import process_table
@@ -50,6 +60,10 @@ WEB_PAGE = f"http://{HOST}:{WEB_PORT}"
 WEB_ARGUMENTS = ("--autostart", "--web-host", HOST, "--web-port", str(WEB_PORT))
 START_TIMEOUT_S = 60.0
 QUIT_TIMEOUT_S = 10.0
+# Opening a connection takes 2 ms; on a machine that is busy elsewhere some times that.
+OPENING_S = 0.02
+# Beyond its own length a command may take the time-outs of its last requests, and this.
+GRACE_S = 20.0
 
 R = TypeVar("R", bound=Reply)
 
@@ -280,3 +294,85 @@ class LoadProcess:
         how = f"with exit code {code}" if code >= 0 else f"by signal {-code}"
         word = reason_in(self._log.text()) or "it left no word"
         return f"the load process died {how}: {word}"
+
+
+class Look(NamedTuple):
+    """What the harness does every so often while a load process works, at `most` so many times."""
+
+    act: Callable[[], None]
+    every_s: float
+    most: int | None = None
+
+
+class LoadSession:
+    """A named session of a load process: opened, loaded slice by slice, closed.
+
+    Every call raises LoadFault where the process died, could not do it, or took longer than the
+    command can take. Nothing can be asked of that process then.
+    """
+
+    def __init__(self, process: LoadProcess, name: str, request_timeout_s: float) -> None:
+        self._process = process
+        self._request_timeout_s = request_timeout_s
+        self.name = name
+
+    @property
+    def cpus(self) -> tuple[int, ...]:
+        """The CPUs that the load process was put on."""
+        return self._process.cpus
+
+    def open(
+        self,
+        scenario: Scenario,
+        endpoint: Endpoint,
+        connections: int,
+        *,
+        warmup_s: float,
+        at_once: int = 1,
+        alone: int = 0,
+        look: Look | None = None,
+    ) -> Opened:
+        """Open connections under load, a few at once, then warm up (`messages.Open`)."""
+        target = scenario_target(
+            scenario,
+            name=self.name,
+            endpoint=endpoint,
+            connections=connections,
+            timeout_s=self._request_timeout_s,
+        )
+        limit_s = connections * OPENING_S + warmup_s + self._request_timeout_s * 3 + GRACE_S
+        return self._ask(Open(target, warmup_s, at_once, alone), Opened, limit_s, look)
+
+    def start(self, duration_s: float) -> Loaded:
+        """Instead of `open`, for users that open connections themselves: warm up for so long.
+
+        They start at this command. Nothing of it is kept in the session's histograms.
+        """
+        command = Load(self.name, duration_s, is_step=True)
+        return self._ask(command, Loaded, duration_s + START_TIMEOUT_S)
+
+    def load(self, command: Load, look: Look | None = None) -> Loaded:
+        """Put one slice of load on the target."""
+        limit_s = command.duration_s + self._request_timeout_s * 2 + GRACE_S
+        return self._ask(command, Loaded, limit_s, look)
+
+    def close(self) -> Closed:
+        """Close the connections; return the histograms and totals."""
+        return self._ask(Close(self.name), Closed, GRACE_S)
+
+    def _ask(
+        self,
+        command: Open | Load | Close,
+        expected: type[R],
+        limit_s: float,
+        look: Look | None = None,
+    ) -> R:
+        if look is None:
+            return self._process.ask(command, expected, limit_s)
+        self._process.send(command)
+        most = int(limit_s / look.every_s) if look.most is None else look.most
+        for _ in range(most):
+            if self._process.has_reply(look.every_s):
+                break
+            look.act()
+        return self._process.reply(expected, limit_s)

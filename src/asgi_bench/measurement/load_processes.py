@@ -6,8 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from asgi_bench.load.driver import LoadSession
-from asgi_bench.load.generator import LoadFault, LoadProcess, slice_arguments
+from asgi_bench.load.generator import LoadFault, LoadProcess, LoadSession, slice_arguments
 from asgi_bench.machine.affinity import move
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.model import Plan

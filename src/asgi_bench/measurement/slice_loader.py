@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from asgi_bench.analysis.sweeps import bracket, next_rate_rps
-from asgi_bench.load.driver import LoadSession, Look
+from asgi_bench.load.generator import LoadSession, Look
 from asgi_bench.load.messages import Load, Loaded
 from asgi_bench.machine.sockets import connection_owners
 from asgi_bench.measurement.block import LoadedCell

@@ -7,8 +7,13 @@ import random
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from asgi_bench.load.driver import LoadSession
-from asgi_bench.load.generator import LoadFault, LoadProcess, stock_arguments, stock_environment
+from asgi_bench.load.generator import (
+    LoadFault,
+    LoadProcess,
+    LoadSession,
+    stock_arguments,
+    stock_environment,
+)
 from asgi_bench.load.messages import SCENARIO_VARIABLE, Load
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.destinations import note_destinations

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench.errors import BenchError
-from asgi_bench.load.driver import LoadSession
+from asgi_bench.load.generator import LoadSession
 from asgi_bench.load.messages import Closed, Load, Loaded
 from asgi_bench.measurement.block import on_cpus
 from asgi_bench.measurement.load_processes import LoadProcesses

@@ -4,8 +4,14 @@ from typing import Any, cast
 
 import pytest
 
-from asgi_bench.load.driver import GRACE_S, OPENING_S, LoadSession, Look
-from asgi_bench.load.generator import START_TIMEOUT_S, LoadProcess
+from asgi_bench.load.generator import (
+    GRACE_S,
+    OPENING_S,
+    START_TIMEOUT_S,
+    LoadProcess,
+    LoadSession,
+    Look,
+)
 from asgi_bench.load.messages import Close, Closed, Command, Load, Loaded, Open, Opened
 from asgi_bench.model import Endpoint, Scenario
 
