@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from asgi_bench.cli.verbs import command
+from asgi_bench.cli.main import command
 from tests.action.job import STEPS
 from tests.action.workflows import ACTION, EXAMPLES, ROOT, WORKFLOWS, load, steps_of
 

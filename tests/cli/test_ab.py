@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from asgi_bench.analysis.ab.report import ab_report
+from asgi_bench.cli.main import command
 from asgi_bench.cli.report import exit_code_of
-from asgi_bench.cli.verbs import command
 from asgi_bench.errors import ExitCode
 from asgi_bench.model import AbReport, Verdict
 from asgi_bench.store.runs import read_run

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from asgi_bench.cli import calibrate
-from asgi_bench.cli.calibration_progress import CalibrationProgress
+from asgi_bench.cli.calibrate import CalibrationProgress
 from asgi_bench.machine.affinity import allowed_cpus
 from asgi_bench.measurement.calibration.calibrate import Extent
 from asgi_bench.measurement.calibration.calibration_context import Step

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from asgi_bench.cli.verbs import command
+from asgi_bench.cli.main import command
 from asgi_bench.errors import UsageError
 from asgi_bench.model import RunHeader
 from tests.synthetic_history import run_at

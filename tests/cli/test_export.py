@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from asgi_bench.analysis.summary import survey
-from asgi_bench.cli.verbs import command
+from asgi_bench.cli.main import command
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Run
 from asgi_bench.reporting.exports.formats import ExportFormat

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from asgi_bench.analysis.summary import survey
-from asgi_bench.cli.verbs import command
+from asgi_bench.cli.main import command
 from asgi_bench.errors import UsageError
 from asgi_bench.model import RESPONSE_TIME
 from asgi_bench.reporting.charts import drawing

@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import summarize
+from asgi_bench.cli.main import command
 from asgi_bench.cli.report import ReportFlags, report
-from asgi_bench.cli.verbs import command
 from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.model import RESPONSE_TIME
 from asgi_bench.reporting.render.terminal import WIDTH

@@ -117,7 +117,7 @@ def test_a_signal_while_the_charts_are_drawn_loses_nothing(
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(module, "carry_out", _made(tmp_path / "results" / "run"))
-    monkeypatch.setattr(module, "busy_warning", lambda: None)
+    monkeypatch.setattr(module, "warn_of_load", lambda: None)
     monkeypatch.setattr(module, "show", end)
     finished = in_process("run", *TINY, folder=tmp_path)
     assert finished.code == 143

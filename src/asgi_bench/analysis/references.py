@@ -3,8 +3,7 @@
 import msgspec
 
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Run
-from asgi_bench.settings import setting_named
+from asgi_bench.model import Run, setting_named
 
 
 def with_reference(run: Run, name: str | None, flag: str = "--reference") -> Run:

@@ -1,12 +1,149 @@
-"""The command line: one module a verb; `verbs.py` has the table of them."""
+"""The command line: its verbs by name, each imported when it is asked for.
 
+Those that measure need Linux. CPU clocks, affinity, epoll and /proc are Linux's, and some of their
+modules can't even be imported elsewhere; the verbs that read stored runs work there all the same.
+"""
+
+import functools
 import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 import click
+import msgspec
 
 from asgi_bench import __version__
-from asgi_bench.cli.verbs import VerbsGroup
 from asgi_bench.errors import BenchError, ExitCode
+
+
+class Verb(msgspec.Struct, frozen=True):
+    """A verb: the function of that module beside this one, which takes its flags as a struct."""
+
+    module: str
+    function: str
+    help: str
+    """What it does, on one line of `--help`."""
+    more: str = ""
+    """What its own help says besides."""
+    is_measuring: bool = False
+
+
+# In the order of `--help`.
+VERBS = {
+    "list": Verb("list_", "list_", "Show servers, variants and scenarios, and what is missing."),
+    "check": Verb(
+        "check",
+        "check",
+        "Start, verify and stop each server once.",
+        "Takes the flags of `run`, so that one line serves both: those of load and time are "
+        "checked, not used.",
+        is_measuring=True,
+    ),
+    "run": Verb(
+        "run",
+        "run",
+        "Measure servers under load and rank them.",
+        "Prints a ranked table, the charts, the page and, as the last line, the run's folder. A "
+        "project may set these flags in the table [tool.asgi-bench] of its pyproject.toml.",
+        is_measuring=True,
+    ),
+    "ab": Verb(
+        "ab",
+        "ab",
+        "Compare a candidate with its baseline; say if it is slower.",
+        "Both are measured in one run, interleaved; unless told otherwise uvicorn's default "
+        "variant with 1 worker. The last line is the verdict.",
+        is_measuring=True,
+    ),
+    "calibrate": Verb(
+        "calibrate",
+        "calibrate_",
+        "Measure this machine and the load generator.",
+        "Runs in the same folder go by what it finds.",
+        is_measuring=True,
+    ),
+    "report": Verb(
+        "report",
+        "report",
+        "Print a run: text, JSON, Markdown, CSV or an HTML page.",
+        "All formats have the same rows, verdicts, findings, versions and commands. JSON and CSV "
+        "also have every figure behind them, Markdown has what proves the settings. HTML is "
+        "written into the run's folder.",
+    ),
+    "plot": Verb("plot", "plot", "Draw a run's charts as SVG and PNG into its folder."),
+    "recommend": Verb(
+        "recommend",
+        "recommend",
+        "Say which server to deploy, and why.",
+        "The last line is the command to start it.",
+    ),
+    "compare": Verb("compare", "compare", "Show what changed between two runs."),
+    "history": Verb(
+        "history",
+        "history",
+        "Show when the runs of a folder changed for good.",
+        "Also writes DIR/history.html.",
+    ),
+    "export": Verb(
+        "export",
+        "export_",
+        "Write a run in another tool's format.",
+        "Cells that can't be believed are left out as numbers.",
+    ),
+}
+
+
+class VerbsGroup(click.Group):
+    """The command line: its commands are the verbs."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        # The names alone: one of them is suggested where a verb is misspelt.
+        self.commands = dict.fromkeys(VERBS)  # type: ignore[assignment]
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs; none is imported to tell."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb of that name as a command."""
+        return command(cmd_name) if cmd_name in VERBS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one line a verb."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
+
+
+@functools.cache
+def command(name: str) -> click.Command:
+    """The verb of that name; its module is imported here."""
+    verb = VERBS[name]
+    if verb.is_measuring and sys.platform != "linux":
+        # Refused whatever its flags are.
+        settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+        return click.Command(name, context_settings=settings, callback=_refuse, help=verb.help)
+    # They import what reads flags, which `--version` does without.
+    from asgi_bench.cli.command import VerbCommand
+
+    function: Callable[[Any], None] = getattr(
+        import_module(f"asgi_bench.cli.{verb.module}"), verb.function
+    )
+    if verb.is_measuring:
+        from asgi_bench.cli.streams import with_enduring_streams
+        from asgi_bench.measurement.interruption import orderly_interruption
+
+        # It starts processes: a signal ends them in order, at whatever moment it comes.
+        function = with_enduring_streams(orderly_interruption()(function))
+    return VerbCommand(name, function, f"{verb.help}\n\n{verb.more}".strip())
+
+
+def _refuse() -> None:
+    raise BenchError(
+        f"measuring needs Linux, this is {sys.platform}; "
+        "report, plot and the other reading verbs work here"
+    )
 
 
 @click.group(

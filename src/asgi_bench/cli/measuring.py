@@ -40,8 +40,8 @@ def check_goal(plan: Plan) -> None:
         if is_closed and planned.skip_reason is None and planned.cell.setting != plan.reference:
             return
     raise UsageError(
-        "--precision is about throughput ratios to the reference, so it needs a closed-loop cell "
-        "of another server: measure one beside it"
+        "--precision applies to throughput ratios to the reference, in closed loop: measure "
+        "another server beside it"
     )
 
 

@@ -19,8 +19,17 @@ from asgi_bench.definitions.scenarios import load_scenarios
 from asgi_bench.definitions.selection import Selection, matching
 from asgi_bench.definitions.servers import Server, Variant, fill, load_servers
 from asgi_bench.errors import UsageError
-from asgi_bench.model import HOST, Cell, Knobs, Load, OpenLoop, Plan, PlannedCell, Scenario
-from asgi_bench.settings import setting_named
+from asgi_bench.model import (
+    HOST,
+    Cell,
+    Knobs,
+    Load,
+    OpenLoop,
+    Plan,
+    PlannedCell,
+    Scenario,
+    setting_named,
+)
 
 # Loopback alone: a network would be measured along with the server.
 REFERENCE = "uvicorn/default/w1"

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from asgi_bench.definitions.features import check_features
+from asgi_bench.definitions.servers import check_features
 from asgi_bench.definitions.strict import check_keys, convert, read_toml
 from asgi_bench.errors import UsageError
 from asgi_bench.model import HIGHEST_STATUS, LOWEST_STATUS, Scenario

@@ -12,7 +12,6 @@ from typing import Any, Literal, TypeAlias, get_args
 import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 
-from asgi_bench.definitions.features import check_features
 from asgi_bench.definitions.strict import check_keys, check_values, convert, read_toml
 from asgi_bench.errors import UsageError
 
@@ -26,6 +25,19 @@ PROVABLE = ("loop", "parser", "protocol", "transport")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]+)\}")
 # Names are parts of cell keys (`server/variant/w1/…`), globs and file names.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+
+
+# What scenarios need and servers support: the one list both speak.
+FEATURES = (
+    "asgi2",
+    "asgi3",
+    "http2",
+    "http3",
+    "lifespan",
+    "tls",
+    "unix-socket",
+    "websocket",
+)
 
 
 class Variant(msgspec.Struct, frozen=True):
@@ -193,3 +205,12 @@ def _check_requirements(lines: Iterable[str], where: str) -> None:
             raise UsageError(
                 f"{where}: {line!r} is no requirement line like 'uvicorn[standard]>=0.54'"
             ) from None
+
+
+def check_features(names: Iterable[str], where: str) -> None:
+    """Refuse a feature that nobody knows.
+
+    Raises:
+        UsageError: names the feature and those that are allowed.
+    """
+    check_values(names, FEATURES, where)

@@ -36,6 +36,7 @@ from asgi_bench.model.plan import (
     Plan,
     PlannedCell,
     RateSweep,
+    setting_named,
 )
 from asgi_bench.model.proof import Proof
 from asgi_bench.model.request import (
@@ -164,4 +165,5 @@ __all__ = [
     "WrongAnswer",
     "holds_match",
     "merged_wrong_answers",
+    "setting_named",
 ]

@@ -1,9 +1,11 @@
 """What is to be measured: loads, scenarios, cells, and the plan that holds them."""
 
+from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import msgspec
 
+from asgi_bench.errors import UsageError
 from asgi_bench.flags import (
     DURATION,
     FILE,
@@ -326,3 +328,16 @@ class Plan(Knobs, frozen=True):
     """The rule that an A/B is judged by; otherwise null."""
     goal: Goal | None = None
     """What a run with `--budget` or `--precision` is to reach; otherwise null."""
+
+
+def setting_named(name: str, settings: Iterable[str], flag: str = "--reference") -> str:
+    """Return the setting of that name; without workers (`uvicorn/default`) the first of them.
+
+    Raises:
+        UsageError: none of them has it; the text lists them all.
+    """
+    known = list(dict.fromkeys(settings))
+    for setting in known:
+        if name in (setting, setting.rpartition("/w")[0]):
+            return setting
+    raise UsageError(f"{flag} {name!r} is not measured; there are: {', '.join(known)}")

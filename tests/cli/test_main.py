@@ -7,9 +7,8 @@ from typing import NamedTuple
 import pytest
 from click.testing import CliRunner
 
-from asgi_bench.cli import verbs
-from asgi_bench.cli.main import app
-from asgi_bench.cli.verbs import VERBS, command
+from asgi_bench.cli import main
+from asgi_bench.cli.main import VERBS, app, command
 from tests.synthetic_run import store_run, synthetic_run
 
 # What the standard library lacks on other systems goes after others have imported theirs: what
@@ -129,6 +128,6 @@ def test_broken_verb_is_not_a_missing_one(monkeypatch: pytest.MonkeyPatch) -> No
         raise KeyError(name)
 
     command.cache_clear()
-    monkeypatch.setattr(verbs, "import_module", broken)
+    monkeypatch.setattr(main, "import_module", broken)
     with pytest.raises(KeyError, match="list_"):
         command("list")
