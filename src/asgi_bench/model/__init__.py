@@ -13,7 +13,7 @@ from asgi_bench.model.behaviour import (
     WorkerRestart,
 )
 from asgi_bench.model.endpoint import HOST, Endpoint
-from asgi_bench.model.goal import Goal
+from asgi_bench.model.goal import ROLES, Gate, Goal, Role
 from asgi_bench.model.history import (
     INDEX_VERSION,
     RatioPoint,
@@ -58,9 +58,10 @@ from asgi_bench.model.run import (
     RunHeader,
     Source,
 )
-from asgi_bench.model.setup import ROLES, Gate, Role, Setup
+from asgi_bench.model.setup import Setup
 from asgi_bench.model.trial import (
     GENERATOR_LAG,
+    MOST_WRONG_ANSWERS,
     RESPONSE_TIME,
     SERVICE_TIME,
     TIME_NAMES,
@@ -74,6 +75,8 @@ from asgi_bench.model.trial import (
     Trial,
     UserFigures,
     ValidityLevel,
+    WrongAnswer,
+    merged_wrong_answers,
 )
 from asgi_bench.model.verdict import (
     VERDICT_VERSION,
@@ -84,11 +87,6 @@ from asgi_bench.model.verdict import (
     Effect,
     MetricVerdict,
     Verdict,
-)
-from asgi_bench.model.wrong_answer import (
-    MOST_WRONG_ANSWERS,
-    WrongAnswer,
-    merged_wrong_answers,
 )
 
 __all__ = [

@@ -16,8 +16,8 @@ from asgi_bench.model.figures import (
     slice_cpu_s_per_request,
     slice_throughput_rps,
 )
+from asgi_bench.model.goal import Gate
 from asgi_bench.model.plan import Load, Loop
-from asgi_bench.model.setup import Gate
 from asgi_bench.model.trial import GENERATOR_LAG, RESPONSE_TIME, SERVICE_TIME, Slice, Trial
 
 Family: TypeAlias = Literal["speed", "memory"]

@@ -17,9 +17,9 @@ from asgi_bench.flags import (
     choice,
     whole,
 )
-from asgi_bench.model.goal import Goal
+from asgi_bench.model.goal import Gate, Goal
 from asgi_bench.model.request import Scenario
-from asgi_bench.model.setup import Gate, Setup
+from asgi_bench.model.setup import Setup
 
 Client: TypeAlias = Literal["fast", "fasthttp", "http", "locustfile"]
 Arrivals: TypeAlias = Literal["poisson", "constant"]
