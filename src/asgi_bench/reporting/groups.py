@@ -5,7 +5,9 @@ from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.metrics import cell_figure
 from asgi_bench.model import Load
+from asgi_bench.model.metrics import ranking_metric
 from asgi_bench.store.folders import safe_name
 
 CellT = TypeVar("CellT", bound=CellReport | SweepReport)
@@ -102,7 +104,6 @@ def _merit(cell: CellReport | SweepReport) -> float | None:
     """What ranks a cell, more being better."""
     if isinstance(cell, SweepReport):
         return (cell.highest_rate_rps if cell.objective else cell.saturation_rps).value
-    if cell.load.has_one_rate:
-        p50_s = cell.response_time_s.p50
-        return None if p50_s is None else -p50_s
-    return cell.throughput_rps.value
+    metric = ranking_metric(cell.load)
+    value = cell_figure(metric, cell).value
+    return value if value is None or metric.more_is_better else -value
