@@ -12,6 +12,7 @@ from asgi_bench.load.generator import (
     QUIT_TIMEOUT_S,
     LoadFault,
     LoadProcess,
+    load_environment,
     slice_arguments,
     stock_arguments,
     stock_environment,
@@ -185,3 +186,14 @@ def test_stock_users_name_a_broken_connection(
         closed = process.ask(Close("/"), Closed, TIMEOUT_S)
     told = {k: n for k, n in msgspec.to_builtins(closed.errors_total).items() if n}
     assert set(told) == {"timeout" if kind == "silent" else "reset"}, log.read_text()
+
+
+def test_what_sets_up_load_is_left_out(tmp_path: Path) -> None:
+    """Settings of Locust, gevent, Python and proxies don't reach our load; paths do."""
+    paths = {"PATH": "/bin", "PYTHONPATH": "/src", "PYTHONUSERBASE": "/base"}
+    settings = (
+        *("LOCUST_TAGS", "GEVENT_LOOP", "GEVENTARES_SERVERS", "COVERAGE_PROCESS_START", "NETRC"),
+        *("PYTHONWARNINGS", "PYTHONTRACEMALLOC", "PYTHONDEVMODE", "http_proxy", "ALL_PROXY"),
+    )
+    given = {**paths, **dict.fromkeys(settings, "1"), "HOME": "/somewhere"}
+    assert load_environment(given, home=tmp_path) == {**paths, "HOME": str(tmp_path)}

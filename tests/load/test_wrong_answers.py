@@ -12,7 +12,7 @@ import pytest
 
 from asgi_bench.analysis.validity.trial import judge_trial_of
 from asgi_bench.load.closed_loop import run_closed_loop
-from asgi_bench.load.locust_failures import failure
+from asgi_bench.load.locust_recorder import failure
 from asgi_bench.load.pool import Pool
 from asgi_bench.load.target import Exchange, Target
 from asgi_bench.model import (

@@ -6,6 +6,7 @@ How long each of these may take is said here, and nowhere else.
 import os
 import select
 import signal
+import site
 import socket
 import subprocess
 import sys
@@ -19,7 +20,6 @@ from typing import NamedTuple, Self, TypeVar
 import msgspec
 
 from asgi_bench.errors import BenchError
-from asgi_bench.load.environments import load_environment
 from asgi_bench.load.messages import (
     CLIENT_VARIABLE,
     CONTROL_FD_VARIABLE,
@@ -65,6 +65,24 @@ OPENING_S = 0.02
 # Beyond its own length a command may take the time-outs of its last requests, and this.
 GRACE_S = 20.0
 
+# Settings of Locust, gevent and coverage; each would change the load, or end it, without a trace.
+_PREFIXES = ("LOCUST_", "GEVENT", "COVERAGE_", "PYTHON")
+# Where Python finds itself and what is installed.
+_KEPT = frozenset(
+    (
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONHOME",
+        "PYTHONNOUSERSITE",
+        "PYTHONPATH",
+        "PYTHONPLATLIBDIR",
+        "PYTHONPYCACHEPREFIX",
+        "PYTHONSAFEPATH",
+        "PYTHONUSERBASE",
+    )
+)
+# What `requests`, and so Locust's HttpUser, obeys: load goes straight to the server.
+_OF_REQUESTS = ("CURL_CA_BUNDLE", "NETRC", "REQUESTS_CA_BUNDLE")
+
 R = TypeVar("R", bound=Reply)
 
 
@@ -73,7 +91,7 @@ def slice_arguments(processes: int = 1) -> list[str]:
 
     More than one are Locust's own workers under its master, on a port that is free now.
     """
-    arguments = ["-f", str(HERE / "locustfile.py"), "--host", f"http://{HOST}"]
+    arguments = ["-f", str(HERE / "slice_server.py"), "--host", f"http://{HOST}"]
     arguments += ["--users", str(processes), "--spawn-rate", str(processes)]
     if processes > 1:
         port = str(_free_port())
@@ -101,6 +119,23 @@ def stock_environment(client: Client, scenario: Scenario, timeout_s: float) -> d
         SCENARIO_VARIABLE: msgspec.json.encode(scenario).decode(),
         TIMEOUT_VARIABLE: str(timeout_s),
     }
+
+
+def load_environment(inherited: Mapping[str, str], *, home: Path) -> dict[str, str]:
+    """Return inherited variables without what is a setting of anything that sends load.
+
+    With another `home` than the user's, no `~/.locust.conf` and no `~/.netrc` is found.
+    """
+    kept = {name: value for name, value in inherited.items() if not _is_setting(name)}
+    # Packages that were installed for the user alone lie in the true home.
+    return {"PYTHONUSERBASE": site.getuserbase(), **kept, "HOME": str(home)}
+
+
+def _is_setting(name: str) -> bool:
+    if name in _KEPT:
+        return False
+    is_proxy = name.lower().endswith("_proxy")
+    return is_proxy or name in _OF_REQUESTS or name.startswith(_PREFIXES)
 
 
 def _free_port() -> int:

@@ -39,6 +39,7 @@ REPLY_TIMEOUT_S = 120.0
 FLUSH_TIMEOUT_S = 5.0
 
 T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 log = logging.getLogger(__name__)
 
 
@@ -129,13 +130,16 @@ def merge(replies: Sequence[Reply]) -> Reply:
 def _merge(one: Reply, other: Reply) -> Reply:
     if type(one) is not type(other):
         return Failed(f"load processes answered {type(one).__name__} and {type(other).__name__}")
-    fields = one.__struct_fields__
-    return type(one)(
-        **{
-            name: _MERGES.get(name, _sum)(getattr(one, name), getattr(other, name))
-            for name in fields
-        }
-    )
+    return _merged(one, other)
+
+
+def _merged(one: S, other: S) -> S:
+    """Two structs of a kind as one, field by field."""
+    found = {
+        name: _MERGES.get(name, _sum)(getattr(one, name), getattr(other, name))
+        for name in one.__struct_fields__
+    }
+    return type(one)(**found)
 
 
 def _sum(one: Any, other: Any) -> Any:
@@ -154,17 +158,7 @@ def _either(one: T | None, other: T | None) -> T | None:
 def _each_request(
     one: Sequence[RequestFigures], other: Sequence[RequestFigures]
 ) -> tuple[RequestFigures, ...]:
-    return tuple(
-        RequestFigures(
-            name=mine.name,
-            requests=mine.requests + theirs.requests,
-            sent=mine.sent + theirs.sent,
-            errors=mine.errors + theirs.errors,
-            times_hdr=merge_times(mine.times_hdr, theirs.times_hdr),
-            response_bytes=mine.response_bytes or theirs.response_bytes,
-        )
-        for mine, theirs in zip(one, other, strict=True)
-    )
+    return tuple(_merged(*pair) for pair in zip(one, other, strict=True))
 
 
 def _each_kind(
@@ -175,6 +169,7 @@ def _each_kind(
 
 # Fields of replies that don't simply add up.
 _MERGES: Mapping[str, Callable[[Any, Any], Any]] = {
+    "name": _either,
     "begin_s": min,
     "end_s": max,
     # The worse of the two: neither's shortfall makes up for the other's.
