@@ -2,7 +2,7 @@ import msgspec
 import pytest
 from markdown_it import MarkdownIt
 
-from asgi_bench.analysis.history.comparison import Comparison
+from asgi_bench.analysis.history.comparison import RunComparison
 from asgi_bench.analysis.history.environment import Change
 from asgi_bench.model import CellVerdict, Reason
 from asgi_bench.reporting.compared import compared_document
@@ -13,9 +13,9 @@ from tests.synthetic_ab import cell, failed_cell
 HOSTILE = "x</b><script>alert(1)</script> | `y` **b**"
 
 
-def comparison(cells: list[CellVerdict], differences: int = 1, only: int = 0) -> Comparison:
+def comparison(cells: list[CellVerdict], differences: int = 1, only: int = 0) -> RunComparison:
     """A comparison that came out with these cells."""
-    return Comparison(
+    return RunComparison(
         base="20260101T000000Z",
         candidate="20260102T000000Z",
         reference="uvicorn/default/w1",

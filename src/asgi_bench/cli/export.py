@@ -10,7 +10,7 @@ from asgi_bench.analysis.summary import survey
 from asgi_bench.cli.flags import DEFAULT_OUTPUT, Output, StoredRun
 from asgi_bench.errors import BenchError
 from asgi_bench.flags import OUTPUT, Flag, Kind, choice
-from asgi_bench.reporting.exports.figures import Document
+from asgi_bench.reporting.exports.figures import ExportFile
 from asgi_bench.reporting.exports.formats import ExportFormat
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import EXPORTS_FOLDER, find_run
@@ -62,7 +62,7 @@ def export_(asked: ExportFlags) -> None:
         sys.stdout.write(documents[0].text)
 
 
-def write_document(document: Document, path: Path) -> Path:
+def write_document(document: ExportFile, path: Path) -> Path:
     """Write one file, its folders made; return its path. Raises BenchError where it can't be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from asgi_bench.analysis.history.comparison import Comparison
+from asgi_bench.analysis.history.comparison import RunComparison
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.ab import (
     COLUMNS,
@@ -23,7 +23,7 @@ SHOWN = (*COLUMNS[:-1], *FIGURES, COLUMNS[-1])
 DIFFERENCES = 60
 
 
-def compared_document(found: Comparison) -> Document:
+def compared_document(found: RunComparison) -> Document:
     """The comparison: the worst row first. In a terminal the verb says the verdict at the end."""
     differences = [change_words(change) for change in found.differences]
     blocks = (
@@ -36,7 +36,7 @@ def compared_document(found: Comparison) -> Document:
     return Document("", (), (Section("comparison", "", blocks),))
 
 
-def _notes(found: Comparison) -> Iterator[str]:
+def _notes(found: RunComparison) -> Iterator[str]:
     """What the figures mean, and what the comparison can't see."""
     yield f"base {plain(found.base)}, candidate {plain(found.candidate)}."
     if found.reference is None:
@@ -51,7 +51,7 @@ def _notes(found: Comparison) -> Iterator[str]:
         )
 
 
-def _findings(found: Comparison) -> Iterator[str]:
+def _findings(found: RunComparison) -> Iterator[str]:
     """What else to know: machines, cells that could not be compared."""
     if not found.same_machine:
         yield (

@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from asgi_bench.analysis.history.comparison import Comparison, compare_runs
+from asgi_bench.analysis.history.comparison import RunComparison, compare_runs
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Gate, Goal, Run, RunHeader, Trial
 from tests.synthetic_history import REFERENCE, TRACKED, run_at
@@ -13,7 +13,7 @@ from tests.synthetic_run import failed, with_errors
 replace = msgspec.structs.replace
 
 
-def compared(candidate: Run, **options: float) -> Comparison:
+def compared(candidate: Run, **options: float) -> RunComparison:
     """A run against the first one."""
     return compare_runs(run_at(0), candidate, **options)
 

@@ -118,7 +118,7 @@ ALPHA = 0.05
 BASE, CANDIDATE = "base", "candidate"
 
 
-class Comparison(NamedTuple):
+class RunComparison(NamedTuple):
     """Two runs compared, judged. `text` is the verdict line: one sentence in plain words.
 
     `reference` is the setting that both runs have unchanged, None where there is none: then there
@@ -151,7 +151,7 @@ class _Side(NamedTuple):
         return verdict.outcome == "ok" and verdict.validity != "invalid"
 
 
-def compare_runs(base: Run, candidate: Run, *, min_change: float = MIN_CHANGE) -> Comparison:
+def compare_runs(base: Run, candidate: Run, *, min_change: float = MIN_CHANGE) -> RunComparison:
     """Compare two runs; whether their machines may be compared is for who calls to ask.
 
     Raises UsageError for an A/B, which has its own verdict, and for runs without a common cell;
@@ -175,7 +175,7 @@ def compare_runs(base: Run, candidate: Run, *, min_change: float = MIN_CHANGE) -
         )
     reference = _reference(*sides, common)
     cells = tuple(_judged_cells(*sides, common, reference, min_change))
-    found = Comparison(
+    found = RunComparison(
         base=base.header.run_id,
         candidate=candidate.header.run_id,
         reference=reference,
@@ -312,7 +312,7 @@ def _only(base: _Side, candidate: _Side) -> Iterator[tuple[str, str]]:
         yield from ((key, side.role) for key in side.samples if key not in other.samples)
 
 
-def _verdict_line(found: Comparison) -> str:
+def _verdict_line(found: RunComparison) -> str:
     """`regression: uvicorn/…: throughput is 3.1 % worse […]`, the verdict's word first."""
     worth = "" if found.same_machine else "; across machines, so take it for a hint at most"
     if found.reference is None and found.verdict == "undecided":

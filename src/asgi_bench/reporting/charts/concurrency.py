@@ -13,7 +13,7 @@ from asgi_bench.reporting.charts.panels import (
     HATCHED,
     WHISKERS,
     EndLabel,
-    Look,
+    LineLook,
     doubling_x,
     draw_hatched,
     draw_line,
@@ -47,7 +47,7 @@ class Course(NamedTuple):
     """One server's cells by rising connection count; the last gives the look."""
 
     cells: Sequence[CellReport]
-    look: Look
+    look: LineLook
 
 
 def connection_counts(cells: Sequence[CellReport]) -> list[int]:

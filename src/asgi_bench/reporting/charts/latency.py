@@ -39,7 +39,7 @@ MARKED_TAILS = (2.0, 10.0, 100.0, 1000.0, 10000.0)
 PERCENTILE_NAMES = ("p50", "p90", "p99", "p99.9", "p99.99")
 
 
-class Line(NamedTuple):
+class LatencyLine(NamedTuple):
     """One cell's curve and how it is drawn."""
 
     cell: CellReport
@@ -57,7 +57,7 @@ def draw_latency(
     parts = []
     for section in group.sections:
         lines = [
-            Line(cell, curves[cell.cell], styles[cell.server, cell.variant])
+            LatencyLine(cell, curves[cell.cell], styles[cell.server, cell.variant])
             for cell in (*section.ranked, *section.invalid)
             if cell.cell in curves
         ]
@@ -102,7 +102,7 @@ def latency_notes(group: Group[CellReport], curves: Collection[str]) -> Iterator
 
 def _draw_panel(
     axes: Axes,
-    lines: Sequence[Line],
+    lines: Sequence[LatencyLine],
     fastest_s: float,
     slowest_s: float,
     tails: Sequence[float],
@@ -118,7 +118,7 @@ def _draw_panel(
     label_ends(axes, [_end_label(line) for line in lines])
 
 
-def _draw_line(axes: Axes, line: Line) -> None:
+def _draw_line(axes: Axes, line: LatencyLine) -> None:
     """One curve, with its marker at the percentiles that the axis names."""
     tail = line.curve.tail
     marked = [
@@ -128,7 +128,7 @@ def _draw_line(axes: Axes, line: Line) -> None:
     draw_line(axes, tail.tolist(), seconds, look_of(line.cell, line.style), marked)
 
 
-def _end_label(line: Line) -> EndLabel:
+def _end_label(line: LatencyLine) -> EndLabel:
     """The label of one curve."""
     look = look_of(line.cell, line.style)
     return EndLabel(

@@ -14,7 +14,7 @@ from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.panels import (
     HATCHED,
     EndLabel,
-    Look,
+    LineLook,
     draw_hatched,
     draw_line,
     label_ends,
@@ -61,7 +61,7 @@ class Curve(NamedTuple):
     """One sweep and how it is drawn; its points have an offered rate each."""
 
     sweep: SweepReport
-    look: Look
+    look: LineLook
 
     @property
     def points(self) -> Sequence[tuple[float, SweepPoint]]:
@@ -138,7 +138,7 @@ def _draw_times(
             _draw_ascent(axes, known[-1], knee_rps, curve.look)
 
 
-def _draw_ascent(axes: Axes, last: tuple[float, float], knee_rps: float, look: Look) -> None:
+def _draw_ascent(axes: Axes, last: tuple[float, float], knee_rps: float, look: LineLook) -> None:
     """From the last rate that a server could take to the first that it couldn't: there is no end.
 
     The queue grows for as long as the load lasts, so the line leaves the panel with an arrow.

@@ -66,7 +66,7 @@ HATCHED = "hatched: invalid"
 FACTOR = "×"  # noqa: RUF001 (the sign before every ratio)
 
 
-class Look(NamedTuple):
+class LineLook(NamedTuple):
     """How one line is drawn: what can't be believed is thin, gray and dotted, and hatched."""
 
     color: str
@@ -240,11 +240,11 @@ def _draw_marks(
     )
 
 
-def look_of(cell: CellReport | SweepReport, style: Style) -> Look:
+def look_of(cell: CellReport | SweepReport, style: Style) -> LineLook:
     """The look of a cell's line."""
     if cell.validity == "invalid":
-        return Look(INVALID, FAINT_INK, (0, (1, 2)), 1.2, style.marker, is_hatched=True)
-    return Look(style.color, style.ink, style.dash, 1.8, style.marker)
+        return LineLook(INVALID, FAINT_INK, (0, (1, 2)), 1.2, style.marker, is_hatched=True)
+    return LineLook(style.color, style.ink, style.dash, 1.8, style.marker)
 
 
 def line_name(cell: CellReport | SweepReport) -> str:
@@ -257,7 +257,7 @@ def draw_line(
     axes: Axes,
     across: Sequence[float],
     up: Sequence[float],
-    look: Look,
+    look: LineLook,
     marked: Sequence[int] | None = None,
 ) -> None:
     """A line with markers, at all of its points or at those marked."""

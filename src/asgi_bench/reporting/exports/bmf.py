@@ -11,7 +11,7 @@ import msgspec
 from asgi_bench.analysis.percentiles import NANOSECOND_S
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.model.metrics import P50, THROUGHPUT
-from asgi_bench.reporting.exports.figures import Document, Figure, cell_figures
+from asgi_bench.reporting.exports.figures import CellFigure, ExportFile, cell_figures
 from asgi_bench.reporting.wording import plain, shortened
 
 # What Bencher takes of a benchmark's name.
@@ -23,7 +23,7 @@ BUILT_IN: Mapping[str, tuple[str, float]] = {
 }
 
 
-def bmf(surveyed: Survey) -> tuple[Document, ...]:
+def bmf(surveyed: Survey) -> tuple[ExportFile, ...]:
     """`bmf.json`: the figures of all usable cells by their keys."""
     benchmarks = {
         shortened(plain(cell.cell), NAME_LENGTH): dict(map(_measure, figures))
@@ -31,10 +31,10 @@ def bmf(surveyed: Survey) -> tuple[Document, ...]:
         if (figures := cell_figures(cell))
     }
     text = msgspec.json.format(msgspec.json.encode(benchmarks), indent=2).decode()
-    return (Document("bmf.json", text + "\n"),)
+    return (ExportFile("bmf.json", text + "\n"),)
 
 
-def _measure(figure: Figure) -> tuple[str, dict[str, float]]:
+def _measure(figure: CellFigure) -> tuple[str, dict[str, float]]:
     """A measure's name, and its value with bounds where there are any."""
     own_name = figure.metric.name.replace("_", "-")
     name, factor = BUILT_IN.get(figure.metric.name, (own_name, 1.0))

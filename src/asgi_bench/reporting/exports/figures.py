@@ -21,14 +21,14 @@ from asgi_bench.model.metrics import (
 )
 
 
-class Document(NamedTuple):
+class ExportFile(NamedTuple):
     """One file of an export: its name and its text."""
 
     name: str
     text: str
 
 
-class Figure(NamedTuple):
+class CellFigure(NamedTuple):
     """A metric's value of one cell, with its 95 % bounds where it has any."""
 
     metric: Metric
@@ -37,17 +37,17 @@ class Figure(NamedTuple):
     upper: float | None = None
 
 
-def cell_figures(cell: CellReport | SweepReport) -> tuple[Figure, ...]:
+def cell_figures(cell: CellReport | SweepReport) -> tuple[CellFigure, ...]:
     """The figures of a usable cell, in the order of `METRICS`; none of any other."""
     return tuple(_figures(cell)) if is_usable(cell) else ()
 
 
-def _figures(cell: CellReport | SweepReport) -> Iterator[Figure]:
+def _figures(cell: CellReport | SweepReport) -> Iterator[CellFigure]:
     loop = cell.load.loop
     for metric in METRICS:
         found = cell_figure(metric, cell) if loop in metric.exported else Interval()
         if found.value is not None and not _is_no_finding(cell, metric):
-            yield Figure(metric, found.value, found.lower, found.upper)
+            yield CellFigure(metric, found.value, found.lower, found.upper)
 
 
 def _is_no_finding(cell: CellReport | SweepReport, metric: Metric) -> bool:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.reporting.exports.bmf import bmf
-from asgi_bench.reporting.exports.figures import Document
+from asgi_bench.reporting.exports.figures import ExportFile
 from asgi_bench.reporting.exports.github_action_benchmark import github_action_benchmark
 from asgi_bench.reporting.exports.hdr import hgrm, hlog
 from asgi_bench.reporting.exports.junit import junit
@@ -16,7 +16,7 @@ from asgi_bench.reporting.exports.openmetrics import openmetrics
 from asgi_bench.reporting.exports.pyperf import pyperf
 from asgi_bench.reporting.exports.rounds_csv import rounds_csv
 
-Documents: TypeAlias = Callable[[Survey], tuple[Document, ...]]
+Export: TypeAlias = Callable[[Survey], tuple[ExportFile, ...]]
 
 
 class ExportFormat(StrEnum):
@@ -31,11 +31,11 @@ class ExportFormat(StrEnum):
     PYPERF = ("pyperf", pyperf)
     CSV = ("csv", rounds_csv)
 
-    documents: Documents
+    documents: Export
     """The files of an export, at least one; raises BenchError where there is nothing to tell."""
     is_several: bool
 
-    def __new__(cls, name: str, documents: Documents, is_several: bool = False) -> ExportFormat:
+    def __new__(cls, name: str, documents: Export, is_several: bool = False) -> ExportFormat:
         """A member that is its name."""
         member = str.__new__(cls, name)
         member._value_ = name

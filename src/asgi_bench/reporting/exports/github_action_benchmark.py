@@ -13,14 +13,14 @@ from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.errors import BenchError
 from asgi_bench.reporting import numbers
-from asgi_bench.reporting.exports.figures import Document, Figure, cell_figures
+from asgi_bench.reporting.exports.figures import CellFigure, ExportFile, cell_figures
 from asgi_bench.reporting.wording import plain
 
 # By whether bigger is better.
 NAMES: Mapping[bool, str] = {True: "bigger-is-better.json", False: "smaller-is-better.json"}
 
 
-def github_action_benchmark(surveyed: Survey) -> tuple[Document, ...]:
+def github_action_benchmark(surveyed: Survey) -> tuple[ExportFile, ...]:
     """`bigger-is-better.json` and `smaller-is-better.json`; one without entries is left out.
 
     Raises BenchError where both are empty: the action refuses an empty list.
@@ -30,7 +30,7 @@ def github_action_benchmark(surveyed: Survey) -> tuple[Document, ...]:
         entries = list(_entries(surveyed, bigger_is_better))
         if entries:
             text = msgspec.json.format(msgspec.json.encode(entries), indent=2).decode()
-            documents.append(Document(name, text + "\n"))
+            documents.append(ExportFile(name, text + "\n"))
     if not documents:
         raise BenchError(
             f"{surveyed.report.run.id}: no cell has figures that can be believed, and "
@@ -47,7 +47,7 @@ def _entries(surveyed: Survey, bigger_is_better: bool) -> Iterator[dict[str, Any
                 yield _entry(cell, figure, surveyed)
 
 
-def _entry(cell: CellReport | SweepReport, figure: Figure, surveyed: Survey) -> dict[str, Any]:
+def _entry(cell: CellReport | SweepReport, figure: CellFigure, surveyed: Survey) -> dict[str, Any]:
     metric = figure.metric
     entry = {
         "name": f"{plain(cell.cell)}: {metric.title}",

@@ -15,7 +15,7 @@ from asgi_bench.analysis.percentiles import Histogram, merge_histograms
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import RESPONSE_TIME, Trial
-from asgi_bench.reporting.exports.figures import Document, is_usable, usable_trials
+from asgi_bench.reporting.exports.figures import ExportFile, is_usable, usable_trials
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import safe_name
 
@@ -26,7 +26,7 @@ TAG_ENDS = re.compile(r"[,\s]+")
 DEVIATION = re.compile(r"(StdDeviation +=) *[\d.]+")
 
 
-def hgrm(surveyed: Survey) -> tuple[Document, ...]:
+def hgrm(surveyed: Survey) -> tuple[ExportFile, ...]:
     """`<cell>.hgrm` for each usable cell that has response times: all its rounds merged.
 
     Raises BenchError where there is none.
@@ -38,10 +38,10 @@ def hgrm(surveyed: Survey) -> tuple[Document, ...]:
     documents: dict[str, str] = {}
     for key, times in found.items():
         documents[_unused(safe_name(key), documents)] = _distribution(times)
-    return tuple(Document(f"{name}.hgrm", text) for name, text in documents.items())
+    return tuple(ExportFile(f"{name}.hgrm", text) for name, text in documents.items())
 
 
-def hlog(surveyed: Survey) -> tuple[Document, ...]:
+def hlog(surveyed: Survey) -> tuple[ExportFile, ...]:
     """`asgi-bench.hlog`: a line for each trial that a usable cell's estimates rest on."""
     started_at = surveyed.report.run.started_at
     started_s = datetime.fromisoformat(started_at).timestamp()
@@ -59,7 +59,7 @@ def hlog(surveyed: Survey) -> tuple[Document, ...]:
     ]
     # Readers stop at the first line later than the range that they were asked for.
     lines += [line for _, line in sorted(found, key=lambda each: each[0])]
-    return (Document("asgi-bench.hlog", "\n".join(lines) + "\n"),)
+    return (ExportFile("asgi-bench.hlog", "\n".join(lines) + "\n"),)
 
 
 def _distribution(times: Histogram) -> str:

@@ -15,7 +15,7 @@ from asgi_bench.analysis.summary import Survey
 from asgi_bench.model.metrics import metric_of
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.ab import COLUMNS, AbRow, ab_rows
-from asgi_bench.reporting.exports.figures import Document, cell_figures
+from asgi_bench.reporting.exports.figures import ExportFile, cell_figures
 from asgi_bench.reporting.wording import plain
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -30,7 +30,7 @@ AB_TAGS: Mapping[str, str] = {
 }
 
 
-def junit(surveyed: Survey) -> tuple[Document, ...]:
+def junit(surveyed: Survey) -> tuple[ExportFile, ...]:
     """`junit.xml`: one suite, a case for each cell."""
     run = surveyed.report.run
     loaded_s: dict[str, float] = {}
@@ -57,7 +57,7 @@ def junit(surveyed: Survey) -> tuple[Document, ...]:
     suite = ElementTree.SubElement(root, "testsuite", {**about, **summary})
     suite.extend(cases)
     ElementTree.indent(root)
-    return (Document("junit.xml", DECLARATION + ElementTree.tostring(root, "unicode") + "\n"),)
+    return (ExportFile("junit.xml", DECLARATION + ElementTree.tostring(root, "unicode") + "\n"),)
 
 
 def _case(cell: CellReport | SweepReport, loaded_s: float) -> ElementTree.Element:

@@ -12,7 +12,7 @@ from datetime import datetime
 from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.model.metrics import METRICS, Metric
-from asgi_bench.reporting.exports.figures import Document, cell_figures, is_usable
+from asgi_bench.reporting.exports.figures import ExportFile, cell_figures, is_usable
 from asgi_bench.reporting.wording import plain
 
 PREFIX = "asgi_bench"
@@ -22,12 +22,12 @@ BOUNDS: Mapping[str, str] = {"value": "", "lower": "_lower", "upper": "_upper"}
 ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
-def openmetrics(surveyed: Survey) -> tuple[Document, ...]:
+def openmetrics(surveyed: Survey) -> tuple[ExportFile, ...]:
     """`asgi-bench.prom`: a gauge for each metric and bound, a series for each usable cell."""
     lines = [*_run_lines(surveyed), *_state_lines(surveyed)]
     for metric in METRICS:
         lines += _metric_lines(metric, surveyed)
-    return (Document("asgi-bench.prom", "\n".join([*lines, "# EOF"]) + "\n"),)
+    return (ExportFile("asgi-bench.prom", "\n".join([*lines, "# EOF"]) + "\n"),)
 
 
 def _run_lines(surveyed: Survey) -> Iterator[str]:

@@ -17,7 +17,7 @@ from asgi_bench.analysis.summary import Survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Cell, Trial
 from asgi_bench.model.metrics import METRICS, THROUGHPUT
-from asgi_bench.reporting.exports.figures import Document, usable_trials
+from asgi_bench.reporting.exports.figures import ExportFile, usable_trials
 from asgi_bench.reporting.wording import plain
 
 FORMAT_VERSION = "1.0"
@@ -26,7 +26,7 @@ FORMAT_VERSION = "1.0"
 Values: TypeAlias = Sequence[tuple[Trial, float]]
 
 
-def pyperf(surveyed: Survey) -> tuple[Document, ...]:
+def pyperf(surveyed: Survey) -> tuple[ExportFile, ...]:
     """`pyperf.json`: seconds per request of each usable cell, less being better.
 
     Server CPU per request, and the wall time per answer of a closed loop (1 / throughput) or the
@@ -45,7 +45,7 @@ def pyperf(surveyed: Survey) -> tuple[Document, ...]:
         )
     suite = {"version": FORMAT_VERSION, "metadata": _metadata(surveyed), "benchmarks": benchmarks}
     text = msgspec.json.format(msgspec.json.encode(suite), indent=2).decode()
-    return (Document("pyperf.json", text + "\n"),)
+    return (ExportFile("pyperf.json", text + "\n"),)
 
 
 def _measures(sample: Sample) -> Mapping[str, Callable[[Trial], float | None]]:

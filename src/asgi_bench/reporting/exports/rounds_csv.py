@@ -15,7 +15,7 @@ from asgi_bench.analysis.summary import Survey
 from asgi_bench.analysis.validity.cell import is_usable
 from asgi_bench.model import Trial
 from asgi_bench.model.metrics import METRICS
-from asgi_bench.reporting.exports.figures import Document
+from asgi_bench.reporting.exports.figures import ExportFile
 from asgi_bench.reporting.run.report_csv import field
 
 WHAT = (
@@ -33,7 +33,7 @@ FIGURES = (
 )
 
 
-def rounds_csv(surveyed: Survey) -> tuple[Document, ...]:
+def rounds_csv(surveyed: Survey) -> tuple[ExportFile, ...]:
     """`rounds.csv`: a line for each trial of a cell's own block, and one for a cell without any.
 
     What is failed, skipped or invalid has its line with the reason, and no figures.
@@ -46,7 +46,7 @@ def rounds_csv(surveyed: Survey) -> tuple[Document, ...]:
             writer.writerow(
                 {name: field(value) for name, value in line.items() if value is not None}
             )
-    return (Document("rounds.csv", out.getvalue()),)
+    return (ExportFile("rounds.csv", out.getvalue()),)
 
 
 def _lines(sample: Sample, surveyed: Survey) -> Iterator[dict[str, Any]]:
