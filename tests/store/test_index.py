@@ -4,8 +4,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asgi_bench.analysis.history.entries import run_entry
 from asgi_bench.analysis.history.environment import surroundings
+from asgi_bench.analysis.history.series import run_entry
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Run
 from asgi_bench.store.index import INDEX_FILE, Listing, Summary, environment_key, list_history

@@ -6,9 +6,8 @@ from typing import Annotated
 import msgspec
 
 from asgi_bench.analysis.history.change_points import find_changes, search_rules
-from asgi_bench.analysis.history.entries import run_entry
 from asgi_bench.analysis.history.environment import surroundings
-from asgi_bench.analysis.history.series import MIN_CHANGE, build_history
+from asgi_bench.analysis.history.series import MIN_CHANGE, build_history, run_entry
 from asgi_bench.analysis.validity.trial import RULES_VERSION
 from asgi_bench.cli.flags import MinChange
 from asgi_bench.cli.report import print_document

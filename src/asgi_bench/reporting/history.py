@@ -9,8 +9,7 @@ from asgi_bench.analysis.history.change_points import (
     MIN_SEGMENT,
     MIN_SERIES,
 )
-from asgi_bench.analysis.history.environment import Change
-from asgi_bench.analysis.history.environment_changes import Break
+from asgi_bench.analysis.history.environment import Break, Change
 from asgi_bench.analysis.history.series import History, Series, Shift
 from asgi_bench.model import RunEntry
 from asgi_bench.reporting import numbers

@@ -4,9 +4,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from asgi_bench.analysis.history.entries import run_entry
 from asgi_bench.analysis.history.environment import surroundings
-from asgi_bench.analysis.history.series import History, build_history
+from asgi_bench.analysis.history.series import History, build_history, run_entry
 from asgi_bench.model import Goal, RunEntry, RunHeader, Scenario
 from asgi_bench.model.metrics import THROUGHPUT
 from asgi_bench.reporting.history import blame_words, headline

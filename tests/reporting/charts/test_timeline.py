@@ -1,7 +1,6 @@
 import pytest
 
-from asgi_bench.analysis.history.entries import run_entry
-from asgi_bench.analysis.history.series import Series, build_history
+from asgi_bench.analysis.history.series import Series, build_history, run_entry
 from asgi_bench.reporting.charts.timeline import labelled
 from tests.synthetic_history import run_at
 
