@@ -5,7 +5,7 @@ from rich.console import Console
 
 from asgi_bench.cli import progress as module
 from asgi_bench.cli.progress import RunProgress
-from asgi_bench.measurement.events import Event, PhaseBegun, SliceDone, TrialDone
+from asgi_bench.measurement.progress import Event, PhaseBegun, SliceDone, TrialDone
 from asgi_bench.model import ClosedLoop, Trial
 from tests.synthetic_run import failed, make_trial, plan_of, planned_cells
 

@@ -2,8 +2,7 @@ import time
 
 import pytest
 
-from asgi_bench.measurement.events import Event, PhaseBegun, SliceDone
-from asgi_bench.measurement.progress import Progress
+from asgi_bench.measurement.progress import Event, PhaseBegun, Progress, SliceDone
 
 
 def test_the_phases_share_out_the_whole_time() -> None:

@@ -11,7 +11,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from asgi_bench.measurement.events import BehaviourBegun, Event, PhaseBegun, SliceDone, TrialDone
+from asgi_bench.measurement.progress import BehaviourBegun, Event, PhaseBegun, SliceDone, TrialDone
 from asgi_bench.model import Plan
 
 REDRAW_EVERY_S = 0.5

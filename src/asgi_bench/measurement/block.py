@@ -4,22 +4,27 @@ import os
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from asgi_bench.load.generator import LoadFault
 from asgi_bench.machine.affinity import move
 from asgi_bench.machine.memory import file_pss_bytes
+from asgi_bench.machine.sockets import watchers
 from asgi_bench.measurement.progress import Progress
 from asgi_bench.measurement.running_servers import RunningServer, RunningServers
 from asgi_bench.measurement.trial_builder import TrialBuilder
-from asgi_bench.measurement.worker_fate import worker_fate
 from asgi_bench.model import Cell, Plan, PlannedCell, Trial
+from asgi_bench.serving.process import ServerProcess
 from asgi_bench.serving.worker_count import serving_processes
 from asgi_bench.store.runs import RunWriter
 
 # A server that takes no connections any more may still be closing; then it ends.
 ENDING_S = 1.0
 ENDING_POLL_S = 0.02
+# Masters look for workers that ended every half second (uvicorn) or second (gunicorn); then the
+# new one has to import the app.
+REPLACEMENT_S = 3.0
+REPLACEMENT_POLL_S = 0.05
 
 
 class LoadedCell:
@@ -43,7 +48,7 @@ class LoadedCell:
         process = self.server.process
         live = process.pids
         ended = self._ended()
-        fate = worker_fate(process, self.server.worker_pids, self.server.pids)
+        fate = _worker_fate(process, self.server.worker_pids, self.server.pids)
         self.trial.note_workers(serving_processes(process.endpoint, live, self.cell.workers))
         self.trial.note(
             server_pss_bytes=self.server.memory.read(live),
@@ -63,8 +68,40 @@ class LoadedCell:
             time.sleep(ENDING_POLL_S)
 
 
+class _WorkerFate(NamedTuple):
+    """Of the workers that stood before the load: how many were lost, how many replaced."""
+
+    lost: int = 0
+    replaced: int = 0
+
+
+def _worker_fate(
+    process: ServerProcess, worker_pids: Collection[int], ready_pids: Collection[int]
+) -> _WorkerFate:
+    """Look which workers are gone, and whether others accept in their place.
+
+    One that is about to be recycled itself accepts no more: as many processes as stood when the
+    server was ready (`ready_pids`) will do.
+
+    One that takes the place of another just now is waited for, as long as the server's own first
+    process lives.
+    """
+    deadline_s = time.monotonic() + REPLACEMENT_S
+    while True:
+        live = set(process.pids)
+        gone = set(worker_pids) - live
+        if not gone:
+            return _WorkerFate()
+        accepting = watchers(process.endpoint, live) | (set(worker_pids) & live)
+        fewer = min(len(worker_pids) - len(accepting), len(ready_pids) - len(live))
+        lost = min(len(gone), max(0, fewer))
+        if not lost or not process.is_alive or time.monotonic() >= deadline_s:
+            return _WorkerFate(lost, len(gone) - lost)
+        time.sleep(REPLACEMENT_POLL_S)
+
+
 class Loader(Protocol):
-    """Puts load on the standing servers of a block; raises LoadFault where it can't go on."""
+    """Puts load on the running servers of a block; raises LoadFault where it can't go on."""
 
     def load(self, cells: Sequence[LoadedCell], *, round: int, block: int) -> None:
         """Load every cell and bring its slices, histograms and totals into its trial."""

@@ -10,9 +10,8 @@ import msgspec
 from asgi_bench.analysis.validity.trial import judge_trial
 from asgi_bench.measurement.behaviours.runner import BehaviourRunner
 from asgi_bench.measurement.block import Loader, measure_block
-from asgi_bench.measurement.events import Observer, TrialDone
 from asgi_bench.measurement.load_processes import LoadProcesses
-from asgi_bench.measurement.progress import Progress
+from asgi_bench.measurement.progress import Observer, Progress, TrialDone
 from asgi_bench.measurement.proving import as_proven, failed_trials, prove, refused
 from asgi_bench.measurement.schedule import SERVERS, SIDES, SliceLength, load_duration_s
 from asgi_bench.measurement.slice_loader import SliceLoader

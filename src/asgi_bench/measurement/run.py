@@ -23,11 +23,11 @@ from asgi_bench.machine.repository import source_of
 from asgi_bench.machine.sockets import listening_inodes
 from asgi_bench.measurement.behaviours.runner import MOST_CONNECTIONS
 from asgi_bench.measurement.calibration.calibrate import calibration_for
-from asgi_bench.measurement.events import Observer
 from asgi_bench.measurement.expectations import learn_answers
 from asgi_bench.measurement.interruption import orderly_interruption
-from asgi_bench.measurement.locustfile import check_locustfile
+from asgi_bench.measurement.progress import Observer
 from asgi_bench.measurement.rounds import Enough, measure
+from asgi_bench.measurement.stock_loader import check_locustfile
 from asgi_bench.model import (
     Endpoint,
     Plan,

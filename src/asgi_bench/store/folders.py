@@ -15,7 +15,7 @@ PHASES_FILE = "phases.json"
 VERDICT_FILE = "verdict.json"
 PROOFS_FILE = "proofs.json"
 BEHAVIOUR_FILE = "behaviour.json"
-# Locust's, `locust_stats.csv`: one for each load stand.
+# Locust's, `locust_stats.csv`: one for each load process of a run.
 STATS_FILES = "locust*_stats.csv"
 CHARTS_FOLDER = "charts"
 EXPORTS_FOLDER = "exports"
