@@ -1,7 +1,4 @@
-import re
-
 import msgspec
-import pytest
 
 from asgi_bench.analysis.cell_report import Costs
 from asgi_bench.analysis.document import Report
@@ -52,19 +49,6 @@ def test_a_sweep_and_a_run_without_figures_have_no_table() -> None:
     bare = replace(report, cells=tuple(replace(c, costs=Costs()) for c in report.cells))
     assert cost_tables(report_groups(bare)) == ()
     assert shown(costs_section(Source(bare)).blocks, "page") == ()
-
-
-@pytest.mark.parametrize("format", ["text", "markdown"])
-def test_each_cell_has_its_costs_in_the_formats_for_people(format: str) -> None:
-    """User and system time, requests per core, switches, memory: a row for each cell."""
-    report = report_of()
-    text = render_report(report, "text" if format == "text" else "markdown")
-    caption, _, table = text.partition("Workers · ")[0].partition("Costs · hello")
-    assert caption and table
-    lines = [line for line in table.splitlines() if re.search(r" valid\b", line)]
-    assert len(lines) == len(report.cells)
-    words = " ".join(text.split())
-    assert "Waits, lost" in words and "energy of" not in words
 
 
 def test_the_text_keeps_its_width_with_energy_too() -> None:

@@ -50,14 +50,6 @@ def test_the_table_has_a_row_for_each_request_of_each_cell() -> None:
     assert "By request" not in render_report(plain, "text")
 
 
-@pytest.mark.parametrize("format", ["text", "markdown"])
-def test_documents_show_the_requests(format: str) -> None:
-    """Their names are there, escaped, and what the table means."""
-    text = " ".join(render_report(REPORT, format).split())  # type: ignore[arg-type]
-    assert ("order \\| now" if format == "markdown" else "order | now") in text
-    assert REQUESTS_NOTE in text
-
-
 def test_json_and_csv_have_the_same_figures() -> None:
     """CSV has a line for each request after that of its cell, in columns of their own."""
     cells = json.loads(render_report(REPORT, "json"))["cells"]

@@ -22,7 +22,6 @@ from asgi_bench.reporting.run.rows import CLIENT_WORDS, caption
 from tests.reporting.document_words import document_of, tables_of, texts_of
 from tests.synthetic_run import (
     CLOSED_64,
-    MACHINE,
     OPEN_AND_SWEEP,
     planned_cells,
     synthetic_run,
@@ -88,29 +87,6 @@ def test_text_has_every_row_and_fits_its_width(which: str, request: pytest.Fixtu
     assert len(rows) == len(report.everything)
     for row in rows:
         assert any(line.split() == " ".join(row).split() for line in lines)
-
-
-@pytest.mark.parametrize("which", ["report", "mixed"])
-def test_text_and_markdown_have_the_same_facts(which: str, request: pytest.FixtureRequest) -> None:
-    """Rows, findings and the run's facts are the same in both."""
-    report: Report = request.getfixturevalue(which)
-    text, markdown = render_report(report, "text"), render_report(report, "markdown")
-    table = [markdown_cells(line) for line in markdown.splitlines() if line.startswith("|")]
-    expected = []
-    for shown in tables_of(document_of(report)):
-        heads = [head for head in shown.columns if not head.is_picture]
-        expected.append([f"{head.title} {head.unit}".strip() for head in heads])
-        expected.append(["---" if head.align == "left" else "---:" for head in heads])
-        expected += [list(texts_of(row)) for row in shown.rows]
-    assert table == expected
-    flat, unescaped = " ".join(text.split()), re.sub(r"\\(.)", r"\1", markdown)
-    for finding in findings(report):
-        for output in (flat, unescaped):
-            assert finding.text in output
-            assert finding.subject in output
-    for fact in (MACHINE.cpu_model, "2026-11-22 19:00 UTC", "seed 20261122", "64 connections"):
-        assert fact in flat
-        assert fact in unescaped
 
 
 def test_json_reads_back_as_the_document(report: Report) -> None:
