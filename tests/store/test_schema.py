@@ -1,10 +1,12 @@
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 PROJECT = Path(__file__).parents[2]
 SCHEMAS = PROJECT / "src/asgi_bench/store/schemas"
@@ -19,6 +21,21 @@ def test_schemas_and_tables_of_keys_are_current() -> None:
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+class Half(msgspec.Struct):
+    """A struct that explains half of itself."""
+
+    told: int
+    """So many things."""
+    untold: int
+
+
+def test_a_field_without_a_note_is_named() -> None:
+    """Nothing is written for a struct that leaves a key unexplained."""
+    notes = runpy.run_path(str(PROJECT / "scripts/schemas"))["notes"]
+    with pytest.raises(SystemExit, match=r"Half\.untold has no note below it"):
+        notes(Half)
 
 
 def test_schemas_name_their_dialect_and_file() -> None:
