@@ -10,7 +10,6 @@ from pathlib import Path
 
 from asgi_bench.analysis.ab.block_effects import block_effects, usable_blocks
 from asgi_bench.analysis.ab.rule import estimate_of
-from asgi_bench.cli.measuring import on_this_machine
 from asgi_bench.definitions.ab_plan import load_ab_plan
 from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.definitions.installed import Installation
@@ -60,9 +59,7 @@ def _measured(
     # Kept, for the calibration in it; the runs are not.
     parent = Path(tempfile.gettempdir()) / "asgi-bench-gate"
     began_s = time.perf_counter()
-    selection = on_this_machine(
-        Selection(servers=(server,), rounds=MOST_BLOCKS, duration_s=duration_s)
-    )
+    selection = Selection(servers=(server,), rounds=MOST_BLOCKS, duration_s=duration_s)
     # One look, at the end of the budget: earlier ones are replayed from the record.
     gate = Gate(looks=(1.0,), budget_s=budget_s, is_aa=turns == 0)
     plan = load_ab_plan(selection, _side("baseline", 0), _side("candidate", turns), gate)

@@ -11,7 +11,7 @@ import msgspec
 from asgi_bench.analysis.ab.report import ab_report
 from asgi_bench.analysis.ab.vetoes import P50_SAMPLES
 from asgi_bench.cli.flags import FailOnUndecided, MeasuringFlags
-from asgi_bench.cli.measuring import dry_run_text, on_this_machine, warn_of_load
+from asgi_bench.cli.measuring import dry_run_text, warn_of_load
 from asgi_bench.cli.progress import RunProgress
 from asgi_bench.cli.report import exit_code_of, print_ab
 from asgi_bench.cli.streams import say
@@ -80,7 +80,7 @@ def ab(asked: AbFlags) -> None:
     ) as built:
         # Environments are built once and then known: the budget is for what is measured.
         began_s = time.perf_counter()
-        plan = load_ab_plan(on_this_machine(asked), built[0], built[1], asked.gate)
+        plan = load_ab_plan(asked, built[0], built[1], asked.gate)
         if asked.dry_run:
             print(dry_run_text(plan))
             return

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from asgi_bench.cli.flags import DEFAULT_OUTPUT, Output
-from asgi_bench.cli.measuring import planned
 from asgi_bench.cli.report import print_document
 from asgi_bench.cli.streams import say
+from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import LoadCpus, Seed, Selection, ServerCpus
 from asgi_bench.errors import UsageError
 from asgi_bench.flags import DURATION, HOW_LONG, OUTPUT, SWITCH, Flag
@@ -97,7 +97,7 @@ def _extent(asked: CalibrateFlags) -> Extent:
 
 def _plan(asked: CalibrateFlags) -> Plan:
     """All servers with a worker each, the one that noise is measured on first."""
-    plan = planned(
+    plan = load_plan(
         Selection(
             variants=("default",),
             workers=(1,),

@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 
 from asgi_bench.cli.flags import Wait
-from asgi_bench.cli.measuring import check_measurable, planned
+from asgi_bench.cli.measuring import check_measurable
+from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import ExitCode
 from asgi_bench.measurement.check import Checked, check_all
@@ -21,7 +22,7 @@ class CheckFlags(Selection, frozen=True, kw_only=True):
 
 def check(asked: CheckFlags) -> None:
     """Start each server, see that it answers rightly with every worker, and stop it."""
-    plan = planned(asked)
+    plan = load_plan(asked)
     check_measurable(plan)
     logs = Path(tempfile.mkdtemp(prefix="asgi-bench-check-"))
     failed = 0

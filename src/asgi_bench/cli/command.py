@@ -51,10 +51,10 @@ class VerbCommand(click.Command):
         for one in self.flags:
             group = one.flag.group if is_long else "Options"
             groups.setdefault(group, []).append((_usage(one), _help(one)))
-        for option in (self.get_help_option(ctx),):
-            record = option and option.get_help_record(ctx)
-            if record:
-                groups.setdefault("Other" if is_long else "Options", []).append(record)
+        help_option = self.get_help_option(ctx)
+        record = help_option.get_help_record(ctx) if help_option is not None else None
+        if record is not None:
+            groups.setdefault("Other" if is_long else "Options", []).append(record)
         for group, rows in groups.items():
             with formatter.section(group):
                 formatter.write_dl(rows)

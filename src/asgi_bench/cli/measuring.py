@@ -7,10 +7,8 @@ import msgspec
 
 from asgi_bench.cli.streams import say
 from asgi_bench.definitions.installed import install_command
-from asgi_bench.definitions.plan import load_plan
-from asgi_bench.definitions.selection import Selection
-from asgi_bench.errors import BenchError, UsageError
-from asgi_bench.machine.affinity import format_cpus, split_cpus
+from asgi_bench.errors import BenchError
+from asgi_bench.machine.affinity import format_cpus
 from asgi_bench.machine.fingerprint import busy_warning
 from asgi_bench.measurement.rounds import rounds_and_blocks
 from asgi_bench.measurement.schedule import load_duration_s
@@ -22,27 +20,6 @@ OVERHEAD_S_PER_TRIAL = 0.6
 BEHAVIOUR_S = 16.0
 # Of why nothing can be measured.
 MOST_REASONS = 3
-
-
-def planned(selection: Selection) -> Plan:
-    """Return the plan of a selection on this machine's CPUs; raises UsageError."""
-    plan = load_plan(on_this_machine(selection))
-    check_goal(plan)
-    return plan
-
-
-def check_goal(plan: Plan) -> None:
-    """Raise UsageError where a plan has no ratio whose precision could be reached."""
-    if plan.goal is None or plan.goal.precision is None:
-        return
-    for planned in plan.cells:
-        is_closed = planned.cell.load.is_closed
-        if is_closed and planned.skip_reason is None and planned.cell.setting != plan.reference:
-            return
-    raise UsageError(
-        "--precision applies to throughput ratios to the reference, in closed loop: measure "
-        "another server beside it"
-    )
 
 
 def warn_of_load() -> None:
@@ -67,14 +44,6 @@ def check_measurable(plan: Plan) -> None:
     told = [f"{key}: {reason}" for key, reason in reasons.items()]
     more = f"; and {len(told) - MOST_REASONS} more" if len(told) > MOST_REASONS else ""
     raise BenchError(f"nothing can be measured: {'; '.join(told[:MOST_REASONS])}{more}")
-
-
-def on_this_machine(selection: Selection) -> Selection:
-    """Return a selection with this machine's CPUs parted among servers and generator."""
-    split = split_cpus(selection.server_cpus or None, selection.load_cpus or None)
-    return msgspec.structs.replace(
-        selection, server_cpus=split.server_cpus, load_cpus=split.load_cpus
-    )
 
 
 def dry_run_text(plan: Plan, idle_watch_s: float | None = None) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.summary import survey
 from asgi_bench.cli.flags import RunFlags
-from asgi_bench.cli.measuring import check_measurable, dry_run_text, planned, warn_of_load
+from asgi_bench.cli.measuring import check_measurable, dry_run_text, warn_of_load
 from asgi_bench.cli.progress import RunProgress
 from asgi_bench.cli.report import print_report
 from asgi_bench.cli.streams import say
+from asgi_bench.definitions.plan import load_plan
 from asgi_bench.errors import ExitCode, UsageError
 from asgi_bench.load.generator import WEB_PAGE
 from asgi_bench.machine.clocks import own_age_s
@@ -24,7 +25,7 @@ from asgi_bench.store.runs import add_phases, read_run
 
 def run(asked: RunFlags) -> None:
     """Measure what was asked; print a ranked table, the charts, the page and the run's folder."""
-    plan = planned(asked)
+    plan = load_plan(asked)
     if asked.behaviour and plan.client != "fast":
         raise UsageError("--behaviour needs the fast client: others can't tell what was lost")
     idle_watch_s = asked.idle_watch_s if asked.behaviour else None

@@ -19,6 +19,7 @@ from asgi_bench.definitions.scenarios import load_scenarios
 from asgi_bench.definitions.selection import Selection, matching
 from asgi_bench.definitions.servers import Server, Variant, fill, load_servers
 from asgi_bench.errors import UsageError
+from asgi_bench.machine.affinity import split_cpus
 from asgi_bench.model import (
     HOST,
     Cell,
@@ -44,7 +45,7 @@ PROVEN_VARIABLE = "ASGI_BENCH_PROVEN"
 
 
 def load_plan(selection: Selection) -> Plan:
-    """Return the plan from the shipped definitions and the user's own runner files.
+    """Return the plan on this machine's CPUs, from the shipped and the user's own runner files.
 
     An app of the user's own takes the place of the scenarios; it is imported once, by the
     servers' interpreter.
@@ -53,6 +54,7 @@ def load_plan(selection: Selection) -> Plan:
         UsageError: a definition that is not understood, a glob that matches nothing, an
             interpreter that doesn't run, or an app that can't be imported (AppFault).
     """
+    selection = _on_this_machine(selection)
     own = selection.own_app
     packages = Installation(selection.python)
     if own is None:
@@ -66,7 +68,7 @@ def load_plan(selection: Selection) -> Plan:
         scenario, app_dir = _own_scenario(own, selection, packages), own.app_dir
         scenarios, working_dir = {scenario.name: scenario}, own.starts_in
         selection = msgspec.structs.replace(selection, scenarios=(scenario.name,))
-    return build_plan(
+    plan = build_plan(
         selection,
         servers=load_servers([shipped_runners(), *selection.runner_folders]),
         scenarios=scenarios,
@@ -74,6 +76,30 @@ def load_plan(selection: Selection) -> Plan:
         working_dir=working_dir,
         packages=packages,
         environ=os.environ,
+    )
+    _check_goal(plan)
+    return plan
+
+
+def _on_this_machine(selection: Selection) -> Selection:
+    """Return a selection with this machine's CPUs split between servers and generator."""
+    split = split_cpus(selection.server_cpus or None, selection.load_cpus or None)
+    return msgspec.structs.replace(
+        selection, server_cpus=split.server_cpus, load_cpus=split.load_cpus
+    )
+
+
+def _check_goal(plan: Plan) -> None:
+    """Raise UsageError where a plan has no ratio whose precision could be reached."""
+    if plan.goal is None or plan.goal.precision is None:
+        return
+    for planned in plan.cells:
+        is_closed = planned.cell.load.is_closed
+        if is_closed and planned.skip_reason is None and planned.cell.setting != plan.reference:
+            return
+    raise UsageError(
+        "--precision applies to throughput ratios to the reference, in closed loop: measure "
+        "another server beside it"
     )
 
 

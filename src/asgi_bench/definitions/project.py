@@ -38,6 +38,8 @@ def project_defaults(folder: Path, flags: Mapping[str, Flag]) -> dict[str, tuple
     where = f"{path}: {TABLE}"
     if not isinstance(table, dict):
         raise UsageError(f"{where}: expected a table")
+    if not table:
+        return {}
     check_keys(table, flags, where)
     types = [(key.replace("-", "_"), flag.kind.toml | None, None) for key, flag in flags.items()]
     convert(table, msgspec.defstruct("Table", types, rename="kebab"), where)
