@@ -11,7 +11,7 @@ from asgi_bench.cli import calibrate
 from asgi_bench.cli.calibrate import CalibrationProgress
 from asgi_bench.machine.affinity import allowed_cpus
 from asgi_bench.measurement.calibration.calibrate import Extent
-from asgi_bench.measurement.calibration.calibration_context import Step
+from asgi_bench.measurement.calibration.calibration_context import CalibrationStep
 from asgi_bench.store.calibrations import read_calibration
 from tests.command_line import command, in_process
 
@@ -86,7 +86,7 @@ def test_full_calibration_of_real_servers(tmp_path: Path) -> None:
     assert stored.aa_floor.server == stored.slice_lengths.reference == "uvicorn/default"
 
 
-def shown(*steps: Step, is_terminal: bool) -> str:
+def shown(*steps: CalibrationStep, is_terminal: bool) -> str:
     """What the progress draws of these steps."""
     file = io.StringIO()
     console = Console(file=file, force_terminal=is_terminal, width=100, no_color=True)
@@ -96,12 +96,17 @@ def shown(*steps: Step, is_terminal: bool) -> str:
     return file.getvalue()
 
 
-STEPS = (Step("one", 0, 4), Step("one", 1, 4), Step("two", 2, 4), Step("two", 9, 4))
+STEPS = (
+    CalibrationStep("one", 0, 4),
+    CalibrationStep("one", 1, 4),
+    CalibrationStep("two", 2, 4),
+    CalibrationStep("two", 9, 4),
+)
 
 
 def test_progress_is_a_line_a_stage_and_a_tenth_without_a_terminal() -> None:
     """A log gets each stage as it begins, and within a long one each tenth of the whole."""
-    steps = (*STEPS[:2], Step("one", 1.01, 4), *STEPS[2:])
+    steps = (*STEPS[:2], CalibrationStep("one", 1.01, 4), *STEPS[2:])
     assert shown(*steps, is_terminal=False).splitlines() == [
         "calibrating, 0% done: one",
         "calibrating, 25% done: one",

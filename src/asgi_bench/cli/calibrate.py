@@ -24,7 +24,7 @@ from asgi_bench.measurement.calibration.calibrate import (
     calibrate,
     extent_within,
 )
-from asgi_bench.measurement.calibration.calibration_context import Step
+from asgi_bench.measurement.calibration.calibration_context import CalibrationStep
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.model import Plan
 from asgi_bench.reporting.calibrations import calibration_document
@@ -148,7 +148,7 @@ class CalibrationProgress:
         if self._console.is_terminal:
             self._progress.stop()
 
-    def observe(self, step: Step) -> None:
+    def observe(self, step: CalibrationStep) -> None:
         """Take in where the calibration stands; redraw where the last time is long enough ago."""
         share = min(step.loaded_s / step.planned_s, 1.0) if step.planned_s else 1.0
         is_new = step.stage != self._stage

@@ -20,7 +20,7 @@ from asgi_bench.measurement.calibration.calibrate import (
     calibrate,
     calibration_for,
 )
-from asgi_bench.measurement.calibration.calibration_context import Step
+from asgi_bench.measurement.calibration.calibration_context import CalibrationStep
 from asgi_bench.model import Machine, Plan
 from asgi_bench.model.calibration import Calibration
 from asgi_bench.store.calibrations import calibration_path, stored_calibration, write_calibration
@@ -50,7 +50,7 @@ class Calibrated(NamedTuple):
     found: Calibration
     plan: Plan
     machine: Machine
-    steps: list[Step]
+    steps: list[CalibrationStep]
 
 
 def plan_of(*servers: str, runners: Path = SERVERS) -> Plan:
@@ -85,7 +85,7 @@ def shorten(patch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def calibrated() -> Iterator[Calibrated]:
     """A small full calibration, with two variants of a server that is up at once, and another."""
-    plan, machine, steps = plan_of("tiny", "single"), describe_machine(), list[Step]()
+    plan, machine, steps = plan_of("tiny", "single"), describe_machine(), list[CalibrationStep]()
     # The two of one server first: they are compared.
     cells = sorted(plan.cells, key=lambda planned: planned.cell.server, reverse=True)
     plan = msgspec.structs.replace(plan, cells=tuple(cells))

@@ -18,7 +18,7 @@ from asgi_bench.measurement.calibration.calibration_context import (
     NULL_SERVER,
     CalibrationContext,
     CalibrationFault,
-    Step,
+    CalibrationStep,
 )
 from asgi_bench.measurement.calibration.generator_limits import (
     CEILING_SLICE_S,
@@ -127,7 +127,7 @@ def calibrate(
     plan: Plan,
     machine: Machine,
     extent: Extent,
-    tell: Callable[[Step], None],
+    tell: Callable[[CalibrationStep], None],
     notes: Sequence[str] = (),
 ) -> Calibration:
     """Measure this machine and the generator; the caller holds the measuring lock.

@@ -34,7 +34,7 @@ NULL_SERVER = PlannedCell(
 )
 
 
-class Step(msgspec.Struct, frozen=True):
+class CalibrationStep(msgspec.Struct, frozen=True):
     """Where a calibration stands: its stage in words, and how much of the load is done."""
 
     stage: str
@@ -59,7 +59,7 @@ class CalibrationContext:
         folder: Path,
         processes: LoadProcesses,
         planned_s: float,
-        tell: Callable[[Step], None],
+        tell: Callable[[CalibrationStep], None],
     ) -> None:
         self.plan = plan
         self._folder = folder
@@ -74,7 +74,7 @@ class CalibrationContext:
     def enter(self, stage: str) -> None:
         """Begin a stage."""
         self._stage = stage
-        self._tell(Step(stage, self._loaded_s, self._planned_s))
+        self._tell(CalibrationStep(stage, self._loaded_s, self._planned_s))
 
     @contextmanager
     def servers(self, cells: Sequence[PlannedCell]) -> Iterator[dict[str, RunningServer]]:
@@ -114,7 +114,7 @@ class CalibrationContext:
                 f"wrong or missing"
             )
         self._loaded_s += command.duration_s
-        self._tell(Step(self._stage, self._loaded_s, self._planned_s))
+        self._tell(CalibrationStep(self._stage, self._loaded_s, self._planned_s))
         return loaded
 
     def visit(self, name: str, duration_s: float) -> None:
