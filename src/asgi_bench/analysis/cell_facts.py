@@ -1,14 +1,19 @@
-"""What is said of every cell whatever its load, and intervals over its rounds."""
+"""What is said of every cell whatever its load, and figures of its rounds put together."""
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import add
 from typing import Any
 
-from asgi_bench.analysis.cell_report import CellFacts
+import msgspec
+
+from asgi_bench.analysis.cell_report import CellFacts, ErrorTotals
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
-from asgi_bench.analysis.pooling import error_totals
+from asgi_bench.analysis.percentiles import Histogram, merge_histograms
 from asgi_bench.analysis.samples import Sample
-from asgi_bench.model import Plan, merged_wrong_answers
+from asgi_bench.errors import BenchError
+from asgi_bench.model import ErrorCounts, Plan, merged_wrong_answers
 
 
 def cell_facts(sample: Sample, plan: Plan) -> CellFacts[Any]:
@@ -46,3 +51,20 @@ def cell_facts(sample: Sample, plan: Plan) -> CellFacts[Any]:
 def interval_over(values: Iterable[float | None]) -> Interval:
     """An interval over the rounds that have the figure: none of them can be 0."""
     return log_interval([value for value in values if value])
+
+
+def merged(cell: str, what: str, blobs: Iterable[str | None]) -> Histogram | None:
+    """Stored histograms of a cell merged into one; None without samples.
+
+    Raises BenchError for text that is no histogram, naming the cell and what it was.
+    """
+    try:
+        return merge_histograms(blobs)
+    except BenchError as error:
+        raise BenchError(f"{cell}: {what} is {error}") from None
+
+
+def error_totals(counts: Iterable[ErrorCounts]) -> ErrorTotals:
+    """Errors by kind, summed over trials."""
+    total = reduce(add, counts, ErrorCounts())
+    return ErrorTotals(total=total.total, **msgspec.structs.asdict(total))

@@ -5,7 +5,6 @@ from statistics import median
 
 from asgi_bench.analysis.cell_facts import interval_over
 from asgi_bench.analysis.cell_report import Costs
-from asgi_bench.analysis.memory_growth import kept_bytes
 from asgi_bench.model import Trial
 from asgi_bench.model.figures import (
     is_cpu_known,
@@ -69,3 +68,10 @@ def _median_bytes(sizes: Iterable[int | None]) -> int | None:
     """The median of the sizes there are."""
     known = [size for size in sizes if size is not None]
     return round(median(known)) if known else None
+
+
+def kept_bytes(trial: Trial) -> int | None:
+    """What stays after the load: the memory with all connections closed, less that before it."""
+    if trial.server_pss_after_bytes is None or trial.server_pss_idle_bytes is None:
+        return None
+    return trial.server_pss_after_bytes - trial.server_pss_idle_bytes

@@ -7,17 +7,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from asgi_bench.analysis.cell_facts import cell_facts, interval_over
+from asgi_bench.analysis.cell_facts import cell_facts, interval_over, merged
 from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.analysis.costs import costs_of
 from asgi_bench.analysis.document import Report, RunFacts, RunGoal
 from asgi_bench.analysis.estimates import Interval, Ratio
 from asgi_bench.analysis.intervals import paired_ratio
 from asgi_bench.analysis.load_curves import sweep_report
-from asgi_bench.analysis.memory_growth import growth_findings
 from asgi_bench.analysis.metrics import FURTHER, estimate, figure_of
 from asgi_bench.analysis.percentiles import Histogram, percentiles_s
-from asgi_bench.analysis.pooling import merged
 from asgi_bench.analysis.ranking import Ranking, rank_cells
 from asgi_bench.analysis.requests import by_request
 from asgi_bench.analysis.sample_sizes import unshown_percentiles
@@ -27,6 +25,7 @@ from asgi_bench.analysis.settings import settings_of
 from asgi_bench.analysis.stopping import is_looked, reached
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_ratio
 from asgi_bench.analysis.utilization import load_busy_s, load_cpu_share
+from asgi_bench.analysis.validity.cell import growth_findings
 from asgi_bench.model import (
     GENERATOR_LAG,
     RESPONSE_TIME,

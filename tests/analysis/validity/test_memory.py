@@ -5,12 +5,10 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
+from asgi_bench.analysis.costs import kept_bytes
 from asgi_bench.analysis.estimates import Interval
-from asgi_bench.analysis.memory_growth import (
-    growth_findings,
-    kept_bytes,
-)
 from asgi_bench.analysis.metrics import estimate
+from asgi_bench.analysis.validity.cell import growth_findings
 from asgi_bench.model import Cell, Trial
 from asgi_bench.model.figures import growth_bytes
 from asgi_bench.model.metrics import GROWTH
