@@ -3,8 +3,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from asgi_bench.analysis.cell_report import SweepReport
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.report import Report, SweepReport
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.analysis.validity.trial import RULES_VERSION
 from asgi_bench.errors import BenchError

@@ -3,9 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from asgi_bench.analysis.cell_report import Rank
-from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.ranking import compare, stand
+from asgi_bench.analysis.report import Rank, Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import OpenLoop, RateSweep, Trial
 from asgi_bench.model.metrics import CPU, THROUGHPUT, Metric

@@ -4,8 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from asgi_bench.analysis.document import RunGoal
 from asgi_bench.analysis.intervals import half_width, log_interval
+from asgi_bench.analysis.report import RunGoal
 from asgi_bench.analysis.stopping import is_enough
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import Goal, OpenLoop, Run, Trial

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.report import Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.cli.main import command
 from asgi_bench.cli.report import ReportFlags, report

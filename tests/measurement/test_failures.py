@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from asgi_bench.analysis.cell_report import CellReport
+from asgi_bench.analysis.report import CellReport
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import ErrorCounts, Trial
 from tests.command_line import FAULTY_SERVERS, SERVERS, Finished, in_process, told

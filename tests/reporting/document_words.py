@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.report import Report
 from asgi_bench.reporting.document import (
     Block,
     Command,

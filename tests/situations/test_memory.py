@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from asgi_bench.analysis.cell_report import CellReport
+from asgi_bench.analysis.report import CellReport
 from asgi_bench.analysis.summary import summarize
 from tests.command_line import SERVERS, Finished, in_process
 from tests.situation import Said, situation

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from asgi_bench.analysis.cell_report import CellReport
+from asgi_bench.analysis.report import CellReport
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import Trial
 from tests.command_line import SERVERS, Finished, in_process, told

@@ -7,10 +7,9 @@ from typing import Any
 
 import msgspec
 
-from asgi_bench.analysis.cell_report import CellFacts, ErrorTotals
-from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
 from asgi_bench.analysis.percentiles import Histogram, merge_histograms
+from asgi_bench.analysis.report import CellFacts, ErrorTotals, Interval
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ErrorCounts, Plan, merged_wrong_answers

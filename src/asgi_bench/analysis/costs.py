@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 
 from asgi_bench.analysis.cell_facts import interval_over
-from asgi_bench.analysis.cell_report import Costs
+from asgi_bench.analysis.report import Costs
 from asgi_bench.model import Trial
 from asgi_bench.model.figures import (
     is_cpu_known,

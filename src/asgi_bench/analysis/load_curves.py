@@ -6,10 +6,9 @@ from statistics import fmean, median
 import msgspec
 
 from asgi_bench.analysis.cell_facts import cell_facts, interval_over, merged
-from asgi_bench.analysis.cell_report import SweepPoint, SweepReport
-from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
 from asgi_bench.analysis.percentiles import percentiles_s
+from asgi_bench.analysis.report import Interval, SweepPoint, SweepReport
 from asgi_bench.analysis.requests import by_request
 from asgi_bench.analysis.sample_sizes import unshown_points
 from asgi_bench.analysis.samples import Sample

@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asgi_bench.analysis.cell_report import Rank
-from asgi_bench.analysis.document import Comparison
 from asgi_bench.analysis.metrics import figure_of
 from asgi_bench.analysis.pairs import Pair, holm, pairs
+from asgi_bench.analysis.report import Comparison, Rank
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.model import Load
 from asgi_bench.model.metrics import Metric, metric_of, ranking_metric, used_under

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from asgi_bench.analysis.cell_facts import error_totals, merged
-from asgi_bench.analysis.cell_report import RequestReport
 from asgi_bench.analysis.percentiles import percentiles_s
+from asgi_bench.analysis.report import RequestReport
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.model import RESPONSE_TIME, Plan, Request, RequestFigures, Trial

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from asgi_bench.analysis.cell_report import SweepPoint
 from asgi_bench.analysis.percentiles import SAMPLES_BEYOND, Histogram, quantile_s
+from asgi_bench.analysis.report import SweepPoint
 from asgi_bench.model import RESPONSE_TIME, Load, Reason
 from asgi_bench.model.metrics import used_under
 

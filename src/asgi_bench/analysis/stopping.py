@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from asgi_bench.analysis.document import Reached
 from asgi_bench.analysis.intervals import half_width, paired_ratio
 from asgi_bench.analysis.pacing import is_look, is_time_up, round_ends_s
+from asgi_bench.analysis.report import Reached
 from asgi_bench.analysis.samples import Sample, reference_pairs, samples_of
 from asgi_bench.model import Plan, Trial
 

@@ -8,15 +8,13 @@ from typing import NamedTuple
 import msgspec
 
 from asgi_bench.analysis.cell_facts import cell_facts, interval_over, merged
-from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.analysis.costs import costs_of
-from asgi_bench.analysis.document import Report, RunFacts, RunGoal
-from asgi_bench.analysis.estimates import Interval, Ratio
 from asgi_bench.analysis.intervals import paired_ratio
 from asgi_bench.analysis.load_curves import sweep_report
 from asgi_bench.analysis.metrics import FURTHER, estimate, figure_of
 from asgi_bench.analysis.percentiles import Histogram, percentiles_s
 from asgi_bench.analysis.ranking import Ranking, rank_cells
+from asgi_bench.analysis.report import CellReport, Interval, Ratio, Report, RunFacts, RunGoal
 from asgi_bench.analysis.requests import by_request
 from asgi_bench.analysis.sample_sizes import unshown_percentiles
 from asgi_bench.analysis.samples import Sample, reference_pairs, sample_cells

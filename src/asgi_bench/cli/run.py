@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.report import Report
 from asgi_bench.analysis.summary import survey
 from asgi_bench.cli.flags import RunFlags
 from asgi_bench.cli.measuring import check_measurable, dry_run_text, warn_of_load

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
-from asgi_bench.analysis.cell_report import CellReport, SweepReport
 from asgi_bench.analysis.metrics import cell_figure, cell_ratio
+from asgi_bench.analysis.report import CellReport, SweepReport
 from asgi_bench.model import Load, Loop
 from asgi_bench.model.metrics import Metric, used_in
 from asgi_bench.reporting import numbers

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-from asgi_bench.analysis.cell_report import CellReport, SweepReport
-from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.metrics import cell_figure
+from asgi_bench.analysis.report import CellReport, Report, SweepReport
 from asgi_bench.model import Load
 from asgi_bench.model.metrics import ranking_metric
 from asgi_bench.store.folders import safe_name

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
-from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.report import CellReport, SweepReport
 from asgi_bench.model import CPU_LIMIT, Load, Machine, Objective
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.document import Tone

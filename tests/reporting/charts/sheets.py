@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 from matplotlib.figure import Figure
 
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.report import Report
 from asgi_bench.reporting.charts.sheet import Words
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -1,4 +1,4 @@
-from asgi_bench.analysis.settings import SettingReport
+from asgi_bench.analysis.report import SettingReport
 from asgi_bench.model import Proof
 from asgi_bench.reporting.document import Notes, shown
 from asgi_bench.reporting.run.commands import setting_entry

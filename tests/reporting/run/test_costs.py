@@ -1,7 +1,6 @@
 import msgspec
 
-from asgi_bench.analysis.cell_report import Costs
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.report import Costs, Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import OpenLoop
 from asgi_bench.reporting.document import Table, shown

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.report import Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import OpenLoop, Trial
 from asgi_bench.reporting.document import Headline

@@ -6,8 +6,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from asgi_bench.analysis.cell_report import CellReport, SweepReport
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.report import CellReport, Report, SweepReport
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import Client, OpenLoop
 from asgi_bench.reporting import numbers

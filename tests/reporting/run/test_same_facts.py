@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.report import Report
 from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.model import Goal, Proof, Run
 from asgi_bench.reporting.pages import render_page

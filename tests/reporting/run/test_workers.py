@@ -1,6 +1,6 @@
 import pytest
 
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.report import Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.reporting.document import Table, shown
 from asgi_bench.reporting.render.terminal import WIDTH

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from asgi_bench.analysis.cell_report import CellReport
+from asgi_bench.analysis.report import CellReport
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.panels import (

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from asgi_bench.analysis.cell_report import CellReport, SweepReport
-from asgi_bench.analysis.document import Report
 from asgi_bench.analysis.percentiles import TailCurve, tail_curve
+from asgi_bench.analysis.report import CellReport, Report, SweepReport
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError

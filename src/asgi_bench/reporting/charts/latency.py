@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.analysis.percentiles import TailCurve
+from asgi_bench.analysis.report import CellReport
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.palette import Style, Styles
 from asgi_bench.reporting.charts.panels import (

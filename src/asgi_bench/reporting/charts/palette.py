@@ -11,7 +11,7 @@ from zlib import crc32
 
 from matplotlib.colors import to_rgb
 
-from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.report import CellReport, SweepReport
 
 Dash: TypeAlias = str | tuple[float, tuple[float, ...]]
 

@@ -6,10 +6,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from asgi_bench.analysis.cell_report import CellReport
-from asgi_bench.analysis.document import Report
-from asgi_bench.analysis.estimates import Interval
-from asgi_bench.analysis.scaling_points import ScalingPoint
+from asgi_bench.analysis.report import CellReport, Interval, Report, ScalingPoint
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.palette import Style, Styles
 from asgi_bench.reporting.charts.panels import (

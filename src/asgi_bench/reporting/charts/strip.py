@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
-from asgi_bench.analysis.cell_report import CellReport
+from asgi_bench.analysis.report import CellReport
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.model import Trial
 from asgi_bench.reporting import numbers

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.report import CellReport, SweepReport
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.errors import BenchError
 from asgi_bench.reporting import numbers

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from xml.etree import ElementTree
 
 from asgi_bench.analysis.ab.report import ab_report
-from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.report import CellReport, SweepReport
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.model.metrics import metric_of
 from asgi_bench.reporting import numbers

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from asgi_bench.analysis.cell_report import CellReport, SweepReport
+from asgi_bench.analysis.report import CellReport, SweepReport
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.model.metrics import METRICS, Metric
 from asgi_bench.reporting.exports.figures import ExportFile, cell_figures, is_usable

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from asgi_bench.analysis.settings import SettingReport
+from asgi_bench.analysis.report import SettingReport
 from asgi_bench.model import Proof, Request, Scenario, WeightedRequest
 from asgi_bench.reporting.document import (
     Aside,

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from asgi_bench.analysis.cell_report import CellReport, SweepReport
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.report import CellReport, Report, SweepReport
 from asgi_bench.reporting.document import Item, Items, Mark, Section, Span
 from asgi_bench.reporting.run.source import Source
 from asgi_bench.reporting.wording import TONES, plain

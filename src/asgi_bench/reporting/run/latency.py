@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from asgi_bench.analysis.cell_report import CellReport, RequestReport, SweepReport
+from asgi_bench.analysis.report import CellReport, RequestReport, SweepReport
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import IDENTITY, VERDICT, Column, heads
 from asgi_bench.reporting.document import Notes, Section, Table

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from asgi_bench.analysis.cell_report import CellReport, SweepReport
-from asgi_bench.analysis.document import Comparison, Report, RunFacts
 from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS, SIGNIFICANCE
+from asgi_bench.analysis.report import CellReport, Comparison, Report, RunFacts, SweepReport
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import IDENTITY, column_notes, columns_of, heads
 from asgi_bench.reporting.document import (

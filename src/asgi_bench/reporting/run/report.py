@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.report import Report
 from asgi_bench.reporting.render.markdown import render_markdown
 from asgi_bench.reporting.render.terminal import WIDTH, render_terminal
 from asgi_bench.reporting.run.document import run_document

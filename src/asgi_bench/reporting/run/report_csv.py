@@ -16,12 +16,19 @@ from typing import Any
 
 import msgspec
 
-from asgi_bench.analysis.cell_report import CellReport, RequestReport, SweepPoint, SweepReport
-from asgi_bench.analysis.document import Comparison, Report, RunFacts
-from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.metrics import FURTHER
-from asgi_bench.analysis.scaling_points import ScalingPoint
-from asgi_bench.analysis.settings import SettingReport
+from asgi_bench.analysis.report import (
+    CellReport,
+    Comparison,
+    Interval,
+    Report,
+    RequestReport,
+    RunFacts,
+    ScalingPoint,
+    SettingReport,
+    SweepPoint,
+    SweepReport,
+)
 from asgi_bench.model import Behaviour
 from asgi_bench.reporting.wording import plain
 

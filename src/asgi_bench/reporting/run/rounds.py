@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from functools import partial
 
-from asgi_bench.analysis.cell_report import CellReport
 from asgi_bench.analysis.metrics import figure_of
+from asgi_bench.analysis.report import CellReport
 from asgi_bench.analysis.samples import Sample, reference_pairs
 from asgi_bench.model import Plan
 from asgi_bench.model.metrics import THROUGHPUT

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from asgi_bench.analysis.cell_report import CellReport, SweepReport
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.report import CellReport, Report, SweepReport
 from asgi_bench.model import Client
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import Column

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from asgi_bench.analysis.document import Report
+from asgi_bench.analysis.report import Report
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.model import AbReport, Run
 from asgi_bench.reporting.document import Figure

@@ -1,24 +1,121 @@
-"""What a report says of one cell: its figures under one load, or along a load curve.
+"""The report: exactly what `report --format json` prints, in this order of keys.
 
 All figures are SI. Whatever wasn't measured, or rests on too few samples or rounds, is null.
 """
 
-from typing import Generic, TypeVar
+from collections.abc import Sequence
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from asgi_bench.analysis.estimates import Interval, Percentiles, Ratio
 from asgi_bench.model import (
+    Behaviour,
     Client,
     ClosedLoop,
+    Goal,
+    Machine,
     Objective,
     OpenLoop,
     Outcome,
+    Proof,
     RateSweep,
     Reason,
     ValidityLevel,
     WrongAnswer,
 )
+from asgi_bench.model.metrics import ComparedName
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """An estimate over rounds."""
+
+    value: float | None = None
+    """The estimate."""
+    lower: float | None = None
+    """Its lower 95 % bound; null under 3 rounds."""
+    upper: float | None = None
+    """Its upper 95 % bound; null under 3 rounds."""
+
+
+class Ratio(msgspec.Struct, frozen=True):
+    """A cell's figure over the reference cell's, from pairs within the same round and block."""
+
+    reference: str
+    """The key of the reference cell."""
+    value: float
+    """The ratio."""
+    lower: float | None
+    """Its lower 95 % bound; null under 3 rounds."""
+    upper: float | None
+    """Its upper 95 % bound; null under 3 rounds."""
+
+
+class Percentiles(msgspec.Struct, frozen=True):
+    """Percentiles of a merged histogram, in seconds; each is null without ten samples beyond it."""
+
+    p50: float | None = None
+    """The median."""
+    p90: float | None = None
+    """The 90th percentile."""
+    p99: float | None = None
+    """The 99th percentile."""
+    p999: float | None = None
+    """The 99.9th percentile."""
+    p9999: float | None = None
+    """The 99.99th percentile."""
+    max: float | None = None
+    """The largest value."""
+
+
+class ScalingPoint(msgspec.Struct, frozen=True):
+    """One worker count of a server setting against its fewest."""
+
+    cell: str
+    """The cell's key."""
+    workers: int
+    """The worker count."""
+    oversubscribed: bool
+    """Whether there are more workers than server CPUs."""
+    validity: ValidityLevel
+    """The cell's validity, as in `cells[]`."""
+    basis: Literal["block", "reference", "round"] | None
+    """What `speedup` and `server_cpu_ratio` rest on. `block`: both were up side by side.
+    `reference`: each over the reference beside it in the same round, so that the machine's drift
+    between their blocks drops out and the reference's noise comes in. `round`: the same round
+    alone, minutes apart. Null of the base, or without common rounds."""
+    speedup: Interval
+    """Throughput over the base's. Without a value for the base and where one of the two is
+    invalid."""
+    efficiency: Interval
+    """The speed-up over the growth in workers: 1 is perfect."""
+    server_cpu_ratio: Interval
+    """CPU time per request over the base's."""
+    pss_bytes_per_worker: int | None
+    """Memory of the whole tree over its workers."""
+    pss_bytes_per_added_worker: int | None
+    """What the tree grew by for each worker more than the base's."""
+    connections_imbalance: float | None
+    """Connections of the busiest worker over an equal share, median of rounds: 1 is even, the
+    worker count is all on one. Null for one worker."""
+    cpu_imbalance: float | None
+    """CPU time of the busiest worker over an equal share, likewise."""
+
+
+class Scaling(msgspec.Struct, frozen=True):
+    """A server setting at saturation under one load at several worker counts."""
+
+    server: str
+    """The server."""
+    variant: str
+    """Its variant."""
+    scenario: str
+    """The scenario."""
+    load: ClosedLoop
+    """The load."""
+    base: str
+    """The key of its cell with the fewest workers, which the others are compared with."""
+    points: tuple[ScalingPoint, ...]
+    """Each worker count, rising, the base's too."""
 
 
 class ErrorTotals(msgspec.Struct, frozen=True):
@@ -242,3 +339,133 @@ class SweepReport(CellFacts[RateSweep], frozen=True):
     """What was answered at the rates from which on all overload the server; null where none did."""
     by_request: tuple[RequestReport, ...] = ()
     """Figures of each request, where there are several."""
+
+
+class SettingReport(msgspec.Struct, frozen=True):
+    """A server setting: its version, its argv, and what really ran under it."""
+
+    setting: str
+    """The setting, with which the keys of its cells begin: `uvicorn/default/w1`."""
+    server: str
+    """The server."""
+    variant: str
+    """Its variant."""
+    workers: int
+    """How many workers it is started with."""
+    server_version: str | None
+    """The version that was measured."""
+    command: tuple[str, ...]
+    """The argv, in which each start fills in `{port}` or `{fd}`. With several scenarios it is the
+    one that serves the first; it is empty where the setting can't be measured here."""
+    env: dict[str, str] = {}
+    """Variables set for the server."""
+    reason: str | None = None
+    """Why it can't be measured here; otherwise null."""
+    proof: Proof | None = None
+    """Its entry of `proofs.json`; null where there is none."""
+
+
+REPORT_VERSION = 1
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Two cells of one scenario, load and worker count on one metric: can they be told apart?"""
+
+    a: str
+    """The key of one cell."""
+    b: str
+    """The key of the other."""
+    metric: ComparedName
+    """The metric."""
+    ratio: Interval
+    """The ratio of `a` to `b`, with the interval of this pair by itself."""
+    p_adjusted: float
+    """Student's p value on the logarithms of the rounds' ratios, adjusted for all pairs of these
+    cells on this metric (Holm); 1 under 3 rounds."""
+    distinguishable: bool
+    """Whether `p_adjusted` is below 0.05 and there were 6 common rounds or more."""
+    reason: str | None = None
+    """Why they can't be told apart; otherwise null."""
+    round_ratios: tuple[float, ...] = ()
+    """`a` to `b` in each round that both have."""
+    trimmed: Interval = Interval()
+    """The ratio without the fifth of the rounds at either end (Yuen's interval)."""
+    holds_trimmed: bool | None = None
+    """Whether that interval too lies wholly on the same side of 1; null where nothing is
+    claimed."""
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """What a run came to."""
+
+    rounds: int
+    """How many rounds were completed or begun."""
+    duration_s: float
+    """The run's time."""
+    half_width_median: float | None
+    """The median half-width of the throughput ratios of sound closed loops to the reference, as a
+    share: 0.02 is ±2 %. Null without ratios that have bounds."""
+    half_width_max: float | None
+    """The widest of these half-widths."""
+
+
+class RunGoal(Goal, frozen=True):
+    """What a run was to reach."""
+
+    spent_s: float = 0.0
+    """What was gone of its time when the first round began."""
+
+
+class RunFacts(msgspec.Struct, frozen=True):
+    """The run that the report is about."""
+
+    id: str
+    """The run's id."""
+    label: str | None
+    """Its label."""
+    started_at: str
+    """When it began (UTC)."""
+    tool_version: str
+    """Version of asgi-bench."""
+    machine: Machine
+    """Where it was measured, as in `run.json`."""
+    seed: int
+    """The seed of its order, as in `plan`."""
+    reference: str | None
+    """The server setting that ratios refer to, as in `plan`."""
+    goal: RunGoal | None = None
+    """What it was to reach, as in `plan.goal`; null where nothing was asked."""
+    reached: Reached | None = None
+    """What it came to."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole document."""
+
+    schema: Literal["asgi-bench/report"] = "asgi-bench/report"
+    """What the document is."""
+    version: int = REPORT_VERSION
+    """Version of the document."""
+    run: RunFacts
+    """Which run, and where it was measured."""
+    cells: tuple[CellReport, ...]
+    """Each planned cell that is no sweep."""
+    comparisons: tuple[Comparison, ...] = ()
+    """Each two of the cells of a scenario, load and worker count: closed loops on `throughput_rps`,
+    and on `server_cpu_s_per_request`."""
+    sweeps: tuple[SweepReport, ...] = ()
+    """Each cell whose load is a sweep."""
+    behaviour: tuple[Behaviour, ...] = ()
+    """How each server setting behaved, as in `behaviour.json`; empty where it wasn't watched."""
+    latency_comparisons: tuple[Comparison, ...] = ()
+    """Each two of these cells with an open loop, on `response_time_p50_s`: the median of a
+    round."""
+    scaling: tuple[Scaling, ...] = ()
+    """Each server setting that was measured at saturation with several worker counts."""
+    settings: tuple[SettingReport, ...] = ()
+    """Each server setting of the plan, in the plan's order."""
+
+    @property
+    def everything(self) -> Sequence[CellReport | SweepReport]:
+        """Whatever was measured or should have been, under whatever load."""
+        return (*self.cells, *self.sweeps)
