@@ -3,9 +3,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from asgi_bench.analysis.costs import costs_of
 from asgi_bench.analysis.report import Costs, Interval
-from asgi_bench.analysis.summary import summarize
+from asgi_bench.analysis.summary import costs_of, summarize
 from asgi_bench.model import Trial
 from asgi_bench.model.figures import sent_in_slices
 from tests.synthetic_run import planned_cells, synthetic_run, with_errors

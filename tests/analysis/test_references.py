@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from asgi_bench.analysis.references import with_reference
+from asgi_bench.analysis.samples import with_reference
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Gate

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from asgi_bench.analysis.percentiles import merge_histograms
-from asgi_bench.analysis.sample_sizes import unshown_percentiles, unshown_points
 from asgi_bench.analysis.summary import summarize
+from asgi_bench.analysis.validity.cell import unshown_percentiles, unshown_points
 from asgi_bench.model import ClosedLoop, Load, OpenLoop, RateSweep
 from asgi_bench.reporting.run.report import render_report
 from tests.synthetic_histograms import histogram_blob

@@ -18,8 +18,8 @@ from asgi_bench.analysis.validity.cell import (
     worker_state_findings,
 )
 from asgi_bench.analysis.validity.trial import RULES_VERSION, judge_trial_of
-from asgi_bench.errors import BenchError
-from asgi_bench.model import Cell, Plan, PlannedCell, Reason, Run, RunHeader, Trial
+from asgi_bench.errors import BenchError, UsageError
+from asgi_bench.model import Cell, Plan, PlannedCell, Reason, Run, RunHeader, Trial, setting_named
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -178,3 +178,22 @@ def judged(trial: Trial, cell: Cell, header: RunHeader) -> Trial:
         return judge_trial_of(trial, cell, header.plan, header.preparation.calibration)
     except BenchError as error:
         raise BenchError(f"{cell.key}, round {trial.round}: a histogram is {error}") from None
+
+
+def with_reference(run: Run, name: str | None, flag: str = "--reference") -> Run:
+    """The run with its ratios referring to another setting; without a name as it is.
+
+    Only a setting that took part in a block has ratios there: the reference that the run was
+    measured with is in all of them, any other in that of its worker count alone.
+
+    Raises UsageError where no such setting was measured, and for an A/B, which has its own.
+    """
+    plan = run.header.plan
+    if name is None:
+        return run
+    if plan.gate is not None:
+        raise UsageError(f"{flag}: an A/B refers to its baseline")
+    measured = [one.cell.setting for one in plan.cells if one.skip_reason is None]
+    replace = msgspec.structs.replace
+    plan = replace(plan, reference=setting_named(name, measured, flag))
+    return replace(run, header=replace(run.header, plan=plan))

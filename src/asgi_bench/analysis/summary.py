@@ -1,39 +1,50 @@
 """A stored run into the report document: estimates, verdicts, nothing invented."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from statistics import fmean, median
 from typing import NamedTuple
 
 import msgspec
 
-from asgi_bench.analysis.cell_facts import cell_facts, interval_over, merged
-from asgi_bench.analysis.costs import costs_of
+from asgi_bench.analysis.cell_facts import by_request, cell_facts, interval_over, merged
 from asgi_bench.analysis.intervals import paired_ratio
 from asgi_bench.analysis.load_curves import sweep_report
 from asgi_bench.analysis.metrics import FURTHER, estimate, figure_of
 from asgi_bench.analysis.percentiles import Histogram, percentiles_s
 from asgi_bench.analysis.ranking import Ranking, rank_cells
-from asgi_bench.analysis.report import CellReport, Interval, Ratio, Report, RunFacts, RunGoal
-from asgi_bench.analysis.requests import by_request
-from asgi_bench.analysis.sample_sizes import unshown_percentiles
+from asgi_bench.analysis.report import (
+    CellReport,
+    Costs,
+    Interval,
+    Ratio,
+    Report,
+    RunFacts,
+    RunGoal,
+    SettingReport,
+)
 from asgi_bench.analysis.samples import Sample, reference_pairs, sample_cells
 from asgi_bench.analysis.scaling import scaling_of
-from asgi_bench.analysis.settings import settings_of
 from asgi_bench.analysis.stopping import is_looked, reached
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_ratio
 from asgi_bench.analysis.utilization import load_busy_s, load_cpu_share
-from asgi_bench.analysis.validity.cell import growth_findings
+from asgi_bench.analysis.validity.cell import growth_findings, unshown_percentiles
 from asgi_bench.model import (
     GENERATOR_LAG,
     RESPONSE_TIME,
     TIME_NAMES,
     Plan,
+    Proof,
     Run,
     RunHeader,
     Trial,
 )
-from asgi_bench.model.figures import per_request
+from asgi_bench.model.figures import (
+    is_cpu_known,
+    per_request,
+    sent_in_slices,
+    server_cpu_s_per_request,
+)
 from asgi_bench.model.metrics import CPU, GROWTH, MEMORY, THROUGHPUT, Metric
 
 
@@ -206,3 +217,87 @@ def _load_share(trials: Sequence[Trial], plan: Plan) -> float | None:
     """The mean over rounds of the share of its CPU the generator used."""
     shares = [share for trial in trials if (share := load_cpu_share(trial, plan)) is not None]
     return fmean(shares) if shares else None
+
+
+def settings_of(plan: Plan, proofs: tuple[Proof, ...]) -> tuple[SettingReport, ...]:
+    """Each server setting of the plan once, in its order."""
+    by_setting = {proof.setting: proof for proof in proofs}
+    found: dict[str, SettingReport] = {}
+    for planned in plan.cells:
+        cell = planned.cell
+        if cell.setting not in found:
+            found[cell.setting] = SettingReport(
+                setting=cell.setting,
+                server=cell.server,
+                variant=cell.variant,
+                workers=cell.workers,
+                server_version=planned.server_version,
+                command=planned.command,
+                env=planned.env,
+                reason=planned.skip_reason,
+                proof=by_setting.get(cell.setting),
+            )
+    return tuple(found.values())
+
+
+def costs_of(trials: Sequence[Trial]) -> Costs:
+    """The costs of one cell, from the trials that its estimates rest on."""
+    return Costs(
+        server_user_s_per_request=interval_over(_parted(trial, system=False) for trial in trials),
+        server_system_s_per_request=interval_over(_parted(trial, system=True) for trial in trials),
+        throughput_rps_per_core=interval_over(map(_per_core, trials)),
+        server_pss_idle_bytes=_median_bytes(trial.server_pss_idle_bytes for trial in trials),
+        server_pss_peak_bytes=_median_bytes(trial.server_pss_peak_bytes for trial in trials),
+        server_pss_kept_bytes=_median_bytes(map(kept_bytes, trials)),
+        startup_s=interval_over(trial.startup_s for trial in trials),
+        stop_s=interval_over(trial.stop_s for trial in trials),
+        voluntary_switches_per_request=_pooled(trials, lambda trial: trial.voluntary_switches),
+        involuntary_switches_per_request=_pooled(trials, lambda trial: trial.involuntary_switches),
+        response_bytes=next((t.response_bytes for t in trials if t.response_bytes), None),
+        machine_energy_j_per_request=interval_over(map(_energy_j, trials)),
+    )
+
+
+def _parted(trial: Trial, *, system: bool) -> float | None:
+    """User or system time per request.
+
+    The kernel parts a process's time by sampling, in steps of 10 ms; the whole is exact, so only
+    the parts' ratio is taken from there.
+    """
+    user_s, system_s = trial.server_user_s, trial.server_system_s
+    cpu_s = server_cpu_s_per_request(trial)
+    if user_s is None or system_s is None or cpu_s is None or user_s + system_s <= 0:
+        return None
+    share = (system_s if system else user_s) / (user_s + system_s)
+    return max(share, 0.0) * cpu_s
+
+
+def _per_core(trial: Trial) -> float | None:
+    """Correct answers per second of the server's CPU time."""
+    is_known = trial.server_cpu_s > 0 and is_cpu_known(trial)
+    return trial.requests / trial.server_cpu_s if is_known else None
+
+
+def _energy_j(trial: Trial) -> float | None:
+    """Joules of all CPUs per request."""
+    return per_request(trial, trial.machine_energy_j)
+
+
+def _pooled(trials: Sequence[Trial], count: Callable[[Trial], int | None]) -> float | None:
+    """A count per request over all trials that have it: a mean of rounds would not do for zeros."""
+    counted = [(number, sent_in_slices(t)) for t in trials if (number := count(t)) is not None]
+    sent = sum(sent for _, sent in counted)
+    return sum(number for number, _ in counted) / sent if sent else None
+
+
+def _median_bytes(sizes: Iterable[int | None]) -> int | None:
+    """The median of the sizes there are."""
+    known = [size for size in sizes if size is not None]
+    return round(median(known)) if known else None
+
+
+def kept_bytes(trial: Trial) -> int | None:
+    """What stays after the load: the memory with all connections closed, less that before it."""
+    if trial.server_pss_after_bytes is None or trial.server_pss_idle_bytes is None:
+        return None
+    return trial.server_pss_after_bytes - trial.server_pss_idle_bytes

@@ -4,7 +4,7 @@ import sys
 
 import msgspec
 
-from asgi_bench.analysis.references import with_reference
+from asgi_bench.analysis.samples import with_reference
 from asgi_bench.analysis.summary import survey
 from asgi_bench.cli.flags import DEFAULT_OUTPUT, OtherReference, Output, StoredRun
 from asgi_bench.reporting.wording import plain

@@ -8,8 +8,8 @@ from typing import Annotated, Literal, TypeAlias, get_args
 import msgspec
 
 from asgi_bench.analysis.ab.report import ab_report
-from asgi_bench.analysis.references import with_reference
 from asgi_bench.analysis.report import Report
+from asgi_bench.analysis.samples import with_reference
 from asgi_bench.analysis.summary import summarize, survey
 from asgi_bench.cli.flags import DEFAULT_OUTPUT, OtherReference, Output, StoredRun
 from asgi_bench.errors import ExitCode

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from asgi_bench.analysis.costs import kept_bytes
 from asgi_bench.analysis.metrics import estimate
 from asgi_bench.analysis.report import Interval
+from asgi_bench.analysis.summary import kept_bytes
 from asgi_bench.analysis.validity.cell import growth_findings
 from asgi_bench.model import Cell, Trial
 from asgi_bench.model.figures import growth_bytes

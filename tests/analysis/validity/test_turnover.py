@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from asgi_bench.analysis.costs import costs_of
+from asgi_bench.analysis.summary import costs_of
 from asgi_bench.analysis.validity.trial import judge_trial
 from asgi_bench.model import Plan, Trial
 from asgi_bench.model.figures import server_cpu_s_per_request

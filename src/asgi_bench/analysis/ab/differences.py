@@ -9,8 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from asgi_bench.analysis.history.environment import started_with
-from asgi_bench.analysis.running import parts_of, socket_options_of, variables_of
+from asgi_bench.analysis.history.environment import (
+    parts_of,
+    socket_options_of,
+    started_with,
+    variables_of,
+)
 from asgi_bench.model import Difference, DifferenceKind, Plan, PlannedCell, Proof, Setup
 
 # Variables that asgi-bench sets for itself.

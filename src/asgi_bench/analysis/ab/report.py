@@ -34,9 +34,8 @@ from asgi_bench.analysis.cell_facts import merged
 from asgi_bench.analysis.intervals import CONFIDENCE
 from asgi_bench.analysis.pacing import round_ends_s
 from asgi_bench.analysis.percentiles import Histogram, quantile_s
-from asgi_bench.analysis.sample_sizes import few_samples
 from asgi_bench.analysis.samples import judged
-from asgi_bench.analysis.validity.cell import MIN_USABLE_SHARE, judge_cell
+from asgi_bench.analysis.validity.cell import MIN_USABLE_SHARE, few_samples, judge_cell
 from asgi_bench.errors import BenchError
 from asgi_bench.model import (
     RESPONSE_TIME,

@@ -5,11 +5,10 @@ Facts are one level of text by name, `package uvicorn`: the first word is the ki
 
 import hashlib
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from asgi_bench.analysis.running import parts_of, socket_options_of, told, variables_of
 from asgi_bench.model import (
     CPU_LIMIT,
     PROCESSOR_FACTS,
@@ -25,6 +24,10 @@ from asgi_bench.model import (
 
 # The facts of runs by the keys that their entries name.
 Facts = Mapping[str, Mapping[str, str]]
+# Parts of a proof that may differ under the same command line, and move speed.
+PARTS = ("loop", "protocol", "parser", "transport", "http_version")
+# For a variable of which the name alone is recorded.
+SET = "set"
 
 
 class Change(NamedTuple):
@@ -292,3 +295,26 @@ def concerning(found: Iterable[Change], cell: str) -> tuple[Change, ...]:
     """Without what is of another scenario than the cell's: how that is loaded moves no figure."""
     own = cell.split("/")[3]
     return tuple(change for change in found if scenario_of(change) in (None, own))
+
+
+def parts_of(proof: Proof) -> dict[str, str]:
+    """The classes of loop, protocol, parser and transport; what can't be told is left out."""
+    found = {part: getattr(proof, part) for part in PARTS}
+    return {part: name for part, name in found.items() if name is not None}
+
+
+def socket_options_of(proof: Proof) -> dict[str, str]:
+    """The options of an accepted socket; of an older proof the one that it has."""
+    if not proof.socket_options and proof.tcp_nodelay is not None:
+        return {"TCP_NODELAY": str(int(proof.tcp_nodelay))}
+    return {name: str(value) for name, value in proof.socket_options.items()}
+
+
+def variables_of(proof: Proof, known: Collection[str] = ()) -> dict[str, str]:
+    """The variables that its processes began with, but for those that are known already."""
+    return {name: told(value) for name, value in proof.variables.items() if name not in known}
+
+
+def told(value: str | None) -> str:
+    """A recorded value; where there is none, that the variable is set."""
+    return SET if value is None else value

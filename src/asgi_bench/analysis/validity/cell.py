@@ -1,7 +1,7 @@
 """Can a cell be believed? Its outcome and verdict, out of those of its rounds."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from statistics import median
 from typing import NamedTuple
@@ -9,11 +9,23 @@ from typing import NamedTuple
 import msgspec
 
 from asgi_bench.analysis.intervals import MIN_ROUNDS
-from asgi_bench.analysis.report import Interval
+from asgi_bench.analysis.percentiles import SAMPLES_BEYOND, Histogram, quantile_s
+from asgi_bench.analysis.report import Interval, SweepPoint
 from asgi_bench.analysis.validity.answers import MAX_ERROR_SHARE
 from asgi_bench.analysis.validity.trial import LEVELS, worst_level
-from asgi_bench.model import Cell, Outcome, PlannedCell, Proof, Reason, Trial, ValidityLevel
+from asgi_bench.model import (
+    RESPONSE_TIME,
+    Cell,
+    Load,
+    Outcome,
+    PlannedCell,
+    Proof,
+    Reason,
+    Trial,
+    ValidityLevel,
+)
 from asgi_bench.model.figures import sent_in_slices
+from asgi_bench.model.metrics import used_under
 
 MIN_USABLE_SHARE = Fraction(2, 3)
 MAX_SUSPECT_SHARE = Fraction(1, 3)
@@ -36,6 +48,7 @@ KIBIBYTE = 1024
 MEBIBYTE = 1024**2
 
 NOT_REACHED = "the run ended before a round of this cell was finished"
+SWEEP_QUANTILE = 0.99
 
 
 class Verdict(NamedTuple):
@@ -258,4 +271,52 @@ def growth_findings(
             f"{lower / KIBIBYTE:,.0f} to {upper / KIBIBYTE:,.0f}){stays}: a leak, or a cache "
             "without a bound; give more --duration to see whether it ends",
         ),
+    )
+
+
+def unshown_percentiles(response: Histogram | None, load: Load) -> tuple[Reason, ...]:
+    """The finding on the lowest percentile that there are too few samples for; of none without any.
+
+    `response` are the response times of all usable rounds together, as percentiles are. Deeper
+    percentiles than tables show are in the other formats alone.
+    """
+    if response is None:
+        return ()
+    for quantile in sorted(_shown_quantiles(load)):
+        if quantile_s(response, quantile) is None:
+            where = "of all usable rounds together"
+            return (few_samples(response.total, quantile, where),)
+    return ()
+
+
+def _shown_quantiles(load: Load) -> Iterator[float]:
+    for metric in used_under(load, lambda one: one.tabled):
+        times = metric.times
+        if times and times.of == RESPONSE_TIME and times.quantile is not None:
+            yield times.quantile
+
+
+def unshown_points(points: Iterable[SweepPoint]) -> tuple[Reason, ...]:
+    """The finding on the points of a load curve that have no p99, though nothing overloaded them.
+
+    Its figure is the least that any of them has: answers, of which nearly all are samples.
+    """
+    few = [point for point in points if not point.overloaded and point.response_time_s.p99 is None]
+    if not few:
+        return ()
+    shares = ", ".join(f"{point.share:.0%}" for point in few)
+    samples = min(point.samples for point in few)
+    return (few_samples(samples, SWEEP_QUANTILE, f"at {shares} of its own throughput"),)
+
+
+def few_samples(samples: int, quantile: float, where: str) -> Reason:
+    """The finding that so many samples are too few for a percentile."""
+    needed = round(SAMPLES_BEYOND / (1 - quantile))
+    return Reason(
+        code="few-samples",
+        level="valid",
+        value=float(samples),
+        limit=float(needed),
+        text=f"{samples} response times {where} are too few for p{quantile * 100:g}, which takes "
+        f"{needed}: it isn't shown; give more --duration or --rounds, or a higher rate",
     )
