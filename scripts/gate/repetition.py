@@ -10,10 +10,10 @@ from pathlib import Path
 
 from asgi_bench.analysis.ab.block_effects import block_effects, usable_blocks
 from asgi_bench.analysis.ab.rule import estimate_of
-from asgi_bench.definitions.ab_plan import load_ab_plan
 from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.selection import Selection
+from asgi_bench.definitions.setups import load_ab_plan
 from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.model import Gate, Role, Run, Setup
 from asgi_bench.model.metrics import CPU

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.ceiling import CEILING_SHARE, ceiling_rps, near_ceiling
 from asgi_bench.analysis.samples import sample_cells
+from asgi_bench.analysis.validity.limits import CEILING_SHARE, ceiling_rps, near_ceiling
 from asgi_bench.analysis.validity.trial import judge_trial
 from asgi_bench.model import Cell, Plan, PlannedCell, Preparation, Trial
 from asgi_bench.model.calibration import Calibration

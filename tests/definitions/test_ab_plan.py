@@ -5,10 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asgi_bench.definitions.ab_plan import load_ab_plan
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.definitions.selection import Selection
-from asgi_bench.definitions.setups import PADDING, plan_over
+from asgi_bench.definitions.setups import PADDING, load_ab_plan, plan_over
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Gate, Plan, PlannedCell, Setup
 

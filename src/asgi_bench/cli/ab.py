@@ -15,8 +15,8 @@ from asgi_bench.cli.measuring import dry_run_text, warn_of_load
 from asgi_bench.cli.progress import RunProgress
 from asgi_bench.cli.report import exit_code_of, print_ab
 from asgi_bench.cli.streams import say
-from asgi_bench.definitions.ab_plan import load_ab_plan
 from asgi_bench.definitions.selection import Selection
+from asgi_bench.definitions.setups import load_ab_plan
 from asgi_bench.errors import ExitCode, UsageError
 from asgi_bench.flags import HOW_LONG, OUTPUT, Flag, Kind, Nested, whole
 from asgi_bench.measurement.run import Order, carry_out

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from asgi_bench.analysis.ceiling import CEILING_SHARE
+from asgi_bench.analysis.validity.limits import CEILING_SHARE
 from asgi_bench.model.calibration import (
     AAFloor,
     Calibration,

@@ -4,8 +4,7 @@ import msgspec
 
 from asgi_bench.analysis.sweeps import open_figures
 from asgi_bench.analysis.validity.evidence import Evidence
-from asgi_bench.analysis.wrong_answers import wrong_words
-from asgi_bench.model import Reason, Trial, UserFigures
+from asgi_bench.model import Cell, Reason, Trial, UserFigures, WrongAnswer
 from asgi_bench.model.figures import sent_in_slices
 
 # One wrong answer in a thousand: a server may drop a request under load, not make a habit of it.
@@ -15,6 +14,10 @@ MAX_ERROR_SHARE = 0.001
 LEAST_CPU_S_PER_REQUEST = 2e-6
 # As many requests elsewhere as there may be wrong answers.
 MOST_ELSEWHERE_SHARE = 0.001
+# So many are told in a sentence; the rest stands in the files.
+TOLD = 3
+# Wrong answers that only some workers gave are a matter of those workers, up to so few others.
+STRAY_SHARE = 0.01
 
 
 def server_ended(seen: Evidence) -> Reason | None:
@@ -188,4 +191,59 @@ def _held(users: UserFigures) -> Reason | None:
         limit=None,
         text=f"the locustfile set the host to {users.host_asked}; its users asked the server under "
         "test all the same",
+    )
+
+
+def wrong_words(trial: Trial, cell: Cell) -> tuple[str, ...]:
+    """Say what came instead of right answers, in parts of a sentence; none where none is known.
+
+    All that is quoted comes from outside.
+    """
+    seen = [wrong for wrong in trial.wrong_answers if wrong.count] or list(trial.wrong_answers)
+    told = sorted(seen, key=lambda wrong: -wrong.count)[:TOLD]
+    parts = [answer_words(wrong, with_count=len(seen) > 1) for wrong in told]
+    if len(seen) > len(told):
+        parts.append(f"{len(seen) - len(told)} more kinds are in trials.jsonl")
+    parts += [_unanswered(trial, cell), _of_some_workers(trial, cell)]
+    return tuple(part for part in parts if part)
+
+
+def answer_words(wrong: WrongAnswer, *, with_count: bool = False) -> str:
+    """One wrong answer: what is wrong with it, and what it says itself."""
+    said = [f"{name}: {value}" for name, value in wrong.headers.items()]
+    if wrong.body is not None:
+        said.append(f"body: {wrong.body}" if wrong.body_bytes else "no body")
+    parts = [
+        f"{wrong.count} times " if with_count else "",
+        wrong.text,
+        f" to {wrong.request}" if wrong.request else "",
+        f" from process {wrong.pid}" if wrong.pid is not None else "",
+        f" ({', '.join(said)})" if said else "",
+    ]
+    return "".join(parts)
+
+
+def _unanswered(trial: Trial, cell: Cell) -> str:
+    """Connections that got nothing at all."""
+    if not trial.unanswered_connections:
+        return ""
+    return (
+        f"{trial.unanswered_connections} of {cell.load.connections} connections never got an answer"
+    )
+
+
+def _of_some_workers(trial: Trial, cell: Cell) -> str:
+    """Whether only some of several workers answer wrongly, which one worker alone would not."""
+    counts = trial.wrong_by_process
+    holding = len(trial.connections_by_process)
+    total = sum(counts.values())
+    if cell.workers < 2 or holding < 2 or not total:
+        return ""
+    guilty = [pid for pid, count in counts.items() if count > STRAY_SHARE * total]
+    if len(guilty) >= holding:
+        return ""
+    return (
+        f"only {len(guilty)} of {holding} workers answered wrongly (process {', '.join(guilty)}): "
+        "an app that keeps state within one worker does so; measure with -w 1, or keep the state "
+        "where all workers find it"
     )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from asgi_bench.analysis.wrong_answers import answer_words
+from asgi_bench.analysis.validity.answers import answer_words
 from asgi_bench.load.generator import LoadSession, Look
 from asgi_bench.load.messages import Load, Loaded, Loss, Opened
 from asgi_bench.machine.sockets import watchers
