@@ -56,7 +56,7 @@ def _assert_measured(finished: Finished, name: str, compared: tuple[str, ...]) -
     """Every server answered rightly, all the time; what was compared is stored."""
     assert finished.code == ExitCode.OK, (finished.stdout, finished.stderr)
     run = finished.run
-    (scenario,) = run.header.plan.scenarios
+    (scenario,) = run.header.preparation.scenarios
     assert (scenario.name, scenario.compared) == (name, compared)
     assert f"of {name} answers {scenario.expect_status}; compared in every" in finished.stderr
     for trial in run.trials:

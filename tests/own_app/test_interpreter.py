@@ -90,7 +90,7 @@ def test_a_server_of_theirs_is_measured(python: Path, project: Path) -> None:
     assert (trial.outcome, trial.errors_total.total) == ("ok", 0)
     assert header.plan.python == str(python)
     # The app answers with the environment that it runs in.
-    assert header.plan.scenarios[0].expect_body == str(python.parents[1])
+    assert header.preparation.scenarios[0].expect_body == str(python.parents[1])
     # It was made by ours.
     assert header.server_python == header.machine.python
     assert "uvicorn" in header.server_packages
