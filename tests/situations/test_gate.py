@@ -24,7 +24,7 @@ async def app(scope, receive, send):
 async def stalling(scope, receive, send):
     global SERVED
     SERVED += 1
-    if SERVED % 500 == 0:
+    if SERVED % 1500 == 0:
         # As a collection of garbage stops it.
         time.sleep(0.2)
     await app(scope, receive, send)
@@ -55,7 +55,7 @@ def stalling(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 @situation(
     "gate",
-    "Every 500th request of the candidate takes 200 ms",
+    "Every 1,500th request of the candidate takes 200 ms",
     says="regression: uvicorn/default/w1/shop/c16: it stalls: … % slower over all slices (… % to "
     "… %), … in the typical one; … of its … slices took more than 5 times the median, … % of the "
     "whole",
