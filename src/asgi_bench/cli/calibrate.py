@@ -1,21 +1,21 @@
 """`asgi-bench calibrate`: measure this machine and the load generator, and store what was found."""
 
-import time
-from types import TracebackType
-from typing import Annotated, Self
+from typing import Annotated
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, TextColumn
 
 from asgi_bench.cli.flags import DEFAULT_OUTPUT, Output
+from asgi_bench.cli.measuring import warn_of_load
+from asgi_bench.cli.progress import LiveBar
 from asgi_bench.cli.report import print_document
 from asgi_bench.cli.streams import say
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import LoadCpus, Seed, Selection, ServerCpus
 from asgi_bench.errors import UsageError
 from asgi_bench.flags import DURATION, HOW_LONG, OUTPUT, SWITCH, Flag
-from asgi_bench.machine.fingerprint import busy_warning, describe_machine
+from asgi_bench.machine.fingerprint import describe_machine
 from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.measurement.calibration.calibrate import (
     FULL,
@@ -72,9 +72,7 @@ def calibrate_(asked: CalibrateFlags) -> None:
     """Measure this machine and the load generator; runs in the same folder go by it."""
     extent = _extent(asked)
     plan = _plan(asked)
-    warning = busy_warning()
-    if warning is not None:
-        say(f"warning: {warning}")
+    warning = warn_of_load()
     notes = () if warning is None else (warning,)
     with orderly_interruption(), measuring_lock(), CalibrationProgress() as progress:
         found = calibrate(plan, describe_machine(), extent, progress.observe, notes)
@@ -111,57 +109,33 @@ def _plan(asked: CalibrateFlags) -> Plan:
     return msgspec.structs.replace(plan, cells=tuple(cells))
 
 
-REDRAW_EVERY_S = 0.5
 # A log says how far it is at each of so many parts, and at each stage.
 PARTS = 10
 
 
-class CalibrationProgress:
+class CalibrationProgress(LiveBar):
     """Draws what `observe` is told, between slices alone; plain lines without a terminal."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
         self._stage = ""
-        self._drawn_s = 0.0
         self._part = 0
-        self._progress = Progress(
+        columns = (
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("{task.description}"),
-            console=self._console,
-            auto_refresh=False,
-            transient=True,
         )
-        self._task = self._progress.add_task("calibrating", total=1.0)
-
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._console.is_terminal:
-            self._progress.stop()
+        super().__init__(console, columns, "calibrating")
 
     def observe(self, step: CalibrationStep) -> None:
-        """Take in where the calibration stands; redraw where the last time is long enough ago."""
+        """Take in where the calibration stands."""
         share = min(step.loaded_s / step.planned_s, 1.0) if step.planned_s else 1.0
         is_new = step.stage != self._stage
         self._stage = step.stage
-        if not self._console.is_terminal:
+        if not self.console.is_terminal:
             part = int(share * PARTS)
             if is_new or part > self._part:
                 self._part = part
-                line = f"calibrating, {share:.0%} done: {step.stage}"
-                self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+                self.say(f"calibrating, {share:.0%} done: {step.stage}")
             return
-        now_s = time.monotonic()
-        if is_new or now_s - self._drawn_s > REDRAW_EVERY_S:
-            self._drawn_s = now_s
-            self._progress.update(self._task, completed=share, description=step.stage)
-            self._progress.refresh()
+        self.update(completed=share, description=step.stage)
+        self.draw(force=is_new)

@@ -22,11 +22,12 @@ BEHAVIOUR_S = 16.0
 MOST_REASONS = 3
 
 
-def warn_of_load() -> None:
-    """Say so where the machine is busy with something else."""
+def warn_of_load() -> str | None:
+    """Say so where the machine is busy with something else, and return what was said."""
     warning = busy_warning()
     if warning is not None:
         say(f"warning: {warning}")
+    return warning
 
 
 def check_measurable(plan: Plan) -> None:

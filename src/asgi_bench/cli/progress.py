@@ -5,11 +5,12 @@ would take CPU from the load generator in the middle of a slice.
 """
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 
 from asgi_bench.measurement.progress import BehaviourBegun, Event, PhaseBegun, SliceDone, TrialDone
 from asgi_bench.model import Plan
@@ -30,7 +31,50 @@ WORDS = {
 }
 
 
-class RunProgress:
+class LiveBar:
+    """A bar that is drawn when it is told to, and not at all without a terminal."""
+
+    def __init__(
+        self, console: Console | None, columns: Sequence[ProgressColumn], words: str, **fields: Any
+    ) -> None:
+        self.console = console or Console(stderr=True)
+        self._drawn_s = 0.0
+        self._progress = Progress(
+            *columns, console=self.console, auto_refresh=False, transient=True
+        )
+        self._task = self._progress.add_task(words, total=1.0, **fields)
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.console.is_terminal:
+            self._progress.stop()
+
+    def update(self, **fields: Any) -> None:
+        """Take in what the next drawing shows."""
+        self._progress.update(self._task, **fields)
+
+    def draw(self, *, force: bool = False) -> None:
+        """Redraw where the last time is long enough ago."""
+        now_s = time.monotonic()
+        if self.console.is_terminal and (force or now_s - self._drawn_s > REDRAW_EVERY_S):
+            self._drawn_s = now_s
+            self._progress.refresh()
+
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        self.console.print(text.rstrip(), markup=False, highlight=False, soft_wrap=True)
+
+
+class RunProgress(LiveBar):
     """Draws what `observe` is told; plain lines, one a block, where stderr is no terminal.
 
     An A/B is over when it has seen enough: what can be told of it is how long that takes at most.
@@ -42,36 +86,17 @@ class RunProgress:
         self._most = "at most " if plan.goal else ""
         ends = plan.gate or plan.goal
         self._budget_s = ends.budget_s if ends else None
-        self._console = console or Console(stderr=True)
         self._begun_s = time.monotonic()
-        self._drawn_s = 0.0
         self._where = ""
         self._share = 0.0
-        self._progress = Progress(
+        columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("{task.fields[left]}"),
             TextColumn("{task.fields[last]}"),
-            console=self._console,
-            auto_refresh=False,
-            transient=True,
         )
-        self._task = self._progress.add_task("getting ready", total=1.0, left="", last="")
-
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._console.is_terminal:
-            self._progress.stop()
+        super().__init__(console, columns, "getting ready", left="", last="")
 
     def observe(self, event: Event) -> None:
         """Take in what happened; redraw where the last time is long enough ago."""
@@ -80,37 +105,36 @@ class RunProgress:
                 self._enter(event)
             case SliceDone():
                 self._share = self._done(event)
-                self._progress.update(
-                    self._task,
+                self.update(
                     completed=self._share,
                     description=self._where,
                     left=self._time_left(),
                     last=f"{event.cell} {event.throughput_rps:,.0f}/s",
                 )
-                self._draw()
+                self.draw()
             case BehaviourBegun():
                 self._behave(event)
             case TrialDone(trial=trial) if trial.outcome == "failed":
-                self._say(f"{trial.cell}: failed: {trial.reason}")
+                self.say(f"{trial.cell}: failed: {trial.reason}")
 
     def _enter(self, event: PhaseBegun) -> None:
         number = event.round + 1
         where = f"block {number}" if self._gate else f"round {number}/{self._rounds}"
         self._where = f"{where}: {WORDS[event.phase]}"
-        self._progress.update(self._task, description=self._where, left=self._time_left())
-        self._draw(force=True)
-        if event.phase == "start" and not self._console.is_terminal:
+        self.update(description=self._where, left=self._time_left())
+        self.draw(force=True)
+        if event.phase == "start" and not self.console.is_terminal:
             if not self._gate:
                 rounds = f"{self._most}{self._rounds}"
                 where = f"round {number} of {rounds}, block {event.block + 1}"
-            self._say(f"{where} {self._time_left()}")
+            self.say(f"{where} {self._time_left()}")
 
     def _behave(self, event: BehaviourBegun) -> None:
         words = f"behaviour of {event.setting}: {BEHAVIOURS[event.part]}"
-        self._progress.update(self._task, description=words, left="", last="")
-        self._draw(force=True)
-        if not self._console.is_terminal:
-            self._say(words)
+        self.update(description=words, left="", last="")
+        self.draw(force=True)
+        if not self.console.is_terminal:
+            self.say(words)
 
     def _done(self, event: SliceDone) -> float:
         """The share of the run that is over: of its load, or of its time where that ends it."""
@@ -126,12 +150,3 @@ class RunProgress:
         left_s = elapsed_s * (1 - self._share) / self._share
         left = f"{int(left_s) // 60}:{int(left_s) % 60:02d} left"
         return f"at most {left}" if self._gate else left
-
-    def _say(self, text: str) -> None:
-        self._console.print(text.rstrip(), markup=False, highlight=False, soft_wrap=True)
-
-    def _draw(self, *, force: bool = False) -> None:
-        now_s = time.monotonic()
-        if self._console.is_terminal and (force or now_s - self._drawn_s > REDRAW_EVERY_S):
-            self._drawn_s = now_s
-            self._progress.refresh()
