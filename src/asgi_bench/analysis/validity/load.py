@@ -4,7 +4,6 @@ from asgi_bench.analysis.percentiles import quantile_s
 from asgi_bench.analysis.sweeps import open_figures, rate_ratio
 from asgi_bench.analysis.utilization import is_throttled
 from asgi_bench.analysis.validity.evidence import Evidence
-from asgi_bench.analysis.validity.limits import open_limit
 from asgi_bench.model import Cell, Reason, Slice, Trial
 from asgi_bench.model.figures import is_cpu_known
 
@@ -158,7 +157,6 @@ def generator_lag(seen: Evidence) -> Reason | None:
 def rate_kept(seen: Evidence) -> Reason | None:
     """A schedule that was not kept: by the server's doing, or by the generator's."""
     kept = rate_ratio(open_figures(seen.trial.slices))
-    # Where requests piled up at the generator, `open_limit` says so.
     if kept is None or not seen.cell.load.has_one_rate:
         return None
     late_s = (quantile_s(seen.lag, 0.5) if seen.lag else None) or 0.0
@@ -176,7 +174,7 @@ def rate_kept(seen: Evidence) -> Reason | None:
             f"{_time(late_s)} in the median: the rate is more than it can offer here; try "
             "--load-processes, or a lower rate",
         )
-    if not seen.is_overloaded or open_limit(seen) is not None:
+    if not seen.is_overloaded:
         return None
     return Reason(
         code="overloaded",

@@ -36,7 +36,6 @@ SPANS = {
     "code": Markup("<code>{}</code>"),
     "faint": Markup('<span class="faint">{}</span>'),
 }
-BADGE = Markup('<span class="badge badge-{}">{}</span>')
 
 
 class Choice(NamedTuple):
