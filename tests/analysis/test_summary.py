@@ -329,9 +329,9 @@ def test_document_has_the_keys_of_the_interface(healthy: Report) -> None:
     run_keys = "id label started_at tool_version machine seed reference goal reached"
     assert list(document["run"]) == run_keys.split()
     cell_keys = """
-        cell server server_version variant workers scenario load client outcome reason validity
-        validity_reasons oversubscribed rounds requests errors sent_total errors_total
-        wrong_answers unanswered_connections
+        cell server server_version variant workers scenario load http transport client
+        outcome reason validity validity_reasons oversubscribed rounds requests errors
+        sent_total errors_total wrong_answers unanswered_connections
         throughput_rps throughput_ratio server_cpu_s_per_request server_pss_bytes
         load_cpu_s_per_request load_cpu_share response_time_s service_time_s generator_lag_s
         offered_rps rate_ratio overloaded in_flight_max rank server_cpu_ratio tied_with costs

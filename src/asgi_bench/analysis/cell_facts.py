@@ -36,6 +36,8 @@ def cell_facts(sample: Sample, plan: Plan) -> CellFacts[Any]:
         workers=cell.workers,
         scenario=cell.scenario,
         load=cell.load,
+        http=cell.http,
+        transport=cell.transport,
         client=plan.client,
         outcome=verdict.outcome,
         reason=verdict.reason,

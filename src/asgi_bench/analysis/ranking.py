@@ -47,7 +47,7 @@ def rank_cells(samples: Iterable[Sample], *, looked: bool = False) -> Ranking:
     for sample in samples:
         cell = sample.planned.cell
         if sample.is_sound and not sample.overloaded and not cell.load.is_sweep:
-            groups.setdefault((cell.scenario, cell.load, cell.workers), []).append(sample)
+            groups.setdefault((cell.request_key, cell.load, cell.workers), []).append(sample)
     comparisons: list[Comparison] = []
     standings: dict[str, Standing] = {}
     for (_, load, _), members in groups.items():

@@ -129,7 +129,7 @@ def _apart(samples: Mapping[str, Sample], best: Sample) -> tuple[str, ...]:
 def _condition(sample: Sample) -> str:
     """A cell's scenario and load, as its key ends."""
     cell = sample.planned.cell
-    return f"{cell.scenario}/{cell.load.key}"
+    return f"{cell.request_key}/{cell.load.key}"
 
 
 def _allowed(
@@ -237,9 +237,11 @@ def _not_kept(samples: Iterable[Sample]) -> tuple[tuple[str, str], ...]:
 
 
 def _under(samples: Sequence[Sample], load: Load) -> tuple[Sample, ...]:
-    """Those under a load, of the first scenario that has it."""
+    """Those under a load, of the first request that has it."""
     found = [s for s in samples if s.planned.cell.load == load]
-    return tuple(s for s in found if s.planned.cell.scenario == found[0].planned.cell.scenario)
+    return tuple(
+        s for s in found if s.planned.cell.request_key == found[0].planned.cell.request_key
+    )
 
 
 def _fixed_rate_rps(sample: Sample) -> float | None:

@@ -23,6 +23,7 @@ from asgi_bench.model import (
     ValidityLevel,
     WrongAnswer,
 )
+from asgi_bench.model.endpoint import HttpVersion, Transport, way_suffix
 from asgi_bench.model.metrics import ComparedName
 
 
@@ -116,6 +117,15 @@ class Scaling(msgspec.Struct, frozen=True):
     """The key of its cell with the fewest workers, which the others are compared with."""
     points: tuple[ScalingPoint, ...]
     """Each worker count, rising, the base's too."""
+    http: HttpVersion = "1"
+    """The HTTP version, as in `cells[]`."""
+    transport: Transport = "tcp"
+    """What carried the bytes, as in `cells[]`."""
+
+    @property
+    def request_key(self) -> str:
+        """What was requested and how, as the keys of its cells have it."""
+        return f"{self.scenario}{way_suffix(self.http, self.transport)}"
 
 
 class ErrorTotals(msgspec.Struct, frozen=True):
@@ -220,6 +230,10 @@ class CellFacts(msgspec.Struct, Generic[LoadT], frozen=True):
     """The scenario."""
     load: LoadT
     """How requests were offered, as in `plan.cells[]`."""
+    http: HttpVersion
+    """The HTTP version: `1` is HTTP/1.1, `2` is HTTP/2."""
+    transport: Transport
+    """What carried the bytes: `tcp`, `tls` or `unix`."""
     client: Client
     """What sent the requests, as in `plan`."""
     outcome: Outcome
@@ -246,6 +260,17 @@ class CellFacts(msgspec.Struct, Generic[LoadT], frozen=True):
     """The first wrong answer of each kind in any round, with the counts of all rounds."""
     unanswered_connections: int
     """The most connections in one round on which no request was ever answered."""
+
+    @property
+    def request_key(self) -> str:
+        """What was requested and how, as its key has it: `hello`, `hello+h2+tls`."""
+        return f"{self.scenario}{way_suffix(self.http, self.transport)}"
+
+    @property
+    def start(self) -> str:
+        """The entry of `settings` that started it."""
+        setting = self.cell.removesuffix(f"/{self.request_key}/{self.load.key}")
+        return f"{setting}{way_suffix(self.http, self.transport)}"
 
 
 class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
@@ -345,7 +370,8 @@ class SettingReport(msgspec.Struct, frozen=True):
     """A server setting: its version, its argv, and what really ran under it."""
 
     setting: str
-    """The setting, with which the keys of its cells begin: `uvicorn/default/w1`."""
+    """The setting, with which the keys of its cells begin: `uvicorn/default/w1`. Where its cells
+    aren't asked over HTTP/1.1 by TCP, that follows it: `uvicorn/default/w1+h2+tls`."""
     server: str
     """The server."""
     variant: str

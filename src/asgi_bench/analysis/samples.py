@@ -111,8 +111,8 @@ def samples_of(plan: Plan, trials: Sequence[Trial], spent_s: float = 0.0) -> dic
 
 
 def reference_key(cell: Cell, reference: str | None) -> str | None:
-    """The reference cell of a cell: the prefix server/variant/wN, same scenario, same load."""
-    return f"{reference}/{cell.scenario}/{cell.load.key}" if reference else None
+    """The reference cell of a cell: the prefix server/variant/wN, same request, same load."""
+    return f"{reference}/{cell.request_key}/{cell.load.key}" if reference else None
 
 
 def reference_pairs(

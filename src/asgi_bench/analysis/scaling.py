@@ -31,7 +31,7 @@ def scaling_of(samples: Mapping[str, Sample], plan: Plan) -> tuple[Scaling, ...]
     for sample in samples.values():
         cell = sample.planned.cell
         if isinstance(cell.load, ClosedLoop) and sample.estimating:
-            key = (cell.setting.rpartition("/")[0], cell.scenario, cell.load)
+            key = (cell.setting.rpartition("/")[0], cell.request_key, cell.load)
             settings.setdefault(key, []).append(sample)
     return tuple(
         _scaling(load, sorted(members, key=_workers), samples, plan)
@@ -55,6 +55,8 @@ def _scaling(
         variant=cell.variant,
         scenario=cell.scenario,
         load=load,
+        http=cell.http,
+        transport=cell.transport,
         base=cell.key,
         points=tuple(_point(member, base, samples, plan) for member in members),
     )

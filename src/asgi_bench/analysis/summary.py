@@ -225,9 +225,9 @@ def settings_of(plan: Plan, proofs: tuple[Proof, ...]) -> tuple[SettingReport, .
     found: dict[str, SettingReport] = {}
     for planned in plan.cells:
         cell = planned.cell
-        if cell.setting not in found:
-            found[cell.setting] = SettingReport(
-                setting=cell.setting,
+        if cell.start not in found:
+            found[cell.start] = SettingReport(
+                setting=cell.start,
                 server=cell.server,
                 variant=cell.variant,
                 workers=cell.workers,
@@ -235,7 +235,7 @@ def settings_of(plan: Plan, proofs: tuple[Proof, ...]) -> tuple[SettingReport, .
                 command=planned.command,
                 env=planned.env,
                 reason=planned.skip_reason,
-                proof=by_setting.get(cell.setting),
+                proof=by_setting.get(cell.start),
             )
     return tuple(found.values())
 

@@ -314,13 +314,13 @@ def _in_blocks(planned: Sequence[PlannedCell], reference: str | None) -> tuple[P
     block_of = {
         workers: block for block, workers in enumerate(sorted({c.workers for c in measured}))
     }
-    loads = {(block_of[cell.workers], cell.scenario, cell.load.key) for cell in measured}
+    loads = {(block_of[cell.workers], cell.request_key, cell.load.key) for cell in measured}
 
     def blocks(one: PlannedCell) -> tuple[int, ...]:
         own = block_of.get(one.cell.workers, 0)
         if one.skip_reason is not None or one.cell.setting != reference:
             return (own,)
-        kind = (one.cell.scenario, one.cell.load.key)
+        kind = (one.cell.request_key, one.cell.load.key)
         others = (block for block in block_of.values() if block != own)
         return (own, *(block for block in others if (block, *kind) in loads))
 

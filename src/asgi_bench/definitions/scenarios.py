@@ -35,8 +35,8 @@ def _scenario(name: str, table: Any, path: Path) -> Scenario:
     where = f"{path}: [{name}]"
     if not isinstance(table, dict):
         raise UsageError(f"{path}: {name}: expected a table like [hello], with `app` and `path`")
-    if not name or "/" in name:
-        raise UsageError(f"{where}: a scenario's name is part of a cell's key: no slash in it")
+    if not name or "/" in name or "+" in name:
+        raise UsageError(f"{where}: a scenario's name is part of a cell's key: no slash, no plus")
     check_keys(table, _KEYS, where)
     scenario = convert({**table, "name": name}, Scenario, where)
     check_features(scenario.needs, f"{where}: needs")

@@ -74,7 +74,7 @@ def check_all(
                 running.stop()
                 for server in running.servers:
                     planned = server.cells[0]
-                    proof = proofs[planned.cell.setting] if planned.proof_command else None
+                    proof = proofs[planned.cell.start] if planned.proof_command else None
                     fault = server.fault or _fault(proof, planned)
                     note(Checked(planned.cell.process_key, fault=fault, proof=proof))
     return results

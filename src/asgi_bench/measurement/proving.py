@@ -34,7 +34,7 @@ def prove(plan: Plan, log_path: LogPath) -> tuple[Proof, ...]:
     settings: dict[str, PlannedCell] = {}
     for planned in plan.cells:
         if planned.skip_reason is None:
-            settings.setdefault(planned.cell.setting, planned)
+            settings.setdefault(planned.cell.start, planned)
     probes = {name: _probe_cell(one) for name, one in settings.items() if one.proof_command}
     proofs = {name: Proof(name, unproven=NO_APP) for name in settings}
     proofs |= _ask(plan, list(probes.values()), log_path)
@@ -88,9 +88,9 @@ def refused(plan: Plan, proofs: Sequence[Proof]) -> dict[str, str]:
     """Return the cells that must not be measured, by key, each with the reason."""
     faults = {proof.setting: proof.fault for proof in proofs if proof.fault is not None}
     return {
-        planned.cell.key: f"not what its name says: {faults[planned.cell.setting]}"
+        planned.cell.key: f"not what its name says: {faults[planned.cell.start]}"
         for planned in plan.cells
-        if planned.skip_reason is None and planned.cell.setting in faults
+        if planned.skip_reason is None and planned.cell.start in faults
     }
 
 
@@ -140,7 +140,7 @@ def _ask(plan: Plan, cells: Sequence[PlannedCell], log_path: LogPath) -> dict[st
 
 def _proof(server: RunningServer, timeout_s: float) -> Proof:
     planned = server.cells[0]
-    setting = planned.cell.setting
+    setting = planned.cell.start
     if server.fault is not None:
         return Proof(setting, unproven=server.fault)
     try:

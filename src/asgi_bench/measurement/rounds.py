@@ -108,7 +108,7 @@ def _refuse_misnamed(
 
 
 def _proof(planned: PlannedCell, proofs: Sequence[Proof]) -> Proof | None:
-    return next((proof for proof in proofs if proof.setting == planned.cell.setting), None)
+    return next((proof for proof in proofs if proof.setting == planned.cell.start), None)
 
 
 def rounds_and_blocks(

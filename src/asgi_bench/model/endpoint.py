@@ -6,18 +6,24 @@ import msgspec
 
 # Servers and load share this machine: nothing that is measured leaves it.
 HOST = "127.0.0.1"
+# What a request over a Unix socket, which has no host of its own, says in its Host header.
+NAME = "localhost"
 
-Transport: TypeAlias = Literal["tcp"]
-Protocol: TypeAlias = Literal["http1"]
+HttpVersion: TypeAlias = Literal["1", "2"]
+# `tls` is TLS over TCP, `unix` a stream socket with a path.
+Transport: TypeAlias = Literal["tcp", "tls", "unix"]
+Protocol: TypeAlias = Literal["http1", "http2", "websocket"]
 
 
 class Endpoint(msgspec.Struct, frozen=True):
     """An address, what carries bytes to it, and what these bytes say."""
 
-    address: tuple[str, int]
-    """Host and port."""
+    address: tuple[str, int] | str
+    """Host and port; of a Unix socket its path."""
     transport: Transport = "tcp"
     protocol: Protocol = "http1"
+    ca_file: str = ""
+    """Over TLS: the certificate of the authority that the server's own must be signed by."""
 
     @classmethod
     def local(cls, port: int) -> Self:
@@ -26,20 +32,42 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     @property
     def port(self) -> int:
-        """The port of the address."""
-        return self.address[1]
+        """The port of the address; 0 of a Unix socket, which has none."""
+        return 0 if isinstance(self.address, str) else self.address[1]
+
+    @property
+    def path(self) -> str | None:
+        """The path of a Unix socket; None of a port."""
+        return self.address if isinstance(self.address, str) else None
 
     @property
     def authority(self) -> str:
         """What a request's Host header says."""
-        return f"{self.address[0]}:{self.port}"
+        if isinstance(self.address, str):
+            return NAME
+        host, port = self.address
+        return f"{host}:{port}"
+
+    @property
+    def scheme(self) -> str:
+        """What a request's URL begins with: `https` over TLS."""
+        return "https" if self.transport == "tls" else "http"
 
     @property
     def url(self) -> str:
         """The root of all that is served there."""
-        return f"http://{self.authority}"
+        return f"{self.scheme}://{self.authority}"
 
     @property
     def label(self) -> str:
         """How a message names it, among endpoints of this machine."""
-        return f"port {self.port}"
+        return f"port {self.port}" if self.path is None else f"socket {self.path}"
+
+
+def way_suffix(http: HttpVersion, transport: Transport) -> str:
+    """Return how a key names an HTTP version and a transport: only what is not the default.
+
+    `+h2+tls` is both, `+unix` the transport alone; HTTP/1.1 over TCP is nothing at all.
+    """
+    version = "" if http == "1" else f"+h{http}"
+    return version if transport == "tcp" else f"{version}+{transport}"

@@ -17,6 +17,7 @@ from asgi_bench.flags import (
     choice,
     whole,
 )
+from asgi_bench.model.endpoint import HttpVersion, Protocol, Transport, way_suffix
 from asgi_bench.model.goal import Gate, Goal
 from asgi_bench.model.request import Scenario
 from asgi_bench.model.setup import Setup
@@ -167,7 +168,7 @@ Load: TypeAlias = ClosedLoop | OpenLoop | RateSweep
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """Server x variant x workers x scenario x load: one point of the matrix.
+    """Server x variant x workers x scenario x HTTP version x transport x load: one point.
 
     In a plan over setups each is there once for each of them, `default@candidate` in its key.
     """
@@ -184,22 +185,41 @@ class Cell(msgspec.Struct, frozen=True):
     """How requests are offered. Its `loop` is `closed`, `open` or `sweep`."""
     setup: str | None = msgspec.field(default=None, name="side")
     """The name of its setup; null where the plan has none. In an A/B it is the side."""
+    http: HttpVersion = "1"
+    """The HTTP version: `1` is HTTP/1.1, `2` is HTTP/2, over TCP by prior knowledge."""
+    transport: Transport = "tcp"
+    """What carries the bytes: `tcp`, `tls` (over TCP) or `unix` (a socket with a path)."""
 
     @property
     def key(self) -> str:
-        """The cell's name everywhere, as in `uvicorn/default/w1/hello/c64`."""
+        """The cell's name everywhere: `uvicorn/default/w1/hello/c64`, or with `hello+h2+tls`."""
         return f"{self.process_key}/{self.load.key}"
 
     @property
     def process_key(self) -> str:
         """What is started: cells that differ in load alone share one server process."""
-        return f"{self.setting}/{self.scenario}"
+        return f"{self.setting}/{self.request_key}"
+
+    @property
+    def request_key(self) -> str:
+        """What is requested, and how where that is not plain HTTP/1.1: `hello`, `hello+tls`."""
+        return f"{self.scenario}{way_suffix(self.http, self.transport)}"
 
     @property
     def setting(self) -> str:
-        """How the server is started, whatever it serves: `uvicorn/default/w1`."""
+        """The server as it is set up, whatever it serves and how: `uvicorn/default/w1`."""
         variant = self.variant if self.setup is None else f"{self.variant}@{self.setup}"
         return f"{self.server}/{variant}/w{self.workers}"
+
+    @property
+    def start(self) -> str:
+        """The same with the way it is asked by, which takes flags: `uvicorn/default/w1+tls`."""
+        return f"{self.setting}{way_suffix(self.http, self.transport)}"
+
+    @property
+    def protocol(self) -> Protocol:
+        """What the bytes say by which the server is asked."""
+        return "http2" if self.http == "2" else "http1"
 
     @property
     def without_setup(self) -> "Cell":

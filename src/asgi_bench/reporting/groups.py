@@ -34,7 +34,10 @@ class Section(NamedTuple, Generic[CellT]):
 
 
 class Group(NamedTuple, Generic[CellT]):
-    """Cells under the same scenario and load, by worker count."""
+    """Cells under the same request and load, by worker count.
+
+    `scenario` has with it the way it is asked by, where that is not plain HTTP/1.1: `hello+tls`.
+    """
 
     scenario: str
     load: Load
@@ -64,9 +67,9 @@ def group_cells(cells: Iterable[CellT]) -> tuple[Group[CellT], ...]:
     """Part cells into groups and sections, in the order in which the plan names them."""
     by_group: dict[tuple[str, Load], list[CellT]] = {}
     for cell in cells:
-        by_group.setdefault((cell.scenario, cell.load), []).append(cell)
+        by_group.setdefault((cell.request_key, cell.load), []).append(cell)
     return tuple(
-        Group(scenario, load, _sections(members)) for (scenario, load), members in by_group.items()
+        Group(request, load, _sections(members)) for (request, load), members in by_group.items()
     )
 
 

@@ -74,7 +74,7 @@ def _why(found: Recommendation) -> str:
     """What it was best at, under which load, from how many rounds, by how much."""
     cell = found.planned.cell
     others = len(found.beaten) + len(found.tied)
-    where = f"{plain(cell.scenario)}, {load_words(cell.load)}"
+    where = f"{plain(cell.request_key)}, {load_words(cell.load)}"
     limit = f"at most {found.workers_most} worker{'' if found.workers_most == 1 else 's'}"
     if found.objective is not None:
         where += f", {objective_words(found.objective)}"
@@ -139,7 +139,7 @@ def _left_out(found: Recommendation) -> Iterator[str]:
     yield from (f"{', '.join(names)}: {reason}" for reason, names in by_reason.items())
     if found.apart:
         cell = found.planned.cell
-        only = plain(f"{cell.scenario}/{cell.load.key}")
+        only = plain(f"{cell.request_key}/{cell.load.key}")
         names = [*map(plain, found.apart[:NAMED]), *(["…"] if len(found.apart) > NAMED else [])]
         yield f"{', '.join(names)}: only {only} is compared; there others may be better"
 

@@ -60,14 +60,14 @@ def pairs_of(plan: Plan, proofs: Sequence[Proof]) -> list[Pair]:
     sides: dict[str, dict[str, PlannedCell]] = {}
     for planned in plan.cells:
         if planned.cell.setup is not None:
-            sides.setdefault(planned.cell.without_setup.setting, {}).setdefault(
+            sides.setdefault(planned.cell.without_setup.start, {}).setdefault(
                 planned.cell.setup, planned
             )
     whole = {name: both for name, both in sides.items() if {"baseline", "candidate"} <= set(both)}
     pairs = []
     for name, both in whole.items():
         cells = both["baseline"], both["candidate"]
-        told = [known[one.cell.setting] for one in cells if one.cell.setting in known]
+        told = [known[one.cell.start] for one in cells if one.cell.start in known]
         proven = (told[0], told[1]) if len(told) == len(cells) else None
         pairs.append(Pair(name if len(whole) > 1 else "", cells, proven))
     return pairs

@@ -218,7 +218,7 @@ def _cell_facts(plan: Plan) -> dict[str, str | None]:
     facts: dict[str, str | None] = {}
     for planned in plan.cells:
         if planned.skip_reason is None:
-            setting = planned.cell.setting
+            setting = planned.cell.start
             facts[f"server {planned.cell.server}"] = planned.server_version or "of unknown version"
             arguments, variables = started_with(planned)
             # The same for every scenario; which app one is served by is a fact of its own.
@@ -234,7 +234,7 @@ def _running_facts(
     plan: Plan, inherited: Mapping[str, str | None], proofs: Sequence[Proof]
 ) -> Iterator[tuple[str, str]]:
     """What ran in the servers' processes, as their proofs tell."""
-    given = {planned.cell.setting: planned.env for planned in plan.cells}
+    given = {planned.cell.start: planned.env for planned in plan.cells}
     for proof in proofs:
         if proof.unproven is not None or proof.setting not in given:
             continue
@@ -293,7 +293,7 @@ def changes_among(runs: Sequence[RunEntry], environments: Facts) -> tuple[Change
 
 def concerning(found: Iterable[Change], cell: str) -> tuple[Change, ...]:
     """Without what is of another scenario than the cell's: how that is loaded moves no figure."""
-    own = cell.split("/")[3]
+    own = cell.split("/")[3].partition("+")[0]
     return tuple(change for change in found if scenario_of(change) in (None, own))
 
 

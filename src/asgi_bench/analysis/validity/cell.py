@@ -201,7 +201,7 @@ def proof_findings(planned: PlannedCell, proofs: Mapping[str, Proof]) -> tuple[R
     told and differs has failed before it was measured. The figures stand: they are of the server
     under this command line, whatever it really runs.
     """
-    proof = proofs.get(planned.cell.setting)
+    proof = proofs.get(planned.cell.start)
     if not planned.proves or proof is None or proof.unproven is None:
         return ()
     stated = ", ".join(f"{part} {pattern}" for part, pattern in planned.proves.items())

@@ -105,6 +105,8 @@ def _cell_labels(cell: CellReport | SweepReport, surveyed: Survey) -> dict[str, 
         "variant": cell.variant,
         "workers": str(cell.workers),
         "scenario": cell.scenario,
+        "http": cell.http,
+        "transport": cell.transport,
         "load": cell.load.key,
     }
 

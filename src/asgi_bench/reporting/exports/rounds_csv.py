@@ -20,7 +20,7 @@ from asgi_bench.reporting.run.report_csv import field
 
 WHAT = (
     *("run", "time", "cell", "server", "server_version", "variant", "side", "workers"),
-    *("scenario", "load"),
+    *("scenario", "http", "transport", "load"),
     *("client", "round", "block", "outcome", "reason", "validity", "cell_validity"),
 )
 # Times last.
@@ -62,6 +62,8 @@ def _lines(sample: Sample, surveyed: Survey) -> Iterator[dict[str, Any]]:
         "side": cell.setup,
         "workers": cell.workers,
         "scenario": cell.scenario,
+        "http": cell.http,
+        "transport": cell.transport,
         "load": cell.load.key,
         "client": surveyed.run.header.plan.client,
         "outcome": verdict.outcome,

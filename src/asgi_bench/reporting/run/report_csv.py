@@ -42,7 +42,7 @@ BEHAVIOUR = "behaviour"
 RUN, SETTING, SCALING, COMPARISONS = "run", "setting", "scaling", "comparisons"
 # What identifies a server setting stands in the columns of a cell.
 SHARED = ("setting", "server", "variant", "workers", "scenario")
-IDENTITY = ("cell", "server", "variant", "workers", "scenario", "load")
+IDENTITY = ("cell", "server", "variant", "workers", "scenario", "http", "transport", "load")
 # On every line; the other facts of the run stand beside its cells.
 RUN_COLUMNS = ("run", "started_at", "tool_version", "machine", "line")
 # A spreadsheet runs a field that begins with one of these (OWASP, "CSV injection").
@@ -109,7 +109,7 @@ def _cell_lines(report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
         facts = msgspec.to_builtins(entry)
         points: list[dict[str, Any]] = facts.pop(POINTS, None) or []
         requests: list[dict[str, Any]] = facts.pop(REQUESTS)
-        setting = entry.cell.removesuffix(f"/{entry.scenario}/{entry.load.key}")
+        setting = entry.start
         facts[SETTING] = settings.get(setting, {})
         facts |= {RUN: run, SCALING: scaling.get(entry.cell, {}), **_compared(report, entry.cell)}
         for point in points:

@@ -32,7 +32,7 @@ def cell_row(
         starts_group=starts_group,
         is_faint=cell.outcome != "ok" or cell.validity == "invalid",
         is_leader=is_leader,
-        facets=facets(plain(cell.server), cell.workers, plain(cell.scenario)),
+        facets=facets(plain(cell.server), cell.workers, plain(cell.request_key)),
     )
 
 

@@ -19,7 +19,7 @@ def workers_section(source: Source) -> Section:
     report = source.report
     groups: dict[tuple[str, ClosedLoop], list[Scaling]] = {}
     for scaling in report.scaling:
-        groups.setdefault((scaling.scenario, scaling.load), []).append(scaling)
+        groups.setdefault((scaling.request_key, scaling.load), []).append(scaling)
     tables = tuple(_table(report, members) for members in groups.values())
     points = [point for scaling in report.scaling for point in scaling.points]
     notes = (" ".join(_notes(points, report.run.reference)),) if tables else ()
@@ -37,7 +37,7 @@ def _table(report: Report, members: Sequence[Scaling]) -> Table:
         for scaling in members
     )
     first = members[0]
-    caption = f"Workers · {plain(first.scenario)} · {load_words(first.load)}"
+    caption = f"Workers · {plain(first.request_key)} · {load_words(first.load)}"
     return Table(heads(columns), tuple(grouped_rows(groups, columns)), caption)
 
 
