@@ -48,6 +48,7 @@ def test_without_flags_the_documented_defaults_hold() -> None:
         (("--scenario", "*"), "scenarios", ("*",)),
         (("-c", "8,64"), "connections", (8, 64)),
         (("--connections", "1"), "connections", (1,)),
+        (("--also-connections", "256,512"), "also_connections", (256, 512)),
         (("--rounds", "3"), "rounds", 3),
         (("--duration", "500ms"), "duration_s", 0.5),
         (("--seed", "7"), "seed", 7),
@@ -105,6 +106,10 @@ def test_each_flag_has_its_own_effect(args: tuple[str, ...], field: str, value: 
         (("--common-rate", "0"), "--common-rate: '0' must be a number from 0.1 on"),
         (("--locustfile", "/no/file"), "--locustfile: /no/file is no file"),
         (("--load-processes", "65"), "--load-processes: 65 need a connection each, "),
+        (
+            ("--also-connections", "4", "--load-processes", "5"),
+            "--load-processes: 5 need a connection each, and --also-connections gives 4",
+        ),
     ],
 )
 def test_a_wrong_value_names_its_flag(args: tuple[str, ...], words: str) -> None:

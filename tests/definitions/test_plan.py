@@ -2,6 +2,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,6 +167,46 @@ def test_the_reference_joins_no_block_without_its_scenario_and_load() -> None:
     rated = {key: blocks for key, blocks in _blocks(plan).items() if key.endswith("/r500")}
     assert rated["uvicorn/default/w1/hello/r500"] == (0,)
     assert set(rated.values()) == {(0,)}
+
+
+def test_a_second_level_is_for_the_plain_settings_alone() -> None:
+    """Each server's `default` is measured over those connections too, with the fewest workers."""
+    plan = _plan(Selection(also_connections=(256,)))
+    levels = [planned.cell.key for planned in plan.cells if planned.cell.load.key == "c256"]
+    assert levels == [
+        "daphne/default/w1/hello/c256",
+        "nginx/default/w1/hello/c256",
+        "uvicorn/default/w1/hello/c256",
+    ]
+    assert _blocks(plan)["uvicorn/default/w1/hello/c256"] == (0,)
+    few, many = (_find(plan, f"daphne/default/w1/hello/c{count}") for count in (64, 256))
+    assert few.cell.process_key == many.cell.process_key
+
+
+@pytest.mark.parametrize(
+    ("selection", "keys"),
+    [
+        (
+            Selection(servers=("uvicorn",), variants=("h11",), workers=(4, 2)),
+            {"uvicorn/h11/w2/hello/c64", "uvicorn/h11/w2/hello/c8", "uvicorn/h11/w4/hello/c64"},
+        ),
+        (
+            Selection(servers=("daphne",), workers=(1,), connections=(8, 16)),
+            {"daphne/default/w1/hello/c8", "daphne/default/w1/hello/c16"},
+        ),
+        (
+            Selection(servers=("daphne",), workers=(1,), rates=parse_rates("500")),
+            {"daphne/default/w1/hello/r500", "daphne/default/w1/hello/c8"},
+        ),
+    ],
+)
+def test_a_second_level_is_never_left_out_nor_measured_twice(
+    selection: Selection, keys: set[str]
+) -> None:
+    """Of other variants the first has it, beside rates it is a closed loop, and it is there once."""
+    plan = _plan(msgspec.structs.replace(selection, also_connections=(8,)))
+    assert [planned.cell.key for planned in plan.cells if planned.cell.key not in keys] == []
+    assert len(plan.cells) == len(keys)
 
 
 def test_a_common_rate_that_is_asked_for_anyway_is_measured_once() -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,6 +24,7 @@ from asgi_bench.machine.affinity import split_cpus
 from asgi_bench.model import (
     HOST,
     Cell,
+    ClosedLoop,
     Knobs,
     Load,
     OpenLoop,
@@ -133,9 +135,9 @@ def build_plan(
     chosen = [scenarios[name] for name in matching(selection.scenarios, scenarios, "--scenario")]
     planned = [
         _planned(
-            Cell(server.name, variant.name, workers, scenario.name, load),
+            Cell(one.server.name, one.variant.name, one.workers, scenario.name, load),
             selection=selection,
-            server=server,
+            server=one.server,
             scenario=scenario,
             app_dir=app_dir,
             working_dir=working_dir or app_dir,
@@ -143,8 +145,8 @@ def build_plan(
             environ=environ,
             duration_s=duration_s,
         )
-        for server, variant, workers in _server_settings(selection, servers)
-        for scenario, (load, duration_s) in product(chosen, _loads(selection, variant, workers))
+        for one in _server_settings(selection, servers)
+        for scenario, (load, duration_s) in product(chosen, _loads(selection, one))
     ]
     reference = _reference(planned, selection.reference)
     return Plan(
@@ -176,23 +178,39 @@ def unable(server: Server, workers: int, scenario: Scenario) -> str | None:
     return None
 
 
+class _ServerSetting(NamedTuple):
+    """What will be started. `is_plain`: of its server the one that further loads are for."""
+
+    server: Server
+    variant: Variant
+    workers: int
+    is_plain: bool
+
+
 def _server_settings(
     selection: Selection, servers: Mapping[str, Server]
-) -> Iterator[tuple[Server, Variant, int]]:
+) -> Iterator[_ServerSetting]:
     """Yield what will be started, the worker counts in ascending order."""
     chosen = [servers[name] for name in matching(selection.servers, servers, "--server")]
     names = matching(
         selection.variants, (name for server in chosen for name in server.variants), "--variant"
     )
-    for workers in sorted(selection.workers or (1, 2)):
-        for server in chosen:
-            for variant in server.variants.values():
-                asked = selection.workers is not None or workers == 1 or variant.name == "default"
-                if asked and variant.name in names:
-                    yield server, variant, workers
+    counts = sorted(selection.workers or (1, 2))
+    for workers, server in product(counts, chosen):
+        variants = [variant for variant in server.variants.values() if variant.name in names]
+        for variant in variants:
+            asked = selection.workers is not None or workers == 1 or variant.name == "default"
+            if asked:
+                is_plain = workers == counts[0] and variant is _plain(variants)
+                yield _ServerSetting(server, variant, workers, is_plain)
 
 
-def _loads(selection: Selection, variant: Variant, workers: int) -> list[tuple[Load, float | None]]:
+def _plain(variants: Sequence[Variant]) -> Variant:
+    """The `default` variant, or the first where that isn't among those chosen."""
+    return next((one for one in variants if one.name == "default"), variants[0])
+
+
+def _loads(selection: Selection, setting: _ServerSetting) -> list[tuple[Load, float | None]]:
     """Return the loads of one server setting, that at the common rate last, with its own time."""
     asked = loads(
         connections=selection.connections,
@@ -202,9 +220,11 @@ def _loads(selection: Selection, variant: Variant, workers: int) -> list[tuple[L
         sweep=selection.sweep,
         objective=selection.objective,
     )
+    further = (selection.also_connections or ()) if setting.is_plain else ()
+    asked = tuple(dict.fromkeys((*asked, *map(ClosedLoop, further))))
     as_asked: list[tuple[Load, float | None]] = [(load, None) for load in asked]
     rate_rps = selection.common_rate_rps
-    if rate_rps is None or variant.name != "default" or workers != 1:
+    if rate_rps is None or setting.variant.name != "default" or setting.workers != 1:
         return as_asked
     common = OpenLoop(rate_rps, arrivals=selection.arrivals, connections=DEFAULT_CONNECTIONS)
     if any(load.key == common.key for load in asked):

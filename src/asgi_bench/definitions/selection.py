@@ -162,6 +162,17 @@ class Selection(Knobs, frozen=True, kw_only=True):
             is_common=True,
         ),
     ] = None
+    also_connections: Annotated[
+        tuple[int, ...] | None,
+        Flag(
+            "--also-connections",
+            LOAD,
+            COUNTS,
+            "Also measure each server's `default` variant, with the fewest workers, over so many "
+            "connections, as in 256.",
+            is_common=True,
+        ),
+    ] = None
     rates: Annotated[
         tuple[OfferedRate, ...],
         Flag(
@@ -273,12 +284,16 @@ def settled(selection: Selection) -> Selection:
 
 def _check_load_processes(selection: Selection) -> None:
     """Raise UsageError where a load process would be without a connection to send on."""
-    fewest = min(selection.connections or (DEFAULT_CONNECTIONS,))
-    if selection.load_processes > fewest:
-        raise UsageError(
-            f"--load-processes: {selection.load_processes} need a connection each, and "
-            f"--connections gives {fewest}"
-        )
+    counts = {
+        "--connections": selection.connections or (DEFAULT_CONNECTIONS,),
+        "--also-connections": selection.also_connections or (),
+    }
+    for flag, fewest in ((flag, min(given)) for flag, given in counts.items() if given):
+        if selection.load_processes > fewest:
+            raise UsageError(
+                f"--load-processes: {selection.load_processes} need a connection each, and "
+                f"{flag} gives {fewest}"
+            )
 
 
 def _check_other_client(selection: Selection) -> None:
