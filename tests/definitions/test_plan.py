@@ -203,7 +203,7 @@ def test_a_second_level_is_for_the_plain_settings_alone() -> None:
 def test_a_second_level_is_never_left_out_nor_measured_twice(
     selection: Selection, keys: set[str]
 ) -> None:
-    """Of other variants the first has it, beside rates it is a closed loop, and it is there once."""
+    """Of other variants the first has it; beside rates it is a closed loop; it is there once."""
     plan = _plan(msgspec.structs.replace(selection, also_connections=(8,)))
     assert [planned.cell.key for planned in plan.cells if planned.cell.key not in keys] == []
     assert len(plan.cells) == len(keys)
