@@ -3,7 +3,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from asgi_bench.analysis.report import Costs, Interval
+from asgi_bench.analysis.estimates import Costs, Interval
 from asgi_bench.analysis.summary import costs_of, summarize
 from asgi_bench.model import Trial
 from asgi_bench.model.figures import sent_in_slices

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval, paired_ratio
-from asgi_bench.analysis.report import Interval
 
 POSITIVE = st.floats(min_value=1e-6, max_value=1e9)
 ROUNDS = st.lists(POSITIVE, min_size=3, max_size=20)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from asgi_bench.analysis.report import CellReport, Percentiles
+from asgi_bench.analysis.estimates import Percentiles
+from asgi_bench.analysis.report import CellReport
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import RESPONSE_TIME, ClosedLoop, Load, OpenFigures, OpenLoop, Trial
 from tests.synthetic_histograms import histogram_blob

@@ -4,6 +4,7 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asgi_bench.analysis.estimates import Percentiles
 from asgi_bench.analysis.percentiles import (
     Histogram,
     merge_histograms,
@@ -11,7 +12,6 @@ from asgi_bench.analysis.percentiles import (
     quantile_s,
     tail_curve,
 )
-from asgi_bench.analysis.report import Percentiles
 from asgi_bench.errors import BenchError
 
 NANOSECONDS = st.integers(min_value=1_000, max_value=50_000_000_000)

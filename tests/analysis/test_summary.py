@@ -4,7 +4,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from asgi_bench.analysis.report import CellReport, Percentiles, Rank, Report
+from asgi_bench.analysis.estimates import Percentiles
+from asgi_bench.analysis.report import CellReport, Rank, Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.analysis.validity.trial import RULES_VERSION
 from asgi_bench.errors import BenchError

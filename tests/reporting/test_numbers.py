@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.report import Interval
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.reporting import numbers
 
 

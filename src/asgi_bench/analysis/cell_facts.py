@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
 from asgi_bench.analysis.percentiles import Histogram, merge_histograms, percentiles_s
-from asgi_bench.analysis.report import CellFacts, ErrorTotals, Interval, RequestReport
+from asgi_bench.analysis.report import CellFacts, ErrorTotals, RequestReport
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.errors import BenchError

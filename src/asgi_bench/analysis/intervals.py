@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
-from asgi_bench.analysis.report import Interval, Ratio
+from asgi_bench.analysis.estimates import Interval, Ratio
 
 CONFIDENCE = 0.95
 # Two rounds give a t interval with one degree of freedom: 12.7 standard errors, of no use.

@@ -8,9 +8,10 @@ from statistics import median
 from msgspec import UNSET
 
 from asgi_bench.analysis.cell_facts import interval_over
+from asgi_bench.analysis.estimates import Interval, Ratio
 from asgi_bench.analysis.intervals import linear_interval
 from asgi_bench.analysis.percentiles import Histogram, mean_s, merge_histograms, quantile_s
-from asgi_bench.analysis.report import CellReport, Interval, Ratio, SweepReport
+from asgi_bench.analysis.report import CellReport, SweepReport
 from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.errors import BenchError
 from asgi_bench.model import GENERATOR_LAG, Trial

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr, stdtrit
 
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import CONFIDENCE, MIN_ROUNDS, looks_factor
-from asgi_bench.analysis.report import Interval
 
 # Of the rounds at either end, in the sensitivity analysis (Yuen, Biometrika 61, 1974).
 TRIMMED_SHARE = 0.2

@@ -15,7 +15,7 @@ from hdrh.codec import (
 )
 from hdrh.histogram import HdrHistogram
 
-from asgi_bench.analysis.report import Percentiles
+from asgi_bench.analysis.estimates import Percentiles
 from asgi_bench.errors import BenchError
 
 NANOSECOND_S = 1e-9

@@ -7,11 +7,12 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
 from asgi_bench.analysis.metrics import figure_of
 from asgi_bench.analysis.percentiles import merge_histograms, quantile_s
 from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS, compare, stand
-from asgi_bench.analysis.report import Comparison, Interval
+from asgi_bench.analysis.report import Comparison
 from asgi_bench.analysis.samples import Sample, reference_pairs, sample_cells
 from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.analysis.sweeps import (

@@ -8,21 +8,13 @@ from typing import NamedTuple
 import msgspec
 
 from asgi_bench.analysis.cell_facts import by_request, cell_facts, interval_over, merged
+from asgi_bench.analysis.estimates import Costs, Interval, Ratio
 from asgi_bench.analysis.intervals import paired_ratio
 from asgi_bench.analysis.load_curves import sweep_report
 from asgi_bench.analysis.metrics import FURTHER, estimate, figure_of
 from asgi_bench.analysis.percentiles import Histogram, percentiles_s
 from asgi_bench.analysis.ranking import Ranking, rank_cells
-from asgi_bench.analysis.report import (
-    CellReport,
-    Costs,
-    Interval,
-    Ratio,
-    Report,
-    RunFacts,
-    RunGoal,
-    SettingReport,
-)
+from asgi_bench.analysis.report import CellReport, Report, RunFacts, RunGoal, SettingReport
 from asgi_bench.analysis.samples import Sample, reference_pairs, sample_cells
 from asgi_bench.analysis.scaling import scaling_of
 from asgi_bench.analysis.stopping import is_looked, reached

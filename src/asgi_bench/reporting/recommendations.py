@@ -4,8 +4,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.recommendation import Recommendation
-from asgi_bench.analysis.report import Comparison, Interval
+from asgi_bench.analysis.report import Comparison
 from asgi_bench.model import PlannedCell
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.document import Document, Item, Items, Section, Text

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.metrics import estimate
-from asgi_bench.analysis.report import Interval
 from asgi_bench.analysis.summary import kept_bytes
 from asgi_bench.analysis.validity.cell import growth_findings
 from asgi_bench.model import Cell, Trial

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
+from asgi_bench.analysis.estimates import Costs
 from asgi_bench.analysis.percentiles import TailCurve, tail_curve
-from asgi_bench.analysis.report import Costs
 from asgi_bench.analysis.summary import summarize, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ClosedLoop, Run

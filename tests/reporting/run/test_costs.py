@@ -1,6 +1,7 @@
 import msgspec
 
-from asgi_bench.analysis.report import Costs, Report
+from asgi_bench.analysis.estimates import Costs
+from asgi_bench.analysis.report import Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import OpenLoop
 from asgi_bench.reporting.document import Table, shown

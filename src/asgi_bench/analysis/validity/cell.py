@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import MIN_ROUNDS
 from asgi_bench.analysis.percentiles import SAMPLES_BEYOND, Histogram, quantile_s
-from asgi_bench.analysis.report import Interval, SweepPoint
+from asgi_bench.analysis.report import SweepPoint
 from asgi_bench.analysis.validity.answers import MAX_ERROR_SHARE
 from asgi_bench.analysis.validity.trial import LEVELS, worst_level
 from asgi_bench.model import (

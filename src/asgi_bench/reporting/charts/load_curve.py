@@ -6,7 +6,8 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from asgi_bench.analysis.report import Percentiles, SweepPoint, SweepReport
+from asgi_bench.analysis.estimates import Percentiles
+from asgi_bench.analysis.report import SweepPoint, SweepReport
 from asgi_bench.model import Objective
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.palette import Styles

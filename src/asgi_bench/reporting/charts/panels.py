@@ -16,7 +16,8 @@ from matplotlib.markers import TICKDOWN, TICKLEFT
 from matplotlib.ticker import MaxNLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation, Transform
 
-from asgi_bench.analysis.report import CellReport, Interval, SweepReport
+from asgi_bench.analysis.estimates import Interval
+from asgi_bench.analysis.report import CellReport, SweepReport
 from asgi_bench.reporting.charts.palette import Dash, Style
 from asgi_bench.reporting.charts.sheet import (
     FAINT_INK,

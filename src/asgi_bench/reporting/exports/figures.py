@@ -7,8 +7,9 @@ a highest rate that is a lower bound: a tool would take them for findings.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.metrics import cell_figure
-from asgi_bench.analysis.report import CellReport, Interval, SweepReport
+from asgi_bench.analysis.report import CellReport, SweepReport
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.model import Trial

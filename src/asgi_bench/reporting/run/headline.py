@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS
-from asgi_bench.analysis.report import CellReport, Comparison, Interval, Report, SweepReport
+from asgi_bench.analysis.report import CellReport, Comparison, Report, SweepReport
 from asgi_bench.model.metrics import ranking_metric
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.ab import advice

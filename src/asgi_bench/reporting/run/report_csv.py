@@ -16,11 +16,11 @@ from typing import Any
 
 import msgspec
 
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.metrics import FURTHER
 from asgi_bench.analysis.report import (
     CellReport,
     Comparison,
-    Interval,
     Report,
     RequestReport,
     RunFacts,
