@@ -6,8 +6,9 @@ import msgspec
 
 from asgi_bench.load.closed_loop import Stretch, run_closed_loop
 from asgi_bench.load.pool import Pool
-from asgi_bench.load.target import Exchange, Target
+from asgi_bench.load.target import Target
 from asgi_bench.model import Endpoint
+from asgi_bench.wire.exchange import Exchange
 from asgi_bench.wire.http1 import encode_request
 from tests.known_answers import BODY
 

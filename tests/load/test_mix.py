@@ -12,8 +12,9 @@ from asgi_bench.load.closed_loop import Stretch, run_closed_loop
 from asgi_bench.load.mix import BLOCK, drawn
 from asgi_bench.load.open_loop import run_open_loop
 from asgi_bench.load.pool import Pool
-from asgi_bench.load.target import Exchange, Target
+from asgi_bench.load.target import Target
 from asgi_bench.model import RESPONSE_TIME
+from asgi_bench.wire.exchange import Exchange
 from asgi_bench.wire.http1 import encode_request
 from tests.known_answers import BODY, LARGE_BODY, SLOW_S, Behaviour, KnownAnswers
 from tests.load.loading import go_on, opened, target_at

@@ -106,7 +106,7 @@ def by_client(port: int) -> Seen:
     with Connection(Endpoint.local(port)) as connection:
         connection.open(TIMEOUT_S)
         try:
-            response = connection.ask(target_at(port).exchanges[0].request, "GET", TIMEOUT_S)
+            response = connection.ask(target_at(port).exchanges[0], TIMEOUT_S)
         except NoAnswer as fault:
             return Seen(fault.kind, str(fault))
     assert response.body == (b"" if response.status in (204, 304) else b"ok")

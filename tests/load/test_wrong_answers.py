@@ -14,7 +14,7 @@ from asgi_bench.analysis.validity.trial import judge_trial_of
 from asgi_bench.load.closed_loop import run_closed_loop
 from asgi_bench.load.locust_recorder import failure
 from asgi_bench.load.pool import Pool
-from asgi_bench.load.target import Exchange, Target
+from asgi_bench.load.target import Target
 from asgi_bench.model import (
     MOST_WRONG_ANSWERS,
     Cell,
@@ -23,6 +23,7 @@ from asgi_bench.model import (
     ErrorCounts,
     WrongAnswer,
 )
+from asgi_bench.wire.exchange import Exchange
 from asgi_bench.wire.http1 import encode_request
 from tests.situation import Said, situation
 from tests.synthetic_run import make_trial, plan_of

@@ -12,10 +12,11 @@ import pytest
 
 from asgi_bench.model import HOST, Endpoint
 from asgi_bench.wire.client import Connection, NoAnswer
+from asgi_bench.wire.exchange import Exchange
 from asgi_bench.wire.http1 import encode_request
 from tests.known_answers import BODY, Behaviour, KnownAnswers
 
-REQUEST = encode_request("GET", "/", HOST, {})
+ASKED = Exchange("", encode_request("GET", "/", HOST, {}))
 TIMEOUT_S = 10.0
 
 
@@ -57,10 +58,10 @@ def test_requests_follow_one_another_on_a_connection(known: KnownAnswers) -> Non
     server = known.behave(Behaviour(script=script))
     with opened(server.port) as connection:
         for _ in script[:-1]:
-            response = connection.ask(REQUEST, "GET", TIMEOUT_S)
+            response = connection.ask(ASKED, TIMEOUT_S)
             assert (response.status, response.body, response.closes) == (200, BODY, False)
             assert not connection.has_hung_up()
-        assert len(connection.ask(REQUEST, "GET", TIMEOUT_S).body) == 1_024_000
+        assert len(connection.ask(ASKED, TIMEOUT_S).body) == 1_024_000
     assert server.counts().connections == 1
 
 
@@ -68,7 +69,7 @@ def test_requests_follow_one_another_on_a_connection(known: KnownAnswers) -> Non
 def test_an_answer_that_closes_spends_its_connection(known: KnownAnswers, kind: str) -> None:
     """The answer counts, and nothing more is to be asked there."""
     with opened(known_port(known, script=(kind,))) as connection:
-        assert connection.ask(REQUEST, "GET", TIMEOUT_S).body == BODY
+        assert connection.ask(ASKED, TIMEOUT_S).body == BODY
         assert connection.is_spent
         assert connection.has_hung_up()
 
@@ -76,7 +77,7 @@ def test_an_answer_that_closes_spends_its_connection(known: KnownAnswers, kind: 
 def test_a_close_while_idle_is_seen(known: KnownAnswers) -> None:
     """Without a word in the answer before it, too."""
     with opened(known_port(known, script=("idle-close",))) as connection:
-        connection.ask(REQUEST, "GET", TIMEOUT_S)
+        connection.ask(ASKED, TIMEOUT_S)
         deadline = time.monotonic() + TIMEOUT_S
         while not connection.has_hung_up():
             assert time.monotonic() < deadline
@@ -131,7 +132,7 @@ def test_what_is_no_answer_says_why(
     timeout_s = 0.05 if kind == "timeout" else TIMEOUT_S
     with opened(known_port(known, script=script)) as connection:
         with pytest.raises(NoAnswer) as caught:
-            connection.ask(REQUEST, "GET", timeout_s)
+            connection.ask(ASKED, timeout_s)
     assert (caught.value.kind, str(caught.value)) == (kind, text)
     assert caught.value.has_begun == (script[0] not in ("empty", "reset", "silent"))
 
@@ -163,15 +164,15 @@ def test_bytes_that_come_after_an_answer_are_held_against_it() -> None:
         peer.sendall(head)
 
     with served(late) as port, opened(port) as connection:
-        assert connection.ask(REQUEST, "GET", TIMEOUT_S).status == 204
-        connection.send(REQUEST)
+        assert connection.ask(ASKED, TIMEOUT_S).status == 204
+        connection.send(ASKED)
         go_on.set()
         with pytest.raises(NoAnswer) as caught:
             connection.answer(TIMEOUT_S)
         assert str(caught.value) == told
     go_on.clear()
     with served(late) as port, opened(port) as connection:
-        connection.ask(REQUEST, "GET", TIMEOUT_S)
+        connection.ask(ASKED, TIMEOUT_S)
         go_on.set()
         deadline = time.monotonic() + TIMEOUT_S
         with pytest.raises(NoAnswer) as caught:
@@ -191,7 +192,8 @@ def test_an_answer_to_half_a_request_is_the_answer() -> None:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     request = encode_request("POST", "/", HOST, {}, bytes(32 * 1024**2))
+    exchange = Exchange("", request, "POST")
     with served(refuse) as port, opened(port) as connection:
-        response = connection.ask(request, "POST", TIMEOUT_S)
+        response = connection.ask(exchange, TIMEOUT_S)
         assert (response.status, response.body) == (413, b"too large")
         assert connection.is_spent

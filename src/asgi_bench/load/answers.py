@@ -4,6 +4,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from asgi_bench.wire.conversation import Reader
+from asgi_bench.wire.exchange import Exchange
 from asgi_bench.wire.http1 import Response
 
 READ_BYTES = 16 * 1024
@@ -28,10 +29,12 @@ class Answer:
     Whole when `is_known` says so or `response` is there.
     """
 
-    def __init__(self, known: bytes, new_reader: Callable[[str], Reader], method: str) -> None:
+    def __init__(
+        self, known: bytes, new_reader: Callable[[Exchange], Reader], exchange: Exchange
+    ) -> None:
         self._known = known
         self._new_reader = new_reader
-        self._method = method
+        self._exchange = exchange
         self._equal_bytes = 0
         self._reader: Reader | None = None
         self._pieces: list[bytes] = []
@@ -101,7 +104,7 @@ class Answer:
 
     def _parser(self) -> Reader:
         if self._reader is None:
-            self._reader = self._new_reader(self._method)
+            self._reader = self._new_reader(self._exchange)
             if self._equal_bytes:
                 equal = self._known[: self._equal_bytes]
                 self._pieces.append(equal)

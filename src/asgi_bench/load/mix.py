@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from asgi_bench.load.target import Exchange
 from asgi_bench.model import ErrorCounts
+from asgi_bench.wire.exchange import Exchange
 
 # In each so many requests every one has its share, to within one: slices of a few hundred requests
 # are alike, whatever the server.
@@ -43,7 +43,6 @@ class Tally:
         "errors",
         "exchange",
         "good",
-        "method",
         "place",
         "request",
         "response_bytes",
@@ -54,7 +53,6 @@ class Tally:
         self.place = place
         self.exchange = exchange
         self.request = exchange.request
-        self.method = exchange.method
         self.good = b""
         self.sent = 0
         self.correct = 0

@@ -56,7 +56,7 @@ class Openings:
         except OSError as fault:
             self._note_refusal(f"no connection: {fault.strerror}")
             return
-        steps = opening(channel, self._conversation)
+        steps = opening(channel, self._conversation, self._target.greeting)
         self._by_fd[channel.fd] = _Opening(channel, steps, clock_ns())
         self._epoll.register(channel.fd, next(steps))
 

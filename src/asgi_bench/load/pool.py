@@ -252,13 +252,13 @@ class Pool:
         try:
             if answer is None:
                 if data and not tally.good.startswith(data):
-                    response = at_once(data, tally.method)
+                    response = at_once(data, tally.exchange)
                     if response is not None:
                         return self._judge(slot, tally, response, data, data[response.size :])
                 elif data and len(data) == len(tally.good):
                     return self._finish(slot, tally)
                 answer = self.partial[slot] = Answer(
-                    tally.good, self._conversation.reader, tally.method
+                    tally.good, self._conversation.reader, tally.exchange
                 )
             answer.feed(data, lambda size: self._read_more(slot, size))
         except WireError as fault:
@@ -344,7 +344,7 @@ class Pool:
         """Judge a whole answer; `raw` is remembered as good where nothing was wrong with it."""
         exchange = tally.exchange
         if beyond:
-            fault = self._conversation.fault_beyond(response, exchange.method, beyond)
+            fault = self._conversation.fault_beyond(response, exchange, beyond)
             return self._fail(slot, "body", f"{self._conversation.breach}: {fault}")
         kind = exchange.fault_of(response)
         if kind is None:

@@ -14,6 +14,7 @@ from asgi_bench.load.locust_table import feed
 from asgi_bench.load.messages import Closed, Load, Loaded, Loss, Opened
 from asgi_bench.load.open_loop import run_open_loop
 from asgi_bench.load.pool import Pool
+from asgi_bench.load.pools import pool_of
 from asgi_bench.load.target import Target
 from asgi_bench.machine.clocks import OwnClocks
 from asgi_bench.model import RESPONSE_TIME, ErrorCounts, RequestFigures
@@ -29,7 +30,7 @@ class Session:
 
     def __init__(self, target: Target, statistics: RequestStats) -> None:
         self._statistics = statistics
-        self._pool = Pool(target)
+        self._pool = pool_of(target)
         self._sends_bodies = any(exchange.has_body for exchange in target.exchanges)
         self._recordings = Recordings()
         self._by_request = [Recordings() for _ in self._counts()]

@@ -14,12 +14,13 @@ from locust.stats import CSV_STATS_INTERVAL_SEC
 from asgi_bench.errors import UsageError
 from asgi_bench.load.closed_loop import run_closed_loop
 from asgi_bench.load.locust_table import feed
-from asgi_bench.load.pool import Pool
-from asgi_bench.load.target import Exchange, Target
+from asgi_bench.load.pools import pool_of
+from asgi_bench.load.target import Target
 from asgi_bench.model import (
     Endpoint,
     ErrorCounts,
 )
+from asgi_bench.wire.exchange import Exchange
 from asgi_bench.wire.http1 import encode_request
 
 # Locust's table moves, and its stop is obeyed, at least this often.
@@ -56,7 +57,7 @@ class FastUser(User):
     def on_start(self) -> None:
         """Open the connections one by one under load."""
         self._is_stopped = False
-        self._open = Pool(self._target())
+        self._open = pool_of(self._target())
         self._fed_errors, self._fed_correct = ErrorCounts(), 0
         self._recorder = getattr(self.environment, "asgi_bench_recorder", None)
         if self._recorder is not None:

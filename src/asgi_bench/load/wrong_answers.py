@@ -6,10 +6,10 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from asgi_bench.load.target import Exchange
 from asgi_bench.model import MOST_WRONG_ANSWERS, WrongAnswer
 from asgi_bench.wire.channel import Channel
 from asgi_bench.wire.excerpts import excerpt
+from asgi_bench.wire.exchange import Exchange
 from asgi_bench.wire.http1 import Response
 
 # Of a body that says what went wrong; a page of HTML takes some bytes to come to its point.

@@ -42,6 +42,7 @@ from asgi_bench.model.proof import Proof
 from asgi_bench.model.request import (
     HIGHEST_STATUS,
     LOWEST_STATUS,
+    Message,
     Part,
     Request,
     Scenario,
@@ -126,6 +127,7 @@ __all__ = [
     "Loop",
     "Losses",
     "Machine",
+    "Message",
     "MetricVerdict",
     "Objective",
     "OpenFigures",

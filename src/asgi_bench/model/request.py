@@ -1,16 +1,39 @@
 """What is requested, and the answer that counts as correct."""
 
 import re
+from itertools import groupby
 from typing import Literal, TypeAlias
 
 import msgspec
 
 # What an answer is checked for: `body` is all its bytes, `pattern` a match in it.
-Part: TypeAlias = Literal["status", "framing", "body", "pattern"]
+Part: TypeAlias = Literal["status", "framing", "body", "pattern", "messages"]
 
 
 # What a final answer may have: with what HTTP defines (up to 599), what apps send beyond it.
 LOWEST_STATUS, HIGHEST_STATUS = 200, 999
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message of a WebSocket conversation: one that is sent, or one that has to come."""
+
+    send: str | None = None
+    """What is sent, where it is text."""
+    expect: str | None = None
+    """The only right message that may come now, where it is text."""
+    expect_pattern: str | None = None
+    """A regular expression that has to match in the message that comes now."""
+    times: int = 1
+    """So many of it, one after the other."""
+    send_bytes: bytes | None = None
+    """What is sent as a binary message, in base64."""
+    expect_bytes: bytes | None = None
+    """The only right binary message that may come now, in base64."""
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether it is one of ours."""
+        return self.send is not None or self.send_bytes is not None
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -37,9 +60,21 @@ class Request(msgspec.Struct, frozen=True):
     """The request's body in base64, where it isn't text."""
     expect_bytes: bytes | None = None
     """The only correct body in base64, where it isn't text."""
+    messages: tuple[Message, ...] = ()
+    """The conversation over WebSocket that is held at `path`, again and again on each connection:
+    what is sent, and what has to come then. Empty for a request over HTTP."""
     compared: tuple[Part, ...] = ()
     """What an answer had to be right in to count: `status`, `framing`, and `body` (all its bytes)
     or `pattern`."""
+
+    @property
+    def turns(self) -> tuple[tuple[tuple[Message, ...], tuple[Message, ...]], ...]:
+        """The conversation's turns: what is sent at once, and all that has to come before the next.
+
+        What is sent in one turn is one request, what comes is its answer.
+        """
+        halves = [tuple(each) for _, each in groupby(self.messages, lambda one: one.is_sent)]
+        return tuple(zip(halves[::2], halves[1::2], strict=True))
 
     @property
     def content(self) -> bytes:

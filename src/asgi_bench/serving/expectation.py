@@ -16,7 +16,8 @@ from asgi_bench.model import (
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.wire.client import Connection, NoAnswer
 from asgi_bench.wire.excerpts import excerpt
-from asgi_bench.wire.http1 import Response, bytes_of
+from asgi_bench.wire.exchange import dialogue
+from asgi_bench.wire.http1 import Response
 
 RequestT = TypeVar("RequestT", bound=Request)
 # Of a body that explains a refusal; a page of HTML takes some bytes to come to its point.
@@ -25,10 +26,11 @@ _TOLD_BODY = 120
 
 def answer_of(endpoint: Endpoint, request: Request, timeout_s: float) -> Response:
     """Send a request once, on a connection of its own; raises ServerFault."""
-    with Connection(endpoint) as connection:
+    asked = dialogue(endpoint, request)
+    with Connection(asked.endpoint, asked.greeting) as connection:
         try:
             connection.open(timeout_s)
-            return connection.ask(bytes_of(request, endpoint.authority), request.method, timeout_s)
+            return connection.ask(asked.exchanges[0], timeout_s)
         except NoAnswer as fault:
             raise ServerFault(str(fault)) from None
 

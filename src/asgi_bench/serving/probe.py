@@ -1,4 +1,7 @@
-"""One verification of a server: the scenario's request, twice on one keep-alive connection."""
+"""One verification of a server: the scenario's request, twice on one keep-alive connection.
+
+Of a conversation over WebSocket it is all the turns.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from asgi_bench.model import (
 )
 from asgi_bench.wire.client import Connection, NoAnswer
 from asgi_bench.wire.excerpts import excerpt
-from asgi_bench.wire.http1 import Response, bytes_of
+from asgi_bench.wire.exchange import Exchange, dialogue
+from asgi_bench.wire.frames import Messages
+from asgi_bench.wire.http1 import Response
 
 REQUESTS = 2
 # From the first byte of an answer to its end, where no run says how long a request may take.
@@ -45,13 +50,12 @@ class Probe:
         self.sent = 0
         self.errors = ErrorCounts()
         self.ended_s: float | None = None
-        self._endpoint = endpoint
         self._scenario = scenario
-        self._request = bytes_of(scenario, endpoint.authority)
+        self._asked = dialogue(endpoint, scenario)
         self._answer_timeout_s = answer_timeout_s
-        self._answers = 0
+        self._answers = self._turn = 0
         self._outstanding = False
-        self._connection = Connection(endpoint)
+        self._connection = self._new_connection()
 
     @property
     def client_port(self) -> int | None:
@@ -92,13 +96,22 @@ class Probe:
             self.errors += ErrorCounts(timeout=1)
         self._connection.close()
 
+    @property
+    def _exchange(self) -> Exchange:
+        return self._asked.exchanges[self._turn % len(self._asked.exchanges)]
+
+    def _new_connection(self) -> Connection:
+        return Connection(self._asked.endpoint, self._asked.greeting)
+
     def _send(self) -> None:
         if self._connection.is_open and self._connection.has_hung_up():
             self._connection.close()
         if not self._connection.is_open:
-            self._connection = Connection(self._endpoint)
+            self._connection = self._new_connection()
             self._connection.open(_CONNECT_TIMEOUT_S)
-        self._connection.send(self._request, self._scenario.method)
+            # A conversation begins anew on it.
+            self._turn = 0
+        self._connection.send(self._exchange)
         self.sent += 1
         self._outstanding = True
 
@@ -111,7 +124,9 @@ class Probe:
     def _judge(self, response: Response) -> None:
         wish, status = self._scenario, response.status
         is_early = status in _EARLY_STATUSES
-        if status != wish.expect_status and (wish.expect_status or is_early):
+        if isinstance(response, Messages):
+            self._judge_messages(response)
+        elif status != wish.expect_status and (wish.expect_status or is_early):
             text = f"answered status {status}"
             if wish.expect_status:
                 text += f", expected {wish.expect_status}"
@@ -123,9 +138,19 @@ class Probe:
             )
             self._end("wrong", text, ErrorCounts(body=1))
         else:
-            self._answers += 1
-            if self._answers == REQUESTS:
-                self._end("right", "")
+            self._note_right()
+
+    def _judge_messages(self, response: Messages) -> None:
+        if self._exchange.fault_of(response) is None:
+            self._note_right()
+        else:
+            self._end("wrong", self._exchange.fault_text(response), ErrorCounts(body=1))
+
+    def _note_right(self) -> None:
+        self._answers += 1
+        self._turn += 1
+        if self._answers == REQUESTS * len(self._asked.exchanges):
+            self._end("right", "")
 
     def _end(self, state: ProbeState, text: str, errors: ErrorCounts | None = None) -> None:
         self.state, self.text = state, text
@@ -138,7 +163,8 @@ class Probe:
 
 def _state_of(fault: NoAnswer) -> ProbeState:
     if fault.kind == "connect":
-        return "early"
+        # Who refuses a handshake is up.
+        return "wrong" if fault.has_begun else "early"
     return "wrong" if fault.has_begun else "unanswered"
 
 

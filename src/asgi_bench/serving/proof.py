@@ -13,6 +13,7 @@ from asgi_bench.model import (
 )
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.wire.client import Connection, NoAnswer
+from asgi_bench.wire.exchange import Exchange
 from asgi_bench.wire.http1 import Response, encode_request
 
 PROBE_SCENARIO = Scenario(name="probe", app="asgi_bench_proof:app", expect_pattern='"loop"')
@@ -71,7 +72,8 @@ def _ask_once(endpoint: Endpoint, workers: int, timeout_s: float) -> list[Told]:
                 connection.open(timeout_s)
             for connection in connections:
                 path = f"/?port={connection.client_port}"
-                connection.send(encode_request("GET", path, endpoint.authority, {}))
+                request = encode_request("GET", path, endpoint.authority, {})
+                connection.send(Exchange(PROBE_SCENARIO.name, request))
             return [_told(connection.answer(timeout_s)) for connection in connections]
         except NoAnswer as fault:
             raise ServerFault(f"the app that tells what runs gave no answer: {fault}") from None

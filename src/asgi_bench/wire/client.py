@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import select
 import time
+from contextlib import suppress
 from typing import Literal, Self, TypeAlias
 
 from asgi_bench.model import Endpoint
 from asgi_bench.wire.channel import READABLE, WRITABLE, Channel, dial
 from asgi_bench.wire.conversation import Reader, converse, opening
+from asgi_bench.wire.exchange import Exchange
 from asgi_bench.wire.http1 import LimitError, Response, WireError
 
 _READ_BYTES = 64 * 1024
@@ -44,15 +46,16 @@ class Connection:
     request was sent, or the server has closed.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, greeting: bytes = b"") -> None:
         self._endpoint = endpoint
+        self._greeting = greeting
         self._conversation = converse(endpoint)
         self._channel: Channel | None = None
         self._unsent = memoryview(b"")
-        self._method = "GET"
         self._reader: Reader | None = None
-        # The last whole answer and the method of its request.
-        self._last: tuple[Response, str] | None = None
+        self._exchange: Exchange | None = None
+        # The last whole answer and what it was to.
+        self._last: tuple[Response, Exchange] | None = None
         self.is_spent = False
         self.began_s: float | None = None
 
@@ -86,13 +89,14 @@ class Connection:
         end_s = time.monotonic() + timeout_s
         try:
             self._channel = dial(self._endpoint)
-            for awaited in opening(self._channel, self._conversation):
+            for awaited in opening(self._channel, self._conversation, self._greeting):
                 if not self._wait(awaited, end_s - time.monotonic()):
                     raise TimeoutError("timed out")
         except (OSError, WireError) as fault:
             self.close()
             told = getattr(fault, "strerror", None) or fault
-            raise NoAnswer("connect", f"no connection: {told}") from None
+            is_refused = isinstance(fault, WireError)
+            raise NoAnswer("connect", f"no connection: {told}", has_begun=is_refused) from None
 
     def has_hung_up(self) -> bool:
         """Whether the server has closed it while nothing was asked.
@@ -108,11 +112,11 @@ class Connection:
             self._refuse_beyond(data or b"")
         return self.is_spent
 
-    def send(self, request: bytes, method: str = "GET") -> None:
+    def send(self, exchange: Exchange) -> None:
         """Begin to send a request; what fails in it is told by `advance`."""
-        self._unsent = memoryview(request)
-        self._method = method
-        self._reader = self._conversation.reader(method)
+        self._unsent = memoryview(exchange.request)
+        self._exchange = exchange
+        self._reader = self._conversation.reader(exchange)
         self.began_s = None
         self._write()
 
@@ -132,9 +136,9 @@ class Connection:
                     return response
         return None
 
-    def ask(self, request: bytes, method: str, timeout_s: float) -> Response:
+    def ask(self, exchange: Exchange, timeout_s: float) -> Response:
         """Send a request on the open connection and await its answer; raises NoAnswer."""
-        self.send(request, method)
+        self.send(exchange)
         return self.answer(timeout_s)
 
     def answer(self, timeout_s: float) -> Response:
@@ -187,6 +191,7 @@ class Connection:
 
     def _take(self, data: bytes) -> Response | None:
         assert self._reader is not None
+        assert self._exchange is not None
         is_first = self.began_s is None
         if data and is_first:
             self.began_s = time.monotonic()
@@ -200,14 +205,25 @@ class Connection:
             raise NoAnswer(
                 "body", f"{self._conversation.breach}: {fault}", has_begun=True
             ) from None
+        except EOFError:
+            raise self._cut_off("closed") from None
+        finally:
+            self._reply()
         if response is None:
             if not data:
                 raise self._cut_off("closed")
             return None
         self.is_spent |= response.closes or bool(self._unsent)
-        self._last = response, self._method
+        self._last = response, self._exchange
         self._refuse_beyond(self._reader.beyond)
         return response
+
+    def _reply(self) -> None:
+        """Say what the protocol asks for beside requests; the few bytes fit the send buffer."""
+        if self._conversation.replies and self._channel is not None:
+            with suppress(OSError):
+                self._channel.write(bytes(self._conversation.replies))
+        self._conversation.replies.clear()
 
     def _refuse_beyond(self, data: bytes) -> None:
         """Raise NoAnswer where bytes follow the last answer."""

@@ -6,7 +6,15 @@ from typing import ClassVar, Protocol
 from asgi_bench.model import Endpoint
 from asgi_bench.model.endpoint import Protocol as ProtocolName
 from asgi_bench.wire.channel import Channel
-from asgi_bench.wire.http1 import Http1, Response, WireError
+from asgi_bench.wire.exchange import Exchange
+from asgi_bench.wire.http1 import (
+    Response,
+    ResponseReader,
+    WireError,
+    beyond_its_end,
+    read_at_once,
+)
+from asgi_bench.wire.websocket import WebSocket
 
 
 class Reader(Protocol):
@@ -40,23 +48,51 @@ class Conversation(Protocol):
     breach: ClassVar[str]
     """How a message says that an answer breaks the protocol."""
 
-    def open(self, channel: Channel) -> Iterator[int]:
+    replies: bytearray
+    """What the bytes that were read last ask us to say on their connection, beside requests."""
+
+    def open(self, channel: Channel, greeting: bytes) -> Iterator[int]:
         """Say what comes before the first request; yields what it waits for, as a channel does.
 
         Raises OSError or WireError where the server doesn't agree.
         """
 
-    def at_once(self, data: bytes, method: str) -> Response | None:
+    def at_once(self, data: bytes, exchange: Exchange) -> Response | None:
         """Read what nearly every answer is; None where only a reader can tell. Raises WireError."""
 
-    def reader(self, method: str) -> Reader:
-        """A reader of the answer to a request of that method."""
+    def reader(self, exchange: Exchange) -> Reader:
+        """A reader of the answer that an exchange is owed."""
 
-    def fault_beyond(self, response: Response, method: str, beyond: bytes) -> WireError:
+    def fault_beyond(self, response: Response, exchange: Exchange, beyond: bytes) -> WireError:
         """The fault of bytes that follow an answer and belong to none."""
 
 
-CONVERSATIONS: Mapping[ProtocolName, type[Conversation]] = {"http1": Http1}
+class Http1:
+    """HTTP/1.1 as a conversation: a connection is asked as soon as it is there."""
+
+    breach: ClassVar[str] = "its answer breaks HTTP/1.1"
+
+    def __init__(self) -> None:
+        self.replies = bytearray()
+
+    def open(self, channel: Channel, greeting: bytes) -> Iterator[int]:
+        """Say nothing."""
+        return iter(())
+
+    def at_once(self, data: bytes, exchange: Exchange) -> Response | None:
+        """Read a head and all of a body of known length."""
+        return read_at_once(data, exchange.method)
+
+    def reader(self, exchange: Exchange) -> ResponseReader:
+        """A reader of one response."""
+        return ResponseReader(exchange.method)
+
+    def fault_beyond(self, response: Response, exchange: Exchange, beyond: bytes) -> WireError:
+        """What comes after the end that its head states."""
+        return beyond_its_end(response, exchange.method, beyond)
+
+
+CONVERSATIONS: Mapping[ProtocolName, type[Conversation]] = {"http1": Http1, "websocket": WebSocket}
 
 
 def converse(endpoint: Endpoint) -> Conversation:
@@ -64,7 +100,7 @@ def converse(endpoint: Endpoint) -> Conversation:
     return CONVERSATIONS[endpoint.protocol]()
 
 
-def opening(channel: Channel, conversation: Conversation) -> Iterator[int]:
+def opening(channel: Channel, conversation: Conversation, greeting: bytes = b"") -> Iterator[int]:
     """Open a connection up to where it can be asked; raises OSError or WireError."""
     yield from channel.open()
-    yield from conversation.open(channel)
+    yield from conversation.open(channel, greeting)

@@ -6,13 +6,11 @@ answer was split, or a large body in small fragments would cost the square of it
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from asgi_bench.model import Request
-from asgi_bench.wire.channel import Channel
 from asgi_bench.wire.excerpts import excerpt
 
 # All heads of one answer together, interim ones included; a chunked body's trailers likewise. Apps
@@ -424,17 +422,3 @@ def _content_length(values: list[bytes]) -> int:
         told = " and ".join(sorted(map(excerpt, lengths)))
         raise WireError(f"differing content-length headers, {told}")
     return numbers.pop()
-
-
-class Http1:
-    """HTTP/1.1 as a conversation: a connection is asked as soon as it is there."""
-
-    breach: ClassVar[str] = "its answer breaks HTTP/1.1"
-
-    def open(self, channel: Channel) -> Iterator[int]:
-        """Say nothing."""
-        return iter(())
-
-    at_once = staticmethod(read_at_once)
-    reader = staticmethod(ResponseReader)
-    fault_beyond = staticmethod(beyond_its_end)

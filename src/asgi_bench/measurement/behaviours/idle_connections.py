@@ -12,7 +12,7 @@ from asgi_bench.model import (
 )
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.wire.client import Connection, NoAnswer
-from asgi_bench.wire.http1 import bytes_of
+from asgi_bench.wire.exchange import dialogue
 
 # So many idle side by side: their spread is the grain of the server's timer.
 WATCHED = 8
@@ -25,10 +25,10 @@ class IdleConnection:
     """A connection that idles since `since_s`, after one answer; raises ServerFault without one."""
 
     def __init__(self, endpoint: Endpoint, scenario: Scenario, timeout_s: float) -> None:
-        self._request = bytes_of(scenario, endpoint.authority)
-        self._method = scenario.method
+        asked = dialogue(endpoint, scenario)
+        self._exchange = asked.exchanges[0]
         self._timeout_s = timeout_s
-        self._connection = Connection(endpoint)
+        self._connection = Connection(asked.endpoint, asked.greeting)
         try:
             self._connection.open(timeout_s)
             self.send()
@@ -53,7 +53,7 @@ class IdleConnection:
 
     def send(self) -> None:
         """Send the scenario's request."""
-        self._connection.send(self._request, self._method)
+        self._connection.send(self._exchange)
 
     def is_answered(self) -> bool:
         """Whether an answer to the last request comes."""

@@ -1,0 +1,120 @@
+"""The pool of WebSocket connections: as any other, and what control frames ask for is said."""
+
+from contextlib import suppress
+
+from asgi_bench.load.answers import Taken
+from asgi_bench.load.mix import Tally
+from asgi_bench.load.pool import WATCHED, Pool
+from asgi_bench.load.target import Target
+from asgi_bench.load.unpatched import EPOLLOUT
+from asgi_bench.wire.frames import (
+    GOING_AWAY,
+    PeerClosed,
+    control_frames,
+    encode_close,
+    is_control,
+)
+from asgi_bench.wire.http1 import Response, WireError
+
+
+class MessagePool(Pool):
+    """Slots that are WebSocket connections; a turn of the conversation is a request.
+
+    A ping is answered whenever it comes, in an answer or while a slot is idle. A close of an idle
+    slot is a reconnect, as over HTTP.
+    """
+
+    def __init__(self, target: Target) -> None:
+        # The beginnings of control frames that came after an answer, or on an idle connection.
+        # Before `super`: it is at the limit of attributes with this one.
+        self._begun: dict[int, bytes] = {}
+        super().__init__(target)
+        if target.is_in_order:
+            self.send = self._send_in_order
+
+    def take(self, slot: int, data: bytes) -> Taken:
+        """As any pool, and say what the bytes ask for."""
+        if slot in self._begun and slot in self.busy and data:
+            data = self._begun.pop(slot) + data
+        taken = super().take(slot, data)
+        if self._conversation.replies:
+            self._reply(slot)
+        return taken
+
+    def _send_in_order(self, slot: int, now_ns: int) -> bool:
+        """As `_send`, of several turns the one that follows the connection's last."""
+        assert self.turns is not None
+        place = self.turns.get(slot, -1) + 1
+        self._next = self.tallies[place % len(self.tallies)]
+        if not self._send(slot, now_ns):
+            return False
+        self.turns[slot] = self._next.place
+        return True
+
+    def _settle(self, fd: int) -> Taken:
+        if self.turns is not None:
+            # A conversation begins anew on a new connection.
+            self.turns.pop(fd, None)
+        return super()._settle(fd)
+
+    def _judge(
+        self, slot: int, tally: Tally, response: Response, raw: bytes, beyond: bytes
+    ) -> Taken:
+        if beyond and is_control(beyond):
+            self._begun[slot], beyond, raw = beyond, b"", b""
+        if self._conversation.replies or len(raw) != response.size:
+            # Bytes with a ping among them must not become the known ones: each has its pong.
+            raw = b""
+        return super()._judge(slot, tally, response, raw, beyond)
+
+    def _startle(self, slot: int, data: bytes) -> Taken:
+        """Obey control frames on an idle connection; anything else nobody asked for."""
+        data = self._begun.pop(slot, b"") + data if data else data
+        try:
+            rest = control_frames(data, self._conversation.replies)
+        except PeerClosed:
+            rest = data = b""
+        except WireError:
+            rest = data
+        if data and (not rest or is_control(rest)):
+            if rest:
+                self._begun[slot] = rest
+            return Taken.WAITING
+        return super()._startle(slot, rest)
+
+    def _hear(self, slot: int, data: bytes) -> None:
+        """What is left when the pool closes may be control frames alone."""
+        try:
+            rest = control_frames(data, bytearray())
+        except PeerClosed:
+            rest = b""
+        except WireError:
+            rest = data
+        super()._hear(slot, b"" if rest and is_control(rest) else rest)
+
+    def _reply(self, slot: int) -> None:
+        """Send what control frames asked for; a request that is on its way goes first."""
+        replies = bytes(self._conversation.replies)
+        self._conversation.replies.clear()
+        if slot not in self._channels:
+            return
+        rest = bytes(self._unsent.get(slot, b"")) + replies
+        try:
+            written = 0 if slot in self._unsent else self.write(slot, replies)
+        except BlockingIOError:
+            written = 0
+        except OSError:
+            return  # the error event that comes with it ends the connection
+        if written < len(rest):
+            self._unsent[slot] = memoryview(rest)[written:]
+            self.epoll.modify(slot, WATCHED | EPOLLOUT)
+
+    def _drop(self, slot: int) -> None:
+        """Close in order where nothing is half sent; who closed first has named the code."""
+        self._begun.pop(slot, None)
+        if slot not in self._unsent:
+            # It may be gone, or so full that a word more is of no use.
+            with suppress(OSError):
+                self.write(slot, bytes(self._conversation.replies) or encode_close(GOING_AWAY))
+        self._conversation.replies.clear()
+        super()._drop(slot)

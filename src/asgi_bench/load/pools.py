@@ -1,0 +1,15 @@
+"""Which pool carries a protocol's exchanges."""
+
+from collections.abc import Mapping
+
+from asgi_bench.load.message_pool import MessagePool
+from asgi_bench.load.pool import Pool
+from asgi_bench.load.target import Target
+from asgi_bench.model.endpoint import Protocol
+
+POOLS: Mapping[Protocol, type[Pool]] = {"http1": Pool, "websocket": MessagePool}
+
+
+def pool_of(target: Target) -> Pool:
+    """Return the pool of a target, no connection begun."""
+    return POOLS[target.endpoint.protocol](target)

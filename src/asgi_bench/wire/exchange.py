@@ -1,0 +1,153 @@
+"""One request with the answer it is owed, as bytes; and what a scenario's requests come to."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from asgi_bench.model import Endpoint, Message, Request, holds_match
+from asgi_bench.wire.frames import (
+    SWITCHED,
+    Messages,
+    Received,
+    encode_handshake,
+    encode_message,
+)
+from asgi_bench.wire.http1 import Response, bytes_of
+
+# The method of what is no HTTP request, as tables show it.
+WEBSOCKET = "WS"
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A WebSocket message that has to come; with neither, any message is right."""
+
+    exact: Received | None = None
+    """The only right one."""
+    pattern: str | None = None
+    """What has to match in it."""
+
+    def accepts(self, message: Received) -> bool:
+        """Whether a message is this one."""
+        if self.exact is not None:
+            return message == self.exact
+        return self.pattern is None or holds_match(self.pattern, message.payload)
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """A request as bytes, and the answer that every response to it is checked for."""
+
+    name: str
+    """Which request it is, to whoever reads of a wrong answer to it."""
+    request: bytes
+    method: str = "GET"
+    expect_status: int = 200
+    expect_body: bytes | None = None
+    """The only correct body."""
+    expect_pattern: str | None = None
+    """Without `expect_body`: what has to match in the body. With neither, any body is right."""
+    weight: float = 1.0
+    """Of several exchanges each is sent by its weight."""
+    wanted: tuple[Wanted, ...] = ()
+    """Over WebSocket: the messages that have to come, instead of a status and a body."""
+
+    @property
+    def has_body(self) -> bool:
+        """Whether anything follows the request's head."""
+        return bool(self.wanted) or self.request.find(b"\r\n\r\n") + 4 < len(self.request)
+
+    def fault_of(self, response: Response) -> str | None:
+        """Return the kind of error a complete response is, or None where it is correct.
+
+        Asked only about bytes that were not found right before, so a pattern costs nothing where
+        all answers are the same.
+        """
+        if response.status != self.expect_status:
+            return "status"
+        if isinstance(response, Messages):
+            return None if self._first_wrong(response) is None else "body"
+        if self.expect_body is not None:
+            return None if response.body == self.expect_body else "body"
+        if self.expect_pattern is not None and not holds_match(self.expect_pattern, response.body):
+            return "body"
+        return None
+
+    def fault_text(self, response: Response) -> str:
+        """Say what is wrong with a complete response that has a fault."""
+        if response.status != self.expect_status:
+            return f"status {response.status} instead of {self.expect_status}"
+        if isinstance(response, Messages):
+            return self._message_fault(response)
+        if self.expect_body is None:
+            return f"a body without a match of {self.expect_pattern}"
+        return f"another body than the expected one of {len(self.expect_body)} bytes"
+
+    def _first_wrong(self, response: Messages) -> int | None:
+        """The place of the first message that is not the wanted one."""
+        pairs = zip(self.wanted, response.messages, strict=True)
+        return next((n for n, (each, got) in enumerate(pairs) if not each.accepts(got)), None)
+
+    def _message_fault(self, response: Messages) -> str:
+        place = self._first_wrong(response) or 0
+        wanted, got = self.wanted[place], response.messages[place]
+        which = f", message {place + 1} of {len(self.wanted)}" if len(self.wanted) > 1 else ""
+        if wanted.exact is None:
+            return f"answered {got.told}, without a match of {wanted.pattern}{which}"
+        return f"answered {got.told} instead of {wanted.exact.told}{which}"
+
+
+class Dialogue(NamedTuple):
+    """How a request is put to an endpoint: what opens a connection, and what is asked on it.
+
+    `endpoint` knows the protocol that the request is made in. Over WebSocket several exchanges
+    are the turns of one conversation, held in their order.
+    """
+
+    endpoint: Endpoint
+    greeting: bytes
+    exchanges: tuple[Exchange, ...]
+
+
+def dialogue(endpoint: Endpoint, request: Request, *, weight: float = 1.0) -> Dialogue:
+    """Return the bytes that a request comes to, and what has to come back."""
+    if not request.messages:
+        exchange = Exchange(
+            name=f"{request.method} {request.path}",
+            request=bytes_of(request, endpoint.authority),
+            method=request.method,
+            expect_status=request.expect_status,
+            expect_body=request.expected_content,
+            expect_pattern=request.expect_pattern,
+            weight=weight,
+        )
+        return Dialogue(endpoint, b"", (exchange,))
+    turns = request.turns
+    exchanges = tuple(
+        Exchange(
+            name=f"{WEBSOCKET} {request.path}{f' turn {number}' if len(turns) > 1 else ''}",
+            request=b"".join(map(_sent, sent)),
+            method=WEBSOCKET,
+            expect_status=SWITCHED,
+            wanted=tuple(_wanted(one) for one in wanted for _ in range(one.times)),
+        )
+        for number, (sent, wanted) in enumerate(turns, 1)
+    )
+    return Dialogue(
+        msgspec.structs.replace(endpoint, protocol="websocket"),
+        encode_handshake(request.path, endpoint.authority, request.headers),
+        exchanges,
+    )
+
+
+def _sent(message: Message) -> bytes:
+    """The frames of a message that is sent, as often as it is."""
+    if message.send_bytes is not None:
+        return encode_message(Received(message.send_bytes, is_binary=True)) * message.times
+    return encode_message(Received((message.send or "").encode())) * message.times
+
+
+def _wanted(message: Message) -> Wanted:
+    if message.expect_bytes is not None:
+        return Wanted(Received(message.expect_bytes, is_binary=True))
+    if message.expect is not None:
+        return Wanted(Received(message.expect.encode()))
+    return Wanted(pattern=message.expect_pattern)
