@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import msgspec
 
 from asgi_bench.definitions.folders import shipped_apps
-from asgi_bench.definitions.scenarios import check_status, checked_pattern
-from asgi_bench.definitions.strict import check_keys, convert, read_toml
+from asgi_bench.definitions.scenarios import check_status
+from asgi_bench.definitions.strict import check_keys, checked_pattern, convert, read_toml
 from asgi_bench.errors import UsageError
 from asgi_bench.flags import APP, SWITCH, Flag, Kind, many, whole, within
 from asgi_bench.model import HIGHEST_STATUS, LOWEST_STATUS, Request, Scenario, WeightedRequest

@@ -1,11 +1,11 @@
 """Scenario files: what is requested, and the answer that counts as correct."""
 
-import re
 from pathlib import Path
 from typing import Any
 
+from asgi_bench.definitions.conversations import WEBSOCKET, holding, parse_messages
 from asgi_bench.definitions.servers import check_features
-from asgi_bench.definitions.strict import check_keys, convert, read_toml
+from asgi_bench.definitions.strict import check_keys, checked_pattern, convert, read_toml
 from asgi_bench.errors import UsageError
 from asgi_bench.model import HIGHEST_STATUS, LOWEST_STATUS, Scenario
 
@@ -38,7 +38,9 @@ def _scenario(name: str, table: Any, path: Path) -> Scenario:
     if not name or "/" in name or "+" in name:
         raise UsageError(f"{where}: a scenario's name is part of a cell's key: no slash, no plus")
     check_keys(table, _KEYS, where)
-    scenario = convert({**table, "name": name}, Scenario, where)
+    messages = parse_messages(table.get("messages"), f"{where}: messages")
+    scenario = convert({**table, "name": name, "messages": ()}, Scenario, where)
+    scenario = holding(scenario, messages)
     check_features(scenario.needs, f"{where}: needs")
     _check_request(scenario, where)
     return scenario
@@ -50,7 +52,10 @@ def _check_request(scenario: Scenario, where: str) -> None:
         raise UsageError(f"{where}: app: {scenario.app!r} must be module:attribute")
     if not scenario.path.startswith("/"):
         raise UsageError(f"{where}: path: {scenario.path!r} must begin with a slash")
-    check_status(scenario.expect_status, where)
+    if not scenario.messages:
+        check_status(scenario.expect_status, where)
+    elif WEBSOCKET not in scenario.needs:
+        raise UsageError(f"{where}: needs: messages need {WEBSOCKET!r} among the features")
     if scenario.expect_pattern is not None:
         checked_pattern(scenario.expect_pattern, f"{where}: expect_pattern")
 
@@ -60,12 +65,3 @@ def check_status(status: int, where: str) -> None:
     if not LOWEST_STATUS <= status <= HIGHEST_STATUS:
         allowed = f"{LOWEST_STATUS} to {HIGHEST_STATUS}"
         raise UsageError(f"{where}: expect_status: {status} must be {allowed}")
-
-
-def checked_pattern(pattern: str, where: str) -> str:
-    """Return a regular expression; raises UsageError for what is none."""
-    try:
-        re.compile(pattern)
-    except re.error as fault:
-        raise UsageError(f"{where}: {pattern!r} is no regular expression: {fault}") from None
-    return pattern

@@ -1,5 +1,6 @@
 """Reading TOML strictly: what is not understood is an error that says what would be."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -87,3 +88,12 @@ def _words_allowed(struct: type[msgspec.Struct], key: str) -> tuple[str, ...]:
     hint = get_type_hints(struct)[names[key]]
     literals = [part for part in (hint, *get_args(hint)) if get_origin(part) is Literal]
     return tuple(word for literal in literals for word in get_args(literal))
+
+
+def checked_pattern(pattern: str, where: str) -> str:
+    """Return a regular expression; raises UsageError for what is none."""
+    try:
+        re.compile(pattern)
+    except re.error as fault:
+        raise UsageError(f"{where}: {pattern!r} is no regular expression: {fault}") from None
+    return pattern

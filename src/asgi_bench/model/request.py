@@ -12,6 +12,8 @@ Part: TypeAlias = Literal["status", "framing", "body", "pattern", "messages"]
 
 # What a final answer may have: with what HTTP defines (up to 599), what apps send beyond it.
 LOWEST_STATUS, HIGHEST_STATUS = 200, 999
+# The method and the status of what is held over WebSocket: the answer to its handshake.
+WEBSOCKET_METHOD, SWITCHED = "WS", 101
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -42,7 +44,7 @@ class Request(msgspec.Struct, frozen=True):
     name: str
     """The name of the request or scenario."""
     method: str = "GET"
-    """The HTTP method."""
+    """The HTTP method; `WS` of a conversation over WebSocket."""
     path: str = "/"
     """The path, with its query."""
     headers: dict[str, str] = {}
@@ -50,8 +52,8 @@ class Request(msgspec.Struct, frozen=True):
     body: str = ""
     """The request's body, where it is text."""
     expect_status: int = 200
-    """The status of a correct answer. 0 while it isn't known: probes before the load find it, and
-    whether the body can be compared."""
+    """The status of a correct answer; over WebSocket 101, the handshake's. 0 while it isn't known:
+    probes before the load find it, and whether the body can be compared."""
     expect_body: str | None = None
     """The only correct body, where it is text."""
     expect_pattern: str | None = None

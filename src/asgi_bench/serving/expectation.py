@@ -107,6 +107,8 @@ def _hint(request: Request, response: Response, *, is_of_file: bool) -> str:
 
 def parts_compared(request: Request) -> tuple[Part, ...]:
     """Return what decides whether an answer to a request is correct."""
+    if request.messages:
+        return ("messages",)
     if request.expected_content is not None:
         return ("status", "framing", "body")
     if request.expect_pattern is not None:

@@ -4,18 +4,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from asgi_bench.model import Endpoint, Message, Request, holds_match
+from asgi_bench.model import SWITCHED, WEBSOCKET_METHOD, Endpoint, Message, Request, holds_match
 from asgi_bench.wire.frames import (
-    SWITCHED,
     Messages,
     Received,
     encode_handshake,
     encode_message,
 )
 from asgi_bench.wire.http1 import Response, bytes_of
-
-# The method of what is no HTTP request, as tables show it.
-WEBSOCKET = "WS"
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -123,9 +119,9 @@ def dialogue(endpoint: Endpoint, request: Request, *, weight: float = 1.0) -> Di
     turns = request.turns
     exchanges = tuple(
         Exchange(
-            name=f"{WEBSOCKET} {request.path}{f' turn {number}' if len(turns) > 1 else ''}",
+            name=f"{WEBSOCKET_METHOD} {request.path}{f' turn {number}' if len(turns) > 1 else ''}",
             request=b"".join(map(_sent, sent)),
-            method=WEBSOCKET,
+            method=WEBSOCKET_METHOD,
             expect_status=SWITCHED,
             wanted=tuple(_wanted(one) for one in wanted for _ in range(one.times)),
         )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from asgi_bench.model import SWITCHED
 from asgi_bench.wire.excerpts import excerpt
 from asgi_bench.wire.http1 import MAX_BODY_BYTES, OURS, LimitError, Response, WireError
 
@@ -22,8 +23,6 @@ MAX_CONTROL_BYTES = 125
 # benchmark's connection, and with one mask a message is the same bytes each time.
 MASK = b"\x37\xfa\x21\x3d"
 NORMAL, GOING_AWAY = 1000, 1001
-# What a response to a handshake, and so every message after it, has for a status.
-SWITCHED = 101
 # The codes that may travel in a close frame (RFC 6455, 7.4, and its registry).
 _CODES = (*range(1000, 1004), *range(1007, 1015), *range(3000, 5000))
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from hashlib import sha1
 from typing import ClassVar
 
+from asgi_bench.model import SWITCHED
 from asgi_bench.wire.channel import READABLE, WRITABLE, Channel
 from asgi_bench.wire.excerpts import excerpt
 from asgi_bench.wire.exchange import Exchange
-from asgi_bench.wire.frames import SWITCHED, MessageReader, message_at_once
+from asgi_bench.wire.frames import MessageReader, message_at_once
 from asgi_bench.wire.http1 import (
     MAX_HEAD_BYTES,
     OURS,
