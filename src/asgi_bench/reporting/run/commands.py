@@ -127,10 +127,9 @@ def _answer(request: Request) -> Iterator[str]:
     """What a right answer has."""
     yield f"status {request.expect_status}" if request.expect_status else "status not stated"
     content = request.expected_content
-    awaited = sum(message.times for message in request.messages if not message.is_sent)
     if request.messages:
-        sent = sum(message.times for message in request.messages if message.is_sent)
-        yield f"for {sent} messages these {awaited}" if awaited > 1 else "for each message its own"
+        awaited = sum(message.times for message in request.messages if not message.is_sent)
+        yield "the one message stated" if awaited == 1 else f"the {awaited} messages stated"
     if content is not None:
         yield f"a body of exactly these {len(content)} bytes"
     if request.expect_pattern is not None:
