@@ -67,7 +67,7 @@ class Request(msgspec.Struct, frozen=True):
     what is sent, and what has to come then. Empty for a request over HTTP."""
     compared: tuple[Part, ...] = ()
     """What an answer had to be right in to count: `status`, `framing`, and `body` (all its bytes)
-    or `pattern`."""
+    or `pattern`; over WebSocket the `messages`, each by itself, and their framing."""
 
     @property
     def turns(self) -> tuple[tuple[tuple[Message, ...], tuple[Message, ...]], ...]:
