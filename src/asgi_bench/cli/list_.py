@@ -17,6 +17,9 @@ from asgi_bench.definitions.servers import load_servers
 from asgi_bench.flags import OUTPUT, SWITCH, Flag
 from asgi_bench.model import Scenario
 
+# What a table has room for of an answer.
+MOST_BODY_LETTERS = 24
+
 
 class ListFlags(msgspec.Struct, frozen=True, kw_only=True):
     """The flags of `list`."""
@@ -63,10 +66,19 @@ def _print_tables(servers: Iterable[ListedServer], scenarios: Iterable[Scenario]
     console.print()
     table = _table("scenario", "request", "answer", "needs", "description")
     for one in scenarios:
-        answer = f"{one.expect_status} {one.expect_body or ''}".strip()
+        answer = f"{one.expect_status} {_answer(one)}".strip()
         request, needs = f"{one.method} {one.path}", ", ".join(one.needs)
         table.add_row(one.name, request, answer, needs, one.description)
     console.print(table)
+
+
+def _answer(scenario: Scenario) -> str:
+    """The body of a right answer, or its size where it has no room in a table."""
+    body = scenario.expected_content
+    text = scenario.expect_body
+    if body is None or (text is not None and len(text) <= MOST_BODY_LETTERS):
+        return text or ""
+    return f"{len(body)} bytes"
 
 
 def _table(*columns: str) -> Table:

@@ -146,7 +146,8 @@ def build_plan(
             duration_s=duration_s,
         )
         for one in _server_settings(selection, servers)
-        for scenario, (load, duration_s) in product(chosen, _loads(selection, one))
+        for scenario in chosen
+        for load, duration_s in _loads(selection, scenario, one)
     ]
     reference = _reference(planned, selection.reference)
     return Plan(
@@ -210,10 +211,18 @@ def _plain(variants: Sequence[Variant]) -> Variant:
     return next((one for one in variants if one.name == "default"), variants[0])
 
 
-def _loads(selection: Selection, setting: _ServerSetting) -> list[tuple[Load, float | None]]:
-    """Return the loads of one server setting, that at the common rate last, with its own time."""
+def _loads(
+    selection: Selection, scenario: Scenario, setting: _ServerSetting
+) -> list[tuple[Load, float | None]]:
+    """Return the loads of one server setting, that at the common rate last, with its own time.
+
+    A scenario's own number of connections is for closed loops, and where none was asked for.
+    """
+    connections = selection.connections
+    if connections is None and scenario.connections is not None and not selection.is_open:
+        connections = (scenario.connections,)
     asked = loads(
-        connections=selection.connections,
+        connections=connections,
         rates=selection.rates,
         arrivals=selection.arrivals,
         closed=selection.closed,
@@ -262,8 +271,13 @@ def _planned(
     env = {**server.env, **variant.env, **selection.env, **(own.env if own else {})}
     inherited = env.get("PYTHONPATH", environ.get("PYTHONPATH", ""))
     env["PYTHONPATH"] = _module_path(own.folders if own else [str(app_dir)], inherited)
-    reason = unable(server, cell.workers, scenario) or unavailable(
-        server, variant, packages, working_dir=str(working_dir), env={**environ, **env}
+    load_s = (duration_s or selection.duration_s) * (cell.load.steps + cell.load.search_steps)
+    reason = (
+        unable(server, cell.workers, scenario)
+        or scenario.refusal(cell.load.connections, load_s)
+        or unavailable(
+            server, variant, packages, working_dir=str(working_dir), env={**environ, **env}
+        )
     )
     return PlannedCell(
         cell=cell,
@@ -325,19 +339,26 @@ def _reference(planned: Sequence[PlannedCell], asked: str | None) -> str | None:
 
 
 def _in_blocks(planned: Sequence[PlannedCell], reference: str | None) -> tuple[PlannedCell, ...]:
-    """Put each worker count into a block of its own, and the reference into all of them.
+    """Put each worker count of a scenario into a block of its own, the reference into all of them.
 
-    Where there is nothing else under its scenario and load it is left out: it would take time and
-    compare nothing. A count of which nothing can be measured has no block.
+    All servers of a block are up at once, and what is compared is in one: other scenarios would
+    only take memory. Where there is nothing else under the reference's scenario and load it is left
+    out: it would take time and compare nothing. A count of which nothing can be measured has no
+    block.
     """
     measured = [one.cell for one in planned if one.skip_reason is None]
+    scenarios = list(dict.fromkeys(cell.scenario for cell in measured))
+    kinds = {(scenarios.index(cell.scenario), cell.workers) for cell in measured}
     block_of = {
-        workers: block for block, workers in enumerate(sorted({c.workers for c in measured}))
+        (scenarios[place], workers): block for block, (place, workers) in enumerate(sorted(kinds))
     }
-    loads = {(block_of[cell.workers], cell.request_key, cell.load.key) for cell in measured}
+    loads = {
+        (block_of[cell.scenario, cell.workers], cell.request_key, cell.load.key)
+        for cell in measured
+    }
 
     def blocks(one: PlannedCell) -> tuple[int, ...]:
-        own = block_of.get(one.cell.workers, 0)
+        own = block_of.get((one.cell.scenario, one.cell.workers), 0)
         if one.skip_reason is not None or one.cell.setting != reference:
             return (own,)
         kind = (one.cell.request_key, one.cell.load.key)

@@ -18,6 +18,8 @@ _KEYS = frozenset(Scenario.__struct_fields__) - {
     "requests",
 }
 
+_SIZES = ("body_size", "expect_size", "connections", "most_connections", "most_duration_s")
+
 
 def load_scenarios(path: Path) -> dict[str, Scenario]:
     """Return the scenarios of a file by name, in the file's order.
@@ -56,6 +58,10 @@ def _check_request(scenario: Scenario, where: str) -> None:
         check_status(scenario.expect_status, where)
     elif WEBSOCKET not in scenario.needs:
         raise UsageError(f"{where}: needs: messages need {WEBSOCKET!r} among the features")
+    for field in _SIZES:
+        size = getattr(scenario, field)
+        if size is not None and size <= 0:
+            raise UsageError(f"{where}: {field}: {size:g} must be above 0")
     if scenario.expect_pattern is not None:
         checked_pattern(scenario.expect_pattern, f"{where}: expect_pattern")
 

@@ -254,6 +254,11 @@ class Selection(Knobs, frozen=True, kw_only=True):
     reference: str | None = None
     """Server/variant, with or without workers; None is uvicorn's where that is measured."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether connections are the cap of open loops, not what loads a cell."""
+        return bool(self.rates) or self.sweep
+
 
 def settled(selection: Selection) -> Selection:
     """Return a selection whose flags agree, with what follows from several of them.

@@ -34,6 +34,8 @@ FEATURES = (
     "http2",
     "http3",
     "lifespan",
+    "lifespan-state",
+    "pathsend",
     "tls",
     "unix-socket",
     "websocket",

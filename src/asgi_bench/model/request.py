@@ -1,6 +1,7 @@
 """What is requested, and the answer that counts as correct."""
 
 import re
+from functools import lru_cache
 from itertools import groupby
 from typing import Literal, TypeAlias
 
@@ -10,10 +11,16 @@ import msgspec
 Part: TypeAlias = Literal["status", "framing", "body", "pattern", "messages"]
 
 
+# Content codings whose bodies are compared decoded.
+Coding: TypeAlias = Literal["gzip"]
+
 # What a final answer may have: with what HTTP defines (up to 599), what apps send beyond it.
 LOWEST_STATUS, HIGHEST_STATUS = 200, 999
 # The method and the status of what is held over WebSocket: the answer to its handshake.
 WEBSOCKET_METHOD, SWITCHED = "WS", 101
+# Large bodies are lines of so many bytes, seven digits that count from 0: no two lines are alike,
+# so one that is lost, doubled or moved shows. `apps/bodies.py` makes the same.
+LINE_BYTES = 8
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -68,6 +75,15 @@ class Request(msgspec.Struct, frozen=True):
     compared: tuple[Part, ...] = ()
     """What an answer had to be right in to count: `status`, `framing`, and `body` (all its bytes)
     or `pattern`; over WebSocket the `messages`, each by itself, and their framing."""
+    body_size: int | None = None
+    """The size of the request's body in bytes, where it is numbered lines of eight bytes each."""
+    expect_size: int | None = None
+    """The size of the only correct body in bytes, where it is such lines."""
+    expect_coding: Coding | None = None
+    """The content coding that a correct answer has. Its body is compared decoded: servers and
+    versions may code the same in other bytes."""
+    chunked: bool = False
+    """Whether the request's body is sent in chunks, without its length."""
 
     @property
     def turns(self) -> tuple[tuple[tuple[Message, ...], tuple[Message, ...]], ...]:
@@ -80,7 +96,9 @@ class Request(msgspec.Struct, frozen=True):
 
     @property
     def content(self) -> bytes:
-        """The request's body as it is sent."""
+        """The request's body before it is framed."""
+        if self.body_size is not None:
+            return numbered_lines(self.body_size)
         return self.body.encode() if self.body_bytes is None else self.body_bytes
 
     @property
@@ -88,6 +106,8 @@ class Request(msgspec.Struct, frozen=True):
         """The only body that is correct, or None where no bytes are compared."""
         if self.method == "HEAD" and self.expect_body is not None:
             return b""
+        if self.expect_size is not None:
+            return numbered_lines(self.expect_size)
         if self.expect_bytes is not None:
             return self.expect_bytes
         return None if self.expect_body is None else self.expect_body.encode()
@@ -123,8 +143,29 @@ class Scenario(Request, frozen=True, kw_only=True):
     requests: tuple[WeightedRequest, ...] = ()
     """Where there are several requests: each of them, drawn by weight. The scenario's own request
     is the first."""
+    connections: int | None = None
+    """How many connections load it where `-c` says nothing; null is the usual number."""
+    most_connections: int | None = None
+    """More connections are not put on it: such cells are skipped."""
+    most_duration_s: float | None = None
+    """It is not loaded for longer than this in a round: such cells are skipped."""
+
+    def refusal(self, connections: int, duration_s: float) -> str | None:
+        """Why it can't be loaded by so many connections or for so long, or None."""
+        if self.most_connections is not None and connections > self.most_connections:
+            return f"takes at most {self.most_connections} connections in this scenario"
+        if self.most_duration_s is not None and duration_s > self.most_duration_s:
+            return f"is loaded for at most {self.most_duration_s:g} s a round in this scenario"
+        return None
 
 
 def holds_match(pattern: str, body: bytes) -> bool:
     """Whether a body, read as UTF-8, holds a match of a regular expression."""
     return re.search(pattern, body.decode(errors="replace")) is not None
+
+
+@lru_cache(maxsize=8)
+def numbered_lines(size: int) -> bytes:
+    """Return a body of that size: lines of seven digits that count from 0, the last one cut."""
+    lines = (b"%07d\n" % number for number in range(-(-size // LINE_BYTES)))
+    return b"".join(lines)[:size]

@@ -131,7 +131,11 @@ class Probe:
             if wish.expect_status:
                 text += f", expected {wish.expect_status}"
             self._end("early" if is_early else "wrong", text, ErrorCounts(status=1))
-        elif not wish.accepts(response.body):
+        elif (body := response.body_without(wish.expect_coding)) is None:
+            coding = response.header("content-encoding") or "none"
+            text = f"answered in content-encoding {coding}, expected {wish.expect_coding}"
+            self._end("wrong", text, ErrorCounts(body=1))
+        elif not wish.accepts(body):
             size = len(response.body)
             text = (
                 f"answered body {excerpt(response.body)} ({size} bytes), expected {_wanted(wish)}"

@@ -4,7 +4,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from asgi_bench.model import SWITCHED, WEBSOCKET_METHOD, Endpoint, Message, Request, holds_match
+from asgi_bench.model import (
+    SWITCHED,
+    WEBSOCKET_METHOD,
+    Coding,
+    Endpoint,
+    Message,
+    Request,
+    holds_match,
+)
 from asgi_bench.wire.frames import (
     Messages,
     Received,
@@ -45,6 +53,8 @@ class Exchange(msgspec.Struct, frozen=True):
     """Of several exchanges each is sent by its weight."""
     wanted: tuple[Wanted, ...] = ()
     """Over WebSocket: the messages that have to come, instead of a status and a body."""
+    expect_coding: Coding | None = None
+    """The content coding that an answer has to have; bodies are compared without it."""
 
     @property
     def has_body(self) -> bool:
@@ -61,9 +71,12 @@ class Exchange(msgspec.Struct, frozen=True):
             return "status"
         if isinstance(response, Messages):
             return None if self._first_wrong(response) is None else "body"
+        body = response.body_without(self.expect_coding)
         if self.expect_body is not None:
-            return None if response.body == self.expect_body else "body"
-        if self.expect_pattern is not None and not holds_match(self.expect_pattern, response.body):
+            return None if body == self.expect_body else "body"
+        if body is None:
+            return "body"
+        if self.expect_pattern is not None and not holds_match(self.expect_pattern, body):
             return "body"
         return None
 
@@ -73,6 +86,8 @@ class Exchange(msgspec.Struct, frozen=True):
             return f"status {response.status} instead of {self.expect_status}"
         if isinstance(response, Messages):
             return self._message_fault(response)
+        if response.body_without(self.expect_coding) is None:
+            return f"a body that is not in {self.expect_coding}"
         if self.expect_body is None:
             return f"a body without a match of {self.expect_pattern}"
         return f"another body than the expected one of {len(self.expect_body)} bytes"
@@ -114,6 +129,7 @@ def dialogue(endpoint: Endpoint, request: Request, *, weight: float = 1.0) -> Di
             expect_body=request.expected_content,
             expect_pattern=request.expect_pattern,
             weight=weight,
+            expect_coding=request.expect_coding,
         )
         return Dialogue(endpoint, b"", (exchange,))
     turns = request.turns

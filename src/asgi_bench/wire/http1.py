@@ -5,12 +5,14 @@ for byte before, so clarity comes before speed here; but each byte is looked at 
 answer was split, or a large body in small fragments would cost the square of its size.
 """
 
+import gzip
 import re
+import zlib
 from collections.abc import Callable, Mapping
 
 import msgspec
 
-from asgi_bench.model import Request
+from asgi_bench.model import Coding, Request
 from asgi_bench.wire.excerpts import excerpt
 
 # All heads of one answer together, interim ones included; a chunked body's trailers likewise. Apps
@@ -20,6 +22,8 @@ MAX_HEAD_BYTES = 256 * 1024
 MAX_BODY_BYTES = 64 * 1024 * 1024
 # A chunk-size line needs 16 hex digits at most; extensions beyond this are an attack or a fault.
 MAX_CHUNK_LINE_BYTES = 1024
+# What a client reads of a file and sends on at once: curl's read buffer.
+CHUNK_BYTES = 16 * 1024
 OURS = "a limit of asgi-bench's own"
 
 _LIMITS = {
@@ -83,6 +87,17 @@ class Response(msgspec.Struct, frozen=True):
         """The value of a header, None where there is none."""
         return field_value(self.head, name)
 
+    def body_without(self, coding: Coding | None) -> bytes | None:
+        """The body without its content coding; None where it is not in just that one."""
+        if coding is None:
+            return self.body
+        if self.header("content-encoding") != coding:
+            return None
+        try:
+            return gzip.decompress(self.body)
+        except (OSError, EOFError, zlib.error):
+            return None
+
 
 def beyond_its_end(response: Response, method: str, beyond: bytes) -> WireError:
     """Return the fault of bytes that follow an answer and belong to none."""
@@ -99,25 +114,47 @@ def beyond_its_end(response: Response, method: str, beyond: bytes) -> WireError:
 
 
 def encode_request(
-    method: str, path: str, host: str, headers: Mapping[str, str], body: bytes = b""
+    method: str,
+    path: str,
+    host: str,
+    headers: Mapping[str, str],
+    body: bytes = b"",
+    *,
+    chunked: bool = False,
 ) -> bytes:
     """Return the bytes of one keep-alive request; a body gets its content-length.
 
     A `Host` among the headers replaces `host`. An empty body has a length too where the method
-    says what one means (RFC 9110, 8.6).
+    says what one means (RFC 9110, 8.6). `chunked`: the body goes out in chunks instead, each of
+    `CHUNK_BYTES` but the last.
     """
     lines = [f"{method} {path} HTTP/1.1"]
     if not any(name.lower() == "host" for name in headers):
         lines.append(f"Host: {host}")
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    if body or method in ("POST", "PUT", "PATCH"):
+    if chunked:
+        lines.append("Transfer-Encoding: chunked")
+        body = _in_chunks(body)
+    elif body or method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
 def bytes_of(request: Request, authority: str) -> bytes:
     """Return the bytes of a request to `host:port`."""
-    return encode_request(request.method, request.path, authority, request.headers, request.content)
+    return encode_request(
+        request.method,
+        request.path,
+        authority,
+        request.headers,
+        request.content,
+        chunked=request.chunked,
+    )
+
+
+def _in_chunks(body: bytes) -> bytes:
+    pieces = (body[start : start + CHUNK_BYTES] for start in range(0, len(body), CHUNK_BYTES))
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
 
 
 def read_at_once(buffer: bytes, method: str = "GET") -> Response | None:

@@ -119,7 +119,8 @@ def _request(request: Request) -> str:
     """The request line and headers, and how long its body is."""
     headers = "".join(f"; {name}: {value}" for name, value in request.headers.items())
     size = len(request.content)
-    body = f"; {size} bytes of body" if size else ""
+    how = " in chunks" if request.chunked else ""
+    body = f"; {size} bytes of body{how}" if size else ""
     return plain(f"{request.method} {request.path}{headers}{body}")
 
 
@@ -131,6 +132,7 @@ def _answer(request: Request) -> Iterator[str]:
         awaited = sum(message.times for message in request.messages if not message.is_sent)
         yield "the one message stated" if awaited == 1 else f"the {awaited} messages stated"
     if content is not None:
-        yield f"a body of exactly these {len(content)} bytes"
+        coding = f", decoded from {request.expect_coding}" if request.expect_coding else ""
+        yield f"a body of exactly these {len(content)} bytes{coding}"
     if request.expect_pattern is not None:
         yield plain(f"a body that matches {request.expect_pattern}")
