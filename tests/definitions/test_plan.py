@@ -80,11 +80,12 @@ def _plan(
     machine: Machine = MACHINE,
     servers: Mapping[str, Server] = SERVERS,
     environ: Mapping[str, str] | None = None,
+    scenarios: Mapping[str, Scenario] = SCENARIOS,
 ) -> Plan:
     return build_plan(
         selection or Selection(),
         servers=servers,
-        scenarios=SCENARIOS,
+        scenarios=scenarios,
         app_dir=Path("/apps"),
         packages=machine,
         environ=environ or {},
@@ -131,6 +132,43 @@ def test_loads_of_one_process_share_it_and_its_block() -> None:
     assert (few.cell.load.key, many.cell.load.key) == ("c8", "c64")
     assert few.cell.process_key == many.cell.process_key
     assert (few.command, few.blocks) == (many.command, many.blocks)
+
+
+def test_a_scenario_has_its_own_connections_unless_some_are_asked_for() -> None:
+    """A closed loop takes the scenario's number; `-c` and the cap of an open loop go before it."""
+    scenarios = {"wait": Scenario(name="wait", app="a:b", connections=512)}
+    for selection, key in (
+        (Selection(), "c512"),
+        (Selection(connections=(8,)), "c8"),
+        (Selection(rates=parse_rates("500")), "r500"),
+    ):
+        selection = msgspec.structs.replace(selection, scenarios=("wait",), workers=(1,))
+        cell = _plan(selection, scenarios=scenarios).cells[0].cell
+        assert cell.load.key == key
+        assert cell.load.connections == {"c512": 512, "c8": 8, "r500": 256}[key]
+
+
+def test_what_is_beyond_a_scenario_s_bounds_is_skipped() -> None:
+    """More connections or more time than a stanza allows is a row with its reason."""
+    bound = Scenario(name="wait", app="a:b", most_connections=64, most_duration_s=10)
+    for facts, reason in (
+        ({"connections": (64,), "duration_s": 10.0}, None),
+        ({"connections": (65,)}, "takes at most 64 connections in this scenario"),
+        ({"duration_s": 10.5}, "is loaded for at most 10 s a round in this scenario"),
+    ):
+        selection = Selection(servers=("daphne",), scenarios=("wait",), **facts)  # type: ignore[arg-type]
+        assert _plan(selection, scenarios={"wait": bound}).cells[0].skip_reason == reason
+
+
+def test_scenarios_are_in_blocks_of_their_own() -> None:
+    """All servers of a block are up at once: those of another scenario would only be in the way."""
+    plan = _plan(Selection(servers=("uvicorn",), variants=("default",), scenarios=("*",)))
+    assert _blocks(plan) == {
+        "uvicorn/default/w1/hello/c64": (0, 1),
+        "uvicorn/default/w2/hello/c64": (1,),
+        "uvicorn/default/w1/socket/c64": (2, 3),
+        "uvicorn/default/w2/socket/c64": (3,),
+    }
 
 
 def test_the_reference_is_uvicorn_where_it_is_measured() -> None:
