@@ -156,7 +156,7 @@ def test_what_is_beyond_a_scenario_s_bounds_is_skipped() -> None:
         ({"connections": (65,)}, "takes at most 64 connections in this scenario"),
         ({"duration_s": 10.5}, "is loaded for at most 10 s a round in this scenario"),
     ):
-        selection = Selection(servers=("daphne",), scenarios=("wait",), **facts)  # type: ignore[arg-type]
+        selection = Selection(servers=("daphne",), scenarios=("wait",), **facts)
         assert _plan(selection, scenarios={"wait": bound}).cells[0].skip_reason == reason
 
 
