@@ -11,6 +11,7 @@ class Behaviour(msgspec.Struct, frozen=True):
     named in `by_path` gets the kind that stands there instead. Every answer
     waits `delay_s`. With a stall, the server says nothing during the first `stall_s` of every
     `stall_period_s` since its origin: what is due meanwhile is answered when the stall ends.
+    `handshake` is how one for a WebSocket is answered; messages then have kinds as requests do.
     An `early` server answers, and counts, a request whose head has come; its body is passed over.
     """
 
@@ -22,6 +23,7 @@ class Behaviour(msgspec.Struct, frozen=True):
     stall_period_s: float = 0.0
     by_path: dict[str, str] = {}
     early: bool = False
+    handshake: str = "right"
 
     def kind_of(self, number: int) -> str:
         """The kind of the answer to a request, counted from 0."""
@@ -44,6 +46,10 @@ class Counts(msgspec.Struct, frozen=True):
     `requests`, not in `kinds`. `open` connections are those the client has not closed yet.
     `delays_ns` is how long each answer was held back, from request read to answer sent; only of
     a server with a delay or a stall. `paths` counts all requests by their path.
+
+    Of WebSocket, `requests` are whole messages received, `pings` those that were sent, `pongs`
+    those that answered one, `closes` close frames received, and `handshakes` those that were
+    answered with 101.
     """
 
     connections: int
@@ -53,3 +59,7 @@ class Counts(msgspec.Struct, frozen=True):
     kinds: dict[str, int]
     delays_ns: tuple[int, ...]
     paths: dict[str, int] = {}
+    pings: int = 0
+    pongs: int = 0
+    closes: int = 0
+    handshakes: int = 0

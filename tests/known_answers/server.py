@@ -19,8 +19,11 @@ import msgspec
 
 from tests.known_answers.behaviour import Behaviour, Counts, Started
 from tests.known_answers.kinds import KINDS, End, Step
+from tests.known_answers.message_kinds import HANDSHAKES, MESSAGE_KINDS, PING
 
 LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
+UPGRADE = re.compile(rb"\r\nupgrade: *websocket\r\n", re.IGNORECASE)
+KEY = re.compile(rb"\r\nsec-websocket-key: *([0-9A-Za-z+/=]{24})\r\n", re.IGNORECASE)
 # epoll waits whole milliseconds: the last one is spun away.
 SPIN_NS = 1_000_000
 STDIN, STDOUT = 0, 1
@@ -41,6 +44,8 @@ class Peer:
         self.unread = 0
         self.requests = 0
         self.is_over = False
+        self.is_websocket = False
+        self.pings: list[bytes] = []
 
     def next_request(self, *, early: bool) -> bytes | None:
         """Take the first whole request out of what was received; an early one without its body."""
@@ -58,6 +63,23 @@ class Peer:
         self.unread = end - len(request)
         del self.received[:end]
         return request
+
+    def next_frame(self) -> tuple[int, bytes] | None:
+        """Take the first whole frame out of what was received: its opcode, and what it holds."""
+        if len(self.received) < 2:
+            return None
+        assert self.received[1] & 0x80, "a client's frame has to be masked"
+        size, start = self.received[1] & 0x7F, 2
+        if size > 125:
+            start = 4 if size == 126 else 10
+            size = int.from_bytes(self.received[2:start], "big")
+        end = start + 4 + size
+        if len(self.received) < end:
+            return None
+        opcode, mask = self.received[0], self.received[start : start + 4]
+        payload = bytes(byte ^ mask[n % 4] for n, byte in enumerate(self.received[start + 4 : end]))
+        del self.received[:end]
+        return opcode, payload
 
 
 class Server:
@@ -78,6 +100,7 @@ class Server:
         self._behaviour = behaviour
         self._holds_back = bool(behaviour.delay_s or behaviour.stall_s)
         self._connections = self._requests = self._late = 0
+        self._pings = self._pongs = self._closes = self._handshakes = 0
         self._kinds: Counter[str] = Counter()
         self._paths: Counter[str] = Counter()
         self._delays_ns: list[int] = []
@@ -132,22 +155,60 @@ class Server:
             self._forget(peer)
             return
         peer.received += data
-        while (request := peer.next_request(early=self._behaviour.early)) is not None:
+        while self._take_next(peer):
+            pass
+
+    def _take_next(self, peer: Peer) -> bool:
+        """Take one request or frame; False where none is whole."""
+        if peer.is_websocket:
+            frame = peer.next_frame()
+            if frame is not None:
+                self._hear(peer, *frame)
+            return frame is not None
+        request = peer.next_request(early=self._behaviour.early)
+        if request is None:
+            return False
+        if UPGRADE.search(request):
+            self._shake_hands(peer, request)
+        else:
             self._take(peer, request, clock_ns())
+        return True
+
+    def _shake_hands(self, peer: Peer, request: bytes) -> None:
+        key = KEY.search(request)
+        assert key, "a handshake needs a key"
+        peer.sock.sendall(HANDSHAKES[self._behaviour.handshake](key[1]))
+        peer.is_websocket = self._behaviour.handshake == "right"
+        self._handshakes += peer.is_websocket
+
+    def _hear(self, peer: Peer, opcode: int, payload: bytes) -> None:
+        """Take one frame: a message is a request, a pong and a close are counted."""
+        if opcode in (0x81, 0x82):
+            self._take(peer, payload, clock_ns())
+        elif opcode == 0x8A:
+            assert payload == peer.pings.pop(0), "a pong has to hold what its ping held"
+            self._pongs += 1
+        else:
+            assert opcode == 0x88, f"opcode {opcode:#x} from a client"
+            self._closes += 1
 
     def _take(self, peer: Peer, request: bytes, now_ns: int) -> None:
         behaviour = self._behaviour
         number = peer.requests if behaviour.per_connection else self._requests
         peer.requests += 1
         self._requests += 1
-        path = request.split(b" ", 2)[1].decode()
+        path = "" if peer.is_websocket else request.split(b" ", 2)[1].decode()
         self._paths[path] += 1
         if peer.is_over:
             self._late += 1
             return
         kind = behaviour.by_path.get(path) or behaviour.kind_of(number)
         self._kinds[kind] += 1
-        steps = KINDS[kind].steps()
+        steps = (MESSAGE_KINDS if peer.is_websocket else KINDS)[kind].steps()
+        if peer.is_websocket:
+            pings = b"".join(step for step in steps if isinstance(step, bytes)).count(PING)
+            peer.pings += [PING[2:]] * pings
+            self._pings += pings
         if request.startswith(b"HEAD "):
             steps = [_head_of(step) if isinstance(step, bytes) else step for step in steps]
         self._later(peer, steps, now_ns, self._answer_at_ns(now_ns))
@@ -207,6 +268,10 @@ class Server:
             kinds=dict(self._kinds),
             delays_ns=tuple(self._delays_ns),
             paths=dict(self._paths),
+            pings=self._pings,
+            pongs=self._pongs,
+            closes=self._closes,
+            handshakes=self._handshakes,
         )
 
 

@@ -6,8 +6,9 @@ import msgspec
 
 from asgi_bench.load.closed_loop import Stretch, run_closed_loop
 from asgi_bench.load.pool import Pool
-from asgi_bench.load.target import Target
-from asgi_bench.model import Endpoint
+from asgi_bench.load.pools import pool_of
+from asgi_bench.load.target import Target, scenario_target
+from asgi_bench.model import Endpoint, Message, Scenario
 from asgi_bench.wire.exchange import Exchange
 from asgi_bench.wire.http1 import encode_request
 from tests.known_answers import BODY
@@ -35,6 +36,28 @@ def target_at(
     return Target("/", endpoint, connections, (exchange,), timeout_s)
 
 
+def conversation_at(
+    port: int,
+    *messages: Message,
+    connections: int = 4,
+    timeout_s: float = 5.0,
+) -> Target:
+    """A target over WebSocket on a known-answer server: one message and its answer by default."""
+    request = Scenario(
+        name="chat",
+        app="",
+        path="/ws",
+        messages=messages or (Message(send="Hello?"), Message(expect=BODY.decode())),
+    )
+    return scenario_target(
+        request,
+        name="/ws",
+        endpoint=Endpoint.local(port),
+        connections=connections,
+        timeout_s=timeout_s,
+    )
+
+
 def go_on() -> bool:
     """Breathe where there are no other greenlets."""
     return True
@@ -42,7 +65,7 @@ def go_on() -> bool:
 
 def opened(target: Target) -> Pool:
     """All connections of a target, idle."""
-    connections = Pool(target)
+    connections = pool_of(target)
     for _ in range(target.connections):
         connections.connect()
     connections.refresh()
