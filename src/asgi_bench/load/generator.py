@@ -362,6 +362,7 @@ class LoadSession:
         endpoint: Endpoint,
         connections: int,
         *,
+        streams: int = 1,
         warmup_s: float,
         at_once: int = 1,
         alone: int = 0,
@@ -374,6 +375,7 @@ class LoadSession:
             endpoint=endpoint,
             connections=connections,
             timeout_s=self._request_timeout_s,
+            streams=streams,
         )
         limit_s = connections * OPENING_S + warmup_s + self._request_timeout_s * 3 + GRACE_S
         return self._ask(Open(target, warmup_s, at_once, alone), Opened, limit_s, look)

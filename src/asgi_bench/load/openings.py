@@ -52,7 +52,7 @@ class Openings:
     def begin(self) -> None:
         """Begin to open one connection; the epoll tells when it gets further."""
         try:
-            channel = dial(self._target.endpoint, new_socket)
+            channel = self._conversation.over(dial(self._target.endpoint, new_socket))
         except OSError as fault:
             self._note_refusal(f"no connection: {fault.strerror}")
             return

@@ -4,10 +4,15 @@ from collections.abc import Mapping
 
 from asgi_bench.load.message_pool import MessagePool
 from asgi_bench.load.pool import Pool
+from asgi_bench.load.stream_pool import StreamPool
 from asgi_bench.load.target import Target
 from asgi_bench.model.endpoint import Protocol
 
-POOLS: Mapping[Protocol, type[Pool]] = {"http1": Pool, "websocket": MessagePool}
+POOLS: Mapping[Protocol, type[Pool]] = {
+    "http1": Pool,
+    "http2": StreamPool,
+    "websocket": MessagePool,
+}
 
 
 def pool_of(target: Target) -> Pool:

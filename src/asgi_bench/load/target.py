@@ -19,10 +19,18 @@ class Target(msgspec.Struct, frozen=True):
     """What is said first on each connection, where the protocol opens by more than a request."""
     is_in_order: bool = False
     """Whether each connection sends the requests in their order, instead of by their weights."""
+    streams: int = 1
+    """How many exchanges each connection carries at once; of HTTP/1.1 it is one."""
 
 
 def scenario_target(
-    scenario: Scenario, *, name: str, endpoint: Endpoint, connections: int, timeout_s: float
+    scenario: Scenario,
+    *,
+    name: str,
+    endpoint: Endpoint,
+    connections: int,
+    timeout_s: float,
+    streams: int = 1,
 ) -> Target:
     """Return the target of a scenario that is served at an endpoint."""
     if scenario.requests:
@@ -32,7 +40,7 @@ def scenario_target(
             )
             for request in scenario.requests
         )
-        return Target(name, endpoint, connections, exchanges, timeout_s)
+        return Target(name, endpoint, connections, exchanges, timeout_s, streams=streams)
     asked = dialogue(endpoint, scenario)
     return Target(
         name,
@@ -42,4 +50,5 @@ def scenario_target(
         timeout_s,
         asked.greeting,
         is_in_order=len(asked.exchanges) > 1,
+        streams=streams,
     )

@@ -9,12 +9,13 @@ import msgspec
 from asgi_bench.model import (
     Endpoint,
     Proof,
+    Request,
     Scenario,
 )
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.wire.client import Connection, NoAnswer
-from asgi_bench.wire.exchange import Exchange
-from asgi_bench.wire.http1 import Response, encode_request
+from asgi_bench.wire.exchange import dialogue
+from asgi_bench.wire.http1 import Response
 
 PROBE_SCENARIO = Scenario(name="probe", app="asgi_bench_proof:app", expect_pattern='"loop"')
 # A shared listener hands connections to whoever wakes first: with so many at once every worker
@@ -72,8 +73,8 @@ def _ask_once(endpoint: Endpoint, workers: int, timeout_s: float) -> list[Told]:
                 connection.open(timeout_s)
             for connection in connections:
                 path = f"/?port={connection.client_port}"
-                request = encode_request("GET", path, endpoint.authority, {})
-                connection.send(Exchange(PROBE_SCENARIO.name, request))
+                request = Request(PROBE_SCENARIO.name, path=path)
+                connection.send(dialogue(endpoint, request).exchanges[0])
             return [_told(connection.answer(timeout_s)) for connection in connections]
         except NoAnswer as fault:
             raise ServerFault(f"the app that tells what runs gave no answer: {fault}") from None

@@ -32,6 +32,10 @@ class Channel(Protocol):
         """The descriptor that tells when there is something to do."""
 
     @property
+    def has_unsent(self) -> bool:
+        """Whether it keeps what was written until the descriptor takes it, at the next call."""
+
+    @property
     def client_port(self) -> int | None:
         """Our end of the connection, by which the server's can be found; None where it has none."""
 
@@ -72,6 +76,11 @@ class TcpChannel:
     def fd(self) -> int:
         """The socket's descriptor, -1 once it is closed."""
         return int(self._sock.fileno())
+
+    @property
+    def has_unsent(self) -> bool:
+        """Nothing is kept."""
+        return False
 
     @property
     def client_port(self) -> int | None:

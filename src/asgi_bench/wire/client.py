@@ -18,7 +18,6 @@ from asgi_bench.wire.exchange import Exchange
 from asgi_bench.wire.http1 import LimitError, Response, WireError
 
 _READ_BYTES = 64 * 1024
-_START = b"HTTP/1."
 # What is wrong with an answer that can't be read stands behind this, or a protocol's own words.
 TOO_MUCH = "its answer is more than asgi-bench reads"
 
@@ -88,7 +87,7 @@ class Connection:
         """Connect; raises NoAnswer."""
         end_s = time.monotonic() + timeout_s
         try:
-            self._channel = dial(self._endpoint)
+            self._channel = self._conversation.over(dial(self._endpoint))
             for awaited in opening(self._channel, self._conversation, self._greeting):
                 if not self._wait(awaited, end_s - time.monotonic()):
                     raise TimeoutError("timed out")
@@ -162,7 +161,8 @@ class Connection:
 
     @property
     def _awaited(self) -> int:
-        return READABLE | WRITABLE if self._unsent else READABLE
+        assert self._channel is not None
+        return READABLE | WRITABLE if self._unsent or self._channel.has_unsent else READABLE
 
     def _wait(self, events: int, wait_s: float) -> bool:
         reads, writes = ([self] if events & way else [] for way in (READABLE, WRITABLE))
@@ -188,6 +188,8 @@ class Connection:
             return None
         except OSError:
             raise self._cut_off("reset") from None
+        except WireError as fault:
+            raise self._breach(fault) from None
 
     def _take(self, data: bytes) -> Response | None:
         assert self._reader is not None
@@ -200,8 +202,9 @@ class Connection:
         except LimitError as fault:
             raise NoAnswer("body", f"{TOO_MUCH}: {fault}", has_begun=True) from None
         except WireError as fault:
-            if is_first and self._last is not None and not data.startswith(_START):
-                self._refuse_beyond(data.partition(_START)[0])
+            start = self._conversation.start
+            if is_first and self._last is not None and not data.startswith(start):
+                self._refuse_beyond(data.partition(start)[0])
             raise NoAnswer(
                 "body", f"{self._conversation.breach}: {fault}", has_begun=True
             ) from None

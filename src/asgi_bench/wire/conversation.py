@@ -14,6 +14,7 @@ from asgi_bench.wire.http1 import (
     beyond_its_end,
     read_at_once,
 )
+from asgi_bench.wire.http2 import Http2
 from asgi_bench.wire.websocket import WebSocket
 
 
@@ -47,9 +48,14 @@ class Conversation(Protocol):
 
     breach: ClassVar[str]
     """How a message says that an answer breaks the protocol."""
+    start: ClassVar[bytes]
+    """How every answer begins, as far as that tells it from what doesn't belong there."""
 
     replies: bytearray
     """What the bytes that were read last ask us to say on their connection, beside requests."""
+
+    def over(self, channel: Channel) -> Channel:
+        """What carries one exchange at a time over a channel: the channel, or a stream on it."""
 
     def open(self, channel: Channel, greeting: bytes) -> Iterator[int]:
         """Say what comes before the first request; yields what it waits for, as a channel does.
@@ -71,9 +77,14 @@ class Http1:
     """HTTP/1.1 as a conversation: a connection is asked as soon as it is there."""
 
     breach: ClassVar[str] = "its answer breaks HTTP/1.1"
+    start: ClassVar[bytes] = b"HTTP/1."
 
     def __init__(self) -> None:
         self.replies = bytearray()
+
+    def over(self, channel: Channel) -> Channel:
+        """The channel itself."""
+        return channel
 
     def open(self, channel: Channel, greeting: bytes) -> Iterator[int]:
         """Say nothing."""
@@ -92,7 +103,11 @@ class Http1:
         return beyond_its_end(response, exchange.method, beyond)
 
 
-CONVERSATIONS: Mapping[ProtocolName, type[Conversation]] = {"http1": Http1, "websocket": WebSocket}
+CONVERSATIONS: Mapping[ProtocolName, type[Conversation]] = {
+    "http1": Http1,
+    "http2": Http2,
+    "websocket": WebSocket,
+}
 
 
 def converse(endpoint: Endpoint) -> Conversation:

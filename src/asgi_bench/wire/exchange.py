@@ -20,6 +20,7 @@ from asgi_bench.wire.frames import (
     encode_message,
 )
 from asgi_bench.wire.http1 import Response, bytes_of
+from asgi_bench.wire.http2_frames import Framed, encode_request, is_framed
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -59,6 +60,8 @@ class Exchange(msgspec.Struct, frozen=True):
     @property
     def has_body(self) -> bool:
         """Whether anything follows the request's head."""
+        if is_framed(self.request):
+            return bool(Framed(self.request).body)
         return bool(self.wanted) or self.request.find(b"\r\n\r\n") + 4 < len(self.request)
 
     def fault_of(self, response: Response) -> str | None:
@@ -123,7 +126,7 @@ def dialogue(endpoint: Endpoint, request: Request, *, weight: float = 1.0) -> Di
     if not request.messages:
         exchange = Exchange(
             name=f"{request.method} {request.path}",
-            request=bytes_of(request, endpoint.authority),
+            request=_request_bytes(request, endpoint),
             method=request.method,
             expect_status=request.expect_status,
             expect_body=request.expected_content,
@@ -147,6 +150,20 @@ def dialogue(endpoint: Endpoint, request: Request, *, weight: float = 1.0) -> Di
         msgspec.structs.replace(endpoint, protocol="websocket"),
         encode_handshake(request.path, endpoint.authority, request.headers),
         exchanges,
+    )
+
+
+def _request_bytes(request: Request, endpoint: Endpoint) -> bytes:
+    if endpoint.protocol != "http2":
+        return bytes_of(request, endpoint.authority)
+    return encode_request(
+        request.method,
+        request.path,
+        scheme=endpoint.scheme,
+        authority=endpoint.authority,
+        headers=request.headers,
+        body=request.content,
+        has_length=not request.chunked,
     )
 
 

@@ -33,10 +33,16 @@ class WebSocket:
     """The messages of one connection follow each other; each exchange knows how many it awaits."""
 
     breach: ClassVar[str] = "its answer breaks the WebSocket protocol"
+    # That of the handshake: no frame begins so.
+    start: ClassVar[bytes] = b"HTTP/1."
 
     def __init__(self) -> None:
         # What the bytes that were read last ask for, masked, to be sent on their connection.
         self.replies = bytearray()
+
+    def over(self, channel: Channel) -> Channel:
+        """The channel itself."""
+        return channel
 
     def open(self, channel: Channel, greeting: bytes) -> Iterator[int]:
         """Shake hands; raises WireError where the server doesn't, or not as RFC 6455 has it."""
