@@ -263,11 +263,11 @@ class StreamPool(Pool):
         if known is not None and len(data) == known.size:
             # Its stream is the last that was begun.
             stream = (connection.next_id - 2).to_bytes(4)
-            if data == stream.join(known.around) and stream in connection.fresh:
-                if not connection.rest:
-                    del connection.fresh[stream]
-                    connection.unreturned_bytes += len(known.body)
-                    return known.whole
+            answer = stream.join(known.around)
+            if data == answer and stream in connection.fresh and not connection.rest:
+                del connection.fresh[stream]
+                connection.unreturned_bytes += len(known.body)
+                return known.whole
         return self._read_odd(connection, slot, data)
 
     def _write_one(self, slot: int, request: bytes) -> int:

@@ -267,10 +267,10 @@ class StreamReader:
             self._take_fields(decode_block(block))
 
     def _take_fields(self, fields: list[tuple[bytes, bytes]]) -> None:
+        if self._status and not self._ends:
+            raise WireError("a second head on the stream")
         _check(fields, is_head=not self._status)
         if self._status:
-            if not self._ends:
-                raise WireError("a second head on the stream")
             self._complete()
             return
         status = _status(fields)
