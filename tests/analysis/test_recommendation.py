@@ -18,6 +18,7 @@ from asgi_bench.model import (
 from asgi_bench.reporting.recommendations import recommendation_document
 from asgi_bench.reporting.render.terminal import render_terminal
 from tests.situation import Said, situation
+from tests.synthetic_levels import turning_run
 from tests.synthetic_run import (
     CLOSED_64,
     OPEN_AND_SWEEP,
@@ -193,8 +194,31 @@ def test_other_scenarios_and_loads_are_named() -> None:
     other = [replace(one, cell=replace(one.cell, scenario="large")) for one in small]
     found = recommend(synthetic_run((*small, *other), rounds=6))
     assert "/hello/c64" in found.planned.cell.key
-    assert found.apart == ("hello/c8", "hello/r500", "large/c64", "large/c8", "large/r500")
+    assert found.apart == ("hello/r500", "large/c64", "large/c8", "large/r500")
+    assert [each.connections for each in found.elsewhere] == [8]
     assert recommend(synthetic_run(planned_cells(worker_counts=(1,)), rounds=6)).apart == ()
+
+
+def test_what_is_better_at_other_connections_is_named() -> None:
+    """The recommended one is compared at each level, and what is better there is told."""
+    run = turning_run()
+    found = recommend(run)
+    assert found.planned.cell.setting == "gunicorn-uvicorn/default/w1"
+    (elsewhere,) = found.elsewhere
+    assert elsewhere.connections == 256
+    assert [pair.b for pair in elsewhere.better] == ["granian/default/w1/hello/c256"]
+    text = render_terminal(recommendation_document(found), width=1000)
+    assert "at 256 connections granian/default/w1 is better: this one has 0.5" in text
+    assert found.apart == ()
+
+
+def test_the_same_setting_may_be_best_at_all_connections() -> None:
+    """Where nothing is better at the other level either, that is said."""
+    loads = (CLOSED_64, ClosedLoop(256))
+    found = recommend(synthetic_run(planned_cells(loads, worker_counts=(1,)), rounds=9))
+    assert found.elsewhere[0].better == ()
+    text = render_terminal(recommendation_document(found), width=1000)
+    assert "at 256 connections nothing is better either" in text
 
 
 def test_sweeps_of_several_scenarios_are_not_mixed() -> None:

@@ -1,7 +1,7 @@
 import msgspec
 
 from asgi_bench.analysis.recommendation import Recommendation, recommend
-from asgi_bench.model import ClosedLoop, PlannedCell
+from asgi_bench.model import ClosedLoop, OpenLoop, PlannedCell
 from asgi_bench.reporting.recommendations import command_line, recommendation_document
 from asgi_bench.reporting.render.terminal import render_terminal
 from tests.synthetic_run import planned_cells, synthetic_run, troubled_run
@@ -63,7 +63,7 @@ def test_single_setting_says_that_it_had_no_rival() -> None:
 
 def test_other_scenarios_and_loads_are_left_out_by_name() -> None:
     """Who asked for several learns which one the choice goes by."""
-    cells = planned_cells((ClosedLoop(64), ClosedLoop(8)), worker_counts=(1,))
+    cells = planned_cells((ClosedLoop(64), OpenLoop(8)), worker_counts=(1,))
     text = said(recommend(synthetic_run(cells, rounds=6)))
-    assert " hello/c8: only hello/c64 is compared; there others may be better" in text
+    assert " hello/r8: only hello/c64 is compared; there others may be better" in text
     assert "only hello/c64" not in said(recommend(synthetic_run(rounds=9)))

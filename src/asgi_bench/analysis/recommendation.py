@@ -33,6 +33,16 @@ Figure: TypeAlias = Callable[[Trial], float | None]
 DEFAULT_VARIANT = "default"
 
 
+class Elsewhere(msgspec.Struct, frozen=True):
+    """How a recommended setting stands in a closed loop over other connections.
+
+    `better` compares it (a) with those that are distinguishably better there (b), the best first.
+    """
+
+    connections: int
+    better: tuple[Comparison, ...]
+
+
 class Recommendation(msgspec.Struct, frozen=True):
     """A setting, and all that was compared with it on one basis.
 
@@ -40,7 +50,8 @@ class Recommendation(msgspec.Struct, frozen=True):
     itself. `beaten` and `tied` compare it (a) with the others (b): those it is distinguishably
     better than, and those it can't be told apart from. `left_out` says by cell why it wasn't
     considered, `apart` which other scenarios and loads (`hello/r500`) the run has, of which it says
-    nothing; `workers_most` is how many workers were allowed, and `rounds` the fewest that a
+    nothing, and `elsewhere` in what its throughput was compared over other connections.
+    `workers_most` is how many workers were allowed, and `rounds` the fewest that a
     comparison rests on, null where there was nothing to compare.
     """
 
@@ -57,6 +68,7 @@ class Recommendation(msgspec.Struct, frozen=True):
     doubts: tuple[str, ...]
     rounds: int | None
     apart: tuple[str, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
 
 
 class _Question(msgspec.Struct, frozen=True):
@@ -100,6 +112,7 @@ def recommend(
     ordered = {best: values[best], **values}
     ours = [each for each in compare(ordered, metric, looked=looked) if each.a == best]
     rounds = [len(each.round_ratios) for each in ours]
+    elsewhere = _elsewhere(samples[best], allowed, samples, run) if objective is None else {}
     return Recommendation(
         run_id=run.header.run_id,
         planned=samples[best].planned,
@@ -117,14 +130,43 @@ def recommend(
             *_unmeasured(allowed, most),
         ),
         rounds=min(rounds, default=None),
-        apart=_apart(samples, samples[best]),
+        apart=_apart(samples, (best, *elsewhere)),
+        elsewhere=tuple(elsewhere.values()),
     )
 
 
-def _apart(samples: Mapping[str, Sample], best: Sample) -> tuple[str, ...]:
+def _elsewhere(
+    best: Sample, allowed: Sequence[Sample], samples: Mapping[str, Sample], run: Run
+) -> dict[str, Elsewhere]:
+    """How it stands over other connections, by its cell there; only where an order is claimed."""
+    cell = best.planned.cell
+    found: dict[str, Elsewhere] = {}
+    for sample in allowed:
+        load, key = sample.planned.cell.load, sample.planned.cell.key
+        is_other = load.is_closed and load != cell.load
+        if not is_other or sample.planned.cell != msgspec.structs.replace(cell, load=load):
+            continue
+        rivals = (one for one in allowed if one.planned.cell.load == load)
+        like = tuple(one for one in rivals if one.planned.cell.request_key == cell.request_key)
+        question = _Question("throughput", partial(figure_of, THROUGHPUT), like, ())
+        values, _ = _values(question, samples, run)
+        if key not in values:
+            continue
+        ordered = {key: values[key], **values}
+        pairs = compare(ordered, THROUGHPUT, looked=is_looked(run.header.plan))
+        ours = [pair for pair in pairs if pair.a == key]
+        if any(len(pair.round_ratios) >= MIN_CLAIM_ROUNDS for pair in ours):
+            better = [p for p in ours if p.distinguishable and (p.ratio.value or 0.0) < 1]
+            better.sort(key=lambda pair: pair.ratio.value or 0.0)
+            found[key] = Elsewhere(load.connections, tuple(better))
+    return found
+
+
+def _apart(samples: Mapping[str, Sample], compared: Iterable[str]) -> tuple[str, ...]:
     """The scenarios and loads that were measured and not compared: another may be better there."""
     measured = [_condition(sample) for sample in samples.values() if sample.measured]
-    return tuple(dict.fromkeys(each for each in measured if each != _condition(best)))
+    known = {_condition(samples[key]) for key in compared}
+    return tuple(dict.fromkeys(each for each in measured if each not in known))
 
 
 def _condition(sample: Sample) -> str:

@@ -88,6 +88,26 @@ class Scaling(msgspec.Struct, frozen=True):
         return f"{self.scenario}{way_suffix(self.http, self.transport)}"
 
 
+class Level(msgspec.Struct, frozen=True):
+    """A closed loop of a server setting that was measured over several connection counts."""
+
+    cell: str
+    """The cell's key."""
+    base: str
+    """The key of the setting's cell with the fewest connections."""
+    connections: int
+    """The connections."""
+    may_be_first: bool | None
+    """Whether it may hold the first place among the settings of its scenario and worker count that
+    were measured over all of their counts; null where no order is claimed among these."""
+    overtakes: tuple[str, ...]
+    """The cells that are distinguishably slower here, and whose settings are distinguishably faster
+    over fewer connections."""
+    ratio_change: Interval
+    """The throughput ratio to the reference over that of the base, paired by rounds; without a
+    value for the base and the reference."""
+
+
 class ErrorTotals(msgspec.Struct, frozen=True):
     """Wrong answers by kind, and all kinds together."""
 
@@ -415,6 +435,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     round."""
     scaling: tuple[Scaling, ...] = ()
     """Each server setting that was measured at saturation with several worker counts."""
+    levels: tuple[Level, ...] = ()
+    """Each closed loop of a server setting that was measured over several connection counts."""
     settings: tuple[SettingReport, ...] = ()
     """Each server setting of the plan, in the plan's order."""
 

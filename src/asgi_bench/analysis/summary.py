@@ -10,6 +10,7 @@ import msgspec
 from asgi_bench.analysis.cell_facts import by_request, cell_facts, interval_over, merged
 from asgi_bench.analysis.estimates import Costs, Interval, Ratio
 from asgi_bench.analysis.intervals import paired_ratio
+from asgi_bench.analysis.levels import levels_of, turn_findings
 from asgi_bench.analysis.load_curves import sweep_report
 from asgi_bench.analysis.metrics import FURTHER, estimate, figure_of
 from asgi_bench.analysis.percentiles import Histogram, percentiles_s
@@ -27,6 +28,7 @@ from asgi_bench.model import (
     TIME_NAMES,
     Plan,
     Proof,
+    Reason,
     Run,
     RunHeader,
     Trial,
@@ -68,15 +70,18 @@ def survey(run: Run) -> Survey:
     others = [s for s in samples.values() if not s.planned.cell.load.is_sweep]
     times = {s.planned.cell.key: _histogram(s, RESPONSE_TIME) for s in others}
     ranking = rank_cells(others, looked=is_looked(plan))
+    levels = levels_of(samples, plan, ranking.comparisons)
+    turns = turn_findings(levels, samples, plan)
     cells = (_cell(s, samples, plan, times[s.planned.cell.key]) for s in others)
     report = Report(
         run=_run_facts(run.header, samples),
-        cells=tuple(_ranked(cell, ranking) for cell in cells),
+        cells=tuple(_with(turns.get(cell.cell), _ranked(cell, ranking)) for cell in cells),
         comparisons=ranking.comparisons,
         sweeps=tuple(sweep_report(sample, plan) for sample in sweeps),
         behaviour=run.behaviours,
         latency_comparisons=ranking.latency_comparisons,
         scaling=scaling_of(samples, plan),
+        levels=levels,
         settings=settings_of(plan, run.proofs),
     )
     known = {key: found for key, found in times.items() if found is not None}
@@ -160,6 +165,13 @@ def _ranked(cell: CellReport, ranking: Ranking) -> CellReport:
     if standing is None:
         return cell
     return msgspec.structs.replace(cell, rank=standing.rank, tied_with=standing.tied_with)
+
+
+def _with(reason: Reason | None, cell: CellReport) -> CellReport:
+    """The cell with one more finding, where there is one."""
+    if reason is None:
+        return cell
+    return msgspec.structs.replace(cell, validity_reasons=(*cell.validity_reasons, reason))
 
 
 def _offered_rps(sample: Sample) -> float | None:

@@ -105,7 +105,7 @@ def _sentences(load: Load, reference: str | None) -> Iterator[str]:
         yield f"p99: {times}, in ms, at shares of each server's own throughput."
 
 
-def _ratio(metric: Metric, cell: CellReport) -> str:
+def ratio_text(metric: Metric, cell: CellReport) -> str:
     """A ratio to the reference; its own is 1, and no estimate."""
     ratio = cell_ratio(metric, cell)
     if ratio is not None and ratio.reference == cell.cell:
@@ -128,7 +128,7 @@ def _figure_columns(loop: Loop) -> tuple[Column, ...]:
     """
     shown = used_in(loop, lambda metric: metric.tabled)
     ratios = (
-        Column(metric.ratio_title, "ratio", partial(_ratio, metric))
+        Column(metric.ratio_title, "ratio", partial(ratio_text, metric))
         for metric in shown
         if metric.ratio_key and loop == "closed"
     )

@@ -46,6 +46,7 @@ def recommendation_document(found: Recommendation) -> Document:
             Section("why", "", (Text(_why(found)),)),
             _section("beaten", "It is better than:", _compared(found.beaten, found)),
             _section("tied", TIED, _compared(found.tied, found)),
+            _section("elsewhere", "With other connections:", _elsewhere(found)),
             _section("left-out", "Not considered:", _left_out(found)),
             _section("doubts", "Doubts:", _doubts(found)),
             Section("hints", "", tuple(map(Text, _hints(found.planned)))),
@@ -122,6 +123,19 @@ def _compared(comparisons: Sequence[Comparison], found: Recommendation) -> Itera
         )
     if len(nearest) > NAMED:
         yield f"and {len(nearest) - NAMED} more"
+
+
+def _elsewhere(found: Recommendation) -> Iterator[str]:
+    """Where the order turns over, and where it doesn't."""
+    for each in found.elsewhere:
+        where = f"at {each.connections} connections"
+        if not each.better:
+            yield f"{where} nothing is better either"
+        for pair in each.better[:NAMED]:
+            yield (
+                f"{where} {_setting(pair.b)} is better: this one has "
+                f"{numbers.times(pair.ratio.value)} times its throughput{_bounds(pair.ratio)}"
+            )
 
 
 def _setting(key: str) -> str:

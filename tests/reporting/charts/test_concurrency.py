@@ -1,23 +1,26 @@
+import re
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import ClosedLoop, OpenLoop, Run, Trial
-from asgi_bench.reporting.charts.concurrency import draw_concurrency
+from asgi_bench.reporting.charts.concurrency import MEASURED, RATIOS, Measured, draw_concurrency
 from asgi_bench.reporting.charts.palette import assign_styles
 from asgi_bench.reporting.charts.sheet import sheet_settings
 from tests.reporting.charts.sheets import is_within_sheet, words
-from tests.synthetic_run import planned_cells, synthetic_run, with_errors
+from tests.synthetic_levels import turning_run
+from tests.synthetic_run import REFERENCE, planned_cells, synthetic_run, with_errors
 
 LOADS = (ClosedLoop(64), ClosedLoop(1), ClosedLoop(1024))
 
 
-def chart_of(run: Run) -> Figure | None:
-    """The chart of all cells of a run."""
+def chart_of(run: Run, measured: Measured = MEASURED[-1]) -> Figure | None:
+    """The chart of all cells of a run: of throughput, or of another figure."""
     report = summarize(run)
     with sheet_settings():
-        return draw_concurrency(words(report), report.cells, assign_styles(report.cells))
+        return draw_concurrency(words(report), report.cells, measured, assign_styles(report.cells))
 
 
 def test_a_line_a_server_over_all_counts() -> None:
@@ -54,6 +57,24 @@ def test_invalid_point_is_hatched() -> None:
     assert figure is not None
     hatched = [points for points in figure.axes[0].collections if points.get_hatch()]
     assert [np.asarray(points.get_offsets()).shape for points in hatched] == [(1, 2)]
+
+
+def test_ratios_end_at_what_they_come_to() -> None:
+    """The reference's line is at 1 all along, and each other's label has its last ratio."""
+    figure = chart_of(turning_run(), RATIOS)
+    assert figure is not None
+    lines = [line for line in figure.axes[0].lines if len(np.atleast_1d(line.get_xdata())) == 2]
+    assert any(np.all(np.asarray(line.get_ydata()) == 1) for line in lines)
+    shown = [text.get_text() for text in figure.findobj(Text)]
+    assert any(re.fullmatch(r"granian \D1\.7\d", text) for text in shown)
+    assert is_within_sheet(figure)
+
+
+def test_the_reference_alone_has_no_chart_of_ratios() -> None:
+    """Its ratio is 1, whatever the connections."""
+    own = [planned for planned in planned_cells(LOADS) if planned.cell.setting == REFERENCE]
+    assert chart_of(synthetic_run(tuple(own), rounds=3), RATIOS) is None
+    assert chart_of(synthetic_run(tuple(own), rounds=3)) is not None
 
 
 def test_no_text_leaves_the_sheet() -> None:

@@ -312,7 +312,7 @@ def test_open_loops_have_only_charts_that_tell_something(mixed: dict[str, Path])
     for load in ("r3000", "r50pct"):
         charts = {name.removesuffix(f"-hello-{load}") for name in names if name.endswith(load)}
         assert charts == {"latency", "cpu"}
-    assert {"curve-hello-sweep", "concurrency-hello"} <= names
+    assert {"curve-hello-sweep", "concurrency-hello", "ratios-hello"} <= names
 
 
 def test_latency_of_an_open_loop_names_its_rate(mixed: dict[str, Path]) -> None:

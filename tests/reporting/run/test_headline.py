@@ -7,6 +7,7 @@ from asgi_bench.model import OpenLoop, Trial
 from asgi_bench.reporting.document import Headline
 from asgi_bench.reporting.run.headline import caution, headlines
 from asgi_bench.reporting.run.source import Source
+from tests.synthetic_levels import turning_run
 from tests.synthetic_run import (
     CLOSED_64,
     OPEN_AND_SWEEP,
@@ -108,3 +109,22 @@ def test_trust_is_that_of_the_worst(rounds: int) -> None:
             assert words in found.word
     else:
         assert caution(summarize(synthetic_run((), rounds=1))).tone == "bad"
+
+
+def test_a_first_place_that_turns_over_is_said_first() -> None:
+    """Who is first at which connections heads the page, with the ratio of the two at each."""
+    first, second, *_ = verdicts(summarize(turning_run()))
+    assert first.sentence.startswith("First at 64 connections: ")
+    assert first.sentence.endswith("; at 256: granian")
+    assert (
+        first.where == "hello, closed loop, 1 worker, 6 settings measured at 64 and 256 connections"
+    )
+    assert first.proof.startswith("granian to uvicorn: 0.8")
+    assert " at 64, 1.7" in first.proof and first.proof.endswith(" at 256 connections.")
+    assert second.where == "hello, closed loop, 64 connections, 1 worker"
+
+
+def test_nothing_turns_over_without_proof() -> None:
+    """With too few rounds for an order the headline is that of the first load, as ever."""
+    first, *_ = verdicts(summarize(turning_run(rounds=5)))
+    assert first.sentence.endswith("came first, which is not proven")

@@ -15,6 +15,7 @@ from asgi_bench.reporting.run.report import render_report
 from asgi_bench.reporting.wording import plain
 from tests.reporting.document_words import document_of, sentences_of, tables_of, texts_of
 from tests.synthetic_behaviour import BEHAVIOURS
+from tests.synthetic_levels import turning_run
 from tests.synthetic_requests import requests_run
 from tests.synthetic_run import (
     CLOSED_64,
@@ -28,6 +29,7 @@ RUNS: Mapping[str, Run] = {
     "mixed": synthetic_run(planned_cells((CLOSED_64, *OPEN_AND_SWEEP)), rounds=6),
     "troubled": troubled_run(6),
     "requests": requests_run(6),
+    "levels": turning_run(),
 }
 PROOFS = (
     Proof(
@@ -46,6 +48,7 @@ CSV_PREFIXES: Mapping[str, str] = {
     "sweeps": "",
     "settings": "setting.",
     "scaling": "scaling.",
+    "levels": "levels.",
     "behaviour": "behaviour.",
     "comparisons": "comparisons.",
     "latency_comparisons": "comparisons.",

@@ -16,6 +16,8 @@ from asgi_bench.model import Run
 from asgi_bench.model.metrics import Chart as BarChart
 from asgi_bench.reporting.charts.bars import MEASURES, Measure, bar_notes, draw_bars
 from asgi_bench.reporting.charts.concurrency import (
+    MEASURED,
+    Measured,
     concurrency_notes,
     connection_counts,
     draw_concurrency,
@@ -153,8 +155,9 @@ def _charts(
             yield from _open_charts(report, group, curves, styles)
     for scenario in dict.fromkeys(group.scenario for group in groups):
         members = [group for group in groups if group.scenario == scenario]
-        make = partial(_concurrency, report, members, styles)
-        yield Draft("concurrency", safe_name(scenario), scenario, make)
+        for measured in MEASURED:
+            make = partial(_concurrency, report, members, measured, styles)
+            yield Draft(measured.topic, safe_name(scenario), scenario, make)
     for sweeps in group_cells(report.sweeps):
         yield from _sweep_charts(report, sweeps, styles)
 
@@ -235,18 +238,20 @@ def _workers(report: Report, group: Group[CellReport], styles: Styles) -> Drawn:
     return words, draw_scaling(words, group, styles, points)
 
 
-def _concurrency(report: Report, groups: list[Group[CellReport]], styles: Styles) -> Drawn:
-    """The chart over all connection counts of one scenario."""
+def _concurrency(
+    report: Report, groups: list[Group[CellReport]], measured: Measured, styles: Styles
+) -> Drawn:
+    """A chart over all connection counts of one scenario."""
     closed = [group for group in groups if group.load.is_closed]
     cells = [cell for group in closed for cell in group.cells]
     words = _words(
         report,
         groups[0],
-        "Throughput by concurrency",
-        concurrency_notes(cells),
-        load=f"closed loop, {counts_words(connection_counts(cells))} connections",
+        measured.title,
+        concurrency_notes(cells, measured, report.run.reference),
+        load=f"closed loop, {counts_words(connection_counts(cells, measured))} connections",
     )
-    return words, draw_concurrency(words, cells, styles)
+    return words, draw_concurrency(words, cells, measured, styles)
 
 
 def _load_curve(

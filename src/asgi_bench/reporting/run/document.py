@@ -6,6 +6,7 @@ from asgi_bench.reporting.ab import ab_section
 from asgi_bench.reporting.document import Document, Mark, Section
 from asgi_bench.reporting.run.behaviour import behaviour_section
 from asgi_bench.reporting.run.commands import commands_section
+from asgi_bench.reporting.run.connections import connections_section
 from asgi_bench.reporting.run.costs import costs_section
 from asgi_bench.reporting.run.environment import environment_section, files_section
 from asgi_bench.reporting.run.findings import findings_section
@@ -24,6 +25,7 @@ from asgi_bench.reporting.wording import machine_words
 
 SECTIONS: tuple[Callable[[Source], Section], ...] = (
     ranking_section,
+    connections_section,
     requests_section,
     findings_section,
     latency_section,

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from asgi_bench.analysis.estimates import Interval
+from asgi_bench.analysis.levels import FirstPlaces, first_places
 from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS
 from asgi_bench.analysis.report import CellReport, Comparison, Report, SweepReport
-from asgi_bench.model.metrics import ranking_metric
+from asgi_bench.model import ClosedLoop
+from asgi_bench.model.metrics import THROUGHPUT, ranking_metric
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.ab import advice
 from asgi_bench.reporting.document import Headline, Mark
@@ -14,6 +16,7 @@ from asgi_bench.reporting.run.source import Source
 from asgi_bench.reporting.wording import (
     TONES,
     cell_name,
+    counts_words,
     load_words,
     objective_words,
     offered_words,
@@ -33,14 +36,14 @@ NOTHING = Headline("Nothing was measured that could be ranked")
 def headlines(source: Source) -> tuple[Headline, ...]:
     """One for each scenario, load and worker count; first the one a reader came for.
 
-    That is the verdict of an A/B, or the first on throughput that ranks any server, or else the
-    first that does.
+    That is the verdict of an A/B, or that the first place turns over with the connections, or the
+    first on throughput that ranks any server, or else the first that does.
     """
     report = source.report
     parts = [(group, section) for group in report_groups(report) for section in group.sections]
     parts.sort(key=lambda part: (not part[1].ranked, not part[0].load.is_closed))
     found = tuple(_headline(report, group, section) for group, section in parts)
-    return (*_ab_headline(source), *found) or (NOTHING,)
+    return (*_ab_headline(source), *turned_headlines(report), *found) or (NOTHING,)
 
 
 def caution(report: Report) -> Mark:
@@ -60,7 +63,7 @@ def caution(report: Report) -> Mark:
         return Mark(f"All {len(cells)} cells are valid.", "good")
     valid = len(cells) - sum(counts.values())
     worst = next(word for word, count in counts.items() if count)
-    return Mark(f"{valid} of {len(cells)} cells are valid, {_listed(others)}.", TONES[worst])
+    return Mark(f"{valid} of {len(cells)} cells are valid, {listed(others)}.", TONES[worst])
 
 
 def _ab_headline(source: Source) -> Iterator[Headline]:
@@ -84,9 +87,58 @@ def _headline(
     if not cells:
         return Headline("Nothing can be ranked", where, "No cell is valid or suspect.")
     metric = ranking_metric(cells[0].load)
-    everything = (*report.comparisons, *report.latency_comparisons)
-    pairs = {(each.a, each.b): each for each in everything if each.metric == metric.name}
+    pairs = _pairs((*report.comparisons, *report.latency_comparisons), metric.name)
     return Headline(_sentence(cells, pairs), where, f"{'. '.join(_proof(cells, pairs))}.")
+
+
+def turned_headlines(report: Report) -> tuple[Headline, ...]:
+    """One for each scenario and worker count whose first place turns over with the connections."""
+    return tuple(_turned(report, each) for each in first_places(report) if each.turns_over)
+
+
+def _turned(report: Report, found: FirstPlaces) -> Headline:
+    """Who is first over which connection counts, where that is not one and the same."""
+    counts: dict[str, list[int]] = {}
+    for count, cells in found.leaders.items():
+        names = [cell_name(cell) for cell in cells]
+        told = listed(names, "or") if len(names) <= NAMED else f"one of {len(names)} settings"
+        counts.setdefault(told, []).append(count)
+    parts = [f"at {counts_words(each)}: {told}" for told, each in counts.items()]
+    parts[0] = parts[0].replace(":", " connections:", 1)
+    where = (
+        plain(found.request_key),
+        "closed loop",
+        workers_words([found.workers]),
+        f"{found.settings} settings measured at {counts_words(found.leaders)} connections",
+    )
+    return Headline(f"First {'; '.join(parts)}", ", ".join(where), _turn_proof(report, found))
+
+
+def _turn_proof(report: Report, found: FirstPlaces) -> str:
+    """What is first elsewhere, to what is first over the fewest connections, over each count."""
+    fewest = next(iter(found.leaders.values()))
+    first = next(filter(_is_reference, fewest), fewest[0])
+    other = next(cells[0] for cells in found.leaders.values() if first.start not in _starts(cells))
+    cells = {(cell.start, cell.request_key, cell.load): cell for cell in report.cells}
+    pairs = _pairs(report.comparisons, THROUGHPUT.name)
+    ratios = []
+    for count in found.leaders:
+        ours, theirs = (
+            cells[each.start, found.request_key, ClosedLoop(count)] for each in (other, first)
+        )
+        ratio = _ratio(ours, theirs, pairs)
+        if ratio is not None:
+            ratios.append(f"{_bounded(ratio)} at {count}")
+    return f"{cell_name(other)} to {cell_name(first)}: {', '.join(ratios)} connections."
+
+
+def _is_reference(cell: CellReport) -> bool:
+    return cell.throughput_ratio is not None and cell.throughput_ratio.reference == cell.cell
+
+
+def _starts(cells: Iterable[CellReport]) -> set[str]:
+    """The settings that these are of."""
+    return {cell.start for cell in cells}
 
 
 def _sentence(cells: Sequence[CellReport], pairs: Pairs) -> str:
@@ -100,7 +152,7 @@ def _sentence(cells: Sequence[CellReport], pairs: Pairs) -> str:
     if len(leaders) > NAMED:
         return f"{len(leaders)} of {len(cells)} settings share the first place"
     if len(leaders) > 1:
-        return f"{_listed([cell_name(cell) for cell in leaders])} share the first place"
+        return f"{listed([cell_name(cell) for cell in leaders])} share the first place"
     if unproven:
         return f"{cell_name(first)} came first"
     does = "is the fastest" if first.load.is_closed else _answers_soonest(first)
@@ -152,7 +204,7 @@ def _proof(cells: Sequence[CellReport], pairs: Pairs) -> Iterator[str]:
     if followers:
         yield _next(first, followers[0], pairs)
     if unproven:
-        names = _listed([cell_name(cell) for cell in unproven])
+        names = listed([cell_name(cell) for cell in unproven])
         yield f"Nothing is claimed of {names}, for want of {MIN_CLAIM_ROUNDS} usable rounds"
 
 
@@ -181,7 +233,7 @@ def _figure(cell: CellReport) -> str:
         return f"p50 {numbers.milliseconds(times.p50)} ms, p99 {numbers.milliseconds(times.p99)} ms"
     text = f"{numbers.rate(cell.throughput_rps.value)} requests/s"
     ratio = cell.throughput_ratio
-    if ratio is None or ratio.reference == cell.cell:
+    if ratio is None or _is_reference(cell):
         return text
     reference = plain("/".join(ratio.reference.split("/")[:3]))
     return f"{text}, {numbers.factor(ratio.value)} of {reference}"
@@ -225,7 +277,12 @@ def _sweep_proof(ranked: Iterable[SweepReport]) -> str:
     return f"{'; '.join(rates)}."
 
 
-def _listed(names: Sequence[str]) -> str:
+def _pairs(comparisons: Iterable[Comparison], metric: str) -> Pairs:
+    """The comparisons on a metric by the keys of both cells."""
+    return {(each.a, each.b): each for each in comparisons if each.metric == metric}
+
+
+def listed(names: Sequence[str], joint: str = "and") -> str:
     """Names as in a sentence: `a`, `a, b and c`."""
     *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
+    return f"{', '.join(others)} {joint} {last}" if others else last

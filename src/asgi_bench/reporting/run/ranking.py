@@ -50,7 +50,7 @@ def ranking_section(source: Source) -> Section:
             *tables,
             Notes(notes),
             Aside((Notes((BAR_NOTE,) if has_bars else ()),)),
-            *source.charts.about("throughput", "concurrency"),
+            *source.charts.about("throughput"),
         ),
     )
 

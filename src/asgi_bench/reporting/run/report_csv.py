@@ -1,11 +1,11 @@
 """The report as CSV: every fact of the JSON document in a column of its own.
 
 `line` tells what a line is about. A `cell` has beside it its server setting's command, its speed-up
-over fewer workers, and the comparisons in which it is `a`: one field for each of their keys, with
-as many entries as there are of them. A sweep has a `point` for each one of its curve, in the
-columns of a cell under that rate, with what is said of the whole sweep repeated. Each of several
-requests has a line after that of its cell, and behaviour one for each server setting, in columns of
-their own.
+over fewer workers, what more connections change, and the comparisons in which it is `a`: one field
+for each of their keys, with as many entries as there are of them. A sweep has a `point` for each
+one of its curve, in the columns of a cell under that rate, with what is said of the whole sweep
+repeated. Each of several requests has a line after that of its cell, and behaviour one for each
+server setting, in columns of their own.
 """
 
 import csv
@@ -21,6 +21,7 @@ from asgi_bench.analysis.metrics import FURTHER
 from asgi_bench.analysis.report import (
     CellReport,
     Comparison,
+    Level,
     Report,
     RequestReport,
     RunFacts,
@@ -40,6 +41,7 @@ REQUESTS, REQUEST = "by_request", "request"
 BEHAVIOUR = "behaviour"
 # Beside a cell.
 RUN, SETTING, SCALING, COMPARISONS = "run", "setting", "scaling", "comparisons"
+LEVELS = "levels"
 # What identifies a server setting stands in the columns of a cell.
 SHARED = ("setting", "server", "variant", "workers", "scenario")
 IDENTITY = ("cell", "server", "variant", "workers", "scenario", "http", "transport", "load")
@@ -82,7 +84,7 @@ def cell_columns() -> tuple[str, ...]:
     shared = {f"{BEHAVIOUR}.{name}" for name in SHARED}
     names += [name for name in _names(Behaviour, BEHAVIOUR) if name not in shared]
     names += [f"{SCALING}.base", *_names(ScalingPoint, SCALING), *_names(SettingReport, SETTING)]
-    names += [*_names(RunFacts, RUN), *_compared_columns()]
+    names += [*_names(Level, LEVELS), *_names(RunFacts, RUN), *_compared_columns()]
     return tuple(dict.fromkeys(name for name in names if name not in (POINTS, REQUESTS)))
 
 
@@ -105,13 +107,19 @@ def _cell_lines(report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
         for each in report.scaling
         for point in each.points
     }
+    levels = {each.cell: msgspec.to_builtins(each) for each in report.levels}
     for entry in report.everything:
         facts = msgspec.to_builtins(entry)
         points: list[dict[str, Any]] = facts.pop(POINTS, None) or []
         requests: list[dict[str, Any]] = facts.pop(REQUESTS)
         setting = entry.start
         facts[SETTING] = settings.get(setting, {})
-        facts |= {RUN: run, SCALING: scaling.get(entry.cell, {}), **_compared(report, entry.cell)}
+        facts |= {
+            RUN: run,
+            SCALING: scaling.get(entry.cell, {}),
+            LEVELS: levels.get(entry.cell, {}),
+            **_compared(report, entry.cell),
+        }
         for point in points:
             yield "point", {**facts, **point}
         if not points:
