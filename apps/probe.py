@@ -29,7 +29,8 @@ from typing import Any
 
 # From `send` and `receive` one reaches the server's own objects, nearest first. These are the
 # names by which the six shipped servers' parts were found; others follow the same customs.
-PROTOCOL = re.compile(r"(?:\w*Protocol|HTTPChannel)")
+# The one that decrypts, over TLS, is none of HTTP.
+PROTOCOL = re.compile(r"(?:(?!SSL)\w*Protocol|HTTPChannel)")
 PARSER = re.compile(
     r"httptools\..*|gunicorn_h1c\..*|h11\._connection\.Connection|h2\.connection\.H2Connection"
     r"|gunicorn\.asgi\.parser\.PythonProtocol|.*Parser"

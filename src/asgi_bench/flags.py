@@ -255,6 +255,19 @@ def choice(*words: str, metavar: str | None = None) -> Kind:
     return Kind(metavar or "|".join(words), read, toml=Literal[words])
 
 
+def choices(*words: str, metavar: str) -> Kind:
+    """Some of some words, each once, in the order given."""
+
+    def read(given: str, where: str) -> tuple[str, ...]:
+        parts = [part.strip() for part in given.split(",")]
+        wrong = next((part for part in parts if part not in words), None)
+        if wrong is not None:
+            raise UsageError(f"{where}: {wrong!r} must be one of {', '.join(words)}")
+        return tuple(dict.fromkeys(parts))
+
+    return Kind(metavar, read, toml=tuple[str | int, ...] | str | int, show=",".join)
+
+
 def whole(metavar: str = "N", *, least: int = 1, most: int | None = None) -> Kind:
     """A whole number within bounds."""
     read = functools.partial(parse_whole, least=least, most=most)

@@ -99,3 +99,15 @@ def test_every_shipped_server_passes_with_one_and_with_two_workers(tmp_path: Pat
     }
     assert len(lines) == 22
     assert last == "22 ok, 0 failed, 0 skipped"
+
+
+@pytest.mark.slow
+def test_every_shipped_server_passes_over_tls_and_a_unix_socket(tmp_path: Path) -> None:
+    """Each is switched on as its runner file tells; what it tells not is skipped, with why."""
+    finished = command(
+        *("check", "--transport", "tls,unix", "-w", "2", "--variant", "default"), folder=tmp_path
+    )
+    assert finished.code == 0, finished.stdout
+    *lines, last = finished.stdout.splitlines()
+    assert last == "10 ok, 0 failed, 2 skipped"
+    assert "skipped  daphne/default/w2/hello+tls: takes no worker count over TLS" in lines

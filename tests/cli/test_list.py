@@ -95,7 +95,9 @@ def test_a_broken_runner_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text('command = ["x"]\nsuports = []')
     done = _run("list", "--runners", ".", folder=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("asgi-bench: bad.toml: unknown key 'suports'; allowed: command,")
+    assert done.stderr.startswith(
+        "asgi-bench: bad.toml: unknown key 'suports'; allowed: bind, command,"
+    )
     assert done.stderr.count("\n") == 1
 
 

@@ -170,3 +170,20 @@ def test_settings_for_locust_are_not_for_us(
     (trial,) = finished.run.trials
     assert trial.outcome == "ok"
     assert trial.duration_s > 1.0
+
+
+@pytest.mark.slow
+def test_transports_are_measured_side_by_side(tmp_path: Path) -> None:
+    """Cells over TLS and over a Unix socket are as sound as over TCP, and told by their keys."""
+    finished = command(
+        *("run", "-s", "uvicorn", "--variant", "default", "-w", "1", "-c", "4"),
+        *("--transport", "tcp,tls,unix", "--rounds", "1", "--duration", "200ms"),
+        folder=tmp_path,
+    )
+    assert finished.code == 0, finished.stderr
+    trials = {trial.cell.split("/")[3]: trial for trial in finished.trials("uvicorn")}
+    assert set(trials) == {"hello", "hello+tls", "hello+unix"}
+    for trial in trials.values():
+        assert (trial.outcome, trial.errors.total, trial.strangers) == ("ok", 0, 0)
+        assert trial.requests > 0
+        assert sum(trial.connections_by_process.values()) == 4

@@ -247,6 +247,52 @@ def test_a_second_level_is_never_left_out_nor_measured_twice(
     assert len(plan.cells) == len(keys)
 
 
+def test_each_way_is_a_dimension() -> None:
+    """Every transport that is asked for is a cell of its own, skipped where a file has no word."""
+    bind = {"tcp": ("-p", "{port}"), "unix": ("-u", "{socket}")}
+    shared = {**bind, "tcp": ("--fd", "{fd}")}
+    servers = {
+        "both": _server("both", command=("{python}", "{bind}", "{app}", "{workers}"), bind=bind),
+        "daphne": _server(
+            "daphne", workers="shared-socket", command=("{python}", "{bind}"), bind=shared
+        ),
+    }
+    plan = _plan(Selection(transports=("tcp", "tls", "unix"), workers=(1, 2)), servers=servers)
+    told = {one.cell.key: one.skip_reason or " ".join(one.command) for one in plan.cells}
+    assert told == {
+        "both/default/w1/hello/c64": "/py -p {port} hello:app 1",
+        "both/default/w1/hello+tls/c64": "its runner file tells no way to bind to TLS",
+        "both/default/w1/hello+unix/c64": "/py -u {socket} hello:app 1",
+        "daphne/default/w1/hello/c64": "/py --fd {fd}",
+        "daphne/default/w1/hello+tls/c64": "its runner file tells no way to bind to TLS",
+        "daphne/default/w1/hello+unix/c64": "/py -u {socket}",
+        "both/default/w2/hello/c64": "/py -p {port} hello:app 2",
+        "both/default/w2/hello+tls/c64": "its runner file tells no way to bind to TLS",
+        "both/default/w2/hello+unix/c64": "/py -u {socket} hello:app 2",
+        "daphne/default/w2/hello/c64": "/py --fd {fd}",
+        "daphne/default/w2/hello+tls/c64": "its runner file tells no way to bind to TLS",
+        "daphne/default/w2/hello+unix/c64": "takes no worker count over a Unix socket",
+    }
+    sharing = {one.cell.key: one.socket_sharing for one in plan.cells}
+    assert sharing["daphne/default/w1/hello/c64"] == "inherited"
+    assert sharing["daphne/default/w1/hello+unix/c64"] == "own"
+
+
+def test_http2_has_parsers_of_its_own() -> None:
+    """Of what a variant states only the loop is held against it over HTTP/2."""
+    stated = {"loop": "uvloop.*", "parser": "h11.*"}
+    server = _server(
+        "hypercorn",
+        Variant("default", proves=stated),
+        command=("{python}", "{http}", "{app}", "{workers}"),
+        http={"1": (), "2": ("--h2",)},
+    )
+    selection = Selection(http=("1", "2"), workers=(1,))
+    one, two = _plan(selection, servers={"hypercorn": server}).cells
+    assert (one.proves, two.proves) == (stated, {"loop": "uvloop.*"})
+    assert two.command == ("/py", "--h2", "hello:app", "1")
+
+
 def test_a_common_rate_that_is_asked_for_anyway_is_measured_once() -> None:
     """Every cell has a name of its own, whatever --rate and --common-rate have in common."""
     rates = parse_rates("500,1234567,1234568")

@@ -74,7 +74,7 @@ def test_the_nearest_file_upwards_counts(tmp_path: Path) -> None:
     [
         (
             "[tool.asgi-bench]\ncolour = 1",
-            "unknown key 'colour'; allowed: app, app-dir, arrivals, behaviour,",
+            "unknown key 'colour'; allowed: also-connections, app, app-dir, arrivals, behaviour,",
         ),
         ("[tool.asgi-bench]\nstartup_timeout = '1s'", "unknown key 'startup_timeout'; allowed:"),
         ("[tool.asgi-bench]\nrounds = '3'", "rounds: expected int | null, got str"),

@@ -79,7 +79,10 @@ def test_all_keys_arrive(tmp_path: Path) -> None:
         ("command = []", "command: must name a program"),
         ('command = "serve"', "command: expected array, got str"),
         ('command = ["serve", 1]', "command[1]: expected str, got int"),
-        ('command = ["s"]\ncolour = 1', "unknown key 'colour'; allowed: command, distribution"),
+        (
+            'command = ["s"]\ncolour = 1',
+            "unknown key 'colour'; allowed: bind, command, distribution",
+        ),
         ('command = ["s"]\nname = "x"', "unknown key 'name'; allowed:"),
         ('command = ["s"]\nenv = { A = 1 }', "env: expected str, got int"),
         ('command = ["s", "{prot}"]', "command: unknown placeholder {prot}; allowed: {python} "),
@@ -91,6 +94,26 @@ def test_all_keys_arrive(tmp_path: Path) -> None:
         (
             'command = ["s"]\ndistribution = "s"\nversion_command = ["s"]',
             "give either distribution or version_command, not both",
+        ),
+        (
+            'command = ["s", "{bind}"]\n[bind]\nudp = []',
+            "bind: unknown key 'udp'; allowed: tcp, tls, unix",
+        ),
+        (
+            'command = ["s", "{http}"]\n[http]\n3 = []',
+            "http: unknown key '3'; allowed: 1, 1+tcp",
+        ),
+        (
+            'command = ["s"]\n[bind]\ntls = []',
+            "{bind} in the command and the table [bind] belong together",
+        ),
+        (
+            'command = ["s", "--at={bind}"]\n[bind]\ntcp = []',
+            "command: {bind} must be a word of its own",
+        ),
+        (
+            'command = ["s", "{bind}"]\n[bind]\ntcp = ["{app}"]',
+            "bind: tcp: unknown placeholder {app}; allowed: {host} {port}",
         ),
         (
             'command = ["s"]\nsupports = ["asgi3", "quic"]',
@@ -158,6 +181,39 @@ def test_a_folder_without_runner_files_is_an_error(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "missing"):
         with pytest.raises(UsageError, match="runner file"):
             load_servers([folder])
+
+
+WAYS = """
+command = ["serve", "{bind}", "{http}", "{app}"]
+[bind]
+tcp = ["-p", "{port}"]
+unix = ["-u", "{socket}"]
+tls = ["-p", "{port}", "-c", "{cert}", "-k", "{key}"]
+[http]
+1 = []
+"2+tls" = ["--h2"]
+"""
+
+
+def test_a_file_tells_how_each_way_is_switched_on(tmp_path: Path) -> None:
+    """What its tables hold stands in the command; what they don't, it can't, and says why."""
+    server = _load(tmp_path, WAYS)
+    default = server.variants["default"]
+    assert server.argv(default, "1", "unix") == ("serve", "-u", "{socket}", "{app}")
+    secret = ("-p", "{port}", "-c", "{cert}", "-k", "{key}")
+    assert server.argv(default, "2", "tls") == ("serve", *secret, "--h2", "{app}")
+    assert server.lack("2", "tls") is server.lack("1", "unix") is None
+    assert server.lack("2", "tcp") == "speaks HTTP/2 over TLS alone"
+    assert set(server.features) == {"asgi3", "http2", "tls", "unix-socket"}
+
+
+def test_a_file_without_a_word_is_http1_over_tcp(tmp_path: Path) -> None:
+    """As files have been all along."""
+    server = _load(tmp_path, 'command = ["serve", "{port}"]')
+    assert server.argv(server.variants["default"], "1", "tcp") == ("serve", "{port}")
+    assert server.lack("1", "tcp") is None
+    assert server.lack("1", "tls") == "its runner file tells no way to bind to TLS"
+    assert server.lack("2", "tcp") == "speaks no HTTP/2"
 
 
 def test_filling_leaves_what_is_not_known_yet() -> None:

@@ -15,7 +15,7 @@ from tests.known_answers import BODY
 
 
 def target_at(
-    port: int,
+    port: int | Endpoint,
     *,
     connections: int = 8,
     timeout_s: float = 5.0,
@@ -24,8 +24,8 @@ def target_at(
     expect_body: bytes | None = BODY,
     expect_status: int = 200,
 ) -> Target:
-    """A target on a known-answer server."""
-    endpoint = Endpoint.local(port)
+    """A target on a known-answer server, by its port or what stands before it."""
+    endpoint = Endpoint.local(port) if isinstance(port, int) else port
     exchange = Exchange(
         name=f"{method} /",
         request=encode_request(method, "/", endpoint.authority, {}, body),

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -252,3 +253,29 @@ def test_connections_that_a_process_opened_are_its_outgoing_ones(listener: socke
             assert [row.local_port for row in mine] == [port_of(client)]
             assert sockets.address_text(mine[0].remote_address) == "127.0.0.1"
             assert port_of(accepted) not in [row.local_port for row in found]
+
+
+def test_a_unix_socket_is_found_by_its_path(tmp_path: Path) -> None:
+    """Its listener, who watches it, and who holds the connections; one in the queue is nobody's."""
+    path = str(tmp_path / "a socket")
+    endpoint, ours = Endpoint(path, "unix"), (os.getpid(),)
+    with socket.socket(socket.AF_UNIX) as listener, select.epoll() as epoll:
+        listener.bind(path)
+        assert sockets.listening_inodes(endpoint) == set()
+        listener.listen()
+        assert sockets.listening_inodes(endpoint) == {inode_of(listener)}
+        assert sockets.watchers(endpoint, ours) == set()
+        epoll.register(listener, select.EPOLLIN)
+        assert sockets.watchers(endpoint, ours) == {os.getpid()}
+        with socket.socket(socket.AF_UNIX) as first, socket.socket(socket.AF_UNIX) as second:
+            first.connect(path)
+            accepted, _ = listener.accept()
+            second.connect(path)
+            with accepted:
+                found = sockets.connection_owners(endpoint, (), ours)
+                assert (found.by_pid, found.unaccepted) == ({os.getpid(): 1}, 1)
+                assert (found.strangers, found.pid_by_port) == (0, {})
+                nobody = sockets.connection_owners(endpoint, (), ())
+                assert (nobody.by_pid, nobody.strangers) == ({}, 1)
+    assert sockets.listening_inodes(endpoint) == set()
+    assert sockets.listening_inodes(Endpoint(str(tmp_path / "other"), "unix")) == set()

@@ -87,7 +87,7 @@ def list_server(
         version=packages.version(server),
         homepage=server.homepage,
         workers=server.workers,
-        supports=server.supports,
+        supports=server.features,
         variants=tuple(
             ListedVariant(
                 name=variant.name,

@@ -18,7 +18,7 @@ from asgi_bench.definitions.loads import DEFAULT_CONNECTIONS, loads
 from asgi_bench.definitions.own_app import OwnApp, scenario_of
 from asgi_bench.definitions.scenarios import load_scenarios
 from asgi_bench.definitions.selection import Selection, matching
-from asgi_bench.definitions.servers import Server, Variant, fill, load_servers
+from asgi_bench.definitions.servers import TRANSPORT_WORDS, Server, Variant, fill, load_servers
 from asgi_bench.errors import UsageError
 from asgi_bench.machine.affinity import split_cpus
 from asgi_bench.model import (
@@ -135,7 +135,11 @@ def build_plan(
     chosen = [scenarios[name] for name in matching(selection.scenarios, scenarios, "--scenario")]
     planned = [
         _planned(
-            Cell(one.server.name, one.variant.name, one.workers, scenario.name, load),
+            Cell(
+                *(one.server.name, one.variant.name, one.workers, scenario.name, load),
+                http=http,
+                transport=transport,
+            ),
             selection=selection,
             server=one.server,
             scenario=scenario,
@@ -146,6 +150,7 @@ def build_plan(
             duration_s=duration_s,
         )
         for one in _server_settings(selection, servers)
+        for http, transport in product(selection.http, selection.transports)
         for scenario in chosen
         for load, duration_s in _loads(selection, scenario, one)
     ]
@@ -169,14 +174,25 @@ def draw_seed() -> int:
     return random.SystemRandom().randrange(2**32)
 
 
-def unable(server: Server, workers: int, scenario: Scenario) -> str | None:
+def unable(server: Server, cell: Cell, scenario: Scenario) -> str | None:
     """Return what a server can't do, whatever is installed, or None."""
-    unsupported = [feature for feature in scenario.needs if feature not in server.supports]
+    unsupported = [feature for feature in scenario.needs if feature not in server.features]
     if unsupported:
         return f"does not support: {', '.join(unsupported)}"
-    if workers > 1 and server.workers == "single":
+    lack = server.lack(cell.http, cell.transport)
+    if lack is not None:
+        return lack
+    if cell.workers > 1 and server.workers == "single":
         return "takes no worker count"
+    argv = server.argv(server.variants[cell.variant], cell.http, cell.transport)
+    if cell.workers > 1 and server.workers == "shared-socket" and not _inherits(argv):
+        return f"takes no worker count over {TRANSPORT_WORDS[cell.transport]}"
     return None
+
+
+def _inherits(argv: Sequence[str]) -> bool:
+    """Whether a command is handed a listening socket."""
+    return any("{fd}" in word for word in argv)
 
 
 class _ServerSetting(NamedTuple):
@@ -255,7 +271,8 @@ def _planned(
     duration_s: float | None,
 ) -> PlannedCell:
     variant = server.variants[cell.variant]
-    argv = (*server.command, *variant.args)
+    reason = unable(server, cell, scenario)
+    argv = server.argv(variant, cell.http, cell.transport)
     values = {
         "python": packages.python,
         "host": HOST,
@@ -273,7 +290,7 @@ def _planned(
     env["PYTHONPATH"] = _module_path(own.folders if own else [str(app_dir)], inherited)
     load_s = (duration_s or selection.duration_s) * (cell.load.steps + cell.load.search_steps)
     reason = (
-        unable(server, cell.workers, scenario)
+        reason
         or scenario.refusal(cell.load.connections, load_s)
         or unavailable(
             server, variant, packages, working_dir=str(working_dir), env={**environ, **env}
@@ -286,17 +303,24 @@ def _planned(
         env=env,
         working_dir=str(working_dir),
         app_dir=str(app_dir),
-        socket_sharing="inherited" if server.workers == "shared-socket" else "own",
+        socket_sharing="inherited" if _inherits(argv) else "own",
         server_version=packages.version(server) if reason is None else None,
         skip_reason=reason,
         worker_timeout_flag=server.worker_timeout_flag,
-        has_lifespan="lifespan" in server.supports,
+        has_lifespan="lifespan" in server.features,
         missing=missing_of(server, variant, packages) if reason is not None else (),
         proof_command=command(PROOF_APP, app_dir) if _takes_app(argv) else (),
         # Flags of the user's may mean another loop or parser than the variant's own.
-        proves={} if selection.server_args else variant.proves,
+        proves={} if selection.server_args else _provable(variant, cell),
         proof_env=_proof_env(env["PYTHONPATH"], scenario, is_own=bool(own or selection.stand_in)),
     )
+
+
+def _provable(variant: Variant, cell: Cell) -> dict[str, str]:
+    """What a variant states, as far as it holds for HTTP/2, which has parsers of its own."""
+    if cell.http == "1":
+        return variant.proves
+    return {part: name for part, name in variant.proves.items() if part == "loop"}
 
 
 def _proof_env(module_path: str, scenario: Scenario, *, is_own: bool) -> dict[str, str]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import msgspec
 
@@ -33,11 +33,13 @@ from asgi_bench.flags import (
     Kind,
     Nested,
     choice,
+    choices,
     many,
     whole,
 )
 from asgi_bench.machine.affinity import parse_cpus
 from asgi_bench.model import Arrivals, Goal, Knobs, Objective
+from asgi_bench.model.endpoint import HttpVersion, Transport
 
 DEFAULT_SCENARIOS = ("hello",)
 _OPEN_LOOPS = ("rate", "common-rate", "sweep")
@@ -64,6 +66,9 @@ CPUS = Kind("CPUS", parse_cpus)
 RATES = Kind("RATE,…", parse_rates, toml=tuple[float | str, ...] | float | str)
 OBJECTIVE = Kind("PNN=TIME", parse_objective)
 # Its default is told in words, for the path is another one everywhere.
+# HTTP/2 has no conversation yet.
+HTTP_VERSIONS = choices("1", metavar="N,…")
+TRANSPORTS = choices(*get_args(Transport), metavar="tcp,…")
 INTERPRETER = Kind("PATH", _interpreter, show=lambda _: "", locate=_located_program)
 
 Seed = Annotated[
@@ -132,6 +137,24 @@ class Selection(Knobs, frozen=True, kw_only=True):
         tuple[str, ...],
         Flag("--scenario", WHAT, GLOBS, "Scenarios to measure; repeatable.", is_common=True),
     ] = DEFAULT_SCENARIOS
+    http: Annotated[
+        tuple[HttpVersion, ...],
+        Flag(
+            "--http",
+            WHAT,
+            HTTP_VERSIONS,
+            "HTTP versions.",
+        ),
+    ] = ("1",)
+    transports: Annotated[
+        tuple[Transport, ...],
+        Flag(
+            "--transport",
+            WHAT,
+            TRANSPORTS,
+            "What carries the bytes, as in tcp,tls,unix: TCP, TLS, a Unix socket.",
+        ),
+    ] = ("tcp",)
     python: Annotated[
         str,
         Flag(
@@ -309,6 +332,10 @@ def _check_other_client(selection: Selection) -> None:
         )
     if selection.load_processes > 1:
         raise UsageError("--load-processes: only the fast client shares its load among several")
+    if selection.http != ("1",) or selection.transports != ("tcp",):
+        raise UsageError(
+            "--http and --transport need the fast client: others speak HTTP/1.1 by TCP"
+        )
     if selection.locustfile is not None and selection.client != "fast":
         raise UsageError("--locustfile, --client: give one of them; a file brings its own users")
 

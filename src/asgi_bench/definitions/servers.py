@@ -14,10 +14,15 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from asgi_bench.definitions.strict import check_keys, check_values, convert, read_toml
 from asgi_bench.errors import UsageError
+from asgi_bench.model.endpoint import HttpVersion, Transport
 
 WorkersMode: TypeAlias = Literal["native", "shared-socket", "single"]
 
-COMMAND_PLACEHOLDERS = ("python", "app", "app_dir", "host", "port", "fd", "workers", "here")
+WAY_PLACEHOLDERS = ("host", "port", "fd", "socket", "cert", "key")
+COMMAND_PLACEHOLDERS = (
+    *("python", "app", "app_dir", "workers", "here", "bind", "http"),
+    *WAY_PLACEHOLDERS,
+)
 VERSION_PLACEHOLDERS = ("python", "here")
 # What `proves` may speak of: names of classes, as `apps/probe.py` tells them.
 PROVABLE = ("loop", "parser", "protocol", "transport")
@@ -39,6 +44,16 @@ FEATURES = (
     "tls",
     "unix-socket",
     "websocket",
+)
+
+
+# What a table of a runner file may tell how to switch on. `2+tls` is HTTP/2 over TLS alone, and
+# counts there before `2`.
+TRANSPORTS = get_args(Transport)
+HTTP_KEYS = tuple(
+    f"{version}{suffix}"
+    for version in get_args(HttpVersion)
+    for suffix in ("", *(f"+{transport}" for transport in TRANSPORTS))
 )
 
 
@@ -71,9 +86,53 @@ class Server(msgspec.Struct, frozen=True):
     homepage: str | None = None
     worker_timeout_flag: str | None = None
     """Its flag for how long a worker may stay silent, as in a long import, until it's replaced."""
+    bind: dict[str, tuple[str, ...]] = {}
+    """What stands in the command for `{bind}`, by transport. Without the table it is TCP."""
+    http: dict[str, tuple[str, ...]] = {}
+    """What stands in the command for `{http}`, by HTTP version. Without the table it is 1."""
     variants: dict[str, Variant] = {}
 
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What scenarios may need of it: what it states, and what it can be switched to."""
+        told = {
+            "http2": any(key.startswith("2") for key in self.http),
+            "tls": "tls" in self.bind,
+            "unix-socket": "unix" in self.bind,
+        }
+        return (
+            *self.supports,
+            *(name for name, is_told in told.items() if is_told and name not in self.supports),
+        )
 
+    def lack(self, http: HttpVersion, transport: Transport) -> str | None:
+        """What it can't do of a way to be asked by, in words; None where it can."""
+        if transport not in (self.bind or {"tcp": ()}):
+            return f"its runner file tells no way to bind to {TRANSPORT_WORDS[transport]}"
+        if self._version(http, transport) is not None:
+            return None
+        others = [each for each in TRANSPORTS if self._version(http, each) is not None]
+        if others:
+            known = " or ".join(TRANSPORT_WORDS[each] for each in others)
+            return f"speaks HTTP/{http} over {known} alone"
+        return f"speaks no HTTP/{http}"
+
+    def argv(self, variant: Variant, http: HttpVersion, transport: Transport) -> tuple[str, ...]:
+        """Its command under a variant, with what switches a way on; it must not lack that."""
+        ways = {
+            "{bind}": self.bind.get(transport, ()),
+            "{http}": self._version(http, transport) or (),
+        }
+        command = (*self.command, *variant.args)
+        return tuple(part for word in command for part in ways.get(word, (word,)))
+
+    def _version(self, http: HttpVersion, transport: Transport) -> tuple[str, ...] | None:
+        """The arguments for an HTTP version over a transport; None where it can't."""
+        table = self.http or {"1": ()}
+        return table.get(f"{http}+{transport}", table.get(http))
+
+
+TRANSPORT_WORDS: Mapping[str, str] = {"tcp": "TCP", "tls": "TLS", "unix": "a Unix socket"}
 _SERVER_KEYS = frozenset(Server.__struct_fields__) - {"name", "here"}
 _VARIANT_KEYS = frozenset(Variant.__struct_fields__) - {"name"}
 
@@ -172,11 +231,29 @@ def _check_server(server: Server, where: str) -> None:
         server.version_command or (), VERSION_PLACEHOLDERS, f"{where}: version_command"
     )
     _check_requirements(server.requires, f"{where}: requires")
+    _check_ways(server, where)
     for variant in server.variants.values():
         place = f"{where}: [variants.{variant.name}]"
         _check_placeholders(variant.args, COMMAND_PLACEHOLDERS, f"{place}: args")
         _check_requirements(variant.requires, f"{place}: requires")
-        _check_workers(server, (*server.command, *variant.args), place)
+        bound = (word for argv in server.bind.values() for word in argv)
+        _check_workers(server, (*server.command, *variant.args, *bound), place)
+
+
+def _check_ways(server: Server, where: str) -> None:
+    """A table must have its placeholder, else a way would change a label alone."""
+    tables = (("bind", server.bind, TRANSPORTS), ("http", server.http, HTTP_KEYS))
+    for name, table, allowed in tables:
+        check_keys(table, allowed, f"{where}: {name}")
+        for key, argv in table.items():
+            _check_placeholders(argv, WAY_PLACEHOLDERS, f"{where}: {name}: {key}")
+        words = server.command.count(f"{{{name}}}")
+        if any(f"{{{name}}}" in word for word in server.command) and not words:
+            raise UsageError(f"{where}: command: {{{name}}} must be a word of its own")
+        if bool(table) != bool(words):
+            raise UsageError(
+                f"{where}: {{{name}}} in the command and the table [{name}] belong together"
+            )
 
 
 def _check_placeholders(argv: Iterable[str], allowed: Iterable[str], where: str) -> None:

@@ -6,7 +6,7 @@ from time import perf_counter_ns as clock_ns
 from typing import Any, NamedTuple
 
 from asgi_bench.load.target import Target
-from asgi_bench.load.unpatched import new_socket
+from asgi_bench.load.unpatched import SYSTEM
 from asgi_bench.load.wrong_answers import Evidence, WrongAnswers
 from asgi_bench.wire.channel import Channel, dial
 from asgi_bench.wire.conversation import Conversation, opening
@@ -52,7 +52,7 @@ class Openings:
     def begin(self) -> None:
         """Begin to open one connection; the epoll tells when it gets further."""
         try:
-            channel = self._conversation.over(dial(self._target.endpoint, new_socket))
+            channel = self._conversation.over(dial(self._target.endpoint, SYSTEM))
         except OSError as fault:
             self._note_refusal(f"no connection: {fault.strerror}")
             return

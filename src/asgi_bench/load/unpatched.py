@@ -10,8 +10,10 @@ from typing import Any
 
 from gevent.monkey import get_original
 
+from asgi_bench.wire.channel import System
+
 new_epoll: Any = get_original("select", "epoll")
-new_socket: Any = get_original("socket", "socket")
+SYSTEM = System(get_original("socket", "socket"), get_original("ssl", "SSLContext"))
 
 EPOLLIN: int = 0x001
 EPOLLOUT: int = 0x004
@@ -36,7 +38,7 @@ __all__ = [
     "NODELAY",
     "PENDING_ERROR",
     "SOCK_STREAM",
+    "SYSTEM",
     "new_epoll",
-    "new_socket",
     "select",
 ]

@@ -1,4 +1,4 @@
-"""Whose TCP sockets are whose: /proc/net/tcp joined with /proc/PID/fd and /proc/PID/fdinfo."""
+"""Whose sockets are whose: /proc/net joined with /proc/PID/fd and /proc/PID/fdinfo."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from asgi_bench.machine.processes import PROC, process_table
+from asgi_bench.machine.unix_sockets import unix_rows
 from asgi_bench.model import Endpoint
 
 _TABLES = ("net/tcp", "net/tcp6")
@@ -41,7 +42,7 @@ class ConnectionOwners(msgspec.Struct, frozen=True):
     `by_pid` counts those of the asked processes, `strangers` those of any other, `unaccepted`
     those still in the accept queue, and `unknown` those that might belong to a process whose
     files we may not read (another user's). `pid_by_port` tells each known owner by the client's
-    port.
+    port, and none over a Unix socket, where the client's end has no name.
     """
 
     by_pid: dict[int, int]
@@ -97,7 +98,9 @@ def outgoing(pids: Iterable[int], rows: Iterable[TcpRow] | None = None) -> list[
 
 
 def listening_inodes(endpoint: Endpoint, rows: Iterable[TcpRow] | None = None) -> set[int]:
-    """The inodes of all sockets that listen on an endpoint's port, at whatever host."""
+    """The inodes of all sockets that listen on an endpoint's port at whatever host, or its path."""
+    if endpoint.path is not None:
+        return {row.inode for row in unix_rows(endpoint.path) if row.is_listening}
     return {
         row.inode
         for row in (tcp_rows() if rows is None else rows)
@@ -231,15 +234,20 @@ def connection_owners(
 ) -> ConnectionOwners:
     """Which processes hold the server's end of the connections from these client ports.
 
-    A socket that several of the processes hold counts for the first of them by number: a child
-    that inherited it came later.
+    Over a Unix socket it is about all connections: its path is one server's alone. A socket that
+    several of the processes hold counts for the first of them by number: a child that inherited it
+    came later.
     """
-    ends = _server_ends(endpoint, set(client_ports))
+    if endpoint.path is not None:
+        ends = _accepted(endpoint.path)
+    else:
+        ends = _server_ends(endpoint, set(client_ports))
     trees = tuple(sorted(pids))
     held = owners({inode for inode in ends.values() if inode}, trees)
     if not all(held.get(inode, True) for inode in ends.values()):
         # What nobody holds any more was closed while we looked: it is no stranger's.
-        there = {row.inode for row in tcp_rows()}
+        rows = tcp_rows() if endpoint.path is None else unix_rows(endpoint.path)
+        there = {row.inode for row in rows}
         ends = {
             port: inode
             for port, inode in ends.items()
@@ -254,5 +262,11 @@ def connection_owners(
         strangers=0 if hidden else foreign,
         unaccepted=unaccepted,
         unknown=foreign if hidden else 0,
-        pid_by_port=pid_by_port,
+        pid_by_port=pid_by_port if endpoint.path is None else {},
     )
+
+
+def _accepted(path: str) -> dict[int, int]:
+    """The inodes of the server's ends of a Unix socket's connections, numbered; 0: not accepted."""
+    ends = (row.inode for row in unix_rows(path) if not row.is_listening)
+    return dict(enumerate(ends))

@@ -12,12 +12,12 @@ import msgspec
 
 from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.log_reasons import Rank
-from asgi_bench.machine.ports import free_endpoint
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.running_servers import lifespan_words
 from asgi_bench.model import Plan, PlannedCell, Preparation, Request, Scenario
 from asgi_bench.serving.expectation import RequestT, answer_of, learned, parts_compared
 from asgi_bench.serving.faults import ServerFault
+from asgi_bench.serving.places import Place, Places
 from asgi_bench.serving.process import ServerProcess
 from asgi_bench.serving.readiness import wait_for_all
 from asgi_bench.wire.http1 import Response
@@ -59,12 +59,19 @@ def learn_answers(plan: Plan, folder: Path, announce: Callable[[str], None]) -> 
     """
     if plan.locustfile is not None:
         return Preparation(plan.scenarios)
+    with Places() as places:
+        return _learn_all(plan, folder, announce, places)
+
+
+def _learn_all(
+    plan: Plan, folder: Path, announce: Callable[[str], None], places: Places
+) -> Preparation:
     scenarios: list[Scenario] = []
     asked: dict[str, int] = {}
     for scenario in plan.scenarios:
         members: tuple[Request, ...] = scenario.requests or (scenario,)
         unknown = [request for request in members if request.expect_status == 0]
-        lesson = _learn(plan, scenario, unknown, folder) if unknown else NOTHING
+        lesson = _learn(plan, scenario, unknown, folder, places) if unknown else NOTHING
         if lesson.cell is not None:
             asked[lesson.cell] = asked.get(lesson.cell, 0) + lesson.sent
         settled = [_settled(lesson.requests.get(request.name, request)) for request in members]
@@ -88,16 +95,20 @@ def _with_settled(scenario: Scenario, settled: Sequence[Request]) -> Scenario:
     return msgspec.structs.replace(scenario, requests=tuple(settled), **facts)
 
 
-def _learn(plan: Plan, scenario: Scenario, unknown: Sequence[Request], folder: Path) -> Lesson:
+def _learn(
+    plan: Plan,
+    scenario: Scenario,
+    unknown: Sequence[Request],
+    folder: Path,
+    places: Places,
+) -> Lesson:
     """Find out the right answers to some of a scenario's requests."""
     first_fault: BenchError | None = None
     first_refusal: UsageError | None = None
     chance = random.SystemRandom()
     for number, planned in enumerate(_teachers(plan, scenario)):
         logs = [folder / f"{scenario.name}-{number}-{start}.log" for start in range(STARTS)]
-        starts = [
-            ServerProcess(planned, endpoint=free_endpoint(chance), log_path=log) for log in logs
-        ]
+        starts = [_server(planned, log, places.place(planned.cell, chance)) for log in logs]
         try:
             answers, sent = _answers(plan, starts, scenario, unknown)
         except ServerFault as fault:
@@ -118,6 +129,10 @@ def _learn(plan: Plan, scenario: Scenario, unknown: Sequence[Request], folder: P
     if first_fault is not None:
         raise first_fault
     return NOTHING  # Nothing will be measured: every cell is skipped with its reason.
+
+
+def _server(planned: PlannedCell, log: Path, place: Place) -> ServerProcess:
+    return ServerProcess(planned, endpoint=place.endpoint, log_path=log, fill=place.fill)
 
 
 def _refusal(process: ServerProcess, fault: UsageError) -> UsageError:

@@ -13,13 +13,13 @@ import msgspec
 
 from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.machine.affinity import cpus_of, move
-from asgi_bench.machine.ports import free_endpoint
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.meters.memory import MemoryWatch
 from asgi_bench.measurement.meters.server_cpu import ServerCpu
 from asgi_bench.measurement.schedule import start_order
 from asgi_bench.model import ErrorCounts, Plan, PlannedCell, Scenario
 from asgi_bench.serving.faults import ServerFault
+from asgi_bench.serving.places import Places
 from asgi_bench.serving.process import ServerProcess, stop_all
 from asgi_bench.serving.process_tree import NOBODY, Census
 from asgi_bench.serving.readiness import Readiness, wait_for_all
@@ -180,7 +180,7 @@ class RunningServers:
     def __enter__(self) -> Self:
         """Start every server, then wait until each is ready or has failed."""
         with self._stack as stack:
-            self._start(stack)
+            self._start(stack, stack.enter_context(Places()))
             self._await()
             self._stack = stack.pop_all()
         return self
@@ -205,7 +205,7 @@ class RunningServers:
             if report.fault is not None and server.is_ready:
                 server.fail(report.fault)
 
-    def _start(self, stack: ExitStack) -> None:
+    def _start(self, stack: ExitStack, places: Places) -> None:
         scenarios = {scenario.name: scenario for scenario in self._plan.scenarios}
         groups: dict[str, list[PlannedCell]] = {}
         for planned in self._cells:
@@ -216,10 +216,12 @@ class RunningServers:
         for first in start_order(firsts, *place):
             cells = groups[first.process_key]
             log_path = self._log_path(first.key, self._round, self._block)
+            found = places.place(first, chance)
             process = ServerProcess(
                 with_shared_chance(cells[0], *place),
-                endpoint=free_endpoint(chance),
+                endpoint=found.endpoint,
                 log_path=log_path,
+                fill=found.fill,
             )
             server = RunningServer(cells, scenarios[cells[0].cell.scenario], process)
             self.servers.append(server)

@@ -23,7 +23,10 @@ class Endpoint(msgspec.Struct, frozen=True):
     transport: Transport = "tcp"
     protocol: Protocol = "http1"
     ca_file: str = ""
-    """Over TLS: the certificate of the authority that the server's own must be signed by."""
+    """Over TLS: the certificate of the authority that the server's own must be signed by; empty for
+    those that the system trusts."""
+    server_name: str = ""
+    """Over TLS: the name that the certificate must have; empty where it is the host's."""
 
     @classmethod
     def local(cls, port: int) -> Self:

@@ -19,7 +19,7 @@ _PORT_TIMEOUT_S = 1.0
 
 def listening_socket(endpoint: Endpoint) -> socket.socket:
     """A socket that listens there, for servers to inherit; raises ServerFault."""
-    listener = socket.socket()
+    listener = socket.socket(socket.AF_INET if endpoint.path is None else socket.AF_UNIX)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(endpoint.address)

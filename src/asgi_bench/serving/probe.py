@@ -58,14 +58,15 @@ class Probe:
         self._connection = self._new_connection()
 
     @property
-    def client_port(self) -> int | None:
-        """Our end of the connection, as long as the server holds the other."""
+    def client_ports(self) -> tuple[int, ...] | None:
+        """Our end of the connection, as long as the server holds the other; of a Unix socket ()."""
         if not self._connection.is_open:
             return None
         with suppress(NoAnswer):
             if self._connection.has_hung_up():
                 return None
-        return self._connection.client_port
+        port = self._connection.client_port
+        return () if port is None else (port,)
 
     def advance(self, wait_s: float = 0.0) -> ProbeState:
         """Send what is due and take answers; waits up to `wait_s` for each."""

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -50,15 +50,25 @@ class StopReport(msgspec.Struct, frozen=True):
 class ServerProcess:
     """One server, up between `start` and `stop`: a context manager.
 
-    Output goes to the end of the log file, which is kept short. With `socket_sharing` "inherited"
-    the cell's workers are that many processes of the same command which inherit one listening
-    socket. Whatever ends the `with` block, no process of the server is left; leaving it normally
-    raises ServerFault if the server can't be ended or its port stays taken.
+    Output goes to the end of the log file, which is kept short. `fill` are the placeholders of the
+    command that tell where it is to listen; without it that is the endpoint's port. With
+    `socket_sharing` "inherited" the cell's workers are that many processes of the same command
+    which inherit one listening socket. Whatever ends the `with` block, no process of the server is
+    left; leaving it normally raises ServerFault if the server can't be ended or its port stays
+    taken.
     """
 
-    def __init__(self, planned: PlannedCell, *, endpoint: Endpoint, log_path: Path) -> None:
+    def __init__(
+        self,
+        planned: PlannedCell,
+        *,
+        endpoint: Endpoint,
+        log_path: Path,
+        fill: Mapping[str, str] | None = None,
+    ) -> None:
         self.planned = planned
         self.endpoint = endpoint
+        self._fill = {"{port}": str(endpoint.port)} if fill is None else fill
         self.log = BoundedLog(log_path)
         self.started_s: float | None = None
         self._mark = REAPER.new_mark()
@@ -162,7 +172,7 @@ class ServerProcess:
 
     def _spawn(self, log_fd: int, socket_fd: int | None = None) -> None:
         """Start one process, into the group of the first."""
-        fill = {"{port}": str(self.endpoint.port)}
+        fill = dict(self._fill)
         if socket_fd is not None:
             fill["{fd}"] = str(socket_fd)
         argv = [_filled(word, fill) for word in self.planned.command]

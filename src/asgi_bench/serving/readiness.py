@@ -213,8 +213,8 @@ class Candidate:
 
     def _note_answerer(self, probe: Probe, pids: Sequence[int], accepting: set[int]) -> None:
         """Who answered? The connection stays open: the next one may go to another worker."""
-        port = probe.client_port
-        if port is None:
+        ports = probe.client_ports
+        if ports is None:
             # The server closes after its answers: nobody holds the connection any more. Where no
             # epoll shows who accepts, whoever holds the listener may have answered.
             self._verified = True
@@ -222,7 +222,7 @@ class Candidate:
                 inodes = sockets.listening_inodes(self._process.endpoint)
                 self._answering.update(*sockets.owners(inodes, pids).values())
             return
-        owners = sockets.connection_owners(self._process.endpoint, (port,), pids)
+        owners = sockets.connection_owners(self._process.endpoint, ports, pids)
         if owners.strangers:
             raise self._fault(
                 f"a request to {self._process.endpoint.label} was answered by a process "
