@@ -325,7 +325,7 @@ def test_document_has_the_keys_of_the_interface(healthy: Report) -> None:
     """The JSON document has exactly the promised keys, in their order."""
     document = msgspec.to_builtins(healthy)
     keys = "schema version run cells comparisons sweeps behaviour latency_comparisons scaling"
-    assert list(document) == [*keys.split(), "settings"]
+    assert list(document) == [*keys.split(), "ways", "levels", "settings"]
     assert (document["schema"], document["version"]) == ("asgi-bench/report", 1)
     run_keys = "id label started_at tool_version machine seed reference goal reached"
     assert list(document["run"]) == run_keys.split()

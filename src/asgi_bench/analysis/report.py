@@ -108,6 +108,23 @@ class Level(msgspec.Struct, frozen=True):
     value for the base and the reference."""
 
 
+class Way(msgspec.Struct, frozen=True):
+    """A cell that was asked by another HTTP version or transport than the plain one beside it."""
+
+    cell: str
+    """The cell's key."""
+    base: str
+    """The key of the same cell over HTTP/1.1 by TCP."""
+    throughput_ratio: Interval
+    """Its throughput over that of `base`, paired by rounds."""
+    server_cpu_ratio: Interval
+    """Its CPU time per request over that of `base`, likewise."""
+    response_time_p50_ratio: Interval
+    """Its median response time over that of `base`, likewise."""
+    response_time_p99_ratio: Interval
+    """The 99th percentile of its response times over that of `base`, likewise."""
+
+
 class ErrorTotals(msgspec.Struct, frozen=True):
     """Wrong answers by kind, and all kinds together."""
 
@@ -435,6 +452,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     round."""
     scaling: tuple[Scaling, ...] = ()
     """Each server setting that was measured at saturation with several worker counts."""
+    ways: tuple[Way, ...] = ()
+    """Each cell that was asked another way than by HTTP/1.1 over TCP, beside one that was."""
     levels: tuple[Level, ...] = ()
     """Each closed loop of a server setting that was measured over several connection counts."""
     settings: tuple[SettingReport, ...] = ()

@@ -22,6 +22,7 @@ from asgi_bench.analysis.stopping import is_looked, reached
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_ratio
 from asgi_bench.analysis.utilization import load_busy_s, load_cpu_share
 from asgi_bench.analysis.validity.cell import growth_findings, unshown_percentiles
+from asgi_bench.analysis.ways import ways_of
 from asgi_bench.model import (
     GENERATOR_LAG,
     RESPONSE_TIME,
@@ -81,6 +82,7 @@ def survey(run: Run) -> Survey:
         behaviour=run.behaviours,
         latency_comparisons=ranking.latency_comparisons,
         scaling=scaling_of(samples, plan),
+        ways=ways_of(samples, plan),
         levels=levels,
         settings=settings_of(plan, run.proofs),
     )

@@ -66,8 +66,7 @@ CPUS = Kind("CPUS", parse_cpus)
 RATES = Kind("RATE,…", parse_rates, toml=tuple[float | str, ...] | float | str)
 OBJECTIVE = Kind("PNN=TIME", parse_objective)
 # Its default is told in words, for the path is another one everywhere.
-# HTTP/2 has no conversation yet.
-HTTP_VERSIONS = choices("1", metavar="N,…")
+HTTP_VERSIONS = choices(*get_args(HttpVersion), metavar="N,…")
 TRANSPORTS = choices(*get_args(Transport), metavar="tcp,…")
 INTERPRETER = Kind("PATH", _interpreter, show=lambda _: "", locate=_located_program)
 
@@ -143,7 +142,7 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--http",
             WHAT,
             HTTP_VERSIONS,
-            "HTTP versions.",
+            "HTTP versions, as in 1,2; 2 is by ALPN over TLS and by prior knowledge elsewhere.",
         ),
     ] = ("1",)
     transports: Annotated[

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from asgi_bench.analysis.report import CellReport, SweepReport
 from asgi_bench.model import CPU_LIMIT, Load, Machine, Objective
+from asgi_bench.model.endpoint import HttpVersion, Transport
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.document import Tone
 
@@ -117,6 +118,12 @@ def cell_name(cell: CellReport | SweepReport) -> str:
     """A cell's server and variant, as on charts: `uvicorn`, `uvicorn h11-asyncio`."""
     name = cell.server if cell.variant == "default" else f"{cell.server} {cell.variant}"
     return plain(name)
+
+
+def way_words(http: HttpVersion, transport: Transport) -> str:
+    """How a server is asked: `HTTP/1.1`, `HTTP/2 over TLS`."""
+    version = "HTTP/1.1" if http == "1" else f"HTTP/{http}"
+    return version + {"tcp": "", "tls": " over TLS", "unix": " over a Unix socket"}[transport]
 
 
 def verdict_word(cell: CellReport | SweepReport) -> str:

@@ -24,12 +24,14 @@ from tests.synthetic_run import (
     synthetic_run,
     troubled_run,
 )
+from tests.synthetic_ways import ways_run
 
 RUNS: Mapping[str, Run] = {
     "mixed": synthetic_run(planned_cells((CLOSED_64, *OPEN_AND_SWEEP)), rounds=6),
     "troubled": troubled_run(6),
     "requests": requests_run(6),
     "levels": turning_run(),
+    "ways": ways_run(),
 }
 PROOFS = (
     Proof(
@@ -48,6 +50,7 @@ CSV_PREFIXES: Mapping[str, str] = {
     "sweeps": "",
     "settings": "setting.",
     "scaling": "scaling.",
+    "ways": "ways.",
     "levels": "levels.",
     "behaviour": "behaviour.",
     "comparisons": "comparisons.",

@@ -71,14 +71,23 @@ class Measure(NamedTuple):
     part_name: str = ""
 
 
-def draw_bars(words: Words, group: Group[CellReport], measure: Measure, styles: Styles) -> Figure:
-    """A panel of bars for each worker count, all on one scale."""
+def draw_bars(
+    words: Words,
+    group: Group[CellReport],
+    measure: Measure,
+    styles: Styles,
+    headings: Sequence[str] = (),
+) -> Figure:
+    """A panel of bars for each section, all on one scale; headed by its workers, or as told."""
     parts = [(section, _in_order(section, measure)) for section in group.sections]
     cells = [cell for _, members in parts for cell in members]
     left = MARGIN + GAP + max(text_width(_name(cell)) for cell in cells)
     panels = [
-        Panel(_heading(section, len(parts)), ROW_HEIGHT * len(members))
-        for section, members in parts
+        Panel(
+            headings[number] if headings else _heading(section, len(parts)),
+            ROW_HEIGHT * len(members),
+        )
+        for number, (section, members) in enumerate(parts)
     ]
     figure, drawn = open_sheet(words, panels, Margins(left, MARGIN))
     limit = _limit(cells, measure, WIDTH - left - MARGIN)

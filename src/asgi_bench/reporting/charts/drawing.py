@@ -35,6 +35,7 @@ from asgi_bench.reporting.charts.sheet import (
     words_heights,
 )
 from asgi_bench.reporting.charts.strip import draw_strip, is_spoilt, slices_of, strip_notes
+from asgi_bench.reporting.charts.ways import draw_ways, way_groups, ways_notes
 from asgi_bench.reporting.groups import AnyGroup, Group, Section, group_cells
 from asgi_bench.reporting.run.rows import rounds_words, run_words
 from asgi_bench.reporting.wording import (
@@ -158,8 +159,19 @@ def _charts(
         for measured in MEASURED:
             make = partial(_concurrency, report, members, measured, styles)
             yield Draft(measured.topic, safe_name(scenario), scenario, make)
+    yield from _way_charts(report, styles)
     for sweeps in group_cells(report.sweeps):
         yield from _sweep_charts(report, sweeps, styles)
+
+
+def _way_charts(report: Report, styles: Styles) -> Iterator[Draft]:
+    """What each way to be asked costs: a chart for each scenario, load and worker count."""
+    found = [group for group in way_groups(report) if group.load.is_closed]
+    several = len({group.sections[0].workers for group in found}) > 1
+    for group in found:
+        suffix = f"-w{group.sections[0].workers}" if several else ""
+        make = partial(_ways, report, group, styles)
+        yield Draft("protocols", f"{group.name}{suffix}", group.scenario, make)
 
 
 def _closed_charts(
@@ -236,6 +248,11 @@ def _workers(report: Report, group: Group[CellReport], styles: Styles) -> Drawn:
     words = _words(report, group, "Throughput by worker count", scaling_notes(report, group))
     points = {point.cell: point for scaling in report.scaling for point in scaling.points}
     return words, draw_scaling(words, group, styles, points)
+
+
+def _ways(report: Report, group: Group[CellReport], styles: Styles) -> Drawn:
+    words = _words(report, group, "Throughput by protocol", ways_notes(report, group))
+    return words, draw_ways(words, group, styles, report)
 
 
 def _concurrency(

@@ -20,11 +20,13 @@ from asgi_bench.reporting.run.ranking import ranking_section
 from asgi_bench.reporting.run.rounds import rounds_section
 from asgi_bench.reporting.run.rows import run_words
 from asgi_bench.reporting.run.source import Source
+from asgi_bench.reporting.run.ways import ways_section
 from asgi_bench.reporting.run.workers import workers_section
 from asgi_bench.reporting.wording import machine_words
 
 SECTIONS: tuple[Callable[[Source], Section], ...] = (
     ranking_section,
+    ways_section,
     connections_section,
     requests_section,
     findings_section,

@@ -29,6 +29,7 @@ from asgi_bench.analysis.report import (
     SettingReport,
     SweepPoint,
     SweepReport,
+    Way,
 )
 from asgi_bench.model import Behaviour
 from asgi_bench.reporting.wording import plain
@@ -41,7 +42,7 @@ REQUESTS, REQUEST = "by_request", "request"
 BEHAVIOUR = "behaviour"
 # Beside a cell.
 RUN, SETTING, SCALING, COMPARISONS = "run", "setting", "scaling", "comparisons"
-LEVELS = "levels"
+LEVELS, WAYS = "levels", "ways"
 # What identifies a server setting stands in the columns of a cell.
 SHARED = ("setting", "server", "variant", "workers", "scenario")
 IDENTITY = ("cell", "server", "variant", "workers", "scenario", "http", "transport", "load")
@@ -84,7 +85,12 @@ def cell_columns() -> tuple[str, ...]:
     shared = {f"{BEHAVIOUR}.{name}" for name in SHARED}
     names += [name for name in _names(Behaviour, BEHAVIOUR) if name not in shared]
     names += [f"{SCALING}.base", *_names(ScalingPoint, SCALING), *_names(SettingReport, SETTING)]
-    names += [*_names(Level, LEVELS), *_names(RunFacts, RUN), *_compared_columns()]
+    names += [
+        *_names(Level, LEVELS),
+        *_names(Way, WAYS),
+        *_names(RunFacts, RUN),
+        *_compared_columns(),
+    ]
     return tuple(dict.fromkeys(name for name in names if name not in (POINTS, REQUESTS)))
 
 
@@ -108,6 +114,7 @@ def _cell_lines(report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
         for point in each.points
     }
     levels = {each.cell: msgspec.to_builtins(each) for each in report.levels}
+    ways = {each.cell: msgspec.to_builtins(each) for each in report.ways}
     for entry in report.everything:
         facts = msgspec.to_builtins(entry)
         points: list[dict[str, Any]] = facts.pop(POINTS, None) or []
@@ -118,6 +125,7 @@ def _cell_lines(report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
             RUN: run,
             SCALING: scaling.get(entry.cell, {}),
             LEVELS: levels.get(entry.cell, {}),
+            WAYS: ways.get(entry.cell, {}),
             **_compared(report, entry.cell),
         }
         for point in points:

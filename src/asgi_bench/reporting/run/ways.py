@@ -1,0 +1,78 @@
+"""What TLS, HTTP/2 and a Unix socket cost or gain each server."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from asgi_bench.analysis.estimates import Interval
+from asgi_bench.analysis.metrics import cell_figure
+from asgi_bench.analysis.report import CellReport, Way
+from asgi_bench.model.metrics import CPU, P50, P99, THROUGHPUT, Metric
+from asgi_bench.reporting import numbers
+from asgi_bench.reporting.columns import IDENTITY, VERDICT, Column, heads
+from asgi_bench.reporting.document import Notes, Section, Table
+from asgi_bench.reporting.run.rows import grouped_rows
+from asgi_bench.reporting.run.source import Source
+from asgi_bench.reporting.wording import load_words, plain, way_words
+
+Ways = Mapping[str, Way]
+
+
+def ways_section(source: Source) -> Section:
+    """A table for each scenario and load with servers that were asked in several ways."""
+    report = source.report
+    ways = {way.cell: way for way in report.ways}
+    bases = {way.base for way in report.ways}
+    groups: dict[tuple[str, object], list[CellReport]] = {}
+    for cell in report.cells:
+        if cell.cell in ways or cell.cell in bases:
+            groups.setdefault((cell.scenario, cell.load), []).append(cell)
+    tables = tuple(_table(cells, ways) for cells in groups.values())
+    return Section(
+        "protocols",
+        "Protocols",
+        (*source.charts.about("protocols"), *tables, Notes((_NOTE,) if tables else ())),
+    )
+
+
+def _table(cells: Sequence[CellReport], ways: Ways) -> Table:
+    """The settings of one scenario and load, the rows of each beginning with the plain way."""
+    settings: dict[str, list[CellReport]] = {}
+    for cell in cells:
+        base = ways[cell.cell].base if cell.cell in ways else cell.cell
+        settings.setdefault(base, []).append(cell)
+    rows = [sorted(one, key=lambda cell: cell.cell in ways) for one in settings.values()]
+    rows.sort(key=lambda one: (one[0].workers, -(one[0].throughput_rps.value or 0.0)))
+    columns = (
+        *IDENTITY[1:],
+        Column("asked by", "", lambda cell: way_words(cell.http, cell.transport), align="left"),
+        *_pair(THROUGHPUT, ("throughput", "req/s"), ways, lambda way: way.throughput_ratio),
+        *_pair(CPU, ("CPU", "µs"), ways, lambda way: way.server_cpu_ratio),
+        *_pair(P50, ("p50", "ms"), ways, lambda way: way.response_time_p50_ratio),
+        *_pair(P99, ("p99", "ms"), ways, lambda way: way.response_time_p99_ratio),
+        *VERDICT[1:],
+    )
+    words = f"Protocols · {plain(cells[0].scenario)} · {load_words(cells[0].load)}"
+    return Table(heads(columns), tuple(grouped_rows(rows, columns)), words)
+
+
+def _pair(
+    metric: Metric, head: tuple[str, str], ways: Ways, of: Callable[[Way], Interval]
+) -> tuple[Column, Column]:
+    """A metric, and its ratio to the plain way."""
+    return (
+        Column(*head, lambda cell: numbers.figure(metric, cell_figure(metric, cell).value)),
+        Column(head[0], "ratio", lambda cell: _ratio_text(ways.get(cell.cell), of)),
+    )
+
+
+def _ratio_text(way: Way | None, of: Callable[[Way], Interval]) -> str:
+    """A ratio; that of the plain way itself is 1, and no estimate."""
+    if way is None:
+        return "1"
+    return numbers.with_interval(numbers.times(of(way).value, 2), of(way))
+
+
+_NOTE = (
+    "Ratio: over the same server asked by HTTP/1.1 over TCP, in the same rounds. HTTP/2 is agreed "
+    "by ALPN over TLS, by prior knowledge elsewhere. CPU: of a request. At saturation response "
+    "times follow from the throughput."
+)
