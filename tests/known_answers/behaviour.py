@@ -11,7 +11,8 @@ class Behaviour(msgspec.Struct, frozen=True):
     named in `by_path` gets the kind that stands there instead. Every answer
     waits `delay_s`. With a stall, the server says nothing during the first `stall_s` of every
     `stall_period_s` since its origin: what is due meanwhile is answered when the stall ends.
-    `handshake` is how one for a WebSocket is answered; messages then have kinds as requests do.
+    `handshake` is how one for a WebSocket is answered; messages then have kinds as requests do. Who
+    doesn't close in order answers a close frame by ending the stream alone.
     An `early` server answers, and counts, a request whose head has come; its body is passed over.
     """
 
@@ -24,6 +25,7 @@ class Behaviour(msgspec.Struct, frozen=True):
     by_path: dict[str, str] = {}
     early: bool = False
     handshake: str = "right"
+    closes_in_order: bool = True
 
     def kind_of(self, number: int) -> str:
         """The kind of the answer to a request, counted from 0."""

@@ -155,7 +155,7 @@ class Server:
             self._forget(peer)
             return
         peer.received += data
-        while self._take_next(peer):
+        while peer.sock.fileno() >= 0 and self._take_next(peer):
             pass
 
     def _take_next(self, peer: Peer) -> bool:
@@ -191,6 +191,17 @@ class Server:
         else:
             assert opcode == 0x88, f"opcode {opcode:#x} from a client"
             self._closes += 1
+            if not peer.is_over:
+                self._end_in_order(peer, payload)
+
+    def _end_in_order(self, peer: Peer, payload: bytes) -> None:
+        """Answer a close frame; who has sent it may be gone."""
+        try:
+            if self._behaviour.closes_in_order:
+                self._do(peer, bytes((0x88, len(payload))) + payload)
+            self._do(peer, End.FIN)
+        except OSError:
+            self._forget(peer)
 
     def _take(self, peer: Peer, request: bytes, now_ns: int) -> None:
         behaviour = self._behaviour

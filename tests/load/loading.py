@@ -41,12 +41,14 @@ def conversation_at(
     *messages: Message,
     connections: int = 4,
     timeout_s: float = 5.0,
+    conversations: int | None = None,
 ) -> Target:
     """A target over WebSocket on a known-answer server: one message and its answer by default."""
     request = Scenario(
         name="chat",
         app="",
         path="/ws",
+        conversations=conversations,
         messages=messages or (Message(send="Hello?"), Message(expect=BODY.decode())),
     )
     return scenario_target(

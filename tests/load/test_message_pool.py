@@ -12,6 +12,7 @@ from asgi_bench.load.arrivals import arrival_offsets_ns
 from asgi_bench.load.closed_loop import run_closed_loop
 from asgi_bench.load.open_loop import run_open_loop
 from asgi_bench.load.pool import Pool
+from asgi_bench.load.pools import pool_of
 from asgi_bench.model import RESPONSE_TIME, Message
 from tests.known_answers import (
     BODY,
@@ -21,7 +22,6 @@ from tests.known_answers import (
     Behaviour,
     KnownAnswers,
     expected_errors,
-    unused_port,
 )
 from tests.load.loading import conversation_at, go_on, load, opened, tally
 
@@ -31,7 +31,7 @@ def test_counts_equal_the_servers_own(known: KnownAnswers, kind: str) -> None:
     """Of every kind of answer, all that was sent and went wrong is what the server says."""
     server = known.behave(Behaviour(script=("plain", "plain", kind)))
     timeout_s = 0.5 if MESSAGE_KINDS[kind].error == "timeout" else 5.0
-    client = load(conversation_at(server.port, timeout_s=timeout_s), 0.1)
+    client = load(conversation_at(server.port, timeout_s=timeout_s), 0.02)
     counts = server.counts()
     errors = expected_errors(counts, MESSAGE_KINDS)
     assert counts.kinds[kind] > 0
@@ -47,7 +47,7 @@ def test_counts_equal_the_servers_own(known: KnownAnswers, kind: str) -> None:
 def test_counts_equal_the_servers_own_when_all_goes_wrong_at_once(known: KnownAnswers) -> None:
     """A server that does everything in turn is counted as exactly."""
     server = known.behave(Behaviour(script=(*TIMELY_MESSAGES, *["plain"] * 50)))
-    client = load(conversation_at(server.port, connections=16, timeout_s=1.0), 1.0)
+    client = load(conversation_at(server.port, connections=16, timeout_s=0.5), 0.5)
     counts = server.counts()
     assert set(counts.kinds) == set(TIMELY_MESSAGES)
     assert client.sent == counts.requests
@@ -92,13 +92,13 @@ def ask_each(pool: Pool) -> None:
     run_open_loop(pool, once, 0.001, go_on)
 
 
-def idle_until(pool: Pool, is_over: Callable[[], bool]) -> None:
+def idle_until(pool: Pool, is_over: Callable[[], bool], at_most_s: float = 1.0) -> None:
     """Notice what happens on connections that nothing is asked on."""
     deadline = time.monotonic() + 10
     while not is_over():
         assert time.monotonic() < deadline, "what was awaited did not come"
         select.select([pool.epoll.fileno()], [], [], 0.02)
-        pool.refresh()
+        pool.refresh(at_most_s)
 
 
 @pytest.mark.parametrize("kind", ["ping-later", "close-later"])
@@ -162,6 +162,34 @@ def test_a_conversation_begins_anew_on_a_new_connection(known: KnownAnswers) -> 
     assert client.sent == counts.requests
 
 
+def test_a_connection_lives_for_so_many_conversations(known: KnownAnswers) -> None:
+    """After three it is closed in order by both sides, and another opened; nothing is lost."""
+    server = known.behave(Behaviour(script=("plain", "fragmented")))
+    target = conversation_at(server.port, connections=4, conversations=3)
+    with closing(opened(target)) as pool:
+        client = tally(pool, run_closed_loop(pool, 0.2, go_on))
+        pool.refresh()
+        closes = server.counts_now().closes
+    counts = server.counts()
+    assert client.faults == {}
+    assert client.correct == client.sent == counts.requests
+    assert closes == client.reconnects == counts.connections - 4
+    assert 3 * closes <= client.sent <= 3 * (closes + 4)
+
+
+def test_a_close_that_is_not_answered_is_an_error(known: KnownAnswers) -> None:
+    """A server that ends without its close frame is told, and another connection is opened."""
+    server = known.behave(Behaviour(closes_in_order=False))
+    target = conversation_at(server.port, connections=1, conversations=1)
+    with closing(opened(target)) as pool:
+        client = tally(pool, run_closed_loop(pool, 0.1, go_on))
+        wrong = pool.wrong.kept
+    counts = server.counts()
+    assert client.correct == client.sent == counts.requests
+    assert set(client.faults) == {"connect"}
+    assert wrong[0].text == "no close in order: a close was answered with an end alone"
+
+
 def test_bursts_are_right_when_all_of_their_messages_are(known: KnownAnswers) -> None:
     """Of eight messages at once with one wrong answer, the burst is wrong, and the text says it."""
     script = (*["plain"] * 12, "longer", *["plain"] * 3)
@@ -194,15 +222,10 @@ def test_bursts_are_right_when_all_of_their_messages_are(known: KnownAnswers) ->
 def test_a_handshake_is_held_to_its_rules(known: KnownAnswers, handshake: str, told: str) -> None:
     """A connection whose handshake is not as RFC 6455 has it is refused, and nothing is sent."""
     server = known.behave(Behaviour(handshake=handshake))
-    client = load(conversation_at(server.port, connections=1), 0.05)
-    with closing(opened(conversation_at(server.port, connections=1))) as pool:
+    with closing(pool_of(conversation_at(server.port, connections=1))) as pool:
+        pool.connect()
+        idle_until(pool, lambda: pool.error_counts.connect > 0, at_most_s=0.01)
         wrong = pool.wrong.kept
-    assert set(client.faults) == {"connect"}
-    assert client.sent == server.counts().requests == 0
+        assert pool.error_counts.total == pool.error_counts.connect
+        assert pool.sent == server.counts_now().requests == 0
     assert told in wrong[0].text
-
-
-def test_nobody_listens() -> None:
-    """No connection is an error by itself, over WebSocket too."""
-    client = load(conversation_at(unused_port(), connections=1), 0.05)
-    assert set(client.faults) == {"connect"}

@@ -58,6 +58,8 @@ def _check_request(scenario: Scenario, where: str) -> None:
         check_status(scenario.expect_status, where)
     elif WEBSOCKET not in scenario.needs:
         raise UsageError(f"{where}: needs: messages need {WEBSOCKET!r} among the features")
+    if scenario.conversations is not None and scenario.conversations < 1:
+        raise UsageError(f"{where}: conversations: {scenario.conversations} must be 1 or more")
     for field in _SIZES:
         size = getattr(scenario, field)
         if size is not None and size <= 0:

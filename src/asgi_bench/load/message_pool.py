@@ -1,5 +1,6 @@
 """The pool of WebSocket connections: as any other, and what control frames ask for is said."""
 
+from collections import defaultdict
 from contextlib import suppress
 
 from asgi_bench.load.answers import Taken
@@ -17,6 +18,20 @@ from asgi_bench.wire.frames import (
 from asgi_bench.wire.http1 import Response, WireError
 
 
+class _Line:
+    """What a connection is beside its slot.
+
+    `begun` is the beginning of a control frame that came after an answer, or while it was idle;
+    `answered` how many requests were answered on it.
+    """
+
+    __slots__ = ("answered", "begun")
+
+    def __init__(self) -> None:
+        self.begun = b""
+        self.answered = 0
+
+
 class MessagePool(Pool):
     """Slots that are WebSocket connections; a turn of the conversation is a request.
 
@@ -25,17 +40,16 @@ class MessagePool(Pool):
     """
 
     def __init__(self, target: Target) -> None:
-        # The beginnings of control frames that came after an answer, or on an idle connection.
-        # Before `super`: it is at the limit of attributes with this one.
-        self._begun: dict[int, bytes] = {}
         super().__init__(target)
+        # One attribute: more than these would make each call cost more (`Pool`).
+        self._lines: defaultdict[int, _Line] = defaultdict(_Line)
         if target.is_in_order:
             self.send = self._send_in_order
 
     def take(self, slot: int, data: bytes) -> Taken:
         """As any pool, and say what the bytes ask for."""
-        if slot in self._begun and slot in self.busy and data:
-            data = self._begun.pop(slot) + data
+        if self._lines[slot].begun and slot in self.busy and data:
+            data, self._lines[slot].begun = self._lines[slot].begun + data, b""
         taken = super().take(slot, data)
         if self._conversation.replies:
             self._reply(slot)
@@ -61,15 +75,39 @@ class MessagePool(Pool):
         self, slot: int, tally: Tally, response: Response, raw: bytes, beyond: bytes
     ) -> Taken:
         if beyond and is_control(beyond):
-            self._begun[slot], beyond, raw = beyond, b"", b""
+            self._lines[slot].begun, beyond, raw = beyond, b"", b""
         if self._conversation.replies or len(raw) != response.size:
             # Bytes with a ping among them must not become the known ones: each has its pong.
             raw = b""
-        return super()._judge(slot, tally, response, raw, beyond)
+        taken = super()._judge(slot, tally, response, raw, beyond)
+        if self.target.conversations is not None:
+            # A loop that sends by itself counts no answers of a connection.
+            self.good = None
+        return taken
+
+    def _finish(
+        self, slot: int, tally: Tally, *, closes: bool = False, is_right: bool = True
+    ) -> Taken:
+        taken = super()._finish(slot, tally, closes=closes, is_right=is_right)
+        if self.target.conversations is not None and slot in self.partial:
+            line = self._lines[slot]
+            line.answered += 1
+            if line.answered == self.target.conversations * len(self.tallies):
+                self._renew(slot)
+        return taken
+
+    def _renew(self, slot: int) -> None:
+        """Close a connection in order, and open another in its place."""
+        self.idle.remove(slot)
+        del self.partial[slot], self.sent_ns[slot], self._lines[slot]
+        self.reconnects += 1
+        self._openings.renew(self._channels.pop(slot))
 
     def _startle(self, slot: int, data: bytes) -> Taken:
         """Obey control frames on an idle connection; anything else nobody asked for."""
-        data = self._begun.pop(slot, b"") + data if data else data
+        line = self._lines[slot]
+        if data:
+            data, line.begun = line.begun + data, b""
         try:
             rest = control_frames(data, self._conversation.replies)
         except PeerClosed:
@@ -77,8 +115,7 @@ class MessagePool(Pool):
         except WireError:
             rest = data
         if data and (not rest or is_control(rest)):
-            if rest:
-                self._begun[slot] = rest
+            line.begun = rest
             return Taken.WAITING
         return super()._startle(slot, rest)
 
@@ -111,7 +148,7 @@ class MessagePool(Pool):
 
     def _drop(self, slot: int) -> None:
         """Close in order where nothing is half sent; who closed first has named the code."""
-        self._begun.pop(slot, None)
+        self._lines.pop(slot, None)
         if slot not in self._unsent:
             # It may be gone, or so full that a word more is of no use.
             with suppress(OSError):

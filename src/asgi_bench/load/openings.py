@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from asgi_bench.load.target import Target
 from asgi_bench.load.unpatched import SYSTEM
 from asgi_bench.load.wrong_answers import Evidence, WrongAnswers
-from asgi_bench.wire.channel import Channel, dial
+from asgi_bench.wire.channel import WRITABLE, Channel, dial
 from asgi_bench.wire.conversation import Conversation, opening
 from asgi_bench.wire.http1 import WireError
 
@@ -20,6 +20,8 @@ class _Opening(NamedTuple):
     channel: Channel
     steps: Iterator[int]
     since_ns: int
+    # Closed in order, to be opened anew.
+    is_ending: bool = False
 
 
 class Openings:
@@ -60,26 +62,39 @@ class Openings:
         self._by_fd[channel.fd] = _Opening(channel, steps, clock_ns())
         self._epoll.register(channel.fd, next(steps))
 
+    def renew(self, channel: Channel) -> None:
+        """Close an idle connection in order, then begin to open another."""
+        steps = self._conversation.close(channel)
+        self._by_fd[channel.fd] = _Opening(channel, steps, clock_ns(), is_ending=True)
+        self._epoll.modify(channel.fd, WRITABLE)
+
     def advance(self, fd: int) -> Channel | None:
         """Take one further by an event; hand it over once it can be asked, else None."""
         each = self._by_fd[fd]
         try:
             awaited = next(each.steps, 0)
         except (OSError, WireError) as fault:
-            self._refuse(fd, f"no connection: {getattr(fault, 'strerror', None) or fault}")
+            what = "no close in order" if each.is_ending else "no connection"
+            self._refuse(fd, f"{what}: {getattr(fault, 'strerror', None) or fault}")
             return None
         if awaited:
             self._epoll.modify(fd, awaited)
             return None
         del self._by_fd[fd]
+        if each.is_ending:
+            each.channel.close()
+            self.begin()
+            return None
         self.connect_ns += clock_ns() - each.since_ns
         return each.channel
 
     def sweep(self, now_ns: int) -> None:
         """Give up what took longer than the target's time-out; try refused ones again."""
         limit_ns = now_ns - int(self._target.timeout_s * 1e9)
-        for fd in [fd for fd, each in self._by_fd.items() if each.since_ns < limit_ns]:
-            self._refuse(fd, f"no connection within {self._target.timeout_s:g} s")
+        late = [(fd, each) for fd, each in self._by_fd.items() if each.since_ns < limit_ns]
+        for fd, each in late:
+            what = "no close in order" if each.is_ending else "no connection"
+            self._refuse(fd, f"{what} within {self._target.timeout_s:g} s")
         while self._retry_at_ns and self._retry_at_ns[0] <= now_ns:
             self._retry_at_ns.popleft()
             self.begin()

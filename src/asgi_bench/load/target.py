@@ -17,6 +17,8 @@ class Target(msgspec.Struct, frozen=True):
     timeout_s: float = 5.0
     greeting: bytes = b""
     """What is said first on each connection, where the protocol opens by more than a request."""
+    conversations: int | None = None
+    """After how many of all of its requests in order a connection is closed, and opened anew."""
     is_in_order: bool = False
     """Whether each connection sends the requests in their order, instead of by their weights."""
     streams: int = 1
@@ -49,6 +51,7 @@ def scenario_target(
         asked.exchanges,
         timeout_s,
         asked.greeting,
+        scenario.conversations,
         is_in_order=len(asked.exchanges) > 1,
         streams=streams,
     )

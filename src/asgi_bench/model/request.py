@@ -72,6 +72,9 @@ class Request(msgspec.Struct, frozen=True):
     messages: tuple[Message, ...] = ()
     """The conversation over WebSocket that is held at `path`, again and again on each connection:
     what is sent, and what has to come then. Empty for a request over HTTP."""
+    conversations: int | None = None
+    """So many conversations are held on a connection, then it is closed in order and another is
+    opened; null for any number."""
     compared: tuple[Part, ...] = ()
     """What an answer had to be right in to count: `status`, `framing`, and `body` (all its bytes)
     or `pattern`; over WebSocket the `messages`, each by itself, and their framing."""

@@ -10,7 +10,14 @@ from asgi_bench.model import SWITCHED
 from asgi_bench.wire.channel import READABLE, WRITABLE, Channel
 from asgi_bench.wire.excerpts import excerpt
 from asgi_bench.wire.exchange import Exchange
-from asgi_bench.wire.frames import MessageReader, message_at_once
+from asgi_bench.wire.frames import (
+    NORMAL,
+    MessageReader,
+    PeerClosed,
+    control_frames,
+    encode_close,
+    message_at_once,
+)
 from asgi_bench.wire.http1 import (
     MAX_HEAD_BYTES,
     OURS,
@@ -67,6 +74,31 @@ class WebSocket:
                 raise WireError(f"the handshake was cut off {what}")
             answer += data
         check_handshake(answer, greeting, key)
+
+    def close(self, channel: Channel) -> Iterator[int]:
+        """Close in order: our close frame, the server's, and then its end of the connection.
+
+        Raises WireError where it doesn't answer so.
+        """
+        try:
+            channel.write(encode_close(NORMAL))
+        except BlockingIOError:
+            raise WireError("no room to send a close frame") from None
+        data = b""
+        while True:
+            yield READABLE
+            try:
+                more = channel.read(_READ_BYTES)
+            except BlockingIOError:
+                continue
+            data += more
+            if not more:
+                break
+        try:
+            rest = control_frames(data, bytearray())
+        except PeerClosed:
+            return
+        raise WireError(f"a close was answered with {excerpt(rest) if rest else 'an end alone'}")
 
     def at_once(self, data: bytes, exchange: Exchange) -> Response | None:
         """Read one message in one frame; anything else is for a reader."""
