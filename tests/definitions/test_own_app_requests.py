@@ -103,3 +103,84 @@ def test_a_mistake_is_one_line_with_its_place(tmp_path: Path, text: str, words: 
         load_requests(path)
     assert str(caught.value).startswith(f"{path}: {words}")
     assert "\n" not in str(caught.value)
+
+
+def test_a_conversation_is_a_list_of_messages(tmp_path: Path) -> None:
+    """What is sent and what has to come, in order; the scenario is held over WebSocket."""
+    path = write(
+        tmp_path,
+        """
+        [chat]
+        websocket = "/ws"
+        headers = { Authorization = "Bearer x" }
+        conversations = 5
+        messages = [
+            { send = "join" },
+            { send = "more", times = 3 },
+            { expect = "welcome" },
+            { expect_pattern = '"n"', times = 3 },
+        ]
+        """,
+    )
+    (request,) = load_requests(path)
+    assert (request.path, request.method, request.expect_status) == ("/ws", "WS", 101)
+    assert request.headers == {"Authorization": "Bearer x"}
+    assert [message.send for message in request.messages] == ["join", "more", None, None]
+    scenario = scenario_of(OwnApp("shop:app", requests=(request,)))
+    assert (scenario.messages, scenario.conversations) == (request.messages, 5)
+    assert scenario.requests == ()
+    assert scenario.needs == ("asgi3", "websocket")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[a]\nwebsocket = '/'\nmessages = []", "[a]: messages: must begin with a message to send"),
+        ("[a]\nwebsocket = '/'", "[a]: messages: must begin with a message to send"),
+        ("[a]\nwebsocket = '/'\nmessages = [{ send = 'x' }]", "must end with a message to expect"),
+        ("[a]\nwebsocket = '/'\nmessages = 'x'", "messages: expected a list of tables, as in "),
+        ("[a]\nwebsocket = '/'\nmessages = [{ sent = 'x' }]", "messages[0]: unknown key 'sent'"),
+        (
+            "[a]\nwebsocket = '/'\nmessages = [{ send = 'x', expect = 'x' }]",
+            "messages[0]: give one of send, expect, expect_pattern",
+        ),
+        (
+            "[a]\nwebsocket = '/'\nmessages = [{ send = 'x', times = 0 }]",
+            "messages[0]: times: 0 must be 1 to 1000",
+        ),
+        (
+            "[a]\nwebsocket = '/'\nmessages = [{ send = 'x' }, { expect_pattern = '(' }]",
+            "messages[1]: expect_pattern: '(' is no regular expression",
+        ),
+        ("[a]\nwebsocket = 'ws'\nmessages = [{ send = 'x' }, { expect = 'x' }]", "[a]: websocket:"),
+        (
+            "[a]\nwebsocket = '/'\nconversations = 0\n"
+            "messages = [{ send = 'x' }, { expect = 'x' }]",
+            "[a]: conversations: 0 must be 1 or more",
+        ),
+        (
+            "[b]\npath = '/'\n[a]\nwebsocket = '/'\nmessages = [{ send = 'x' }, { expect = 'x' }]",
+            "[a]: a conversation over WebSocket stands in it alone",
+        ),
+        ("[a]\nwebsocket = '/'\nweight = 2\nmessages = []", "[a]: unknown key 'weight'"),
+    ],
+)
+def test_what_is_no_conversation_is_named(tmp_path: Path, text: str, told: str) -> None:
+    """The file, the table and the message."""
+    with pytest.raises(UsageError) as caught:
+        load_requests(write(tmp_path, text))
+    assert told in str(caught.value)
+    assert str(caught.value).startswith(str(tmp_path / "requests.toml"))
+
+
+def test_one_message_by_flags() -> None:
+    """What is sent, and what has to match in return; without that, probes tell it."""
+    scenario = scenario_of(
+        OwnApp("shop:app", websocket="/ws", message=b'{"n":1}', expect_message='"n"')
+    )
+    sent, wanted = scenario.messages
+    assert (scenario.path, scenario.expect_status) == ("/ws", 101)
+    assert (sent.send, wanted.expect_pattern) == ('{"n":1}', '"n"')
+    assert scenario_of(OwnApp("shop:app", websocket="/ws")).expect_status == 0
+    (sent, _) = scenario_of(OwnApp("shop:app", websocket="/ws", message=b"\xff")).messages
+    assert sent.send_bytes == b"\xff"

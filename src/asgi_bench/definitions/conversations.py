@@ -32,6 +32,13 @@ def parse_messages(tables: Any, where: str) -> tuple[Message, ...]:
     return messages
 
 
+def checked_conversations(count: int | None, where: str) -> int | None:
+    """Return how many conversations a connection lives for; raises UsageError for less than one."""
+    if count is not None and count < 1:
+        raise UsageError(f"{where}: conversations: {count} must be 1 or more")
+    return count
+
+
 def holding(request: RequestT, messages: tuple[Message, ...]) -> RequestT:
     """Return a request as the conversation that some messages are; without them as it was."""
     if not messages:

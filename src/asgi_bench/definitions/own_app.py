@@ -3,18 +3,31 @@
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
+from asgi_bench.definitions.conversations import (
+    WEBSOCKET,
+    checked_conversations,
+    holding,
+    parse_messages,
+)
 from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.definitions.scenarios import check_status
 from asgi_bench.definitions.strict import check_keys, checked_pattern, convert, read_toml
 from asgi_bench.errors import UsageError
 from asgi_bench.flags import APP, SWITCH, Flag, Kind, many, whole, within
-from asgi_bench.model import HIGHEST_STATUS, LOWEST_STATUS, Request, Scenario, WeightedRequest
+from asgi_bench.model import (
+    HIGHEST_STATUS,
+    LOWEST_STATUS,
+    Message,
+    Request,
+    Scenario,
+    WeightedRequest,
+)
 
 # Servers take an application alone, and gunicorn none whose attribute has dots. So one that a
 # factory makes, or that lies below an attribute, comes from a shipped module, which finds it by
@@ -195,13 +208,19 @@ def load_requests(path: Path) -> tuple[WeightedRequest, ...]:
         raise UsageError(f"{path}: holds no request; one is a table like [list]")
     if len(tables) > MOST_REQUESTS:
         raise UsageError(f"{path}: holds {len(tables)} requests, at most {MOST_REQUESTS}")
-    return tuple(_request(name, table, path) for name, table in tables.items())
+    requests = tuple(_request(name, table, path) for name, table in tables.items())
+    talking = next((one.name for one in requests if one.messages), None)
+    if talking is not None and len(requests) > 1:
+        raise UsageError(f"{path}: [{talking}]: a conversation over WebSocket stands in it alone")
+    return requests
 
 
 def _request(name: str, table: Any, path: Path) -> WeightedRequest:
     where = f"{path}: [{name}]"
     if not isinstance(table, dict):
         raise UsageError(f"{path}: {name}: expected a table like [list], with `path` and `weight`")
+    if "websocket" in table:
+        return _conversation(name, table, where)
     check_keys(table, _Table.__struct_fields__, where)
     told = convert(table, _Table, where)
     if not (math.isfinite(told.weight) and told.weight > 0):
@@ -218,9 +237,7 @@ def _request(name: str, table: Any, path: Path) -> WeightedRequest:
         name=name,
         method=parse_method(told.method, f"{where}: method"),
         path=parse_path(told.path, f"{where}: path"),
-        headers=parse_headers(
-            [f"{key}: {value}" for key, value in told.headers.items()], f"{where}: headers"
-        ),
+        headers=_headers(told.headers, where),
         body=text or "",
         body_bytes=content if text is None else None,
         expect_status=told.expect_status or 0,
@@ -228,6 +245,31 @@ def _request(name: str, table: Any, path: Path) -> WeightedRequest:
         expect_pattern=told.expect_pattern,
         weight=told.weight,
     )
+
+
+class _ConversationTable(msgspec.Struct, frozen=True):
+    """A conversation over WebSocket as its table has it."""
+
+    websocket: str
+    headers: dict[str, str] = {}
+    conversations: int | None = None
+
+
+def _conversation(name: str, table: dict[str, Any], where: str) -> WeightedRequest:
+    check_keys(table, (*_ConversationTable.__struct_fields__, "messages"), where)
+    messages = parse_messages(table.get("messages", []), f"{where}: messages")
+    told = convert(table, _ConversationTable, where)
+    request = WeightedRequest(
+        name=name,
+        path=parse_path(told.websocket, f"{where}: websocket"),
+        headers=_headers(told.headers, where),
+        conversations=checked_conversations(told.conversations, where),
+    )
+    return holding(request, messages)
+
+
+def _headers(told: Mapping[str, str], where: str) -> dict[str, str]:
+    return parse_headers([f"{key}: {value}" for key, value in told.items()], f"{where}: headers")
 
 
 def _content(told: _Table, path: Path, where: str) -> bytes:
@@ -329,6 +371,44 @@ class OwnApp(msgspec.Struct, frozen=True):
             conflicts=_single("--expect-body"),
         ),
     ] = None
+    websocket: Annotated[
+        str | None,
+        Flag(
+            "--websocket",
+            APP,
+            Kind("PATH", parse_path),
+            "Path of a WebSocket: messages are sent there, instead of requests.",
+            conflicts=_single("--websocket")
+            | dict.fromkeys(
+                ("path", "method", "body", "expect-status", "expect-body"),
+                "--websocket has a path of its own, --message and --expect-message: leave out "
+                "--path, --method, --body and --expect-...",
+            ),
+        ),
+    ] = None
+    message: Annotated[
+        bytes,
+        Flag(
+            "--message",
+            APP,
+            Kind("TEXT|@FILE", read_body, locate=_located_body),
+            "Message that is sent over and over: text, or binary where a file is not UTF-8.",
+            needs=("websocket",),
+            needs_words="--message is sent over a WebSocket: add --websocket PATH",
+        ),
+    ] = b""
+    expect_message: Annotated[
+        str | None,
+        Flag(
+            "--expect-message",
+            APP,
+            Kind("REGEX", checked_pattern),
+            "Regular expression that the message in return must match. Default: the message that "
+            "probes find, if it is always the same.",
+            needs=("websocket",),
+            needs_words="--expect-message comes over a WebSocket: add --websocket PATH",
+        ),
+    ] = None
     requests: Annotated[
         tuple[WeightedRequest, ...],
         Flag(
@@ -377,17 +457,21 @@ class OwnApp(msgspec.Struct, frozen=True):
 def scenario_of(own: OwnApp, needs: tuple[str, ...] = ("asgi3",)) -> Scenario:
     """Return the scenario that an app of the user's is; it bears the module's name."""
     first = own.requests[0] if own.requests else _request_of(own)
+    if first.messages:
+        needs = (*needs, WEBSOCKET)
     facts = {field: getattr(first, field) for field in Request.__struct_fields__}
     return Scenario(
         **(facts | {"name": own.target.partition(":")[0]}),
         app=own.served,
         needs=needs,
         description=f"{own.target}{' (factory)' if own.is_factory else ''} from {own.app_dir}",
-        requests=own.requests,
+        requests=() if first.messages else own.requests,
     )
 
 
 def _request_of(own: OwnApp) -> Request:
+    if own.websocket is not None:
+        return _message_of(own, own.websocket)
     text = as_text(own.body)
     return Request(
         name=own.target,
@@ -399,3 +483,14 @@ def _request_of(own: OwnApp) -> Request:
         expect_status=own.expect_status or 0,
         expect_pattern=own.expect_pattern,
     )
+
+
+def _message_of(own: OwnApp, path: str) -> Request:
+    """A message and the one in return; without a stated one probes tell it."""
+    text = as_text(own.message)
+    sent = Message(send_bytes=own.message) if text is None else Message(send=text)
+    wanted = Message(expect_pattern=own.expect_message)
+    request = Request(name=own.target, path=path, headers=own.headers)
+    request = holding(request, (sent, wanted))
+    is_known = own.expect_message is not None
+    return request if is_known else msgspec.structs.replace(request, expect_status=0)

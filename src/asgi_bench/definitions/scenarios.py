@@ -3,7 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from asgi_bench.definitions.conversations import WEBSOCKET, holding, parse_messages
+from asgi_bench.definitions.conversations import (
+    WEBSOCKET,
+    checked_conversations,
+    holding,
+    parse_messages,
+)
 from asgi_bench.definitions.servers import check_features
 from asgi_bench.definitions.strict import check_keys, checked_pattern, convert, read_toml
 from asgi_bench.errors import UsageError
@@ -58,8 +63,7 @@ def _check_request(scenario: Scenario, where: str) -> None:
         check_status(scenario.expect_status, where)
     elif WEBSOCKET not in scenario.needs:
         raise UsageError(f"{where}: needs: messages need {WEBSOCKET!r} among the features")
-    if scenario.conversations is not None and scenario.conversations < 1:
-        raise UsageError(f"{where}: conversations: {scenario.conversations} must be 1 or more")
+    checked_conversations(scenario.conversations, where)
     for field in _SIZES:
         size = getattr(scenario, field)
         if size is not None and size <= 0:

@@ -296,6 +296,8 @@ def settled(selection: Selection) -> Selection:
         client = client if selection.locustfile is None else "locustfile"
     if own is not None and own.requests and client != "fast":
         raise UsageError("--requests needs the fast client: others send one request alone")
+    if own is not None and own.websocket is not None and client not in ("fast", "locustfile"):
+        raise UsageError("--websocket needs the fast client: Locust's own have no WebSocket")
     if own is not None:
         folder = Path.cwd() / own.app_dir
         working_dir = working_folder(folder, Path.cwd())

@@ -16,6 +16,7 @@ from asgi_bench.wire.frames import (
     is_control,
 )
 from asgi_bench.wire.http1 import Response, WireError
+from asgi_bench.wire.websocket import closing
 
 
 class _Line:
@@ -101,7 +102,8 @@ class MessagePool(Pool):
         self.idle.remove(slot)
         del self.partial[slot], self.sent_ns[slot], self._lines[slot]
         self.reconnects += 1
-        self._openings.renew(self._channels.pop(slot))
+        channel = self._channels.pop(slot)
+        self._openings.renew(channel, closing(channel))
 
     def _startle(self, slot: int, data: bytes) -> Taken:
         """Obey control frames on an idle connection; anything else nobody asked for."""

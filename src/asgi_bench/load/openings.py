@@ -62,9 +62,8 @@ class Openings:
         self._by_fd[channel.fd] = _Opening(channel, steps, clock_ns())
         self._epoll.register(channel.fd, next(steps))
 
-    def renew(self, channel: Channel) -> None:
-        """Close an idle connection in order, then begin to open another."""
-        steps = self._conversation.close(channel)
+    def renew(self, channel: Channel, steps: Iterator[int]) -> None:
+        """Take the steps that close an idle connection in order, then begin to open another."""
         self._by_fd[channel.fd] = _Opening(channel, steps, clock_ns(), is_ending=True)
         self._epoll.modify(channel.fd, WRITABLE)
 

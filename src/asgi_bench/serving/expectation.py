@@ -9,7 +9,9 @@ import msgspec
 from asgi_bench.errors import UsageError
 from asgi_bench.model import (
     HOST,
+    SWITCHED,
     Endpoint,
+    Message,
     Part,
     Request,
 )
@@ -17,6 +19,7 @@ from asgi_bench.serving.faults import ServerFault
 from asgi_bench.wire.client import Connection, NoAnswer
 from asgi_bench.wire.excerpts import excerpt
 from asgi_bench.wire.exchange import dialogue
+from asgi_bench.wire.frames import Messages
 from asgi_bench.wire.http1 import Response
 
 RequestT = TypeVar("RequestT", bound=Request)
@@ -46,6 +49,8 @@ def learned(
     Raises:
         UsageError: they have different statuses, or one that is not 2xx.
     """
+    if request.messages:
+        return _with_known_message(request, answers)
     where = f"[{request.name}]" if is_of_file else "APP"
     told = f"{where}: {request.method} {request.path}"
     statuses = list(dict.fromkeys(answer.status for answer in answers))
@@ -73,6 +78,20 @@ def learned(
         return msgspec.structs.replace(request, expect_body=body.decode())
     except UnicodeDecodeError:
         return msgspec.structs.replace(request, expect_bytes=body)
+
+
+def _with_known_message(request: RequestT, answers: Sequence[Response]) -> RequestT:
+    """A message in return that was the same in all answers is the only right one."""
+    sent, wanted = request.messages
+    came = {each.messages for each in answers if isinstance(each, Messages)}
+    if len(came) == 1:
+        ((message,),) = came
+        wanted = (
+            Message(expect_bytes=message.payload)
+            if message.is_binary
+            else Message(expect=message.payload.decode())
+        )
+    return msgspec.structs.replace(request, messages=(sent, wanted), expect_status=SWITCHED)
 
 
 def _told(response: Response) -> str:

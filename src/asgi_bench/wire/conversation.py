@@ -63,12 +63,6 @@ class Conversation(Protocol):
         Raises OSError or WireError where the server doesn't agree.
         """
 
-    def close(self, channel: Channel) -> Iterator[int]:
-        """Say what ends an idle connection in order; yields what it waits for.
-
-        Raises OSError or WireError where the server doesn't agree.
-        """
-
     def at_once(self, data: bytes, exchange: Exchange) -> Response | None:
         """Read what nearly every answer is; None where only a reader can tell. Raises WireError."""
 
@@ -93,10 +87,6 @@ class Http1:
         return channel
 
     def open(self, channel: Channel, greeting: bytes) -> Iterator[int]:
-        """Say nothing."""
-        return iter(())
-
-    def close(self, channel: Channel) -> Iterator[int]:
         """Say nothing."""
         return iter(())
 

@@ -75,31 +75,6 @@ class WebSocket:
             answer += data
         check_handshake(answer, greeting, key)
 
-    def close(self, channel: Channel) -> Iterator[int]:
-        """Close in order: our close frame, the server's, and then its end of the connection.
-
-        Raises WireError where it doesn't answer so.
-        """
-        try:
-            channel.write(encode_close(NORMAL))
-        except BlockingIOError:
-            raise WireError("no room to send a close frame") from None
-        data = b""
-        while True:
-            yield READABLE
-            try:
-                more = channel.read(_READ_BYTES)
-            except BlockingIOError:
-                continue
-            data += more
-            if not more:
-                break
-        try:
-            rest = control_frames(data, bytearray())
-        except PeerClosed:
-            return
-        raise WireError(f"a close was answered with {excerpt(rest) if rest else 'an end alone'}")
-
     def at_once(self, data: bytes, exchange: Exchange) -> Response | None:
         """Read one message in one frame; anything else is for a reader."""
         return message_at_once(data) if len(exchange.wanted) == 1 else None
@@ -115,6 +90,32 @@ class WebSocket:
         return WireError(
             f"{len(beyond)} bytes beyond the answer ({awaited} to come): {excerpt(beyond)}"
         )
+
+
+def closing(channel: Channel) -> Iterator[int]:
+    """Close in order: our close frame, the server's, and then its end of the connection.
+
+    Raises WireError where it doesn't answer so.
+    """
+    try:
+        channel.write(encode_close(NORMAL))
+    except BlockingIOError:
+        raise WireError("no room to send a close frame") from None
+    data = b""
+    while True:
+        yield READABLE
+        try:
+            more = channel.read(_READ_BYTES)
+        except BlockingIOError:
+            continue
+        data += more
+        if not more:
+            break
+    try:
+        rest = control_frames(data, bytearray())
+    except PeerClosed:
+        return
+    raise WireError(f"a close was answered with {excerpt(rest) if rest else 'an end alone'}")
 
 
 def check_handshake(answer: bytes, greeting: bytes, key: bytes) -> None:
