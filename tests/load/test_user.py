@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.known_answers import Behaviour, KnownAnswers, expected_errors
+from tests.known_answers import MESSAGE_KINDS, Behaviour, KnownAnswers, expected_errors
 from tests.load.locust_runs import run_locust
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +45,32 @@ def test_locusts_own_tables_are_the_servers_counts(known: KnownAnswers, tmp_path
         assert (row.requests, row.failures) == (counts.requests, sum(errors.values()))
     assert run.failures == errors
     assert "Traceback" not in run.output
+
+
+TALKER = """
+from asgi_bench.load import FastUser
+
+
+class Talker(FastUser):
+    connections = 4
+    path = "/ws"
+    messages = [{"send": "Hello?"}, {"expect": "Hello, world!"}]
+"""
+
+
+def test_a_user_talks_over_websocket(known: KnownAnswers, tmp_path: Path) -> None:
+    """Messages are Locust's requests, under the method WS; wrong ones are its failures."""
+    script = (*["plain"] * 7, "fragmented", "longer", "truncated", "ping-between")
+    server = known.behave(Behaviour(script=script))
+    run = run_locust(
+        tmp_path, TALKER, server.address, stop_when=lambda: server.counts_now().requests > 100
+    )
+    counts = server.counts()
+    errors = expected_errors(counts, MESSAGE_KINDS)
+    assert run.exit_code == 0, run.output
+    row = run.rows["/ws"]
+    assert (row.requests, row.failures) == (counts.requests, sum(errors.values()))
+    assert run.failures == errors
 
 
 @pytest.mark.slow

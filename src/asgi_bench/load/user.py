@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -15,10 +16,12 @@ from asgi_bench.errors import UsageError
 from asgi_bench.load.closed_loop import run_closed_loop
 from asgi_bench.load.locust_table import feed
 from asgi_bench.load.pools import pool_of
-from asgi_bench.load.target import Target
+from asgi_bench.load.target import Target, scenario_target
 from asgi_bench.model import (
     Endpoint,
     ErrorCounts,
+    Message,
+    Scenario,
 )
 from asgi_bench.wire.exchange import Exchange
 from asgi_bench.wire.http1 import encode_request
@@ -40,7 +43,12 @@ class FastUser(User):
     anything else is a Locust failure by its kind: status, body, connect, reset, or timeout after
     `timeout_s` seconds. Nothing is retried. Plain HTTP/1.1 only.
 
-    Raises UsageError when it starts for a host that isn't `http://HOST[:PORT]`.
+    With `messages` it talks over WebSocket at `path` instead: a list of what is sent and what has
+    to come then, as in `[{"send": "ping"}, {"expect": "pong"}]`, held again and again on each
+    connection. `{"expect_pattern": REGEX}` is a message that has to match, `"times": N` so many of
+    one. What is sent at once counts as one request, with all that has to come before more is sent.
+
+    Raises UsageError for a conversation that is none, and when it starts for a host that isn't `http://HOST[:PORT]`.
     """
 
     abstract = True
@@ -52,6 +60,7 @@ class FastUser(User):
     body: ClassVar[bytes] = b""
     expect_status: ClassVar[int] = 200
     expect_body: ClassVar[bytes | None] = None
+    messages: ClassVar[Sequence[Mapping[str, str | int]]] = ()
     timeout_s: ClassVar[float] = 5.0
 
     def on_start(self) -> None:
@@ -110,7 +119,7 @@ class FastUser(User):
         feed(
             self.environment.stats,
             name=self.path,
-            method=self.method,
+            method=self._open.target.exchanges[0].method,
             requests=requests,
             errors=errors,
             latencies_ns=latencies_ns,
@@ -143,6 +152,9 @@ class FastUser(User):
         port = url.port or 80
         family = socket.AF_INET
         address = socket.getaddrinfo(url.hostname, port, family, socket.SOCK_STREAM)[0][4][0]
+        endpoint = Endpoint((str(address), port))
+        if self.messages:
+            return self._conversation(endpoint, url.netloc)
         request = encode_request(self.method, self.path, url.netloc, self.headers, self.body)
         exchange = Exchange(
             name=f"{self.method} {self.path}",
@@ -151,5 +163,23 @@ class FastUser(User):
             expect_status=self.expect_status,
             expect_body=self.expect_body,
         )
-        endpoint = Endpoint((str(address), port))
         return Target(self.path, endpoint, self.connections, (exchange,), self.timeout_s)
+
+    def _conversation(self, endpoint: Endpoint, host: str) -> Target:
+        try:
+            messages = msgspec.convert(list(self.messages), tuple[Message, ...])
+        except msgspec.ValidationError as fault:
+            raise UsageError(f"messages: {fault}") from None
+        if not messages[0].is_sent or messages[-1].is_sent:
+            raise UsageError("messages: begin with one to send, and end with one to expect")
+        headers = {"Host": host, **self.headers}
+        scenario = Scenario(
+            name=self.path, app="", path=self.path, headers=headers, messages=messages
+        )
+        return scenario_target(
+            scenario,
+            name=self.path,
+            endpoint=endpoint,
+            connections=self.connections,
+            timeout_s=self.timeout_s,
+        )
