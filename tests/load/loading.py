@@ -42,6 +42,7 @@ def conversation_at(
     connections: int = 4,
     timeout_s: float = 5.0,
     conversations: int | None = None,
+    active: int | None = None,
 ) -> Target:
     """A target over WebSocket on a known-answer server: one message and its answer by default."""
     request = Scenario(
@@ -49,6 +50,7 @@ def conversation_at(
         app="",
         path="/ws",
         conversations=conversations,
+        active=active,
         messages=messages or (Message(send="Hello?"), Message(expect=BODY.decode())),
     )
     return scenario_target(

@@ -190,6 +190,19 @@ def test_a_close_that_is_not_answered_is_an_error(known: KnownAnswers) -> None:
     assert wrong[0].text == "no close in order: a close was answered with an end alone"
 
 
+def test_only_so_many_connections_talk(known: KnownAnswers) -> None:
+    """The others are open and idle, and one of them takes the place of one that broke."""
+    server = known.behave(Behaviour(script=("plain", "plain", "truncated"), per_connection=True))
+    with closing(opened(conversation_at(server.port, connections=6, active=2))) as pool:
+        assert len(pool.idle) == 2
+        client = tally(pool, run_closed_loop(pool, 0.1, go_on))
+        assert client.stretch.sent == client.sent > 6
+        assert server.counts_now().handshakes >= 6
+    counts = server.counts()
+    assert client.sent == counts.requests
+    assert client.faults == {"reset": counts.kinds["truncated"]}
+
+
 def test_bursts_are_right_when_all_of_their_messages_are(known: KnownAnswers) -> None:
     """Of eight messages at once with one wrong answer, the burst is wrong, and the text says it."""
     script = (*["plain"] * 12, "longer", *["plain"] * 3)

@@ -63,6 +63,8 @@ def _check_request(scenario: Scenario, where: str) -> None:
         check_status(scenario.expect_status, where)
     elif WEBSOCKET not in scenario.needs:
         raise UsageError(f"{where}: needs: messages need {WEBSOCKET!r} among the features")
+    if scenario.active is not None and scenario.active < 1:
+        raise UsageError(f"{where}: active: {scenario.active} must be 1 or more")
     checked_conversations(scenario.conversations, where)
     for field in _SIZES:
         size = getattr(scenario, field)

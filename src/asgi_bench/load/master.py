@@ -106,9 +106,9 @@ def share_of(command: Command, index: int, workers: int) -> Command:
     """
     match command:
         case Open(target=target):
-            each, rest = divmod(target.connections, workers)
-            connections = each + (1 if index < rest else 0)
-            share = msgspec.structs.replace(target, connections=connections)
+            connections = _part(target.connections, index, workers)
+            active = None if target.active is None else _part(target.active, index, workers)
+            share = msgspec.structs.replace(target, connections=connections, active=active)
             return msgspec.structs.replace(command, target=share)
         case Load(rate_rps=rate_rps):
             return msgspec.structs.replace(
@@ -117,6 +117,12 @@ def share_of(command: Command, index: int, workers: int) -> Command:
                 seed=command.seed * workers + index,
             )
     return command
+
+
+def _part(whole: int, index: int, workers: int) -> int:
+    """A worker's part of a number, the first ones having what is left over."""
+    each, rest = divmod(whole, workers)
+    return each + (1 if index < rest else 0)
 
 
 def merge(replies: Sequence[Reply]) -> Reply:

@@ -23,14 +23,15 @@ class _Line:
     """What a connection is beside its slot.
 
     `begun` is the beginning of a control frame that came after an answer, or while it was idle;
-    `answered` how many requests were answered on it.
+    `answered` how many requests were answered on it. One that `is_held` is open, and never asked.
     """
 
-    __slots__ = ("answered", "begun")
+    __slots__ = ("answered", "begun", "is_held")
 
     def __init__(self) -> None:
         self.begun = b""
         self.answered = 0
+        self.is_held = False
 
 
 class MessagePool(Pool):
@@ -70,7 +71,19 @@ class MessagePool(Pool):
         if self.turns is not None:
             # A conversation begins anew on a new connection.
             self.turns.pop(fd, None)
-        return super()._settle(fd)
+        taken = super()._settle(fd)
+        active = self.target.active
+        if active is not None and fd in self._channels:
+            self._lines[fd].is_held = len(self.idle) + len(self.busy) > active
+            if self._lines[fd].is_held:
+                self.idle.remove(fd)
+        return taken
+
+    def _part(self, slot: int) -> None:
+        if self._lines[slot].is_held:
+            self.reopen(slot)
+        else:
+            super()._part(slot)
 
     def _judge(
         self, slot: int, tally: Tally, response: Response, raw: bytes, beyond: bytes

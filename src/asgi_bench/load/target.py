@@ -19,6 +19,8 @@ class Target(msgspec.Struct, frozen=True):
     """What is said first on each connection, where the protocol opens by more than a request."""
     conversations: int | None = None
     """After how many of all of its requests in order a connection is closed, and opened anew."""
+    active: int | None = None
+    """On so many connections requests are sent, the others are open and idle; None for all."""
     is_in_order: bool = False
     """Whether each connection sends the requests in their order, instead of by their weights."""
     streams: int = 1
@@ -52,6 +54,7 @@ def scenario_target(
         timeout_s,
         asked.greeting,
         scenario.conversations,
+        scenario.active,
         is_in_order=len(asked.exchanges) > 1,
         streams=streams,
     )

@@ -155,7 +155,8 @@ class SliceLoader:
             load_cpus=session.cpus,
         )
         if load.is_closed:
-            return slice_duration_s(connections, opened.throughput_rps, self._slice_length)
+            loaded = min(connections, item.server.scenario.active or connections)
+            return slice_duration_s(loaded, opened.throughput_rps, self._slice_length)
         # A schedule is followed whole: cut into slices it would never meet a long stall.
         return item.duration_s
 

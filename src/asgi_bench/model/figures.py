@@ -17,6 +17,8 @@ SETTLING_SHARE = 0.25
 ENOUGH_SAMPLES = 6
 FEWEST_SAMPLES = 3
 FEWEST_REQUESTS = 500
+# Caches and free lists that the first requests fill take some MiB: below 5 KiB a connection here.
+FEWEST_CONNECTIONS = 1000
 
 
 def others_share(slices: Sequence[Slice]) -> float | None:
@@ -54,6 +56,19 @@ def per_request(trial: Trial, amount: float | None) -> float | None:
 def server_cpu_s_per_request(trial: Trial) -> float | None:
     """CPU time of the server's process tree over all requests between the clock reads."""
     return per_request(trial, trial.server_cpu_s) if is_cpu_known(trial) else None
+
+
+def connection_bytes(trial: Trial) -> float | None:
+    """What an open connection takes of the server's memory, the requests on it included.
+
+    From ready to loaded, over all connections. None for fewer than make it stand out of what the
+    first requests take anyway.
+    """
+    connections = sum(trial.connections_by_process.values())
+    loaded, idle = trial.server_pss_bytes, trial.server_pss_idle_bytes
+    if connections < FEWEST_CONNECTIONS or loaded is None or idle is None:
+        return None
+    return (loaded - idle) / connections
 
 
 def growth_bytes(trial: Trial) -> float | None:

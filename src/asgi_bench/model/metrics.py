@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from asgi_bench.model.figures import (
+    connection_bytes,
     growth_bytes,
     own_pss_bytes,
     server_cpu_s_per_request,
@@ -364,6 +365,17 @@ MEMORY = Metric(
         axis="MiB",
         note="proportional set size (PSS) of all the server's processes, median of rounds",
     ),
+)
+CONNECTION_MEMORY = Metric(
+    name="pss_bytes_per_connection",
+    title="server memory per open connection",
+    label="memory per connection",
+    column=("conn.", "KiB"),
+    unit=KIBIBYTES,
+    of_trial=connection_bytes,
+    pooling="median",
+    exported=BOTH,
+    by_round=True,
 )
 GROWTH = Metric(
     name="growth_bytes_per_1000_requests",

@@ -148,6 +148,9 @@ class Scenario(Request, frozen=True, kw_only=True):
     is the first."""
     connections: int | None = None
     """How many connections load it where `-c` says nothing; null is the usual number."""
+    active: int | None = None
+    """Over WebSocket: on so many of the connections messages are sent, the others are open and
+    idle; null for all."""
     most_connections: int | None = None
     """More connections are not put on it: such cells are skipped."""
     most_duration_s: float | None = None

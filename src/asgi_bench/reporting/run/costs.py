@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from asgi_bench.analysis.metrics import cell_figure
 from asgi_bench.analysis.report import CellReport
+from asgi_bench.model.metrics import CONNECTION_MEMORY
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import IDENTITY, VERDICT, Column, heads
 from asgi_bench.reporting.document import Notes, Section, Table
@@ -59,6 +61,7 @@ _NOTES = {
     "size": "Size: of an answer with its head.",
     "mJ": "mJ: energy of all CPUs, the load generator's too.",
     "idle": "Idle, peak: PSS before the load, and the most seen between slices.",
+    "conn.": "Conn.: memory of each open connection, over what the idle server takes.",
     "grows": "Grows: memory per 1,000 requests under load, with its 95% interval.",
     "stays": "Stays: of the memory after the load, with all connections closed, over idle.",
     "start": "Start: to the first right answer; start and stop beside the block's other servers.",
@@ -80,6 +83,10 @@ _LOADED = Column("loaded", "MiB", lambda c: numbers.mebibytes(c.server_pss_bytes
 _OF_PROCESS = (
     Column("idle", "MiB", lambda c: numbers.mebibytes(c.costs.server_pss_idle_bytes)),
     Column("peak", "MiB", lambda c: numbers.mebibytes(c.costs.server_pss_peak_bytes)),
+    Column(
+        *CONNECTION_MEMORY.column,
+        lambda c: numbers.figure(CONNECTION_MEMORY, cell_figure(CONNECTION_MEMORY, c).value),
+    ),
     Column("grows", "KiB/1k", lambda c: numbers.growth(c.growth_bytes_per_1000_requests)),
     Column("stays", "MiB", lambda c: numbers.change_in_mebibytes(c.costs.server_pss_kept_bytes)),
     Column("start", "s", lambda c: numbers.significant(c.costs.startup_s.value, 2)),
