@@ -16,6 +16,7 @@ from asgi_bench.store.runs import read_run
 from tests.reporting.browsing import IN_A_BROWSER, PHONE_WIDTH, Visit
 from tests.reporting.run.hostile import hostile_run
 from tests.synthetic_behaviour import BEHAVIOURS, WELL
+from tests.synthetic_levels import CLOSED_256
 from tests.synthetic_run import (
     CLOSED_64,
     OPEN_AND_SWEEP,
@@ -63,7 +64,7 @@ def every_section(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a run that has every section, and few cells, for what looks at each element."""
     cells = tuple(
         planned
-        for planned in planned_cells((CLOSED_64, *OPEN_AND_SWEEP))
+        for planned in planned_cells((CLOSED_64, CLOSED_256, *OPEN_AND_SWEEP))
         if planned.cell.server in ("uvicorn", "granian") and planned.cell.variant == "default"
     )
     run = msgspec.structs.replace(synthetic_run(cells, rounds=6), behaviours=BEHAVIOURS)

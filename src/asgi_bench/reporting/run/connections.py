@@ -78,13 +78,16 @@ def _first(level: Level) -> str:
 
 
 def _passed(cells: Sequence[CellReport], levels: Levels) -> Iterator[str]:
-    """Who passes whom over how many connections: a sentence for each that does."""
+    """Who passes whom from how many connections on: a sentence for each count at which any does."""
     by_key = {cell.cell: cell for cell in cells}
-    for cell in cells:
+    told: set[tuple[str, str]] = set()
+    for cell in sorted(cells, key=lambda cell: levels[cell.cell].connections):
         level = levels[cell.cell]
-        if level.overtakes:
-            passed = listed([cell_name(by_key[key]) for key in level.overtakes])
-            yield f"At {level.connections} connections {cell_name(cell)} passes {passed}."
+        passed = {(level.base, levels[key].base): by_key[key] for key in level.overtakes}
+        names = [cell_name(other) for pair, other in passed.items() if pair not in told]
+        told |= passed.keys()
+        if names:
+            yield f"At {level.connections} connections {cell_name(cell)} passes {listed(names)}."
 
 
 def _notes(report: Report) -> Iterator[str]:
