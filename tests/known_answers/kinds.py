@@ -18,6 +18,8 @@ APART_S = 0.0003
 PAUSE_S = 0.02
 SLOW_S = 0.1
 LARGE_BODY = bytes(range(256)) * 4000
+WRONG_LARGE_BODY = LARGE_BODY[:500_000] + b"?" + LARGE_BODY[500_001:]
+EVENTS = tuple(b"data: %d\n\n" % number for number in range(5))
 
 
 class End(Enum):
@@ -58,6 +60,17 @@ def _chunked(body: bytes = BODY) -> bytes:
     return head + chunks + b"0\r\n\r\n"
 
 
+_CHUNKS_HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n"
+
+
+def _parts(*parts: bytes, kind: bytes = b"text/plain") -> list[Step]:
+    """A head, then chunks with a pause before each; they may be followed by others."""
+    steps: list[Step] = [_CHUNKS_HEAD + b"content-type: %b\r\n\r\n" % kind]
+    for part in parts:
+        steps += [PAUSE_S, b"%x\r\n%b\r\n" % (len(part), part)]
+    return steps
+
+
 _UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\n\r\n"
 _serial = itertools.count()
 
@@ -87,6 +100,9 @@ KINDS: dict[str, Kind] = {
     ),
     "slow": Kind(lambda: [SLOW_S, _plain()]),
     "large": Kind(lambda: [_plain(LARGE_BODY)]),
+    "slow-parts": Kind(lambda: [*_parts(BODY[:4], BODY[4:5], BODY[5:]), b"0\r\n\r\n"]),
+    "slow-events": Kind(lambda: _parts(*EVENTS, kind=b"text/event-stream")),
+    "slow-stall": Kind(lambda: [*_parts(BODY[:4]), SLOW_S, *_parts(BODY[4:])[1:], b"0\r\n\r\n"]),
     "large-chunked": Kind(lambda: [_chunked(LARGE_BODY)]),
     # Right ones, after which the server speaks or ends unasked.
     "idle-close": Kind(lambda: [_plain(), PAUSE_S, End.FIN]),
@@ -108,6 +124,8 @@ KINDS: dict[str, Kind] = {
     "truncated": Kind(lambda: [_plain()[:-5], End.FIN], "reset"),
     "truncated-chunked": Kind(lambda: [_chunked()[:-9], End.FIN], "reset"),
     "empty": Kind(lambda: [End.FIN], "reset"),
+    "slow-truncated": Kind(lambda: [*_parts(BODY[:4], BODY[4:]), End.FIN], "reset"),
+    "large-wrong": Kind(lambda: [_plain(WRONG_LARGE_BODY)], "body"),
     "reset": Kind(lambda: [End.RST], "reset"),
     "reset-inside": Kind(lambda: [_plain()[:-5], APART_S, End.RST], "reset"),
     "reset-until-close": Kind(lambda: [_UNTIL_CLOSE + BODY, APART_S, End.RST], "reset"),

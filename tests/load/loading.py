@@ -8,7 +8,7 @@ from asgi_bench.load.closed_loop import Stretch, run_closed_loop
 from asgi_bench.load.pool import Pool
 from asgi_bench.load.pools import pool_of
 from asgi_bench.load.target import Target, scenario_target
-from asgi_bench.model import Endpoint, Message, Scenario
+from asgi_bench.model import Endpoint, Message, Scenario, Stream
 from asgi_bench.wire.exchange import Exchange
 from asgi_bench.wire.http1 import encode_request
 from tests.known_answers import BODY
@@ -23,6 +23,7 @@ def target_at(
     body: bytes = b"",
     expect_body: bytes | None = BODY,
     expect_status: int = 200,
+    stream: Stream | None = None,
 ) -> Target:
     """A target on a known-answer server, by its port or what stands before it."""
     endpoint = Endpoint.local(port) if isinstance(port, int) else port
@@ -32,6 +33,7 @@ def target_at(
         method=method,
         expect_status=expect_status,
         expect_body=expect_body,
+        stream=stream,
     )
     return Target("/", endpoint, connections, (exchange,), timeout_s)
 

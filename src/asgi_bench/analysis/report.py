@@ -285,6 +285,14 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
     sent_bytes_per_s: Interval = Interval()
     """Bytes of requests that went out per second, heads included; without a value where requests
     have no body."""
+    received_bytes_per_s: Interval = Interval()
+    """Bytes of right answers that came in per second, heads included; without a value where answers
+    are under 4 KiB."""
+    first_byte_time_s: Percentiles = Percentiles()
+    """Of streams: from the sending to the first byte of the body."""
+    gap_time_s: Percentiles = Percentiles()
+    """Of streams: from the end of one part to that of the next. Parts are events where an answer is
+    an event stream, otherwise its chunks."""
     growth_bytes_per_1000_requests: Interval = Interval()
     """How much the memory of its server grew per 1,000 requests under all load that this had, that
     of other cells that share its processes too; interval on the mean of rounds. Null where a trial

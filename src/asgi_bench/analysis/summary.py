@@ -37,6 +37,7 @@ from asgi_bench.model import (
 from asgi_bench.model.figures import (
     is_cpu_known,
     per_request,
+    received_bytes_per_s,
     sent_in_slices,
     server_cpu_s_per_request,
 )
@@ -150,6 +151,7 @@ def _cell(
         by_request=by_request(sample, plan),
         costs=costs,
         sent_bytes_per_s=interval_over(map(_sent_bytes_per_s, used)),
+        received_bytes_per_s=interval_over(map(received_bytes_per_s, used)),
         growth_bytes_per_1000_requests=growth,
         metrics=_further(used, looked=is_looked(plan)),
     )

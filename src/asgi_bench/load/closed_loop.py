@@ -32,7 +32,7 @@ class Stretch(msgspec.Struct, frozen=True):
     """Times of correct answers by name, in the order they came; of a lag, those of all sent.
 
     A closed loop leaves out each connection's first answer, which waited for the burst that
-    starts the stretch.
+    starts the stretch, unless answers are streams that are held: beside these no burst counts.
     """
     accounted_share: float | None = None
     """How much of the time in which requests were out the response times explain; 1 is all.
@@ -86,6 +86,7 @@ def run_closed_loop(
     latency_turns: list[int] = []
     add, turns = latencies.append, pool.turns
     sent_before, correct_before = pool.sent, pool.correct
+    leaves_out_first = not pool.target.is_held
     started: set[int] = set()
     first: set[int] = set()
     # Since when each answered connection is free; none that was parted with, for to connect anew is
@@ -110,7 +111,7 @@ def run_closed_loop(
                 # A machine that was busy elsewhere, even past the end, gets the time to open them.
                 end = max(end, now + RAMP_NS * (ramp // at_once + 2))
         if now >= next_breath:
-            pool.count(resent, fast)
+            pool.count(resent, fast, good)
             fast = resent = 0
             if not breathe():
                 end, ramp = now, 0
@@ -127,7 +128,8 @@ def run_closed_loop(
                         del partial[slot]
                     else:
                         started.add(slot)
-                        first.add(slot)
+                        if leaves_out_first:
+                            first.add(slot)
         events = poll(poll_s, max_events)
         if not events and not poll_s:
             next_breath = now
@@ -182,7 +184,10 @@ def run_closed_loop(
                         latency_turns.append(turns[slot])
                 else:
                     others_ns += now - began
-                good = pool.good
+                if pool.good is not good:
+                    pool.count(resent, fast, good)
+                    fast = resent = 0
+                    good = pool.good
             first.discard(slot)
             if now < end and idle and idle[-1] == slot:
                 # At once: answers that differ each time come this way, and would wait for the rest
@@ -197,9 +202,9 @@ def run_closed_loop(
             elif slot in partial:
                 free_since_ns[slot] = now
         now = clock_ns()
-    pool.count(resent, fast)
+    pool.count(resent, fast, good)
     requests, sent = pool.correct - correct_before, pool.sent - sent_before
     answered_ns = sum(latencies) + others_ns
     accounted_share = answered_ns / (answered_ns + waited_ns) if answered_ns else None
-    times_ns = {RESPONSE_TIME: latencies}
+    times_ns = {RESPONSE_TIME: latencies, **pool.take_times()}
     return Stretch(begin, last, requests, sent, times_ns, accounted_share, latency_turns)

@@ -119,6 +119,8 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     reconnects: int | None = None
     connect_s: float | None = None
     sent_bytes: int | None = None
+    received_bytes: int | None = None
+    """Bytes of right answers; None where the client doesn't tell."""
     users: UserFigures | None = None
     """What Locust users did, where such were measured."""
     wrong_ports: tuple[int, ...] = ()

@@ -35,7 +35,8 @@ def drawn(weights: Sequence[float], seed: int) -> Iterator[int]:
 class Tally:
     """One of the requests, and what became of it since the start.
 
-    `good` is the last answer that was parsed and found right, byte for byte.
+    `good` is the last answer that was parsed and found right, byte for byte; `received_bytes` adds
+    up all right answers, heads too.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Tally:
         "exchange",
         "good",
         "place",
+        "received_bytes",
         "request",
         "response_bytes",
         "sent",
@@ -57,6 +59,7 @@ class Tally:
         self.sent = 0
         self.correct = 0
         self.response_bytes = 0
+        self.received_bytes = 0
         self.errors = dict.fromkeys(ErrorCounts.__struct_fields__, 0)
 
     @property

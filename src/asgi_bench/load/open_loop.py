@@ -168,7 +168,9 @@ def _follow(
                 # Answered, or newly open: what waits for it was not the generator's doing so far.
                 free_since_ns[slot] = now
             if taken is Taken.CORRECT:
-                good = pool.good
+                if pool.good is not good:
+                    pool.count(0, fast, good)
+                    fast, good = 0, pool.good
                 response_ns.append(now - intended_ns[slot])
                 service_ns.append(now - began)
                 if turns is not None:
@@ -176,7 +178,7 @@ def _follow(
             if taken in (Taken.CORRECT, Taken.WRONG):
                 last = now
         now = clock_ns()
-    pool.count(0, fast)
+    pool.count(0, fast, good)
     if patience_s is None:
         pool.errors["timeout"] += unsent
     sent = pool.sent - sent_before
@@ -185,7 +187,12 @@ def _follow(
         end_ns=last,
         requests=pool.correct - correct_before,
         sent=sent,
-        times_ns={RESPONSE_TIME: response_ns, SERVICE_TIME: service_ns, GENERATOR_LAG: lag_ns},
+        times_ns={
+            RESPONSE_TIME: response_ns,
+            SERVICE_TIME: service_ns,
+            GENERATOR_LAG: lag_ns,
+            **pool.take_times(),
+        },
         accounted_share=held_ns / total_ns if (total_ns := sum(response_ns)) else None,
         turns=response_turns,
         open_loop=OpenFigures(

@@ -158,6 +158,11 @@ class Pool:
         return sum(tally.sent * len(tally.request) for tally in self.tallies) - unsent
 
     @property
+    def received_bytes(self) -> int:
+        """The bytes of all right answers."""
+        return sum(tally.received_bytes for tally in self.tallies)
+
+    @property
     def is_settled(self) -> bool:
         """Whether no connection is being opened or waits to be."""
         return not self._openings
@@ -172,10 +177,16 @@ class Pool:
         self._draws = drawn([exchange.weight for exchange in self.target.exchanges], seed)
         self._next = self._only or self.tallies[next(self._draws)]
 
-    def count(self, sent: int, correct: int) -> None:
-        """Take in what a loop sent and found right by itself."""
-        self.tallies[0].sent += sent
-        self.tallies[0].correct += correct
+    def count(self, sent: int, correct: int, good: bytes | None) -> None:
+        """Take in what a loop sent by itself, and the answers that it found to be `good`."""
+        tally = self.tallies[0]
+        tally.sent += sent
+        tally.correct += correct
+        tally.received_bytes += correct * len(good or b"")
+
+    def take_times(self) -> dict[str, list[int]]:
+        """Hand over what the pool itself has timed since the last call, by the names of times."""
+        return {}
 
     def connect(self) -> None:
         """Begin to open one connection; it turns up in `idle` once it is there."""
@@ -256,7 +267,7 @@ class Pool:
                     if response is not None:
                         return self._judge(slot, tally, response, data, data[response.size :])
                 elif data and len(data) == len(tally.good):
-                    return self._finish(slot, tally)
+                    return self._finish(slot, tally, len(data))
                 answer = self.partial[slot] = Answer(
                     tally.good, self._conversation.reader, tally.exchange
                 )
@@ -269,7 +280,7 @@ class Pool:
         except OSError:
             return self.lose(slot)
         if answer.is_known:
-            return self._finish(slot, tally)
+            return self._finish(slot, tally, len(tally.good))
         if answer.response is None:
             return Taken.WAITING
         return self._judge(slot, tally, answer.response, answer.raw, answer.beyond)
@@ -353,15 +364,22 @@ class Pool:
                 tally.good = raw
                 if tally is self._only and len(tally.request) <= ONE_WRITE_BYTES:
                     self.good = raw
-            return self._finish(slot, tally, closes=response.closes)
+            return self._finish(slot, tally, response.size, closes=response.closes)
         self._note_loss(slot, kind, Evidence(response=response), has_begun=True)
-        return self._finish(slot, tally, closes=response.closes, is_right=False)
+        return self._finish(slot, tally, 0, closes=response.closes, is_right=False)
 
     def _finish(
-        self, slot: int, tally: Tally, *, closes: bool = False, is_right: bool = True
+        self,
+        slot: int,
+        tally: Tally,
+        right_bytes: int,
+        *,
+        closes: bool = False,
+        is_right: bool = True,
     ) -> Taken:
         if is_right:
             tally.correct += 1
+            tally.received_bytes += right_bytes
         if self._unanswered:
             self._unanswered.pop(slot, None)
         # An answer to half a request leaves the other half unsent: the next would follow into it.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from asgi_bench.load.message_pool import MessagePool
+from asgi_bench.load.part_pool import PartPool
 from asgi_bench.load.pool import Pool
 from asgi_bench.load.stream_pool import StreamPool
 from asgi_bench.load.target import Target
@@ -17,4 +18,6 @@ POOLS: Mapping[Protocol, type[Pool]] = {
 
 def pool_of(target: Target) -> Pool:
     """Return the pool of a target, no connection begun."""
+    if target.stream is not None:
+        return PartPool(target)
     return POOLS[target.endpoint.protocol](target)

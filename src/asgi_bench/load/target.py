@@ -2,7 +2,7 @@
 
 import msgspec
 
-from asgi_bench.model import Endpoint, Scenario
+from asgi_bench.model import Endpoint, Scenario, Stream
 from asgi_bench.wire.exchange import Exchange, dialogue
 
 
@@ -25,6 +25,16 @@ class Target(msgspec.Struct, frozen=True):
     """Whether each connection sends the requests in their order, instead of by their weights."""
     streams: int = 1
     """How many exchanges each connection carries at once; of HTTP/1.1 it is one."""
+
+    @property
+    def stream(self) -> Stream | None:
+        """How answers are timed by their parts, where they are: of a single request alone."""
+        return self.exchanges[0].stream if len(self.exchanges) == 1 else None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether answers are streams that the client leaves: they are held open for long."""
+        return self.stream is not None and self.stream.leave_after is not None
 
 
 def scenario_target(

@@ -69,7 +69,7 @@ class Session:
             self._is_sliced = True
         pool.draw(command.seed)
         counts_before = self._counts()
-        sent_bytes_before = pool.sent_bytes
+        sent_bytes_before, received_bytes_before = pool.sent_bytes, pool.received_bytes
         reconnects_before, connect_s_before = pool.reconnects, pool.connect_s
         run = self._closed_slice if command.rate_rps is None else self._open_slice
         if command.begin_at_s is not None:
@@ -93,6 +93,7 @@ class Session:
             reconnects=pool.reconnects - reconnects_before,
             connect_s=pool.connect_s - connect_s_before,
             sent_bytes=pool.sent_bytes - sent_bytes_before if self._sends_bodies else None,
+            received_bytes=pool.received_bytes - received_bytes_before,
             wrong_ports=tuple(pool.wrong.by_port),
             wrong_answers=pool.wrong.kept if command.tells_losses else (),
         )

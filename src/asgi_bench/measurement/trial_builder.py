@@ -126,6 +126,7 @@ class TrialBuilder:
             reconnects=loaded.reconnects,
             connect_s=None if loaded.connect_s is None else round(loaded.connect_s, 9),
             sent_bytes=loaded.sent_bytes,
+            received_bytes=loaded.received_bytes,
         )
         self._slices.append(piece)
         if loaded.users is not None:

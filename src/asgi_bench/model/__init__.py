@@ -49,6 +49,7 @@ from asgi_bench.model.request import (
     Part,
     Request,
     Scenario,
+    Stream,
     WeightedRequest,
     holds_match,
 )
@@ -64,6 +65,8 @@ from asgi_bench.model.run import (
 )
 from asgi_bench.model.setup import Setup
 from asgi_bench.model.trial import (
+    FIRST_BYTE_TIME,
+    GAP_TIME,
     GENERATOR_LAG,
     MOST_WRONG_ANSWERS,
     RESPONSE_TIME,
@@ -95,6 +98,8 @@ from asgi_bench.model.verdict import (
 
 __all__ = [
     "CPU_LIMIT",
+    "FIRST_BYTE_TIME",
+    "GAP_TIME",
     "GENERATOR_LAG",
     "HIGHEST_STATUS",
     "HOST",
@@ -161,6 +166,7 @@ __all__ = [
     "Slice",
     "Source",
     "Step",
+    "Stream",
     "Throttling",
     "Trial",
     "UserFigures",

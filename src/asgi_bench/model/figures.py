@@ -10,6 +10,8 @@ from asgi_bench.model.trial import Slice, Trial
 # that they are ready, undisturbed. It is a disturbance where others use so much of that CPU.
 HARMLESS_OTHERS_SHARE = 0.05
 
+# Of smaller answers bytes per second tell nothing that requests per second don't.
+LARGE_ANSWER_BYTES = 4096
 PER_REQUESTS = 1000
 # The first quarter of a trial's requests fills caches and free lists, and is left out where enough
 # samples stay; a slope through fewer than these is none.
@@ -69,6 +71,15 @@ def connection_bytes(trial: Trial) -> float | None:
     if connections < FEWEST_CONNECTIONS or loaded is None or idle is None:
         return None
     return (loaded - idle) / connections
+
+
+def received_bytes_per_s(trial: Trial) -> float | None:
+    """Bytes of right answers per second of load, where answers are large."""
+    known = [piece for piece in trial.slices if piece.received_bytes is not None]
+    total, answers = sum(one.received_bytes or 0 for one in known), sum(o.requests for o in known)
+    if not answers or total < LARGE_ANSWER_BYTES * answers or len(known) < len(trial.slices):
+        return None
+    return total / trial.duration_s
 
 
 def growth_bytes(trial: Trial) -> float | None:

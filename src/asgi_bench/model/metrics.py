@@ -13,13 +13,22 @@ from asgi_bench.model.figures import (
     connection_bytes,
     growth_bytes,
     own_pss_bytes,
+    received_bytes_per_s,
     server_cpu_s_per_request,
     slice_cpu_s_per_request,
     slice_throughput_rps,
 )
 from asgi_bench.model.goal import Gate
 from asgi_bench.model.plan import Load, Loop
-from asgi_bench.model.trial import GENERATOR_LAG, RESPONSE_TIME, SERVICE_TIME, Slice, Trial
+from asgi_bench.model.trial import (
+    FIRST_BYTE_TIME,
+    GAP_TIME,
+    GENERATOR_LAG,
+    RESPONSE_TIME,
+    SERVICE_TIME,
+    Slice,
+    Trial,
+)
 
 Family: TypeAlias = Literal["speed", "memory"]
 Pooling: TypeAlias = Literal["geometric", "arithmetic", "median", "per request"]
@@ -48,6 +57,7 @@ PER_SECOND = Unit("requests/s", "requests/s")
 RATIO = Unit("", "ratio")
 MILLISECONDS = Unit("s", "ms", 1e3)
 MICROSECONDS = Unit("s", "µs", 1e6)
+MEGABYTES_PER_SECOND = Unit("B/s", "MB/s", 1e-6)
 MEBIBYTES = Unit("B", "MiB", 2**-20, digits=2)
 KIBIBYTES = Unit("B", "KiB", 2**-10)
 
@@ -186,6 +196,10 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     def told_of_change(self) -> str:
         """Its name behind `3 % more`."""
         return self.change_phrase or self.told
+
+
+def _time_chart(name: str, title: str) -> Chart:
+    return Chart(loops=BOTH, name=name, title=title, axis="milliseconds")
 
 
 def _min_change(gate: Gate) -> float:
@@ -338,6 +352,31 @@ LAG_P99 = _percentile(
     unit=MICROSECONDS,
     times=Times(GENERATOR_LAG, 0.99),
     tabled=OPEN,
+)
+RECEIVED = Metric(
+    name="received_bytes_per_s",
+    title="bytes received",
+    label="received",
+    column=("received", "MB/s"),
+    unit=MEGABYTES_PER_SECOND,
+    more_is_better=True,
+    of_trial=received_bytes_per_s,
+    exported=BOTH,
+    chart=Chart(loops=CLOSED, name="received", title="Bytes received", axis="MB per second"),
+)
+FIRST_BYTE_P50 = _percentile(
+    name="first_byte_time_p50_s",
+    label="p50",
+    times=Times(FIRST_BYTE_TIME, 0.5),
+    exported=BOTH,
+    chart=_time_chart("first-byte", "Time to first byte, median"),
+)
+GAP_P99 = _percentile(
+    name="gap_time_p99_s",
+    label="p99",
+    times=Times(GAP_TIME, 0.99),
+    exported=BOTH,
+    chart=_time_chart("gap", "Gap between parts, p99"),
 )
 MEMORY = Metric(
     name="server_pss_bytes",

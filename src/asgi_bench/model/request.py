@@ -45,6 +45,18 @@ class Message(msgspec.Struct, frozen=True):
         return self.send is not None or self.send_bytes is not None
 
 
+class Stream(msgspec.Struct, frozen=True):
+    """An answer that is timed by its parts, and may have no end.
+
+    Parts are events where the answer is `text/event-stream`, otherwise the chunks it comes in.
+    """
+
+    leave_after: int | None = None
+    """After so many parts the client leaves: it closes the connection and opens another, and the
+    answer is right if it was until then. Null: the answer ends by itself. 0 while that isn't known:
+    probes before the load find it."""
+
+
 class Request(msgspec.Struct, frozen=True):
     """A request with its expected answer."""
 
@@ -87,6 +99,8 @@ class Request(msgspec.Struct, frozen=True):
     versions may code the same in other bytes."""
     chunked: bool = False
     """Whether the request's body is sent in chunks, without its length."""
+    stream: Stream | None = None
+    """How its answer is timed by parts, where that is asked for."""
 
     @property
     def turns(self) -> tuple[tuple[tuple[Message, ...], tuple[Message, ...]], ...]:

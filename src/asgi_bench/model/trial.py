@@ -9,7 +9,9 @@ import msgspec
 RESPONSE_TIME = "response_time"
 SERVICE_TIME = "service_time"
 GENERATOR_LAG = "generator_lag"
-TIME_NAMES = (RESPONSE_TIME, SERVICE_TIME, GENERATOR_LAG)
+FIRST_BYTE_TIME = "first_byte_time"
+GAP_TIME = "gap_time"
+TIME_NAMES = (RESPONSE_TIME, SERVICE_TIME, GENERATOR_LAG, FIRST_BYTE_TIME, GAP_TIME)
 
 Outcome: TypeAlias = Literal["ok", "failed", "skipped"]
 ValidityLevel: TypeAlias = Literal["valid", "suspect", "invalid"]
@@ -128,6 +130,9 @@ class Slice(msgspec.Struct, frozen=True):
     sent_bytes: int | None = None
     """Bytes of the requests that were sent, heads included; null where requests have no body or the
     client doesn't tell."""
+    received_bytes: int | None = None
+    """Bytes of the right answers, heads included; null in older runs, and where the client doesn't
+    tell."""
 
 
 class Throttling(msgspec.Struct, frozen=True):
@@ -293,7 +298,9 @@ class Trial(msgspec.Struct, frozen=True):
     """Histograms of times by name. `response_time` is from the intended moment of sending to the
     last byte; in a closed loop the intended moment is the sending. `service_time` is from the
     sending to the last byte. `generator_lag` is how late the generator sent: after the intended
-    moment or after the connection became free, whichever was later. A sweep has the last two here,
+    moment or after the connection became free, whichever was later. Of streams: `first_byte_time`
+    is from the sending to the first byte of the body, `gap_time` from the end of one part (an event
+    of an event stream, otherwise a chunk) to that of the next. A sweep has the last two here,
     over the steps that did not overload the server; its steps have the first. In version 1 of the
     file each was a key of its own, as `response_time_hdr`."""
     server_cpu_s: float = 0.0

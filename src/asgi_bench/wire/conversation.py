@@ -15,6 +15,7 @@ from asgi_bench.wire.http1 import (
     read_at_once,
 )
 from asgi_bench.wire.http2 import Http2
+from asgi_bench.wire.parts import PartReader
 from asgi_bench.wire.websocket import WebSocket
 
 
@@ -91,11 +92,13 @@ class Http1:
         return iter(())
 
     def at_once(self, data: bytes, exchange: Exchange) -> Response | None:
-        """Read a head and all of a body of known length."""
-        return read_at_once(data, exchange.method)
+        """Read a head and all of a body of known length; of a stream, only its reader can tell."""
+        return read_at_once(data, exchange.method) if exchange.stream is None else None
 
-    def reader(self, exchange: Exchange) -> ResponseReader:
+    def reader(self, exchange: Exchange) -> ResponseReader | PartReader:
         """A reader of one response."""
+        if exchange.stream is not None:
+            return PartReader(exchange.method, exchange.stream)
         return ResponseReader(exchange.method)
 
     def fault_beyond(self, response: Response, exchange: Exchange, beyond: bytes) -> WireError:

@@ -11,6 +11,7 @@ from asgi_bench.model import (
     Endpoint,
     Message,
     Request,
+    Stream,
     holds_match,
 )
 from asgi_bench.wire.frames import (
@@ -56,6 +57,8 @@ class Exchange(msgspec.Struct, frozen=True):
     """Over WebSocket: the messages that have to come, instead of a status and a body."""
     expect_coding: Coding | None = None
     """The content coding that an answer has to have; bodies are compared without it."""
+    stream: Stream | None = None
+    """How its answer is timed by parts, where that is asked for."""
 
     @property
     def has_body(self) -> bool:
@@ -133,6 +136,7 @@ def dialogue(endpoint: Endpoint, request: Request, *, weight: float = 1.0) -> Di
             expect_pattern=request.expect_pattern,
             weight=weight,
             expect_coding=request.expect_coding,
+            stream=request.stream,
         )
         return Dialogue(endpoint, b"", (exchange,))
     turns = request.turns

@@ -200,6 +200,9 @@ class ResponseReader:
         self._head = Head(0)
         self._head_lines = b""
         self._pieces: list[bytes] = []
+        # Where each piece of the body ended, of all that was fed; and which of them ended a chunk.
+        self._piece_ends: list[int] = []
+        self._chunk_ends: list[int] = []
         self._body_bytes = 0
         self._missing = 0
         self._step: Callable[[], bool] = self._read_head
@@ -218,6 +221,23 @@ class ResponseReader:
     def beyond(self) -> bytes:
         """What was fed beyond the end of the response."""
         return bytes(self._buffer) if self._response else b""
+
+    @property
+    def head(self) -> bytes:
+        """Status line and headers of the final answer, once they are there."""
+        return self._head_lines if self._head.status >= 200 else b""
+
+    def body_pieces(self, since: int = 0) -> list[tuple[bytes, int]]:
+        """The body's pieces from one on, each with where it ended, of all that was fed."""
+        return list(zip(self._pieces[since:], self._piece_ends[since:], strict=True))
+
+    def chunk_ends(self, since: int = 0) -> list[int]:
+        """Where the chunks from one on ended, or a body of known length, of all that was fed."""
+        return self._chunk_ends[since:]
+
+    def left(self, body: bytes) -> Response:
+        """What came of a final answer, as one that ends here; no other follows it."""
+        return Response(self._head.status, body, self._used, True, self._head_lines)
 
     @property
     def so_far(self) -> str:
@@ -240,8 +260,8 @@ class ResponseReader:
         """Take more bytes; return the response once it is whole."""
         if self._missing and self._missing >= len(data) and not self._buffer:
             # Nothing but body: no second copy.
-            self._keep(data)
             self._used += len(data)
+            self._keep(data)
         else:
             self._buffer += data
         while self._response is None and self._step():
@@ -351,7 +371,10 @@ class ResponseReader:
 
     def _keep(self, piece: bytes) -> None:
         self._pieces.append(piece)
+        self._piece_ends.append(self._used)
         self._missing -= len(piece)
+        if not self._missing:
+            self._chunk_ends.append(self._used)
 
     def _consume(self, size: int) -> bytes:
         taken = bytes(self._buffer[:size])

@@ -178,7 +178,7 @@ def _closed_charts(
     report: Report, group: Group[CellReport], curves: Mapping[str, TailCurve], styles: Styles
 ) -> Iterator[Draft]:
     """The charts of one scenario at saturation, but for its slices."""
-    for chart, measure in MEASURES:
+    for chart, measure in _told(group):
         make = partial(_bars, report, group, chart, measure, chart.title, styles)
         yield _chart(chart.name, group, make)
     title = "Response time at saturation"
@@ -193,11 +193,21 @@ def _open_charts(
     offered = offered_words(group.load)
     title = f"Response time at {offered}"
     yield _chart("latency", group, partial(_latency, report, group, title, curves, styles))
-    for chart, measure in MEASURES:
+    for chart, measure in _told(group):
         if "open" in chart.loops:
             title = f"{chart.title} at {offered}"
             make = partial(_bars, report, group, chart, measure, title, styles)
             yield _chart(chart.name, group, make)
+
+
+def _told(group: Group[CellReport]) -> list[tuple[BarChart, Measure]]:
+    """The charts of bars, without those of which no measured cell has the figure."""
+    measured = [cell for cell in group.cells if cell.outcome == "ok"]
+    return [
+        (chart, measure)
+        for chart, measure in MEASURES
+        if not measured or any(measure.figure(cell).value is not None for cell in measured)
+    ]
 
 
 def _sweep_charts(report: Report, group: Group[SweepReport], styles: Styles) -> Iterator[Draft]:

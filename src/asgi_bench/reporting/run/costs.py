@@ -21,7 +21,11 @@ def costs_section(source: Source) -> Section:
     return Section(
         "costs",
         "Costs",
-        (*source.charts.about("cpu", "memory"), *tables, Notes(notes if tables else ())),
+        (
+            *source.charts.about("cpu", "memory", "received"),
+            *tables,
+            Notes(notes if tables else ()),
+        ),
     )
 
 
@@ -58,6 +62,7 @@ _NOTES = {
     "req/s": "Per core: that the server kept busy.",
     "waits": "Waits, lost: context switches for want of work, and of a CPU.",
     "sent": "Sent: bytes of requests per second, heads included.",
+    "received": "Received: bytes of right answers per second, heads included; of large ones alone.",
     "size": "Size: of an answer with its head.",
     "mJ": "mJ: energy of all CPUs, the load generator's too.",
     "idle": "Idle, peak: PSS before the load, and the most seen between slices.",
@@ -73,6 +78,7 @@ _OF_LOAD = (
     Column("waits", "/req.", lambda c: numbers.share(c.costs.voluntary_switches_per_request)),
     Column("lost", "/req.", lambda c: numbers.share(c.costs.involuntary_switches_per_request)),
     Column("sent", "MB/s", lambda c: numbers.megabytes(c.sent_bytes_per_s.value)),
+    Column("received", "MB/s", lambda c: numbers.megabytes(c.received_bytes_per_s.value)),
     Column("size", "B", lambda c: numbers.count(c.costs.response_bytes)),
     Column(
         "mJ", "/req.", lambda c: numbers.millijoules(c.costs.machine_energy_j_per_request.value)
