@@ -137,9 +137,9 @@ class StreamPool(Pool):
         """The fewest streams that a connection was allowed at once, at most those asked for."""
         return self._streams.fewest
 
-    def count(self, sent: int, correct: int) -> None:
+    def count(self, sent: int, correct: int, good: bytes | None) -> None:
         """Take in what a loop did by itself; what it has asked goes out before it breathes."""
-        super().count(sent, correct)
+        super().count(sent, correct, good)
         self._flush()
 
     def receive(self, slot: int, event: int) -> Taken:

@@ -170,8 +170,15 @@ class Scenario(Request, frozen=True, kw_only=True):
     most_duration_s: float | None = None
     """It is not loaded for longer than this in a round: such cells are skipped."""
 
-    def refusal(self, connections: int, duration_s: float) -> str | None:
-        """Why it can't be loaded by so many connections or for so long, or None."""
+    @property
+    def is_http1(self) -> bool:
+        """Whether what it asks for has a meaning over HTTP/1.1 alone, or is timed there alone."""
+        return self.chunked or self.stream is not None
+
+    def refusal(self, connections: int, duration_s: float, http: str) -> str | None:
+        """Why it can't be loaded so: by so many connections, for so long, over that HTTP."""
+        if http != "1" and self.is_http1:
+            return "is loaded over HTTP/1.1 alone in this scenario"
         if self.most_connections is not None and connections > self.most_connections:
             return f"takes at most {self.most_connections} connections in this scenario"
         if self.most_duration_s is not None and duration_s > self.most_duration_s:
