@@ -89,7 +89,10 @@ def test_what_is_no_header_is_refused(text: str) -> None:
     [
         ("Content-Length", "asgi-bench sends it with every body itself: leave it out"),
         ("connection", "asgi-bench doesn't ask servers to close or to upgrade; "),
-        ("Transfer-Encoding", "asgi-bench sends bodies with their length, not chunked; "),
+        (
+            "Transfer-Encoding",
+            "--chunked sends the body in chunks",
+        ),
         ("Upgrade", "asgi-bench doesn't ask servers to upgrade; "),
         ("Expect", "asgi-bench sends bodies at once and doesn't wait for a 100; "),
     ],

@@ -5,12 +5,19 @@ import pytest
 
 from asgi_bench.errors import UsageError
 from asgi_bench.machine.ports import free_endpoint
-from asgi_bench.model import Scenario
-from asgi_bench.serving.expectation import answer_of, learned, parts_compared
+from asgi_bench.model import Scenario, Stream
+from asgi_bench.serving.expectation import (
+    Streamed,
+    answer_of,
+    learned,
+    learned_stream,
+    parts_compared,
+)
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.process import ServerProcess
 from asgi_bench.serving.readiness import wait_until_ready
 from asgi_bench.wire.http1 import Response, read_response
+from asgi_bench.wire.parts import PartReader
 
 OWN = Scenario(name="app", app="app:app", expect_status=0)
 
@@ -129,6 +136,36 @@ def test_a_host_of_the_users_is_not_doubted() -> None:
     for request in (hosted, posted):
         with pytest.raises(UsageError, match=r"status 400 \(body: 'bad'\); if that is right"):
             learned(request, [_answer(400, b"bad")])
+
+
+def _streamed(*events: bytes, is_whole: bool = False) -> Streamed:
+    reader = PartReader("GET", Stream())
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+    reader.feed(head + b"".join(events))
+    response = reader.finish() if is_whole else reader.cut_short()
+    assert response is not None
+    return Streamed(response, reader, is_whole)
+
+
+def test_a_stream_without_end_is_left_after_what_all_had() -> None:
+    """The fewest parts that came of any; what was the same until then is compared."""
+    streams = [_streamed(*[b"data: %d\n\n" % n for n in range(count)]) for count in (3, 2, 5)]
+    found = learned_stream(OWN, streams)
+    assert found.stream == Stream(leave_after=2)
+    assert (found.expect_status, found.expect_body) == (200, "data: 0\n\ndata: 1\n\n")
+    other = learned_stream(OWN, [streams[0], _streamed(b"data: x\n\n", b"data: 1\n\n")])
+    assert (other.stream, other.expected_content) == (Stream(leave_after=2), None)
+
+
+def test_a_stream_that_ends_is_taken_whole() -> None:
+    """Where all ended by themselves they are answers as any, but timed; a stated status stays."""
+    streams = [_streamed(b"data: 0\n\n", b"bye", is_whole=True)] * 2
+    found = learned_stream(OWN, streams)
+    assert (found.stream, found.expect_body) == (Stream(), "data: 0\n\nbye")
+    stated = Scenario(name="a", app="a:b", expect_status=404, stream=Stream(leave_after=0))
+    assert learned_stream(stated, streams) == Scenario(
+        name="a", app="a:b", expect_status=404, stream=Stream()
+    )
 
 
 def test_shipped_scenarios_say_what_they_compare() -> None:

@@ -26,6 +26,7 @@ from asgi_bench.model import (
     Message,
     Request,
     Scenario,
+    Stream,
     WeightedRequest,
 )
 
@@ -53,7 +54,7 @@ _RESERVED_HEADERS = {
     "connection": f"asgi-bench doesn't ask servers to close or to upgrade; {_ELSEWHERE}",
     "content-length": "asgi-bench sends it with every body itself: leave it out",
     "expect": f"asgi-bench sends bodies at once and doesn't wait for a 100; {_ELSEWHERE}",
-    "transfer-encoding": f"asgi-bench sends bodies with their length, not chunked; {_ELSEWHERE}",
+    "transfer-encoding": "--chunked sends the body in chunks: leave it out",
     "upgrade": f"asgi-bench doesn't ask servers to upgrade; {_ELSEWHERE}",
 }
 
@@ -350,6 +351,26 @@ class OwnApp(msgspec.Struct, frozen=True):
             conflicts=_single("--body"),
         ),
     ] = b""
+    chunked: Annotated[
+        bool,
+        Flag(
+            "--chunked",
+            APP,
+            SWITCH,
+            "Send the body in chunks, without its length.",
+            conflicts=_single("--chunked"),
+        ),
+    ] = False
+    stream: Annotated[
+        bool,
+        Flag(
+            "--stream",
+            APP,
+            SWITCH,
+            "Time the answer by its parts: events, or chunks. One without an end is left.",
+            conflicts=_single("--stream"),
+        ),
+    ] = False
     expect_status: Annotated[
         int | None,
         Flag(
@@ -482,6 +503,8 @@ def _request_of(own: OwnApp) -> Request:
         body_bytes=own.body if text is None else None,
         expect_status=own.expect_status or 0,
         expect_pattern=own.expect_pattern,
+        chunked=own.chunked,
+        stream=Stream(leave_after=0) if own.stream else None,
     )
 
 

@@ -15,7 +15,15 @@ from asgi_bench.log_reasons import Rank
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.running_servers import lifespan_words
 from asgi_bench.model import Plan, PlannedCell, Preparation, Request, Scenario
-from asgi_bench.serving.expectation import RequestT, answer_of, learned, parts_compared
+from asgi_bench.serving.expectation import (
+    RequestT,
+    Streamed,
+    answer_of,
+    learned,
+    learned_stream,
+    parts_compared,
+    stream_of,
+)
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.places import Place, Places
 from asgi_bench.serving.process import ServerProcess
@@ -70,16 +78,22 @@ def _learn_all(
     asked: dict[str, int] = {}
     for scenario in plan.scenarios:
         members: tuple[Request, ...] = scenario.requests or (scenario,)
-        unknown = [request for request in members if request.expect_status == 0]
+        unknown = [request for request in members if _is_unknown(request)]
         lesson = _learn(plan, scenario, unknown, folder, places) if unknown else NOTHING
         if lesson.cell is not None:
             asked[lesson.cell] = asked.get(lesson.cell, 0) + lesson.sent
         settled = [_settled(lesson.requests.get(request.name, request)) for request in members]
         for before, request in zip(members, settled, strict=True):
-            if before.expect_status == 0 or request.expect_pattern is not None:
+            if _is_unknown(before) or request.expect_pattern is not None:
                 announce(_in_words(request))
         scenarios.append(_with_settled(scenario, settled))
     return Preparation(tuple(scenarios), asked)
+
+
+def _is_unknown(request: Request) -> bool:
+    """Whether probes have to tell what a right answer is, or whether a stream has an end."""
+    is_open = request.stream is not None and request.stream.leave_after == 0
+    return request.expect_status == 0 or is_open
 
 
 def _settled(request: RequestT) -> RequestT:
@@ -117,7 +131,7 @@ def _learn(
         try:
             is_of_file = bool(scenario.requests)
             found = {
-                request.name: learned(request, answers[request.name], is_of_file=is_of_file)
+                request.name: _learned(request, answers[request.name], is_of_file=is_of_file)
                 for request in unknown
             }
             return Lesson(found, planned.cell.key, sent)
@@ -129,6 +143,16 @@ def _learn(
     if first_fault is not None:
         raise first_fault
     return NOTHING  # Nothing will be measured: every cell is skipped with its reason.
+
+
+def _learned(
+    request: RequestT, answers: Sequence[Response | Streamed], *, is_of_file: bool
+) -> RequestT:
+    streams = [each for each in answers if isinstance(each, Streamed)]
+    if streams:
+        return learned_stream(request, streams)
+    plain = [each for each in answers if isinstance(each, Response)]
+    return learned(request, plain, is_of_file=is_of_file)
 
 
 def _server(planned: PlannedCell, log: Path, place: Place) -> ServerProcess:
@@ -173,7 +197,7 @@ def _answers(
     processes: Sequence[ServerProcess],
     scenario: Scenario,
     unknown: Sequence[Request],
-) -> tuple[dict[str, list[Response]], int]:
+) -> tuple[dict[str, list[Response | Streamed]], int]:
     """Start the servers and ask each several times; also how much was sent in all.
 
     Raises ServerFault.
@@ -188,12 +212,13 @@ def _answers(
             if isinstance(outcome, ServerFault):
                 raise outcome
             sent += outcome.probes_sent
-        answers: dict[str, list[Response]] = {request.name: [] for request in unknown}
+        answers: dict[str, list[Response | Streamed]] = {request.name: [] for request in unknown}
         for number in range(PROBES):
             time.sleep(PROBE_PAUSE_S if number else 0)
             for request, process in product(unknown, processes):
                 try:
-                    answer = answer_of(process.endpoint, request, plan.request_timeout_s)
+                    ask = answer_of if request.stream is None else stream_of
+                    answer = ask(process.endpoint, request, plan.request_timeout_s)
                 except ServerFault as fault:
                     told = process.explained(fault.reason, least=Rank.ERROR)
                     raise ServerFault(told) from None
@@ -214,7 +239,11 @@ def _in_words(request: Request) -> str:
         "pattern": f"a match of {request.expect_pattern!r} in the body",
     }
     parts = [how.get(part, part) for part in request.compared]
+    end = ""
+    if request.stream is not None:
+        after = request.stream.leave_after
+        end = ", a stream that ends" if after is None else f", a stream, left after {after} parts"
     return (
         f"{request.method} {request.path} of {request.name} answers "
-        f"{request.expect_status}; compared in every answer: {', '.join(parts)}"
+        f"{request.expect_status}{end}; compared in every answer: {', '.join(parts)}"
     )

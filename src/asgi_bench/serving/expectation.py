@@ -1,7 +1,8 @@
 """The right answer of an app nobody has described: found by asking, before any load."""
 
+import time
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,6 +15,7 @@ from asgi_bench.model import (
     Message,
     Part,
     Request,
+    Stream,
 )
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.wire.client import Connection, NoAnswer
@@ -21,8 +23,13 @@ from asgi_bench.wire.excerpts import excerpt
 from asgi_bench.wire.exchange import dialogue
 from asgi_bench.wire.frames import Messages
 from asgi_bench.wire.http1 import Response
+from asgi_bench.wire.parts import PartReader
 
 RequestT = TypeVar("RequestT", bound=Request)
+# A stream that goes on for so long after it was asked for has no end; it is left after as many
+# parts as came until then, or so many.
+WATCHED_S = 1.0
+MOST_PARTS = 100
 # Of a body that explains a refusal; a page of HTML takes some bytes to come to its point.
 _TOLD_BODY = 120
 
@@ -36,6 +43,57 @@ def answer_of(endpoint: Endpoint, request: Request, timeout_s: float) -> Respons
             return connection.ask(asked.exchanges[0], timeout_s)
         except NoAnswer as fault:
             raise ServerFault(str(fault)) from None
+
+
+class Streamed(NamedTuple):
+    """What came of a stream, and whether that is all of it."""
+
+    response: Response
+    reader: PartReader
+    is_whole: bool
+
+    def first(self, parts: int) -> Response:
+        """The answer as it is where the client leaves it after so many parts."""
+        return msgspec.structs.replace(self.response, body=self.reader.body_of(parts))
+
+
+def stream_of(endpoint: Endpoint, request: Request, timeout_s: float) -> Streamed:
+    """Send a request for a stream once, and watch its parts for a moment; raises ServerFault."""
+    asked = dialogue(endpoint, msgspec.structs.replace(request, stream=Stream()))
+    with Connection(asked.endpoint, asked.greeting) as connection:
+        try:
+            connection.open(timeout_s)
+            connection.send(asked.exchanges[0])
+            end_s = time.monotonic() + timeout_s
+            while True:
+                response = connection.advance(WATCHED_S)
+                reader = connection.reader
+                assert isinstance(reader, PartReader)
+                if response is not None:
+                    return Streamed(response, reader, is_whole=True)
+                if reader.part_ends:
+                    return Streamed(reader.cut_short(), reader, is_whole=False)
+                if time.monotonic() >= end_s:
+                    raise connection.overdue(timeout_s)
+        except NoAnswer as fault:
+            raise ServerFault(str(fault)) from None
+
+
+def learned_stream(request: RequestT, streams: Sequence[Streamed]) -> RequestT:
+    """Return a request whose stream is left, where it has no end, after what was seen of it.
+
+    Status and body are learned of what all had until then, as of other answers.
+
+    Raises:
+        UsageError: as `learned`.
+    """
+    leave_after = None
+    answers = [each.response for each in streams]
+    if not all(each.is_whole for each in streams):
+        leave_after = min(MOST_PARTS, *(len(each.reader.part_ends) for each in streams))
+        answers = [each.first(leave_after) for each in streams]
+    request = msgspec.structs.replace(request, stream=Stream(leave_after))
+    return request if request.expect_status else learned(request, answers)
 
 
 def learned(

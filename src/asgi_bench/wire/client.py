@@ -75,6 +75,12 @@ class Connection:
         return self._last is not None
 
     @property
+    def reader(self) -> Reader:
+        """What reads the answer to the last request."""
+        assert self._reader is not None
+        return self._reader
+
+    @property
     def client_port(self) -> int | None:
         """Our end of the connection, while it is open."""
         return None if self._channel is None else self._channel.client_port

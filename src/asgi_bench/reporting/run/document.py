@@ -20,6 +20,7 @@ from asgi_bench.reporting.run.ranking import ranking_section
 from asgi_bench.reporting.run.rounds import rounds_section
 from asgi_bench.reporting.run.rows import run_words
 from asgi_bench.reporting.run.source import Source
+from asgi_bench.reporting.run.streams import streams_section
 from asgi_bench.reporting.run.ways import ways_section
 from asgi_bench.reporting.run.workers import workers_section
 from asgi_bench.reporting.wording import machine_words
@@ -32,6 +33,7 @@ SECTIONS: tuple[Callable[[Source], Section], ...] = (
     findings_section,
     latency_section,
     load_curve_section,
+    streams_section,
     costs_section,
     workers_section,
     behaviour_section,
