@@ -10,13 +10,15 @@ from asgi_bench.definitions.own_app import (
     FACTORY_APP,
     FACTORY_VARIABLE,
     OwnApp,
+    parse_target,
+    scenario_of,
+    working_folder,
+)
+from asgi_bench.definitions.stated_requests import (
     parse_headers,
     parse_method,
     parse_path,
-    parse_target,
     read_body,
-    scenario_of,
-    working_folder,
 )
 from asgi_bench.errors import UsageError
 

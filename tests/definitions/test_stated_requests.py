@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from asgi_bench.definitions.own_app import MOST_REQUESTS, OwnApp, load_requests, scenario_of
+from asgi_bench.definitions.own_app import OwnApp, scenario_of
+from asgi_bench.definitions.stated_requests import MOST_REQUESTS, load_requests
 from asgi_bench.errors import UsageError
 from asgi_bench.model import WeightedRequest
 
