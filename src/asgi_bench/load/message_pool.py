@@ -100,9 +100,15 @@ class MessagePool(Pool):
         return taken
 
     def _finish(
-        self, slot: int, tally: Tally, *, closes: bool = False, is_right: bool = True
+        self,
+        slot: int,
+        tally: Tally,
+        right_bytes: int,
+        *,
+        closes: bool = False,
+        is_right: bool = True,
     ) -> Taken:
-        taken = super()._finish(slot, tally, closes=closes, is_right=is_right)
+        taken = super()._finish(slot, tally, right_bytes, closes=closes, is_right=is_right)
         if self.target.conversations is not None and slot in self.partial:
             line = self._lines[slot]
             line.answered += 1

@@ -19,6 +19,7 @@ from asgi_bench.model.figures import (
     slice_throughput_rps,
 )
 from asgi_bench.model.goal import Gate
+from asgi_bench.model.metric_uses import Chart, Gating, Times, Total
 from asgi_bench.model.plan import Load, Loop
 from asgi_bench.model.trial import (
     FIRST_BYTE_TIME,
@@ -30,7 +31,6 @@ from asgi_bench.model.trial import (
     Trial,
 )
 
-Family: TypeAlias = Literal["speed", "memory"]
 Pooling: TypeAlias = Literal["geometric", "arithmetic", "median", "per request"]
 
 CLOSED: tuple[Loop, ...] = ("closed",)
@@ -60,54 +60,6 @@ MICROSECONDS = Unit("s", "µs", 1e6)
 MEGABYTES_PER_SECOND = Unit("B/s", "MB/s", 1e-6)
 MEBIBYTES = Unit("B", "MiB", 2**-20, digits=2)
 KIBIBYTES = Unit("B", "KiB", 2**-10)
-
-
-class Times(msgspec.Struct, frozen=True):
-    """A figure of a trial's times, in seconds."""
-
-    of: str
-    """The name of the times."""
-    quantile: float | None
-    """Which quantile it is; None: the mean."""
-
-
-class Total(msgspec.Struct, frozen=True, kw_only=True):
-    """A metric over all slices of all blocks, stalls included: what is not the metric's own."""
-
-    name: str
-    label: str
-    phrase: str
-    times: Times | None = None
-
-
-class Gating(msgspec.Struct, frozen=True, kw_only=True):
-    """How an A/B judges a metric."""
-
-    loops: tuple[Loop, ...]
-    """Under which loads."""
-    least_change: Callable[[Gate], float | None]
-    """The smallest change that matters: a share, or of a linear metric its own unit. None: it
-    isn't judged in this A/B."""
-    family: Family = "speed"
-    """Holm's procedure goes over all metrics of a family, in all cells."""
-    is_optional: bool = False
-    """Whether it isn't judged where no block tells it, as in older runs."""
-    of_side: Callable[[Trial], float | None] | None = None
-    """What sides are compared by. Default: its value in a trial, or in its slices."""
-    total: Total | None = None
-    """What is shown beside it of all slices, and fails an A/B where it alone tells of stalls."""
-
-
-class Chart(msgspec.Struct, frozen=True, kw_only=True):
-    """A chart of bars, one for each cell."""
-
-    loops: tuple[Loop, ...]
-    """Under which loads: the throughput of an open loop is merely what was offered."""
-    name: str
-    """The first part of its files' names."""
-    title: str
-    axis: str
-    note: str = ""
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.metrics import cell_figure
 from asgi_bench.analysis.report import CellReport, Report
-from asgi_bench.model.metrics import CPU, MEMORY, METRICS, THROUGHPUT, Chart, Metric
+from asgi_bench.model.metric_uses import Chart
+from asgi_bench.model.metrics import CPU, MEMORY, METRICS, THROUGHPUT, Metric
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.panels import (

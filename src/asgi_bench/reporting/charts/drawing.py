@@ -13,7 +13,7 @@ from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Run
-from asgi_bench.model.metrics import Chart as BarChart
+from asgi_bench.model.metric_uses import Chart as BarChart
 from asgi_bench.reporting.charts.bars import MEASURES, Measure, bar_notes, draw_bars
 from asgi_bench.reporting.charts.concurrency import (
     MEASURED,
