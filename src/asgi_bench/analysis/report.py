@@ -21,6 +21,7 @@ from asgi_bench.model import (
     Proof,
     RateSweep,
     Reason,
+    Resumption,
     ValidityLevel,
     WrongAnswer,
 )
@@ -435,6 +436,8 @@ class RunFacts(msgspec.Struct, frozen=True):
     """What it was to reach, as in `plan.goal`; null where nothing was asked."""
     reached: Reached | None = None
     """What it came to."""
+    resumed: tuple[Resumption, ...] = ()
+    """The parts after the first, in which `run --resume` went on with it, as in `run.json`."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

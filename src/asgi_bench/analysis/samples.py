@@ -72,7 +72,7 @@ def sample_cells(run: Run) -> dict[str, Sample]:
         judged(trial, cells[trial.cell], header) for trial in run.trials if trial.cell in cells
     ]
     proofs = {proof.setting: proof for proof in run.proofs}
-    samples = samples_of(header.plan, known, header.preparation.spent_s)
+    samples = samples_of(header.plan_in_force, known, header.spent_s)
     by_cell = {sample.planned.cell: sample.own for sample in samples.values()}
     return {
         key: _with_findings(

@@ -22,7 +22,13 @@ def is_enough(plan: Plan, rounds: int, trials: Sequence[Trial], *, spent_s: floa
         raise ValueError("the plan has no goal to reach")
     if is_time_up(plan, goal, round_ends_s(trials, rounds), spent_s):
         return True
-    if goal.precision is None or not is_look(goal, rounds):
+    return is_precise(plan, rounds, trials, spent_s=spent_s)
+
+
+def is_precise(plan: Plan, rounds: int, trials: Sequence[Trial], *, spent_s: float = 0.0) -> bool:
+    """Whether every throughput ratio is as sure as was asked, at a planned look; never between."""
+    goal = plan.goal
+    if goal is None or goal.precision is None or not is_look(goal, rounds):
         return False
     widths = ratio_half_widths(samples_of(plan, trials, spent_s), plan)
     return bool(widths) and all(

@@ -117,8 +117,14 @@ def _run_facts(header: RunHeader, samples: Mapping[str, Sample]) -> RunFacts:
         seed=header.plan.seed,
         reference=header.plan.reference,
         goal=None if goal is None else RunGoal(**msgspec.structs.asdict(goal), spent_s=spent_s),
-        reached=reached(header.plan, samples, spent_s if goal is not None else 0.0),
+        reached=reached(header.plan, samples, _preparing_s(header) if goal is not None else 0.0),
+        resumed=header.resumed,
     )
+
+
+def _preparing_s(header: RunHeader) -> float:
+    """The time before the first round of each part."""
+    return header.preparation.spent_s + sum(part.spent_s for part in header.resumed)
 
 
 def _cell(

@@ -1,6 +1,6 @@
 """A verb as a command of Click's, made from the struct that declares its flags."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -32,11 +32,28 @@ class VerbCommand(click.Command):
 
     def asked(self, context: click.Context) -> Any:
         """Return what the command line and the project ask for; raises UsageError."""
-        told = {
+        told = self._told(context)
+        if "resume" in told:
+            from asgi_bench.cli.resume import flags_of_run
+
+            return flags_of_run(told, self._told_by, self._read)
+        return self._read(told)
+
+    def _told(self, context: click.Context) -> dict[str, Any]:
+        """What a command line says, by key."""
+        return {
             one.flag.key: context.params[_name(one)]
             for one in self.flags
             if context.get_parameter_source(_name(one)) is ParameterSource.COMMANDLINE
         }
+
+    def _told_by(self, arguments: list[str]) -> dict[str, Any]:
+        """What another command line of this verb says."""
+        with self.make_context(str(self.name), arguments) as context:
+            return self._told(context)
+
+    def _read(self, told: Mapping[str, Any]) -> Any:
+        """The struct of what is told, and what the project says of the rest."""
         keys = {one.flag.key: one.flag for one in declared(RunFlags) if one.flag.is_key}
         project = project_defaults(Path.cwd(), keys)
         for key in getattr(self.struct, "not_from_project", ()):

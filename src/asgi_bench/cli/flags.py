@@ -123,3 +123,17 @@ class RunFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--behaviour",
         ),
     ] = 10.0
+    resume: Annotated[
+        str | None,
+        Flag(
+            "--resume",
+            HOW_LONG,
+            text("RUN"),
+            "Go on with a run that was cut or out of budget, with the flags it had; --budget is "
+            "how long now.",
+            conflicts={"label": "--label names a new run, and --resume goes on with an old one"},
+            is_key=False,
+        ),
+    ] = None
+    part_budget_s: float | None = None
+    """With `resume`: the time that this part of the run may take."""

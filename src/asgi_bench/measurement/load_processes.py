@@ -47,7 +47,6 @@ class LoadProcesses:
         self._plan = plan
         self._stack = ExitStack()
         self._process: LoadProcess | None = None
-        self._started = 0
 
     def __enter__(self) -> Self:
         return self
@@ -95,9 +94,9 @@ class LoadProcesses:
     def _start(self) -> LoadProcess:
         logs = self._folder / "logs"
         logs.mkdir(exist_ok=True)
-        # Each process of a run has a table of its own: counts of one that failed aren't lost.
-        suffix = f"-{self._started}" if self._started else ""
-        self._started += 1
+        # Each process of a run has a table of its own: counts of one that failed aren't lost, nor
+        # are those of the parts before this one.
+        suffix = _free_suffix(logs)
         process = LoadProcess(
             slice_arguments(self._plan.load_processes),
             log=logs / f"locust{suffix}.log",
@@ -106,3 +105,11 @@ class LoadProcesses:
         )
         self._process = enter(self._stack, process)
         return self._process
+
+
+def _free_suffix(logs: Path) -> str:
+    """What no load process of the run has had yet: nothing, `-1`, `-2`."""
+    number = 0
+    while (logs / f"locust{f'-{number}' if number else ''}.log").exists():
+        number += 1
+    return f"-{number}" if number else ""

@@ -48,18 +48,20 @@ Observer: TypeAlias = Callable[[Event], None]
 class Progress:
     """Tells the observer what happens and keeps the time; seconds on the monotonic clock.
 
-    Only the time within slices counts as `load`; what lies between them is `between`.
+    Only the time within slices counts as `load`; what lies between them is `between`. A run that
+    goes on begins `elapsed_s` after its epoch.
     """
 
-    def __init__(self, observer: Observer, planned_s: float) -> None:
-        self.epoch_s = time.perf_counter()
+    def __init__(self, observer: Observer, planned_s: float, elapsed_s: float = 0.0) -> None:
+        began_s = time.perf_counter()
+        self.epoch_s = began_s - elapsed_s
         self.phases_s: dict[str, float] = {}
         self._observer = observer
         self._planned_s = planned_s
         self._loaded_s = 0.0
         self._in_slices_s = 0.0
         self._phase: str = "prepare"
-        self._phase_since_s = self.epoch_s
+        self._phase_since_s = began_s
 
     def enter(self, round: int, block: int, phase: Phase) -> None:
         """A block of a round enters a phase."""

@@ -4,7 +4,7 @@ The command line is the one that is measured, but for the app.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -94,7 +94,7 @@ def refused(plan: Plan, proofs: Sequence[Proof]) -> dict[str, str]:
     }
 
 
-def failed_trials(plan: Plan, reasons: dict[str, str]) -> Iterator[Trial]:
+def failed_trials(plan: Plan, reasons: Mapping[str, str]) -> Iterator[Trial]:
     """Yield a failed trial for each refused cell."""
     for planned in plan.cells:
         if planned.cell.key in reasons:

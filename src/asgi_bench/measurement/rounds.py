@@ -1,9 +1,9 @@
 """A run from its plan to its stored trials: round by round, block by block, judged and kept."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -16,13 +16,28 @@ from asgi_bench.measurement.proving import as_proven, failed_trials, prove, refu
 from asgi_bench.measurement.schedule import SERVERS, SIDES, SliceLength, load_duration_s
 from asgi_bench.measurement.slice_loader import SliceLoader
 from asgi_bench.measurement.stock_loader import StockLoader
-from asgi_bench.model import Plan, PlannedCell, Proof, Trial
+from asgi_bench.model import Behaviour, Plan, PlannedCell, Proof, Trial
 from asgi_bench.model.calibration import Calibration
 from asgi_bench.store.runs import RunWriter
 
 # Asked after each complete round but the last, with how many there were and all judged trials so
 # far: whether that is enough. A rule that looks more often than it planned for finds too much.
 Enough: TypeAlias = Callable[[int, Sequence[Trial]], bool]
+
+
+class SoFar(NamedTuple):
+    """What the earlier parts of a run have measured: complete rounds, and behaviour.
+
+    `elapsed_s` is where the run's clock stands.
+    """
+
+    rounds: int = 0
+    trials: Sequence[Trial] = ()
+    behaviours: Sequence[Behaviour] = ()
+    elapsed_s: float = 0.0
+
+
+NOTHING_YET = SoFar()
 
 
 def measure(
@@ -34,38 +49,50 @@ def measure(
     fail_fast: bool = False,
     enough: Enough | None = None,
     idle_watch_s: float | None = None,
+    so_far: SoFar = NOTHING_YET,
+    accept: Callable[[tuple[Proof, ...]], None] | None = None,
 ) -> Progress:
     """Carry out a plan; every trial is stored as soon as its block has ended.
 
     The plan's rounds are the most there will be: `enough` may end the run after any of them.
     With `idle_watch_s` it is watched after them how the servers behave, idle connections for that
     long. Servers are fresh in each round. Whatever interrupts it, no process is left and the stored
-    trials stand.
+    trials stand. A run that goes on leaves out the rounds that it has; `accept` stores what really
+    runs, or raises BenchError where it is not what ran before.
     """
     cells = [planned for planned in plan.cells if planned.skip_reason is None]
     per_round_s = sum(
         len(planned.blocks) * load_duration_s(planned, plan.duration_s) for planned in cells
     )
-    progress = Progress(observer, plan.rounds * per_round_s)
+    progress = Progress(observer, (plan.rounds - so_far.rounds) * per_round_s, so_far.elapsed_s)
     with ExitStack() as stack:
         loader: Loader
         processes: LoadProcesses | None = None
         if plan.client == "fast":
             processes = stack.enter_context(LoadProcesses(writer.folder, plan))
             processes.prepare()
-            loader = SliceLoader(plan, processes, progress, _slice_length(plan, calibration))
+            loader = SliceLoader(
+                plan,
+                processes,
+                progress,
+                _slice_length(plan, calibration),
+                known_ceilings_rps(plan, so_far.trials),
+            )
         else:
             loader = StockLoader(plan, writer, progress)
         progress.enter(0, 0, "prove")
         proofs = prove(plan, writer.log_path)
-        writer.write_proofs(proofs)
-        reasons = _refuse_misnamed(plan, proofs, writer, progress)
+        (accept or writer.write_proofs)(proofs)
+        reasons = refused(plan, proofs)
+        if not so_far.rounds:
+            _store_refused(plan, reasons, writer, progress)
         proof_of = {planned.cell.key: _proof(planned, proofs) for planned in cells}
         right = [planned for planned in cells if planned.cell.key not in reasons]
         cells = [] if reasons and fail_fast else right
-        trials: list[Trial] = []
-        for round, block, members in rounds_and_blocks(plan, cells):
-            is_new_round = bool(trials) and trials[-1].round < round
+        trials = list(so_far.trials)
+        for round, block, members in rounds_and_blocks(plan, cells, so_far.rounds):
+            # Each part measures a round at least, so that a run comes to its end.
+            is_new_round = so_far.rounds < round and trials[-1].round < round
             if enough is not None and is_new_round and enough(round, trials):
                 break
             measured = measure_block(
@@ -80,7 +107,8 @@ def measure(
             if fail_fast and any(trial.outcome == "failed" for trial in measured):
                 break
         if idle_watch_s is not None and processes is not None:
-            BehaviourRunner(plan, processes, writer, progress, idle_watch_s).run(cells)
+            known = so_far.behaviours
+            BehaviourRunner(plan, processes, writer, progress, idle_watch_s, known).run(cells)
     progress.leave()
     return progress
 
@@ -93,18 +121,30 @@ def _slice_length(plan: Plan, calibration: Calibration | None) -> SliceLength:
     return msgspec.structs.replace(SERVERS, shortest_s=shortest_s or SERVERS.shortest_s)
 
 
-def _refuse_misnamed(
-    plan: Plan, proofs: Sequence[Proof], writer: RunWriter, progress: Progress
-) -> dict[str, str]:
-    """Store a failed trial for each cell whose proof is not what it states.
+def known_ceilings_rps(plan: Plan, trials: Sequence[Trial]) -> dict[str, float]:
+    """The throughputs that shares of rates are of, by cell key, as the first rounds fixed them."""
+    loads = {planned.cell.key: planned.cell.load for planned in plan.cells}
+    found: dict[str, float] = {}
+    for trial in trials:
+        load = loads.get(trial.cell)
+        if load is None or not load.is_relative or trial.cell in found:
+            continue
+        steps_rps = [piece.offered_rps for piece in trial.slices[: len(load.shares)]]
+        if load.rate_share is not None and trial.offered_rps is not None:
+            found[trial.cell] = trial.offered_rps / load.rate_share
+        elif load.shares and len(steps_rps) == len(load.shares):
+            # All steps were taken, in random order; what a search added comes after them.
+            found[trial.cell] = max(filter(None, steps_rps)) / max(load.shares)
+    return found
 
-    Returns why, by cell key.
-    """
-    reasons = refused(plan, proofs)
+
+def _store_refused(
+    plan: Plan, reasons: Mapping[str, str], writer: RunWriter, progress: Progress
+) -> None:
+    """Store a failed trial for each cell whose proof is not what it states."""
     for trial in failed_trials(plan, reasons):
         writer.append(trial)
         progress.tell(TrialDone(trial))
-    return reasons
 
 
 def _proof(planned: PlannedCell, proofs: Sequence[Proof]) -> Proof | None:
@@ -112,11 +152,11 @@ def _proof(planned: PlannedCell, proofs: Sequence[Proof]) -> Proof | None:
 
 
 def rounds_and_blocks(
-    plan: Plan, cells: Sequence[PlannedCell]
+    plan: Plan, cells: Sequence[PlannedCell], first_round: int = 0
 ) -> Iterator[tuple[int, int, list[PlannedCell]]]:
     """Yield each round's blocks with their cells, the blocks in an order drawn per round."""
     numbers = sorted({block for planned in cells for block in planned.blocks})
-    for round in range(plan.rounds):
+    for round in range(first_round, plan.rounds):
         chance = random.Random(f"{plan.seed}/blocks/{round}")
         for block in chance.sample(numbers, len(numbers)):
             yield round, block, [planned for planned in cells if block in planned.blocks]

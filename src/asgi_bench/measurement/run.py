@@ -30,7 +30,9 @@ from asgi_bench.measurement.rounds import Enough, measure
 from asgi_bench.measurement.stock_loader import check_locustfile
 from asgi_bench.model import (
     Endpoint,
+    Machine,
     Plan,
+    Preparation,
     RunHeader,
 )
 from asgi_bench.serving.environment_variables import recorded_variables, server_environment
@@ -73,11 +75,7 @@ def carry_out(
     """
     with orderly_interruption(), measuring_lock(order.lock_wait_s, announce=announce):
         plan = order.plan
-        _check_page(plan)
-        needed = _most_connections(plan)
-        if order.idle_watch_s is not None:
-            needed = max(needed, MOST_CONNECTIONS)
-        raise_descriptor_limit(needed)
+        make_room(order)
         # Waiting for another run costs no budget: it says nothing about this one.
         began_s = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="asgi-bench-ask-") as logs:
@@ -93,24 +91,7 @@ def carry_out(
         # From here on the trials tell the time.
         spent_s = round(order.prepared_s + time.perf_counter() - began_s, 3)
         preparation = msgspec.structs.replace(preparation, calibration=calibration, spent_s=spent_s)
-        servers = None if plan.python is None else Installation(plan.python)
-        started = datetime.now(UTC)
-        header = RunHeader(
-            run_id=run_id(started, order.label),
-            label=order.label,
-            started_at=started.isoformat(timespec="seconds"),
-            tool_version=__version__,
-            plan=plan,
-            machine=machine,
-            preparation=preparation,
-            packages=installed_packages(),
-            command_line=order.command_line,
-            server_packages={} if servers is None else servers.versions,
-            server_python=None if servers is None else servers.python_version,
-            source=source_of(app_folder(plan)),
-            variables=recorded_variables(server_environment({}, "")),
-        )
-        with RunWriter(order.parent, header) as writer:
+        with RunWriter(order.parent, header_of(order, machine, preparation)) as writer:
             folder_made(writer.folder)
             progress = measure(
                 answered,
@@ -124,6 +105,41 @@ def carry_out(
             phases_s = {"ask": asked_s, "calibrate": calibrated_s, **progress.phases_s}
             phases_s["prepare"] += progress.epoch_s - began_s - asked_s - calibrated_s
             writer.write_phases(phases_s)
+
+
+def make_room(order: Order) -> None:
+    """See that what the run opens can be opened: Locust's page, and as many connections.
+
+    Raises BenchError where another program has the page's port, or the system's limit is too low.
+    """
+    _check_page(order.plan)
+    needed = _most_connections(order.plan)
+    if order.idle_watch_s is not None:
+        needed = max(needed, MOST_CONNECTIONS)
+    raise_descriptor_limit(needed)
+
+
+def header_of(order: Order, machine: Machine, preparation: Preparation) -> RunHeader:
+    """Return the header of a run that begins now: its plan in today's surroundings."""
+    plan = order.plan
+    servers = None if plan.python is None else Installation(plan.python)
+    started = datetime.now(UTC)
+    return RunHeader(
+        run_id=run_id(started, order.label),
+        label=order.label,
+        started_at=started.isoformat(timespec="seconds"),
+        tool_version=__version__,
+        plan=plan,
+        machine=machine,
+        preparation=preparation,
+        packages=installed_packages(),
+        command_line=order.command_line,
+        server_packages={} if servers is None else servers.versions,
+        server_python=None if servers is None else servers.python_version,
+        source=source_of(app_folder(plan)),
+        variables=recorded_variables(server_environment({}, "")),
+        started_in=str(Path.cwd()),
+    )
 
 
 def app_folder(plan: Plan) -> Path:

@@ -49,6 +49,7 @@ class SliceLoader:
         processes: LoadProcesses,
         progress: Progress,
         slice_length: SliceLength = SERVERS,
+        ceilings_rps: Mapping[str, float] | None = None,
     ) -> None:
         self._plan = plan
         self._processes = processes
@@ -57,7 +58,7 @@ class SliceLoader:
         self._meters = SliceMeters(plan)
         self._servers: Sequence[RunningServer] = ()
         self._sessions: dict[str, LoadSession] = {}
-        self._ceilings_rps: dict[str, float] = {}
+        self._ceilings_rps = dict(ceilings_rps or {})
         self._rates_rps: dict[str, float] = {}
         self._fruitless_s: dict[str, float] = {}
 

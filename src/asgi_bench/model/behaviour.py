@@ -182,3 +182,9 @@ class Behaviour(msgspec.Struct, frozen=True):
     """What the end of a worker process did."""
     missing: dict[str, str] = {}
     """Why a part is null, by its name."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every part was watched, or has a reason why not."""
+        parts = {"stop", "overload", "idle", "restart"} - self.missing.keys()
+        return all(getattr(self, part) is not None for part in parts)

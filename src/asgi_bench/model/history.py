@@ -13,7 +13,7 @@ from asgi_bench.model.metrics import TrackedName
 from asgi_bench.model.run import Source
 
 # Raised when entries hold other figures than before.
-INDEX_VERSION = 4
+INDEX_VERSION = 5
 
 StepKind: TypeAlias = Literal["step", "drift"]
 
@@ -101,3 +101,5 @@ class RunEntry(msgspec.Struct, frozen=True, gc=False):
     """Whether it is an A/B."""
     points: tuple[RatioPoint, ...]
     """The ratios; an A/B has none, for its sides are compared with each other and not over time."""
+    resumed: int = 0
+    """How often it was resumed: so many pauses lie between its rounds."""

@@ -4,6 +4,7 @@ import msgspec
 
 from asgi_bench.model.behaviour import Behaviour
 from asgi_bench.model.calibration import Calibration
+from asgi_bench.model.goal import Goal
 from asgi_bench.model.plan import Plan
 from asgi_bench.model.proof import Proof
 from asgi_bench.model.request import Scenario
@@ -89,6 +90,37 @@ class Preparation(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(plan, scenarios=self.scenarios or plan.scenarios)
 
 
+class Resumption(msgspec.Struct, frozen=True):
+    """A later part of a run, in which `run --resume` went on with the same plan."""
+
+    started_at: str
+    """When it began (UTC)."""
+    first_round: int
+    """The first round that it was to measure, counted from 0. Those before it were complete."""
+    begins_s: float = 0.0
+    """Where it begins in the seconds since the run began. Pauses between parts are left out of
+    these."""
+    budget_s: float | None = None
+    """Its own budget; null where it had none."""
+    spent_s: float = 0.0
+    """What was gone of that budget when its first round began."""
+    set_aside: int = 0
+    """Trials of a round that was cut short. They lie in `unfinished.jsonl`, and the round was
+    measured again."""
+    damage: tuple[str, ...] = ()
+    """What it could not read of the parts before it, in words."""
+    command_line: tuple[str, ...] = ()
+    """The command line as it was typed."""
+
+    def budgeted(self, plan: Plan) -> Plan:
+        """The plan with this part's budget in place of its own; it ends on the run's clock."""
+        if self.budget_s is None and plan.goal is None:
+            return plan
+        end_s = None if self.budget_s is None else self.begins_s + self.budget_s
+        goal = msgspec.structs.replace(plan.goal or Goal(looks=()), budget_s=end_s)
+        return msgspec.structs.replace(plan, goal=goal)
+
+
 class RunHeader(msgspec.Struct, frozen=True):
     """`run.json`: what was planned, by which tool, on which machine, with which packages."""
 
@@ -128,6 +160,20 @@ class RunHeader(msgspec.Struct, frozen=True):
     `serving/environments.py`: of allocators (`MALLOC_…`, `LD_PRELOAD`), thread pools
     (`…_NUM_THREADS`), Python (`PYTHONOPTIMIZE`, `PYTHONMALLOC`, …), locale and time zone, `DEBUG`
     and `RUST_LOG`."""
+    started_in: str = ""
+    """The folder that the command was typed in; empty in older runs."""
+    resumed: tuple[Resumption, ...] = ()
+    """The parts after the first, in which `run --resume` went on with it."""
+
+    @property
+    def plan_in_force(self) -> Plan:
+        """The plan with the budget of the run's last part."""
+        return self.resumed[-1].budgeted(self.plan) if self.resumed else self.plan
+
+    @property
+    def spent_s(self) -> float:
+        """What was gone of the budget in force when the first round of that part began."""
+        return (self.resumed[-1] if self.resumed else self.preparation).spent_s
 
     @property
     def setups(self) -> tuple[Setup, ...]:
@@ -160,3 +206,5 @@ class Run(msgspec.Struct, frozen=True):
     """What `behaviour.json` holds; empty where nothing was asked for."""
     proofs: tuple[Proof, ...] = ()
     """What `proofs.json` holds; empty where no server could be proven."""
+    stored_version: int = SCHEMA_VERSION
+    """The schema version of its files."""

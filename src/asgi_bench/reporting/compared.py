@@ -13,7 +13,7 @@ from asgi_bench.reporting.ab import (
 )
 from asgi_bench.reporting.columns import table_of
 from asgi_bench.reporting.document import Aside, Document, Notes, Section
-from asgi_bench.reporting.history import change_words
+from asgi_bench.reporting.history import change_words, resumed_parts
 from asgi_bench.reporting.wording import plain
 
 # Of an A/B's columns those that two runs have: no control, no blocks left out.
@@ -58,6 +58,8 @@ def _findings(found: RunComparison) -> Iterator[str]:
             "the machines differ: even ratios of servers move with processor, kernel and CPU "
             "count by more than most changes do; measure both on one machine, or with ab"
         )
+    for role, times in found.resumed:
+        yield f"the {role} run has {resumed_parts(times)}"
     for cell in found.cells:
         yield from (f"{plain(cell.cell)}: {plain(reason.text)}" for reason in cell.reasons)
     for key, role in found.only:

@@ -222,6 +222,11 @@ def run_words(run: RunEntry) -> str:
     )
 
 
+def resumed_parts(times: int) -> str:
+    """Of how many parts a run is, and what lies between them."""
+    return f"rounds of {times + 1} parts, with pauses between them: it was resumed"
+
+
 def commit_words(shift: Shift) -> str:
     """The commits between, to look into; empty where none is known or it stayed the same."""
     before, at = shift.before.source, shift.at.source
@@ -331,6 +336,9 @@ def findings(history: History, listing: Listing) -> Iterator[str]:
             f"{count_words(history.without_points, 'run')} without a usable ratio: the reference "
             f"alone was measured, or it is failed or invalid. Measure a second server beside yours"
         )
+    for run in history.runs:
+        if run.resumed:
+            yield f"run {plain(run.run_id)} has {resumed_parts(run.resumed)}"
     short = sum(len(series.points) < MIN_SERIES for series in history.series)
     if short:
         yield f"{short} of the series too short to judge: under {MIN_SERIES} runs"

@@ -10,6 +10,7 @@ from asgi_bench.errors import UsageError
 
 HEADER_FILE = "run.json"
 TRIALS_FILE = "trials.jsonl"
+UNFINISHED_FILE = "unfinished.jsonl"
 LOGS_FOLDER = "logs"
 PHASES_FILE = "phases.json"
 VERDICT_FILE = "verdict.json"

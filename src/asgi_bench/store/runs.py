@@ -13,6 +13,7 @@ import msgspec
 
 from asgi_bench.errors import BenchError
 from asgi_bench.model import (
+    SCHEMA_VERSION,
     AbReport,
     Behaviour,
     Proof,
@@ -57,6 +58,7 @@ class RunWriter:
 
     def __init__(self, parent: Path, header: RunHeader) -> None:
         self._parent = parent
+        self._log_suffix = ""
         self.header = header
         self.folder = parent / header.run_id
         self._trials: IO[bytes] | None = None
@@ -66,7 +68,7 @@ class RunWriter:
         try:
             self.folder = _new_folder(self._parent, self.header.run_id)
             self.header = msgspec.structs.replace(self.header, run_id=self.folder.name)
-            write_whole(self.folder / HEADER_FILE, _encode_header(self.header), survives_crash=True)
+            write_whole(self.folder / HEADER_FILE, encode_header(self.header), survives_crash=True)
             self._trials = (self.folder / TRIALS_FILE).open("ab", buffering=0)
         except OSError as error:
             raise BenchError(f"{self.folder}: the run can't be stored: {error.strerror}") from None
@@ -120,7 +122,8 @@ class RunWriter:
         parts = [safe_name(part) for part in cell_key.split("/")]
         folder = self.folder.joinpath(LOGS_FOLDER, *filter(None, parts))
         folder.mkdir(parents=True, exist_ok=True)
-        return folder / (f"{round}-b{block}.log" if block else f"{round}.log")
+        of_block = f"-b{block}" if block else ""
+        return folder / f"{round}{of_block}{self._log_suffix}.log"
 
 
 def read_run(folder: Path) -> Run:
@@ -141,6 +144,7 @@ def read_run(folder: Path) -> Run:
         damage=tuple(damage),
         behaviours=behaviours,
         proofs=read_proofs(folder),
+        stored_version=SCHEMA_VERSION - len(path),
     )
 
 
@@ -297,7 +301,7 @@ def _new_folder(parent: Path, name: str) -> Path:
             return folder
 
 
-def _encode_header(header: RunHeader) -> bytes:
+def encode_header(header: RunHeader) -> bytes:
     """`run.json`, indented: people open it."""
     return msgspec.json.format(msgspec.json.encode(header), indent=2) + b"\n"
 

@@ -123,7 +123,8 @@ class RunComparison(NamedTuple):
 
     `reference` is the setting that both runs have unchanged, None where there is none: then there
     are figures and no verdict on them, but a cell that the candidate can't serve any more is one
-    all the same. `only` are cells of one run alone, with which.
+    all the same. `only` are cells of one run alone, with which; `resumed` tells which run was
+    resumed how often.
     """
 
     base: str
@@ -136,6 +137,7 @@ class RunComparison(NamedTuple):
     differences: tuple[Change, ...]
     cells: tuple[CellVerdict, ...]
     only: tuple[tuple[str, str], ...]
+    resumed: tuple[tuple[str, int], ...] = ()
 
 
 class _Side(NamedTuple):
@@ -191,6 +193,11 @@ def compare_runs(base: Run, candidate: Run, *, min_change: float = MIN_CHANGE) -
         ),
         cells=cells,
         only=tuple(_only(*sides)),
+        resumed=tuple(
+            (role, len(run.header.resumed))
+            for role, run in ((BASE, base), (CANDIDATE, candidate))
+            if run.header.resumed
+        ),
     )
     return found._replace(text=_verdict_line(found))
 

@@ -63,6 +63,7 @@ def run_entry(run: Run, environment: str) -> RunEntry:
         without_ratio=len(sound) - len({point.cell for point in points}),
         is_ab=plan.gate is not None,
         points=points,
+        resumed=len(header.resumed),
     )
 
 

@@ -33,7 +33,10 @@ Part: TypeAlias = Literal["stop", "overload", "restart"]
 
 
 class BehaviourRunner:
-    """Watches every server setting of a plan; what is known is stored after each part."""
+    """Watches every server setting of a plan; what is known is stored after each part.
+
+    A setting that is wholly `known` is not watched again.
+    """
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class BehaviourRunner:
         writer: RunWriter,
         progress: Progress,
         idle_watch_s: float,
+        known: Sequence[Behaviour] = (),
     ) -> None:
         self._plan = plan
         self._processes = processes
@@ -49,14 +53,15 @@ class BehaviourRunner:
         self._progress = progress
         self._idle_watch_s = idle_watch_s
         self._chance = random.Random(f"{plan.seed}/behaviours")
-        self._found: dict[str, Behaviour] = {}
+        self._found = {each.setting: each for each in known if each.is_whole}
 
     def run(self, cells: Sequence[PlannedCell]) -> None:
         """Watch the servers of some cells, one after another; idle connections side by side."""
         settings: dict[str, PlannedCell] = {}
         for planned in cells:
-            settings.setdefault(planned.cell.process_key, planned)
-        self._found = {key: _nothing_yet(planned) for key, planned in settings.items()}
+            if planned.cell.process_key not in self._found:
+                settings.setdefault(planned.cell.process_key, planned)
+        self._found |= {key: _nothing_yet(planned) for key, planned in settings.items()}
         for planned in settings.values():
             connections = _connections(planned, cells)
             self._measure(planned, "stop", watch_stop, connections)

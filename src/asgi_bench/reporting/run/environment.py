@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from asgi_bench.model import Run
+from asgi_bench.model import Resumption, Run
 from asgi_bench.model.calibration import Calibration
+from asgi_bench.quantities import duration_text
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.calibrations import calibration_document
 from asgi_bench.reporting.document import (
@@ -32,6 +33,7 @@ from asgi_bench.store.folders import (
     PROOFS_FILE,
     STATS_FILES,
     TRIALS_FILE,
+    UNFINISHED_FILE,
     VERDICT_FILE,
 )
 
@@ -39,6 +41,7 @@ from asgi_bench.store.folders import (
 KNOWN = (
     (HEADER_FILE, "what was planned, where, with which packages"),
     (TRIALS_FILE, "every measurement, a line a trial"),
+    (UNFINISHED_FILE, "trials of rounds that were cut short and measured again"),
     (PROOFS_FILE, "what really ran under each server setting"),
     (BEHAVIOUR_FILE, "how each server setting behaved under a stop, overload, idling, a crash"),
     (VERDICT_FILE, "the verdict on the A/B, with what it rests on"),
@@ -136,6 +139,8 @@ def _run_facts(run: Run, phases_s: Mapping[str, float]) -> Iterator[tuple[str, s
     header, plan = run.header, run.header.plan
     yield ("command", plain(shlex.join(header.command_line)) or numbers.MISSING)
     yield ("started", plain(numbers.moment(header.started_at)))
+    for part in header.resumed:
+        yield ("resumed", _part_words(part))
     yield ("asgi-bench", plain(header.tool_version))
     yield ("rounds", f"at most {plan.rounds}, each with fresh processes")
     yield ("load of a cell in a round", f"{plan.duration_s:g} s")
@@ -147,6 +152,16 @@ def _run_facts(run: Run, phases_s: Mapping[str, float]) -> Iterator[tuple[str, s
         yield ("Python of the servers", plain(plan.python))
     if phases_s:
         yield ("time spent", plain(phases_words(phases_s)))
+
+
+def _part_words(part: Resumption) -> str:
+    """When a run went on, from which round on, and for how long at most."""
+    words = f"{plain(numbers.moment(part.started_at))}, from round {part.first_round + 1} on"
+    if part.budget_s is not None:
+        words += f", for at most {duration_text(part.budget_s)}"
+    if part.set_aside:
+        words += f"; {part.set_aside} trials of a round cut short are in {UNFINISHED_FILE}"
+    return "; ".join((words, *map(plain, part.damage)))
 
 
 def _calibration(calibration: Calibration | None) -> Iterator[Fold]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from asgi_bench.analysis.report import CellReport, Report, SweepReport
-from asgi_bench.model import Client
+from asgi_bench.model import Client, Resumption
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import Column
 from asgi_bench.reporting.document import Cell, Row
@@ -76,7 +76,16 @@ def rounds_words(group: AnyGroup) -> str:
 def run_words(report: Report) -> str:
     """The run's own line: when, by which tool, with which seed."""
     run = report.run
-    return (
-        f"{plain(numbers.moment(run.started_at))} · asgi-bench {plain(run.tool_version)} · "
-        f"seed {run.seed}"
-    )
+    parts = [
+        plain(numbers.moment(run.started_at)),
+        f"asgi-bench {plain(run.tool_version)}",
+        f"seed {run.seed}",
+        *([resumed_words(run.resumed)] if run.resumed else []),
+    ]
+    return " · ".join(parts)
+
+
+def resumed_words(parts: Sequence[Resumption]) -> str:
+    """How often a run went on after its first part, and when last."""
+    last = plain(numbers.moment(parts[-1].started_at))
+    return f"resumed {last}" if len(parts) == 1 else f"resumed {len(parts)} times, last {last}"
