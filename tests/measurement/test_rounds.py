@@ -1,8 +1,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.measurement.rounds import rounds_and_blocks
-from tests.synthetic_run import REFERENCE, plan_of, planned_cells
+from asgi_bench.measurement.rounds import known_ceilings_rps, rounds_and_blocks
+from tests.synthetic_run import (
+    CLOSED_64,
+    OPEN_AND_SWEEP,
+    REFERENCE,
+    plan_of,
+    planned_cells,
+    synthetic_run,
+)
 
 CELLS = planned_cells(worker_counts=(1, 2, 4))
 
@@ -44,3 +51,28 @@ def test_the_reference_is_in_every_block_and_others_in_their_own() -> None:
 def test_a_plan_without_cells_has_no_rounds() -> None:
     """Where nothing can be measured nothing is started."""
     assert list(rounds_and_blocks(plan_of(CELLS), [])) == []
+
+
+def test_shares_of_rates_stay_those_of_the_first_round() -> None:
+    """A run that goes on offers what its first round fixed, in steps and in shares alike."""
+    cells = planned_cells((CLOSED_64, *OPEN_AND_SWEEP), (1,))
+    run = synthetic_run(cells, rounds=2)
+    relative = [one.cell for one in cells if one.cell.load.is_relative]
+    found = known_ceilings_rps(run.header.plan, run.trials)
+    assert found.keys() == {cell.key for cell in relative}
+    for cell in relative:
+        trial = next(trial for trial in run.trials if trial.cell == cell.key)
+        offered = [piece.offered_rps for piece in trial.slices if cell.load.is_sweep]
+        for share in cell.load.shares:
+            assert any(abs(found[cell.key] * share - (rps or 0)) < 1e-6 * share for rps in offered)
+        if trial.offered_rps is not None:
+            assert cell.load.rate_of(found[cell.key]) == trial.offered_rps
+    assert known_ceilings_rps(run.header.plan, ()) == {}
+
+
+def test_rounds_from_the_middle_on_are_those_there_would_have_been() -> None:
+    """Blocks come in the order of an uninterrupted run."""
+    cells = planned_cells()
+    plan = plan_of(cells, rounds=6)
+    order = list(rounds_and_blocks(plan, cells))
+    assert list(rounds_and_blocks(plan, cells, 4)) == [each for each in order if each[0] >= 4]
