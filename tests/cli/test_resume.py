@@ -98,18 +98,18 @@ def test_killed_interrupted_and_resumed_it_is_the_run_it_would_have_been(
         ends = [one.finish(), two.finish()]
     assert [end.code for end in ends] == [0, 0], [end.stderr for end in ends]
     assert any("is complete: 4 rounds" in end.stderr for end in ends)
-    run = read_run(folder)
-    assert order(run.trials) == order(whole.run.trials)
-    assert [trial.cell for trial in run.trials] == [trial.cell for trial in whole.run.trials]
-    assert not run.damage
-    assert all(trial.outcome == "ok" for trial in run.trials)
-    first, *others = run.header.resumed
+    found = read_run(folder)
+    assert order(found.trials) == order(whole.found.trials)
+    assert [trial.cell for trial in found.trials] == [trial.cell for trial in whole.found.trials]
+    assert not found.damage
+    assert all(trial.outcome == "ok" for trial in found.trials)
+    first, *others = found.header.resumed
     assert (first.first_round, first.set_aside) == (1, 1)
     assert "line 6 is cut off" in first.damage[0]
     assert [part.first_round for part in others] == sorted({part.first_round for part in others})
     assert (folder / "unfinished.jsonl").read_bytes().count(b"\n") >= 1
-    logs = {trial.log for trial in run.trials}
-    assert len(logs) == len(run.trials)
+    logs = {trial.log for trial in found.trials}
+    assert len(logs) == len(found.trials)
     assert all((folder / str(log)).is_file() for log in logs)
 
 
