@@ -99,8 +99,8 @@ def test_killed_interrupted_and_resumed_it_is_the_run_it_would_have_been(
     assert [end.code for end in ends] == [0, 0], [end.stderr for end in ends]
     assert any("is complete: 4 rounds" in end.stderr for end in ends)
     found = read_run(folder)
-    assert order(found.trials) == order(whole.found.trials)
-    assert [trial.cell for trial in found.trials] == [trial.cell for trial in whole.found.trials]
+    assert order(found.trials) == order(whole.run.trials)
+    assert [trial.cell for trial in found.trials] == [trial.cell for trial in whole.run.trials]
     assert not found.damage
     assert all(trial.outcome == "ok" for trial in found.trials)
     first, *others = found.header.resumed
