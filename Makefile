@@ -23,6 +23,10 @@ $(STAMP): pyproject.toml constraints.txt
 bench: setup ## Measure all shipped servers (5 minutes); QUICK=1 for a short look
 	@$(VENV)/bin/asgi-bench run $(BENCH_FLAGS) $(FLAGS)
 
+.PHONY: bench-all
+bench-all: setup ## Measure every scenario, each way; again to go on: BUDGET=30m NEW=1
+	@scripts/bench-all $(FLAGS)
+
 .PHONY: bench-ci
 bench-ci: setup ## Does the gate work here, did a pin slow a server? BASE=origin/main BUDGET=60s
 	@scripts/bench-ci
