@@ -2,8 +2,13 @@ import re
 from pathlib import Path
 
 import pytest
+from locust.env import Environment
 
+from asgi_bench.errors import UsageError
+from asgi_bench.model import Endpoint
+from asgi_bench.serving.places import make_certificate
 from tests.known_answers import MESSAGE_KINDS, Behaviour, KnownAnswers, expected_errors
+from tests.known_answers.tls_front import TlsFront
 from tests.load.locust_runs import run_locust
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +76,80 @@ def test_a_user_talks_over_websocket(known: KnownAnswers, tmp_path: Path) -> Non
     row = run.rows["/ws"]
     assert (row.requests, row.failures) == (counts.requests, sum(errors.values()))
     assert run.failures == errors
+
+
+OPTIONS = """
+from asgi_bench.load import FastUser
+
+
+class Visitor(FastUser):
+    connections = 4
+    expect_body = b"Hello, world!"
+    {options}
+"""
+
+
+def test_it_speaks_tls_to_who_has_the_certificate(known: KnownAnswers, tmp_path: Path) -> None:
+    """A host of https:// is asked over TLS, and Locust's table is the server's count."""
+    server = known.behave(Behaviour(script=("plain", "plain", "status")))
+    certificate = make_certificate(tmp_path)
+    locustfile = OPTIONS.format(options=f"ca_file = {str(certificate.authority)!r}")
+    with TlsFront(server.port, certificate) as front:
+        run = run_locust(
+            tmp_path,
+            locustfile,
+            f"https://localhost:{front.endpoint().port}",
+            stop_when=lambda: server.counts_now().requests > 50,
+        )
+    counts = server.counts()
+    assert run.exit_code == 0, run.output
+    row = run.rows["Aggregated"]
+    assert (row.requests, row.failures) == (counts.requests, counts.kinds["status"])
+
+
+@pytest.mark.parametrize(
+    ("options", "host", "told"),
+    [
+        ("streams = 2", "http://127.0.0.1:1", "streams are HTTP/2's: set http to 2"),
+        ("unix_socket = '/s'", "https://127.0.0.1:1", "unix_socket is without TLS"),
+        ("http = '2'; messages = [{}]", "http://127.0.0.1:1", "leave out http"),
+        ("", "ftp://127.0.0.1:1", "FastUser takes http[s]://HOST[:PORT] alone"),
+    ],
+)
+def test_options_that_exclude_each_other_are_refused(options: str, host: str, told: str) -> None:
+    """The line says what to change."""
+    found: dict[str, object] = {}
+    exec(OPTIONS.format(options=options), found)
+    user = found["Visitor"](Environment())  # type: ignore[operator]
+    user.host = host
+    with pytest.raises(UsageError, match=re.escape(told)):
+        user._endpoint()
+
+
+@pytest.mark.parametrize(
+    ("options", "endpoint"),
+    [
+        ("", Endpoint(("127.0.0.1", 8000), name="localhost")),
+        ("unix_socket = '/s'", Endpoint("/s", "unix")),
+        (
+            "http = '2'; streams = 8",
+            Endpoint(("127.0.0.1", 8000), protocol="http2", name="localhost"),
+        ),
+        (
+            "messages = [{'send': 'x'}, {'expect': 'x'}]",
+            Endpoint(("127.0.0.1", 8000), protocol="websocket", name="localhost"),
+        ),
+    ],
+)
+def test_options_say_where_and_how_it_asks(options: str, endpoint: Endpoint) -> None:
+    """The host stays what requests name; all else is the endpoint's."""
+    found: dict[str, object] = {}
+    exec(OPTIONS.format(options=options), found)
+    user = found["Visitor"](Environment())  # type: ignore[operator]
+    user.host = "http://localhost:8000"
+    target = user._target()
+    assert target.endpoint == endpoint
+    assert target.streams == (8 if "streams" in options else 1)
 
 
 @pytest.mark.slow

@@ -143,7 +143,7 @@ def test_a_certificate_of_another_authority_or_name_is_refused(
     with TlsFront(known.port, certificate) as front:
         told = refusal(msgspec.structs.replace(front.endpoint(), ca_file=str(other.authority)))
         assert told == "no connection: TLS: unable to get local issuer certificate"
-        told = refusal(msgspec.structs.replace(front.endpoint(), server_name="example.org"))
+        told = refusal(msgspec.structs.replace(front.endpoint(), name="example.org"))
         assert "example.org" in told
 
 

@@ -17,6 +17,7 @@ from locust import User
 
 from asgi_bench.load.user import FastUser
 from asgi_bench.model import UserFigures
+from asgi_bench.model.endpoint import PORTS
 
 # How often it is looked how many users there are.
 LOOK_S = 0.1
@@ -117,7 +118,8 @@ def is_on(url: str, base: str) -> bool:
         return True
     try:
         place, ours = urlsplit(url), urlsplit(base)
-        if place.scheme != ours.scheme or (place.port or 80) != ours.port:
+        ports = {each.port or PORTS.get(each.scheme) for each in (place, ours)}
+        if place.scheme != ours.scheme or len(ports) > 1:
             return False
         return ours.hostname in _addresses(place.hostname or "")
     except ValueError:

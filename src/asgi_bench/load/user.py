@@ -18,13 +18,14 @@ from asgi_bench.load.locust_table import feed
 from asgi_bench.load.pools import pool_of
 from asgi_bench.load.target import Target, scenario_target
 from asgi_bench.model import (
+    SWITCHED,
+    WEBSOCKET_METHOD,
     Endpoint,
     ErrorCounts,
     Message,
     Scenario,
 )
-from asgi_bench.wire.exchange import Exchange
-from asgi_bench.wire.http1 import encode_request
+from asgi_bench.model.endpoint import PORTS, HttpVersion, Protocol
 
 # Locust's table moves, and its stop is obeyed, at least this often.
 STRETCH_S = 0.5
@@ -41,14 +42,19 @@ class FastUser(User):
     a connection as soon as its answer is whole. An answer is right with the status
     `expect_status`, sound framing and, where it is given, exactly the bytes of `expect_body`;
     anything else is a Locust failure by its kind: status, body, connect, reset, or timeout after
-    `timeout_s` seconds. Nothing is retried. Plain HTTP/1.1 only.
+    `timeout_s` seconds. Nothing is retried.
 
     With `messages` it talks over WebSocket at `path` instead: a list of what is sent and what has
     to come then, as in `[{"send": "ping"}, {"expect": "pong"}]`, held again and again on each
     connection. `{"expect_pattern": REGEX}` is a message that has to match, `"times": N` so many of
     one. What is sent at once counts as one request, with all that has to come before more is sent.
 
-    Raises UsageError for a conversation that is none, and when it starts for a host that isn't `http://HOST[:PORT]`.
+    `https://` is TLS: the certificate has to be one that the system trusts, or signed by that in
+    `ca_file`. `unix_socket` is a path to connect to in place of the host. With `http = "2"` each
+    connection carries `streams` requests at once, over TLS agreed by ALPN.
+
+    Raises UsageError when it starts for a host that isn't `http[s]://HOST[:PORT]`, for a
+    conversation that is none, and for options that exclude each other.
     """
 
     abstract = True
@@ -62,6 +68,10 @@ class FastUser(User):
     expect_body: ClassVar[bytes | None] = None
     messages: ClassVar[Sequence[Mapping[str, str | int]]] = ()
     timeout_s: ClassVar[float] = 5.0
+    http: ClassVar[HttpVersion] = "1"
+    streams: ClassVar[int] = 1
+    ca_file: ClassVar[str] = ""
+    unix_socket: ClassVar[str] = ""
 
     def on_start(self) -> None:
         """Open the connections one by one under load."""
@@ -146,40 +156,66 @@ class FastUser(User):
         return not self._is_stopped
 
     def _target(self) -> Target:
-        url = urlsplit(self.host or "")
-        if url.scheme != "http" or not url.hostname:
-            raise UsageError(f"--host {self.host}: FastUser takes http://HOST[:PORT] alone")
-        port = url.port or 80
-        family = socket.AF_INET
-        address = socket.getaddrinfo(url.hostname, port, family, socket.SOCK_STREAM)[0][4][0]
-        endpoint = Endpoint((str(address), port))
-        if self.messages:
-            return self._conversation(endpoint, url.netloc)
-        request = encode_request(self.method, self.path, url.netloc, self.headers, self.body)
-        exchange = Exchange(
+        asked = Scenario(
             name=f"{self.method} {self.path}",
-            request=request,
+            app="",
             method=self.method,
+            path=self.path,
+            headers=self.headers,
+            body_bytes=self.body,
             expect_status=self.expect_status,
-            expect_body=self.expect_body,
+            expect_bytes=self.expect_body,
         )
-        return Target(self.path, endpoint, self.connections, (exchange,), self.timeout_s)
+        if self.messages:
+            asked = Scenario(
+                name=self.path,
+                app="",
+                method=WEBSOCKET_METHOD,
+                path=self.path,
+                headers=self.headers,
+                expect_status=SWITCHED,
+                messages=self._conversation(),
+            )
+        return scenario_target(
+            asked,
+            name=self.path,
+            endpoint=self._endpoint(),
+            connections=self.connections,
+            timeout_s=self.timeout_s,
+            streams=self.streams,
+        )
 
-    def _conversation(self, endpoint: Endpoint, host: str) -> Target:
+    def _conversation(self) -> tuple[Message, ...]:
+        """The messages as their structs; raises UsageError."""
         try:
             messages = msgspec.convert(list(self.messages), tuple[Message, ...])
         except msgspec.ValidationError as fault:
             raise UsageError(f"messages: {fault}") from None
         if not messages[0].is_sent or messages[-1].is_sent:
             raise UsageError("messages: begin with one to send, and end with one to expect")
-        headers = {"Host": host, **self.headers}
-        scenario = Scenario(
-            name=self.path, app="", path=self.path, headers=headers, messages=messages
-        )
-        return scenario_target(
-            scenario,
-            name=self.path,
-            endpoint=endpoint,
-            connections=self.connections,
-            timeout_s=self.timeout_s,
+        return messages
+
+    def _endpoint(self) -> Endpoint:
+        """Where the host is, and how it is asked."""
+        url = urlsplit(self.host or "")
+        if url.scheme not in PORTS or not url.hostname:
+            raise UsageError(f"--host {self.host}: FastUser takes http[s]://HOST[:PORT] alone")
+        if self.messages and self.http == "2":
+            raise UsageError("FastUser: messages are a conversation over WebSocket: leave out http")
+        if self.streams > 1 and self.http == "1":
+            raise UsageError("FastUser: streams are HTTP/2's: set http to 2")
+        protocol: Protocol = "http2" if self.http == "2" else "http1"
+        if self.unix_socket:
+            if url.scheme == "https":
+                raise UsageError("FastUser: unix_socket is without TLS: take a host of http://")
+            return Endpoint(self.unix_socket, "unix", protocol)
+        port = url.port or PORTS[url.scheme]
+        family = socket.AF_INET
+        address = socket.getaddrinfo(url.hostname, port, family, socket.SOCK_STREAM)[0][4][0]
+        return Endpoint(
+            (str(address), port),
+            "tls" if url.scheme == "https" else "tcp",
+            protocol,
+            ca_file=self.ca_file,
+            name=url.hostname,
         )

@@ -9,6 +9,9 @@ HOST = "127.0.0.1"
 # What a request over a Unix socket, which has no host of its own, says in its Host header.
 NAME = "localhost"
 
+# Which port a URL without one means.
+PORTS = {"http": 80, "https": 443}
+
 HttpVersion: TypeAlias = Literal["1", "2"]
 # `tls` is TLS over TCP, `unix` a stream socket with a path.
 Transport: TypeAlias = Literal["tcp", "tls", "unix"]
@@ -25,8 +28,9 @@ class Endpoint(msgspec.Struct, frozen=True):
     ca_file: str = ""
     """Over TLS: the certificate of the authority that the server's own must be signed by; empty for
     those that the system trusts."""
-    server_name: str = ""
-    """Over TLS: the name that the certificate must have; empty where it is the host's."""
+    name: str = ""
+    """The host's name, in requests and over TLS in its certificate; empty where that is its
+    address."""
 
     @classmethod
     def local(cls, port: int) -> Self:
@@ -48,8 +52,8 @@ class Endpoint(msgspec.Struct, frozen=True):
         """What a request's Host header says."""
         if isinstance(self.address, str):
             return NAME
-        host, port = self.address
-        return f"{host}:{port}"
+        host, port = self.name or self.address[0], self.port
+        return host if port == PORTS[self.scheme] else f"{host}:{port}"
 
     @property
     def scheme(self) -> str:

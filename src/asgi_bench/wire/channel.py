@@ -148,7 +148,7 @@ class TlsChannel(TcpChannel):
     def open(self) -> Iterator[int]:
         """Wait until it is connected, and both sides agree on keys, names and protocol."""
         yield from super().open()
-        host = self._endpoint.server_name or self._endpoint.address[0]
+        host = self._endpoint.name or self._endpoint.address[0]
         # What is in an SSLSocket. The checks around it cost 1 us of the 10 that a request takes;
         # and where gevent has patched the module no original one can be made any more.
         engine = self._context._wrap_socket(self._sock, False, server_hostname=host)
