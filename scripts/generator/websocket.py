@@ -6,14 +6,13 @@ turns on another, in a new seeded order each round. Ours is the real load proces
 
 import os
 import random
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,7 +30,8 @@ PEERS = Path(__file__).parents[1] / "peers"
 # As many as the null server of a calibration answers with.
 ANSWER_BYTES = 78
 CONNECTIONS = 64
-SLICE_S = 1
+# Short against the phases of a shared machine: those that are compared meet the same.
+SLICE_S = 0.25
 START_S = 20.0
 TIMEOUT_S = 5.0
 BODY, TEXT = (each.decode() for each in bodies(ANSWER_BYTES))
@@ -42,7 +42,6 @@ SCENARIOS = {
         name=WEBSOCKET, app="", messages=(Message(send=TEXT), Message(expect=TEXT))
     ),
 }
-PICOWS_COUNT = re.compile(r"(\d+) messages in ([\d.]+) s, ([\d.]+) s of CPU")
 # A server that is at work for this share of the time, the generator less, is what limits both.
 BUSY = 0.95
 LEAST_TO_HTTP, LEAST_TO_PICOWS = 0.95, 1.5
@@ -90,7 +89,10 @@ def measure(server_cpu: int, load_cpu: int, rounds: int, chance: random.Random) 
     ):
         # Every client is started from here and inherits this.
         os.sched_setaffinity(0, {load_cpu})
-        with LoadProcess(slice_arguments(), log=Path(folder) / "ours.log") as process:
+        with ExitStack() as stack:
+            process = stack.enter_context(
+                LoadProcess(slice_arguments(), log=Path(folder) / "ours.log")
+            )
             process.greet()
             clients: dict[str, Callable[[], Counted]] = {}
             for name, scenario in SCENARIOS.items():
@@ -98,7 +100,7 @@ def measure(server_cpu: int, load_cpu: int, rounds: int, chance: random.Random) 
                 session.open(scenario, endpoint, CONNECTIONS, warmup_s=0.5)
                 clients[name] = lambda session=session: loaded(session)  # type: ignore[misc]
             if find_spec("picows"):
-                clients[PICOWS] = lambda: by_picows(endpoint)
+                clients[PICOWS] = stack.enter_context(picows(endpoint))
             else:
                 print("picows is not installed: pip install picows", file=sys.stderr)
             for number in range(rounds):
@@ -107,7 +109,6 @@ def measure(server_cpu: int, load_cpu: int, rounds: int, chance: random.Random) 
                     requests, duration_s, cpu_s = clients[name]()
                     server_s = sum(cpu_s_by_process((pid,)).values()) - before_s
                     samples.append(Sample(number, name, requests, duration_s, cpu_s, server_s))
-                print(f"round {number + 1} of {rounds}", file=sys.stderr)
     return samples
 
 
@@ -139,15 +140,26 @@ def loaded(session: LoadSession) -> Counted:
     return result.requests, result.duration_s, result.load_cpu_s
 
 
-def by_picows(endpoint: Endpoint) -> Counted:
-    """Load one slice by picows, which connects anew for it; that is not in its figures."""
-    numbers = (endpoint.port, CONNECTIONS, ANSWER_BYTES, SLICE_S)
+@contextmanager
+def picows(endpoint: Endpoint) -> Iterator[Callable[[], Counted]]:
+    """Run a client by picows, its connections open, and give what loads one slice."""
+    numbers = (endpoint.port, CONNECTIONS, ANSWER_BYTES)
     argv = [sys.executable, str(PEERS / "picows_client.py"), HOST, *map(str, numbers)]
-    output = subprocess.run(argv, capture_output=True, text=True, check=False)
-    match = PICOWS_COUNT.search(output.stdout)
-    if match is None:
-        sys.exit(f"picows: {output.stdout}{output.stderr}")
-    return int(match[1]), float(match[2]), float(match[3])
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, bufsize=1) as process:
+        assert process.stdin
+        assert process.stdout
+        sending, coming = process.stdin, process.stdout
+        if coming.readline().strip() != "ready":
+            sys.exit("picows did not connect")
+
+        def load() -> Counted:
+            sending.write(f"{SLICE_S}\n")
+            came, took_s, spent_s = coming.readline().split()
+            return int(came), float(took_s), float(spent_s)
+
+        yield load
+        sending.close()
 
 
 def paired_ratios(samples: Sequence[Sample]) -> dict[str, float]:

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""A client by picows on uvloop: messages back and forth on some connections, for some seconds.
+"""A client by picows on uvloop: messages back and forth on some connections, slice by slice.
 
-`picows_client.py HOST PORT CONNECTIONS SIZE SECONDS` prints how many messages came back, in how
-many seconds, at what cost of CPU time. Each is compared with what was sent.
+`picows_client.py HOST PORT CONNECTIONS SIZE` says `ready`. For each line of its input, a number of
+seconds, it loads that long and prints how many messages came back, in how many seconds, at what
+cost of CPU time. It does what a load generator has to: each message is compared with what was
+sent, and timed.
 """
 
 import asyncio
 import sys
 import time
+from collections.abc import Callable
+from time import perf_counter_ns
 
 import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
@@ -16,46 +20,59 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 class Echo(WSListener):
     """Sends a message as soon as the last has come back."""
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, add: Callable[[int], None]) -> None:
         super().__init__()
         self.text = text
-        self.came = 0
+        self.add = add
         self.wrong = 0
-        self.is_on = True
+        self.is_on = False
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Wait for the start."""
         self.transport = transport
 
+    def start(self) -> None:
+        """Send the first message of a slice."""
+        self.is_on = True
+        self.sent_ns = perf_counter_ns()
+        self.transport.send(WSMsgType.TEXT, self.text)
+
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Count, compare, send the next."""
+        """Compare, time, send the next."""
         if frame.msg_type != WSMsgType.TEXT or frame.get_payload_as_bytes() != self.text:
             self.wrong += 1
-        self.came += 1
+        now_ns = perf_counter_ns()
+        self.add(now_ns - self.sent_ns)
         if self.is_on:
+            self.sent_ns = now_ns
             transport.send(WSMsgType.TEXT, self.text)
 
 
 async def run() -> None:
-    """Connect, load, count."""
-    host, port, connections, size, seconds = sys.argv[1], *map(int, sys.argv[2:])
+    """Connect, then load as long as each line says."""
+    host, port, connections, size = sys.argv[1], *map(int, sys.argv[2:])
     text = b"x" * (size - 2)
-    echoes: list[Echo] = []
-    for _ in range(connections):
-        echo = Echo(text)
+    times_ns: list[int] = []
+    echoes = [Echo(text, times_ns.append) for _ in range(connections)]
+    for echo in echoes:
         await ws_connect(lambda echo=echo: echo, f"ws://{host}:{port}/")
-        echoes.append(echo)
-    began_s, cpu_s = time.perf_counter(), time.process_time()
-    for echo in echoes:
-        echo.transport.send(WSMsgType.TEXT, text)
-    await asyncio.sleep(seconds)
-    took_s, spent_s = time.perf_counter() - began_s, time.process_time() - cpu_s
-    came = sum(echo.came for echo in echoes)
-    for echo in echoes:
-        echo.is_on = False
-    if any(echo.wrong for echo in echoes):
-        sys.exit("a message that came back was not the one that was sent")
-    print(f"{came} messages in {took_s:.6f} s, {spent_s:.6f} s of CPU")
+    print("ready", flush=True)
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        times_ns.clear()
+        began_s, cpu_s = time.perf_counter(), time.process_time()
+        for echo in echoes:
+            echo.start()
+        await asyncio.sleep(float(line))
+        came, took_s = len(times_ns), time.perf_counter() - began_s
+        spent_s = time.process_time() - cpu_s
+        for echo in echoes:
+            echo.is_on = False
+        # What is out comes back.
+        await asyncio.sleep(0.02)
+        if any(echo.wrong for echo in echoes):
+            sys.exit("a message that came back was not the one that was sent")
+        print(f"{came} {took_s:.6f} {spent_s:.6f}", flush=True)
 
 
 if __name__ == "__main__":
