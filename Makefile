@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
-BENCH_FLAGS := $(if $(QUICK),--variant default --workers 1 --duration 700ms,--also-connections 256 --common-rate 500 --duration 1s --budget 5m)
+BENCH_FLAGS := $(if $(QUICK),--variant default --workers 1 --duration 700ms,--also-connections 256 --common-rate 500 --duration 950ms --budget 5m)
 
 .DEFAULT_GOAL := help
 
