@@ -218,7 +218,7 @@ def test_the_same_setting_may_be_best_at_all_connections() -> None:
     found = recommend(synthetic_run(planned_cells(loads, worker_counts=(1,)), rounds=9))
     assert found.elsewhere[0].better == ()
     text = render_terminal(recommendation_document(found), width=1000)
-    assert "at 256 connections nothing is better either" in text
+    assert "at 256 connections nothing is shown to be better" in text
 
 
 def test_sweeps_of_several_scenarios_are_not_mixed() -> None:

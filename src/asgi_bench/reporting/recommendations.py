@@ -130,7 +130,7 @@ def _elsewhere(found: Recommendation) -> Iterator[str]:
     for each in found.elsewhere:
         where = f"at {each.connections} connections"
         if not each.better:
-            yield f"{where} nothing is better either"
+            yield f"{where} nothing is shown to be better"
         for pair in each.better[:NAMED]:
             yield (
                 f"{where} {_setting(pair.b)} is better: this one has "
