@@ -41,6 +41,12 @@ async def _answered(scenario: Scenario) -> Response:
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
+        if not pieces:
+            # The client leaves, after as many events as it wants.
+            stream = scenario.stream
+            while len(sent) <= (stream.leave_after or 0 if stream else 0):
+                await asyncio.sleep(0)
+            return {"type": "http.disconnect"}
         body = pieces.pop(0)
         return {"type": "http.request", "body": body, "more_body": bool(pieces)}
 
@@ -48,6 +54,8 @@ async def _answered(scenario: Scenario) -> Response:
         sent.append(message)
 
     app = _app(scenario)
+    if "EVENT_S" in getattr(app, "__globals__", {}):
+        app.__globals__["EVENT_S"] = 0.001
     if "asgi2" in scenario.needs:
         await app(scope)(receive, send)
     else:

@@ -47,6 +47,8 @@ class TlsFront:
         if alpn:
             self._context.set_alpn_protocols(list(alpn))
         self._is_over = threading.Event()
+        # Of each connection whose keys were agreed on: whether by an earlier session.
+        self.resumed: list[bool] = []
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
@@ -108,6 +110,7 @@ class TlsFront:
                     raise ConnectionResetError from None
                 incoming.write(data)
             else:
+                self.resumed.append(engine.session_reused is True)
                 self._send(sock, outgoing.read())
                 return
 

@@ -291,6 +291,9 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
     are under 4 KiB."""
     first_byte_time_s: Percentiles = Percentiles()
     """Of streams: from the sending to the first byte of the body."""
+    handshake_time_s: Percentiles = Percentiles()
+    """How long it took to open each connection that was opened in the slices, up to where it could
+    be asked: TCP, TLS and WebSocket together. Null where none was."""
     gap_time_s: Percentiles = Percentiles()
     """Of streams: from the end of one part to that of the next. Parts are events where an answer is
     an event stream, otherwise its chunks."""

@@ -291,7 +291,7 @@ def _planned(
     load_s = (duration_s or selection.duration_s) * (cell.load.steps + cell.load.search_steps)
     reason = (
         reason
-        or scenario.refusal(cell.load.connections, load_s, cell.http)
+        or scenario.refusal(cell.load.connections, load_s, cell.http, cell.transport)
         or unavailable(
             server, variant, packages, working_dir=str(working_dir), env={**environ, **env}
         )

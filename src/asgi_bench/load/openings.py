@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from errno import EADDRNOTAVAIL
 from time import perf_counter_ns as clock_ns
 from typing import Any, NamedTuple
 
@@ -42,6 +43,8 @@ class Openings:
         self._wrong = wrong
         # How long those took that came about.
         self.connect_ns = 0
+        # And each of them, since these were last taken.
+        self.opened_ns: list[int] = []
         self._by_fd: dict[int, _Opening] = {}
         self._retry_at_ns: deque[int] = deque()
 
@@ -56,7 +59,7 @@ class Openings:
         try:
             channel = self._conversation.over(dial(self._target.endpoint, SYSTEM))
         except OSError as fault:
-            self._note_refusal(f"no connection: {fault.strerror}")
+            self._note_refusal(f"no connection: {_why(fault)}")
             return
         steps = opening(channel, self._conversation, self._target.greeting)
         self._by_fd[channel.fd] = _Opening(channel, steps, clock_ns())
@@ -84,7 +87,9 @@ class Openings:
             each.channel.close()
             self.begin()
             return None
-        self.connect_ns += clock_ns() - each.since_ns
+        took_ns = clock_ns() - each.since_ns
+        self.connect_ns += took_ns
+        self.opened_ns.append(took_ns)
         return each.channel
 
     def sweep(self, now_ns: int) -> None:
@@ -113,3 +118,13 @@ class Openings:
         self._errors["connect"] += 1
         self._wrong.note("connect", None, Evidence(text))
         self._retry_at_ns.append(clock_ns() + RETRY_NS)
+
+
+def _why(fault: OSError) -> str:
+    """Why a connection could not be begun, and whose limit that is."""
+    if fault.errno == EADDRNOTAVAIL:
+        return (
+            "this machine has no free port left on our side, which is no fault of the server's "
+            "(net.ipv4.ip_local_port_range; each closed connection keeps its port for a minute)"
+        )
+    return str(fault.strerror)

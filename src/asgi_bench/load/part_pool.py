@@ -126,4 +126,4 @@ class PartPool(Pool):
 
     def take_times(self) -> dict[str, list[int]]:
         """Times to the first byte of a body, and from part to part."""
-        return self._timing[0].take()
+        return super().take_times() | self._timing[0].take()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from asgi_bench.load.message_pool import MessagePool
 from asgi_bench.load.part_pool import PartPool
 from asgi_bench.load.pool import Pool
+from asgi_bench.load.short_pool import ShortPool
 from asgi_bench.load.stream_pool import StreamPool
 from asgi_bench.load.target import Target
 from asgi_bench.model.endpoint import Protocol
@@ -20,4 +21,6 @@ def pool_of(target: Target) -> Pool:
     """Return the pool of a target, no connection begun."""
     if target.stream is not None:
         return PartPool(target)
+    if target.conversations is not None and target.endpoint.protocol == "http1":
+        return ShortPool(target)
     return POOLS[target.endpoint.protocol](target)

@@ -55,6 +55,8 @@ def scenario_target(
             for request in scenario.requests
         )
         return Target(name, endpoint, connections, exchanges, timeout_s, streams=streams)
+    if scenario.resumes:
+        endpoint = msgspec.structs.replace(endpoint, resumes=True)
     asked = dialogue(endpoint, scenario)
     return Target(
         name,

@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from asgi_bench.model.endpoint import HttpVersion, Transport
+
 # What an answer is checked for: `body` is all its bytes, `pattern` a match in it.
 Part: TypeAlias = Literal["status", "framing", "body", "pattern", "messages"]
 
@@ -85,8 +87,8 @@ class Request(msgspec.Struct, frozen=True):
     """The conversation over WebSocket that is held at `path`, again and again on each connection:
     what is sent, and what has to come then. Empty for a request over HTTP."""
     conversations: int | None = None
-    """So many conversations are held on a connection, then it is closed in order and another is
-    opened; null for any number."""
+    """So many conversations are held, or over HTTP/1.1 requests answered, on a connection; then it
+    is closed in order and another is opened. Null for any number."""
     compared: tuple[Part, ...] = ()
     """What an answer had to be right in to count: `status`, `framing`, and `body` (all its bytes)
     or `pattern`; over WebSocket the `messages`, each by itself, and their framing."""
@@ -165,6 +167,8 @@ class Scenario(Request, frozen=True, kw_only=True):
     active: int | None = None
     """Over WebSocket: on so many of the connections messages are sent, the others are open and
     idle; null for all."""
+    resumes: bool = False
+    """Over TLS: whether a connection resumes the session of an earlier one."""
     most_connections: int | None = None
     """More connections are not put on it: such cells are skipped."""
     most_duration_s: float | None = None
@@ -173,12 +177,17 @@ class Scenario(Request, frozen=True, kw_only=True):
     @property
     def is_http1(self) -> bool:
         """Whether what it asks for has a meaning over HTTP/1.1 alone, or is timed there alone."""
-        return self.chunked or self.stream is not None
+        is_short = self.conversations is not None and not self.messages
+        return self.chunked or self.stream is not None or is_short
 
-    def refusal(self, connections: int, duration_s: float, http: str) -> str | None:
+    def refusal(
+        self, connections: int, duration_s: float, http: HttpVersion, transport: Transport
+    ) -> str | None:
         """Why it can't be loaded so: by so many connections, for so long, over that HTTP."""
         if http != "1" and self.is_http1:
             return "is loaded over HTTP/1.1 alone in this scenario"
+        if transport != "tls" and "tls" in self.needs:
+            return "shakes hands over TLS alone in this scenario: --transport tls"
         if self.most_connections is not None and connections > self.most_connections:
             return f"takes at most {self.most_connections} connections in this scenario"
         if self.most_duration_s is not None and duration_s > self.most_duration_s:

@@ -11,7 +11,11 @@ SERVICE_TIME = "service_time"
 GENERATOR_LAG = "generator_lag"
 FIRST_BYTE_TIME = "first_byte_time"
 GAP_TIME = "gap_time"
-TIME_NAMES = (RESPONSE_TIME, SERVICE_TIME, GENERATOR_LAG, FIRST_BYTE_TIME, GAP_TIME)
+HANDSHAKE_TIME = "handshake_time"
+TIME_NAMES = (
+    *(RESPONSE_TIME, SERVICE_TIME, GENERATOR_LAG),
+    *(FIRST_BYTE_TIME, GAP_TIME, HANDSHAKE_TIME),
+)
 
 Outcome: TypeAlias = Literal["ok", "failed", "skipped"]
 ValidityLevel: TypeAlias = Literal["valid", "suspect", "invalid"]
@@ -300,7 +304,9 @@ class Trial(msgspec.Struct, frozen=True):
     sending to the last byte. `generator_lag` is how late the generator sent: after the intended
     moment or after the connection became free, whichever was later. Of streams: `first_byte_time`
     is from the sending to the first byte of the body, `gap_time` from the end of one part (an event
-    of an event stream, otherwise a chunk) to that of the next. A sweep has the last two here,
+    of an event stream, otherwise a chunk) to that of the next. `handshake_time` is how long it took
+    to open each connection that was opened in the slices, up to where it could be asked: TCP, TLS
+    and WebSocket together. A sweep has the last two here,
     over the steps that did not overload the server; its steps have the first. In version 1 of the
     file each was a key of its own, as `response_time_hdr`."""
     server_cpu_s: float = 0.0

@@ -151,7 +151,10 @@ class TlsChannel(TcpChannel):
         host = self._endpoint.name or self._endpoint.address[0]
         # What is in an SSLSocket. The checks around it cost 1 us of the 10 that a request takes;
         # and where gevent has patched the module no original one can be made any more.
-        engine = self._context._wrap_socket(self._sock, False, server_hostname=host)
+        session = _SESSIONS.get(self._endpoint) if self._endpoint.resumes else None
+        engine = self._context._wrap_socket(
+            self._sock, False, server_hostname=host, session=session
+        )
         while True:
             try:
                 engine.do_handshake()
@@ -190,9 +193,16 @@ class TlsChannel(TcpChannel):
     def close(self) -> None:
         """Say that nothing more comes, as far as that goes at once, and close the socket."""
         if self._engine is not None:
+            if self._endpoint.resumes and (session := self._engine.session) is not None:
+                # Of TLS 1.3 it came after the handshake, with what was read.
+                _SESSIONS[self._endpoint] = session
             with suppress(OSError):
                 self._engine.shutdown()
         super().close()
+
+
+# The last session of each endpoint whose connections are to resume one.
+_SESSIONS: dict[Endpoint, Any] = {}
 
 
 @lru_cache(maxsize=16)

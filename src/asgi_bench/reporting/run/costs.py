@@ -62,6 +62,7 @@ _NOTES = {
     "req/s": "Per core: that the server kept busy.",
     "waits": "Waits, lost: context switches for want of work, and of a CPU.",
     "sent": "Sent: bytes of requests per second, heads included.",
+    "opening": "Opening: of a connection, until it could be asked: TCP, TLS and WebSocket.",
     "received": "Received: bytes of right answers per second, heads included; of large ones alone.",
     "size": "Size: of an answer with its head.",
     "mJ": "mJ: energy of all CPUs, the load generator's too.",
@@ -78,6 +79,8 @@ _OF_LOAD = (
     Column("waits", "/req.", lambda c: numbers.share(c.costs.voluntary_switches_per_request)),
     Column("lost", "/req.", lambda c: numbers.share(c.costs.involuntary_switches_per_request)),
     Column("sent", "MB/s", lambda c: numbers.megabytes(c.sent_bytes_per_s.value)),
+    Column("opening", "p50 ms", lambda c: numbers.milliseconds(c.handshake_time_s.p50)),
+    Column("", "p99 ms", lambda c: numbers.milliseconds(c.handshake_time_s.p99)),
     Column("received", "MB/s", lambda c: numbers.megabytes(c.received_bytes_per_s.value)),
     Column("size", "B", lambda c: numbers.count(c.costs.response_bytes)),
     Column(
