@@ -26,11 +26,12 @@ from asgi_bench.model import (
     ValidityLevel,
 )
 
-# What is injected: nothing, or 3 % or 5 % more CPU time of the whole request.
-Kind: TypeAlias = Literal["aa", "slow3", "slow5"]
-SHARES: dict[Kind, float] = {"aa": 0.0, "slow3": 0.03, "slow5": 0.05}
-# Version 1 has the codes of findings alone.
-RECORD_VERSION = 2
+# What is injected: nothing, or 2, 3 or 5 % more CPU time of the whole request.
+Kind: TypeAlias = Literal["aa", "slow2", "slow3", "slow5"]
+SHARES: dict[Kind, float] = {"aa": 0.0, "slow2": 0.02, "slow3": 0.03, "slow5": 0.05}
+# Version 1 has the codes of findings alone; in version 2 slices have no steady part, and the load
+# generator's CPU time isn't kept.
+RECORD_VERSION = 3
 SUFFIX = ".json.gz"
 
 
@@ -42,6 +43,10 @@ class Columns(msgspec.Struct, frozen=True):
     requests: tuple[int, ...]
     sent: tuple[int, ...]
     cpu_us: tuple[int, ...]
+    steady_us: tuple[int, ...] = ()
+    """0 where a slice has no steady part; as are all in older records."""
+    steady_requests: tuple[int, ...] = ()
+    load_cpu_us: tuple[int, ...] = ()
 
 
 class RecordedTrial(msgspec.Struct, frozen=True):
@@ -192,6 +197,9 @@ def _recorded(trial: Trial, side: Role) -> RecordedTrial:
             requests=tuple(piece.requests for piece in trial.slices),
             sent=tuple(piece.sent for piece in trial.slices),
             cpu_us=_us(piece.server_cpu_s for piece in trial.slices),
+            steady_us=_us(piece.steady_s or 0.0 for piece in trial.slices),
+            steady_requests=tuple(piece.steady_requests or 0 for piece in trial.slices),
+            load_cpu_us=_us(piece.load_cpu_s for piece in trial.slices),
         ),
         reason=trial.reason,
         findings=trial.validity_reasons,
@@ -204,6 +212,7 @@ def _us(values_s: Iterable[float]) -> tuple[int, ...]:
 
 def _trial(recorded: RecordedTrial, key: str) -> Trial:
     columns = recorded.slices
+    absent = (0,) * len(columns.start_us)
     pieces = tuple(
         Slice(
             start_s=start / 1e6,
@@ -213,14 +222,19 @@ def _trial(recorded: RecordedTrial, key: str) -> Trial:
             sent=sent,
             errors=sent - requests,
             server_cpu_s=cpu / 1e6,
-            load_cpu_s=0.0,
+            load_cpu_s=load / 1e6,
+            steady_requests=steady_requests or None,
+            steady_s=steady / 1e6 or None,
         )
-        for start, duration, requests, sent, cpu in zip(
+        for start, duration, requests, sent, cpu, steady, steady_requests, load in zip(
             columns.start_us,
             columns.duration_us,
             columns.requests,
             columns.sent,
             columns.cpu_us,
+            columns.steady_us or absent,
+            columns.steady_requests or absent,
+            columns.load_cpu_us or absent,
             strict=True,
         )
     )

@@ -18,7 +18,12 @@ from asgi_bench.model.metrics import Metric
 from gate.records import SHARES, Kind, Record, run_of
 from gate.verdicts import GATED
 
-NAMES: dict[Kind, str] = {"aa": "A/A", "slow3": "3 % slower", "slow5": "5 % slower"}
+NAMES: dict[Kind, str] = {
+    "aa": "A/A",
+    "slow2": "2 % slower",
+    "slow3": "3 % slower",
+    "slow5": "5 % slower",
+}
 CONFIDENCE = 0.95
 
 

@@ -51,8 +51,8 @@ class Gate(msgspec.Struct, frozen=True):
     min_change: Annotated[
         float,
         Flag("--min-change", VERDICT, SHARE, "Smallest change that matters.", is_key=False),
-    ] = 0.02
-    """The smallest change that matters, as a share: 0.02."""
+    ] = 0.015
+    """The smallest change that matters, as a share: 0.015."""
     alpha: float = 0.05
     """The most probability, over all looks and metrics, of taking an A/A for a change."""
     looks: tuple[float, ...] = (0.5, 1.0)

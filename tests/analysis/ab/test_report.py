@@ -51,7 +51,7 @@ def test_measuring_stops_at_a_planned_look_and_only_there() -> None:
 
 def test_what_is_open_is_measured_to_the_end_of_the_budget() -> None:
     """A change as large as what matters stays open until no other block fits."""
-    run = ab_run(0.019)
+    run = ab_run(0.0145)
     plan = run.header.plan
     settled = [n for n in range(1, 29) if is_settled(plan, n, first_rounds(run, n).trials)]
     assert settled == [28]

@@ -127,7 +127,7 @@ def test_an_estimate_needs_a_block() -> None:
 
 @pytest.mark.parametrize(
     ("effect", "verdict"),
-    [(0.05, "regression"), (-0.05, "improvement"), (0.0, "pass"), (0.019, "undecided")],
+    [(0.05, "regression"), (-0.05, "improvement"), (0.0, "pass"), (0.014, "undecided")],
 )
 def test_known_effects_get_their_verdict(effect: float, verdict: Verdict) -> None:
     """Effects far from the limits are found out, one at the limit is left open."""
@@ -159,7 +159,7 @@ def test_an_interval_leaves_out_0_exactly_where_the_effect_is_significant(
         if abs(one.p_adjusted - 0.05) > 1e-9:
             assert is_significant == (one.p_adjusted <= 0.05)
         assert one.effect.lo <= one.effect.d <= one.effect.hi
-        assert one.verdict == judge_effect(one.effect, 0.02)
+        assert one.verdict == judge_effect(one.effect, Gate().min_change)
 
 
 def test_what_is_detectable_is_at_least_what_matters_and_shrinks_with_blocks() -> None:
@@ -169,7 +169,7 @@ def test_what_is_detectable_is_at_least_what_matters_and_shrinks_with_blocks() -
         for count in (8, 200)
     )
     assert few is not None and many is not None
-    assert 0.02 < many < few
+    assert Gate().min_change < many < few
 
 
 @pytest.mark.parametrize(
