@@ -82,3 +82,49 @@ def test_bytes_of_requests_are_told_where_they_have_a_body(known: KnownAnswers) 
     assert loaded.requests == loaded.sent > 0
     assert loaded.sent_bytes is not None
     assert loaded.sent * 1000 < loaded.sent_bytes < loaded.sent * len(large.exchanges[0].request)
+
+
+def test_a_lead_in_leaves_no_trace_but_in_the_totals(known: KnownAnswers) -> None:
+    """Its times are in no histogram; it tells the answers until the end of each millisecond."""
+    known.behave(Behaviour())
+    session = Session(target_at(known.port), RequestStats())
+    session.open(0.0)
+    lead_in = session.load(Load("/", 0.02, is_lead_in=True))
+    measured = session.load(Load("/", 0.02))
+    closed = session.close()
+    assert list(lead_in.progress) == sorted(lead_in.progress)
+    assert 0 < lead_in.progress[-1] <= lead_in.requests
+    assert measured.progress == ()
+    assert measured.steady is not None
+    assert samples(closed.times_hdr[RESPONSE_TIME]) == measured.steady.requests
+    assert closed.sent_total >= lead_in.sent + measured.sent
+
+
+def test_the_steady_part_is_whole_cycles_of_each_connection(known: KnownAnswers) -> None:
+    """All answers but the first of each connection, in their time: no ramp and no drain.
+
+    A server that takes 20 ms for each answer gives each connection 50 a second, however short the
+    slice is; over the whole slice it seems to be slower.
+    """
+    known.behave(Behaviour(delay_s=0.02))
+    session = Session(target_at(known.port, connections=8), RequestStats())
+    session.open(0.0)
+    loaded = session.load(Load("/", 0.1))
+    session.close()
+    assert loaded.steady is not None
+    assert loaded.steady.slots == 8
+    assert loaded.steady.requests == loaded.requests - 8
+    assert loaded.throughput_rps <= 8 / 0.02
+    assert loaded.steady.duration_s < loaded.duration_s
+
+
+@pytest.mark.parametrize("kind", ["announced-close", "wrong-body"])
+def test_a_slice_in_which_anything_broke_has_no_steady_part(known: KnownAnswers, kind: str) -> None:
+    """A connection's time would not be whole cycles then: the whole slice counts."""
+    known.behave(Behaviour(script=(kind,)))
+    session = Session(target_at(known.port), RequestStats())
+    session.open(0.0)
+    loaded = session.load(Load("/", 0.05))
+    session.close()
+    assert loaded.steady is None
+    assert loaded.counted == (loaded.requests, loaded.duration_s)

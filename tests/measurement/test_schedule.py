@@ -13,7 +13,10 @@ from asgi_bench.measurement.schedule import (
     SIDES,
     ScheduledSlice,
     SliceLength,
+    Visits,
+    balanced_turns,
     even_lengths_s,
+    even_visits,
     schedule,
     slice_duration_s,
     start_order,
@@ -27,71 +30,77 @@ LENGTHS_S = st.dictionaries(
     max_size=8,
 )
 DURATIONS_S = st.floats(0.05, 5.0)
+COUNTS = st.dictionaries(
+    st.text("abcdef/", min_size=1, max_size=6), st.integers(1, 40), min_size=1, max_size=8
+)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def drawn(
-    lengths_s: Mapping[str, float], duration_s: float, seed: int | str
-) -> list[ScheduledSlice]:
-    """The schedule of cells that all get the same time."""
-    return schedule(lengths_s, dict.fromkeys(lengths_s, duration_s), random.Random(seed))
+def drawn(counts: Mapping[str, int], seed: int | str) -> list[ScheduledSlice]:
+    """The schedule of cells that come by so often, each for as long."""
+    visits = {cell: Visits(count, 0.05) for cell, count in counts.items()}
+    return schedule(visits, random.Random(seed))
 
 
-@given(LENGTHS_S, DURATIONS_S, SEEDS)
-def test_each_cell_gets_its_duration_in_slices_of_about_its_length(
-    lengths_s: dict[str, float], duration_s: float, seed: int
+def turns_of(cells: int, count: int, seed: int) -> list[tuple[str, ...]]:
+    """So many turns of so many cells."""
+    names = [f"cell-{number}" for number in range(cells)]
+    return list(balanced_turns(names, count, random.Random(seed)))
+
+
+@given(LENGTHS_S, DURATIONS_S)
+def test_all_cells_come_by_equally_often(lengths_s: dict[str, float], duration_s: float) -> None:
+    """Slow cells have longer slices, not fewer; no cell has less than half of its own time."""
+    visits = even_visits(lengths_s, dict.fromkeys(lengths_s, duration_s))
+    assert len({each.count for each in visits.values()}) == 1
+    for cell, each in visits.items():
+        assert each.duration_s >= lengths_s[cell]
+        assert each.together_s >= duration_s / 2 * (1 - 1e-9)
+
+
+@given(st.floats(0.02, 0.1), st.integers(1, 8), DURATIONS_S)
+def test_all_cells_together_get_the_time_that_was_asked_for(
+    length_s: float, cells: int, duration_s: float
 ) -> None:
-    """The time of a cell is the asked one exactly, in equal slices near the asked length."""
-    pieces = drawn(lengths_s, duration_s, seed)
-    assert {piece.cell for piece in pieces} == set(lengths_s)
-    for cell, length_s in lengths_s.items():
-        own = [piece.duration_s for piece in pieces if piece.cell == cell]
-        assert sum(own) == pytest.approx(duration_s, rel=1e-9)
-        assert len(set(own)) == 1
-        if duration_s <= length_s:
-            assert len(own) == 1
-        else:
-            assert length_s * 2 / 3 <= own[0] * (1 + 1e-9)
-            assert own[0] * (1 - 1e-9) <= length_s * 3 / 2
+    """Where slices are alike each cell gets its time, to a slice."""
+    names = [f"cell-{number}" for number in range(cells)]
+    visits = even_visits(dict.fromkeys(names, length_s), dict.fromkeys(names, duration_s))
+    for each in visits.values():
+        assert each.together_s == pytest.approx(max(duration_s, length_s), abs=length_s / 2 + 1e-9)
 
 
-@given(st.floats(0.1, 3.0), st.floats(0.1, 3.0), SEEDS)
-def test_cells_may_have_durations_of_their_own(one_s: float, other_s: float, seed: int) -> None:
-    """Where the durations differ, each cell gets its own."""
-    pieces = schedule({"a": 0.1, "b": 0.1}, {"a": one_s, "b": other_s}, random.Random(seed))
-    for cell, duration_s in (("a", one_s), ("b", other_s)):
-        got_s = sum(piece.duration_s for piece in pieces if piece.cell == cell)
-        assert got_s == pytest.approx(duration_s)
+@given(COUNTS, SEEDS)
+def test_each_cell_has_all_its_slices(counts: dict[str, int], seed: int) -> None:
+    """Whatever is placed between, none is lost."""
+    assert Counter(piece.cell for piece in drawn(counts, seed)) == counts
 
 
-@given(LENGTHS_S, DURATIONS_S, SEEDS)
-def test_the_order_hangs_on_the_seed_alone(
-    lengths_s: dict[str, float], duration_s: float, seed: int
-) -> None:
+@given(COUNTS, SEEDS)
+def test_the_order_hangs_on_the_seed_alone(counts: dict[str, int], seed: int) -> None:
     """The same seed gives the same order, in whatever order the cells were opened."""
-    again = dict(reversed(lengths_s.items()))
-    assert drawn(lengths_s, duration_s, seed) == drawn(again, duration_s, seed)
+    assert drawn(counts, seed) == drawn(dict(reversed(counts.items())), seed)
 
 
 def test_the_order_is_random() -> None:
-    """Over seeds every cell is first about equally often, and orders hardly ever repeat."""
-    lengths_s = dict.fromkeys("abcd", 0.1)
-    orders = [[piece.cell for piece in drawn(lengths_s, 2.0, seed)] for seed in range(400)]
-    assert len({tuple(order) for order in orders}) == 400
+    """Over seeds every cell is first about equally often, and there are many orders."""
+    orders = [
+        tuple(piece.cell for piece in drawn(dict.fromkeys("abcd", 20), seed)) for seed in range(400)
+    ]
+    # 4! names of the cells and 8 first rows, of which some come to the same.
+    assert len(set(orders)) > 60
     firsts = Counter(order[0] for order in orders)
     # 100 each with a standard deviation of 8.7.
     assert all(60 < firsts[cell] < 140 for cell in "abcd")
 
 
-@given(LENGTHS_S, DURATIONS_S, SEEDS)
-def test_no_cell_starves(lengths_s: dict[str, float], duration_s: float, seed: int) -> None:
+@given(COUNTS, SEEDS)
+def test_no_cell_starves(counts: dict[str, int], seed: int) -> None:
     """Every cell is visited all along the block: others come in between only by their share.
 
     A cell of n slices has one in each n-th of the block, so two of them are less than two n-ths
     apart, and of another cell's m slices at most 2 m / n and two halves fall between.
     """
-    pieces = drawn(lengths_s, duration_s, seed)
-    counts = Counter(piece.cell for piece in pieces)
+    pieces = drawn(counts, seed)
     for cell, count in counts.items():
         places = [place for place, piece in enumerate(pieces) if piece.cell == cell]
         bounds = [-1, *places, len(pieces)]
@@ -101,17 +110,42 @@ def test_no_cell_starves(lengths_s: dict[str, float], duration_s: float, seed: i
 
 
 @given(st.integers(2, 8), st.integers(1, 40), SEEDS)
-def test_cells_of_one_length_take_turns(cells: int, slices: int, seed: int) -> None:
-    """Equal cells come once each in every turn, in an order of its own."""
-    lengths_s = {f"cell-{number}": 0.05 for number in range(cells)}
-    order = [piece.cell for piece in drawn(lengths_s, 0.05 * slices, seed)]
+def test_cells_that_come_by_equally_often_take_turns(cells: int, slices: int, seed: int) -> None:
+    """Equal cells come once each in every turn."""
+    counts = {f"cell-{number}": slices for number in range(cells)}
+    order = [piece.cell for piece in drawn(counts, seed)]
     turns = [order[start : start + cells] for start in range(0, len(order), cells)]
     assert len(turns) == slices
-    assert all(sorted(turn) == sorted(lengths_s) for turn in turns)
+    assert all(sorted(turn) == sorted(counts) for turn in turns)
+
+
+@given(st.integers(2, 13), SEEDS)
+def test_turns_balance_places_and_neighbours(cells: int, seed: int) -> None:
+    """In twice as many turns as cells each is twice at each place, and twice after each other."""
+    turns = turns_of(cells, 2 * cells, seed)
+    places = Counter((cell, place) for turn in turns for place, cell in enumerate(turn))
+    assert len(places) == cells * cells and set(places.values()) == {2}
+    neighbours = Counter(pair for turn in turns for pair in pairwise(turn))
+    assert len(neighbours) == cells * (cells - 1) and set(neighbours.values()) == {2}
+
+
+@given(st.integers(6, 13), SEEDS)
+def test_visits_lie_evenly(cells: int, seed: int) -> None:
+    """Between two visits of a cell nearly all others come by once: at most two are lacking or more.
+
+    But where a square ends and its mirror begins, and at the turns of its zigzag.
+    """
+    order = [cell for turn in turns_of(cells, 4 * cells, seed) for cell in turn]
+    places: dict[str, list[int]] = {}
+    for place, cell in enumerate(order):
+        places.setdefault(cell, []).append(place)
+    gaps = [there - here for own in places.values() for here, there in pairwise(own)]
+    even = sum(abs(gap - cells) <= 2 for gap in gaps)
+    assert even >= 0.8 * len(gaps)
 
 
 @pytest.mark.parametrize(
-    ("length", "response_times", "shortest_s"), [(SERVERS, 16, 0.1), (SIDES, 1, 0.005)]
+    ("length", "response_times", "shortest_s"), [(SERVERS, 3, 0.02), (SIDES, 1, 0.005)]
 )
 @given(connections=st.integers(1, 10_000), throughput_rps=st.floats(0.1, 200_000))
 def test_a_slice_lasts_some_response_times_within_its_limits(

@@ -1,5 +1,7 @@
 """The order of a load process's commands, told by a stand-in for one; real ones: test_small_run."""
 
+import builtins
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import permutations
@@ -20,7 +22,7 @@ from asgi_bench.model import ROLES, ClosedLoop, ErrorCounts, Gate, OpenLoop, Rol
 from tests.measurement.stand_ins import DURATION_S, loaded_cell
 from tests.synthetic_run import plan_of
 
-# Requests per second in the warm-up: slices of 100 ms, of 205 ms and of 1 s.
+# Requests per second in the warm-up: slices of 20 ms, of 38 ms and of 1 s.
 SPEEDS = {"quick": 100_000.0, "medium": 5_000.0, "slow": 100.0}
 CONNECTIONS = 64
 
@@ -85,7 +87,13 @@ class StandIn:
     @property
     def loads(self) -> list[Load]:
         """The slices, in order."""
-        return [command for command in self.commands if isinstance(command, Load)]
+        return [one for one in self.commands if isinstance(one, Load) and not one.is_lead_in]
+
+    @property
+    def visits(self) -> Counter[str]:
+        """How often each server was visited: each visit of a closed loop begins with a lead-in."""
+        led_in = [one for one in self.commands if isinstance(one, Load) and one.is_lead_in]
+        return Counter(command.name.partition("/")[0] for command in led_in)
 
     @property
     def order(self) -> list[str]:
@@ -153,16 +161,16 @@ def test_all_connections_open_before_any_slice_and_close_after_all() -> None:
     assert [target.connections for target in opened] == [CONNECTIONS] * 3
 
 
-def test_each_cell_gets_the_time_of_the_plan_in_slices_of_its_own_length() -> None:
-    """16 response times are a slice, or 100 ms: 100 ms, 205 ms and a second here."""
+def test_all_cells_share_the_time_of_the_plan_in_as_many_slices() -> None:
+    """The slow one's last a second; half of their own time is kept for the others."""
     stand = StandIn()
     cells = loaded_by(stand)
-    for name, length_s in (("quick", 0.1), ("medium", 0.2), ("slow", 1.0)):
+    for name, length_s in (("quick", 0.25), ("medium", 0.25), ("slow", 1.0)):
         own = [load.duration_s for load in stand.loads if load.name.startswith(f"{name}/")]
-        assert sum(own) == pytest.approx(DURATION_S)
-        assert own == pytest.approx([length_s] * len(own))
+        assert own == pytest.approx([length_s] * 4)
+    assert sum(load.duration_s for load in stand.loads) == pytest.approx(3 * DURATION_S)
     trials = [cell.trial.finish() for cell in cells]
-    assert [len(trial.slices) for trial in trials] == [20, 10, 2]
+    assert [len(trial.slices) for trial in trials] == [4] * 3
     assert [trial.sent_total for trial in trials] == [20] * 3
 
 
@@ -255,21 +263,21 @@ def test_a_server_that_answers_nothing_is_given_up_for_its_round(
     stand = StandIn()
 
     def ask(command: Open | Load | Close, expected: type, timeout_s: float) -> Any:
-        """As the stand-in, but that the quick server falls silent for its slices 11 to 20."""
+        """As the stand-in, but that the quick server falls silent in its eleventh visit."""
         reply = StandIn.ask(stand, command, expected, timeout_s)
         if isinstance(command, Load) and command.name.startswith("quick/"):
             clock.now_s += 0.7
-            if 10 < stand.order.count("quick") <= clock.silent_until:
+            if 10 < stand.visits["quick"] <= clock.silent_until:
                 return msgspec.structs.replace(reply, requests=0)
         return reply
 
     monkeypatch.setattr(stand, "ask", ask)
     loader = SliceLoader(plan_of(()), cast(LoadProcesses, stand), Progress(lambda event: None, 1.0))
-    # Two fruitless slices take 1.4 s, three are more than two seconds.
-    for round, (silent_until, quick_slices) in enumerate([(20, 13), (12, 20)]):
+    # 2 s of each in slices of 20 and 38.4 ms; two fruitless visits take 1.4 s, three more than 2 s.
+    visits = builtins.round(4 / (0.02 + 3 * CONNECTIONS / SPEEDS["medium"]))
+    for round, (silent_until, quick_visits) in enumerate([(20, 13), (12, visits)]):
         clock.silent_until = silent_until
         stand.commands.clear()
         loader.load([loaded_cell("quick"), loaded_cell("medium")], round=round, block=0)
-        assert stand.order.count("quick") == quick_slices
-        assert stand.order.count("medium") == 10
+        assert stand.visits == {"quick": quick_visits, "medium": visits}
         assert sum(isinstance(command, Close) for command in stand.commands) == 2

@@ -7,8 +7,6 @@ from typing import Any
 
 import msgspec
 
-from asgi_bench.analysis.estimates import Interval
-from asgi_bench.analysis.intervals import log_interval
 from asgi_bench.analysis.percentiles import Histogram, merge_histograms, percentiles_s
 from asgi_bench.analysis.report import CellFacts, ErrorTotals, RequestReport
 from asgi_bench.analysis.samples import Sample
@@ -57,11 +55,6 @@ def cell_facts(sample: Sample, plan: Plan) -> CellFacts[Any]:
             (trial.unanswered_connections for trial in sample.measured), default=0
         ),
     )
-
-
-def interval_over(values: Iterable[float | None]) -> Interval:
-    """An interval over the rounds that have the figure: none of them can be 0."""
-    return log_interval([value for value in values if value])
 
 
 def merged(cell: str, what: str, blobs: Iterable[str | None]) -> Histogram | None:

@@ -52,6 +52,11 @@ def log_interval(values: Sequence[float], *, looked: bool = False) -> Interval:
     )
 
 
+def interval_over(values: Iterable[float | None]) -> Interval:
+    """An interval over the rounds that have the figure: none of them can be 0."""
+    return log_interval([value for value in values if value])
+
+
 def linear_interval(values: Sequence[float], *, looked: bool = False) -> Interval:
     """The mean of values, one a round, with its 95 % t interval: for what may be zero or below.
 

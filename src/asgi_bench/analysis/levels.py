@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
-from asgi_bench.analysis.metrics import figure_of
 from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS, stand
 from asgi_bench.analysis.report import CellReport, Comparison, Level, Report
 from asgi_bench.analysis.samples import Sample, reference_pairs
@@ -184,7 +183,7 @@ def _change(
     """A cell's ratio to the reference over its base's; none of the reference itself."""
     ratios: list[dict[int, float]] = []
     for one in (sample, base):
-        paired = reference_pairs(one, samples, plan, partial(figure_of, metric))
+        paired = reference_pairs(one, samples, plan, one.compared_by(metric))
         if paired is None or paired[0] == one.planned.cell.key:
             return Interval()
         ratios.append({number: ours / theirs for number, (ours, theirs) in paired[1].items()})

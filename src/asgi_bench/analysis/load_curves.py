@@ -5,9 +5,9 @@ from statistics import fmean, median
 
 import msgspec
 
-from asgi_bench.analysis.cell_facts import by_request, cell_facts, interval_over, merged
+from asgi_bench.analysis.cell_facts import by_request, cell_facts, merged
 from asgi_bench.analysis.estimates import Interval
-from asgi_bench.analysis.intervals import log_interval
+from asgi_bench.analysis.intervals import interval_over, log_interval
 from asgi_bench.analysis.percentiles import percentiles_s
 from asgi_bench.analysis.report import SweepPoint, SweepReport
 from asgi_bench.analysis.samples import Sample

@@ -7,9 +7,8 @@ from statistics import median
 
 from msgspec import UNSET
 
-from asgi_bench.analysis.cell_facts import interval_over
 from asgi_bench.analysis.estimates import Interval, Ratio
-from asgi_bench.analysis.intervals import linear_interval
+from asgi_bench.analysis.intervals import interval_over, linear_interval
 from asgi_bench.analysis.percentiles import Histogram, mean_s, merge_histograms, quantile_s
 from asgi_bench.analysis.report import CellReport, SweepReport
 from asgi_bench.analysis.sweeps import is_trial_overloaded

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asgi_bench.analysis.metrics import figure_of
 from asgi_bench.analysis.pairs import Pair, holm, pairs
 from asgi_bench.analysis.report import Comparison, Rank
 from asgi_bench.analysis.samples import Sample
@@ -108,7 +107,8 @@ def stand(cells: Sequence[str], comparisons: Iterable[Comparison]) -> dict[str, 
 
 def _values(sample: Sample, metric: Metric) -> dict[int, float]:
     """A cell's figure in each round that has one."""
-    found = {trial.round: figure_of(metric, trial) for trial in sample.estimating}
+    figure = sample.compared_by(metric)
+    found = {trial.round: figure(trial) for trial in sample.estimating}
     return {number: value for number, value in found.items() if value}
 
 

@@ -235,9 +235,8 @@ def _question(samples: Sequence[Sample], objective: Objective | None, run_id: st
                 f"{run_id}: no sound closed loop to recommend by; measure one, or name an "
                 f"objective (--slo p99=10ms)"
             )
-        return _Question(
-            "throughput", partial(figure_of, THROUGHPUT), _under(samples, loads[0]), ()
-        )
+        candidates = _under(samples, loads[0])
+        return _Question("throughput", candidates[0].compared_by(THROUGHPUT), candidates, ())
     sweeps = [s for s in samples if s.planned.cell.load.is_sweep]
     if sweeps:
         sweeps = list(_under(sweeps, sweeps[0].planned.cell.load))

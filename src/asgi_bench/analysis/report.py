@@ -409,6 +409,10 @@ class Reached(msgspec.Struct, frozen=True):
     share: 0.02 is ±2 %. Null without ratios that have bounds."""
     half_width_max: float | None
     """The widest of these half-widths."""
+    slice_scatter: float | None = None
+    """How calm the machine was: by how much the slices of one server scatter within a round, the
+    median over the closed loops of the standard deviations of logarithms. Below 0.1 is calm, above
+    0.2 noisy. Null where there are no slices."""
 
 
 class RunGoal(Goal, frozen=True):

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from asgi_bench.analysis.metrics import figure_of
 from asgi_bench.analysis.pacing import due_rounds
 from asgi_bench.analysis.sweeps import is_trial_overloaded
+from asgi_bench.analysis.typical import Place, Typical, typical_slices
 from asgi_bench.analysis.validity.cell import (
     Verdict,
     is_usable,
@@ -20,6 +22,7 @@ from asgi_bench.analysis.validity.cell import (
 from asgi_bench.analysis.validity.trial import RULES_VERSION, judge_trial_of
 from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.model import Cell, Plan, PlannedCell, Reason, Run, RunHeader, Trial, setting_named
+from asgi_bench.model.metrics import Metric
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -31,6 +34,26 @@ class Sample(msgspec.Struct, frozen=True):
     verdict: Verdict
     asked: int = 0
     """Requests that its servers were sent before the rounds."""
+    typical: Typical = Typical()
+    """The typical slices of the whole run."""
+
+    def compared_by(self, metric: Metric) -> Callable[[Trial], float | None]:
+        """What a metric's ratios to other cells are of, in a trial of this run.
+
+        That is its typical slice, where the cells of its block took turns; else the whole trial.
+        """
+
+        def figure(trial: Trial) -> float | None:
+            place = Place(metric.name, trial.cell, trial.round, trial.block)
+            typical = self.typical.figures.get(place)
+            return figure_of(metric, trial) if typical is None else typical
+
+        return figure
+
+    def stall(self, metric: Metric) -> float | None:
+        """By how much it stalls more than its neighbours, if it surely does (`Typical.stalls`)."""
+        place = (self.planned.cell.key, self.planned.blocks[0], metric.name)
+        return self.typical.stalls.get(place)
 
     @property
     def measured(self) -> tuple[Trial, ...]:
@@ -104,8 +127,11 @@ def samples_of(plan: Plan, trials: Sequence[Trial], spent_s: float = 0.0) -> dic
     for trial in trials:
         by_cell[trial.cell].append(trial)
     rounds = due_rounds(plan, trials, spent_s)
+    typical = typical_slices(trials) if plan.gate is None else Typical()
     return {
-        planned.cell.key: _sample(planned, by_cell[planned.cell.key], plan, rounds)
+        planned.cell.key: msgspec.structs.replace(
+            _sample(planned, by_cell[planned.cell.key], plan, rounds), typical=typical
+        )
         for planned in plan.cells
     }
 

@@ -1,13 +1,20 @@
 """When a run with a goal has reached it, and what it then has."""
 
-from collections.abc import Mapping, Sequence
-from statistics import median
+from collections.abc import Iterable, Mapping, Sequence
+from math import log
+from statistics import median, stdev
 
 from asgi_bench.analysis.intervals import half_width, paired_ratio
 from asgi_bench.analysis.pacing import is_look, is_time_up, round_ends_s
 from asgi_bench.analysis.report import Reached
 from asgi_bench.analysis.samples import Sample, reference_pairs, samples_of
 from asgi_bench.model import Plan, Trial
+from asgi_bench.model.figures import slice_throughput_rps
+from asgi_bench.model.metrics import THROUGHPUT
+
+# Fewer tell little of a scatter. A calm host has 3 to 8 %, one with busy neighbours 15 to 30 %.
+FEWEST_SLICES = 8
+CALM_SCATTER, NOISY_SCATTER = 0.1, 0.2
 
 
 def is_enough(plan: Plan, rounds: int, trials: Sequence[Trial], *, spent_s: float = 0.0) -> bool:
@@ -46,10 +53,23 @@ def ratio_half_widths(samples: Mapping[str, Sample], plan: Plan) -> dict[str, fl
     for key, sample in samples.items():
         if not sample.is_sound or not sample.planned.cell.load.is_closed:
             continue
-        paired = reference_pairs(sample, samples, plan, lambda trial: trial.throughput_rps)
+        paired = reference_pairs(sample, samples, plan, sample.compared_by(THROUGHPUT))
         if paired is not None and paired[0] != key:
             widths[key] = half_width(paired_ratio(paired[1].values(), looked=is_looked(plan)))
     return widths
+
+
+def slice_scatter(trials: Iterable[Trial]) -> float | None:
+    """How calm the machine was, from how slices of one server differ within a round.
+
+    The median of the standard deviations of the logarithms of their rates: of trials with slices.
+    """
+    scatters = []
+    for trial in trials:
+        rates_rps = [rate for piece in trial.slices if (rate := slice_throughput_rps(piece))]
+        if len(rates_rps) >= FEWEST_SLICES and trial.lead_in_s is not None:
+            scatters.append(stdev(map(log, rates_rps)))
+    return median(scatters) if scatters else None
 
 
 def is_looked(plan: Plan) -> bool:
@@ -70,4 +90,5 @@ def reached(plan: Plan, samples: Mapping[str, Sample], spent_s: float) -> Reache
         duration_s=spent_s + (round_ends_s(trials, rounds)[-1] if rounds else 0.0),
         half_width_median=median(known) if known else None,
         half_width_max=max(known) if known else None,
+        slice_scatter=slice_scatter(trials),
     )

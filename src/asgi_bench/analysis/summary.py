@@ -1,18 +1,17 @@
 """A stored run into the report document: estimates, verdicts, nothing invented."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from statistics import fmean, median
 from typing import NamedTuple
 
 import msgspec
 
-from asgi_bench.analysis.cell_facts import by_request, cell_facts, interval_over, merged
+from asgi_bench.analysis.cell_facts import by_request, cell_facts, merged
 from asgi_bench.analysis.estimates import Costs, Interval, Ratio
-from asgi_bench.analysis.intervals import paired_ratio
+from asgi_bench.analysis.intervals import interval_over, paired_ratio
 from asgi_bench.analysis.levels import levels_of, turn_findings
 from asgi_bench.analysis.load_curves import sweep_report
-from asgi_bench.analysis.metrics import FURTHER, estimate, figure_of
+from asgi_bench.analysis.metrics import FURTHER, estimate
 from asgi_bench.analysis.percentiles import Histogram, percentiles_s
 from asgi_bench.analysis.ranking import Ranking, rank_cells
 from asgi_bench.analysis.report import CellReport, Report, RunFacts, RunGoal, SettingReport
@@ -21,7 +20,7 @@ from asgi_bench.analysis.scaling import scaling_of
 from asgi_bench.analysis.stopping import is_looked, reached
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_ratio
 from asgi_bench.analysis.utilization import load_busy_s, load_cpu_share
-from asgi_bench.analysis.validity.cell import growth_findings, unshown_percentiles
+from asgi_bench.analysis.validity.cell import growth_findings, stall_findings, unshown_percentiles
 from asgi_bench.analysis.ways import ways_of
 from asgi_bench.model import (
     GENERATOR_LAG,
@@ -139,7 +138,9 @@ def _cell(
     times_s = {f"{time}_s": percentiles_s(found) for time, found in times.items()}
     growth, costs = estimate(GROWTH, used, looked=is_looked(plan)), costs_of(used)
     grows = growth_findings(growth, costs.server_pss_kept_bytes, used)
-    facts = msgspec.structs.replace(facts, validity_reasons=(*facts.validity_reasons, *few, *grows))
+    stalls = stall_findings(sample.stall(THROUGHPUT))
+    reasons = (*facts.validity_reasons, *few, *grows, *stalls)
+    facts = msgspec.structs.replace(facts, validity_reasons=reasons)
     return CellReport(
         **msgspec.structs.asdict(facts) | times_s,
         response_time_s=percentiles_s(response_times),
@@ -202,7 +203,7 @@ def _ratio(
     metric: Metric,
 ) -> Ratio | None:
     """The cell's figure over the reference's, where both were measured in one round."""
-    paired = reference_pairs(sample, samples, plan, partial(figure_of, metric))
+    paired = reference_pairs(sample, samples, plan, sample.compared_by(metric))
     if paired is None:
         return None
     reference, pairs = paired

@@ -11,7 +11,6 @@ import msgspec
 
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
-from asgi_bench.analysis.metrics import figure_of
 from asgi_bench.analysis.report import Way
 from asgi_bench.analysis.samples import Sample, figures_in_block
 from asgi_bench.analysis.stopping import is_looked
@@ -46,7 +45,7 @@ def _ways(samples: Mapping[str, Sample], plan: Plan) -> Iterator[Way]:
 def _ratio(sample: Sample, base: Sample, plan: Plan, metric: Metric) -> Interval:
     """A metric over that of the base in the rounds that both have."""
     block = sample.planned.blocks[0]
-    figure = partial(figure_of, metric)
+    figure = sample.compared_by(metric)
     ours, theirs = (figures_in_block(each, block, plan, figure) for each in (sample, base))
     rounds = sorted(ours.keys() & theirs.keys())
     return log_interval([ours[n] / theirs[n] for n in rounds], looked=is_looked(plan))

@@ -44,6 +44,16 @@ class Stretch(msgspec.Struct, frozen=True):
     loop saw them. There it has to be 1 where every request due got its right answer: others are
     outstanding too and have no response time.
     """
+    slots: int = 0
+    """Of a closed loop: how many connections, or streams, it was on."""
+    steady_requests: int = 0
+    """Of a closed loop: right answers but the first of each slot."""
+    steady_slot_ns: int = 0
+    """Their response times and the waits between them: from a slot's first answer to its last,
+    added up over slots. It is whole cycles of each, so that a server which answers in bursts is
+    measured over whole bursts, and neither ramp nor drain is in it."""
+    progress: list[tuple[int, int]] = []
+    """Where it was asked for: moments on `perf_counter_ns`, each with the answers until then."""
     turns: list[int] = []
     """Where several requests are sent, of which each response time is."""
     open_loop: OpenFigures | None = None
@@ -65,6 +75,7 @@ def run_closed_loop(
     alone: int = 0,
     poll_s: float = POLL_S,
     latencies_ns: list[int] | None = None,
+    tells_progress: bool = False,
 ) -> Stretch:
     """Load every connection for `seconds`, then await what is still out.
 
@@ -74,7 +85,8 @@ def run_closed_loop(
     all workers are held up by a first request are a burst too.
     `breathe` gives other greenlets a turn and says whether to go on; with `poll_s` 0 it is also
     what waits for the next event. Whenever it is called, the counts of the connections are true,
-    and `latencies_ns`, where it was given, holds what came so far.
+    and `latencies_ns`, where it was given, holds what came so far. With `tells_progress` the
+    stretch says how many answers there were whenever the loop looked for more.
     """
     poll, read, write = pool.poll, pool.read, pool.write
     send, take = pool.send, pool.take
@@ -93,6 +105,7 @@ def run_closed_loop(
     # no waiting for the generator.
     free_since_ns: dict[int, int] = {}
     others_ns = waited_ns = 0
+    progress: list[tuple[int, int]] = []
     fast = resent = 0
     now = begin = last = clock_ns()
     end = begin + int(seconds * 1e9)
@@ -130,6 +143,8 @@ def run_closed_loop(
                         started.add(slot)
                         if leaves_out_first:
                             first.add(slot)
+        if tells_progress:
+            progress.append((clock_ns(), pool.correct - correct_before + fast))
         events = poll(poll_s, max_events)
         if not events and not poll_s:
             next_breath = now
@@ -204,7 +219,20 @@ def run_closed_loop(
         now = clock_ns()
     pool.count(resent, fast, good)
     requests, sent = pool.correct - correct_before, pool.sent - sent_before
-    answered_ns = sum(latencies) + others_ns
+    steady_ns = sum(latencies)
+    answered_ns = steady_ns + others_ns
     accounted_share = answered_ns / (answered_ns + waited_ns) if answered_ns else None
     times_ns = {RESPONSE_TIME: latencies, **pool.take_times()}
-    return Stretch(begin, last, requests, sent, times_ns, accounted_share, latency_turns)
+    return Stretch(
+        begin_ns=begin,
+        end_ns=last,
+        requests=requests,
+        sent=sent,
+        times_ns=times_ns,
+        accounted_share=accounted_share,
+        slots=len(started),
+        steady_requests=len(latencies),
+        steady_slot_ns=steady_ns + waited_ns,
+        progress=progress,
+        turns=latency_turns,
+    )

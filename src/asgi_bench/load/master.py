@@ -7,7 +7,7 @@ have answered: the last report is acknowledged, not hoped for; where one isn't, 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
-from operator import or_
+from operator import add, or_
 from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ from asgi_bench.load.messages import (
     Open,
     Quit,
     Reply,
+    Steady,
     decode_reply,
     encode,
 )
@@ -157,6 +158,15 @@ def _least_known(one: float | None, other: float | None) -> float | None:
     return min((value for value in (one, other) if value is not None), default=None)
 
 
+def _each_place(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
+    return tuple(map(add, one, other))
+
+
+def _together(one: Steady | None, other: Steady | None) -> Steady | None:
+    """Their sums; nothing where either broke."""
+    return None if one is None or other is None else _merged(one, other)
+
+
 def _either(one: T | None, other: T | None) -> T | None:
     return one or other
 
@@ -180,6 +190,8 @@ _MERGES: Mapping[str, Callable[[Any, Any], Any]] = {
     "end_s": max,
     # The worse of the two: neither's shortfall makes up for the other's.
     "accounted_share": _least_known,
+    "steady": _together,
+    "progress": _each_place,
     "times_hdr": merge_times,
     "by_request": _each_request,
     "users": _either,

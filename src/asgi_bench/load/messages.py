@@ -44,10 +44,11 @@ class Load(msgspec.Struct, frozen=True, tag=True):
 
     Closed loop, or open loop at `rate_rps` with arrivals drawn from `seed`, as is the order of
     several requests. Several load processes are kept in step by `begin_at_s`, on the monotonic
-    clock that they share. The step of a sweep
-    gets a histogram of its own. `patience_s` after the schedule's end an open loop gives up what
-    found no free connection, instead of waiting for its time-out. With `tells_losses` every failed
-    request is told, not just counted.
+    clock that they share. The step of a sweep gets a histogram of its own. A lead-in warms a server
+    up for the slice after it: nothing of it is kept but in the totals, and its progress is told.
+    `patience_s` after the schedule's end an open loop gives up what found no free connection,
+    instead of waiting for its time-out. With `tells_losses` every failed request is told, not just
+    counted.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     seed: int = 0
     begin_at_s: float | None = None
     is_step: bool = False
+    is_lead_in: bool = False
     patience_s: float | None = None
     tells_losses: bool = False
 
@@ -92,6 +94,24 @@ class Loss(msgspec.Struct, frozen=True):
     has_begun: bool
 
 
+class Steady(msgspec.Struct, frozen=True):
+    """The steady part of a slice in closed loop: what came after each connection's first answer.
+
+    Where a connection carries several streams, of each stream's.
+    """
+
+    requests: int
+    slots: int
+    """How many connections, or streams, it was on."""
+    slot_s: float
+    """The time of all of them together, each from its first answer to its last."""
+
+    @property
+    def duration_s(self) -> float:
+        """How long it took on the average of them."""
+        return self.slot_s / self.slots
+
+
 class Loaded(msgspec.Struct, frozen=True, tag=True):
     """One slice: `begin_s` and `end_s` on the monotonic clock, what was sent and what came of it.
 
@@ -111,6 +131,10 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     open_loop: OpenFigures | None = None
     times_hdr: dict[str, str] = {}
     accounted_share: float | None = None
+    steady: Steady | None = None
+    """The steady part of a closed loop; None where a connection broke or an answer was wrong."""
+    progress: tuple[int, ...] = ()
+    """Of a lead-in: right answers until the end of each millisecond."""
     load_wait_s: float = 0.0
     losses: tuple[Loss, ...] = ()
     by_request: tuple[RequestFigures, ...] = ()
@@ -133,9 +157,17 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
         return self.end_s - self.begin_s
 
     @property
+    def counted(self) -> tuple[int, float]:
+        """The correct answers that make its throughput, and the seconds in which they came."""
+        if self.steady is not None:
+            return self.steady.requests, self.steady.duration_s
+        return self.requests, self.duration_s
+
+    @property
     def throughput_rps(self) -> float:
-        """Correct answers per second."""
-        return self.requests / max(self.duration_s, 1e-9)
+        """Correct answers per second, of the steady part where there is one."""
+        requests, seconds = self.counted
+        return requests / max(seconds, 1e-9)
 
 
 class Closed(msgspec.Struct, frozen=True, tag=True):

@@ -11,7 +11,7 @@ from asgi_bench.load.arrivals import arrival_offsets_ns
 from asgi_bench.load.closed_loop import Stretch, run_closed_loop
 from asgi_bench.load.histogram import Recordings, encoded
 from asgi_bench.load.locust_table import feed
-from asgi_bench.load.messages import Closed, Load, Loaded, Loss, Opened
+from asgi_bench.load.messages import Closed, Load, Loaded, Loss, Opened, Steady
 from asgi_bench.load.open_loop import run_open_loop
 from asgi_bench.load.pool import Pool
 from asgi_bench.load.pools import pool_of
@@ -77,20 +77,25 @@ class Session:
         clocks = OwnClocks()
         stretch = run(command)
         load_cpu_s, load_wait_s = clocks.read_s()
+        errors = pool.error_counts - errors_before
+        reconnects = pool.reconnects - reconnects_before
+        is_whole = not errors.total and not reconnects
         return Loaded(
             begin_s=stretch.begin_ns / 1e9,
             end_s=stretch.end_ns / 1e9,
             requests=stretch.requests,
             sent=stretch.sent,
-            errors=pool.error_counts - errors_before,
+            errors=errors,
             load_cpu_s=load_cpu_s,
             open_loop=stretch.open_loop,
-            times_hdr=self._record(stretch, is_step=command.is_step),
+            times_hdr=self._record(stretch, command),
             accounted_share=stretch.accounted_share,
+            steady=_steady(stretch) if is_whole else None,
+            progress=_by_millisecond(stretch) if command.is_lead_in else (),
             load_wait_s=load_wait_s,
             losses=_losses(pool) if command.tells_losses else (),
             by_request=tuple(map(_since, self._counts(), counts_before)),
-            reconnects=pool.reconnects - reconnects_before,
+            reconnects=reconnects,
             connect_s=pool.connect_s - connect_s_before,
             sent_bytes=pool.sent_bytes - sent_bytes_before if self._sends_bodies else None,
             received_bytes=pool.received_bytes - received_bytes_before,
@@ -150,7 +155,9 @@ class Session:
         self._fed_at = time.perf_counter()
 
     def _closed_slice(self, command: Load) -> Stretch:
-        return run_closed_loop(self._pool, command.duration_s, _breathe)
+        return run_closed_loop(
+            self._pool, command.duration_s, _breathe, tells_progress=command.is_lead_in
+        )
 
     def _open_slice(self, command: Load) -> Stretch:
         offsets_ns = arrival_offsets_ns(
@@ -160,11 +167,13 @@ class Session:
             self._pool, offsets_ns, command.duration_s, _breathe, command.patience_s
         )
 
-    def _record(self, stretch: Stretch, *, is_step: bool) -> dict[str, str]:
+    def _record(self, stretch: Stretch, command: Load) -> dict[str, str]:
         """Bring a stretch's times into the trial's histograms; those of a step are returned."""
         response_ns = stretch.times_ns[RESPONSE_TIME]
         self._unfed_ns += response_ns
-        if is_step:
+        if command.is_lead_in:
+            return {}
+        if command.is_step:
             return encoded(stretch.times_ns)
         self._recordings.add(stretch.times_ns)
         for turn, recordings in enumerate(self._by_request):
@@ -184,6 +193,23 @@ class Session:
             )
             for tally in (self._pool.tallies if self._pool.is_mixed else ())
         ]
+
+
+def _steady(stretch: Stretch) -> Steady | None:
+    """The steady part of a stretch in which nothing broke; None where it has none."""
+    if not stretch.steady_requests:
+        return None
+    return Steady(stretch.steady_requests, stretch.slots, stretch.steady_slot_ns / 1e9)
+
+
+def _by_millisecond(stretch: Stretch) -> tuple[int, ...]:
+    """How many right answers there were at the end of each millisecond of a stretch."""
+    counts: list[int] = []
+    for at_ns, answers in stretch.progress:
+        passed = (at_ns - stretch.begin_ns) // 1_000_000
+        # A look at the loop that comes late says what there is then, for all it comes too late for.
+        counts += [answers] * (passed - len(counts))
+    return tuple(counts)
 
 
 def _since(now: RequestFigures, before: RequestFigures) -> RequestFigures:

@@ -1,7 +1,7 @@
-"""The order of slices in a block: seeded, random, and spread evenly over its time."""
+"""The slices of a block: how long, how many, and in which order."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 
 import msgspec
@@ -19,15 +19,31 @@ class SliceLength(msgspec.Struct, frozen=True):
     shortest_s: float
 
 
-# A slice shorter than 16 response times is mostly its own ramp and drain. And each begins cold and
-# loses some 2 ms: 8 % of 20 ms, and servers need not lose alike. Of 20, 100 and 500 ms 100 is the
-# shortest in which that was shown to change a ratio by less than 1 % (METHODOLOGY.md); this
-# machine's own calibration may say otherwise.
-SERVERS = SliceLength(response_times=16, shortest_s=0.1)
-# Sides of an A/B are alike in ramp and drain. And the speed of a busy host flickers: neighbouring
-# slices differed by 21 % (standard deviation) whether they were of 80, 20 or 5 ms, so that their
-# number is what counts. The standard error of A/As of 45 s was 2.4, 1.0 and 0.5 %.
+# A busy host flips between speeds that differ by half, each for 0.1 to 1 s. Cells share such a
+# phase only if each comes by in it: eleven cells in slices of 100 ms come by every 1.1 s, and their
+# ratios were known to 5 to 8 % after five minutes; in slices of 20 ms to 3 %. That a slice begins
+# cold is no reason for longer ones: a lead-in comes before it, and its steady part is whole cycles
+# of each connection, of which it needs some (METHODOLOGY.md).
+SERVERS = SliceLength(response_times=3, shortest_s=0.02)
+# Sides of an A/B are alike in ramp and drain, and have no lead-in. The speed of a busy host
+# flickers: neighbouring slices differed by 21 % (standard deviation) whether they were of 80, 20 or
+# 5 ms, so that their number is what counts. Of 2 ms there are twice as many as of 5 ms in the same
+# time, but each differs more (18 to 13 %), and the standard error was larger by a third.
 SIDES = SliceLength(response_times=1, shortest_s=0.005)
+# Where one cell's slices are so long that the others would hardly be loaded, these get longer ones.
+LEAST_SHARE = 0.5
+
+
+class Visits(msgspec.Struct, frozen=True):
+    """How often a cell comes by in a block, and how long its slices are."""
+
+    count: int
+    duration_s: float
+
+    @property
+    def together_s(self) -> float:
+        """All its slices together."""
+        return self.count * self.duration_s
 
 
 class ScheduledSlice(msgspec.Struct, frozen=True):
@@ -75,31 +91,74 @@ def _balanced_orders(names: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def even_lengths_s(lengths_s: Mapping[Cell, float]) -> dict[str, float]:
-    """The length of each cell's slices by its key: that of the slowest for all setups of a cell.
-
-    So that they have as many slices, which stand in random order in each stretch of a block.
-    """
+    """The length of each cell's slices by its key: that of the slowest for all setups of a cell."""
     longest_s: dict[Cell, float] = {}
     for cell, length_s in lengths_s.items():
         longest_s[cell.without_setup] = max(length_s, longest_s.get(cell.without_setup, 0.0))
     return {cell.key: longest_s[cell.without_setup] for cell in lengths_s}
 
 
-def schedule(
-    slice_durations_s: Mapping[str, float],
-    durations_s: Mapping[str, float],
-    chance: random.Random,
-) -> list[ScheduledSlice]:
-    """Give each cell its duration of load in slices of about its own length, interleaved.
+def even_visits(
+    lengths_s: Mapping[str, float], durations_s: Mapping[str, float]
+) -> dict[str, Visits]:
+    """As many slices for each cell as for any other, in all the time that they have together.
 
-    A cell's k-th of n slices falls at a random place in the k-th n-th of the block: every cell is
-    visited all along the block, whatever its slice length, so that a slow phase of the machine
-    hits all alike; and the order is random, so that no periodic disturbance favours one
-    (Abedi & Brecht, ICPE 2017).
+    A cell's interval rests on how often it came by, and a slow one would come by least: its slices
+    last longest. So it gets more of the time, and a fast one less, but half of its own at least.
     """
-    placed: list[tuple[float, ScheduledSlice]] = []
-    for cell in sorted(slice_durations_s):
-        count = max(1, round(durations_s[cell] / slice_durations_s[cell]))
-        piece = ScheduledSlice(cell, durations_s[cell] / count)
-        placed += [((index + chance.random()) / count, piece) for index in range(count)]
-    return [piece for _, piece in sorted(placed, key=lambda place: place[0])]
+    least_s = {cell: LEAST_SHARE * durations_s[cell] for cell in lengths_s}
+    whole_s = sum(durations_s[cell] for cell in lengths_s)
+    count = 1
+    # Those that would fall below their least get that, and the others share what is left.
+    fixed: set[str] = set()
+    while free := lengths_s.keys() - fixed:
+        left_s = whole_s - sum(least_s[cell] for cell in fixed)
+        count = max(1, round(left_s / sum(lengths_s[cell] for cell in free)))
+        short = {cell for cell in free if count * lengths_s[cell] < least_s[cell]}
+        if not short:
+            break
+        fixed |= short
+    return {
+        cell: Visits(count, max(length_s, least_s[cell] / count))
+        for cell, length_s in lengths_s.items()
+    }
+
+
+def schedule(visits: Mapping[str, Visits], chance: random.Random) -> list[ScheduledSlice]:
+    """Put the slices of all cells in order: each comes by all along the block.
+
+    Cells that come by equally often take turns in `balanced_turns`. Each other one's k-th slice of
+    n falls at a random place in the k-th n-th of the block.
+    """
+    by_count: dict[int, list[str]] = {}
+    for cell in sorted(visits):
+        by_count.setdefault(visits[cell].count, []).append(cell)
+    placed: list[tuple[float, str]] = []
+    for count, cells in sorted(by_count.items()):
+        for number, turn in enumerate(balanced_turns(cells, count, chance)):
+            placed += [
+                ((number + (place + chance.random()) / len(turn)) / count, cell)
+                for place, cell in enumerate(turn)
+            ]
+    return [ScheduledSlice(cell, visits[cell].duration_s) for _, cell in sorted(placed)]
+
+
+def balanced_turns(
+    cells: Sequence[str], count: int, chance: random.Random
+) -> Iterator[tuple[str, ...]]:
+    """Orders of all cells, one a turn: their places, their neighbours and their gaps are balanced.
+
+    The rows of Williams' squares (Aust. J. Sci. Res. 1949): in as many turns as there are cells
+    each cell is at each place once, so that a drift of the machine hits all alike; and it comes
+    right after each other cell once, so that nobody's caches always find the same predecessor. Of
+    an odd number that takes a second square, the mirror of the first. From a row to the next a cell
+    moves by two places, so that its visits lie evenly. Which cell is which, and the first row, are
+    drawn: no disturbance that comes in steps favours one (Abedi & Brecht, ICPE 2017).
+    """
+    size = len(cells)
+    names = chance.sample(cells, size)
+    first_row = chance.randrange(2 * size)
+    zigzag = [(place + 1) // 2 if place % 2 else -place // 2 for place in range(size)]
+    for turn in range(first_row, first_row + count):
+        row = tuple(names[(step + turn) % size] for step in zigzag)
+        yield row[::-1] if turn // size % 2 else row

@@ -9,14 +9,17 @@ from asgi_bench.load.generator import LoadSession, Look
 from asgi_bench.load.messages import Load, Loaded
 from asgi_bench.machine.sockets import connection_owners
 from asgi_bench.measurement.block import LoadedCell
+from asgi_bench.measurement.lead_ins import LeadIns
 from asgi_bench.measurement.load_processes import LoadProcesses
-from asgi_bench.measurement.meters.edges import SliceMeters
+from asgi_bench.measurement.meters.edges import SliceMeters, settle
 from asgi_bench.measurement.progress import Progress
 from asgi_bench.measurement.running_servers import RunningServer
 from asgi_bench.measurement.schedule import (
     SERVERS,
     SliceLength,
+    Visits,
     even_lengths_s,
+    even_visits,
     schedule,
     slice_duration_s,
 )
@@ -56,6 +59,7 @@ class SliceLoader:
         self._progress = progress
         self._slice_length = slice_length
         self._meters = SliceMeters(plan)
+        self._lead_ins = LeadIns()
         self._servers: Sequence[RunningServer] = ()
         self._sessions: dict[str, LoadSession] = {}
         self._ceilings_rps = dict(ceilings_rps or {})
@@ -91,14 +95,12 @@ class SliceLoader:
     ) -> None:
         """Load all cells in the order of a schedule drawn for them."""
         by_key = {item.cell.key: item for item in cells}
-        # What a search adds comes after the schedule.
-        durations_s = {key: item.duration_s * item.cell.load.steps for key, item in by_key.items()}
         shares = {
             key: chance.sample(load.shares, len(load.shares))
             for key, item in by_key.items()
             if (load := item.cell.load).is_sweep
         }
-        for piece in schedule({key: lengths_s[key] for key in by_key}, durations_s, chance):
+        for piece in schedule(_visits(cells, lengths_s), chance):
             item = by_key[piece.cell]
             rate_rps = self._rates_rps.get(piece.cell)
             if piece.cell in shares:
@@ -207,6 +209,10 @@ class SliceLoader:
         if self._fruitless_s.get(item.cell.key, 0.0) > PATIENCE_S:
             self._progress.loaded(item.cell.key, duration_s, 0.0, 0.0)
             return
+        led_in = self._lead_in(item, chance) if self._is_led_in(item) else None
+        if led_in is not None and not led_in.requests:
+            self._progress.loaded(item.cell.key, duration_s, 0.0, 0.0)
+            return
         self._meters.begin(item.server, self._servers)
         command = Load(
             item.cell.key,
@@ -220,16 +226,52 @@ class SliceLoader:
         loaded = self._sessions[item.cell.key].load(command)
         self._note_fruit(item, loaded, time.perf_counter() - began_s)
         self._meters.end(loaded, item.trial, offered_rps=rate_rps if command.is_step else None)
+        if led_in is not None:
+            self._lead_ins.note(item.cell.key, led_in, loaded)
         unknown = item.trial.without_owner(loaded.wrong_ports)
         if unknown:
             endpoint, pids = item.server.process.endpoint, item.server.process.pids
             item.trial.know_owners(connection_owners(endpoint, unknown, pids).pid_by_port)
         self._progress.loaded(item.cell.key, duration_s, loaded.throughput_rps, loaded.duration_s)
 
+    def _is_led_in(self, item: LoadedCell) -> bool:
+        """Whether slices have a lead-in: sides of an A/B begin alike, a schedule is long."""
+        return self._plan.gate is None and item.cell.load.is_closed
+
+    def _lead_in(self, item: LoadedCell, chance: random.Random) -> Loaded:
+        """Warm the server up for its next slice.
+
+        A lead-in in which anything went wrong is a slice as well: what goes wrong counts. Without
+        a right answer it is the only one of this visit.
+        """
+        key = item.cell.key
+        duration_s = self._lead_ins.duration_s(key)
+        item.trial.note(lead_in_s=duration_s)
+        self._meters.begin(item.server, self._servers)
+        command = Load(key, duration_s, seed=chance.getrandbits(32), is_lead_in=True)
+        began_s = time.perf_counter()
+        led_in = self._sessions[key].load(command)
+        self._note_fruit(item, led_in, time.perf_counter() - began_s)
+        if led_in.errors.total or not led_in.requests:
+            self._meters.end(led_in, item.trial)
+        else:
+            settle(led_in)
+        return led_in
+
     def _note_fruit(self, item: LoadedCell, loaded: Loaded, took_s: float) -> None:
         """Add up how long there was no right answer: it may be all that is left of a server."""
         before_s = self._fruitless_s.get(item.cell.key, 0.0)
         self._fruitless_s[item.cell.key] = 0.0 if loaded.requests else before_s + took_s
+
+
+def _visits(cells: Sequence[LoadedCell], lengths_s: Mapping[str, float]) -> dict[str, Visits]:
+    """The slices of each cell; what a search adds comes after them."""
+    closed = {item.cell.key: item.duration_s for item in cells if item.cell.load.is_closed}
+    return even_visits({key: lengths_s[key] for key in closed}, closed) | {
+        item.cell.key: Visits(item.cell.load.steps, item.duration_s)
+        for item in cells
+        if not item.cell.load.is_closed
+    }
 
 
 def _cold_first(cells: Sequence[LoadedCell]) -> list[LoadedCell]:

@@ -121,6 +121,8 @@ class TrialBuilder:
             # The other times of the steps go into those of the trial.
             times_hdr={k: v for k, v in loaded.times_hdr.items() if k == RESPONSE_TIME},
             accounted_share=loaded.accounted_share,
+            steady_requests=None if loaded.steady is None else loaded.steady.requests,
+            steady_s=None if loaded.steady is None else round(loaded.steady.duration_s, 9),
             load_wait_s=round(loaded.load_wait_s, 9),
             meters={name: round(told, 9) for name, told in meters.items()},
             reconnects=loaded.reconnects,

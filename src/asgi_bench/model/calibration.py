@@ -172,13 +172,15 @@ class SliceLengths(msgspec.Struct, frozen=True):
     lengths: tuple[LengthEffect, ...]
     """What each length came to."""
     shortest_slice_s: float
-    """The shortest length to use: 20 ms where it is the `same`, otherwise 100 ms, or 500 ms where
-    that is `different`."""
+    """The shortest length to use: 20 ms, or what is longer where that is `different`."""
     neighbours: tuple[str, ...] = ()
     """Servers that were up as well; before each slice one of them had one."""
     losses: tuple[SliceLoss, ...] = ()
     """The time a slice loses of each server. Empty in calibrations from before it was measured:
     their `change` was against the longest slices and is not used."""
+    lead_in_s: float | None = None
+    """How long the lead-in before each slice was; null in calibrations from before slices had one:
+    what they say of short slices is not used."""
 
 
 class Calibration(msgspec.Struct, frozen=True):
@@ -233,7 +235,7 @@ class Calibration(msgspec.Struct, frozen=True):
     def shortest_slice_s(self) -> float | None:
         """The shortest slice to use on this machine; None if that wasn't measured.
 
-        Nor if it was before losses were: pairs of lengths left nearly all undecided.
+        Nor if it was before slices had a lead-in: it was about how cold they began.
         """
         lengths = self.slice_lengths
-        return lengths.shortest_slice_s if lengths is not None and lengths.losses else None
+        return lengths.shortest_slice_s if lengths is not None and lengths.lead_in_s else None

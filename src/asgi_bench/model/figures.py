@@ -115,8 +115,8 @@ def own_pss_bytes(trial: Trial) -> int | None:
 
 def slice_throughput_rps(piece: Slice) -> float | None:
     """Correct answers per second of one slice; None where nothing was measured."""
-    is_measured = piece.requests > 0 and piece.duration_s > 0
-    return piece.requests / piece.duration_s if is_measured else None
+    requests, seconds = piece.counted
+    return requests / seconds if requests > 0 and seconds > 0 else None
 
 
 def slice_cpu_s_per_request(piece: Slice) -> float | None:

@@ -122,6 +122,12 @@ class Slice(msgspec.Struct, frozen=True):
     loop, Little's law) were in flight: 1 if nothing is missing. A connection that closed or broke
     counts until its last answer, its successor from the first request. A slice of an open loop in
     which a request got no right answer is not judged by it."""
+    steady_requests: int | None = None
+    """Correct answers but the first of each connection, of a closed loop in which nothing broke;
+    otherwise null. They make the throughput, with `steady_s`."""
+    steady_s: float | None = None
+    """The time from a connection's first answer to its last, on the average of the connections:
+    neither the ramp of the slice nor its drain is in it."""
     load_wait_s: float | None = None
     """How long threads of the load generator waited for a CPU."""
     meters: dict[str, float] = {}
@@ -137,6 +143,13 @@ class Slice(msgspec.Struct, frozen=True):
     received_bytes: int | None = None
     """Bytes of the right answers, heads included; null in older runs, and where the client doesn't
     tell."""
+
+    @property
+    def counted(self) -> tuple[int, float]:
+        """The correct answers that its throughput counts, and the seconds in which they came."""
+        if self.steady_requests and self.steady_s:
+            return self.steady_requests, self.steady_s
+        return self.requests, self.duration_s
 
 
 class Throttling(msgspec.Struct, frozen=True):
@@ -280,6 +293,9 @@ class Trial(msgspec.Struct, frozen=True):
     with a line between them that says so."""
     slices: tuple[Slice, ...] = ()
     """The stretches of load."""
+    lead_in_s: float | None = None
+    """How long the server was loaded before each slice to warm it up, and until each connection had
+    an answer; that is in no slice. Null where slices have no lead-in."""
     interleaved: bool = True
     """Whether the load came in slices among those of other servers. If not, the trial is one slice
     and must not be pooled with interleaved ones."""
@@ -413,8 +429,11 @@ class Trial(msgspec.Struct, frozen=True):
     @property
     def throughput_rps(self) -> float | None:
         """Correct answers per second of load, or None where nothing was measured."""
-        duration_s = self.duration_s
-        return self.requests / duration_s if duration_s > 0 else None
+        if not any(piece.steady_s for piece in self.slices):
+            duration_s = self.duration_s
+            return self.requests / duration_s if duration_s > 0 else None
+        counted = [piece.counted for piece in self.slices]
+        return sum(requests for requests, _ in counted) / sum(seconds for _, seconds in counted)
 
 
 def merged_wrong_answers(wrong: Iterable[WrongAnswer]) -> tuple[WrongAnswer, ...]:

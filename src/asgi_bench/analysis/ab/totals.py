@@ -275,7 +275,8 @@ def _slices(blocks: Blocks, roles: Iterable[Role], metric: str) -> list[_Costs]:
 
 
 def _time(piece: Slice) -> tuple[float, int]:
-    return piece.duration_s, piece.requests
+    requests, seconds = piece.counted
+    return seconds, requests
 
 
 def _cpu(piece: Slice) -> tuple[float, int]:

@@ -7,7 +7,6 @@ share, cancels out: that takes `asgi-bench ab`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from math import exp, log
 from typing import NamedTuple
 
@@ -287,7 +286,8 @@ def _values(side: _Side, key: str, metric: Metric) -> list[float]:
 def _log_ratios(side: _Side, key: str, metric: Metric, reference: str | None) -> list[float]:
     """The logarithm of the metric over the reference's in each round that has both."""
     plan = msgspec.structs.replace(side.plan, reference=reference)
-    found = reference_pairs(side.samples[key], side.samples, plan, partial(figure_of, metric))
+    sample = side.samples[key]
+    found = reference_pairs(sample, side.samples, plan, sample.compared_by(metric))
     return [] if found is None else [log(ours / theirs) for ours, theirs in found[1].values()]
 
 

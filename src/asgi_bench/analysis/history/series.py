@@ -7,7 +7,6 @@ load, tool or kernel) need not move both alike, so a change that it may have cau
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from math import expm1, log
 from typing import NamedTuple
 
@@ -23,7 +22,6 @@ from asgi_bench.analysis.history.environment import (
     has_measuring,
 )
 from asgi_bench.analysis.intervals import paired_ratio
-from asgi_bench.analysis.metrics import figure_of
 from asgi_bench.analysis.samples import Sample, reference_key, reference_pairs, sample_cells
 from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.model import (
@@ -295,7 +293,7 @@ def _points(
         if reference_key(cell, plan.reference) == key or cell.load.is_sweep:
             continue
         for metric in used_under(cell.load, lambda one: one.tracked):
-            found = reference_pairs(sample, samples, plan, partial(figure_of, metric))
+            found = reference_pairs(sample, samples, plan, sample.compared_by(metric))
             if found is None:
                 continue
             reference, pairs = found

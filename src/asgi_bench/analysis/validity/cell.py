@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from math import exp
 from statistics import median
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import MIN_ROUNDS
 from asgi_bench.analysis.percentiles import SAMPLES_BEYOND, Histogram, quantile_s
 from asgi_bench.analysis.report import SweepPoint
+from asgi_bench.analysis.typical import LEAST_STALL
 from asgi_bench.analysis.validity.answers import MAX_ERROR_SHARE
 from asgi_bench.analysis.validity.trial import LEVELS, worst_level
 from asgi_bench.model import (
@@ -271,6 +273,23 @@ def growth_findings(
             text=f"memory grew by {value / KIBIBYTE:,.0f} KiB per 1,000 requests (95%: "
             f"{lower / KIBIBYTE:,.0f} to {upper / KIBIBYTE:,.0f}){stays}: a leak, or a cache "
             "without a bound; give more --duration to see whether it ends",
+        ),
+    )
+
+
+def stall_findings(stall: float | None) -> tuple[Reason, ...]:
+    """The finding on a server that stalls more than its neighbours, from `typical.Typical`."""
+    if stall is None or stall > 0:
+        # Less than they: what they stall more is told of them, or not sure.
+        return ()
+    return (
+        Reason(
+            code="stalls",
+            level="valid",
+            value=1 - exp(stall),
+            limit=LEAST_STALL,
+            text=f"all its slices together are {1 - exp(stall):.1%} slower than its typical ones, "
+            "beside its neighbours': it stalls now and then; ratios have that in them",
         ),
     )
 

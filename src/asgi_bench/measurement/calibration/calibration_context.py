@@ -117,9 +117,9 @@ class CalibrationContext:
         self._tell(CalibrationStep(self._stage, self._loaded_s, self._planned_s))
         return loaded
 
-    def visit(self, name: str, duration_s: float) -> None:
-        """Load a session for its effect on others alone: nothing is learnt from its answers."""
-        self._sessions[name].load(Load(name, duration_s))
+    def visit(self, command: Load) -> None:
+        """Load a session for its effect on what follows: nothing is learnt from its answers."""
+        self._sessions[command.name].load(command)
 
     def close(self, name: str) -> Closed:
         """End a session and return its histograms."""

@@ -11,7 +11,7 @@ from asgi_bench.measurement.calibration.calibration_context import (
     CalibrationContext,
 )
 from asgi_bench.measurement.running_servers import RunningServer
-from asgi_bench.measurement.schedule import schedule
+from asgi_bench.measurement.schedule import Visits, schedule
 from asgi_bench.model import GENERATOR_LAG, RESPONSE_TIME
 from asgi_bench.model.calibration import CeilingPoint, LatencyBias, LatencyFigures, TimerError
 
@@ -32,9 +32,8 @@ def measure_ceiling(
         context.open(name, server, count)
     pieces: dict[str, list[Loaded]] = {name: [] for name in names}
     chance = random.Random(f"{context.plan.seed}/calibration/ceiling")
-    lengths_s = dict.fromkeys(names, CEILING_SLICE_S)
-    durations_s = dict.fromkeys(names, CEILING_SLICE_S * slices)
-    for piece in schedule(lengths_s, durations_s, chance):
+    visits = Visits(slices, CEILING_SLICE_S)
+    for piece in schedule(dict.fromkeys(names, visits), chance):
         pieces[piece.cell].append(context.load(Load(piece.cell, piece.duration_s)))
     for name in names:
         context.close(name)

@@ -22,8 +22,15 @@ from asgi_bench.measurement.calibration.calibration_context import (
     CalibrationContext,
     name_of,
 )
+from asgi_bench.measurement.lead_ins import FIRST_S as LEAD_IN_S
 from asgi_bench.measurement.running_servers import RunningServer
-from asgi_bench.measurement.schedule import SERVERS, schedule, slice_duration_s
+from asgi_bench.measurement.schedule import (
+    SERVERS,
+    Visits,
+    even_visits,
+    schedule,
+    slice_duration_s,
+)
 from asgi_bench.model import PlannedCell
 from asgi_bench.model.calibration import AAFloor, SliceLengths, SliceNoise
 
@@ -62,8 +69,8 @@ def measure_lengths(
 ) -> SliceLengths:
     """The ratio of two servers in slices of each length, all lengths in each segment of time.
 
-    Before each slice one of the neighbours has one, as in a run: what a short slice may cost is to
-    begin with caches that others have filled.
+    Before each slice one of the neighbours has one, and then the server its lead-in, as in a run:
+    what a short slice may cost is to begin with caches that others have filled.
     """
     context.enter("whether short slices change ratios")
     sides = {"server": server, "reference": reference}
@@ -92,6 +99,7 @@ def measure_lengths(
         shortest_slice_s=shortest_length_s(effects, SERVERS.shortest_s),
         neighbours=tuple(name_of(each.cells[0]) for each in neighbours),
         losses=slice_losses(names, rates_rps, SLICES_BY_LENGTH_S),
+        lead_in_s=LEAD_IN_S,
     )
 
 
@@ -128,14 +136,15 @@ def _segment(
     Both sides' slices of a length come in pairs, in random order: what moves a whole pair cancels.
     """
     places = {str(length_s): length_s for length_s in SLICES_BY_LENGTH_S}
-    loads_s = {str(length_s): length_s * slices for length_s, slices in SLICES_BY_LENGTH_S.items()}
+    visits = {str(length_s): Visits(n, length_s) for length_s, n in SLICES_BY_LENGTH_S.items()}
     pieces: dict[tuple[str, float], list[Loaded]] = {
         (side, length_s): [] for side in sides for length_s in SLICES_BY_LENGTH_S
     }
-    for piece in schedule(places, loads_s, chance):
+    for piece in schedule(visits, chance):
         for side in chance.sample(sides, len(sides)):
             if neighbours:
-                context.visit(chance.choice(neighbours), SHORT_SLICE_S)
+                context.visit(Load(chance.choice(neighbours), SHORT_SLICE_S))
+            context.visit(Load(side, LEAD_IN_S, is_lead_in=True))
             pieces[side, places[piece.cell]].append(context.load(Load(side, piece.duration_s)))
     ours, theirs = sides
     return {
@@ -154,7 +163,8 @@ def _aa_block(
         slowest_rps = min(context.open(key, running[key]) for key in keys)
         lengths_s = dict.fromkeys(keys, slice_duration_s(CONNECTIONS, slowest_rps))
         pieces: dict[str, list[Loaded]] = {key: [] for key in keys}
-        for piece in schedule(lengths_s, dict.fromkeys(keys, AA_DURATION_S), chance):
+        visits = even_visits(lengths_s, dict.fromkeys(keys, AA_DURATION_S))
+        for piece in schedule(visits, chance):
             pieces[piece.cell].append(context.load(Load(piece.cell, piece.duration_s)))
     return pieces[keys[0]], pieces[keys[1]]
 
@@ -169,6 +179,6 @@ def _twin(planned: PlannedCell, name: str) -> PlannedCell:
 
 def _together_rps(pieces: Iterable[Loaded]) -> float:
     """Correct answers of all slices over their time, as a trial counts."""
-    pieces = tuple(pieces)
-    duration_s = sum(piece.duration_s for piece in pieces)
-    return sum(piece.requests for piece in pieces) / max(duration_s, 1e-9)
+    counted = [piece.counted for piece in pieces]
+    seconds = sum(seconds for _, seconds in counted)
+    return sum(requests for requests, _ in counted) / max(seconds, 1e-9)

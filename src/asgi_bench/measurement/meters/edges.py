@@ -26,6 +26,13 @@ def meter_modules() -> Iterator[ModuleType]:
             yield module
 
 
+def settle(loaded: Loaded) -> None:
+    """Wait until the server has come to rest after its last answer."""
+    unsettled_s = loaded.end_s + SETTLE_S - perf_counter()
+    if unsettled_s > 0:
+        sleep(min(SETTLE_S, unsettled_s))
+
+
 class SliceMeters:
     """All meters of a run; `begin` and `end` enclose each slice, whichever cell's it is."""
 
@@ -50,9 +57,7 @@ class SliceMeters:
 
     def end(self, loaded: Loaded, trial: TrialBuilder, *, offered_rps: float | None = None) -> None:
         """Read after the slice, and bring it into its trial with what the meters tell."""
-        unsettled_s = loaded.end_s + SETTLE_S - perf_counter()
-        if unsettled_s > 0:
-            sleep(min(SETTLE_S, unsettled_s))
+        settle(loaded)
         server = self._server
         cpu = server.cpu.end()
         scene = self._scene._replace(pids=server.cpu.pids)

@@ -5,6 +5,7 @@ from typing import Any
 
 from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS, SIGNIFICANCE
 from asgi_bench.analysis.report import CellReport, Comparison, Report, RunFacts, SweepReport
+from asgi_bench.analysis.stopping import CALM_SCATTER, NOISY_SCATTER
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import IDENTITY, column_notes, columns_of, heads
 from asgi_bench.reporting.document import (
@@ -136,6 +137,18 @@ def _reached(run: RunFacts) -> Iterator[str]:
             f"Throughput ratios are known to ±{numbers.percent(reached.half_width_median)}% in the "
             f"median, to ±{numbers.percent(reached.half_width_max)}% at worst.{widened}"
         )
+    if reached.slice_scatter is not None:
+        yield (
+            f"Slices of one server scatter by {numbers.percent(reached.slice_scatter)}% within a "
+            f"round: {_calmness(reached.slice_scatter)}."
+        )
+
+
+def _calmness(scatter: float) -> str:
+    """What the scatter of slices says of a machine."""
+    if scatter < CALM_SCATTER:
+        return "the machine was calm"
+    return "the machine was noisy" if scatter >= NOISY_SCATTER else "the machine was restless"
 
 
 def _places(report: Report) -> Iterator[str]:

@@ -1,9 +1,7 @@
 """Every round's ratio of every cell: what the intervals are made of."""
 
 from collections.abc import Mapping
-from functools import partial
 
-from asgi_bench.analysis.metrics import figure_of
 from asgi_bench.analysis.report import CellReport
 from asgi_bench.analysis.samples import Sample, reference_pairs
 from asgi_bench.model import Plan
@@ -55,7 +53,7 @@ def _ratios(sample: Sample, samples: Mapping[str, Sample], plan: Plan) -> dict[i
     """One cell's ratio by round; none of a cell that can't be believed."""
     if not sample.is_sound:
         return {}
-    found = reference_pairs(sample, samples, plan, partial(figure_of, THROUGHPUT))
+    found = reference_pairs(sample, samples, plan, sample.compared_by(THROUGHPUT))
     if found is None or found[0] == sample.planned.cell.key:
         return {}
     return {number: ours / theirs for number, (ours, theirs) in found[1].items()}

@@ -1,0 +1,170 @@
+"""The typical slice of each cell in a block: a joint model of all slices of all its cells.
+
+The cells of a block take turns, and the k-th turn meets one machine: what it was like then shows in
+all slices of the turn. So a slice's rate is, on logarithms, that of its cell, plus what the turn
+was like, plus what happened to that slice alone. On a shared host the last has a long tail: a
+virtual CPU that the host takes away for some milliseconds is a fifth of a slice of 20 ms. Cells and
+turns are therefore fitted by trimmed means in turn (Tukey's median polish, Exploratory Data
+Analysis 1977, with interquartile means). Over rounds, ratios then scatter by about half as much as
+those of totals (METHODOLOGY.md).
+
+What a server itself does now and then, a collection or a write to disk, is left out with it. So a
+cell whose totals fall short of its typical slices by surely more than those of the other cells do
+is counted with what it stalls more.
+"""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtr
+
+from asgi_bench.model import Trial
+from asgi_bench.model.metrics import METRICS, Metric
+
+Floats = npt.NDArray[np.float64]
+
+# At either end; of fewer turns than four nothing could be.
+TRIMMED = 0.25
+FEWEST_TURNS = 4
+# The fit moves by less than a thousandth of the scatter after five.
+PASSES = 8
+# A cell stalls more than its neighbours if that is surely so, in as many rounds as a claim needs,
+# and it is worth speaking of.
+FEWEST_ROUNDS = 6
+SIGNIFICANCE = 0.01
+LEAST_STALL = 0.01
+
+
+class Place(NamedTuple):
+    """Which trial of a run, and which metric of it."""
+
+    metric: str
+    cell: str
+    round: int
+    block: int
+
+
+class Typical(NamedTuple):
+    """What the typical slices of a run come to."""
+
+    figures: Mapping[Place, float] = {}
+    """Of each trial that was measured so, with what its cell stalls more than its neighbours."""
+    stalls: Mapping[tuple[str, int, str], float] = {}
+    """By cell, block and metric: by how much all slices together differ from the typical ones, a
+    logarithm, where that is surely more than with its neighbours."""
+
+
+class _Fitted(NamedTuple):
+    """Of the cells of one block, on logarithms: the typical slices, and all slices together."""
+
+    cells: tuple[str, ...]
+    typical: Floats
+    totals: Floats
+
+    @property
+    def stalls(self) -> Floats:
+        """By how much each cell's totals differ from its typical slices, beside its neighbours'."""
+        gaps = self.totals - self.typical
+        stalls: Floats = gaps - np.median(gaps)
+        return stalls
+
+
+def typical_slices(trials: Iterable[Trial]) -> Typical:
+    """The metrics of each trial as its typical slices have them, where its block was measured so.
+
+    A block with a single cell has nothing to be compared with, and older runs whose cells came by
+    unequally often have none.
+    """
+    blocks: dict[tuple[int, int], list[Trial]] = {}
+    for trial in trials:
+        if trial.outcome == "ok" and trial.lead_in_s is not None:
+            blocks.setdefault((trial.round, trial.block), []).append(trial)
+    figures: dict[Place, float] = {}
+    stalls: dict[tuple[str, int, str], float] = {}
+    for metric in METRICS:
+        if metric.of_slice is not None and metric.of_trial is not None:
+            fits = {place: fit for place, of in blocks.items() if (fit := _fit(of, metric))}
+            for block in {block for _, block in fits}:
+                stalling = _stalling(fits, block)
+                stalls |= {(cell, block, metric.name): mean for cell, mean in stalling.items()}
+                for (round, of_block), fit in fits.items():
+                    if of_block == block:
+                        figures |= _placed(fit, metric, round, block, stalling.keys())
+    return Typical(figures, stalls)
+
+
+def fitted(table: Floats) -> Floats:
+    """What each row of a table of logarithms comes to, cells by turns, without what turns did.
+
+    Turns are such that the middle half of them averages 0.
+    """
+    cells = _middle(table)
+    for _ in range(PASSES):
+        turns = _middle((table - cells[:, np.newaxis]).T)
+        cells = _middle(table - (turns - _middle(turns)))
+    return cells
+
+
+def _middle(table: Floats) -> Floats:
+    """The interquartile mean of each row, or of one."""
+    count = table.shape[-1]
+    cut = int(count * TRIMMED)
+    means: Floats = np.sort(table, axis=-1)[..., cut : count - cut].mean(axis=-1)
+    return means
+
+
+def _fit(trials: Sequence[Trial], metric: Metric) -> _Fitted | None:
+    """Fit those cells of a block that came by as often as most; None under two, or for few turns.
+
+    A cell that ended early, or had slices for its wrong answers, is out of step.
+    """
+    assert metric.of_slice is not None
+    assert metric.of_trial is not None
+    counts = [len(trial.slices) for trial in trials]
+    turns = max(counts, key=counts.count, default=0)
+    rows = {}
+    for trial in trials:
+        of_slices = [metric.of_slice(piece) for piece in trial.slices]
+        total = metric.of_trial(trial)
+        if len(of_slices) == turns and all(of_slices) and total:
+            rows[trial.cell] = (of_slices, total)
+    if turns < FEWEST_TURNS or len(rows) < 2:
+        return None
+    table = np.log(np.array([of_slices for of_slices, _ in rows.values()], dtype=float))
+    totals = np.log(np.array([total for _, total in rows.values()]))
+    return _Fitted(tuple(rows), fitted(table), totals)
+
+
+def _stalling(fits: Mapping[tuple[int, int], _Fitted], block: int) -> dict[str, float]:
+    """By how much those cells of a block stall that do so more than their neighbours, surely."""
+    stalls: dict[str, list[float]] = {}
+    for (_, of_block), fit in fits.items():
+        if of_block == block:
+            for cell, stall in zip(fit.cells, fit.stalls.tolist(), strict=True):
+                stalls.setdefault(cell, []).append(stall)
+    return {
+        cell: float(np.mean(of_rounds))
+        for cell, of_rounds in stalls.items()
+        if _is_sure(of_rounds, len(stalls))
+    }
+
+
+def _is_sure(stalls: Sequence[float], tests: int) -> bool:
+    """Whether a cell stalls more or less than others: a t test, adjusted for their number."""
+    rounds = len(stalls)
+    mean = float(np.mean(stalls))
+    if rounds < FEWEST_ROUNDS or abs(mean) < LEAST_STALL:
+        return False
+    error = float(np.std(stalls, ddof=1)) / rounds**0.5
+    return error == 0 or 2 * tests * float(stdtr(rounds - 1, -abs(mean) / error)) < SIGNIFICANCE
+
+
+def _placed(
+    fit: _Fitted, metric: Metric, round: int, block: int, stalling: Container[str]
+) -> Iterator[tuple[Place, float]]:
+    """The figures of a block's cells, of those that stall with what they stall more."""
+    stalls = np.where([cell in stalling for cell in fit.cells], fit.stalls, 0.0)
+    for cell, figure in zip(fit.cells, np.exp(fit.typical + stalls).tolist(), strict=True):
+        yield Place(metric.name, cell, round, block), figure

@@ -1,0 +1,138 @@
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgi_bench.analysis.typical import Place, Typical, fitted, typical_slices
+from asgi_bench.model import Slice, Trial
+from asgi_bench.model.metrics import CPU, THROUGHPUT
+
+TURNS = 40
+ROUNDS = 8
+RATES_RPS = {"a": 30_000.0, "b": 25_000.0, "c": 2_500.0}
+
+
+def trial(cell: str, round: int, rates_rps: Sequence[float]) -> Trial:
+    """A trial with a slice of 20 ms at each rate."""
+    slices = tuple(
+        Slice(
+            start_s=0.0,
+            end_s=0.02,
+            duration_s=0.02,
+            requests=1000,
+            sent=1000,
+            errors=0,
+            server_cpu_s=1000 / rate_rps,
+            load_cpu_s=0.01,
+            steady_requests=1000,
+            steady_s=1000 / rate_rps,
+        )
+        for rate_rps in rates_rps
+    )
+    return Trial(
+        cell=cell,
+        round=round,
+        block=0,
+        started_at="",
+        outcome="ok",
+        slices=slices,
+        requests=1000 * len(slices),
+        server_cpu_s=sum(piece.server_cpu_s for piece in slices),
+        lead_in_s=0.01,
+    )
+
+
+def run_of(seed: int = 1, stalls_of: str = "", noise: float = 0.2) -> list[Trial]:
+    """Rounds on a machine whose turns differ and that stalls in one slice of ten, of any cell.
+
+    The cell that stalls of itself does so in one slice of eight more.
+    """
+    chance = np.random.default_rng(seed)
+    trials = []
+    for round in range(ROUNDS):
+        turns = np.exp(noise * chance.standard_normal(TURNS))
+        for cell, rate_rps in RATES_RPS.items():
+            stalls = np.where(chance.random(TURNS) < 0.1, 0.6, 1.0)
+            if cell == stalls_of:
+                stalls *= np.where(np.arange(TURNS) % 8 == 3, 0.4, 1.0)
+            scatter = np.exp(0.02 * chance.standard_normal(TURNS))
+            trials.append(trial(cell, round, (rate_rps * turns * stalls * scatter).tolist()))
+    return trials
+
+
+def ratios(typical: Typical, cell: str, metric: str = THROUGHPUT.name) -> list[float]:
+    """A cell's figure over that of the first, round by round."""
+    figures = typical.figures
+    return [
+        figures[Place(metric, cell, number, 0)] / figures[Place(metric, "a", number, 0)]
+        for number in range(ROUNDS)
+    ]
+
+
+@given(
+    st.lists(st.floats(-2, 2), min_size=2, max_size=8),
+    st.lists(st.floats(-1, 1), min_size=4, max_size=40),
+)
+def test_what_turns_did_drops_out(cells: list[float], turns: list[float]) -> None:
+    """Where every slice is its cell and its turn, the cells' differences come out exactly."""
+    table = np.add.outer(np.array(cells), np.array(turns))
+    found = fitted(table)
+    assert found - found[0] == pytest.approx(np.array(cells) - cells[0], abs=1e-9)
+
+
+def test_stalls_of_the_machine_drop_out() -> None:
+    """The ratio of typical slices is known far better than that of totals."""
+    trials = run_of()
+    typical = typical_slices(trials)
+    assert typical.stalls == {}
+    by_place = {(one.cell, one.round): one for one in trials}
+    for cell in ("b", "c"):
+        true = RATES_RPS[cell] / RATES_RPS["a"]
+        found = np.log(np.array(ratios(typical, cell)) / true)
+        totals = [
+            (by_place[cell, number].throughput_rps or 0)
+            / (by_place["a", number].throughput_rps or 1)
+            for number in range(ROUNDS)
+        ]
+        assert abs(found.mean()) < 0.01
+        assert found.std() < np.log(totals).std() / 2
+
+
+def test_what_a_server_stalls_itself_counts() -> None:
+    """A cell whose totals fall short of its typical slices, surely and beside its neighbours'."""
+    stalling = typical_slices(run_of(stalls_of="b"))
+    calm = typical_slices(run_of())
+    assert set(stalling.stalls) == {("b", 0, THROUGHPUT.name), ("b", 0, CPU.name)}
+    share = np.mean(ratios(stalling, "b")) / np.mean(ratios(calm, "b"))
+    # One slice in eight at 0.4 of the speed takes 2.5 times as long: 8 / 9.5 of the throughput.
+    assert share == pytest.approx(8 / 9.5, abs=0.03)
+
+
+def test_cpu_time_has_typical_slices_too() -> None:
+    """The cost of a request is compared by what it typically is."""
+    typical = typical_slices(run_of())
+    found = np.mean(np.log(ratios(typical, "c", CPU.name)))
+    assert found == pytest.approx(np.log(RATES_RPS["a"] / RATES_RPS["c"]), abs=0.01)
+
+
+def test_a_cell_out_of_step_is_left_out() -> None:
+    """One that lost slices has none to compare turn by turn; the others keep theirs."""
+    trials = run_of()
+    short = msgspec.structs.replace(trials[0], slices=trials[0].slices[:-3])
+    found = {place.cell for place in typical_slices([short, *trials[1:3]]).figures}
+    assert found == {"b", "c"}
+
+
+@pytest.mark.parametrize("kept", [slice(0, 1), slice(0, 0)])
+def test_a_single_cell_has_nothing_to_be_compared_with(kept: slice) -> None:
+    """Its figure is that of its trials."""
+    assert typical_slices(run_of()[:3][kept]) == Typical()
+
+
+def test_runs_from_before_lead_ins_are_read_as_they_were() -> None:
+    """Their slices began cold, and came by unequally often."""
+    old = [msgspec.structs.replace(one, lead_in_s=None) for one in run_of()]
+    assert typical_slices(old) == Typical()
