@@ -13,6 +13,7 @@ class Behaviour(msgspec.Struct, frozen=True):
     `stall_period_s` since its origin: what is due meanwhile is answered when the stall ends.
     `handshake` is how one for a WebSocket is answered; messages then have kinds as requests do. Who
     doesn't close in order answers a close frame by ending the stream alone.
+    Over HTTP/2 a connection takes so many `streams`, and bytes of a body (`window`), at once.
     An `early` server answers, and counts, a request whose head has come; its body is passed over.
     """
 
@@ -26,6 +27,8 @@ class Behaviour(msgspec.Struct, frozen=True):
     early: bool = False
     handshake: str = "right"
     closes_in_order: bool = True
+    streams: int = 100
+    window: int = 65_535
 
     def kind_of(self, number: int) -> str:
         """The kind of the answer to a request, counted from 0."""
@@ -52,6 +55,10 @@ class Counts(msgspec.Struct, frozen=True):
     Of WebSocket, `requests` are whole messages received, `pings` those that were sent, `pongs`
     those that answered one, `closes` close frames received, and `handshakes` those that were
     answered with 101.
+
+    Of HTTP/2, `refused` requests came after a GOAWAY's last stream and are in nothing else,
+    `overflows` frames were beyond a window, no more than `most_open` streams awaited an answer on
+    any connection, and `pongs` are pings that were acknowledged.
     """
 
     connections: int
@@ -65,3 +72,6 @@ class Counts(msgspec.Struct, frozen=True):
     pongs: int = 0
     closes: int = 0
     handshakes: int = 0
+    refused: int = 0
+    overflows: int = 0
+    most_open: int = 0

@@ -23,13 +23,16 @@ SETTLE_S = 10.0
 class KnownAnswers:
     """A server in a process of its own; `origin_ns` is where its stalls are counted from."""
 
-    def __init__(self, behaviour: Behaviour | None = None) -> None:
+    def __init__(
+        self, behaviour: Behaviour | None = None, program: str = "tests.known_answers.server"
+    ) -> None:
+        self._program = program
         self._behaviour = behaviour or Behaviour()
         self.port = self.origin_ns = 0
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.known_answers.server"],
+            [sys.executable, "-m", self._program],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -141,9 +141,12 @@ class Server:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(10)
-            self._peers[sock.fileno()] = Peer(sock)
+            self._peers[sock.fileno()] = self._new_peer(sock)
             self._epoll.register(sock, select.EPOLLIN)
             self._connections += 1
+
+    def _new_peer(self, sock: socket.socket) -> Peer:
+        return Peer(sock)
 
     def _receive(self, peer: Peer) -> None:
         size = PASSED_OVER_BYTES if peer.unread else READ_BYTES
