@@ -1,6 +1,7 @@
 """Run an nginx that answers every request with the hello scenario's body.
 
-Arguments: host, port, number of workers. Its files lie in a temporary folder that goes with it.
+Arguments: host, port, number of workers, and `http2` where it is to speak that by prior knowledge
+(an nginx of that age then speaks nothing else there). Its files lie in a temporary folder that goes with it.
 """
 
 import signal
@@ -25,19 +26,24 @@ http {{
     uwsgi_temp_path {folder};
     scgi_temp_path {folder};
     server {{
-        listen {host}:{port} backlog=2048;
+        listen {host}:{port} {protocol} backlog=2048;
         location / {{ default_type text/plain; return 200 "Hello, world!"; }}
     }}
 }}
 """
 
-host, port, workers = sys.argv[1:]
+host, port, workers, *others = sys.argv[1:]
 with tempfile.TemporaryDirectory(prefix="asgi-bench-nginx-") as name:
     # nginx drops its rights before it makes its own folders.
     folder = Path(name)
     folder.chmod(0o755)
     file = folder / "nginx.conf"
-    file.write_text(CONFIGURATION.format(host=host, port=port, workers=workers, folder=folder))
+    protocol = "http2" if others else ""
+    file.write_text(
+        CONFIGURATION.format(
+            host=host, port=port, workers=workers, folder=folder, protocol=protocol
+        )
+    )
     command = ["nginx", "-e", "stderr", "-p", name, "-c", str(file)]
     with subprocess.Popen(command) as nginx:
         # This waits for nginx to end, so that its files can go.

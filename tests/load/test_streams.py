@@ -154,7 +154,7 @@ def test_the_server_says_how_many_streams_there_are(streams: KnownAnswers) -> No
     server = streams.behave(Behaviour(delay_s=0.005, streams=3))
     with closing(opened(target_at(server, 2, 8))) as pool:
         run_closed_loop(pool, LOAD_S, go_on)
-        assert pool.fewest_streams == 3
+        assert pool.streams == 3
     counts = server.counts()
     assert (counts.most_open, counts.requests) == (3, pool.sent)
 

@@ -57,6 +57,7 @@ def loads(
     rates: tuple[OfferedRate, ...],
     arrivals: Arrivals,
     closed: bool,
+    streams: int = 1,
     sweep: bool = False,
     objective: Objective | None = None,
 ) -> tuple[Load, ...]:
@@ -64,12 +65,12 @@ def loads(
 
     With rates there are open loops alone, unless `closed` adds the closed ones; `connections`
     then caps the connections of each, and has to be one number. A sweep likewise, with a search
-    for the highest rate that keeps the `objective`.
+    for the highest rate that keeps the `objective`. Each connection has so many `streams`.
 
     Raises:
         UsageError: several connection counts beside rates.
     """
-    closed_loops = tuple(ClosedLoop(n) for n in connections or (DEFAULT_CONNECTIONS,))
+    closed_loops = tuple(ClosedLoop(n, streams) for n in connections or (DEFAULT_CONNECTIONS,))
     if not rates and not sweep:
         return closed_loops
     if connections is not None and len(connections) > 1 and not closed:
@@ -79,12 +80,14 @@ def loads(
         )
     cap = max(connections) if connections else DEFAULT_OPEN_CONNECTIONS
     open_loops: tuple[Load, ...] = tuple(
-        OpenLoop(rate.rate_rps, rate_share=rate.share, arrivals=arrivals, connections=cap)
+        OpenLoop(rate.rate_rps, rate.share, arrivals, connections=cap, streams=streams)
         for rate in rates
     )
     if sweep:
         steps = SEARCH_STEPS if objective is not None else 0
-        curve = RateSweep(SWEEP_SHARES, objective, steps, arrivals=arrivals, connections=cap)
+        curve = RateSweep(
+            SWEEP_SHARES, objective, steps, arrivals=arrivals, connections=cap, streams=streams
+        )
         open_loops = (*open_loops, curve)
     return (*closed_loops, *open_loops) if closed else open_loops
 

@@ -33,6 +33,7 @@ from asgi_bench.model import (
     Scenario,
     setting_named,
 )
+from asgi_bench.model.endpoint import HttpVersion
 
 # Loopback alone: a network would be measured along with the server.
 REFERENCE = "uvicorn/default/w1"
@@ -152,7 +153,7 @@ def build_plan(
         for one in _server_settings(selection, servers)
         for http, transport in product(selection.http, selection.transports)
         for scenario in chosen
-        for load, duration_s in _loads(selection, scenario, one)
+        for load, duration_s in _loads(selection, scenario, one, http)
     ]
     reference = _reference(planned, selection.reference)
     return Plan(
@@ -228,7 +229,7 @@ def _plain(variants: Sequence[Variant]) -> Variant:
 
 
 def _loads(
-    selection: Selection, scenario: Scenario, setting: _ServerSetting
+    selection: Selection, scenario: Scenario, setting: _ServerSetting, http: HttpVersion
 ) -> list[tuple[Load, float | None]]:
     """Return the loads of one server setting, that at the common rate last, with its own time.
 
@@ -237,21 +238,25 @@ def _loads(
     connections = selection.connections
     if connections is None and scenario.connections is not None and not selection.is_open:
         connections = (scenario.connections,)
+    streams = selection.streams if http == "2" else 1
     asked = loads(
         connections=connections,
         rates=selection.rates,
         arrivals=selection.arrivals,
         closed=selection.closed,
+        streams=streams,
         sweep=selection.sweep,
         objective=selection.objective,
     )
     further = (selection.also_connections or ()) if setting.is_plain else ()
-    asked = tuple(dict.fromkeys((*asked, *map(ClosedLoop, further))))
+    asked = tuple(dict.fromkeys((*asked, *(ClosedLoop(count, streams) for count in further))))
     as_asked: list[tuple[Load, float | None]] = [(load, None) for load in asked]
     rate_rps = selection.common_rate_rps
     if rate_rps is None or setting.variant.name != "default" or setting.workers != 1:
         return as_asked
-    common = OpenLoop(rate_rps, arrivals=selection.arrivals, connections=DEFAULT_CONNECTIONS)
+    common = OpenLoop(
+        rate_rps, arrivals=selection.arrivals, connections=DEFAULT_CONNECTIONS, streams=streams
+    )
     if any(load.key == common.key for load in asked):
         # --rate has it too: a second cell of the same name would be one too many.
         return as_asked

@@ -195,6 +195,15 @@ class Selection(Knobs, frozen=True, kw_only=True):
             is_common=True,
         ),
     ] = None
+    streams: Annotated[
+        int,
+        Flag(
+            "--streams",
+            LOAD,
+            whole(),
+            "With --http 2: streams of each connection, so many requests at once.",
+        ),
+    ] = 1
     rates: Annotated[
         tuple[OfferedRate, ...],
         Flag(
@@ -289,6 +298,10 @@ def settled(selection: Selection) -> Selection:
         UsageError: a flag asks for what another one rules out.
     """
     own, client = selection.own_app, selection.client
+    if selection.streams > 1 and "2" not in selection.http:
+        raise UsageError(
+            "--streams are those of HTTP/2's connections: add --http 2, or leave it out"
+        )
     if client == "fast" and selection.locustfile is None:
         _check_load_processes(selection)
     else:

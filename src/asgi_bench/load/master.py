@@ -5,6 +5,7 @@ have answered: the last report is acknowledged, not hoped for; where one isn't, 
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from operator import add, or_
@@ -183,6 +184,10 @@ def _each_kind(
     return merged_wrong_answers(one + other)
 
 
+def _by_name(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return dict(Counter(one) + Counter(other))
+
+
 # Fields of replies that don't simply add up.
 _MERGES: Mapping[str, Callable[[Any, Any], Any]] = {
     "name": _either,
@@ -198,4 +203,6 @@ _MERGES: Mapping[str, Callable[[Any, Any], Any]] = {
     "wrong_answers": _each_kind,
     "response_bytes": _either,
     "wrong_by_port": or_,
+    "streams": min,
+    "control_frames": _by_name,
 }

@@ -76,10 +76,14 @@ class Quit(msgspec.Struct, frozen=True, tag=True):
 
 
 class Opened(msgspec.Struct, frozen=True, tag=True):
-    """The ramp's outcome: the throughput it ended with, and the client ports of the connections."""
+    """The ramp's outcome: the throughput it ended with, and the client ports of the connections.
+
+    `streams` is how many each of them may have at once.
+    """
 
     throughput_rps: float
     client_ports: tuple[int, ...]
+    streams: int = 1
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -176,6 +180,7 @@ class Closed(msgspec.Struct, frozen=True, tag=True):
     `by_request` are the histograms and sizes of each of several requests. `wrong_answers` are the
     first of each kind, their times on the monotonic clock; `wrong_by_port` counts the whole ones by
     client port; `unanswered` is on how many connections no request was ever answered.
+    `control_frames` are those of HTTP/2 that came, by name.
     """
 
     times_hdr: dict[str, str]
@@ -188,6 +193,7 @@ class Closed(msgspec.Struct, frozen=True, tag=True):
     wrong_answers: tuple[WrongAnswer, ...] = ()
     wrong_by_port: dict[int, int] = {}
     unanswered: int = 0
+    control_frames: dict[str, int] = {}
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

@@ -116,6 +116,16 @@ class Pool:
         return [port for port in ports if port is not None]
 
     @property
+    def streams(self) -> int:
+        """How many exchanges each connection may have at once, that with the fewest."""
+        return 1
+
+    @property
+    def control_frames(self) -> dict[str, int]:
+        """How many frames came that are no part of an answer, by name."""
+        return {}
+
+    @property
     def sent(self) -> int:
         """All requests that were sent."""
         return sum(tally.sent for tally in self.tallies)

@@ -133,7 +133,7 @@ class StreamPool(Pool):
         return dict(sum(open_ones, self._streams.frames))
 
     @property
-    def fewest_streams(self) -> int:
+    def streams(self) -> int:
         """The fewest streams that a connection was allowed at once, at most those asked for."""
         return self._streams.fewest
 

@@ -55,6 +55,7 @@ class Session:
         return Opened(
             throughput_rps=warmup.requests / max(warmup.duration_s, 1e-9),
             client_ports=tuple(self._pool.client_ports),
+            streams=self._pool.streams,
         )
 
     def load(self, command: Load) -> Loaded:
@@ -127,6 +128,7 @@ class Session:
             wrong_answers=pool.wrong.kept,
             wrong_by_port=pool.wrong.by_port,
             unanswered=unanswered,
+            control_frames=pool.control_frames,
         )
         # Slices make no reference cycles: collecting between trials is enough.
         gc.collect()

@@ -142,6 +142,7 @@ class SliceLoader:
             item.server.scenario,
             endpoint,
             connections,
+            streams=load.streams,
             warmup_s=warmup_s,
             at_once=at_once,
             alone=alone,
@@ -156,9 +157,10 @@ class SliceLoader:
             connections_by_process={str(pid): n for pid, n in owners.by_pid.items()},
             strangers=owners.strangers,
             load_cpus=session.cpus,
+            streams=opened.streams if load.streams > 1 else None,
         )
         if load.is_closed:
-            loaded = min(connections, item.server.scenario.active or connections)
+            loaded = min(connections, item.server.scenario.active or connections) * load.streams
             return slice_duration_s(loaded, opened.throughput_rps, self._slice_length)
         # A schedule is followed whole: cut into slices it would never meet a long stall.
         return item.duration_s

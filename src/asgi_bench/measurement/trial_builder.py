@@ -177,6 +177,7 @@ class TrialBuilder:
             wrong_answers=tuple(map(self._of_this_run, closed.wrong_answers)),
             wrong_by_process=self._by_process(closed.wrong_by_port),
             unanswered_connections=closed.unanswered,
+            control_frames=closed.control_frames,
         )
 
     def _of_this_run(self, wrong: WrongAnswer) -> WrongAnswer:

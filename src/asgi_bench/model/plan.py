@@ -51,6 +51,26 @@ class AnyLoad(msgspec.Struct, frozen=True, tag_field="loop"):
     """Whether a trial goes through several rates, each slice a step with its own histograms."""
 
     @property
+    def connections(self) -> int:
+        """How many connections there are, of an open loop at most."""
+        return 0
+
+    @property
+    def streams(self) -> int:
+        """How many requests each connection has out at once."""
+        return 1
+
+    @property
+    def each(self) -> str:
+        """What a key says of the streams of a connection: `x8`, nothing of a single one."""
+        return f"x{self.streams}" if self.streams > 1 else ""
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests may be out at once."""
+        return self.connections * self.streams
+
+    @property
     def rate_rps(self) -> float | None:
         """The rate that was asked for, where it is one number."""
         return None
@@ -104,11 +124,13 @@ class ClosedLoop(AnyLoad, frozen=True, tag="closed"):
 
     connections: int
     """How many connections each send their next request after the answer."""
+    streams: int = 1
+    """How many requests each connection has out at once: over 1 with HTTP/2 alone."""
 
     @property
     def key(self) -> str:
-        """The last part of a cell's key, as in `c64`."""
-        return f"c{self.connections}"
+        """The last part of a cell's key, as in `c64`, or `c8x8` of 8 streams each."""
+        return f"c{self.connections}{self.each}"
 
 
 class OpenLoop(AnyLoad, frozen=True, tag="open"):
@@ -127,13 +149,15 @@ class OpenLoop(AnyLoad, frozen=True, tag="open"):
     """How requests are spaced: `poisson` or `constant`."""
     connections: int = 256
     """The most connections."""
+    streams: int = 1
+    """The most requests that each connection has out at once: over 1 with HTTP/2 alone."""
 
     @property
     def key(self) -> str:
         """The last part of a cell's key, as in `r500` or `r50%`."""
         if self.rate_share is not None:
-            return f"r{self.rate_share * 100:.12g}%"
-        return f"r{self.rate_rps:.12g}"
+            return f"r{self.rate_share * 100:.12g}%{self.each}"
+        return f"r{self.rate_rps:.12g}{self.each}"
 
     def rate_of(self, ceiling_rps: float) -> float:
         """The rate, of a cell whose own throughput is this."""
@@ -157,11 +181,13 @@ class RateSweep(AnyLoad, frozen=True, tag="sweep"):
     """How requests are spaced: `poisson` or `constant`."""
     connections: int = 256
     """The most connections."""
+    streams: int = 1
+    """The most requests that each connection has out at once: over 1 with HTTP/2 alone."""
 
     @property
     def key(self) -> str:
         """The last part of a cell's key."""
-        return "sweep"
+        return f"sweep{self.each}"
 
 
 Load: TypeAlias = ClosedLoop | OpenLoop | RateSweep

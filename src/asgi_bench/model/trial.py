@@ -420,6 +420,12 @@ class Trial(msgspec.Struct, frozen=True):
     """How many whole wrong answers came from each process of the server, by pid."""
     unanswered_connections: int = 0
     """Connections on which no request was ever answered, not even wrongly."""
+    streams: int | None = None
+    """Of several streams a connection: how many the server allowed at once, at most those asked
+    for, on the connection with the fewest; null where one was asked for."""
+    control_frames: dict[str, int] = {}
+    """HTTP/2: the control frames that came, by their names (`SETTINGS`, `PING`, `GOAWAY`,
+    `RST_STREAM`, `WINDOW_UPDATE`)."""
 
     @property
     def duration_s(self) -> float:

@@ -55,7 +55,7 @@ def load_words(load: Load) -> str:
     if load.is_closed:
         return f"closed loop, {offered_words(load)}"
     arrivals = "Poisson" if load.arrivals == "poisson" else "evenly spaced"
-    return f"open loop, {offered_words(load)}, {arrivals}, up to {load.connections} connections"
+    return f"open loop, {offered_words(load)}, {arrivals}, up to {_connection_words(load)}"
 
 
 def offered_words(load: Load) -> str:
@@ -64,10 +64,15 @@ def offered_words(load: Load) -> str:
         low, high = (numbers.percent(share) for share in (min(load.shares), max(load.shares)))
         return f"sweep from {low}% to {high}% of each server's own throughput"
     if load.is_closed:
-        return f"{load.connections} connection{'' if load.connections == 1 else 's'}"
+        return _connection_words(load)
     if load.rate_share is not None:
         return f"{numbers.percent(load.rate_share)}% of each server's own throughput"
     return f"{numbers.rate(load.rate_rps)} requests/s"
+
+
+def _connection_words(load: Load) -> str:
+    connections = f"{load.connections} connection{'' if load.connections == 1 else 's'}"
+    return connections if load.streams == 1 else f"{connections} of {load.streams} streams"
 
 
 def latency_words(load: Load) -> str:

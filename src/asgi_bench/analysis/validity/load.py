@@ -27,6 +27,22 @@ NAGLE_SHARE = 0.25
 HARMLESS_RECONNECT_SHARE = 0.01
 
 
+def few_streams(seen: Evidence) -> Reason | None:
+    """A server that takes fewer requests at once on a connection than the load is named for."""
+    allowed, asked = seen.trial.streams, seen.cell.load.streams
+    if allowed is None or allowed >= asked:
+        return None
+    return Reason(
+        code="few-streams",
+        level="suspect",
+        value=float(allowed),
+        limit=float(asked),
+        text=f"the server allows {allowed} streams on a connection "
+        f"(SETTINGS_MAX_CONCURRENT_STREAMS), not the {asked} that were asked for: no more were out "
+        f"at once; compare at --streams {allowed}",
+    )
+
+
 def accounted(seen: Evidence) -> Reason | None:
     """Do the response times explain where the connections' time went?"""
     slices, cell = seen.trial.slices, seen.cell

@@ -14,7 +14,7 @@ from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.model import Cell, Plan, Reason, Trial, ValidityLevel
 from asgi_bench.model.calibration import Calibration
 
-RULES_VERSION = 7
+RULES_VERSION = 8
 
 Rule = Callable[[Evidence], Reason | None]
 # In the order in which findings are told.
@@ -29,6 +29,7 @@ RULES: tuple[Rule, ...] = (
     limits.closed_loop_limit,
     limits.little_to_spare,
     limits.open_limit,
+    load.few_streams,
     load.accounted,
     machine.steal,
     machine.cpu_denied,
