@@ -173,6 +173,26 @@ def test_settings_for_locust_are_not_for_us(
 
 
 @pytest.mark.slow
+def test_http_versions_are_measured_side_by_side(tmp_path: Path) -> None:
+    """Cells over HTTP/2, by prior knowledge and by ALPN, are as sound as over HTTP/1.1."""
+    finished = command(
+        *("run", "-s", "hypercorn", "--variant", "default", "-w", "1", "-c", "2"),
+        *("--http", "1,2", "--transport", "tcp,tls", "--streams", "4"),
+        *("--rounds", "1", "--duration", "200ms"),
+        folder=tmp_path,
+    )
+    assert finished.code == 0, finished.stderr
+    trials = {trial.cell.split("/", 3)[3]: trial for trial in finished.trials("hypercorn")}
+    assert set(trials) == {"hello/c2", "hello+tls/c2", "hello+h2/c2x4", "hello+h2+tls/c2x4"}
+    for name, trial in trials.items():
+        assert (trial.outcome, trial.errors.total, trial.strangers) == ("ok", 0, 0)
+        assert trial.requests > 0
+        assert sum(trial.connections_by_process.values()) == 2
+        assert trial.streams == (4 if "+h2" in name else None)
+        assert ("SETTINGS" in trial.control_frames) == ("+h2" in name)
+
+
+@pytest.mark.slow
 def test_transports_are_measured_side_by_side(tmp_path: Path) -> None:
     """Cells over TLS and over a Unix socket are as sound as over TCP, and told by their keys."""
     finished = command(

@@ -11,7 +11,7 @@ from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.definitions.loads import parse_rates
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.definitions.plan import build_plan
-from asgi_bench.definitions.selection import Selection
+from asgi_bench.definitions.selection import Selection, settled
 from asgi_bench.definitions.servers import Server, Variant
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Goal, Plan, PlannedCell, Scenario
@@ -276,6 +276,34 @@ def test_each_way_is_a_dimension() -> None:
     sharing = {one.cell.key: one.socket_sharing for one in plan.cells}
     assert sharing["daphne/default/w1/hello/c64"] == "inherited"
     assert sharing["daphne/default/w1/hello+unix/c64"] == "own"
+
+
+def test_streams_are_those_of_http2() -> None:
+    """The keys of HTTP/2's cells tell the streams of a connection; others have none."""
+    server = _server("granian", command=("{python}", "{app}"), http={"1": (), "2": ()})
+    selection = Selection(
+        http=("1", "2"),
+        workers=(1,),
+        connections=(8,),
+        streams=4,
+        rates=parse_rates("500"),
+        closed=True,
+        common_rate_rps=700,
+    )
+    plan = _plan(selection, servers={"granian": server})
+    keys = [planned.cell.key.removeprefix("granian/default/w1/") for planned in plan.cells]
+    assert keys == [
+        *("hello/c8", "hello/r500", "hello/r700"),
+        *("hello+h2/c8x4", "hello+h2/r500x4", "hello+h2/r700x4"),
+    ]
+    assert [planned.cell.load.in_flight for planned in plan.cells][::3] == [8, 32]
+
+
+def test_streams_without_http2_are_refused() -> None:
+    """A number of streams that nothing would use is a fault of the user's."""
+    with pytest.raises(UsageError, match="--streams are those of HTTP/2's connections: add"):
+        settled(Selection(streams=4))
+    assert settled(Selection(streams=4, http=("2",))).streams == 4
 
 
 def test_http2_has_parsers_of_its_own() -> None:

@@ -57,6 +57,23 @@ def blob(times_s: dict[float, int]) -> str:
     return str(histogram.encode().decode("ascii"))
 
 
+@pytest.mark.parametrize(
+    ("asked", "allowed", "is_found"),
+    [(8, 8, False), (8, 3, True), (1, None, False), (8, None, False)],
+)
+def test_fewer_streams_than_asked_for_are_said(
+    asked: int, allowed: int | None, is_found: bool
+) -> None:
+    """A server that takes fewer at once was not measured under the load that the key names."""
+    load = ClosedLoop(8, asked)
+    trial = replace(sound(load), streams=allowed)
+    reason = found(trial, load).get("few-streams")
+    assert (reason is not None) is is_found
+    if reason is not None:
+        assert (reason.level, reason.value, reason.limit) == ("suspect", 3, 8)
+        assert "allows 3 streams on a connection" in reason.text
+
+
 @pytest.mark.parametrize("load", [CLOSED_64, OPEN_500, SWEEP])
 def test_sound_trial_has_no_findings(load: Load) -> None:
     """Under every load: what is as it should be is not talked about."""
