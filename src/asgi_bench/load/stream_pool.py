@@ -242,10 +242,19 @@ class StreamPool(Pool):
         connection = streams.connections[slot]
         if connection.is_ending:
             raise BrokenPipeError
-        if not connection.out:
+        out, framed = connection.out, streams.framed[request]
+        if not out:
             streams.dirty.append(connection)
-        connection.begin(slot, streams.framed[request])
-        return len(request)
+        if framed.body:
+            connection.begin(slot, framed)
+        else:
+            # As `begin` has it.
+            number = connection.next_id
+            connection.next_id = number + 2
+            stream = number.to_bytes(4)
+            connection.fresh[stream] = slot
+            out.append(stream.join(framed.around))
+        return framed.size
 
     def _poll_ones(self, timeout: float = -1, most: int = -1) -> list[tuple[int, int]]:
         streams = self._streams

@@ -270,7 +270,8 @@ class Http2Connection:
     def read(self, size: int) -> bytes:
         """What came of the one answer, b"" at the end of the connection."""
         came: dict[int, bytes] = {}
-        if self.fault is None:
+        is_over = self.last_id is not None and not self._is_asked
+        if self.fault is None and not is_over:
             self.flush()
             data = self.channel.read(size)
             if data:
