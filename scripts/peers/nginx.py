@@ -1,7 +1,8 @@
 """Run an nginx that answers every request with the hello scenario's body.
 
 Arguments: host, port, number of workers, and `http2` where it is to speak that by prior knowledge
-(an nginx of that age then speaks nothing else there). Its files lie in a temporary folder that goes with it.
+(an nginx of this age then speaks nothing else there). Its files lie in a temporary folder that goes
+with it.
 """
 
 import signal
