@@ -14,7 +14,7 @@ from asgi_bench.definitions.plan import build_plan
 from asgi_bench.definitions.selection import Selection, settled
 from asgi_bench.definitions.servers import Server, Variant
 from asgi_bench.errors import UsageError
-from asgi_bench.model import Goal, Plan, PlannedCell, Scenario
+from asgi_bench.model import SWITCHED, WEBSOCKET_METHOD, Goal, Plan, PlannedCell, Scenario
 
 SCENARIOS = {
     "hello": Scenario(name="hello", app="hello:app"),
@@ -319,6 +319,20 @@ def test_http2_has_parsers_of_its_own() -> None:
     one, two = _plan(selection, servers={"hypercorn": server}).cells
     assert (one.proves, two.proves) == (stated, {"loop": "uvloop.*"})
     assert two.command == ("/py", "--h2", "hello:app", "1")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "skipped"),
+    [
+        (Scenario(name="plain", app="a:b"), False),
+        (Scenario(name="chunks", app="a:b", chunked=True), True),
+        (Scenario(name="socket", app="a:b", method=WEBSOCKET_METHOD, expect_status=SWITCHED), True),
+    ],
+)
+def test_what_http1_alone_has_is_no_cell_of_http2(scenario: Scenario, skipped: bool) -> None:
+    """A WebSocket that was opened over HTTP/1.1 must not stand in a row of HTTP/2."""
+    assert (scenario.refusal(64, 2.0, "2", "tcp") is not None) is skipped
+    assert scenario.refusal(64, 2.0, "1", "tcp") is None
 
 
 def test_a_common_rate_that_is_asked_for_anyway_is_measured_once() -> None:

@@ -176,9 +176,13 @@ class Scenario(Request, frozen=True, kw_only=True):
 
     @property
     def is_http1(self) -> bool:
-        """Whether what it asks for has a meaning over HTTP/1.1 alone, or is timed there alone."""
-        is_short = self.conversations is not None and not self.messages
-        return self.chunked or self.stream is not None or is_short
+        """Whether what it asks for has a meaning over HTTP/1.1 alone, or is timed there alone.
+
+        A WebSocket opens by a request of HTTP/1.1, whatever else its server speaks.
+        """
+        is_socket = self.method == WEBSOCKET_METHOD
+        is_short = self.conversations is not None
+        return self.chunked or self.stream is not None or is_short or is_socket
 
     def refusal(
         self, connections: int, duration_s: float, http: HttpVersion, transport: Transport
