@@ -3,7 +3,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from asgi_bench.analysis.levels import first_places
+from asgi_bench.analysis.levels import FirstPlaces, first_places
 from asgi_bench.analysis.report import Level, Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import ClosedLoop, Reason, Run, Trial
@@ -83,6 +83,16 @@ def test_an_order_that_stays_does_not_turn_over() -> None:
     }
 
 
+def test_who_shares_a_first_place_keeps_it(report: Report) -> None:
+    """Where one of two that share it at one count is alone at another, nothing has turned over."""
+    one, other = (cell for cell in report.cells if cell.cell.startswith(UVICORN))
+    cells = {cell.cell: cell for cell in report.cells}
+    rival = cells[f"{GRANIAN}/c64"]
+    shared = FirstPlaces("hello", 1, 2, {64: (one, rival), 256: (other,)})
+    assert not shared.turns_over
+    assert shared._replace(leaders={64: (rival,), 256: (other,)}).turns_over
+
+
 def test_threads_that_take_turns_are_named(report: Report) -> None:
     """Many switches a request over few connections, few over many, and CPU time that it costs."""
     (reason,) = turns_of(turning_run(), f"{GRANIAN}/c64")
@@ -99,7 +109,7 @@ def test_threads_that_take_turns_are_named(report: Report) -> None:
             trial, voluntary_switches=trial.requests // 50, involuntary_switches=0
         ),
         lambda trial: replace(trial, server_cpu_s=trial.server_cpu_s * 0.5),
-        lambda trial: replace(trial, server_cpu_s=trial.requests * 20e-6),
+        lambda trial: replace(trial, server_cpu_s=trial.requests * 50e-6),
     ],
     ids=["unknown", "seldom", "idle", "for nothing"],
 )
