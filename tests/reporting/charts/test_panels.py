@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.reporting.charts.palette import assign_styles
-from asgi_bench.reporting.charts.panels import look_of, spread
+from asgi_bench.reporting.charts.panels import log_ticks, look_of, spread
 from asgi_bench.reporting.charts.sheet import INVALID
 from tests.synthetic_run import OPEN_AND_SWEEP, planned_cells, synthetic_run
 
@@ -63,3 +63,10 @@ def test_invalid_lines_are_gray_dotted_and_hatched() -> None:
         assert spoilt.color == INVALID
         assert spoilt.dash != sound.dash
         assert (sound.is_hatched, spoilt.is_hatched) == (False, True)
+
+
+def test_a_narrow_axis_has_more_ticks() -> None:
+    """Figures within one decade can be read off: at least three ticks, all between the ends."""
+    assert log_ticks(0.34, 1.9) == [0.4, 0.5, 0.6, 0.8, 1.0, 1.5]
+    assert log_ticks(0.1, 2.0) == [0.1, 0.2, 0.5, 1.0, 2.0]
+    assert len(log_ticks(9_500, 31_000)) >= 3

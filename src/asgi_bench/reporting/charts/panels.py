@@ -43,6 +43,7 @@ NAME_DROP = 26
 NAME_OUT = 50
 LINE_WIDTH = 0.8
 MOST_TICKS = 8
+FEWEST_TICKS = 3
 
 NAME_LETTERS = 30
 MARKER_SIZE = 7
@@ -96,6 +97,16 @@ def one_two_five(low: float, high: float) -> list[float]:
     return [tick for tick in ticks if low <= tick <= high]
 
 
+def log_ticks(low: float, high: float) -> list[float]:
+    """The same; where they would be too few to read a figure off, more of each decade."""
+    ticks = one_two_five(low, high)
+    if len(ticks) >= FEWEST_TICKS:
+        return ticks
+    decade = 10.0 ** np.floor(np.log10(low))
+    finer = (decade * factor for factor in (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30))
+    return [float(f"{tick:.3g}") for tick in finer if low <= tick <= high]
+
+
 def round_ticks(high: float) -> list[float]:
     """Evenly spaced round figures from 0 to a positive one."""
     ticks = MaxNLocator(MOST_TICKS, steps=[1, 2, 2.5, 5, 10]).tick_values(0.0, high)
@@ -125,7 +136,7 @@ def log_y(axes: Axes, low: float, high: float, tick: Tick, unit: str = "") -> No
     axes.set_ylim(low, high)
     # The unit takes the place of a tick at the very top.
     highest = high / (high / low) ** UNIT_SHARE if unit else high
-    ticks = one_two_five(low, highest)
+    ticks = log_ticks(low, highest)
     put_y_ticks(axes, ticks, [tick(place) for place in ticks])
     if unit:
         write(axes, 0, 1, unit, _moved(axes.transAxes, axes, -PAD, 0), ha="right", va="center")
