@@ -18,7 +18,8 @@ PIECE_BYTES = 65536
 CALLED = [
     name
     for name, scenario in SCENARIOS.items()
-    if not {"pathsend", "lifespan-state", "websocket"}.intersection(scenario.needs)
+    if not scenario.requires
+    and not {"pathsend", "lifespan-state", "websocket"}.intersection(scenario.needs)
 ]
 
 

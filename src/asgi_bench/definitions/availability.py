@@ -1,6 +1,6 @@
 """What can be started on this machine, and the words for what can't."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -58,9 +58,13 @@ def unavailable(
     *,
     working_dir: str,
     env: Mapping[str, str],
+    app_requires: Sequence[str] = (),
 ) -> str | None:
-    """Return why a variant can't be started in a folder and an environment, or None."""
-    missing = missing_of(server, variant, packages)
+    """Return why a variant can't be started in a folder and an environment, or None.
+
+    `app_requires` are the requirement lines of the app that it is to serve.
+    """
+    missing = missing_of(server, variant, packages, app_requires)
     if missing:
         return f"not installed: {install_command(missing)}"
     values = {"python": packages.python, "here": server.here}
@@ -70,9 +74,11 @@ def unavailable(
     return None
 
 
-def missing_of(server: Server, variant: Variant, packages: Packages) -> tuple[str, ...]:
-    """Return the requirement lines of a variant that are not met."""
-    return packages.missing((*server.requires, *variant.requires))
+def missing_of(
+    server: Server, variant: Variant, packages: Packages, app_requires: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return the requirement lines of a variant and an app that are not met."""
+    return packages.missing((*server.requires, *variant.requires, *app_requires))
 
 
 def list_server(

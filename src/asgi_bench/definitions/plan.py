@@ -298,7 +298,12 @@ def _planned(
         reason
         or scenario.refusal(cell.load.connections, load_s, cell.http, cell.transport)
         or unavailable(
-            server, variant, packages, working_dir=str(working_dir), env={**environ, **env}
+            server,
+            variant,
+            packages,
+            working_dir=str(working_dir),
+            env={**environ, **env},
+            app_requires=scenario.requires,
         )
     )
     return PlannedCell(
@@ -313,7 +318,9 @@ def _planned(
         skip_reason=reason,
         worker_timeout_flag=server.worker_timeout_flag,
         has_lifespan="lifespan" in server.features,
-        missing=missing_of(server, variant, packages) if reason is not None else (),
+        missing=missing_of(server, variant, packages, scenario.requires)
+        if reason is not None
+        else (),
         proof_command=command(PROOF_APP, app_dir) if _takes_app(argv) else (),
         # Flags of the user's may mean another loop or parser than the variant's own.
         proves={} if selection.server_args else _provable(variant, cell),

@@ -31,8 +31,6 @@ class Endpoint(msgspec.Struct, frozen=True):
     name: str = ""
     """The host's name, in requests and over TLS in its certificate; empty where that is its
     address."""
-    server_name: str = ""
-    """Over TLS: the name that the certificate must have; empty where it is the host's."""
     resumes: bool = False
     """Over TLS: whether a connection resumes the session of an earlier one, where there is one."""
 

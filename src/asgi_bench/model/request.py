@@ -159,6 +159,8 @@ class Scenario(Request, frozen=True, kw_only=True):
     """Features that a server must support."""
     description: str = ""
     """What the scenario is for."""
+    requires: tuple[str, ...] = ()
+    """Requirement lines of its app, beside those of the server."""
     requests: tuple[WeightedRequest, ...] = ()
     """Where there are several requests: each of them, drawn by weight. The scenario's own request
     is the first."""

@@ -10,6 +10,7 @@ from asgi_bench.reporting.run.connections import connections_section
 from asgi_bench.reporting.run.costs import costs_section
 from asgi_bench.reporting.run.environment import environment_section, files_section
 from asgi_bench.reporting.run.findings import findings_section
+from asgi_bench.reporting.run.frameworks import frameworks_section
 from asgi_bench.reporting.run.headline import caution, headlines
 from asgi_bench.reporting.run.latency import (
     latency_section,
@@ -34,6 +35,7 @@ SECTIONS: tuple[Callable[[Source], Section], ...] = (
     latency_section,
     load_curve_section,
     streams_section,
+    frameworks_section,
     costs_section,
     workers_section,
     behaviour_section,
