@@ -270,13 +270,3 @@ def test_what_came_instead_of_an_answer_is_told(
             connection.ask(dialogue(endpoint, Request("one")).exchanges[0], SHORT_S)
     assert caught.value.kind == error
     assert told in str(caught.value)
-
-
-def test_a_server_of_http1_is_told(known: KnownAnswers) -> None:
-    """Prior knowledge that is wrong is no connection, and what came instead is quoted."""
-    server = known.behave(Behaviour(script=("status",)))
-    with Connection(Endpoint((HOST, server.port), protocol="http2")) as connection:
-        with pytest.raises(
-            NoAnswer, match=r"no connection: no HTTP/2: it began with 'HTTP/1\.1 500"
-        ):
-            connection.open(5.0)
