@@ -3,7 +3,7 @@ import pytest
 
 from asgi_bench.analysis.report import Report
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.model import OpenLoop, Trial
+from asgi_bench.model import ClosedLoop, OpenLoop, Trial
 from asgi_bench.reporting.document import Headline
 from asgi_bench.reporting.run.headline import caution, headlines
 from asgi_bench.reporting.run.source import Source
@@ -122,6 +122,21 @@ def test_a_first_place_that_turns_over_is_said_first() -> None:
     assert first.proof.startswith("granian to uvicorn: 0.8")
     assert " at 64, 1.7" in first.proof and first.proof.endswith(" at 256 connections.")
     assert second.where == "hello, closed loop, 64 connections, 1 worker"
+
+
+def test_it_may_turn_over_with_streams_too() -> None:
+    """Over HTTP/2 each connection may carry several requests; the counts are of connections."""
+    run = turning_run()
+    plan = run.header.plan
+    cells = [
+        replace(one, cell=replace(one.cell, load=ClosedLoop(one.cell.load.connections, 8)))
+        for one in plan.cells
+    ]
+    keys = {old.cell.key: new.cell.key for old, new in zip(plan.cells, cells, strict=True)}
+    trials = [replace(trial, cell=keys[trial.cell]) for trial in run.trials]
+    header = replace(run.header, plan=replace(plan, cells=tuple(cells)))
+    first, *_ = verdicts(summarize(replace(run, header=header, trials=tuple(trials))))
+    assert first.sentence.endswith("; at 256: granian")
 
 
 def test_nothing_turns_over_without_proof() -> None:

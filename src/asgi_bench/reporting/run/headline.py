@@ -6,7 +6,6 @@ from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.levels import FirstPlaces, first_places
 from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS
 from asgi_bench.analysis.report import CellReport, Comparison, Report, SweepReport
-from asgi_bench.model import ClosedLoop
 from asgi_bench.model.metrics import THROUGHPUT, ranking_metric
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.ab import advice
@@ -119,13 +118,15 @@ def _turn_proof(report: Report, found: FirstPlaces) -> str:
     fewest = next(iter(found.leaders.values()))
     first = next(filter(_is_reference, fewest), fewest[0])
     other = next(cells[0] for cells in found.leaders.values() if first.start not in _starts(cells))
-    cells = {(cell.start, cell.request_key, cell.load): cell for cell in report.cells}
+    cells = {
+        (cell.start, cell.request_key, cell.load.connections): cell
+        for cell in report.cells
+        if cell.load.is_closed
+    }
     pairs = _pairs(report.comparisons, THROUGHPUT.name)
     ratios = []
     for count in found.leaders:
-        ours, theirs = (
-            cells[each.start, found.request_key, ClosedLoop(count)] for each in (other, first)
-        )
+        ours, theirs = (cells[each.start, found.request_key, count] for each in (other, first))
         ratio = _ratio(ours, theirs, pairs)
         if ratio is not None:
             ratios.append(f"{_bounded(ratio)} at {count}")
