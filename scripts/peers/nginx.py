@@ -1,10 +1,11 @@
 """Run an nginx that answers every request with the hello scenario's body.
 
 Arguments: host, port, number of workers, and `http2` where it is to speak that by prior knowledge
-(an nginx of this age then speaks nothing else there). Its files lie in a temporary folder that goes
-with it.
+(an nginx of this age then speaks nothing else there). `/large` is 64 KiB of numbered lines, from a
+file. Its files lie in a temporary folder that goes with it.
 """
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 CONFIGURATION = """
 daemon off;
+{user}
 worker_processes {workers};
 pid {folder}/nginx.pid;
 error_log stderr;
@@ -28,6 +30,7 @@ http {{
     scgi_temp_path {folder};
     server {{
         listen {host}:{port} {protocol} backlog=2048;
+        location = /large {{ default_type text/plain; alias {folder}/large; }}
         location / {{ default_type text/plain; return 200 "Hello, world!"; }}
     }}
 }}
@@ -39,10 +42,15 @@ with tempfile.TemporaryDirectory(prefix="asgi-bench-nginx-") as name:
     folder = Path(name)
     folder.chmod(0o755)
     file = folder / "nginx.conf"
+    large = folder / "large"
+    large.write_bytes(b"".join(b"%07d\n" % number for number in range(64 * 1024 // 8)))
+    large.chmod(0o644)
+    # As root it would drop its rights, and with them the way to its files below a folder of ours.
+    user = "user root;" if os.geteuid() == 0 else ""
     protocol = "http2" if others else ""
     file.write_text(
         CONFIGURATION.format(
-            host=host, port=port, workers=workers, folder=folder, protocol=protocol
+            host=host, port=port, workers=workers, folder=folder, protocol=protocol, user=user
         )
     )
     command = ["nginx", "-e", "stderr", "-p", name, "-c", str(file)]
