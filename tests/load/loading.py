@@ -45,6 +45,7 @@ def conversation_at(
     timeout_s: float = 5.0,
     conversations: int | None = None,
     active: int | None = None,
+    is_broadcast: bool = False,
 ) -> Target:
     """A target over WebSocket on a known-answer server: one message and its answer by default."""
     request = Scenario(
@@ -53,6 +54,7 @@ def conversation_at(
         path="/ws",
         conversations=conversations,
         active=active,
+        is_broadcast=is_broadcast,
         messages=messages or (Message(send="Hello?"), Message(expect=BODY.decode())),
     )
     return scenario_target(

@@ -183,6 +183,10 @@ def unable(server: Server, cell: Cell, scenario: Scenario) -> str | None:
     lack = server.lack(cell.http, cell.transport)
     if lack is not None:
         return lack
+    if cell.http != "1" and scenario.messages:
+        return "WebSocket is held over HTTP/1.1 alone"
+    if cell.workers > 1 and scenario.is_broadcast:
+        return "a room of this scenario lies within one worker"
     if cell.workers > 1 and server.workers == "single":
         return "takes no worker count"
     argv = server.argv(server.variants[cell.variant], cell.http, cell.transport)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from asgi_bench.load.broadcast_pool import BroadcastPool
 from asgi_bench.load.message_pool import MessagePool
 from asgi_bench.load.part_pool import PartPool
 from asgi_bench.load.pool import Pool
@@ -23,4 +24,6 @@ def pool_of(target: Target) -> Pool:
         return PartPool(target)
     if target.conversations is not None and target.endpoint.protocol == "http1":
         return ShortPool(target)
+    if target.is_broadcast:
+        return BroadcastPool(target)
     return POOLS[target.endpoint.protocol](target)

@@ -21,6 +21,8 @@ class Target(msgspec.Struct, frozen=True):
     """After how many of all of its requests in order a connection is closed, and opened anew."""
     active: int | None = None
     """On so many connections requests are sent, the others are open and idle; None for all."""
+    is_broadcast: bool = False
+    """Whether all connections have to receive what one of them sends."""
     is_in_order: bool = False
     """Whether each connection sends the requests in their order, instead of by their weights."""
     streams: int = 1
@@ -67,6 +69,7 @@ def scenario_target(
         asked.greeting,
         scenario.conversations,
         scenario.active,
+        scenario.is_broadcast,
         is_in_order=len(asked.exchanges) > 1,
         streams=streams,
     )

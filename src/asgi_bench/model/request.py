@@ -166,6 +166,9 @@ class Scenario(Request, frozen=True, kw_only=True):
     is the first."""
     connections: int | None = None
     """How many connections load it where `-c` says nothing; null is the usual number."""
+    is_broadcast: bool = False
+    """Over WebSocket: one connection sends, and every one has to receive: a request is right when
+    all have. The path is a room's, to which the load adds a name of its own."""
     active: int | None = None
     """Over WebSocket: on so many of the connections messages are sent, the others are open and
     idle; null for all."""

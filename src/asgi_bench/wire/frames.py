@@ -50,22 +50,22 @@ class PeerClosed(EOFError):
     """The server has closed in order: a close frame came."""
 
 
-def encode_frame(opcode: int, payload: bytes, *, mask: bytes = MASK, is_last: bool = True) -> bytes:
-    """Return one masked frame."""
-    first = opcode | (_FIN if is_last else 0)
+def encode_frame(opcode: int, payload: bytes, mask: bytes = MASK) -> bytes:
+    """Return one whole frame, as a client sends it; with an empty mask as a server does."""
+    first, bit = opcode | _FIN, _MASKED if mask else 0
     size = len(payload)
     if size < _LENGTH_16:
-        head = struct.pack("!BB", first, _MASKED | size)
+        head = struct.pack("!BB", first, bit | size)
     elif size < 1 << 16:
-        head = struct.pack("!BBH", first, _MASKED | _LENGTH_16, size)
+        head = struct.pack("!BBH", first, bit | _LENGTH_16, size)
     else:
-        head = struct.pack("!BBQ", first, _MASKED | _LENGTH_64, size)
-    return head + mask + masked(payload, mask)
+        head = struct.pack("!BBQ", first, bit | _LENGTH_64, size)
+    return head + mask + (masked(payload, mask) if mask else payload)
 
 
 def encode_message(message: Received, mask: bytes = MASK) -> bytes:
-    """Return a message as a single masked frame."""
-    return encode_frame(BINARY if message.is_binary else TEXT, message.payload, mask=mask)
+    """Return a message as a single frame, masked as a client's has to be."""
+    return encode_frame(BINARY if message.is_binary else TEXT, message.payload, mask)
 
 
 def encode_close(code: int) -> bytes:
