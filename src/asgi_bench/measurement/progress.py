@@ -48,7 +48,8 @@ Observer: TypeAlias = Callable[[Event], None]
 class Progress:
     """Tells the observer what happens and keeps the time; seconds on the monotonic clock.
 
-    Only the time within slices counts as `load`; what lies between them is `between`. A run that
+    Only the time within slices counts as `load`, that within lead-ins as `lead-in`; what lies
+    between them is `between`. A run that
     goes on begins `elapsed_s` after its epoch.
     """
 
@@ -60,6 +61,7 @@ class Progress:
         self._planned_s = planned_s
         self._loaded_s = 0.0
         self._in_slices_s = 0.0
+        self._in_lead_ins_s = 0.0
         self._phase: str = "prepare"
         self._phase_since_s = began_s
 
@@ -80,11 +82,18 @@ class Progress:
         if self._phase == "load":
             in_slices_s = min(self._in_slices_s, took_s)
             self._add("load", in_slices_s)
-            self._add("between", took_s - in_slices_s)
+            in_lead_ins_s = min(self._in_lead_ins_s, took_s - in_slices_s)
+            if in_lead_ins_s:
+                self._add("lead-in", in_lead_ins_s)
+            self._add("between", took_s - in_slices_s - in_lead_ins_s)
         else:
             self._add(self._phase, took_s)
-        self._in_slices_s = 0.0
+        self._in_slices_s = self._in_lead_ins_s = 0.0
         self._phase, self._phase_since_s = next_phase, now_s
+
+    def led_in(self, took_s: float) -> None:
+        """A server was warmed up for a slice, for so long."""
+        self._in_lead_ins_s += took_s
 
     def loaded(
         self, cell: str, duration_s: float, throughput_rps: float, measured_s: float

@@ -254,6 +254,7 @@ class SliceLoader:
         began_s = time.perf_counter()
         led_in = self._sessions[key].load(command)
         self._note_fruit(item, led_in, time.perf_counter() - began_s)
+        self._progress.led_in(led_in.duration_s)
         if led_in.errors.total or not led_in.requests:
             self._meters.end(led_in, item.trial)
         else:

@@ -7,6 +7,7 @@ from asgi_bench.reporting import numbers
 # In the order of a run; only time within slices is measuring.
 WORDS: Mapping[str, str] = {
     "load": "under load",
+    "lead-in": "leading in",
     "between": "between slices",
     "ask": "asking the app",
     "calibrate": "calibrating",
