@@ -104,6 +104,7 @@ def steadiness(losses_s: Floats, response_time_s: float) -> Steadiness:
     steady_places = places[: len(places) if is_steady.all() else int(is_steady.argmin())]
     if len(steady_places) and steady_places[-1] <= milliseconds * 2 / 3:
         return Steadiness(float(steady_places[-1] * MILLISECOND_S))
-    last = places[places >= milliseconds * 2 / 3][-1]
+    late = places[places >= milliseconds * 2 / 3]
+    last = late[-1] if len(late) else places[0]
     is_sure = means[last] - SURE_ERRORS * errors[last] > TOLERATED_LOSS_S
     return Steadiness(None, is_too_short=bool(is_sure))
