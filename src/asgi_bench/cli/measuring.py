@@ -12,10 +12,12 @@ from asgi_bench.machine.affinity import format_cpus
 from asgi_bench.machine.fingerprint import busy_warning
 from asgi_bench.measurement.rounds import rounds_and_blocks
 from asgi_bench.measurement.schedule import load_duration_s
-from asgi_bench.model import Plan
+from asgi_bench.model import Plan, PlannedCell
 
 # Beside its slices a trial costs this much for starting, opening and stopping (measured).
 OVERHEAD_S_PER_TRIAL = 0.6
+# Lead-ins, drains and readings of clocks, beside slices of 20 ms.
+LEAD_IN_SHARE = 0.5
 # Of one server setting: three starts, its stop, its overload, its restart (measured).
 BEHAVIOUR_S = 16.0
 # Of why nothing can be measured.
@@ -61,7 +63,7 @@ def dry_run_text(plan: Plan, idle_watch_s: float | None = None) -> str:
         else:
             lines.append(f"{planned.cell.key}: {shlex.join(planned.command)}")
     members = [one for _, _, block in rounds_and_blocks(once, measured) for one in block]
-    round_s = sum(load_duration_s(one, plan.duration_s) + OVERHEAD_S_PER_TRIAL for one in members)
+    round_s = sum(_trial_s(one, plan) for one in members)
     lines.append(
         f"{_rounds_words(plan)} of {len(members)} trials of {plan.duration_s:g} s: "
         f"{_time_words(plan, round_s)}; seed {plan.seed}; servers on CPU "
@@ -70,6 +72,13 @@ def dry_run_text(plan: Plan, idle_watch_s: float | None = None) -> str:
     if idle_watch_s is not None:
         lines.append(_behaviour_text(plan, idle_watch_s))
     return "\n".join(lines)
+
+
+def _trial_s(planned: PlannedCell, plan: Plan) -> float:
+    """What a trial takes, with its part of what a block takes beside its load."""
+    load_s = load_duration_s(planned, plan.duration_s)
+    led_in_s = LEAD_IN_SHARE * load_s if plan.gate is None and planned.cell.load.is_closed else 0.0
+    return load_s + led_in_s + OVERHEAD_S_PER_TRIAL
 
 
 def _rounds_words(plan: Plan) -> str:
