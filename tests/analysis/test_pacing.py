@@ -29,11 +29,19 @@ def rounds_within(
 
 @pytest.mark.parametrize(
     ("budget_s", "rounds"),
-    [(1, 1), (20, 2), (59, 6), (60, 6), (84, 6), (86, 9), (90, 9), (130, 13), (181, 18), (999, 18)],
+    [(1, 1), (20, 2), (59, 6), (60, 6), (84, 8), (86, 9), (115, 11), (181, 18), (999, 18)],
 )
 def test_budget_holds_as_many_rounds_as_fit(budget_s: float, rounds: int) -> None:
-    """Rounds of 10 s: 6, 9, 13 or 18 of them, to the nearest round; fewer where 6 don't fit."""
+    """Rounds of 10 s, to the nearest round."""
     assert rounds_within(Goal(budget_s=budget_s), 10.0) == rounds
+
+
+@pytest.mark.parametrize(
+    ("budget_s", "rounds"), [(20, 2), (59, 6), (84, 6), (86, 9), (124, 9), (130, 13), (999, 18)]
+)
+def test_a_precision_adds_rounds_until_the_next_look(budget_s: float, rounds: int) -> None:
+    """6, 9, 13 or 18 of them: who may stop when it looks good must look at planned moments."""
+    assert rounds_within(Goal(budget_s=budget_s, precision=0.02), 10.0) == rounds
 
 
 @given(
@@ -53,7 +61,7 @@ def test_budget_is_never_overrun_by_a_round(
 
 def test_rounds_that_slow_down_end_between_looks() -> None:
     """What was added because it fitted is cut short where it takes longer than it should."""
-    goal = Goal(budget_s=100)
+    goal = Goal(budget_s=100, precision=0.02)
     ends_s = [10.0 * number for number in range(1, 7)]
     assert not is_time_up(plan_with(goal), goal, ends_s)
     assert is_time_up(plan_with(goal), goal, [*ends_s, 98.0])

@@ -28,15 +28,16 @@ def is_time_up(plan: Plan, goal: Goal, ends_s: Sequence[float], spent_s: float =
 
     `spent_s` of it had gone by when the run began.
 
-    At a look that is all rounds until the next look, for they are added together or not at all;
-    between looks, and before the first, it is one round. What would end within half a round of
-    the budget's end is begun, so that it is overrun by less than a round. Only the clock decides
-    here, so no estimate is biased by it.
+    That is one round. With a precision to reach it is, at a look, all rounds until the next look,
+    for they are added together or not at all. What would end within half a round of the budget's
+    end is begun, so that it is overrun by less than a round. Only the clock decides here, so no
+    estimate is biased by it.
     """
     rounds = len(ends_s)
     if goal.budget_s is None or not rounds:
         return False
-    steps = next_stop(plan, goal, rounds) - rounds if is_look(goal, rounds) else 1
+    is_planned = goal.precision is not None and is_look(goal, rounds)
+    steps = next_stop(plan, goal, rounds) - rounds if is_planned else 1
     # The first round's end holds what came before it.
     round_s = (ends_s[-1] - ends_s[0]) / (rounds - 1) if rounds > 1 else ends_s[0]
     return spent_s + ends_s[-1] + (steps - 0.5) * round_s > goal.budget_s

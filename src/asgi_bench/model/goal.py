@@ -21,8 +21,7 @@ class Goal(msgspec.Struct, frozen=True):
             "--budget",
             HOW_LONG,
             DURATION,
-            "Run for at most this long. Results are checked after 6, 9, 13 and 18 rounds; --rounds "
-            "caps them.",
+            "Run for at most this long: as many rounds as fit, --rounds at most.",
             is_common=True,
         ),
     ] = None
