@@ -45,6 +45,7 @@ def test_load_is_as_the_interface_says() -> None:
         "rate_share": None,
         "arrivals": "poisson",
         "connections": 256,
+        "streams": 1,
     }
     assert fixed.offered_rps == 500
     assert msgspec.to_builtins(shared.load) | {"rate_rps": None, "rate_share": 0.5} == (

@@ -29,7 +29,7 @@ def rounds_within(
 
 @pytest.mark.parametrize(
     ("budget_s", "rounds"),
-    [(1, 1), (20, 2), (59, 6), (60, 6), (84, 8), (86, 9), (115, 11), (181, 18), (999, 18)],
+    [(1, 1), (20, 2), (59, 6), (60, 6), (84, 8), (86, 9), (114, 11), (181, 18), (999, 18)],
 )
 def test_budget_holds_as_many_rounds_as_fit(budget_s: float, rounds: int) -> None:
     """Rounds of 10 s, to the nearest round."""

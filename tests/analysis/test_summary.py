@@ -11,7 +11,6 @@ from asgi_bench.analysis.validity.trial import RULES_VERSION
 from asgi_bench.errors import BenchError
 from asgi_bench.model import RESPONSE_TIME, SERVICE_TIME, ErrorCounts, Run, Trial
 from tests.synthetic_run import (
-    CLOSED_64,
     SERVERS,
     failed,
     plan_of,
@@ -327,20 +326,21 @@ def test_document_has_the_keys_of_the_interface(healthy: Report) -> None:
     keys = "schema version run cells comparisons sweeps behaviour latency_comparisons scaling"
     assert list(document) == [*keys.split(), "ways", "levels", "settings"]
     assert (document["schema"], document["version"]) == ("asgi-bench/report", 1)
-    run_keys = "id label started_at tool_version machine seed reference goal reached"
+    run_keys = "id label started_at tool_version machine seed reference goal reached resumed"
     assert list(document["run"]) == run_keys.split()
     cell_keys = """
         cell server server_version variant workers scenario load http transport client
         outcome reason validity validity_reasons oversubscribed rounds requests errors
-        sent_total errors_total wrong_answers unanswered_connections
-        throughput_rps throughput_ratio server_cpu_s_per_request server_pss_bytes
-        load_cpu_s_per_request load_cpu_share response_time_s service_time_s generator_lag_s
-        offered_rps rate_ratio overloaded in_flight_max rank server_cpu_ratio tied_with costs
-        by_request sent_bytes_per_s growth_bytes_per_1000_requests
+        sent_total errors_total wrong_answers unanswered_connections throughput_rps
+        throughput_ratio server_cpu_s_per_request server_pss_bytes load_cpu_s_per_request
+        load_cpu_share response_time_s service_time_s generator_lag_s offered_rps rate_ratio
+        overloaded in_flight_max rank server_cpu_ratio tied_with costs by_request
+        sent_bytes_per_s received_bytes_per_s first_byte_time_s handshake_time_s gap_time_s
+        growth_bytes_per_1000_requests metrics
     """
     cell = document["cells"][0]
     assert list(cell) == cell_keys.split()
-    assert cell["load"] == {"loop": "closed", "connections": CLOSED_64.connections}
+    assert cell["load"] == {"loop": "closed", "connections": 64, "streams": 1}
     assert list(cell["errors"]) == ["total", "status", "body", "connect", "reset", "timeout"]
     assert list(cell["errors_total"]) == list(cell["errors"])
     assert list(cell["throughput_rps"]) == ["value", "lower", "upper"]

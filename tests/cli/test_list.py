@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from asgi_bench.definitions.folders import shipped_apps
+from asgi_bench.definitions.scenarios import load_scenarios
+
 COMMAND = Path(sys.executable).with_name("asgi-bench")
 
 
@@ -34,7 +37,7 @@ def runners(tmp_path: Path) -> Path:
 
 
 def test_all_shipped_servers_are_listed(tmp_path: Path) -> None:
-    """The six servers with their variants and versions, and the scenario."""
+    """The six servers with their variants and versions, and the scenarios."""
     servers = _listed(folder=tmp_path)
     assert {name: [v["name"] for v in s["variants"]] for name, s in servers.items()} == {
         "daphne": ["default"],
@@ -49,7 +52,9 @@ def test_all_shipped_servers_are_listed(tmp_path: Path) -> None:
     assert servers["uvicorn"]["missing"] == []
     assert servers["uvicorn"]["install"] is None
     document = json.loads(_run("list", "--json", folder=tmp_path).stdout)
-    assert [scenario["name"] for scenario in document["scenarios"]] == ["hello"]
+    names = [scenario["name"] for scenario in document["scenarios"]]
+    assert names == list(load_scenarios(shipped_apps() / "scenarios.toml"))
+    assert names[0] == "hello"
 
 
 def test_what_is_missing_comes_with_how_to_install_it(tmp_path: Path, runners: Path) -> None:
