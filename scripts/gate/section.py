@@ -17,10 +17,17 @@ TWO_SIDED_95 = 1.96
 
 
 def section(folder: Path) -> str:
-    """The section on all servers with records, uvicorn first: machine, table, pseudo A/As."""
-    names = sorted((path.name for path in folder.glob("*/")), key=lambda name: name != "uvicorn")
-    recorded = {name: read_records(folder / name) for name in names}
-    parts = [_of_server(name, records) for name, records in recorded.items() if records]
+    """The section on all servers with records: machine, table, pseudo A/As.
+
+    The newest series first, of each uvicorn first.
+    """
+    folders = sorted(
+        folder.glob("*/*/"),
+        key=lambda path: (path.parent.name, path.name == "uvicorn"),
+        reverse=True,
+    )
+    recorded = [(path.name, read_records(path)) for path in folders]
+    parts = [_of_server(name, records) for name, records in recorded if records]
     return "\n\n".join(parts) or "Nothing has been recorded yet."
 
 
@@ -29,7 +36,7 @@ def pseudo_line(records: Sequence[Record]) -> str:
     aas = [record for record in records if record.kind == "aa"]
     if len(aas) < FEWEST_REPETITIONS:
         return ""
-    found = pseudo_aas(aas, Gate(), PSEUDO_RUNS, PSEUDO_SEED)
+    found = pseudo_aas(aas, judged_by(records), PSEUDO_RUNS, PSEUDO_SEED)
     rate, given_blocks = found.alarms / found.runs, bounds(found.alarms, found.runs)[1]
     error = found.standard_error() or 0.0
     others = ", ".join(f"{count:,} {word}" for word, count in sorted(found.verdicts.items()))
@@ -44,6 +51,11 @@ def pseudo_line(records: Sequence[Record]) -> str:
     )
 
 
+def judged_by(records: Sequence[Record]) -> Gate:
+    """The gate that a series is judged by: with the smallest change of when it was measured."""
+    return Gate(min_change=records[0].gate.min_change)
+
+
 def _of_server(name: str, records: Sequence[Record]) -> str:
     first, last = records[0], records[-1]
     machines = sorted({record.machine.fingerprint for record in records})
@@ -51,12 +63,12 @@ def _of_server(name: str, records: Sequence[Record]) -> str:
     days = " to ".join(dict.fromkeys((first.started_at[:10], last.started_at[:10])))
     about = (
         f"**{name} {first.server_version}**, 1 worker, 64 connections, budget "
-        f"{first.gate.budget_s:g} s, smallest change {Gate().min_change:.0%}: {days} on "
-        f"{_processor(facts)}, {facts.cpu_count} CPUs, {facts.os}, {facts.python}, fingerprint "
+        f"{first.gate.budget_s:g} s, smallest change {judged_by(records).min_change:.1%}: {days} "
+        f"on {_processor(facts)}, {facts.cpu_count} CPUs, {facts.os}, {facts.python}, fingerprint "
         f"{', '.join(machines)}."
     )
     spread = " ".join(spread_lines(records))
-    parts = ["\n".join(table(records, Gate())), pseudo_line(records), spread]
+    parts = ["\n".join(table(records, judged_by(records))), pseudo_line(records), spread]
     return "\n\n".join([about, *(part for part in parts if part)])
 
 
