@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asgi_bench.analysis.stopping import slice_scatter
 from asgi_bench.analysis.typical import Place, Typical, fitted, typical_slices
+from asgi_bench.analysis.validity.cell import stall_findings
 from asgi_bench.model import Slice, Trial
 from asgi_bench.model.metrics import CPU, THROUGHPUT
 
@@ -136,3 +138,18 @@ def test_runs_from_before_lead_ins_are_read_as_they_were() -> None:
     """Their slices began cold, and came by unequally often."""
     old = [msgspec.structs.replace(one, lead_in_s=None) for one in run_of()]
     assert typical_slices(old) == Typical()
+
+
+def test_a_machine_is_as_calm_as_its_slices_say() -> None:
+    """The scatter of one server's slices within a round; runs from before tell none."""
+    assert slice_scatter(run_of(noise=0.3)) > slice_scatter(run_of(noise=0.05)) > 0  # type: ignore[operator]
+    old = [msgspec.structs.replace(one, lead_in_s=None) for one in run_of()]
+    assert slice_scatter(old) is None
+
+
+def test_a_server_that_stalls_is_told() -> None:
+    """By how much more than its neighbours; one that stalls less than they is not."""
+    (found,) = stall_findings(typical_slices(run_of(stalls_of="b")).stalls["b", 0, THROUGHPUT.name])
+    assert (found.code, found.level) == ("stalls", "valid")
+    assert found.value == pytest.approx(1 - 8 / 9.5, abs=0.03)
+    assert stall_findings(0.05) == stall_findings(None) == ()

@@ -22,6 +22,7 @@ class StandIn:
 
     def __init__(self, arguments: list[str], *, log: Path, table: Path, web_ui: bool) -> None:
         self.files = (log.name, table.name)
+        log.touch()
         self.pids: tuple[int, ...] = ()
         self.group_pids = (4241, 4242)
         self.cpus: tuple[int, ...] = ()

@@ -87,6 +87,8 @@ def _rounds_words(plan: Plan) -> str:
         return "blocks"
     if plan.goal is None:
         return f"{plan.rounds} rounds"
+    if plan.goal.precision is None:
+        return f"at most {plan.rounds} rounds"
     stops = [str(look) for look in plan.goal.looks if look < plan.rounds]
     return f"{', '.join(stops)} or {plan.rounds} rounds" if stops else f"{plan.rounds} rounds"
 
@@ -106,7 +108,8 @@ def _time_words(plan: Plan, round_s: float) -> str:
     if goal.budget_s is None:
         return f"{precise}, {longest} at most"
     fit = min(int(goal.budget_s / round_s + 0.5), plan.rounds) if round_s else plan.rounds
-    fit = max((look for look in (*goal.looks, plan.rounds) if look <= fit), default=max(fit, 1))
+    stops = (*goal.looks, plan.rounds) if precise else ()
+    fit = max((look for look in stops if look <= fit), default=max(fit, 1))
     in_time = f"as many as fit into {goal.budget_s / 60:.1f} minutes, about {fit}"
     return f"{precise}, and {in_time} at most" if precise else in_time
 
