@@ -26,7 +26,7 @@ def flagged(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A run in which most flags differ from their defaults."""
     apart = ("--server-cpus", "1", "--load-cpus", "0") if os.cpu_count() == 2 else ()
     return in_process(
-        *("run", *RUNNERS, "-s", "tin*", "--variant", "slow", "-w", "2", "--scenario", "hel*"),
+        *("run", *RUNNERS, "-s", "tin*", "--variant", "slow", "-w", "2", "--scenario", "hell?"),
         *("-c", "4,6", "--rounds", "2", "--duration", "100ms", "--seed", "7"),
         *("--label", "the word", "-o", "elsewhere/runs", "--server-args", "--extra 'two words'"),
         *("--env", "TINY_COLOUR=red", "--env", "TINY_SIZE=a=b", *apart),
