@@ -195,8 +195,8 @@ def test_a_stop_during_the_ramp_is_clean(known: KnownAnswers, tmp_path: Path) ->
 @pytest.mark.slow
 def test_another_scheme_is_refused_by_name(tmp_path: Path) -> None:
     """What FastUser does not speak it says, with the flag that named it."""
-    run = run_locust(tmp_path, LOCUSTFILE, "https://127.0.0.1:1", run_time="1s")
-    assert "--host https://127.0.0.1:1: FastUser takes http://HOST[:PORT] alone" in run.output
+    run = run_locust(tmp_path, LOCUSTFILE, "ftp://127.0.0.1:1", run_time="1s")
+    assert "--host ftp://127.0.0.1:1: FastUser takes http[s]://HOST[:PORT] alone" in run.output
 
 
 def readme_example() -> str:
