@@ -242,8 +242,8 @@ def test_a_refused_status_says_what_came(
             marks=situation(
                 "reader",
                 "`--header 'Transfer-Encoding: chunked'`, to send a body in chunks",
-                says="--header: Transfer-Encoding: asgi-bench sends bodies with their length, not "
-                "chunked; a --locustfile of your own can",
+                says="--header: Transfer-Encoding: --chunked sends the body in chunks: leave it "
+                "out",
             ),
         ),
         pytest.param(

@@ -258,6 +258,7 @@ class SliceLoader:
         if led_in.errors.total or not led_in.requests:
             self._meters.end(led_in, item.trial)
         else:
+            item.server.memory.count(led_in.requests)
             settle(led_in)
         return led_in
 

@@ -43,12 +43,16 @@ class MemoryWatch:
         if not self.samples:
             self._sample(pids)
 
+    def count(self, answered: int) -> None:
+        """Take in answers outside of slices: what they left in memory is in the next sample."""
+        self._answered += answered
+
     def look(self, pids: Sequence[int], answered: int) -> None:
         """After a slice with so many answers: take a sample if there is one to take.
 
         Where none is, the PSS is read if there seems to be more of it than ever.
         """
-        self._answered += answered
+        self.count(answered)
         last = self.samples[-1][0] if self.samples else 0
         if self._answered - last >= max(FEWEST_REQUESTS, STEP_SHARE * last):
             self._sample(pids)
