@@ -14,11 +14,11 @@ from multiprocessing import Process
 SHORTEST_S, LONGEST_S = 0.1, 2.0
 
 
-def disturb(cpu: int, seed: str) -> None:
+def disturb(cpu: int, seed: str, parent: int) -> None:
     """Take half of one CPU in phases, for as long as the parent lives."""
     os.sched_setaffinity(0, {cpu})
     chance = random.Random(f"{seed}/{cpu}")
-    while os.getppid() != 1:
+    while os.getppid() == parent:
         time.sleep(chance.uniform(SHORTEST_S, LONGEST_S))
         until_s = time.monotonic() + chance.uniform(SHORTEST_S, LONGEST_S)
         while time.monotonic() < until_s:
@@ -28,7 +28,8 @@ def disturb(cpu: int, seed: str) -> None:
 def main() -> None:
     """Disturb every CPU that this process may use."""
     seed = sys.argv[1] if len(sys.argv) > 1 else "1"
-    processes = [Process(target=disturb, args=(cpu, seed)) for cpu in os.sched_getaffinity(0)]
+    cpus, parent = os.sched_getaffinity(0), os.getpid()
+    processes = [Process(target=disturb, args=(cpu, seed, parent)) for cpu in cpus]
     for process in processes:
         process.start()
     for process in processes:
