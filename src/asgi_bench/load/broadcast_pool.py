@@ -7,7 +7,6 @@ import msgspec
 
 from asgi_bench.load.answers import READ_BYTES, Taken
 from asgi_bench.load.message_pool import MessagePool
-from asgi_bench.load.mix import Tally
 from asgi_bench.load.target import Target
 from asgi_bench.load.unpatched import EPOLLIN
 from asgi_bench.wire.conversation import Reader
@@ -58,6 +57,11 @@ class BroadcastPool(MessagePool):
     def poll(self) -> Any:
         """The events of the slot, and of connections that nothing is awaited on."""
         return self._poll
+
+    @property
+    def lets_loops_send(self) -> bool:
+        """Never: who has not got the message yet begins anew with each that is sent."""
+        return False
 
     def reopen(self, slot: int) -> None:
         """Leave the room with all connections, and open as many again."""
@@ -145,14 +149,6 @@ class BroadcastPool(MessagePool):
         self._room.clear()
         self._room.missing.update(self._room.members)
         return True
-
-    def _judge(
-        self, slot: int, tally: Tally, response: Response, raw: bytes, beyond: bytes
-    ) -> Taken:
-        taken = super()._judge(slot, tally, response, raw, beyond)
-        # A loop must not send by itself: who has not got the message yet begins with each.
-        self.good = None
-        return taken
 
     def _settle(self, fd: int) -> Taken:
         taken = super()._settle(fd)

@@ -93,11 +93,7 @@ class MessagePool(Pool):
         if self._conversation.replies or len(raw) != response.size:
             # Bytes with a ping among them must not become the known ones: each has its pong.
             raw = b""
-        taken = super()._judge(slot, tally, response, raw, beyond)
-        if self.target.conversations is not None:
-            # A loop that sends by itself counts no answers of a connection.
-            self.good = None
-        return taken
+        return super()._judge(slot, tally, response, raw, beyond)
 
     def _finish(
         self,

@@ -100,6 +100,14 @@ class Pool:
         return self._only is None
 
     @property
+    def lets_loops_send(self) -> bool:
+        """Whether a loop may compare and send again by itself: it counts no connection's answers.
+
+        So not where a connection lives for some answers alone.
+        """
+        return self.target.conversations is None
+
+    @property
     def request(self) -> bytes:
         """The request, of several the first."""
         return self.tallies[0].request
@@ -373,7 +381,8 @@ class Pool:
             tally.response_bytes = response.size
             if raw and not response.closes:
                 tally.good = raw
-                if tally is self._only and len(tally.request) <= ONE_WRITE_BYTES:
+                is_resent = tally is self._only and len(tally.request) <= ONE_WRITE_BYTES
+                if is_resent and self.lets_loops_send:
                     self.good = raw
             return self._finish(slot, tally, response.size, closes=response.closes)
         self._note_loss(slot, kind, Evidence(response=response), has_begun=True)

@@ -4,7 +4,6 @@ from asgi_bench.load.answers import Taken
 from asgi_bench.load.mix import Tally
 from asgi_bench.load.pool import Pool
 from asgi_bench.load.target import Target
-from asgi_bench.wire.http1 import Response
 
 
 class ShortPool(Pool):
@@ -14,14 +13,6 @@ class ShortPool(Pool):
         # Before `super`: it is at the limit of attributes with this one.
         self._answered: dict[int, int] = {}
         super().__init__(target)
-
-    def _judge(
-        self, slot: int, tally: Tally, response: Response, raw: bytes, beyond: bytes
-    ) -> Taken:
-        taken = super()._judge(slot, tally, response, raw, beyond)
-        # A loop that sends by itself counts no answers of a connection.
-        self.good = None
-        return taken
 
     def _finish(
         self,
