@@ -1,7 +1,8 @@
 """Run an nginx that answers every request with the hello scenario's body.
 
 Arguments: host, port, number of workers, and `http2` where it is to speak that by prior knowledge
-(an nginx of this age then speaks nothing else there). `/large` is 64 KiB of numbered lines, from a
+(an nginx of this age then speaks nothing else there), or `tls` with the files of a certificate and
+its key. `/large` is 64 KiB of numbered lines, from a
 file. Its files lie in a temporary folder that goes with it.
 """
 
@@ -30,6 +31,7 @@ http {{
     scgi_temp_path {folder};
     server {{
         listen {host}:{port} {protocol} backlog=2048;
+        {certificate}
         location = /large {{ default_type text/plain; alias {folder}/large; }}
         location / {{ default_type text/plain; return 200 "Hello, world!"; }}
     }}
@@ -47,10 +49,22 @@ with tempfile.TemporaryDirectory(prefix="asgi-bench-nginx-") as name:
     large.chmod(0o644)
     # As root it would drop its rights, and with them the way to its files below a folder of ours.
     user = "user root;" if os.geteuid() == 0 else ""
-    protocol = "http2" if others else ""
+    protocol, certificate = "", ""
+    match others:
+        case ["http2"]:
+            protocol = "http2"
+        case ["tls", cert, key]:
+            protocol = "ssl"
+            certificate = f"ssl_certificate {cert}; ssl_certificate_key {key};"
     file.write_text(
         CONFIGURATION.format(
-            host=host, port=port, workers=workers, folder=folder, protocol=protocol, user=user
+            host=host,
+            port=port,
+            workers=workers,
+            folder=folder,
+            protocol=protocol,
+            certificate=certificate,
+            user=user,
         )
     )
     command = ["nginx", "-e", "stderr", "-p", name, "-c", str(file)]
