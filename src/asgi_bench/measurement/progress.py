@@ -49,8 +49,7 @@ class Progress:
     """Tells the observer what happens and keeps the time; seconds on the monotonic clock.
 
     Only the time within slices counts as `load`, that within lead-ins as `lead-in`; what lies
-    between them is `between`. A run that
-    goes on begins `elapsed_s` after its epoch.
+    between them is `between`. A run that goes on begins `elapsed_s` after its epoch.
     """
 
     def __init__(self, observer: Observer, planned_s: float, elapsed_s: float = 0.0) -> None:
