@@ -34,14 +34,18 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "measurement": frozenset(
         {"serving", "load", "wire", "machine", "store", "analysis", "definitions"}
     ),
+    # Answers are learned and a run's header is made as in a measurement by time.
+    "counting": frozenset(
+        {"measurement", "serving", "wire", "machine", "store", "analysis", "definitions"}
+    ),
     "reporting": frozenset({"store", "analysis"}),
 }
 MAY_IMPORT |= {"cli": frozenset(MAY_IMPORT)}  # the top: all lies below it
 READING = ("reporting", "store", "analysis")
-MEASURING = ("measurement", "serving", "load", "wire", "machine")
+MEASURING = ("measurement", "counting", "serving", "load", "wire", "machine")
 # Packages that read must not start a process, nor know what does.
 STARTS_PROCESSES = (
-    *(f"{PACKAGE}.{room}" for room in ("measurement", "serving", "load")),
+    *(f"{PACKAGE}.{room}" for room in ("measurement", "counting", "serving", "load")),
     *("subprocess", "multiprocessing", "pty"),
 )
 DRAWS = (f"{PACKAGE}.reporting", "matplotlib")

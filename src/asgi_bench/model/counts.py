@@ -1,0 +1,98 @@
+"""What servers count in place of time: lives that were counted, and what comes to a request."""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from asgi_bench.model.trial import Outcome
+
+COUNTS_VERSION = 1
+
+# What is counted. Each has lives of its own: one backend counts one thing at a time.
+Counter: TypeAlias = Literal["instructions", "syscalls", "python_calls"]
+# What counts it: valgrind, the CPU's own counters, strace, and `sys.monitoring` within CPython.
+Backend: TypeAlias = Literal["valgrind", "hardware", "strace", "monitoring"]
+# By what a total is taken apart: instructions by shared object, by C function, by user and kernel
+# mode; system calls by name; calls by Python function.
+Breakdown: TypeAlias = Literal["object", "function", "mode", "name", "python_function"]
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """What was counted of one life of a server, all its processes together."""
+
+    total: int
+    """All that was counted."""
+    parts: dict[Breakdown, dict[str, int]] = {}
+    """The total taken apart, by what and by name. What can't be placed is under `?`; names of a
+    breakdown add up to the total."""
+    processes: int = 0
+    """How many processes were counted."""
+
+
+class Life(msgspec.Struct, frozen=True):
+    """One life of a server, counted from its start to its end."""
+
+    cell: str
+    """The cell's key, in an A/B with its side."""
+    counter: Counter
+    """What was counted."""
+    backend: Backend
+    """What counted it."""
+    layout: int
+    """The number of its layout: lives of the same have environments of the same length, in an A/B
+    on both sides."""
+    requests: int
+    """How many requests it answered, warm-up and probes among them."""
+    serving_s: float
+    """How long it served, from its first right answer to the request to stop: timers count by it."""
+    tally: Tally | None = None
+    """What was counted; null where it failed."""
+    reason: str | None = None
+    """Why it failed."""
+    log: str | None = None
+    """Where its output lies, from the run folder on."""
+
+
+class PerRequest(msgspec.Struct, frozen=True):
+    """What comes to one request, by regression on lives that differ in requests."""
+
+    value: float
+    """The estimate."""
+    lower: float | None = None
+    """Lower bound of its 95 % interval over layouts; null under 3 of them."""
+    upper: float | None = None
+    """Upper bound of its 95 % interval over layouts; null under 3 of them."""
+    standard_error: float | None = None
+    """Its standard error; null under 2 layouts."""
+
+
+class CountFigures(msgspec.Struct, frozen=True):
+    """What one counter says of one cell."""
+
+    counter: Counter
+    """What was counted."""
+    backend: Backend
+    """What counted it."""
+    per_request: PerRequest
+    """What comes to a request."""
+    per_second: float = 0.0
+    """What the server counts without any request, by its timers; it is left out of `per_request`."""
+    parts: dict[Breakdown, dict[str, float]] = {}
+    """What comes to a request taken apart, by what and by name, the largest first."""
+    by_layout: tuple[float, ...] = ()
+    """The estimate of each layout, in order."""
+
+
+class CountedCell(msgspec.Struct, frozen=True):
+    """One cell whose server was counted."""
+
+    cell: str
+    """The cell's key, in an A/B with its side."""
+    outcome: Outcome
+    """Whether it was counted, failed, or couldn't be counted here."""
+    reason: str | None = None
+    """Why it wasn't counted."""
+    server_version: str | None = None
+    """The version that was counted."""
+    figures: tuple[CountFigures, ...] = ()
+    """What each counter says, in the order in which they were asked for."""
