@@ -44,7 +44,7 @@ class Life(msgspec.Struct, frozen=True):
     requests: int
     """How many requests it answered, warm-up and probes among them."""
     serving_s: float
-    """How long it served, from its first right answer to the request to stop: timers count by it."""
+    """How long it served, from ready to the request to stop: timers count by it."""
     tally: Tally | None = None
     """What was counted; null where it failed."""
     reason: str | None = None
@@ -76,7 +76,7 @@ class CountFigures(msgspec.Struct, frozen=True):
     per_request: PerRequest
     """What comes to a request."""
     per_second: float = 0.0
-    """What the server counts without any request, by its timers; it is left out of `per_request`."""
+    """What a server counts without any request, by its timers; not in `per_request`."""
     parts: dict[Breakdown, dict[str, float]] = {}
     """What comes to a request taken apart, by what and by name, the largest first."""
     by_layout: tuple[float, ...] = ()
