@@ -9,7 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from asgi_bench.model.counts import Breakdown
+
 UNKNOWN = "?"
+_PACKAGES = re.compile(r".*/(?:site|dist)-packages/")
 # A name once told is a number from then on; objects, files and functions are numbered apart.
 _NUMBERED = re.compile(r"\((\d+)\)(?: (.*))?")
 _OBJECTS = ("ob", "cob")
@@ -47,6 +50,22 @@ class Profile(NamedTuple):
         for function, count in self.by_function.items():
             found[function.object] += count
         return dict(found)
+
+    def parts(self) -> dict[Breakdown, dict[str, int]]:
+        """Instructions by object and by function, under names that don't tell where things lie."""
+        objects: dict[str, int] = defaultdict(int)
+        functions: dict[str, int] = defaultdict(int)
+        for (path, name), count in self.by_function.items():
+            shared = object_name(path)
+            objects[shared] += count
+            functions[f"{name} [{shared}]"] += count
+        return {"object": dict(objects), "function": dict(functions)}
+
+
+def object_name(path: str) -> str:
+    """Name a shared object as it is called in any environment: `uvloop/loop.so`, `libc.so.6`."""
+    inner = _PACKAGES.sub("", path)
+    return inner if inner != path else path.rpartition("/")[2]
 
 
 def read_profile(text: str) -> Profile:

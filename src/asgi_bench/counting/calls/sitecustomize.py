@@ -128,7 +128,8 @@ class Ledger:
                 return UNREAD
             module = callee.__module__
         else:
-            if isinstance(getattr(kind, "__call__", None), types.FunctionType):
+            calls = (vars(base).get("__call__") for base in kind.__mro__)
+            if any(isinstance(call, types.FunctionType) for call in calls):
                 return UNREAD
             key, thing, module = id(kind), kind, kind.__module__
         slot = self.slots.get(key)
@@ -152,7 +153,7 @@ def module_of(file: str) -> str:
     if file.startswith("<frozen "):
         return file[len("<frozen ") : -1]
     roots = [root for root in sys.path if root and file.startswith(root.rstrip("/") + "/")]
-    inner = file[len(max(roots, key=len).rstrip("/")) + 1 :] if roots else os.path.basename(file)
+    inner = file[len(max(roots, key=len).rstrip("/")) + 1 :] if roots else Path(file).name
     return inner.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
