@@ -1,6 +1,8 @@
 """Answers in parts: many chunks at once, and events that go on until the client leaves."""
 
 import asyncio
+import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -13,6 +15,10 @@ CHUNKS = 64
 CHUNK_BYTES = 1024
 LINE_BYTES = 8
 EVENT_S = 0.05
+RUNNING_PATH = "/running"
+
+# How many event streams this process runs: those whose client's leaving nobody told us of, too.
+running = 0
 
 
 @cache
@@ -33,13 +39,25 @@ async def stream(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 
 async def events(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Send an event every 50 ms until the client has gone.
-
-    That is told by `http.disconnect`, which a task waits for as frameworks have it; a server may
-    also raise OSError where something is sent then (ASGI 2.4).
-    """
+    """Send an event every 50 ms until the client has gone; `/running` tells how many do that."""
+    global running
     _refuse_others(scope)
     await receive()
+    if scope["path"] == RUNNING_PATH:
+        await _tell_running(send)
+        return
+    running += 1
+    try:
+        await _events(receive, send)
+    finally:
+        running -= 1
+
+
+async def _events(receive: Receive, send: Send) -> None:
+    """Send events until `http.disconnect`, which a task waits for as frameworks have it.
+
+    A server may also raise OSError where something is sent then (ASGI 2.4).
+    """
     if (trio := _trio()) is not None:
         await _on_trio(trio, receive, send)
         return
@@ -55,6 +73,13 @@ async def events(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         pass
     finally:
         gone.cancel()
+
+
+async def _tell_running(send: Send) -> None:
+    """Answer for this process alone: with several workers each has to be asked."""
+    body = json.dumps({"pid": os.getpid(), "streams": running}).encode()
+    await _start(send, b"application/json")
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _on_trio(trio: Any, receive: Receive, send: Send) -> None:

@@ -13,7 +13,7 @@ from asgi_bench.analysis.ab.interim import Look, looks_of
 from asgi_bench.analysis.ab.report import SETTLED
 from asgi_bench.analysis.pacing import round_ends_s
 from asgi_bench.model import ROLES, Gate, Role, Trial, Verdict
-from asgi_bench.model.metrics import Metric
+from asgi_bench.model.metric import Metric
 from gate.records import Record, run_of
 from gate.verdicts import GATED, verdict_of
 

@@ -9,7 +9,7 @@ import msgspec
 from asgi_bench.analysis.ab.block_effects import block_effects, usable_blocks
 from asgi_bench.analysis.ab.rule import estimate_of
 from asgi_bench.model import Trial
-from asgi_bench.model.metrics import Metric
+from asgi_bench.model.metric import Metric
 from gate.records import Record, run_of
 from gate.verdicts import GATED
 

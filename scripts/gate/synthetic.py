@@ -16,7 +16,8 @@ from asgi_bench.analysis.ab.block_effects import BlockEffect, Floats, effect_of_
 from asgi_bench.analysis.ab.interim import Look, spent_by
 from asgi_bench.analysis.ab.report import SETTLED
 from asgi_bench.model import Gate, Verdict
-from asgi_bench.model.metrics import CPU, THROUGHPUT, Metric, metric_of
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import CPU, THROUGHPUT, metric_of
 from gate.verdicts import GATED, verdict_of
 
 Random = np.random.Generator

@@ -14,7 +14,7 @@ from asgi_bench.analysis.ab.report import judge_cells
 from asgi_bench.analysis.ab.rule import estimate_of
 from asgi_bench.analysis.pacing import round_ends_s
 from asgi_bench.model import Gate, MetricVerdict, Run, Verdict
-from asgi_bench.model.metrics import Metric
+from asgi_bench.model.metric import Metric
 from gate.records import SHARES, Kind, Record, run_of
 from gate.verdicts import GATED
 

@@ -7,7 +7,8 @@ from asgi_bench.analysis.ab.rule import judge_metrics, verdict_on, worst
 from asgi_bench.analysis.ab.totals import measured_totals, stall_vetoes
 from asgi_bench.analysis.ab.vetoes import vetoed
 from asgi_bench.model import Gate, Verdict
-from asgi_bench.model.metrics import CPU, THROUGHPUT, TOTALS, Metric
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import CPU, THROUGHPUT, TOTALS
 
 GATED: tuple[Metric, ...] = (THROUGHPUT, CPU)
 

@@ -3,8 +3,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from asgi_bench.analysis.across_cells import Level
 from asgi_bench.analysis.levels import FirstPlaces, first_places
-from asgi_bench.analysis.report import Level, Report
+from asgi_bench.analysis.report import Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import ClosedLoop, Reason, Run, Trial
 from tests.synthetic_levels import CLOSED_256, GRANIAN, turning_run

@@ -7,7 +7,8 @@ from asgi_bench.analysis.ranking import compare, stand
 from asgi_bench.analysis.report import Rank, Report
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import OpenLoop, RateSweep, Trial
-from asgi_bench.model.metrics import CPU, THROUGHPUT, Metric
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import CPU, THROUGHPUT
 from tests.synthetic_run import (
     CLOSED_64,
     SERVERS,

@@ -3,8 +3,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 import pytest
 
+from asgi_bench.analysis.across_cells import ScalingPoint
 from asgi_bench.analysis.estimates import Interval
-from asgi_bench.analysis.report import ScalingPoint
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.model import Goal, PlannedCell, Run, Trial
 from tests.synthetic_run import failed, planned_cells, synthetic_run

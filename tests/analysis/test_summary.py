@@ -335,8 +335,9 @@ def test_document_has_the_keys_of_the_interface(healthy: Report) -> None:
         throughput_ratio server_cpu_s_per_request server_pss_bytes load_cpu_s_per_request
         load_cpu_share response_time_s service_time_s generator_lag_s offered_rps rate_ratio
         overloaded in_flight_max rank server_cpu_ratio tied_with costs by_request
-        sent_bytes_per_s received_bytes_per_s first_byte_time_s handshake_time_s gap_time_s
-        growth_bytes_per_1000_requests metrics
+        sent_bytes_per_s received_bytes_per_s messages_per_s first_byte_time_s handshake_time_s
+        gap_time_s pss_bytes_per_connection server_cpu_share_per_stream leftovers
+        growth_bytes_per_1000_requests
     """
     cell = document["cells"][0]
     assert list(cell) == cell_keys.split()

@@ -255,6 +255,23 @@ def test_connections_that_a_process_opened_are_its_outgoing_ones(listener: socke
             assert port_of(accepted) not in [row.local_port for row in found]
 
 
+def test_a_connection_is_held_until_the_server_closes_it(listener: socket.socket) -> None:
+    """Whoever the client is, and after it has gone; a listener is no connection."""
+    endpoint, ours = Endpoint.local(port_of(listener)), (os.getpid(),)
+    before = sockets.descriptors(ours)
+    assert sockets.held_connections(endpoint, ours) == 0
+    client = socket.create_connection(listener.getsockname())
+    accepted, _ = listener.accept()
+    with accepted:
+        client.close()
+        assert sockets.held_connections(endpoint, ours) == 1
+        assert sockets.held_connections(endpoint, ()) == 0
+        now = sockets.descriptors(ours)
+        assert now is not None and before is not None
+        assert now - before == {(os.getpid(), f"socket:[{inode_of(accepted)}]"): 1}
+    assert sockets.held_connections(endpoint, ours) == 0
+
+
 def test_a_unix_socket_is_found_by_its_path(tmp_path: Path) -> None:
     """Its listener, who watches it, and who holds the connections; one in the queue is nobody's."""
     path = str(tmp_path / "a socket")
@@ -275,6 +292,7 @@ def test_a_unix_socket_is_found_by_its_path(tmp_path: Path) -> None:
                 found = sockets.connection_owners(endpoint, (), ours)
                 assert (found.by_pid, found.unaccepted) == ({os.getpid(): 1}, 1)
                 assert (found.strangers, found.pid_by_port) == (0, {})
+                assert sockets.held_connections(endpoint, ours) == 1
                 nobody = sockets.connection_owners(endpoint, (), ())
                 assert (nobody.by_pid, nobody.strangers) == ({}, 1)
     assert sockets.listening_inodes(endpoint) == set()

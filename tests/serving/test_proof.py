@@ -78,7 +78,7 @@ def test_workers_that_got_no_connection_are_asked_again(monkeypatch: pytest.Monk
     answers = [[_but(pid=1)], [_but(pid=2)], [_but(pid=3)], [_but(pid=4)]]
     for workers, pids in ((1, [1]), (2, [1, 2]), (8, [1, 2, 3])):
         left = iter(answers)
-        monkeypatch.setattr("asgi_bench.serving.proof._ask_once", lambda *_, left=left: next(left))
+        monkeypatch.setattr("asgi_bench.serving.asking._ask_once", lambda *_, left=left: next(left))
         assert [one.pid for one in ask_workers(Endpoint.local(0), workers, 1.0)] == pids
 
 
@@ -89,11 +89,11 @@ def test_more_workers_than_there_should_be_are_all_counted(
     answers = iter([[_but(pid=1), _but(pid=2)], [_but(pid=3)], [_but(pid=4)]])
     asked = []
 
-    def ask(port: int, workers: int, timeout_s: float) -> list[Told]:
+    def ask(endpoint: Endpoint, workers: int, *_: object) -> list[Told]:
         asked.append(workers)
         return next(answers)
 
-    monkeypatch.setattr("asgi_bench.serving.proof._ask_once", ask)
+    monkeypatch.setattr("asgi_bench.serving.asking._ask_once", ask)
     assert [one.pid for one in ask_workers(Endpoint.local(0), 1, 1.0)] == [1, 2, 3, 4]
     assert asked == [1, 2, 3]
 

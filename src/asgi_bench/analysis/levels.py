@@ -5,16 +5,18 @@ from functools import partial
 from statistics import median
 from typing import NamedTuple
 
+from asgi_bench.analysis.across_cells import Level
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
 from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS, stand
-from asgi_bench.analysis.report import CellReport, Comparison, Level, Report
+from asgi_bench.analysis.report import CellReport, Comparison, Report
 from asgi_bench.analysis.samples import Sample, reference_pairs
 from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.analysis.utilization import server_busy_share
 from asgi_bench.model import Plan, Reason, Trial
 from asgi_bench.model.figures import sent_in_slices
-from asgi_bench.model.metrics import CPU, THROUGHPUT, Metric
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import CPU, THROUGHPUT
 
 # A thread that always has work and no rival switches once in some hundred requests. granian's
 # three on one CPU: 0.7 to 0.8 times a request over 64 connections, 0.08 times over 256.

@@ -15,8 +15,8 @@ from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.errors import BenchError
 from asgi_bench.model import GENERATOR_LAG, Trial
 from asgi_bench.model.figures import sent_in_slices
-from asgi_bench.model.metric_uses import Times
-from asgi_bench.model.metrics import METRICS, Metric
+from asgi_bench.model.metric import Metric, Times
+from asgi_bench.model.metrics import METRICS
 
 # What a report's cell has no key of its own for: it is in its `metrics`.
 FURTHER = tuple(

@@ -14,7 +14,8 @@ from asgi_bench.analysis.pairs import Pair, holm, pairs
 from asgi_bench.analysis.report import Comparison, Rank
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.model import Load
-from asgi_bench.model.metrics import Metric, metric_of, ranking_metric, used_under
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import metric_of, ranking_metric, used_under
 
 MIN_CLAIM_ROUNDS = 6
 SIGNIFICANCE = 0.05

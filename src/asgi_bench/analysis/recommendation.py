@@ -24,7 +24,8 @@ from asgi_bench.analysis.sweeps import (
 )
 from asgi_bench.errors import BenchError
 from asgi_bench.model import RESPONSE_TIME, Load, Objective, PlannedCell, Run, Trial
-from asgi_bench.model.metrics import CPU, THROUGHPUT, Metric
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import CPU, THROUGHPUT
 
 # What settings are compared on: requests per second at saturation, the highest rate that kept the
 # objective, or the CPU time per request at a rate at which all of them keep it.

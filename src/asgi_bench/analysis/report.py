@@ -8,12 +8,14 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
+from asgi_bench.analysis.across_cells import Level, Scaling, Way
 from asgi_bench.analysis.estimates import Costs, Interval, Percentiles, Ratio
 from asgi_bench.model import (
     Behaviour,
     Client,
     ClosedLoop,
     Goal,
+    Leftovers,
     Machine,
     Objective,
     OpenLoop,
@@ -27,103 +29,6 @@ from asgi_bench.model import (
 )
 from asgi_bench.model.endpoint import HttpVersion, Transport, way_suffix
 from asgi_bench.model.metrics import ComparedName
-
-
-class ScalingPoint(msgspec.Struct, frozen=True):
-    """One worker count of a server setting against its fewest."""
-
-    cell: str
-    """The cell's key."""
-    workers: int
-    """The worker count."""
-    oversubscribed: bool
-    """Whether there are more workers than server CPUs."""
-    validity: ValidityLevel
-    """The cell's validity, as in `cells[]`."""
-    basis: Literal["block", "reference", "round"] | None
-    """What `speedup` and `server_cpu_ratio` rest on. `block`: both were up side by side.
-    `reference`: each over the reference beside it in the same round, so that the machine's drift
-    between their blocks drops out and the reference's noise comes in. `round`: the same round
-    alone, minutes apart. Null of the base, or without common rounds."""
-    speedup: Interval
-    """Throughput over the base's. Without a value for the base and where one of the two is
-    invalid."""
-    efficiency: Interval
-    """The speed-up over the growth in workers: 1 is perfect."""
-    server_cpu_ratio: Interval
-    """CPU time per request over the base's."""
-    pss_bytes_per_worker: int | None
-    """Memory of the whole tree over its workers."""
-    pss_bytes_per_added_worker: int | None
-    """What the tree grew by for each worker more than the base's."""
-    connections_imbalance: float | None
-    """Connections of the busiest worker over an equal share, median of rounds: 1 is even, the
-    worker count is all on one. Null for one worker."""
-    cpu_imbalance: float | None
-    """CPU time of the busiest worker over an equal share, likewise."""
-
-
-class Scaling(msgspec.Struct, frozen=True):
-    """A server setting at saturation under one load at several worker counts."""
-
-    server: str
-    """The server."""
-    variant: str
-    """Its variant."""
-    scenario: str
-    """The scenario."""
-    load: ClosedLoop
-    """The load."""
-    base: str
-    """The key of its cell with the fewest workers, which the others are compared with."""
-    points: tuple[ScalingPoint, ...]
-    """Each worker count, rising, the base's too."""
-    http: HttpVersion = "1"
-    """The HTTP version, as in `cells[]`."""
-    transport: Transport = "tcp"
-    """What carried the bytes, as in `cells[]`."""
-
-    @property
-    def request_key(self) -> str:
-        """What was requested and how, as the keys of its cells have it."""
-        return f"{self.scenario}{way_suffix(self.http, self.transport)}"
-
-
-class Level(msgspec.Struct, frozen=True):
-    """A closed loop of a server setting that was measured over several connection counts."""
-
-    cell: str
-    """The cell's key."""
-    base: str
-    """The key of the setting's cell with the fewest connections."""
-    connections: int
-    """The connections."""
-    may_be_first: bool | None
-    """Whether it may hold the first place among the settings of its scenario and worker count that
-    were measured over all of their counts; null where no order is claimed among these."""
-    overtakes: tuple[str, ...]
-    """The cells that are distinguishably slower here, and whose settings are distinguishably faster
-    over fewer connections."""
-    ratio_change: Interval
-    """The throughput ratio to the reference over that of the base, paired by rounds; without a
-    value for the base and the reference."""
-
-
-class Way(msgspec.Struct, frozen=True):
-    """A cell that was asked by another HTTP version or transport than the plain one beside it."""
-
-    cell: str
-    """The cell's key."""
-    base: str
-    """The key of the same cell over HTTP/1.1 by TCP."""
-    throughput_ratio: Interval
-    """Its throughput over that of `base`, paired by rounds."""
-    server_cpu_ratio: Interval
-    """Its CPU time per request over that of `base`, likewise."""
-    response_time_p50_ratio: Interval
-    """Its median response time over that of `base`, likewise."""
-    response_time_p99_ratio: Interval
-    """The 99th percentile of its response times over that of `base`, likewise."""
 
 
 class ErrorTotals(msgspec.Struct, frozen=True):
@@ -289,6 +194,9 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
     received_bytes_per_s: Interval = Interval()
     """Bytes of right answers that came in per second, heads included; without a value where answers
     are under 4 KiB."""
+    messages_per_s: Interval = Interval()
+    """Messages over WebSocket, or events of streams that the client leaves, that came in right
+    answers per second; without a value where an answer is one message, or none."""
     first_byte_time_s: Percentiles = Percentiles()
     """Of streams: from the sending to the first byte of the body."""
     handshake_time_s: Percentiles = Percentiles()
@@ -297,6 +205,15 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
     gap_time_s: Percentiles = Percentiles()
     """Of streams: from the end of one part to that of the next. Parts are events where an answer is
     an event stream, otherwise its chunks."""
+    pss_bytes_per_connection: float | None = None
+    """What each open connection took of the server's memory over what it was when ready, the
+    requests on it included, of streams that are held while they are; median of rounds. Null below
+    1,000 connections."""
+    server_cpu_share_per_stream: Interval = Interval()
+    """CPU time of the server per second of each stream that is held open."""
+    leftovers: Leftovers | None = None
+    """What was left of streams after all their clients had gone, the most in any round; null where
+    none are held."""
     growth_bytes_per_1000_requests: Interval = Interval()
     """How much the memory of its server grew per 1,000 requests under all load that this had, that
     of other cells that share its processes too; interval on the mean of rounds. Null where a trial

@@ -22,7 +22,7 @@ from asgi_bench.analysis.validity.cell import (
 from asgi_bench.analysis.validity.trial import RULES_VERSION, judge_trial_of
 from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.model import Cell, Plan, PlannedCell, Reason, Run, RunHeader, Trial, setting_named
-from asgi_bench.model.metrics import Metric
+from asgi_bench.model.metric import Metric
 
 
 class Sample(msgspec.Struct, frozen=True):

@@ -10,10 +10,10 @@ from functools import partial
 from statistics import median
 from typing import Literal, TypeAlias
 
+from asgi_bench.analysis.across_cells import Scaling, ScalingPoint
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
 from asgi_bench.analysis.metrics import figure_of
-from asgi_bench.analysis.report import Scaling, ScalingPoint
 from asgi_bench.analysis.samples import Sample, figures_in_block, reference_key
 from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.model import ClosedLoop, Plan, Trial

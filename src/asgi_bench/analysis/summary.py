@@ -21,6 +21,7 @@ from asgi_bench.analysis.stopping import is_looked, reached
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_ratio
 from asgi_bench.analysis.utilization import load_busy_s, load_cpu_share
 from asgi_bench.analysis.validity.cell import growth_findings, stall_findings, unshown_percentiles
+from asgi_bench.analysis.validity.leftovers import leftover_findings, most_left
 from asgi_bench.analysis.ways import ways_of
 from asgi_bench.model import (
     GENERATOR_LAG,
@@ -40,7 +41,16 @@ from asgi_bench.model.figures import (
     sent_in_slices,
     server_cpu_s_per_request,
 )
-from asgi_bench.model.metrics import CPU, GROWTH, MEMORY, THROUGHPUT, Metric
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import (
+    CONNECTION_MEMORY,
+    CPU,
+    GROWTH,
+    MEMORY,
+    MESSAGES,
+    STREAM_CPU,
+    THROUGHPUT,
+)
 
 
 class Survey(NamedTuple):
@@ -139,7 +149,9 @@ def _cell(
     growth, costs = estimate(GROWTH, used, looked=is_looked(plan)), costs_of(used)
     grows = growth_findings(growth, costs.server_pss_kept_bytes, used)
     stalls = stall_findings(sample.stall(THROUGHPUT))
-    reasons = (*facts.validity_reasons, *few, *grows, *stalls)
+    left = most_left(used)
+    left_over = leftover_findings(left)
+    reasons = (*facts.validity_reasons, *few, *grows, *stalls, *left_over)
     facts = msgspec.structs.replace(facts, validity_reasons=reasons)
     return CellReport(
         **msgspec.structs.asdict(facts) | times_s,
@@ -159,6 +171,10 @@ def _cell(
         costs=costs,
         sent_bytes_per_s=interval_over(map(_sent_bytes_per_s, used)),
         received_bytes_per_s=interval_over(map(received_bytes_per_s, used)),
+        messages_per_s=estimate(MESSAGES, used),
+        pss_bytes_per_connection=estimate(CONNECTION_MEMORY, used).value,
+        server_cpu_share_per_stream=estimate(STREAM_CPU, used),
+        leftovers=left,
         growth_bytes_per_1000_requests=growth,
         metrics=_further(used, looked=is_looked(plan)),
     )

@@ -21,7 +21,8 @@ import numpy.typing as npt
 from scipy.special import stdtr
 
 from asgi_bench.model import Trial
-from asgi_bench.model.metrics import METRICS, Metric
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import METRICS
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,13 +9,14 @@ from functools import partial
 
 import msgspec
 
+from asgi_bench.analysis.across_cells import Way
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.intervals import log_interval
-from asgi_bench.analysis.report import Way
 from asgi_bench.analysis.samples import Sample, figures_in_block
 from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.model import Plan
-from asgi_bench.model.metrics import CPU, P50, P99, THROUGHPUT, Metric
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import CPU, P50, P99, THROUGHPUT
 
 
 def ways_of(samples: Mapping[str, Sample], plan: Plan) -> tuple[Way, ...]:

@@ -36,7 +36,7 @@ class Target(msgspec.Struct, frozen=True):
     @property
     def is_held(self) -> bool:
         """Whether answers are streams that the client leaves: they are held open for long."""
-        return self.stream is not None and self.stream.leave_after is not None
+        return self.stream is not None and self.stream.is_held
 
 
 def scenario_target(

@@ -121,6 +121,38 @@ def socket_inodes(pid: int) -> dict[int, int]:
     return found
 
 
+def descriptors(pids: Iterable[int]) -> Counter[tuple[int, str]] | None:
+    """What these processes hold open: how many descriptors by process and by what they lead to.
+
+    A socket has a number of its own there; of other things several look alike. None where one of
+    the processes is another user's.
+    """
+    try:
+        return Counter((pid, link) for pid in pids for _, link in _links(pid))
+    except PermissionError:
+        return None
+
+
+def held_connections(endpoint: Endpoint, pids: Iterable[int]) -> int | None:
+    """How many connections to an endpoint these processes hold, whoever the clients are.
+
+    None where one of the processes is another user's.
+    """
+    if endpoint.path is not None:
+        ends = {row.inode for row in unix_rows(endpoint.path) if not row.is_listening}
+    else:
+        ends = {
+            row.inode
+            for row in tcp_rows()
+            if row.local_port == endpoint.port and row.state != _LISTEN
+        }
+    try:
+        held = {inode for pid in pids for inode in socket_inodes(pid)}
+    except PermissionError:
+        return None
+    return len(ends & held)
+
+
 def _links(pid: int) -> Iterator[tuple[int, str]]:
     try:
         entries = list((PROC / str(pid) / "fd").iterdir())

@@ -10,6 +10,7 @@ from asgi_bench.load.generator import LoadFault
 from asgi_bench.machine.affinity import move
 from asgi_bench.machine.memory import file_pss_bytes
 from asgi_bench.machine.sockets import watchers
+from asgi_bench.measurement.held_streams import look_for_leftovers
 from asgi_bench.measurement.progress import Progress
 from asgi_bench.measurement.running_servers import RunningServer, RunningServers
 from asgi_bench.measurement.trial_builder import TrialBuilder
@@ -144,6 +145,9 @@ def measure_block(
         for server in running.servers:
             # With all connections closed: what is left is what the server keeps.
             server.pss_after_bytes = server.memory.read(server.process.pids)
+        if plan.gate is None:
+            # The many short blocks of an A/B would mostly wait.
+            look_for_leftovers(running.servers, plan.request_timeout_s)
         progress.enter(round, block, "stop")
         running.stop()
     return [_finish(item, progress.epoch_s) for item in everything]
@@ -192,6 +196,7 @@ def _finish(item: LoadedCell, epoch_s: float) -> Trial:
         server_pss_idle_bytes=server.pss_idle_bytes,
         server_pss_peak_bytes=server.memory.pss_bytes,
         server_pss_after_bytes=server.pss_after_bytes,
+        leftovers=server.leftovers,
         memory_samples=tuple(server.memory.samples),
         server_cpus=server.cpus,
         server_life_s=server.life_s(epoch_s),

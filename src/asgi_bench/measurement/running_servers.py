@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from itertools import chain
@@ -13,11 +14,12 @@ import msgspec
 
 from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.machine.affinity import cpus_of, move
+from asgi_bench.machine.sockets import descriptors
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.meters.memory import MemoryWatch
 from asgi_bench.measurement.meters.server_cpu import ServerCpu
 from asgi_bench.measurement.schedule import start_order
-from asgi_bench.model import ErrorCounts, Plan, PlannedCell, Scenario
+from asgi_bench.model import ErrorCounts, Leftovers, Plan, PlannedCell, Scenario
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.places import Places
 from asgi_bench.serving.process import ServerProcess, stop_all
@@ -64,6 +66,14 @@ class RunningServer:
         self.memory = MemoryWatch()
         self.pss_idle_bytes: int | None = None
         self.pss_after_bytes: int | None = None
+        self.descriptors_idle: Counter[tuple[int, str]] | None = None
+        self.leftovers: Leftovers | None = None
+
+    @property
+    def holds_streams(self) -> bool:
+        """Whether its answers are streams that clients hold open and leave."""
+        stream = self.scenario.stream
+        return stream is not None and stream.is_held
 
     @property
     def is_ready(self) -> bool:
@@ -84,6 +94,8 @@ class RunningServer:
         self.cpus = move(self.pids, cpus)
         self._wanted_cpus = frozenset(cpus)
         self.pss_idle_bytes = self.memory.read(self.pids)
+        if self.holds_streams:
+            self.descriptors_idle = descriptors(self.pids)
 
     @property
     def latest_pids(self) -> tuple[int, ...]:

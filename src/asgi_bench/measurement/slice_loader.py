@@ -9,6 +9,7 @@ from asgi_bench.load.generator import LoadSession, Look
 from asgi_bench.load.messages import Load, Loaded
 from asgi_bench.machine.sockets import connection_owners
 from asgi_bench.measurement.block import LoadedCell
+from asgi_bench.measurement.held_streams import look_at_open
 from asgi_bench.measurement.lead_ins import LeadIns
 from asgi_bench.measurement.load_processes import LoadProcesses
 from asgi_bench.measurement.meters.edges import SliceMeters, settle
@@ -158,12 +159,22 @@ class SliceLoader:
             strangers=owners.strangers,
             load_cpus=session.cpus,
             streams=opened.streams if load.streams > 1 else None,
+            messages_per_request=self._messages_held(item),
         )
         if load.is_closed:
             loaded = min(connections, item.server.scenario.active or connections) * load.streams
             return slice_duration_s(loaded, opened.throughput_rps, self._slice_length)
         # A schedule is followed whole: cut into slices it would never meet a long stall.
         return item.duration_s
+
+    def _messages_held(self, item: LoadedCell) -> float | None:
+        """Messages an answer holds; of a broadcast those that all in a room receive."""
+        scenario = item.server.scenario
+        held = None if scenario.requests else scenario.messages_held
+        if held is None or not scenario.is_broadcast:
+            return held
+        # Each load process has a room of its own.
+        return held * item.cell.load.connections / self._plan.load_processes
 
     def _in_order(self, cells: Sequence[LoadedCell]) -> list[LoadedCell]:
         """The order of opening: who settles a rate for other setups comes before them."""
@@ -252,7 +263,7 @@ class SliceLoader:
         self._meters.begin(item.server, self._servers)
         command = Load(key, duration_s, seed=chance.getrandbits(32), is_lead_in=True)
         began_s = time.perf_counter()
-        led_in = self._sessions[key].load(command)
+        led_in = self._sessions[key].load(command, look_at_open(item.server, item.trial))
         self._note_fruit(item, led_in, time.perf_counter() - began_s)
         self._progress.led_in(led_in.duration_s)
         if led_in.errors.total or not led_in.requests:

@@ -16,6 +16,7 @@ from asgi_bench.model import (
     RESPONSE_TIME,
     Cell,
     ErrorCounts,
+    OpenStreams,
     RequestFigures,
     Slice,
     Throttling,
@@ -80,6 +81,12 @@ class TrialBuilder:
     def note_workers(self, serving: int) -> None:
         """Take in how many processes took connections; the most at any moment stands."""
         self.note(workers_serving=max(self._trial.workers_serving, serving))
+
+    def note_open_streams(self, seen: OpenStreams) -> None:
+        """Take in what held streams take; the most at once stand, of equals the last."""
+        known = self._trial.open_streams
+        if known is None or seen.connections >= known.connections:
+            self.note(open_streams=seen)
 
     def note_users(self, **facts: object) -> None:
         """Set fields of what Locust users did, where the load is theirs."""

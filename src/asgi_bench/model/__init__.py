@@ -14,6 +14,7 @@ from asgi_bench.model.behaviour import (
 )
 from asgi_bench.model.endpoint import HOST, Endpoint
 from asgi_bench.model.goal import ROLES, Gate, Goal, Role
+from asgi_bench.model.held_streams import Leftovers, OpenStreams
 from asgi_bench.model.history import (
     INDEX_VERSION,
     RatioPoint,
@@ -137,6 +138,7 @@ __all__ = [
     "GracefulStop",
     "IdleKeepAlive",
     "Knobs",
+    "Leftovers",
     "Load",
     "Loop",
     "Losses",
@@ -146,6 +148,7 @@ __all__ = [
     "Objective",
     "OpenFigures",
     "OpenLoop",
+    "OpenStreams",
     "Outcome",
     "Overload",
     "Part",

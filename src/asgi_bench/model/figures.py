@@ -60,14 +60,35 @@ def server_cpu_s_per_request(trial: Trial) -> float | None:
     return per_request(trial, trial.server_cpu_s) if is_cpu_known(trial) else None
 
 
+def messages_per_s(trial: Trial) -> float | None:
+    """Messages or events that came in right answers per second, where that isn't one an answer."""
+    held, answers_per_s = trial.messages_per_request, trial.throughput_rps
+    return None if held in {None, 1} or answers_per_s is None else held * answers_per_s
+
+
+def stream_cpu_share(trial: Trial) -> float | None:
+    """The share of a CPU that the server used for each stream that was held open.
+
+    A stream is open for as long as its answer takes: connections over answers per second (Little).
+    """
+    cpu_s, streams_per_s = server_cpu_s_per_request(trial), trial.throughput_rps
+    connections = sum(trial.connections_by_process.values())
+    if trial.open_streams is None or cpu_s is None or not streams_per_s or not connections:
+        return None
+    return cpu_s * streams_per_s / connections
+
+
 def connection_bytes(trial: Trial) -> float | None:
     """What an open connection takes of the server's memory, the requests on it included.
 
-    From ready to loaded, over all connections. None for fewer than make it stand out of what the
-    first requests take anyway.
+    From ready to loaded, over all connections; of streams that are held, while they are. None for
+    fewer than make it stand out of what the first requests take anyway.
     """
     connections = sum(trial.connections_by_process.values())
     loaded, idle = trial.server_pss_bytes, trial.server_pss_idle_bytes
+    if trial.open_streams is not None:
+        connections = trial.open_streams.connections
+        loaded = trial.open_streams.server_pss_bytes
     if connections < FEWEST_CONNECTIONS or loaded is None or idle is None:
         return None
     return (loaded - idle) / connections

@@ -5,33 +5,48 @@ reads histograms or combines rounds is in `analysis/metrics.py`.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
 from asgi_bench.model.figures import (
     connection_bytes,
     growth_bytes,
+    messages_per_s,
     own_pss_bytes,
     received_bytes_per_s,
     server_cpu_s_per_request,
     slice_cpu_s_per_request,
     slice_throughput_rps,
+    stream_cpu_share,
 )
 from asgi_bench.model.goal import Gate
-from asgi_bench.model.metric_uses import Chart, Gating, Times, Total
+from asgi_bench.model.metric import (
+    KIBIBYTES,
+    MEBIBYTES,
+    MEGABYTES_PER_SECOND,
+    MESSAGES_PER_SECOND,
+    MICROSECONDS,
+    MICROSECONDS_PER_SECOND,
+    MILLISECONDS,
+    PER_SECOND,
+    RATIO,
+    Chart,
+    Gating,
+    Metric,
+    Times,
+    Total,
+    Unit,
+)
 from asgi_bench.model.plan import Load, Loop
 from asgi_bench.model.trial import (
     FIRST_BYTE_TIME,
     GAP_TIME,
     GENERATOR_LAG,
+    HANDSHAKE_TIME,
     RESPONSE_TIME,
     SERVICE_TIME,
-    Slice,
-    Trial,
 )
-
-Pooling: TypeAlias = Literal["geometric", "arithmetic", "median", "per request"]
 
 CLOSED: tuple[Loop, ...] = ("closed",)
 OPEN: tuple[Loop, ...] = ("open",)
@@ -40,114 +55,6 @@ BOTH: tuple[Loop, ...] = ("closed", "open")
 
 # Two starts of the same differ by some tenths of a per cent; a cache or a thread more by several.
 LEAST_MEMORY_CHANGE = 0.05
-
-
-class Unit(msgspec.Struct, frozen=True):
-    """What a figure is stored in, always SI, and what people read it in."""
-
-    si: str
-    shown: str
-    factor: float = 1.0
-    """What an SI value is multiplied with to be shown."""
-    digits: int = 3
-    """How many significant digits are shown."""
-
-
-PER_SECOND = Unit("requests/s", "requests/s")
-RATIO = Unit("", "ratio")
-MILLISECONDS = Unit("s", "ms", 1e3)
-MICROSECONDS = Unit("s", "µs", 1e6)
-MEGABYTES_PER_SECOND = Unit("B/s", "MB/s", 1e-6)
-MEBIBYTES = Unit("B", "MiB", 2**-20, digits=2)
-KIBIBYTES = Unit("B", "KiB", 2**-10)
-
-
-class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """One metric."""
-
-    name: str
-    """Its name in every file, which states its unit."""
-    title: str
-    """What it is called by itself, as in other tools' formats."""
-    label: str = ""
-    """Its name in a narrow table of metrics."""
-    phrase: str = ""
-    """Its name in a sentence. Default: the label."""
-    change_phrase: str = ""
-    """Its name behind `3 % more`. Default: the phrase."""
-    comparative: tuple[str, str] = ("more", "less")
-    """A worse and a better one, in a word each."""
-    column: tuple[str, str] = ("", "")
-    """Its heading in the tables of cells: title and unit."""
-    ratio_title: str = ""
-    """The title of the column with its ratio to the reference."""
-    unit: Unit
-    more_is_better: bool = False
-    is_linear: bool = False
-    """Whether it may be 0 or below: changes are then differences, not ratios."""
-
-    of_slice: Callable[[Slice], float | None] | None = None
-    """Its value in one slice, where an A/B goes by slices."""
-    of_trial: Callable[[Trial], float | None] | None = None
-    """Its value in one trial; None for what only a report tells."""
-    times: Times | None = None
-    """What it is of a trial's times, where it is that."""
-    pooling: Pooling = "geometric"
-    """How the rounds of a cell become one figure: their geometric mean, their mean or their
-    median, or the sum over all rounds by all their requests. Times are read from one histogram."""
-    key: str = ""
-    """Where a report's cell has it. Default: under its name."""
-    ratio_key: str = ""
-    """Where a report's cell has its ratio to the reference."""
-
-    ranks: tuple[Loop, ...] = ()
-    """Cells under these loads are ranked by it."""
-    compared: tuple[Loop, ...] = ()
-    """Cells under these loads are compared on it, in a run and between two."""
-    tracked: tuple[Loop, ...] = ()
-    """A history follows it under these loads."""
-    exported: tuple[Loop, ...] = ()
-    """Other tools' formats have it."""
-    tabled: tuple[Loop, ...] = ()
-    """The tables of cells under these loads have a column for it."""
-    by_round: bool = False
-    """Whether `rounds.csv` has it."""
-    gating: Gating | None = None
-    """How an A/B judges it, if it does."""
-    chart: Chart | None = None
-
-    @property
-    def key_of_cell(self) -> str:
-        """The key of a report's cell that has it, or holds it."""
-        return (self.key or self.name).partition(".")[0]
-
-    @property
-    def total(self) -> "Metric | None":
-        """The same over all slices of all blocks, where an A/B shows that."""
-        total = None if self.gating is None else self.gating.total
-        if total is None:
-            return None
-        return Metric(
-            name=total.name,
-            title=total.phrase,
-            label=total.label,
-            phrase=total.phrase,
-            comparative=self.comparative,
-            unit=self.unit,
-            more_is_better=self.more_is_better,
-            of_trial=self.of_trial,
-            times=total.times,
-        )
-
-    @property
-    def told(self) -> str:
-        """Its name in a sentence."""
-        return self.phrase or self.label
-
-    @property
-    def told_of_change(self) -> str:
-        """Its name behind `3 % more`."""
-        return self.change_phrase or self.told
 
 
 def _time_chart(name: str, title: str) -> Chart:
@@ -316,6 +223,22 @@ RECEIVED = Metric(
     exported=BOTH,
     chart=Chart(loops=CLOSED, name="received", title="Bytes received", axis="MB per second"),
 )
+MESSAGES = Metric(
+    name="messages_per_s",
+    title="messages",
+    label="messages",
+    column=("messages", "per s"),
+    unit=MESSAGES_PER_SECOND,
+    more_is_better=True,
+    of_trial=messages_per_s,
+    exported=BOTH,
+    chart=Chart(
+        loops=CLOSED,
+        name="messages",
+        title="Messages",
+        axis="messages or events per second",
+    ),
+)
 FIRST_BYTE_P50 = _percentile(
     name="first_byte_time_p50_s",
     label="p50",
@@ -329,6 +252,27 @@ GAP_P99 = _percentile(
     times=Times(GAP_TIME, 0.99),
     exported=BOTH,
     chart=_time_chart("gap", "Gap between parts, p99"),
+)
+HANDSHAKE_P50 = _percentile(
+    name="handshake_time_p50_s",
+    label="p50",
+    times=Times(HANDSHAKE_TIME, 0.5),
+    exported=BOTH,
+)
+STREAM_CPU = Metric(
+    name="server_cpu_share_per_stream",
+    title="server CPU per open stream",
+    label="CPU per stream",
+    column=("CPU", "µs/s"),
+    unit=MICROSECONDS_PER_SECOND,
+    of_trial=stream_cpu_share,
+    exported=BOTH,
+    chart=Chart(
+        loops=CLOSED,
+        name="stream-cpu",
+        title="Server CPU time per open stream",
+        axis="µs of CPU time per second and stream",
+    ),
 )
 MEMORY = Metric(
     name="server_pss_bytes",
@@ -367,6 +311,13 @@ CONNECTION_MEMORY = Metric(
     pooling="median",
     exported=BOTH,
     by_round=True,
+    chart=Chart(
+        loops=CLOSED,
+        name="connection-memory",
+        title="Server memory per open connection",
+        axis="KiB",
+        note="over what the idle server takes, median of rounds",
+    ),
 )
 GROWTH = Metric(
     name="growth_bytes_per_1000_requests",

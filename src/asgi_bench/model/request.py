@@ -57,6 +57,14 @@ class Stream(msgspec.Struct, frozen=True):
     """After so many parts the client leaves: it closes the connection and opens another, and the
     answer is right if it was until then. Null: the answer ends by itself. 0 while that isn't known:
     probes before the load find it."""
+    running_at: str | None = None
+    """The path at which the app tells how many such streams run in the process that answers, as
+    JSON with `pid` and `streams`; null where it can't be asked."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the client leaves it: until then it is held open."""
+        return self.leave_after is not None
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -112,6 +120,17 @@ class Request(msgspec.Struct, frozen=True):
         """
         halves = [tuple(each) for _, each in groupby(self.messages, lambda one: one.is_sent)]
         return tuple(zip(halves[::2], halves[1::2], strict=True))
+
+    @property
+    def messages_held(self) -> float | None:
+        """How many messages, or events of a stream that is left, a right answer holds on average.
+
+        None where an answer is one body.
+        """
+        if self.messages:
+            heard = [message.times for _, answer in self.turns for message in answer]
+            return sum(heard) / len(self.turns)
+        return None if self.stream is None else self.stream.leave_after
 
     @property
     def content(self) -> bytes:

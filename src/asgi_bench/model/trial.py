@@ -5,6 +5,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from asgi_bench.model.held_streams import Leftovers, OpenStreams
+
 # The times that are taken of requests, by the names they are stored and reported under.
 RESPONSE_TIME = "response_time"
 SERVICE_TIME = "service_time"
@@ -423,6 +425,13 @@ class Trial(msgspec.Struct, frozen=True):
     streams: int | None = None
     """Of several streams a connection: how many the server allowed at once, at most those asked
     for, on the connection with the fewest; null where one was asked for."""
+    messages_per_request: float | None = None
+    """Messages over WebSocket, or events of a stream that the client leaves, that the answer to a
+    request holds on average; null where an answer is one body, and in older runs."""
+    open_streams: OpenStreams | None = None
+    """What streams took that the client holds open and leaves, in a closed loop; otherwise null."""
+    leftovers: Leftovers | None = None
+    """What was left of such streams once all clients of the block had gone; otherwise null."""
     control_frames: dict[str, int] = {}
     """HTTP/2: the control frames that came, by their names (`SETTINGS`, `PING`, `GOAWAY`,
     `RST_STREAM`, `WINDOW_UPDATE`)."""

@@ -7,7 +7,8 @@ from typing import Any, Literal, NamedTuple
 from asgi_bench.analysis.metrics import cell_figure, cell_ratio
 from asgi_bench.analysis.report import CellReport, SweepReport
 from asgi_bench.model import Load, Loop
-from asgi_bench.model.metrics import Metric, used_in
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import used_in
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.document import Head, Mark, Row, Table, Tone
 from asgi_bench.reporting.wording import (

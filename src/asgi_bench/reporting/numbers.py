@@ -5,7 +5,7 @@ import math
 from asgi_bench.analysis.estimates import Interval, Ratio
 from asgi_bench.analysis.intervals import half_width
 from asgi_bench.analysis.report import Rank
-from asgi_bench.model.metrics import Metric
+from asgi_bench.model.metric import Metric
 
 MISSING = "–"  # noqa: RUF001 (an en dash is what stands for nothing in a table)
 UNTIL = "–"  # noqa: RUF001 (and for a range)

@@ -1,7 +1,6 @@
 """What a server that runs `apps/probe.py` tells of itself, and whether it is what it should be."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -12,17 +11,10 @@ from asgi_bench.model import (
     Request,
     Scenario,
 )
-from asgi_bench.serving.faults import ServerFault
-from asgi_bench.wire.client import Connection, NoAnswer
-from asgi_bench.wire.exchange import dialogue
-from asgi_bench.wire.http1 import Response
+from asgi_bench.serving.asking import ask_each, distinct
+from asgi_bench.wire.client import Connection
 
 PROBE_SCENARIO = Scenario(name="probe", app="asgi_bench_proof:app", expect_pattern='"loop"')
-# A shared listener hands connections to whoever wakes first: with so many at once every worker
-# nearly always gets one.
-CONNECTIONS_PER_WORKER = 8
-# So often they are asked where one of them did not get any, or more answer than there should be.
-ASKINGS = 3
 # What an app of the user's can change: these are compared with and without it.
 CHANGEABLE = ("loop", "protocol", "parser")
 
@@ -47,37 +39,13 @@ class Told(msgspec.Struct, frozen=True):
 
 
 def ask_workers(endpoint: Endpoint, workers: int, timeout_s: float) -> list[Told]:
-    """Ask over several connections at once, so that every worker gets to answer; again if not.
-
-    Where more answer than should, they are asked again too, so that all are counted.
-
-    Raises ServerFault where an answer doesn't come, or is not the probe app's.
-    """
-    told: list[Told] = []
-    for _ in range(ASKINGS):
-        told += _ask_once(endpoint, max(workers, len(_distinct(told))), timeout_s)
-        if len(_distinct(told)) == workers:
-            break
-    return told
+    """What each worker tells of itself, perhaps several times; raises as `ask_each`."""
+    return ask_each(endpoint, workers, _request_of, Told, timeout_s)
 
 
-def _ask_once(endpoint: Endpoint, workers: int, timeout_s: float) -> list[Told]:
-    """The answers over several connections that are open at the same time."""
-    with ExitStack() as stack:
-        connections = [
-            stack.enter_context(Connection(endpoint))
-            for _ in range(CONNECTIONS_PER_WORKER * workers)
-        ]
-        try:
-            for connection in connections:
-                connection.open(timeout_s)
-            for connection in connections:
-                path = f"/?port={connection.client_port}"
-                request = Request(PROBE_SCENARIO.name, path=path)
-                connection.send(dialogue(endpoint, request).exchanges[0])
-            return [_told(connection.answer(timeout_s)) for connection in connections]
-        except NoAnswer as fault:
-            raise ServerFault(f"the app that tells what runs gave no answer: {fault}") from None
+def _request_of(connection: Connection) -> Request:
+    """By our own port the app knows its socket."""
+    return Request(PROBE_SCENARIO.name, path=f"/?port={connection.client_port}")
 
 
 def proof_of(setting: str, told: Sequence[Told], proves: Mapping[str, str]) -> Proof:
@@ -89,7 +57,7 @@ def proof_of(setting: str, told: Sequence[Told], proves: Mapping[str, str]) -> P
     nodelays = {one.tcp_nodelay for one in told}
     faults = [
         f"its {part} is {name or 'not to be found'}, and the variant states {pattern}"
-        for one in _distinct(told)
+        for one in distinct(told)
         for part, pattern in proves.items()
         if not fnmatchcase(name := getattr(one, part) or "", pattern)
     ]
@@ -122,17 +90,3 @@ def changes(with_app: Proof, without: Proof) -> tuple[str, ...]:
         for part, own, plain in pairs
         if plain is not None and own != plain
     )
-
-
-def _distinct(told: Sequence[Told]) -> list[Told]:
-    """One answer of each process."""
-    return list({one.pid: one for one in told}.values())
-
-
-def _told(response: Response) -> Told:
-    try:
-        return msgspec.json.decode(response.body, type=Told)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise ServerFault(
-            f"status {response.status} from something else than the app that tells what runs"
-        ) from None

@@ -24,6 +24,7 @@ from tests.synthetic_run import (
     synthetic_run,
     troubled_run,
 )
+from tests.synthetic_streams import streams_run
 from tests.synthetic_ways import ways_run
 
 RUNS: Mapping[str, Run] = {
@@ -32,6 +33,7 @@ RUNS: Mapping[str, Run] = {
     "requests": requests_run(6),
     "levels": turning_run(),
     "ways": ways_run(),
+    "streams": streams_run(),
 }
 PROOFS = (
     Proof(

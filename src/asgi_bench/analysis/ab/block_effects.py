@@ -14,7 +14,7 @@ from asgi_bench.analysis.metrics import stored_figure
 from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.analysis.validity.cell import is_usable
 from asgi_bench.model import Cell, Role, Trial
-from asgi_bench.model.metrics import Metric
+from asgi_bench.model.metric import Metric
 
 Floats = npt.NDArray[np.float64]
 

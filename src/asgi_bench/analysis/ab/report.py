@@ -52,7 +52,8 @@ from asgi_bench.model import (
     Run,
     Trial,
 )
-from asgi_bench.model.metrics import MEMORY, P99, Metric, gated_under
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import MEMORY, P99, gated_under
 
 QUANTILE = 0.99
 PLAIN_MEMORY = msgspec.structs.replace(MEMORY, gating=None)

@@ -16,8 +16,8 @@ from scipy.special import stdtr, stdtrit
 from asgi_bench.analysis.ab.block_effects import BlockEffect
 from asgi_bench.analysis.pairs import holm
 from asgi_bench.model import Effect, Gate, MetricVerdict, Verdict
-from asgi_bench.model.metric_uses import Family
-from asgi_bench.model.metrics import Metric, least_change
+from asgi_bench.model.metric import Family, Metric
+from asgi_bench.model.metrics import least_change
 
 # Stored with each verdict; raised when the rule changes.
 RULE_VERSION = 5

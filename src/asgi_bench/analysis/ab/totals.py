@@ -23,7 +23,8 @@ from asgi_bench.analysis.ab.wording import effect_words, typical_words
 from asgi_bench.analysis.pairs import holm
 from asgi_bench.analysis.percentiles import merge_histograms
 from asgi_bench.model import RESPONSE_TIME, Gate, MetricVerdict, Reason, Role, Slice
-from asgi_bench.model.metrics import THROUGHPUT, Metric, metric_of
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import THROUGHPUT, metric_of
 
 Floats = npt.NDArray[np.float64]
 

@@ -15,7 +15,8 @@ from asgi_bench.analysis.percentiles import SAMPLES_BEYOND
 from asgi_bench.analysis.sweeps import is_trial_overloaded
 from asgi_bench.analysis.validity.cell import MIN_USABLE_SHARE
 from asgi_bench.model import Cell, MetricVerdict, Reason, Role, Trial, Verdict
-from asgi_bench.model.metrics import P50, Metric
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import P50
 
 Blocks = Mapping[int, Mapping[Role, Trial]]
 

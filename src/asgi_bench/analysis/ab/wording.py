@@ -11,7 +11,8 @@ from asgi_bench.model import (
     Reason,
     Verdict,
 )
-from asgi_bench.model.metrics import P50, Metric, metric_of
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import P50, metric_of
 
 # Reasons that decide whatever the effects are, by what they decide.
 DECIDING: dict[Verdict, frozenset[str]] = {

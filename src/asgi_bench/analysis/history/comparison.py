@@ -39,7 +39,8 @@ from asgi_bench.model import (
     Run,
     Verdict,
 )
-from asgi_bench.model.metrics import Metric, used_under
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import used_under
 
 
 class Tested(NamedTuple):

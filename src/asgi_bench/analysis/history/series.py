@@ -33,7 +33,8 @@ from asgi_bench.model import (
     Search,
     Step,
 )
-from asgi_bench.model.metrics import Metric, metric_of, used_under
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import metric_of, used_under
 
 
 def run_entry(run: Run, environment: str) -> RunEntry:

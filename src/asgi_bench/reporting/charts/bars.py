@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.metrics import cell_figure
 from asgi_bench.analysis.report import CellReport, Report
-from asgi_bench.model.metric_uses import Chart
-from asgi_bench.model.metrics import CPU, MEMORY, METRICS, THROUGHPUT, Metric
+from asgi_bench.model.metric import Chart, Metric
+from asgi_bench.model.metrics import CPU, MEMORY, METRICS, THROUGHPUT
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.panels import (
@@ -292,7 +292,7 @@ _LABELS: Mapping[Metric, Callable[[CellReport], str]] = {
 }
 
 
-def _measure(metric: Metric, chart: Chart) -> Measure:
+def measure_of(metric: Metric, axis: str) -> Measure:
     """The bars of a metric's chart."""
     better = "more" if metric.more_is_better else "less"
     measure = Measure(
@@ -300,7 +300,7 @@ def _measure(metric: Metric, chart: Chart) -> Measure:
         label=_LABELS.get(metric, partial(_metric_label, metric)),
         unit=1 / metric.unit.factor,
         tick=numbers.compact_tick if metric.unit.factor == 1 else numbers.tick,
-        axis=f"{chart.axis} ({better} is better)",
+        axis=f"{axis} ({better} is better)",
         more_is_better=metric.more_is_better,
         shows_ratio=metric == THROUGHPUT,
     )
@@ -318,5 +318,7 @@ def _measure(metric: Metric, chart: Chart) -> Measure:
 
 # The charts of bars, and what their bars show.
 MEASURES: tuple[tuple[Chart, Measure], ...] = tuple(
-    (metric.chart, _measure(metric, metric.chart)) for metric in METRICS if metric.chart is not None
+    (metric.chart, measure_of(metric, metric.chart.axis))
+    for metric in METRICS
+    if metric.chart is not None
 )

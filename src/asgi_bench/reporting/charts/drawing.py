@@ -13,7 +13,7 @@ from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Run
-from asgi_bench.model.metric_uses import Chart as BarChart
+from asgi_bench.model.metric import Chart as BarChart
 from asgi_bench.reporting.charts.bars import MEASURES, Measure, bar_notes, draw_bars
 from asgi_bench.reporting.charts.concurrency import (
     MEASURED,
@@ -24,6 +24,7 @@ from asgi_bench.reporting.charts.concurrency import (
 )
 from asgi_bench.reporting.charts.latency import draw_latency, latency_notes
 from asgi_bench.reporting.charts.load_curve import curve_notes, draw_load_curve
+from asgi_bench.reporting.charts.openings import OPENING, draw_openings, opening_groups
 from asgi_bench.reporting.charts.palette import Styles, assign_styles
 from asgi_bench.reporting.charts.scaling import draw_scaling, scaling_notes
 from asgi_bench.reporting.charts.sheet import (
@@ -160,6 +161,9 @@ def _charts(
             make = partial(_concurrency, report, members, measured, styles)
             yield Draft(measured.topic, safe_name(scenario), scenario, make)
     yield from _way_charts(report, styles)
+    for group in opening_groups(report):
+        make = partial(_openings, report, group, styles)
+        yield Draft("handshake", safe_name(group.load.key), "", make)
     for sweeps in group_cells(report.sweeps):
         yield from _sweep_charts(report, sweeps, styles)
 
@@ -263,6 +267,12 @@ def _workers(report: Report, group: Group[CellReport], styles: Styles) -> Drawn:
 def _ways(report: Report, group: Group[CellReport], styles: Styles) -> Drawn:
     words = _words(report, group, "Throughput by protocol", ways_notes(report, group))
     return words, draw_ways(words, group, styles, report)
+
+
+def _openings(report: Report, group: Group[CellReport], styles: Styles) -> Drawn:
+    notes = bar_notes(report, group, OPENING, "until it could be asked: TCP, TLS and WebSocket")
+    words = _words(report, group, "Time to open a connection, median", notes)
+    return words, draw_openings(words, group, styles)
 
 
 def _concurrency(

@@ -6,8 +6,9 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from asgi_bench.analysis.across_cells import ScalingPoint
 from asgi_bench.analysis.estimates import Interval
-from asgi_bench.analysis.report import CellReport, Report, ScalingPoint
+from asgi_bench.analysis.report import CellReport, Report
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.palette import Style, Styles
 from asgi_bench.reporting.charts.panels import (

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from matplotlib.figure import Figure
 
+from asgi_bench.analysis.across_cells import Way
 from asgi_bench.analysis.estimates import Interval
-from asgi_bench.analysis.report import CellReport, Report, Way
+from asgi_bench.analysis.report import CellReport, Report
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.charts.bars import Measure, draw_bars
 from asgi_bench.reporting.charts.palette import Styles

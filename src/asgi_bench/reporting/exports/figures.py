@@ -13,12 +13,8 @@ from asgi_bench.analysis.report import CellReport, SweepReport
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.model import Trial
-from asgi_bench.model.metrics import (
-    HIGHEST_RATE,
-    METRICS,
-    THROUGHPUT_RATIO,
-    Metric,
-)
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import HIGHEST_RATE, METRICS, THROUGHPUT_RATIO
 
 
 class ExportFile(NamedTuple):

@@ -11,7 +11,8 @@ from datetime import datetime
 
 from asgi_bench.analysis.report import CellReport, SweepReport
 from asgi_bench.analysis.summary import Survey
-from asgi_bench.model.metrics import METRICS, Metric
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import METRICS
 from asgi_bench.reporting.exports.figures import ExportFile, cell_figures, is_usable
 from asgi_bench.reporting.wording import plain
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
+from asgi_bench.analysis.across_cells import Level
 from asgi_bench.analysis.levels import first_places
-from asgi_bench.analysis.report import CellReport, Level, Report
+from asgi_bench.analysis.report import CellReport, Report
 from asgi_bench.model.metrics import CPU, THROUGHPUT
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import IDENTITY, VERDICT, Column, heads, ratio_text

@@ -17,6 +17,7 @@ from asgi_bench.reporting.run.latency import (
     load_curve_section,
     requests_section,
 )
+from asgi_bench.reporting.run.openings import openings_section
 from asgi_bench.reporting.run.ranking import ranking_section
 from asgi_bench.reporting.run.rounds import rounds_section
 from asgi_bench.reporting.run.rows import run_words
@@ -35,6 +36,7 @@ SECTIONS: tuple[Callable[[Source], Section], ...] = (
     latency_section,
     load_curve_section,
     streams_section,
+    openings_section,
     frameworks_section,
     costs_section,
     workers_section,

@@ -16,20 +16,18 @@ from typing import Any
 
 import msgspec
 
+from asgi_bench.analysis.across_cells import Level, ScalingPoint, Way
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.metrics import FURTHER
 from asgi_bench.analysis.report import (
     CellReport,
     Comparison,
-    Level,
     Report,
     RequestReport,
     RunFacts,
-    ScalingPoint,
     SettingReport,
     SweepPoint,
     SweepReport,
-    Way,
 )
 from asgi_bench.model import Behaviour
 from asgi_bench.reporting.wording import plain

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from asgi_bench.analysis.across_cells import Way
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.metrics import cell_figure
-from asgi_bench.analysis.report import CellReport, Way
-from asgi_bench.model.metrics import CPU, P50, P99, THROUGHPUT, Metric
+from asgi_bench.analysis.report import CellReport
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import CPU, P50, P99, THROUGHPUT
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import IDENTITY, VERDICT, Column, heads
 from asgi_bench.reporting.document import Notes, Section, Table

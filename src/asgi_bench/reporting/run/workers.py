@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from asgi_bench.analysis.report import Report, Scaling, ScalingPoint
+from asgi_bench.analysis.across_cells import Scaling, ScalingPoint
+from asgi_bench.analysis.report import Report
 from asgi_bench.model import ClosedLoop
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import IDENTITY, VERDICT, Column, heads

@@ -1,0 +1,32 @@
+"""What streams take of a server while clients hold them open, and what is left once all have gone.
+
+A held stream has no end: its client leaves it. Some servers never tell the app, which goes on.
+"""
+
+import msgspec
+
+
+class OpenStreams(msgspec.Struct, frozen=True):
+    """The server while streams were held open, before a slice: as many as were seen at once."""
+
+    connections: int
+    """Connections that its processes held then, a stream on each."""
+    server_pss_bytes: int
+    """Memory of all its processes then (PSS)."""
+
+
+class Leftovers(msgspec.Struct, frozen=True):
+    """The server once the clients of all its streams had gone, against what it was when ready."""
+
+    after_s: float
+    """How long after the last connection was closed this was seen."""
+    streams: int | None = None
+    """Streams that the app still ran; null where it can't tell, or did not answer."""
+    connections: int | None = None
+    """Connections that the server's processes still held; null where that could not be seen."""
+    descriptors: int | None = None
+    """Descriptors that they held open and had not when the server was ready; null likewise."""
+    pss_kept_bytes: int | None = None
+    """Memory (PSS) over what it was when the server was ready."""
+    cpu_share: float | None = None
+    """CPU time that they used in the last second, over that second: nobody had asked anything."""

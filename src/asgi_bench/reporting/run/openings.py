@@ -1,0 +1,60 @@
+"""How long it took to open connections, where load opens them: by scenario and by protocol."""
+
+from collections.abc import Sequence
+
+from asgi_bench.analysis.report import CellReport
+from asgi_bench.model import Load
+from asgi_bench.reporting import numbers
+from asgi_bench.reporting.columns import IDENTITY, VERDICT, Column, heads
+from asgi_bench.reporting.document import Notes, Section, Table
+from asgi_bench.reporting.run.rows import grouped_rows
+from asgi_bench.reporting.run.source import Source
+from asgi_bench.reporting.wording import load_words, plain, way_words
+
+NOTE = (
+    "Opening: of a connection until it could be asked: TCP, TLS and WebSocket together, of those "
+    "that were opened under load. CPU: of a request, with what its connection took."
+)
+
+
+def openings_section(source: Source) -> Section:
+    """A table for each load, in which a server's scenarios and protocols stand together."""
+    by_load: dict[Load, list[CellReport]] = {}
+    for cell in source.report.cells:
+        if cell.handshake_time_s.max is not None:
+            by_load.setdefault(cell.load, []).append(cell)
+    tables = tuple(_table(load, cells) for load, cells in by_load.items())
+    return Section(
+        "openings",
+        "Opening connections",
+        (*source.charts.about("handshake"), *tables, Notes((NOTE,) if tables else ())),
+    )
+
+
+def _table(load: Load, cells: Sequence[CellReport]) -> Table:
+    """The rows of each server setting by how long it takes."""
+    settings: dict[tuple[int, str, str], list[CellReport]] = {}
+    for cell in cells:
+        settings.setdefault((cell.workers, cell.server, cell.variant), []).append(cell)
+    rows = [sorted(settings[key], key=_median_s) for key in sorted(settings)]
+    return Table(
+        heads(_COLUMNS),
+        tuple(grouped_rows(rows, _COLUMNS)),
+        f"Opening connections · {load_words(load)}",
+    )
+
+
+def _median_s(cell: CellReport) -> float:
+    return cell.handshake_time_s.p50 or 0.0
+
+
+_COLUMNS = (
+    *IDENTITY[1:],
+    Column("scenario", "", lambda cell: plain(cell.scenario), "left"),
+    Column("asked by", "", lambda cell: way_words(cell.http, cell.transport), "left"),
+    Column("opening", "p50 ms", lambda cell: numbers.milliseconds(cell.handshake_time_s.p50)),
+    Column("", "p99 ms", lambda cell: numbers.milliseconds(cell.handshake_time_s.p99)),
+    Column("", "max ms", lambda cell: numbers.milliseconds(cell.handshake_time_s.max)),
+    Column("CPU", "µs", lambda cell: numbers.microseconds(cell.server_cpu_s_per_request.value)),
+    VERDICT[-1],
+)
