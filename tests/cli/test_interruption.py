@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from asgi_bench.machine.sockets import listening_inodes, tcp_rows
+from asgi_bench.machine.sockets import listening_inodes
+from asgi_bench.machine.tcp_sockets import ESTABLISHED, tcp_rows
 from asgi_bench.model import Endpoint
 from tests.command_line import COMMAND, REFUSED, TINY, Background, background, in_process
 
 pytestmark = pytest.mark.slow
 
-ESTABLISHED = 1  # tcp_states.h, as /proc/net/tcp tells it
 CONNECTIONS = 4
 # Longer than any test here waits; forked workers, and a second server beside them.
 LONG = (*TINY, "-s", "single", "-w", "2,1", "-c", "4", "--rounds", "100", "--duration", "300ms")
@@ -45,9 +45,7 @@ def is_loaded(run: Background) -> bool:
     """Whether all connections to two servers of the run are open."""
     used = ports(run)
     held = Counter(
-        row.local_port
-        for row in tcp_rows()
-        if row.local_port in used and row.state == ESTABLISHED and row.inode
+        row.local_port for row in tcp_rows((ESTABLISHED,)) if row.local_port in used and row.inode
     )
     return sum(count >= CONNECTIONS for count in held.values()) >= 2
 

@@ -13,6 +13,7 @@ import pytest
 from asgi_bench.machine import sockets
 from asgi_bench.machine.processes import process_table
 from asgi_bench.machine.sockets import ConnectionOwners
+from asgi_bench.machine.tcp_sockets import LISTEN, TcpRow
 from asgi_bench.model import ErrorCounts, Scenario
 from asgi_bench.serving import readiness
 from asgi_bench.serving.faults import ServerFault
@@ -367,9 +368,9 @@ def test_what_a_server_held_itself_is_no_strangers(
             assert time.monotonic() < deadline
             time.sleep(0.01)
         # No process has this inode, which one more reading of the kernel's table has.
-        stale = [sockets.TcpRow(server.endpoint.port, 0, 10, 2**40)]
+        stale = [TcpRow(server.endpoint.port, 0, LISTEN, 2**40)]
         readings = [stale, []]
-        monkeypatch.setattr(sockets, "tcp_rows", lambda: readings.pop(0) if readings else [])
+        monkeypatch.setattr(readiness, "tcp_rows", lambda _: readings.pop(0) if readings else [])
         assert candidate.look(stale, process_table()) is None
         with pytest.raises(ServerFault) as caught:
             candidate.look([], process_table())

@@ -19,7 +19,8 @@ from asgi_bench.load.generator import (
     stock_environment,
 )
 from asgi_bench.load.messages import SCENARIO_VARIABLE, Load
-from asgi_bench.machine.sockets import address_text, connection_owners, outgoing
+from asgi_bench.machine.sockets import connection_owners, outgoing
+from asgi_bench.machine.tcp_sockets import address_text
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.load_processes import enter, settle
 from asgi_bench.measurement.meters.edges import SliceMeters
@@ -149,5 +150,5 @@ def _note_destinations(
     )
 
 
-def _is_loopback(address: str) -> bool:
+def _is_loopback(address: bytes) -> bool:
     return address_text(address).startswith("127.")

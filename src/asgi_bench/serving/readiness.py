@@ -15,7 +15,7 @@ from asgi_bench.log_reasons import Rank, exceptions_in, reason_in
 from asgi_bench.machine import sockets
 from asgi_bench.machine.clocks import tree_cpu_s
 from asgi_bench.machine.processes import ProcessTable, process_table, stat_fields
-from asgi_bench.machine.sockets import TcpRow
+from asgi_bench.machine.tcp_sockets import LISTEN, TcpRow, tcp_rows
 from asgi_bench.model import ErrorCounts, Scenario
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.lifespan import startup_wait
@@ -101,7 +101,7 @@ class Candidate:
         if ended is not None:
             # The rows may be older than its end, and show what it held itself. Or whoever took the
             # port has come since they were read, and is why it ended.
-            strangers = self._strange_listeners(sockets.tcp_rows(), process_table(), ())
+            strangers = self._strange_listeners(tcp_rows((LISTEN,)), process_table(), ())
         is_seen = ended is not None and holder_of(strangers) is not None
         if strangers and (is_seen or self._stranger_looks >= _STRANGER_LOOKS):
             raise self._fault(
@@ -312,7 +312,7 @@ def wait_for_all(
     try:
         while len(outcomes) < len(candidates):
             look_s = time.monotonic()
-            rows, table = sockets.tcp_rows(), process_table()
+            rows, table = tcp_rows((LISTEN,)), process_table()
             for number, candidate in enumerate(candidates):
                 if number not in outcomes:
                     outcome = _look(candidate, rows, table)
