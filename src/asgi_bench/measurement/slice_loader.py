@@ -26,8 +26,10 @@ from asgi_bench.measurement.schedule import (
 )
 from asgi_bench.model import Cell, Plan
 
-# Beside the ramp, which is load already; Python servers have nothing more to warm up.
+# Beside the ramp, which is load already; Python servers have nothing more to warm up. Where each
+# slice has a lead-in, half of it will do to learn how fast the server is.
 WARMUP_S = 0.1
+LED_IN_WARMUP_S = 0.05
 WARMUP_LOOKS = 4
 LOOK_EVERY_S = 0.04
 # What a share of the rate is a share of is measured in the warm-up, so that has to be longer.
@@ -131,7 +133,9 @@ class SliceLoader:
         connections = item.cell.load.connections
         endpoint = item.server.process.endpoint
         load = item.cell.load
-        warmup_s = SHARE_WARMUP_S if load.is_relative else WARMUP_S
+        warmup_s = LED_IN_WARMUP_S if self._is_led_in(item) else WARMUP_S
+        if load.is_relative:
+            warmup_s = SHARE_WARMUP_S
         if item.cell.process_key in warm and not load.is_closed and not load.is_relative:
             # The warm-up would tell nothing either: the rate is given, a schedule has no slices.
             warmup_s = 0.0
