@@ -89,11 +89,7 @@ def held_connections(endpoint: Endpoint, pids: Iterable[int]) -> int | None:
     if endpoint.path is not None:
         ends = {row.inode for row in unix_rows(endpoint.path) if not row.is_listening}
     else:
-        ends = {
-            row.inode
-            for row in tcp_rows()
-            if row.local_port == endpoint.port and row.state != _LISTEN
-        }
+        ends = {row.inode for row in tcp_rows(local_port=endpoint.port) if row.state != LISTEN}
     try:
         held = {inode for pid in pids for inode in socket_inodes(pid)}
     except PermissionError:
