@@ -17,7 +17,7 @@ from asgi_bench.machine.affinity import move
 from asgi_bench.machine.ports import free_endpoint, is_free
 from asgi_bench.machine.processes import tree_pids
 from asgi_bench.model import HOST, Cell, ClosedLoop, Endpoint, Scenario
-from asgi_bench.model.endpoint import Protocol
+from asgi_bench.model.endpoint import HttpVersion, Protocol, Transport
 from asgi_bench.serving.expectation import answer_of
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.places import Places
@@ -62,26 +62,49 @@ def null_echo(folder: Path, cpu: int, chance: random.Random, answer_bytes: int) 
 
 
 @contextmanager
-def shipped(folder: Path, cpu: int, chance: random.Random, name: str) -> Iterator[Server]:
-    """Run a shipped server's `default` variant over HTTP/2 by prior knowledge."""
-    plan = load_plan(Selection(servers=(name,), variants=("default",), workers=(1,), http=("2",)))
-    (planned,) = plan.cells
+def shipped(
+    folder: Path,
+    cpu: int,
+    chance: random.Random,
+    name: str,
+    http: HttpVersion = "1",
+    transport: Transport = "tcp",
+) -> Iterator[Server]:
+    """Run a shipped server's `default` variant, HTTP/2 over TCP being by prior knowledge."""
+    selection = Selection(
+        servers=(name,),
+        variants=("default",),
+        workers=(1,),
+        http=(http,),
+        transports=(transport,),
+    )
+    (planned,) = load_plan(selection).cells
     if planned.skip_reason is not None:
         sys.exit(f"{name}: {planned.skip_reason}")
-    endpoint = msgspec.structs.replace(free_endpoint(chance), protocol="http2")
     # It is started from here and inherits this.
     os.sched_setaffinity(0, {cpu})
-    with ServerProcess(planned, endpoint=endpoint, log_path=folder / f"{name}.log") as server:
-        deadline = time.monotonic() + START_S
-        while True:
-            try:
-                answer_of(endpoint, SCENARIO, REQUEST_TIMEOUT_S)
-                break
-            except ServerFault as fault:
-                if time.monotonic() > deadline:
-                    sys.exit(f"{name} did not start: {fault}")
-                time.sleep(0.05)
-        yield endpoint, tuple(server.pids)
+    with Places() as places:
+        place = places.place(planned.cell, chance)
+        log_path = folder / f"{name}.log"
+        process = ServerProcess(
+            planned, endpoint=place.endpoint, log_path=log_path, fill=place.fill
+        )
+        with process as server:
+            _await_answer(name, place.endpoint)
+            yield place.endpoint, tuple(server.pids)
+
+
+def _await_answer(name: str, endpoint: Endpoint) -> None:
+    """Return when a server answers rightly; exit where it doesn't in time."""
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            answer_of(endpoint, SCENARIO, REQUEST_TIMEOUT_S)
+            return
+        except ServerFault as fault:
+            if time.monotonic() > deadline:
+                sys.exit(f"{name} did not start: {fault}")
+            time.sleep(0.05)
 
 
 @contextmanager

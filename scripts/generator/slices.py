@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,7 @@ SLICE_S = 1
 REQUEST_TIMEOUT_S = 5.0
 # At saturation one of the two sides is always at work.
 LEAST_BUSY = 0.85
+NAME_WIDTH = 32
 OURS, WRK, H2LOAD = "FastUser", "wrk", "h2load"
 
 DURATION = r"in (?P<duration>[\d.]+)(?P<unit>ms|s)\b"
@@ -81,28 +82,55 @@ class Bench(NamedTuple):
     targets: Callable[[Sequence[Sample]], Targets]
     facts: Mapping[str, object]
     """What is kept beside the slices."""
+    turns: int = 1
+    """How often each generator has its turn in a round: several times where slices are short."""
+    answer_bytes: int | None = None
+    """Of answers whose bytes per second are told."""
 
 
 def measure(
-    bench: Bench, cpus: tuple[int, ...], rounds: int, chance: random.Random
-) -> list[Sample]:
-    """Return every slice of every generator; the server has the first CPU, they the second."""
+    benches: Mapping[str, Bench], cpus: tuple[int, ...], rounds: Sequence[int], seed: int
+) -> Generator[dict[str, list[Sample]]]:
+    """Yield the slices of each of these rounds, by bench.
+
+    The servers share the first CPU, the generators the second: one is at work at a time. Those of
+    a bench follow one another, so that the machine is the same for what is compared.
+    """
     server_cpu, load_cpu = cpus
-    samples: list[Sample] = []
+    chance = random.Random(seed)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-generator-")))
-        endpoint, pids = stack.enter_context(bench.serve(folder, server_cpu, chance))
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-generator-")))
+        served = {}
+        for name, bench in benches.items():
+            (scratch / name).mkdir()
+            served[name] = stack.enter_context(bench.serve(scratch / name, server_cpu, chance))
         # Every generator is started from here and inherits this.
         os.sched_setaffinity(0, {load_cpu})
-        generators = bench.generators(stack, folder, endpoint)
-        for number in range(rounds):
-            for name in chance.sample(list(generators), len(generators)):
-                server_before_s = sum(cpu_s_by_process(pids).values())
-                requests, duration_s, cpu_s = generators[name]()
-                server_cpu_s = sum(cpu_s_by_process(pids).values()) - server_before_s
-                samples.append(Sample(number, name, requests, duration_s, cpu_s, server_cpu_s))
-            print(f"round {number + 1} of {rounds}", file=sys.stderr)
-    return samples
+        generators = {
+            name: bench.generators(stack, scratch / name, served[name][0])
+            for name, bench in benches.items()
+        }
+        for number in rounds:
+            # The order is that of the round alone, wherever a run was continued.
+            chance = random.Random(f"{seed} {number}")
+            found: dict[str, list[Sample]] = {name: [] for name in benches}
+            for name in chance.sample(list(benches), len(benches)):
+                _, pids = served[name]
+                for turn in range(benches[name].turns):
+                    of_round = number * benches[name].turns + turn
+                    found[name] += _turn(of_round, generators[name], pids, chance)
+            yield found
+
+
+def _turn(
+    number: int, generators: Mapping[str, Measure], pids: tuple[int, ...], chance: random.Random
+) -> Iterator[Sample]:
+    """Yield a slice of each generator."""
+    for name in chance.sample(list(generators), len(generators)):
+        server_before_s = sum(cpu_s_by_process(pids).values())
+        requests, duration_s, cpu_s = generators[name]()
+        server_cpu_s = sum(cpu_s_by_process(pids).values()) - server_before_s
+        yield Sample(number, name, requests, duration_s, cpu_s, server_cpu_s)
 
 
 def loaded(session: LoadSession, slice_s: float = SLICE_S) -> Counted:
@@ -120,6 +148,7 @@ def ours(
     scenario: Scenario,
     connections: int = CONNECTIONS,
     each: int = 1,
+    slice_s: float = SLICE_S,
 ) -> Iterator[Measure]:
     """Run our load process, its connections open, and give what loads one slice."""
     log = folder / f"ours-{shape_name(connections, each)}-{scenario.stream is not None}.log"
@@ -127,7 +156,7 @@ def ours(
         process.greet()
         session = LoadSession(process, OURS, REQUEST_TIMEOUT_S)
         session.open(scenario, endpoint, connections, streams=each, warmup_s=0.5)
-        yield lambda: loaded(session)
+        yield lambda: loaded(session, slice_s)
 
 
 def shape_name(connections: int, each: int) -> str:
@@ -150,9 +179,9 @@ def command(argv: list[str], count: re.Pattern[str]) -> Counted:
     return int(match["count"]), duration_s, usage.ru_utime + usage.ru_stime
 
 
-def by_wrk(url: str) -> Measure:
+def by_wrk(url: str, slice_s: int = SLICE_S) -> Measure:
     """Return what loads a slice by wrk, which connects anew for it, within its time."""
-    argv = [WRK, "-t1", f"-c{CONNECTIONS}", f"-d{SLICE_S}s", url]
+    argv = [WRK, "-t1", f"-c{CONNECTIONS}", f"-d{slice_s}s", url]
     return lambda: command(argv, WRK_COUNT)
 
 
@@ -186,7 +215,19 @@ def server_share(samples: Sequence[Sample]) -> float:
     return statistics.median(one.server_share for one in samples)
 
 
-def print_medians(samples: Sequence[Sample]) -> None:
+def print_table(benches: Mapping[str, Bench], found: Mapping[str, Sequence[Sample]]) -> list[str]:
+    """Print what each bench found, its ratios against their targets; return what was missed."""
+    missed = []
+    heads = ("requests/s", "CPU us/request", "own CPU", "server", "MB/s")
+    print(f"{'':<{NAME_WIDTH}}" + "".join(f"{head:>{len(head) + 2}}" for head in heads))
+    for name, bench in benches.items():
+        print(name)
+        _print_medians(found[name], bench.answer_bytes)
+        missed += [f"{name}: {text}" for text in _print_ratios(bench, found[name])]
+    return missed
+
+
+def _print_medians(samples: Sequence[Sample], answer_bytes: int | None) -> None:
     """Print a row for each generator, the fastest first."""
     rows = []
     for name in {sample.generator for sample in samples}:
@@ -200,22 +241,29 @@ def print_medians(samples: Sequence[Sample]) -> None:
                 name,
             )
         )
-    print(f"{'':<14}{'requests/s':>11}{'CPU us/request':>16}{'own CPU':>9}{'server':>8}")
     for rate, cpu_us, busy, server_busy, name in sorted(rows, reverse=True):
-        print(f"{name:<14}{rate:>11,.0f}{cpu_us:>16.2f}{busy:>9.0%}{server_busy:>8.0%}")
+        megabytes = "" if answer_bytes is None else f"{rate * answer_bytes / 1e6:>6,.0f}"
+        print(
+            f"  {name:<{NAME_WIDTH - 2}}{rate:>12,.0f}{cpu_us:>16.2f}{busy:>9.0%}"
+            f"{server_busy:>8.0%}{megabytes}"
+        )
     if max(max(busy, server_busy) for _, _, busy, server_busy, name in rows) < LEAST_BUSY:
-        print("neither CPU was busy with this: other work on this machine disturbed the figures")
+        print("  neither CPU was busy with this: other work on this machine disturbed the figures")
 
 
-def print_verdict(ratios: Ratios, targets: Targets) -> bool:
-    """Print the ratios, those with a target against it; return whether all targets are met."""
-    all_met = True
+def _print_ratios(bench: Bench, samples: Sequence[Sample]) -> Iterator[str]:
+    """Print the ratios, those with a target against it; yield the targets that are missed."""
+    ratios, targets = bench.ratios(samples), bench.targets(samples)
     for name, value in ratios.items():
-        limits = [(limit, bound) for target, limit, bound in targets if target == name]
-        if not limits:
-            print(f"{name:<28}{value:>7.2f}")
-        for limit, bound in limits:
-            is_met = value >= limit if bound == "at least" else value <= limit
-            all_met = all_met and is_met
-            print(f"{name:<28}{value:>7.2f}  {bound} {limit:g}{'' if is_met else '  MISSED'}")
-    return all_met
+        limits = [f"{bound} {limit:g}" for target, limit, bound in targets if target == name]
+        print(f"  {name:<{NAME_WIDTH - 2}}{value:>12.2f}  {', '.join(limits)}".rstrip())
+    for name, limit, bound in targets:
+        if name not in ratios:
+            print(f"  {name} was not measured")
+        elif not is_met(ratios[name], limit, bound):
+            yield f"{name} is {ratios[name]:.2f}, and has to be {bound} {limit:g}"
+
+
+def is_met(value: float, limit: float, bound: str) -> bool:
+    """Whether a ratio is where its target has it."""
+    return value >= limit if bound == "at least" else value <= limit

@@ -115,4 +115,5 @@ BENCH = Bench(
     ratios=ratios,
     targets=targets,
     facts={"connections": CONNECTIONS, "answer_bytes": ANSWER_BYTES},
+    turns=round(1 / SLICE_S),
 )
