@@ -1,0 +1,71 @@
+"""Becomes a server whose events are counted: `python -m … EVENT FILE COMMAND…`.
+
+Counters are opened here, before the server is anything, so that nothing of it is missed: not the
+processes that it spawns, nor what it does before it can be found. The process that was started
+becomes the server. A watcher beside it holds the counters until the server has ended, and writes
+what they stand at into the file.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+
+from asgi_bench.machine.perf_events import EventName, Mode, modes_told, open_counter, read_counter
+
+# Workers may outlive their master by a little.
+_SETTLE_S = 0.05
+_MOST_S = 2.0
+
+
+def launch(event: EventName, path: Path, command: list[str]) -> None:
+    """Become the command; doesn't return."""
+    counters = {mode: open_counter(event, mode) for mode in modes_told(event)}
+    server = os.pidfd_open(os.getpid())
+    child = os.fork()
+    if child == 0:
+        # Not the server's child: a server that waits for any of its children must not meet it.
+        if os.fork() == 0:
+            watch(server, counters, path)
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.execvp(command[0], command)
+
+
+def watch(server: int, counters: dict[Mode, int], path: Path) -> None:
+    """Wait for the server's end, and write what was counted."""
+    os.setsid()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    close_all_but({server, *counters.values()})
+    select.select([server], [], [])
+    deadline_s = time.monotonic() + _MOST_S
+    last, found = None, read(counters)
+    while found != last and time.monotonic() < deadline_s:
+        time.sleep(_SETTLE_S)
+        last, found = found, read(counters)
+    written = path.with_suffix(".part")
+    written.write_text(json.dumps(found))
+    written.rename(path)
+
+
+def read(counters: dict[Mode, int]) -> dict[Mode, tuple[int, bool]]:
+    """What all counters stand at, by mode."""
+    return {mode: read_counter(descriptor) for mode, descriptor in counters.items()}
+
+
+def close_all_but(kept: set[int]) -> None:
+    """Close what the server has inherited: a socket lives as long as anybody has it open."""
+    held = {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
+    for descriptor in held - kept:
+        # One of them was the folder's own, for as long as it was read.
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+
+
+if __name__ == "__main__":
+    launch(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])  # type: ignore[arg-type]
