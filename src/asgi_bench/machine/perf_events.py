@@ -41,7 +41,7 @@ _PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
 class Reading(NamedTuple):
     """What one counter stands at."""
 
-    count: int
+    value: int
     is_whole: bool
     """Whether it counted all the time; if not, others had the CPU's counter for a part of it."""
 
@@ -69,8 +69,8 @@ def open_counter(event: EventName, mode: Mode) -> int:
 
 def read_counter(descriptor: int) -> Reading:
     """What a counter stands at, with all that was started since."""
-    count, enabled_ns, running_ns = struct.unpack("QQQ", os.read(descriptor, 24))
-    return Reading(count, enabled_ns == running_ns)
+    value, enabled_ns, running_ns = struct.unpack("QQQ", os.read(descriptor, 24))
+    return Reading(value, enabled_ns == running_ns)
 
 
 def modes_told(event: EventName, modes: Sequence[Mode] = ("user", "kernel")) -> tuple[Mode, ...]:

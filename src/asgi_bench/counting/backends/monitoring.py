@@ -25,8 +25,8 @@ class Monitoring:
 
     backend: Backend = "monitoring"
     counter: Counter = "python_calls"
-    # A request of uvicorn's takes four times as long.
-    slowdown = 5.0
+    # A request of uvicorn's takes four times as long, and a start twice.
+    patience = 4.0
 
     def missing(self) -> str | None:
         """Any CPython that this project supports can tell."""
