@@ -22,11 +22,11 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def said(checkout: Path, **env: str) -> str:
+def said(checkout: Path, *flags: str, **env: str) -> str:
     """What `asgi-bench` is called with."""
     script = checkout / "scripts" / "bench-all"
     return subprocess.run(
-        [script], env={**os.environ, **env}, capture_output=True, text=True, check=True
+        [script, *flags], env={**os.environ, **env}, capture_output=True, text=True, check=True
     ).stdout.strip()
 
 
@@ -40,3 +40,12 @@ def test_the_first_call_begins_and_the_next_goes_on(checkout: Path) -> None:
     again = said(checkout, BUDGET="")
     assert again == "run --resume results/20261130T000000Z-all --budget 30m"
     assert said(checkout, NEW="1").startswith("run --label all")
+
+
+@pytest.mark.parametrize("named", [("--scenario", "hello"), ("--scenario=hello",)])
+def test_named_scenarios_stand_alone(checkout: Path, named: tuple[str, ...]) -> None:
+    """Where scenarios are named it is those, otherwise all."""
+    assert "--scenario *" in said(checkout)
+    flags = said(checkout, *named)
+    assert "--scenario *" not in flags
+    assert flags.endswith(" ".join(named))
