@@ -15,6 +15,7 @@ from asgi_bench.errors import BenchError
 from asgi_bench.model import ClosedLoop, Run
 from asgi_bench.reporting.charts import draw_charts
 from asgi_bench.reporting.charts.bars import MEASURES, bar_notes, draw_bars
+from asgi_bench.reporting.charts.drawing import draw
 from asgi_bench.reporting.charts.latency import draw_latency
 from asgi_bench.reporting.charts.palette import DASHES, HUES, assign_styles
 from asgi_bench.reporting.charts.scaling import draw_scaling
@@ -329,3 +330,13 @@ def test_overloaded_server_is_named_though_it_has_no_line(mixed: dict[str, Path]
     """Who couldn't keep the rate is said beside the chart, not dropped from it."""
     shown = " ".join(texts(mixed["latency-hello-r3000.svg"]))
     assert "without a line: hypercorn trio (overloaded)" in shown
+
+
+def test_a_group_without_a_measured_cell_has_the_common_charts_alone() -> None:
+    """They say why there are no figures; charts of what only some cells have would be empty."""
+    cells = tuple(
+        msgspec.structs.replace(planned, skip_reason="speaks no TLS")
+        for planned in planned_cells(worker_counts=(1,))
+    )
+    topics = {one.topic for one in draw(survey(synthetic_run(cells, rounds=1)))}
+    assert topics == {"throughput", "cpu", "memory"}

@@ -26,8 +26,9 @@ def test_each_request_has_a_panel_on_one_sheet() -> None:
     both: Report = replace(found.report, cells=(*found.report.cells, *resumed))
     (drawing,) = _handshakes(found._replace(report=both))
     assert (drawing.name, drawing.fault) == ("handshake-c64", None)
-    assert 0 < drawing.svg.index(">hello-resumed<") < drawing.svg.index(">hello<")
-    assert "Time to open a connection" in drawing.svg
+    resumed_at = drawing.svg.index(">hello-resumed, HTTP/1.1<")
+    assert resumed_at < drawing.svg.index(">hello, HTTP/1.1<")
+    assert drawing.words.title == "Time to open a connection, median"
 
 
 def test_without_opened_connections_there_is_none() -> None:

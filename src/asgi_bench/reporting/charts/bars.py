@@ -50,6 +50,8 @@ NAME_LETTERS = 34
 # However long its label, the longest bar keeps this share of the panel.
 LEAST_BAR_SHARE = 0.3
 SLACK = 2
+# What is right of the line that figures are compared with, at least.
+EVEN_ROOM = 1.05
 # How far a part is darkened: paler would look like another variant of the server.
 SHADE = 0.3
 
@@ -70,6 +72,8 @@ class Measure(NamedTuple):
     whiskers: str = "95% interval over rounds"
     part: Callable[[CellReport], float | None] | None = None
     part_name: str = ""
+    even: float | None = None
+    """Where a line marks what figures are compared with."""
 
 
 def draw_bars(
@@ -162,6 +166,8 @@ def _limit(cells: Sequence[CellReport], measure: Measure, width: float) -> float
     for cell in cells:
         room = width - GAP - text_width(_label(cell, measure), SMALL_SIZE)
         limits.append(_end(cell, measure) * width / max(room - SLACK, width * LEAST_BAR_SHARE))
+    if measure.even is not None:
+        limits.append(measure.even * EVEN_ROOM)
     return max(limits) or 1.0
 
 
@@ -170,6 +176,8 @@ def _draw_panel(
 ) -> None:
     """The bars of one worker count."""
     axes.set_xlim(0, limit)
+    if measure.even is not None:
+        axes.axvline(measure.even, color=FAINT_INK, linewidth=1, zorder=0.5)
     ticks = round_ticks(limit)
     put_x_ticks(axes, ticks, [measure.tick(place) for place in ticks])
     put_rows(axes, [_name(cell) for cell in cells])
@@ -316,6 +324,8 @@ def measure_of(metric: Metric, axis: str) -> Measure:
     return measure
 
 
+# The charts of bars that every measured cell has a figure for, or should have.
+COMMON: tuple[Chart, ...] = tuple(one.chart for one in METRICS if one.chart and one.tabled)
 # The charts of bars, and what their bars show.
 MEASURES: tuple[tuple[Chart, Measure], ...] = tuple(
     (metric.chart, measure_of(metric, metric.chart.axis))

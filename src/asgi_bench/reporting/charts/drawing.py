@@ -14,7 +14,7 @@ from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Run
 from asgi_bench.model.metric import Chart as BarChart
-from asgi_bench.reporting.charts.bars import MEASURES, Measure, bar_notes, draw_bars
+from asgi_bench.reporting.charts.bars import COMMON, MEASURES, Measure, bar_notes, draw_bars
 from asgi_bench.reporting.charts.concurrency import (
     MEASURED,
     Measured,
@@ -36,7 +36,13 @@ from asgi_bench.reporting.charts.sheet import (
     words_heights,
 )
 from asgi_bench.reporting.charts.strip import draw_strip, is_spoilt, slices_of, strip_notes
-from asgi_bench.reporting.charts.ways import draw_ways, way_groups, ways_notes
+from asgi_bench.reporting.charts.ways import (
+    TOLD_OF_WAYS,
+    ToldOfWays,
+    draw_ways,
+    way_groups,
+    ways_notes,
+)
 from asgi_bench.reporting.groups import AnyGroup, Group, Section, group_cells
 from asgi_bench.reporting.run.rows import rounds_words, run_words
 from asgi_bench.reporting.wording import (
@@ -174,8 +180,9 @@ def _way_charts(report: Report, styles: Styles) -> Iterator[Draft]:
     several = len({group.sections[0].workers for group in found}) > 1
     for group in found:
         suffix = f"-w{group.sections[0].workers}" if several else ""
-        make = partial(_ways, report, group, styles)
-        yield Draft("protocols", f"{group.name}{suffix}", group.scenario, make)
+        for told in TOLD_OF_WAYS:
+            make = partial(_ways, report, group, told, styles)
+            yield Draft(told.topic, f"{group.name}{suffix}", group.scenario, make)
 
 
 def _closed_charts(
@@ -205,12 +212,16 @@ def _open_charts(
 
 
 def _told(group: Group[CellReport]) -> list[tuple[BarChart, Measure]]:
-    """The charts of bars, without those of which no measured cell has the figure."""
+    """The charts of bars, without those of which no measured cell has the figure.
+
+    Where none was measured, the common ones say why.
+    """
     measured = [cell for cell in group.cells if cell.outcome == "ok"]
     return [
         (chart, measure)
         for chart, measure in MEASURES
-        if not measured or any(measure.figure(cell).value is not None for cell in measured)
+        if any(measure.figure(cell).value is not None for cell in measured)
+        or (not measured and chart in COMMON)
     ]
 
 
@@ -264,9 +275,9 @@ def _workers(report: Report, group: Group[CellReport], styles: Styles) -> Drawn:
     return words, draw_scaling(words, group, styles, points)
 
 
-def _ways(report: Report, group: Group[CellReport], styles: Styles) -> Drawn:
-    words = _words(report, group, "Throughput by protocol", ways_notes(report, group))
-    return words, draw_ways(words, group, styles, report)
+def _ways(report: Report, group: Group[CellReport], told: ToldOfWays, styles: Styles) -> Drawn:
+    words = _words(report, group, f"{told.title} by protocol", ways_notes(report, group, told))
+    return words, draw_ways(words, group, told, styles, report)
 
 
 def _openings(report: Report, group: Group[CellReport], styles: Styles) -> Drawn:
@@ -311,7 +322,7 @@ def _words(
         rounds_words(group),
     )
     return Words(
-        title=f"{title}: {plain(group.scenario)}",
+        title=f"{title}: {plain(group.scenario)}" if group.scenario else title,
         facts=tuple(filter(None, facts)),
         notes=tuple(filter(None, notes)),
         footer=(

@@ -10,7 +10,7 @@ from asgi_bench.reporting.charts.bars import Measure, draw_bars, measure_of
 from asgi_bench.reporting.charts.palette import Styles
 from asgi_bench.reporting.charts.sheet import Words
 from asgi_bench.reporting.groups import Group, Section, group_cells
-from asgi_bench.reporting.wording import plain, workers_words
+from asgi_bench.reporting.wording import plain, way_words, workers_words
 
 OPENING: Measure = measure_of(HANDSHAKE_P50, "milliseconds")
 
@@ -32,8 +32,7 @@ def draw_openings(words: Words, group: Group[CellReport], styles: Styles) -> Fig
 def _together(members: Sequence[Group[CellReport]]) -> Group[CellReport]:
     """One group of several, which differ in what is requested and how."""
     sections = sorted((one for each in members for one in each.sections), key=_fastest_s)
-    requests = dict.fromkeys(each.scenario for each in members)
-    return members[0]._replace(scenario=", ".join(requests), sections=tuple(sections))
+    return members[0]._replace(scenario="", sections=tuple(sections))
 
 
 def _fastest_s(section: Section[CellReport]) -> float:
@@ -41,11 +40,11 @@ def _fastest_s(section: Section[CellReport]) -> float:
 
 
 def _headings(sections: Iterable[Section[CellReport]]) -> list[str]:
-    """What is requested, and by how many workers where these differ."""
+    """What is requested and how, and of how many workers where these differ."""
     sections = tuple(sections)
     several = len({section.workers for section in sections}) > 1
     return [
-        plain(section.cells[0].request_key)
-        + (f", {workers_words([section.workers])}" if several else "")
-        for section in sections
+        f"{plain(cell.scenario)}, {way_words(cell.http, cell.transport)}"
+        + (f", {workers_words([cell.workers])}" if several else "")
+        for cell in (section.cells[0] for section in sections)
     ]

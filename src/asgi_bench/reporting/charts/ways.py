@@ -1,6 +1,7 @@
-"""The chart of what TLS, HTTP/2 and Unix sockets cost or gain each server in throughput."""
+"""The charts of what TLS, HTTP/2 and Unix sockets cost or gain each server."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -14,6 +15,38 @@ from asgi_bench.reporting.charts.panels import HATCHED, WHISKERS
 from asgi_bench.reporting.charts.sheet import Words
 from asgi_bench.reporting.groups import Group, group_cells
 from asgi_bench.reporting.wording import way_words
+
+
+class ToldOfWays(NamedTuple):
+    """What a chart tells of each way to be asked."""
+
+    topic: str
+    title: str
+    axis: str
+    even: str
+    """What a ratio of 1 means."""
+    more_is_better: bool
+    ratio: Callable[[Way], Interval]
+
+
+TOLD_OF_WAYS = (
+    ToldOfWays(
+        topic="protocols",
+        title="Throughput",
+        axis="throughput",
+        even="as fast",
+        more_is_better=True,
+        ratio=lambda way: way.throughput_ratio,
+    ),
+    ToldOfWays(
+        topic="protocols-cpu",
+        title="CPU time per request",
+        axis="server CPU time per request",
+        even="as much",
+        more_is_better=False,
+        ratio=lambda way: way.server_cpu_ratio,
+    ),
+)
 
 
 def way_groups(report: Report) -> tuple[Group[CellReport], ...]:
@@ -33,33 +66,37 @@ def way_groups(report: Report) -> tuple[Group[CellReport], ...]:
     )
 
 
-def draw_ways(words: Words, group: Group[CellReport], styles: Styles, report: Report) -> Figure:
-    """A panel for each way: each server's throughput over its own by HTTP/1.1 over TCP."""
+def draw_ways(
+    words: Words, group: Group[CellReport], told: ToldOfWays, styles: Styles, report: Report
+) -> Figure:
+    """A panel for each way: each server over itself by HTTP/1.1 over TCP."""
     ways = {way.cell: way for way in report.ways}
     firsts = [section.cells[0] for section in group.sections]
     headings = [way_words(cell.http, cell.transport) for cell in firsts]
-    return draw_bars(words, group, _measure(ways), styles, headings)
+    return draw_bars(words, group, _measure(ways, told), styles, headings)
 
 
-def ways_notes(report: Report, group: Group[CellReport]) -> Iterator[str]:
+def ways_notes(report: Report, group: Group[CellReport], told: ToldOfWays) -> Iterator[str]:
     """How to read it."""
-    yield "ratio to the same server by HTTP/1.1 over TCP, in the same rounds: 1 is as fast"
+    yield f"ratio to the same server by HTTP/1.1 over TCP, in the same rounds: 1 is {told.even}"
     known = {cell.cell for cell in group.cells}
-    if any(way.throughput_ratio.lower is not None for way in report.ways if way.cell in known):
+    if any(told.ratio(way).lower is not None for way in report.ways if way.cell in known):
         yield WHISKERS
     if any(section.invalid for section in group.sections):
         yield HATCHED
 
 
-def _measure(ways: Mapping[str, Way]) -> Measure:
+def _measure(ways: Mapping[str, Way], told: ToldOfWays) -> Measure:
     def ratio(cell: CellReport) -> Interval:
-        return ways[cell.cell].throughput_ratio
+        return told.ratio(ways[cell.cell])
 
+    better = "more" if told.more_is_better else "less"
     return Measure(
         figure=ratio,
         label=lambda cell: numbers.with_interval(numbers.factor(ratio(cell).value, 2), ratio(cell)),
         unit=1.0,
         tick=numbers.tick,
-        axis="throughput, the same server by HTTP/1.1 over TCP = 1 (more is better)",
-        more_is_better=True,
+        axis=f"{told.axis}, the same server by HTTP/1.1 over TCP = 1 ({better} is better)",
+        more_is_better=told.more_is_better,
+        even=1.0,
     )

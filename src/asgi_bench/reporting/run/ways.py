@@ -31,7 +31,11 @@ def ways_section(source: Source) -> Section:
     return Section(
         "protocols",
         "Protocols",
-        (*source.charts.about("protocols"), *tables, Notes((_NOTE,) if tables else ())),
+        (
+            *source.charts.about("protocols", "protocols-cpu"),
+            *tables,
+            Notes((_NOTE,) if tables else ()),
+        ),
     )
 
 
