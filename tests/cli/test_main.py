@@ -110,7 +110,7 @@ def test_help_shows_each_flag_once(verb: str) -> None:
     for parameter in command(verb).params:
         name = max(parameter.opts, key=len) if parameter.opts[0][0] == "-" else parameter.metavar
         assert len(re.findall(rf"^  (?:-\w, )?{re.escape(name or '')}(?: |$)", told, re.M)) == 1
-    assert ("What to measure:" in told) == (verb in ("check", "run", "ab"))
+    assert ("What to measure:" in told) == (verb in ("check", "run", "ab", "count"))
     assert max(map(len, told.splitlines())) <= 80
 
 

@@ -56,6 +56,14 @@ VERBS = {
         "variant with 1 worker. The last line is the verdict.",
         is_measuring=True,
     ),
+    "count": Verb(
+        "count",
+        "count",
+        "Count instructions and system calls per request.",
+        "By valgrind and strace, on any machine, whatever else it does: a change of half a per "
+        "cent shows. Counts never rank servers. The last line is the run's folder.",
+        is_measuring=True,
+    ),
     "calibrate": Verb(
         "calibrate",
         "calibrate_",

@@ -3,23 +3,28 @@
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import Annotated, Literal, TypeAlias, get_args
 
 import msgspec
 
 from asgi_bench.analysis.ab.report import ab_report
+from asgi_bench.analysis.counts import counts_report
 from asgi_bench.analysis.report import Report
 from asgi_bench.analysis.samples import with_reference
 from asgi_bench.analysis.summary import summarize, survey
 from asgi_bench.cli.flags import DEFAULT_OUTPUT, OtherReference, Output, StoredRun
-from asgi_bench.errors import ExitCode
+from asgi_bench.errors import ExitCode, UsageError
 from asgi_bench.flags import OUTPUT, Flag, choice
 from asgi_bench.model import AbReport, Verdict
+from asgi_bench.model.counts import CountsReport
 from asgi_bench.reporting.ab import render_ab
+from asgi_bench.reporting.counts import CountsFormat, render_counts
 from asgi_bench.reporting.document import Document
 from asgi_bench.reporting.render.terminal import WIDTH, render_terminal
 from asgi_bench.reporting.run.report import Format, render_report
 from asgi_bench.reporting.wording import plain
+from asgi_bench.store.counts import has_counts, read_lives
 from asgi_bench.store.folders import find_run
 from asgi_bench.store.runs import read_run
 
@@ -48,7 +53,11 @@ class ReportFlags(msgspec.Struct, frozen=True, kw_only=True):
 
 def report(asked: ReportFlags) -> None:
     """Print what a run found: a ranked table, with everything one should know beside it."""
-    stored = with_reference(read_run(find_run(asked.run, asked.output)), asked.reference)
+    folder = find_run(asked.run, asked.output)
+    if has_counts(folder):
+        _report_counts(folder, asked.format)
+        return
+    stored = with_reference(read_run(folder), asked.reference)
     for damage in stored.damage:
         print(f"warning: {plain(damage)}", file=sys.stderr)
     format = asked.format
@@ -62,6 +71,18 @@ def report(asked: ReportFlags) -> None:
         print_ab(ab_report(stored), format)
     else:
         print_report(summarize(stored), format)
+
+
+def _report_counts(folder: Path, format: AnyFormat) -> None:
+    """Print a run that counted."""
+    if format == "csv" or format == "html":
+        raise UsageError(f"--format {format}: a run that counted has text, json and markdown")
+    print_counts(counts_report(read_run(folder).header, read_lives(folder)), format)
+
+
+def print_counts(report: CountsReport, format: CountsFormat) -> None:
+    """Print what was counted to stdout, as wide and as coloured as it can take."""
+    sys.stdout.write(render_counts(report, format, width=terminal_width(), color=takes_color()))
 
 
 def print_ab(document: AbReport, format: Literal["text", "markdown"]) -> None:

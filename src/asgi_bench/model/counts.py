@@ -4,6 +4,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from asgi_bench.model.run import Machine
 from asgi_bench.model.trial import Outcome
 
 COUNTS_VERSION = 1
@@ -13,8 +14,9 @@ Counter: TypeAlias = Literal["instructions", "syscalls", "python_calls"]
 # What counts it: valgrind, the CPU's own counters, strace, and `sys.monitoring` within CPython.
 Backend: TypeAlias = Literal["valgrind", "hardware", "strace", "monitoring"]
 # By what a total is taken apart: instructions by shared object, by C function, by user and kernel
-# mode; system calls by name; calls by Python function.
-Breakdown: TypeAlias = Literal["object", "function", "mode", "name", "python_function"]
+# mode; system calls by name; calls by Python function. `wait` is beside the total: the system calls
+# in which a server waits.
+Breakdown: TypeAlias = Literal["object", "function", "mode", "name", "wait", "python_function"]
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -24,7 +26,7 @@ class Tally(msgspec.Struct, frozen=True):
     """All that was counted."""
     parts: dict[Breakdown, dict[str, int]] = {}
     """The total taken apart, by what and by name. What can't be placed is under `?`; names of a
-    breakdown add up to the total."""
+    breakdown add up to the total, but for `wait`, which is beside it."""
     processes: int = 0
     """How many processes were counted."""
 
@@ -75,10 +77,9 @@ class CountFigures(msgspec.Struct, frozen=True):
     """What counted it."""
     per_request: PerRequest
     """What comes to a request."""
-    per_second: float = 0.0
-    """What a server counts without any request, by its timers; not in `per_request`."""
     parts: dict[Breakdown, dict[str, float]] = {}
-    """What comes to a request taken apart, by what and by name, the largest first."""
+    """What comes to a request taken apart, by what and by name, the largest first. Small parts are
+    left out."""
     by_layout: tuple[float, ...] = ()
     """The estimate of each layout, in order."""
 
@@ -96,3 +97,27 @@ class CountedCell(msgspec.Struct, frozen=True):
     """The version that was counted."""
     figures: tuple[CountFigures, ...] = ()
     """What each counter says, in the order in which they were asked for."""
+
+
+class CountsReport(msgspec.Struct, frozen=True, kw_only=True):
+    """`asgi-bench report --format json` of a run that counted."""
+
+    schema: Literal["asgi-bench/counts"] = "asgi-bench/counts"
+    """What it is."""
+    version: int = COUNTS_VERSION
+    """Its version."""
+    run: str
+    """The run's id."""
+    label: str | None
+    """The run's label."""
+    started_at: str
+    """When the run began (UTC)."""
+    tool_version: str
+    """The version of asgi-bench."""
+    machine: Machine
+    """Where it was counted."""
+    cells: tuple[CountedCell, ...]
+    """Every cell. Counts never rank servers: a cell is to be compared with itself alone, before and
+    after a change."""
+    notes: tuple[str, ...]
+    """What a count says, and what it doesn't see."""

@@ -17,8 +17,8 @@ class Counting(Protocol):
     """Its name."""
     counter: Counter
     """What it counts."""
-    slowdown: float
-    """How many times slower a server runs under it: time-outs are so much longer."""
+    patience: float
+    """How many times longer time-outs are while it counts: a server runs slowly then."""
 
     def missing(self) -> str | None:
         """One line that says why it can't count here and what to install; None where it can."""

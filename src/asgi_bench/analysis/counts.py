@@ -1,0 +1,155 @@
+"""What comes to a request: a regression of counts on requests, over lives of each layout.
+
+All lives of a layout serve for the same time, so that starting, stopping, importing and what timers
+do are the same in each; the slope over their requests is free of all these. Layouts are the unit of
+repetition: the same server counts the same again, but for some wake-ups, and another amount where
+its memory lies elsewhere.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from asgi_bench.analysis.intervals import linear_interval
+from asgi_bench.model import RunHeader
+from asgi_bench.model.counts import (
+    Breakdown,
+    CountedCell,
+    Counter,
+    CountFigures,
+    CountsReport,
+    Life,
+    PerRequest,
+)
+
+# Of the total: what is smaller isn't told by itself in a report.
+LEAST_PART = 1e-4
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float | None:
+    """The slope of the line through points by least squares; None where all have one place."""
+    places = np.array([place for place, _ in points], dtype=float)
+    values = np.array([value for _, value in points], dtype=float)
+    if len(points) < 2:
+        return None
+    away = places - places.mean()
+    squares = float(away @ away)
+    return float(away @ (values - values.mean())) / squares if squares else None
+
+
+def by_layout(lives: Iterable[Life]) -> dict[int, list[Life]]:
+    """The lives that were counted, by their layouts in order."""
+    found: dict[int, list[Life]] = {}
+    for life in lives:
+        if life.tally is not None:
+            found.setdefault(life.layout, []).append(life)
+    return dict(sorted(found.items()))
+
+
+def per_request(lives: Sequence[Life]) -> float | None:
+    """What comes to a request in the lives of one layout; None where they don't differ."""
+    return slope([(life.requests, life.tally.total) for life in lives if life.tally is not None])
+
+
+def layout_estimates(lives: Iterable[Life]) -> dict[int, float]:
+    """The estimate of each layout that has one."""
+    estimates = {layout: per_request(of_it) for layout, of_it in by_layout(lives).items()}
+    return {layout: value for layout, value in estimates.items() if value is not None}
+
+
+def parts_per_request(lives: Sequence[Life]) -> dict[Breakdown, dict[str, float]]:
+    """What comes to a request taken apart, the mean over layouts, the largest first.
+
+    A name that a life hasn't is 0 in it.
+    """
+    layouts = by_layout(lives)
+    kinds = {kind for life in lives if life.tally is not None for kind in life.tally.parts}
+    return {kind: _parts(layouts, kind) for kind in sorted(kinds)}
+
+
+def _parts(layouts: Mapping[int, Sequence[Life]], kind: Breakdown) -> dict[str, float]:
+    sums: dict[str, list[float]] = {}
+    for lives in layouts.values():
+        told = [
+            (life.requests, life.tally.parts.get(kind, {}))
+            for life in lives
+            if life.tally is not None
+        ]
+        for name in dict.fromkeys(name for _, parts in told for name in parts):
+            found = slope([(requests, parts.get(name, 0)) for requests, parts in told])
+            sums.setdefault(name, []).append(found or 0.0)
+    count = len(layouts)
+    means = {name: sum(values) / count for name, values in sums.items()}
+    return dict(sorted(means.items(), key=lambda item: -abs(item[1])))
+
+
+def figures_of(lives: Sequence[Life]) -> CountFigures | None:
+    """What one counter says of one cell; None where no layout has an estimate."""
+    estimates = layout_estimates(lives)
+    if not estimates:
+        return None
+    values = list(estimates.values())
+    interval = linear_interval(values)
+    error = float(np.std(values, ddof=1)) / len(values) ** 0.5 if len(values) > 1 else None
+    assert interval.value is not None
+    return CountFigures(
+        counter=lives[0].counter,
+        backend=lives[0].backend,
+        per_request=PerRequest(interval.value, interval.lower, interval.upper, error),
+        parts=_large(parts_per_request(lives), interval.value),
+        by_layout=tuple(values),
+    )
+
+
+def _large(
+    parts: Mapping[Breakdown, Mapping[str, float]], total: float
+) -> dict[Breakdown, dict[str, float]]:
+    return {
+        kind: {name: value for name, value in named.items() if abs(value) >= LEAST_PART * total > 0}
+        for kind, named in parts.items()
+    }
+
+
+def counted_cell(key: str, lives: Sequence[Life], server_version: str | None = None) -> CountedCell:
+    """What all counters say of one cell; failed where a life did."""
+    mine = [life for life in lives if life.cell == key]
+    reason = next((life.reason for life in mine if life.reason is not None), None)
+    counters: list[Counter] = list(dict.fromkeys(life.counter for life in mine))
+    found = [figures_of([life for life in mine if life.counter == one]) for one in counters]
+    return CountedCell(
+        cell=key,
+        outcome="ok" if reason is None and all(found) and found else "failed",
+        reason=reason or (None if found else "it was not counted"),
+        server_version=server_version,
+        figures=tuple(one for one in found if one is not None),
+    )
+
+
+NOTES = (
+    "Counts never rank servers: fewer instructions are not so much more speed. A count is to be "
+    "compared with the same server's and app's, before and after a change.",
+    "Instructions are those in user mode. They don't tell of the kernel's work, of waiting, of "
+    "caches and branches that miss, nor of threads that run or hold each other up side by side. "
+    "System calls are told apart, without those in which a server waits.",
+    "Per request: by regression over lives that differ in requests alone, so that start, import, "
+    "timers and stop are left out. The interval is over layouts, environments of other lengths.",
+)
+
+
+def counts_report(header: RunHeader, lives: Sequence[Life]) -> CountsReport:
+    """All that a run counted, by cell, in the plan's order."""
+    cells = []
+    for planned in header.plan.cells:
+        if planned.skip_reason is not None:
+            cells.append(CountedCell(planned.cell.key, "skipped", planned.skip_reason))
+        elif planned.cell.setup != "control":
+            cells.append(counted_cell(planned.cell.key, lives, planned.server_version))
+    return CountsReport(
+        run=header.run_id,
+        label=header.label,
+        started_at=header.started_at,
+        tool_version=header.tool_version,
+        machine=header.machine,
+        cells=tuple(cells),
+        notes=NOTES,
+    )

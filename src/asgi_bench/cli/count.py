@@ -1,0 +1,111 @@
+"""`asgi-bench count`: instructions and system calls per request."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, ClassVar, get_args
+
+import msgspec
+
+from asgi_bench.analysis.counts import counts_report
+from asgi_bench.cli.flags import MeasuringFlags
+from asgi_bench.cli.measuring import check_measurable
+from asgi_bench.cli.report import print_counts
+from asgi_bench.cli.streams import say
+from asgi_bench.counting.run import carry_out_counts
+from asgi_bench.definitions.plan import load_plan
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.definitions.setups import DEFAULT_VARIANTS, DEFAULT_WORKERS
+from asgi_bench.errors import ExitCode, UsageError
+from asgi_bench.flags import HOW_LONG, OUTPUT, Flag, choice, whole
+from asgi_bench.machine.clocks import own_age_s
+from asgi_bench.measurement.run import Order
+from asgi_bench.model import Plan
+from asgi_bench.reporting.counts import CountsFormat
+from asgi_bench.store.counts import read_lives
+from asgi_bench.store.runs import read_run
+
+# Each moves the server's memory; so many show how far that moves the count.
+LAYOUTS = 4
+# One wakes a server up once for each request, whatever the machine does.
+CONNECTIONS = (1,)
+
+
+class CountFlags(MeasuringFlags, frozen=True, kw_only=True):
+    """The flags of `count`."""
+
+    # How long and under what load a project is measured is no part of a count.
+    not_from_project: ClassVar[frozenset[str]] = frozenset(
+        (
+            *("rounds", "duration", "connections", "also-connections", "common-rate", "rate"),
+            *("sweep", "slo", "client", "locustfile", "load-processes", "web-ui", "streams"),
+        )
+    )
+    rounds: Annotated[
+        int | None,
+        Flag(
+            "--rounds",
+            HOW_LONG,
+            whole(),
+            "Layouts of memory to count in, each with fresh processes. Default: 4.",
+            is_common=True,
+        ),
+    ] = LAYOUTS
+    format: Annotated[
+        CountsFormat,
+        Flag("--format", OUTPUT, choice(*get_args(CountsFormat)), "How to print it.", is_key=False),
+    ] = "text"
+
+
+def count(asked: CountFlags) -> None:
+    """Count what a request takes; print that, and the run's folder last."""
+    plan = count_plan(asked)
+    if asked.dry_run:
+        for planned in plan.cells:
+            print(f"{planned.cell.key}: {planned.skip_reason or ' '.join(planned.command)}")
+        return
+    check_measurable(plan)
+    order = Order(
+        plan,
+        asked.output,
+        asked.label,
+        tuple(sys.argv[1:]),
+        lock_wait_s=asked.wait_s or 0.0,
+        prepared_s=own_age_s(),
+    )
+    folders: list[Path] = []
+    try:
+        carry_out_counts(order, tell=say, announce=say, folder_made=folders.append)
+        report = counts_report(read_run(folders[0]).header, read_lives(folders[0]))
+        print_counts(report, asked.format)
+    finally:
+        for folder in folders:
+            # Who asks for JSON wants nothing else there.
+            print(folder, file=sys.stderr if asked.format == "json" else sys.stdout)
+    failed = any(cell.outcome == "failed" for cell in report.cells)
+    sys.exit(ExitCode.FAILED if failed else ExitCode.OK)
+
+
+def count_plan(asked: CountFlags) -> Plan:
+    """The plan of a count: default variants with one worker, over one connection."""
+    refuse_loads(asked)
+    return load_plan(
+        msgspec.structs.replace(
+            asked,
+            variants=asked.variants or DEFAULT_VARIANTS,
+            workers=asked.workers or DEFAULT_WORKERS,
+            connections=asked.connections or CONNECTIONS,
+        )
+    )
+
+
+def refuse_loads(asked: Selection) -> None:
+    """Raise UsageError for loads and clients that a count has no use for."""
+    if asked.is_open or asked.common_rate_rps or asked.also_connections or asked.streams > 1:
+        raise UsageError(
+            "--rate, --sweep, --common-rate, --also-connections, --streams: a count sends one "
+            "request at a time, as fast as they are answered"
+        )
+    if asked.client != "fast" or asked.load_processes > 1:
+        raise UsageError(
+            "--client, --locustfile, --load-processes: a count has a client of its own"
+        )

@@ -1,0 +1,119 @@
+"""Instructions by valgrind: every process of a server on a simulated CPU, some 30 times slower.
+
+Cachegrind without its simulation of caches, which knows the C function of each instruction.
+Callgrind would know the shared object too, and is three times slower again. Both see what runs in
+user mode alone.
+"""
+
+import re
+import shutil
+from collections import Counter as Sums
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from asgi_bench.model.counts import Backend, Counter, Tally
+from asgi_bench.serving.faults import ServerFault
+
+_COUNTS = "counts."
+_LOGS = "log."
+_UNKNOWN_INSTRUCTION = re.compile(r"unhandled instruction bytes: (?P<bytes>[0-9A-Fa-fx ]+)")
+_FATAL = re.compile(r"valgrind:\s+(?P<text>.*\S)")
+UNPLACED = "?"
+# Names of Rust and C++ spell out their types.
+_LONGEST_NAME = 100
+# Of the total: functions below this are told together. CPython has some 5,000 functions that run
+# once as it starts, and each life would bring all their names.
+LEAST_SHARE = 1e-5
+
+
+class Valgrind:
+    """Counts instructions in user mode."""
+
+    backend: Backend = "valgrind"
+    counter: Counter = "instructions"
+    # Time-outs are seconds where a server takes milliseconds: they needn't grow as it slows.
+    patience = 10.0
+
+    def missing(self) -> str | None:
+        """Why it can't count here; None where it can."""
+        if shutil.which("valgrind") is None:
+            return "valgrind, which counts instructions, is not installed: apt-get install valgrind"
+        return None
+
+    def prefix(self, folder: Path) -> tuple[str, ...]:
+        """What stands before the server's command."""
+        return (
+            "valgrind",
+            "--tool=cachegrind",
+            "--cache-sim=no",
+            # Spawned workers are who serves.
+            "--trace-children=yes",
+            "--quiet",
+            f"--cachegrind-out-file={folder}/{_COUNTS}%p",
+            f"--log-file={folder}/{_LOGS}%p",
+        )
+
+    def environment(self, folder: Path) -> Mapping[str, str]:
+        """It needs no variables."""
+        return {}
+
+    def tally(self, folder: Path) -> Tally:
+        """Read what was counted of all processes; raises ServerFault."""
+        functions: Sums[str] = Sums()
+        total = processes = 0
+        for file in sorted(folder.glob(f"{_COUNTS}*")):
+            with file.open(encoding="utf-8", errors="replace") as lines:
+                found, summed = functions_in(lines)
+            if summed is None:
+                raise ServerFault("a process was ended before valgrind wrote what it had counted")
+            functions.update(found)
+            total += summed
+            processes += 1
+        if not processes:
+            raise ServerFault("valgrind wrote no counts")
+        return Tally(total, {"function": told(functions, total)}, processes)
+
+    def fault(self, folder: Path) -> str | None:
+        """An instruction that valgrind doesn't know, or why it gave up; None where nothing is."""
+        for file in sorted(folder.glob(f"{_LOGS}*")):
+            text = file.read_text(encoding="utf-8", errors="replace")
+            if unknown := _UNKNOWN_INSTRUCTION.search(text):
+                return (
+                    f"valgrind doesn't know the instruction {unknown['bytes'].strip()}: this "
+                    "program can't be counted by it; a newer valgrind may know it"
+                )
+            if fatal := _FATAL.search(text):
+                return f"valgrind: {fatal['text']}"
+        return None
+
+
+def told(sums: Mapping[str, int], total: int) -> dict[str, int]:
+    """The largest of what a total is made of, from the largest on; the rest is unplaced."""
+    kept = {
+        name: count
+        for name, count in sorted(sums.items(), key=lambda item: -item[1])
+        if count >= LEAST_SHARE * total and name != UNPLACED
+    }
+    return {**kept, UNPLACED: total - sum(kept.values())}
+
+
+def functions_in(lines: Iterable[str]) -> tuple[dict[str, int], int | None]:
+    """Return instructions by C function of a file of cachegrind's, and their total.
+
+    The total is None where the file doesn't tell it: it was cut short.
+    """
+    sums: Sums[str] = Sums()
+    current = UNPLACED
+    total: int | None = None
+    for line in lines:
+        if line[:1].isdigit():
+            _, _, cost = line.partition(" ")
+            if cost.strip().isdecimal():
+                sums[current] += int(cost)
+        elif line.startswith("fn="):
+            name = line[3:].strip()
+            current = UNPLACED if name in ("", "???") else name[:_LONGEST_NAME]
+        elif line.startswith("summary:"):
+            told_total = line.removeprefix("summary:").split()
+            total = int(told_total[0]) if told_total and told_total[0].isdecimal() else None
+    return dict(sums), total

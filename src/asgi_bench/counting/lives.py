@@ -1,0 +1,270 @@
+"""Lives of servers that are counted from start to end, several side by side.
+
+Lives of one call serve for the same time, whatever they are asked: what timers cost is then the
+same in all, and falls out of their differences as starting and stopping do.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from asgi_bench.counting.asker import Asker
+from asgi_bench.counting.backends.counting import Counting
+from asgi_bench.measurement.interruption import uninterrupted
+from asgi_bench.measurement.running_servers import HASH_SEED, with_what_it_lacks
+from asgi_bench.model import PlannedCell, Scenario
+from asgi_bench.model.counts import Life
+from asgi_bench.serving.faults import ServerFault
+from asgi_bench.serving.places import Places
+from asgi_bench.serving.process import ServerProcess, stop_all
+from asgi_bench.serving.readiness import Readiness, wait_for_all
+
+# A layout is a length of the environment: it moves the stack, and where strings lie on the heap.
+LAYOUT = "ASGI_BENCH_LAYOUT"
+_MOST_PADDING = 4096
+# Until a server has noticed that its clients are gone.
+_PARTING_S = 0.3
+_STOP_TIMEOUT_S = 10.0
+# Silent workers are replaced after seconds; a start takes some under a backend.
+_WORKER_TIMEOUT_S = 600
+_POLL_S = 0.5
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """One life that is to be counted, with its layout and the number of answers it is asked for."""
+
+    planned: PlannedCell
+    scenario: Scenario
+    layout: int
+    answers: int
+    log_path: Path
+    log: str = ""
+    """The same from the run's folder on."""
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """The plan's time-outs."""
+
+    startup_s: float
+    request_s: float
+
+
+def padding_of(layout: int) -> str:
+    """The value that makes an environment as long as a layout has it: the first adds nothing."""
+    if layout == 0:
+        return ""
+    return "x" * random.Random(layout).randrange(1, _MOST_PADDING)
+
+
+def count_lives(
+    asked: Sequence[Asked], backend: Counting, folder: Path, patience: Patience
+) -> list[Life]:
+    """Count lives side by side, from their start to their end, in their order.
+
+    `folder` is an empty one for what the backend writes. What goes wrong with a server is the
+    reason of its life, and holds up no other.
+    """
+    with ExitStack() as stack:
+        places = stack.enter_context(Places())
+        members: list[_Member] = []
+        for number, one in enumerate(asked):
+            member = _Member(one, backend, folder / f"{number:04}", places)
+            members.append(member)
+            with uninterrupted():
+                stack.callback(member.end)
+                member.start()
+        _await(members, patience, backend.patience)
+        _ask(members, patience.request_s * backend.patience)
+        _stop(members, _STOP_TIMEOUT_S * backend.patience)
+    return [member.life() for member in members]
+
+
+class _Member:
+    """One of the lives while it lasts."""
+
+    def __init__(self, asked: Asked, backend: Counting, folder: Path, places: Places) -> None:
+        folder.mkdir()
+        self.asked = asked
+        self.backend = backend
+        self.folder = folder
+        cell = asked.planned.cell
+        # A port has five digits in every life: a longer command would be another layout.
+        place = places.place(cell, random.SystemRandom())
+        self.process = ServerProcess(
+            _counted(asked, backend, folder),
+            endpoint=place.endpoint,
+            log_path=asked.log_path,
+            fill=place.fill,
+        )
+        self.fault: str | None = None
+        self.asker: Asker | None = None
+        self.ready_s = self.done_s = 0.0
+        self.stopped_s = 0.0
+        self.sent_s = 0.0
+        self.probes = 0
+
+    def start(self) -> None:
+        try:
+            self.process.start()
+        except ServerFault as fault:
+            self.fail(fault.reason)
+
+    def settle(self, readiness: Readiness, request_timeout_s: float) -> None:
+        assert self.process.started_s is not None
+        self.ready_s = self.process.started_s + readiness.startup_s
+        self.probes = readiness.probes_sent
+        connections = self.asked.planned.cell.load.connections
+        self.asker = Asker(
+            self.process.endpoint, self.asked.scenario, connections, request_timeout_s
+        )
+
+    @property
+    def is_done(self) -> bool:
+        return self.asker is None or self.answered >= self.asked.answers
+
+    @property
+    def answered(self) -> int:
+        return self.probes + (0 if self.asker is None else self.asker.answered)
+
+    @property
+    def serving_s(self) -> float:
+        return self.done_s - self.ready_s
+
+    def fileno(self) -> int:
+        assert self.asker is not None
+        return self.asker.fileno()
+
+    def send(self) -> None:
+        assert self.asker is not None
+        self.sent_s = time.monotonic()
+        try:
+            self.asker.send()
+        except ServerFault as fault:
+            self.fail(self.process.explained(fault.reason))
+
+    def take(self) -> None:
+        assert self.asker is not None
+        try:
+            is_whole = self.asker.take()
+        except ServerFault as fault:
+            self.fail(self.process.explained(fault.reason))
+            return
+        if is_whole:
+            self.done_s = time.monotonic()
+            if not self.is_done:
+                self.send()
+
+    def fail(self, reason: str) -> None:
+        if self.fault is None:
+            ended = self.process.exit_description
+            self.fault = self.backend.fault(self.folder) or (
+                self.process.explained(ended) if ended and ended not in reason else reason
+            )
+        self.end()
+
+    def part(self) -> None:
+        if self.asker is not None:
+            self.asker.close()
+
+    def end(self) -> None:
+        self.part()
+        self.process.kill()
+
+    def life(self) -> Life:
+        tally = None
+        if self.fault is None:
+            try:
+                tally = self.backend.tally(self.folder)
+            except ServerFault as fault:
+                self.fault = self.backend.fault(self.folder) or fault.reason
+        return Life(
+            cell=self.asked.planned.cell.key,
+            counter=self.backend.counter,
+            backend=self.backend.backend,
+            layout=self.asked.layout,
+            requests=self.answered,
+            serving_s=round(self.stopped_s - self.ready_s, 4),
+            tally=tally,
+            reason=self.fault,
+            log=self.asked.log,
+        )
+
+
+def _counted(asked: Asked, backend: Counting, folder: Path) -> PlannedCell:
+    """The cell as it is started: under the backend, with all that moves memory held."""
+    planned = asked.planned
+    # Not the same addresses in each life would be other collisions in each.
+    fixed = ("setarch", os.uname().machine, "--addr-no-randomize")
+    silent = planned.worker_timeout_flag
+    longer = (silent, str(_WORKER_TIMEOUT_S)) if silent else ()
+    return msgspec.structs.replace(
+        planned,
+        command=(*fixed, *backend.prefix(folder), *planned.command, *longer),
+        env={
+            HASH_SEED: "0",
+            # Whoever is first would write what the others read.
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **planned.env,
+            **backend.environment(folder),
+            LAYOUT: padding_of(asked.layout),
+        },
+    )
+
+
+def _await(members: Sequence[_Member], patience: Patience, longer: float) -> None:
+    starting = [member for member in members if member.fault is None]
+    outcomes = wait_for_all(
+        [(one.process, one.asked.scenario, one.process.workers) for one in starting],
+        patience.startup_s * longer,
+        patience.request_s * longer,
+    )
+    for member, outcome in zip(starting, outcomes, strict=True):
+        if isinstance(outcome, Readiness):
+            member.settle(outcome, patience.request_s * longer)
+        else:
+            member.fail(with_what_it_lacks(outcome, member.asked.planned))
+
+
+def _ask(members: Sequence[_Member], timeout_s: float) -> None:
+    """Ask all that stand for their answers, side by side, each for one after the other."""
+    for member in members:
+        if member.fault is None:
+            member.send()
+    while True:
+        waiting = [one for one in members if one.fault is None and not one.is_done]
+        if not waiting:
+            return
+        readable, _, _ = select.select(waiting, [], [], _POLL_S)
+        for member in readable:
+            member.take()
+        now_s = time.monotonic()
+        for member in waiting:
+            if member.fault is None and not member.is_done and now_s - member.sent_s > timeout_s:
+                member.fail(member.process.explained(f"no whole answer within {timeout_s:g} s"))
+
+
+def _stop(members: Sequence[_Member], timeout_s: float) -> None:
+    """End all after the same time of serving: that of the one that took longest for its answers."""
+    standing = [member for member in members if member.fault is None]
+    longest_s = max((one.serving_s for one in standing), default=0.0) + _PARTING_S
+    for member in sorted(standing, key=lambda one: one.ready_s):
+        ends_s = member.ready_s + longest_s
+        time.sleep(max(0.0, ends_s - _PARTING_S - time.monotonic()))
+        member.part()
+        time.sleep(max(0.0, ends_s - time.monotonic()))
+        member.stopped_s = time.monotonic()
+        member.process.request_stop()
+    reports = stop_all([member.process for member in standing], timeout_s)
+    for member, report in zip(standing, reports, strict=True):
+        if report.was_killed:
+            member.fault = f"didn't end within {timeout_s:g} s of SIGTERM"
+        elif report.fault is not None:
+            member.fault = report.fault

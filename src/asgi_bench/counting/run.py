@@ -1,0 +1,165 @@
+"""A run that counts: the machine locked, the folder made, lives of each layout counted."""
+
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from asgi_bench.counting.backends.counting import Counting
+from asgi_bench.counting.backends.strace import Strace
+from asgi_bench.counting.backends.valgrind import Valgrind
+from asgi_bench.counting.lives import Asked, Patience, count_lives
+from asgi_bench.errors import BenchError
+from asgi_bench.machine.fingerprint import describe_machine
+from asgi_bench.machine.lock import measuring_lock
+from asgi_bench.measurement.expectations import learn_answers
+from asgi_bench.measurement.interruption import orderly_interruption
+from asgi_bench.measurement.run import Order, header_of
+from asgi_bench.model import Plan, PlannedCell
+from asgi_bench.model.counts import Life
+from asgi_bench.store.counts import append_life
+from asgi_bench.store.runs import RunWriter
+
+# Within the first CPython specialises its bytecode, caches fill, and connections are opened: both
+# lives of a layout have that behind them. Between the two lies what is counted; some thousand
+# requests make whole cycles of the garbage collector's young generations.
+BASE_ANSWERS = 400
+MORE_ANSWERS = 2000
+# System calls scatter so little that more layouts tell nothing.
+SYSCALL_LAYOUTS = 3
+# Fewer have no interval.
+LEAST_LAYOUTS = 3
+
+
+class Pass(NamedTuple):
+    """A backend with the most layouts that it counts."""
+
+    backend: Counting
+    layouts: int
+
+
+def passes(layouts: int) -> tuple[Pass, ...]:
+    """What counts in a run of so many layouts.
+
+    Raises BenchError where it isn't there, in a line that says what to install.
+    """
+    found = (
+        Pass(Valgrind(), layouts),
+        Pass(Strace(), min(layouts, SYSCALL_LAYOUTS)),
+    )
+    lacks = [lack for one in found if (lack := one.backend.missing()) is not None]
+    if lacks:
+        raise BenchError("; ".join(lacks))
+    return found
+
+
+def check_countable(plan: Plan) -> None:
+    """Raise BenchError for scenarios that a plain client doesn't ask."""
+    for scenario in plan.scenarios:
+        open_end = scenario.stream is not None and scenario.stream.leave_after is not None
+        if scenario.requests or open_end or scenario.is_broadcast:
+            raise BenchError(
+                f"{scenario.name}: counting asks one request again and again, and this scenario "
+                "has several, a stream without an end or a broadcast"
+            )
+
+
+def carry_out_counts(
+    order: Order,
+    *,
+    tell: Callable[[str], None],
+    announce: Callable[[str], None],
+    folder_made: Callable[[Path], None],
+    budget_s: float = math.inf,
+) -> None:
+    """Count what a plan holds into a new run folder, which `folder_made` hears of.
+
+    The plan's rounds are its layouts; with a budget they end before the next would exceed it, once
+    there are three. `tell` hears what is being done. A server that fails once is left alone.
+
+    Raises BenchError where another run holds the machine or a backend is missing, Interrupted on a
+    signal. Whatever was stored until then stands.
+    """
+    chosen = passes(order.plan.rounds)
+    check_countable(order.plan)
+    with orderly_interruption(), measuring_lock(order.lock_wait_s, announce=announce):
+        began_s = time.perf_counter() - order.prepared_s
+        with tempfile.TemporaryDirectory(prefix="asgi-bench-ask-") as logs:
+            preparation = learn_answers(order.plan, Path(logs), announce)
+        plan = preparation.answered(order.plan)
+        header = header_of(order, describe_machine(), preparation)
+        with RunWriter(order.parent, header) as writer:
+            folder_made(writer.folder)
+            failed: set[str] = set()
+            longest_s = 0.0
+            for layout in range(plan.rounds):
+                layout_s = time.perf_counter()
+                if layout >= LEAST_LAYOUTS and layout_s - began_s + longest_s > budget_s:
+                    break
+                for backend, layouts in chosen:
+                    if layout < layouts:
+                        for cells in chunks(plan, failed, layout):
+                            tell(_told(backend, layout, cells))
+                            for life in _counted(plan, cells, backend, layout, writer):
+                                append_life(writer.folder, life)
+                                if life.reason is not None:
+                                    failed.add(life.cell)
+                longest_s = max(longest_s, time.perf_counter() - layout_s)
+            writer.write_phases({"count": time.perf_counter() - began_s})
+
+
+def _told(backend: Counting, layout: int, cells: Sequence[PlannedCell]) -> str:
+    names = ", ".join(planned.cell.setting for planned in cells)
+    return f"layout {layout + 1}: {backend.counter} of {names}"
+
+
+def counted_cells(plan: Plan) -> Iterator[PlannedCell]:
+    """The cells that can be counted; of an A/B without its control, which would only repeat."""
+    for planned in plan.cells:
+        if planned.skip_reason is None and planned.cell.setup != "control":
+            yield planned
+
+
+def chunks(plan: Plan, failed: set[str], layout: int) -> Iterator[list[PlannedCell]]:
+    """The cells that are counted side by side: as many as there are CPUs, a cell's sides together.
+
+    Sides change places from one layout to the next.
+    """
+    most = max(1, os.cpu_count() or 1)
+    chunk: list[PlannedCell] = []
+    for _, sides in groupby(counted_cells(plan), key=lambda one: one.cell.without_setup):
+        group = [planned for planned in sides if planned.cell.key not in failed]
+        if chunk and len(chunk) + len(group) > most:
+            yield chunk
+            chunk = []
+        chunk += group if layout % 2 == 0 else group[::-1]
+    if chunk:
+        yield chunk
+
+
+def _counted(
+    plan: Plan, cells: Sequence[PlannedCell], backend: Counting, layout: int, writer: RunWriter
+) -> list[Life]:
+    """Two lives of each cell, which differ by the requests that are counted."""
+    scenarios = {scenario.name: scenario for scenario in plan.scenarios}
+    asked = []
+    for planned in cells:
+        for answers in (BASE_ANSWERS, BASE_ANSWERS + MORE_ANSWERS):
+            path = writer.log_path(f"{planned.cell.key}/{backend.counter}-{answers}", layout)
+            asked.append(
+                Asked(
+                    planned,
+                    scenarios[planned.cell.scenario],
+                    layout,
+                    answers,
+                    path,
+                    str(path.relative_to(writer.folder)),
+                )
+            )
+    patience = Patience(plan.startup_timeout_s, plan.request_timeout_s)
+    with tempfile.TemporaryDirectory(prefix="asgi-bench-count-") as folder:
+        return count_lives(asked, backend, Path(folder), patience)

@@ -1,0 +1,51 @@
+"""The lives that a run counted, one a line, so that a kill loses none."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from asgi_bench.errors import BenchError
+from asgi_bench.model.counts import Life
+from asgi_bench.store.runs import UNREADABLE
+
+LIVES_FILE = "lives.jsonl"
+_DECODER = msgspec.json.Decoder(Life)
+
+
+def has_counts(folder: Path) -> bool:
+    """Whether a run counted, in place of timing."""
+    return (folder / LIVES_FILE).is_file()
+
+
+def append_life(folder: Path, life: Life) -> None:
+    """Store a life: when this returns, it is on the disk. Raises BenchError."""
+    path = folder / LIVES_FILE
+    try:
+        with path.open("ab") as file:
+            file.write(msgspec.json.encode(life) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise BenchError(f"{path}: can't be stored: {error.strerror}") from None
+
+
+def read_lives(folder: Path) -> tuple[Life, ...]:
+    """Read the lives of a run; a last line that was cut off is left out.
+
+    Raises BenchError for what can't be read, naming file and line.
+    """
+    path = folder / LIVES_FILE
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except OSError as error:
+        raise BenchError(f"{path}: can't be read: {error.strerror}") from None
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found.append(_DECODER.decode(line))
+        except UNREADABLE as error:
+            if not line.endswith(b"\n"):
+                break
+            raise BenchError(f"{path} line {number}: {error}") from None
+    return tuple(found)

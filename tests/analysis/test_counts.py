@@ -1,0 +1,74 @@
+"""Counts per request by regression."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgi_bench.analysis.counts import counted_cell, figures_of, slope
+from asgi_bench.model.counts import Life, Tally
+
+CELL = "uvicorn/default/w1/hello/c1"
+COUNTS = st.integers(0, 10**9)
+
+
+def life(requests: int, total: int, layout: int = 0, **parts: int) -> Life:
+    """A life that counted so much, its functions as told."""
+    return Life(
+        cell=CELL,
+        counter="instructions",
+        backend="valgrind",
+        layout=layout,
+        requests=requests,
+        serving_s=1.0,
+        tally=Tally(total, {"function": parts}, 1),
+    )
+
+
+@given(
+    per_request=st.integers(0, 10**7),
+    offsets=st.lists(COUNTS, min_size=3, max_size=6),
+    requests=st.lists(st.integers(1, 10**4), min_size=2, max_size=5, unique=True),
+)
+def test_what_a_start_takes_falls_out(
+    per_request: int, offsets: list[int], requests: list[int]
+) -> None:
+    """However much start, timers and stop take in a layout, a request takes what it takes."""
+    lives = [
+        life(count, offset + per_request * count, layout)
+        for layout, offset in enumerate(offsets)
+        for count in requests
+    ]
+    found = figures_of(lives)
+    assert found is not None
+    assert found.per_request.value == pytest.approx(per_request, abs=0.01, rel=1e-6)
+    assert found.per_request.lower is not None
+    assert len(found.by_layout) == len(offsets)
+
+
+@given(st.lists(st.tuples(COUNTS, COUNTS), min_size=2), COUNTS)
+def test_a_shift_changes_no_slope(points: list[tuple[int, int]], shift: int) -> None:
+    """Points moved together have the slope that they had; at one place there is none."""
+    before = slope(points)
+    after = slope([(place, value + shift) for place, value in points])
+    assert (before is None) == (len({place for place, _ in points}) == 1)
+    if before is not None:
+        assert after == pytest.approx(before, rel=1e-6, abs=1e-3)
+
+
+def test_parts_add_up() -> None:
+    """Each part has its own slope, one that a life lacks is 0 there; all make the whole."""
+    lives = [life(400, 1000, a=1000), life(1400, 31_000, a=21_000, b=10_000)]
+    found = figures_of(lives)
+    assert found is not None
+    assert found.parts == {"function": {"a": 20.0, "b": 10.0}}
+    assert found.per_request.value == 30.0
+    # Two lives of one layout tell nothing of how far layouts scatter.
+    assert found.per_request.lower is None
+
+
+def test_a_life_that_failed_fails_its_cell() -> None:
+    """A cell with a failed life is failed, with the reason."""
+    broken = Life(CELL, "instructions", "valgrind", 1, 400, 0.0, reason="was ended by SIGILL")
+    cell = counted_cell(CELL, [life(400, 1000), life(1400, 2000), broken])
+    assert (cell.outcome, cell.reason) == ("failed", "was ended by SIGILL")
+    assert counted_cell(CELL, []).outcome == "failed"

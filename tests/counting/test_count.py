@@ -1,0 +1,51 @@
+"""`asgi-bench count` as its users have it, on real servers under valgrind and strace."""
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from asgi_bench.model.counts import CountsReport
+from tests.command_line import in_process
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("valgrind") is None or shutil.which("strace") is None,
+        reason="valgrind or strace is not installed",
+    ),
+]
+
+
+def test_a_request_is_counted(tmp_path: Path) -> None:
+    """uvicorn reads once and writes head and body for each request, in some 100,000 instructions.
+
+    What was counted is stored, and `report` makes the same of it again.
+    """
+    done = in_process(
+        *("count", "-s", "uvicorn", "--rounds", "1", "-o", "kept", "--format", "json"),
+        folder=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    report = msgspec.json.decode(done.stdout, type=CountsReport)
+    (cell,) = report.cells
+    instructions, calls = cell.figures
+    assert instructions.counter == "instructions"
+    assert 30_000 < instructions.per_request.value < 300_000
+    assert instructions.parts["function"]["_PyEval_EvalFrameDefault"] > 1_000
+    assert calls.parts["name"]["read"] == pytest.approx(1.0, abs=0.1)
+    assert calls.parts["name"]["write"] == pytest.approx(2.0, abs=0.1)
+    again = in_process("report", "-o", "kept", "--format", "json", folder=tmp_path)
+    assert msgspec.json.decode(again.stdout, type=CountsReport) == report
+
+
+def test_a_server_that_fails_is_a_failed_row(tmp_path: Path) -> None:
+    """A server that ends before it answers is a failed row with the last line of its log."""
+    done = in_process(
+        *("count", "-s", "uvicorn", "--rounds", "1", "-o", "kept"),
+        *("--server-args", "--http nosuch"),
+        folder=tmp_path,
+    )
+    assert done.returncode == 1
+    assert "Invalid value for '--http': 'nosuch'" in done.stdout
