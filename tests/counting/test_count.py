@@ -27,7 +27,7 @@ def test_a_request_is_counted(tmp_path: Path) -> None:
         *("count", "-s", "uvicorn", "--rounds", "1", "-o", "kept", "--format", "json"),
         folder=tmp_path,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     report = msgspec.json.decode(done.stdout, type=CountsReport)
     (cell,) = report.cells
     instructions, calls = cell.figures
@@ -47,5 +47,5 @@ def test_a_server_that_fails_is_a_failed_row(tmp_path: Path) -> None:
         *("--server-args", "--http nosuch"),
         folder=tmp_path,
     )
-    assert done.returncode == 1
+    assert done.code == 1
     assert "Invalid value for '--http': 'nosuch'" in done.stdout

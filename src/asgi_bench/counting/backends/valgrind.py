@@ -49,6 +49,7 @@ class Valgrind:
             # Spawned workers are who serves.
             "--trace-children=yes",
             "--quiet",
+            "--vgdb=no",
             f"--cachegrind-out-file={folder}/{_COUNTS}%p",
             f"--log-file={folder}/{_LOGS}%p",
         )
