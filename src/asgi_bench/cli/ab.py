@@ -3,28 +3,45 @@
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 import msgspec
 
+from asgi_bench.analysis.ab.counts import agreement_words, counts_verdict
 from asgi_bench.analysis.ab.report import ab_report
+from asgi_bench.analysis.ab.rule import ORDER
 from asgi_bench.analysis.ab.vetoes import P50_SAMPLES
+from asgi_bench.cli.count import CONNECTIONS, counted_text, refuse_loads
 from asgi_bench.cli.flags import FailOnUndecided, MeasuringFlags
 from asgi_bench.cli.measuring import dry_run_text, warn_of_load
 from asgi_bench.cli.progress import RunProgress
 from asgi_bench.cli.report import exit_code_of, print_ab
 from asgi_bench.cli.streams import say
+from asgi_bench.counting.run import carry_out_counts
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.definitions.setups import load_ab_plan
 from asgi_bench.errors import ExitCode, UsageError
-from asgi_bench.flags import HOW_LONG, OUTPUT, Flag, Kind, Nested, whole
+from asgi_bench.flags import (
+    DURATION,
+    HOW_LONG,
+    OUTPUT,
+    SHARE,
+    SWITCH,
+    VERDICT,
+    Flag,
+    Kind,
+    Nested,
+    whole,
+)
 from asgi_bench.measurement.run import Order, carry_out
-from asgi_bench.model import AbReport, Duration, Gate
+from asgi_bench.model import AbReport, Duration, Gate, Plan, Setup
 from asgi_bench.reporting.ab import render_ab
 from asgi_bench.reporting.wording import plain
 from asgi_bench.setups.build import built_setups
 from asgi_bench.setups.spec import Asked
+from asgi_bench.store.counts import read_lives
 from asgi_bench.store.runs import read_run, write_verdict
 
 # A block costs 1.3 s for starting, opening and stopping three servers, whatever it measures;
@@ -32,6 +49,9 @@ from asgi_bench.store.runs import read_run, write_verdict
 BLOCK_DURATION_S = 0.6
 # More than any budget has time for: it's the budget that ends an A/B.
 MOST_BLOCKS = 1000
+# By counts: what a change of code comes to, far above what layouts scatter by.
+LEAST_INSTRUCTIONS_CHANGE = 0.005
+COUNTS_BUDGET_S = 60.0
 
 
 class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
@@ -45,6 +65,51 @@ class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
     baseline: Annotated[Asked, Nested(side="baseline")] = Asked("baseline")
     candidate: Annotated[Asked, Nested(side="candidate")] = Asked("candidate")
     gate: Annotated[Gate, Nested()] = Gate()
+    min_change: Annotated[
+        float | None,
+        Flag(
+            "--min-change",
+            VERDICT,
+            SHARE,
+            "Smallest change that matters. Default: 1.5%, and with --count 0.5% of instructions.",
+            is_key=False,
+        ),
+    ] = None
+    budget_s: Annotated[
+        float | None,
+        Flag(
+            "--budget",
+            HOW_LONG,
+            DURATION,
+            "Run for at most this long; an A/B by time ends sooner once everything is decided. "
+            "Default: 1m40s, and with --count 1m.",
+            is_common=True,
+            is_key=False,
+        ),
+    ] = None
+    count: Annotated[
+        bool,
+        Flag(
+            "--count",
+            VERDICT,
+            SWITCH,
+            "Judge by instructions and system calls per request, which a busy machine doesn't "
+            "move, in place of time.",
+            is_key=False,
+        ),
+    ] = False
+    time: Annotated[
+        bool,
+        Flag(
+            "--time",
+            VERDICT,
+            SWITCH,
+            "With --count: judge by time too.",
+            needs=("count",),
+            needs_words="--time adds time to --count; without that an A/B is by time anyway",
+            is_key=False,
+        ),
+    ] = False
     duration_s: Duration = BLOCK_DURATION_S
     rounds: Annotated[
         int | None,
@@ -78,28 +143,74 @@ def ab(asked: AbFlags) -> None:
     with built_setups(
         (asked.baseline, candidate), python=asked.python, own_app=asked.own_app, announce=say
     ) as built:
-        # Environments are built once and then known: the budget is for what is measured.
-        began_s = time.perf_counter()
-        plan = load_ab_plan(asked, built[0], built[1], asked.gate)
-        if asked.dry_run:
-            print(dry_run_text(plan))
-            return
-        warn_of_load()
-        order = Order(
-            plan,
-            asked.output,
-            asked.label,
-            tuple(sys.argv[1:]),
-            lock_wait_s=asked.wait_s or 0.0,
-            prepared_s=time.perf_counter() - began_s,
-        )
-        report = _measured(order)
+        baseline, candidate_setup = built
+        reports = []
+        if asked.count:
+            counted = _by_counts(asked, baseline, candidate_setup)
+            reports += [] if counted is None else [counted]
+        if asked.time or not asked.count:
+            timed = _by_time(asked, baseline, candidate_setup)
+            reports += [] if timed is None else [timed]
+    if not reports:
+        return
     # The verdict first: what becomes of the summary doesn't change it.
-    print(plain(report.text))
-    code = exit_code_of(report.verdict, fail_on_undecided=asked.fail_on_undecided)
-    if asked.summary is not None and not _is_written(asked.summary, report):
+    last = min(reports, key=lambda report: ORDER.index(report.verdict))
+    for report in reports:
+        if report is not last:
+            print(plain(report.text))
+    if len(reports) > 1:
+        print(agreement_words(*(report.verdict for report in reports)))
+    print(plain(last.text))
+    code = exit_code_of(last.verdict, fail_on_undecided=asked.fail_on_undecided)
+    if asked.summary is not None and not _is_written(asked.summary, reports):
         code = code or ExitCode.FAILED
     sys.exit(code)
+
+
+def _by_time(asked: AbFlags, baseline: Setup, candidate: Setup) -> AbReport | None:
+    """The verdict by time; None where it is a dry run."""
+    # Environments are built once and then known: the budget is for what is measured.
+    began_s = time.perf_counter()
+    gate = msgspec.structs.replace(
+        asked.gate,
+        min_change=Gate().min_change if asked.min_change is None else asked.min_change,
+        budget_s=Gate().budget_s if asked.budget_s is None else asked.budget_s,
+    )
+    plan = load_ab_plan(asked, baseline, candidate, gate)
+    if asked.dry_run:
+        print(dry_run_text(plan))
+        return None
+    warn_of_load()
+    return _measured(_order(asked, plan, began_s))
+
+
+def _by_counts(asked: AbFlags, baseline: Setup, candidate: Setup) -> AbReport | None:
+    """The verdict by counts; None where it is a dry run."""
+    refuse_loads(asked)
+    began_s = time.perf_counter()
+    gate = msgspec.structs.replace(
+        asked.gate,
+        min_change=LEAST_INSTRUCTIONS_CHANGE if asked.min_change is None else asked.min_change,
+        budget_s=COUNTS_BUDGET_S if asked.budget_s is None else asked.budget_s,
+        looks=(1.0,),
+    )
+    chosen = msgspec.structs.replace(asked, connections=asked.connections or CONNECTIONS)
+    plan = load_ab_plan(chosen, baseline, candidate, gate)
+    if asked.dry_run:
+        print(counted_text(plan))
+        return None
+    return _counted(_order(asked, plan, began_s), gate.budget_s)
+
+
+def _order(asked: AbFlags, plan: Plan, began_s: float) -> Order:
+    return Order(
+        plan,
+        asked.output,
+        asked.label,
+        tuple(sys.argv[1:]),
+        lock_wait_s=asked.wait_s or 0.0,
+        prepared_s=time.perf_counter() - began_s,
+    )
 
 
 def _check(asked: AbFlags) -> None:
@@ -145,6 +256,22 @@ def _measured(order: Order) -> AbReport:
     return report
 
 
+def _counted(order: Order, budget_s: float) -> AbReport:
+    """Carry out an A/B by counts and print it and its folder, that also after a failure."""
+    folders: list[Path] = []
+    try:
+        carry_out_counts(
+            order, tell=say, announce=say, folder_made=folders.append, budget_s=budget_s
+        )
+        report = counts_verdict(read_run(folders[0]).header, read_lives(folders[0]))
+        write_verdict(folders[0], report)
+        print_ab(report, "text")
+    finally:
+        for folder in folders:
+            print(folder)
+    return report
+
+
 def _check_summary(path: Path | None) -> None:
     """Raise UsageError for what can't be written, before a budget is spent on it."""
     if path is None:
@@ -155,10 +282,11 @@ def _check_summary(path: Path | None) -> None:
         raise UsageError(f"--summary: {path}: can't be written: permission denied")
 
 
-def _is_written(path: Path, report: AbReport) -> bool:
+def _is_written(path: Path, reports: Sequence[AbReport]) -> bool:
     """Write the summary; where that fails after all, say so."""
     try:
-        path.write_text(render_ab(report, "markdown"), encoding="utf-8")
+        texts = [render_ab(report, "markdown") for report in reports]
+        path.write_text("\n".join(texts), encoding="utf-8")
     except OSError as fault:
         say(f"--summary: {path}: can't be written: {fault.strerror}")
         return False

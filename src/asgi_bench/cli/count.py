@@ -1,5 +1,6 @@
 """`asgi-bench count`: instructions and system calls per request."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, ClassVar, get_args
@@ -60,8 +61,7 @@ def count(asked: CountFlags) -> None:
     """Count what a request takes; print that, and the run's folder last."""
     plan = count_plan(asked)
     if asked.dry_run:
-        for planned in plan.cells:
-            print(f"{planned.cell.key}: {planned.skip_reason or ' '.join(planned.command)}")
+        print(counted_text(plan))
         return
     check_measurable(plan)
     order = Order(
@@ -95,6 +95,16 @@ def count_plan(asked: CountFlags) -> Plan:
             workers=asked.workers or DEFAULT_WORKERS,
             connections=asked.connections or CONNECTIONS,
         )
+    )
+
+
+def counted_text(plan: Plan) -> str:
+    """What would be counted: cells, and what starts their servers."""
+    return "\n".join(
+        f"{planned.cell.key}: "
+        + (shlex.join(planned.command) if planned.skip_reason is None else planned.skip_reason)
+        for planned in plan.cells
+        if planned.cell.setup != "control"
     )
 
 

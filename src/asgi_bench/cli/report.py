@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias, get_args
 
 import msgspec
 
+from asgi_bench.analysis.ab.counts import counts_verdict
 from asgi_bench.analysis.ab.report import ab_report
 from asgi_bench.analysis.counts import counts_report
 from asgi_bench.analysis.report import Report
@@ -77,7 +78,11 @@ def _report_counts(folder: Path, format: AnyFormat) -> None:
     """Print a run that counted."""
     if format == "csv" or format == "html":
         raise UsageError(f"--format {format}: a run that counted has text, json and markdown")
-    print_counts(counts_report(read_run(folder).header, read_lives(folder)), format)
+    header, lives = read_run(folder).header, read_lives(folder)
+    if header.plan.gate is not None and format != "json":
+        print_ab(counts_verdict(header, lives), format)
+    else:
+        print_counts(counts_report(header, lives), format)
 
 
 def print_counts(report: CountsReport, format: CountsFormat) -> None:

@@ -9,6 +9,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from asgi_bench.counting.backends.counting import Counting
 from asgi_bench.counting.backends.strace import Strace
 from asgi_bench.counting.backends.valgrind import Valgrind
@@ -105,7 +107,10 @@ def carry_out_counts(
                         for cells in chunks(plan, failed, layout):
                             tell(_told(backend, layout, cells))
                             for life in _counted(plan, cells, backend, layout, writer):
-                                append_life(writer.folder, life)
+                                ended_s = round(time.perf_counter() - began_s, 3)
+                                append_life(
+                                    writer.folder, msgspec.structs.replace(life, ended_s=ended_s)
+                                )
                                 if life.reason is not None:
                                     failed.add(life.cell)
                 longest_s = max(longest_s, time.perf_counter() - layout_s)

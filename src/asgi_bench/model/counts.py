@@ -47,6 +47,8 @@ class Life(msgspec.Struct, frozen=True):
     """How many requests it answered, warm-up and probes among them."""
     serving_s: float
     """How long it served, from ready to the request to stop: timers count by it."""
+    ended_s: float = 0.0
+    """When it had ended, in seconds since the command began."""
     tally: Tally | None = None
     """What was counted; null where it failed."""
     reason: str | None = None

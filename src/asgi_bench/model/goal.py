@@ -47,27 +47,14 @@ class Goal(msgspec.Struct, frozen=True):
 class Gate(msgspec.Struct, frozen=True):
     """What an A/B is judged by; with the trials it gives the same verdict again."""
 
-    min_change: Annotated[
-        float,
-        Flag("--min-change", VERDICT, SHARE, "Smallest change that matters.", is_key=False),
-    ] = 0.015
-    """The smallest change that matters, as a share: 0.015."""
+    min_change: float = 0.015
+    """The smallest change that matters, as a share: 0.015; of an A/B by counts 0.005."""
     alpha: float = 0.05
     """The most probability, over all looks and metrics, of taking an A/A for a change."""
     looks: tuple[float, ...] = (0.5, 1.0)
     """The planned looks at the data, as shares of the budget; the last is its end."""
-    budget_s: Annotated[
-        float,
-        Flag(
-            "--budget",
-            HOW_LONG,
-            DURATION,
-            "Run for at most this long; an A/B ends sooner once everything is decided.",
-            is_common=True,
-            is_key=False,
-        ),
-    ] = 100.0
-    """Time for the whole command, from its start."""
+    budget_s: float = 100.0
+    """Time for the whole command, from its start; of an A/B by counts 60 s."""
     is_aa: Annotated[
         bool,
         Flag(

@@ -55,6 +55,8 @@ BOTH: tuple[Loop, ...] = ("closed", "open")
 
 # Two starts of the same differ by some tenths of a per cent; a cache or a thread more by several.
 LEAST_MEMORY_CHANGE = 0.05
+# Calls per request. They are whole, so a change of code is one in so many requests or more.
+LEAST_SYSCALLS_CHANGE = 0.5
 
 
 def _time_chart(name: str, title: str) -> Chart:
@@ -349,6 +351,25 @@ SATURATION = Metric(
     unit=PER_SECOND,
     more_is_better=True,
     exported=SWEEP,
+)
+
+# What is counted in place of timed. No loop has them: they are judged by A/Bs that count.
+INSTRUCTIONS = Metric(
+    name="instructions_per_request",
+    title="instructions per request, in user mode",
+    label="instructions",
+    phrase="instructions",
+    unit=Unit("1", "instructions"),
+    gating=Gating(loops=(), least_change=_min_change),
+)
+SYSCALLS = Metric(
+    name="syscalls_per_request",
+    title="system calls per request, without those in which a server waits",
+    label="system calls",
+    phrase="system calls",
+    unit=Unit("1", "calls"),
+    is_linear=True,
+    gating=Gating(loops=(), least_change=lambda gate: LEAST_SYSCALLS_CHANGE),
 )
 
 # All that are declared above, in this order.

@@ -15,7 +15,13 @@ from asgi_bench.model import (
     Setup,
     Verdict,
 )
-from asgi_bench.model.metrics import P99, metric_of
+from asgi_bench.model.metrics import (
+    INSTRUCTIONS,
+    LEAST_SYSCALLS_CHANGE,
+    P99,
+    SYSCALLS,
+    metric_of,
+)
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import Column, table_of
 from asgi_bench.reporting.document import (
@@ -302,6 +308,16 @@ def reasons(report: AbReport) -> tuple[str, ...]:
 def notes(report: AbReport) -> tuple[str, ...]:
     """What the columns mean, and the rule."""
     least = numbers.tick(report.min_change * 100)
+    if is_of_counts(report):
+        return (
+            "What the candidate takes more for a request than the baseline; below 0 it takes less. "
+            f"Regression: significant, and {least}% or more instructions, or "
+            f"{LEAST_SYSCALLS_CHANGE:g} or more system calls. Pass: so much is ruled out.",
+            "Intervals are over layouts of memory, the same on both sides, as wide as all metrics "
+            "and cells together ask for.",
+            "Counts don't see the kernel's work, waiting, caches and threads side by side, and "
+            "never rank servers.",
+        )
     found = [
         "Slowdown: what the candidate costs more than the baseline; below 0 it is the faster one.",
         f"Regression: significant, and {least}% or more. Pass: {least}% or more is ruled out.",
@@ -330,8 +346,17 @@ def notes(report: AbReport) -> tuple[str, ...]:
     return tuple(found)
 
 
+def is_of_counts(report: AbReport) -> bool:
+    """Whether it was judged by counts."""
+    counted = (INSTRUCTIONS.name, SYSCALLS.name)
+    return any(one.metric in counted for cell in report.cells for one in cell.metrics)
+
+
 def effort_words(report: AbReport) -> str:
     """How much was measured."""
+    if is_of_counts(report):
+        layouts = f"{report.blocks} layout{'' if report.blocks == 1 else 's'}"
+        return f"{layouts} in {report.duration_s:.0f} s of a budget of {report.budget_s:.0f} s"
     blocks = f"{report.blocks} block{'' if report.blocks == 1 else 's'}"
     return (
         f"{blocks} of fresh processes in {report.duration_s:.0f} s "
@@ -348,6 +373,10 @@ def advice(report: AbReport) -> str:
             return _AA_ADVICE[verdict]
     if report.verdict == "undecided":
         return _of_undecided(report)
+    if report.verdict == "pass" and is_of_counts(report):
+        return (
+            "Nothing has to be done: more work in user mode is ruled out. `--time` sees the rest."
+        )
     if report.verdict == "regression" and _stalls(report):
         return f"{_STALLS} If the cost is meant, say so and merge: the gate remembers no run."
     return _ADVICE[report.verdict]

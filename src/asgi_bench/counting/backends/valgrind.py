@@ -49,6 +49,8 @@ class Valgrind:
             # Spawned workers are who serves.
             "--trace-children=yes",
             "--quiet",
+            # Which --quiet leaves out.
+            "--sigill-diagnostics=yes",
             "--vgdb=no",
             f"--cachegrind-out-file={folder}/{_COUNTS}%p",
             f"--log-file={folder}/{_LOGS}%p",
@@ -80,8 +82,8 @@ class Valgrind:
             text = file.read_text(encoding="utf-8", errors="replace")
             if unknown := _UNKNOWN_INSTRUCTION.search(text):
                 return (
-                    f"valgrind doesn't know the instruction {unknown['bytes'].strip()}: this "
-                    "program can't be counted by it; a newer valgrind may know it"
+                    f"valgrind doesn't know the instruction {unknown['bytes'].strip()}: something "
+                    "here was compiled for this CPU alone; build it for a common one"
                 )
             if fatal := _FATAL.search(text):
                 return f"valgrind: {fatal['text']}"
