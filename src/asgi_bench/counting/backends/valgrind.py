@@ -82,8 +82,8 @@ class Valgrind:
             text = file.read_text(encoding="utf-8", errors="replace")
             if unknown := _UNKNOWN_INSTRUCTION.search(text):
                 return (
-                    f"valgrind doesn't know the instruction {unknown['bytes'].strip()}: something "
-                    "here was compiled for this CPU alone; build it for a common one"
+                    f"valgrind doesn't know the instruction {unknown['bytes'].strip()}: what uses "
+                    "it has to be built for a plainer CPU, or left out, to be counted"
                 )
             if fatal := _FATAL.search(text):
                 return f"valgrind: {fatal['text']}"
