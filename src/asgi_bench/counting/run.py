@@ -4,13 +4,14 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from asgi_bench.analysis.counts import per_request
 from asgi_bench.counting.backends.counting import Counting
 from asgi_bench.counting.backends.strace import Strace
 from asgi_bench.counting.backends.valgrind import Valgrind
@@ -21,7 +22,7 @@ from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.measurement.expectations import learn_answers
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.measurement.run import Order, header_of
-from asgi_bench.model import Plan, PlannedCell
+from asgi_bench.model import Cell, Plan, PlannedCell
 from asgi_bench.model.counts import Life
 from asgi_bench.store.counts import append_life
 from asgi_bench.store.runs import RunWriter
@@ -31,6 +32,9 @@ from asgi_bench.store.runs import RunWriter
 # requests make whole cycles of the garbage collector's young generations.
 BASE_ANSWERS = 400
 MORE_ANSWERS = 2000
+# From the second layout on it is as many as take what a start takes: more of a light server, whose
+# life is spent on starting, and fewer of a heavy one.
+LEAST_ANSWERS, MOST_ANSWERS = 1000, 6000
 # System calls scatter so little that more layouts tell nothing.
 SYSCALL_LAYOUTS = 3
 # Fewer have no interval.
@@ -97,6 +101,7 @@ def carry_out_counts(
         with RunWriter(order.parent, header) as writer:
             folder_made(writer.folder)
             failed: set[str] = set()
+            more: dict[Cell, int] = {}
             longest_s = 0.0
             for layout in range(plan.rounds):
                 layout_s = time.perf_counter()
@@ -106,7 +111,10 @@ def carry_out_counts(
                     if layout < layouts:
                         for cells in chunks(plan, failed, layout):
                             tell(_told(backend, layout, cells))
-                            for life in _counted(plan, cells, backend, layout, writer):
+                            lives = _counted(plan, cells, backend, layout, writer, more)
+                            if backend.counter == "instructions":
+                                more = {**balanced(cells, lives), **more}
+                            for life in lives:
                                 ended_s = round(time.perf_counter() - began_s, 3)
                                 append_life(
                                     writer.folder, msgspec.structs.replace(life, ended_s=ended_s)
@@ -146,14 +154,35 @@ def chunks(plan: Plan, failed: set[str], layout: int) -> Iterator[list[PlannedCe
         yield chunk
 
 
+def balanced(cells: Sequence[PlannedCell], lives: Sequence[Life]) -> dict[Cell, int]:
+    """How many answers take as many instructions as a start, by cells without their sides."""
+    found: dict[Cell, int] = {}
+    for planned in cells:
+        mine = [life for life in lives if life.cell == planned.cell.key]
+        each = per_request(mine)
+        if each is not None and each > 0:
+            least = min(life.tally.total for life in mine if life.tally is not None)
+            count = round((least - BASE_ANSWERS * each) / each)
+            # The same on both sides.
+            count = max(LEAST_ANSWERS, min(MOST_ANSWERS, round(count, -3)))
+            found.setdefault(planned.cell.without_setup, count)
+    return found
+
+
 def _counted(
-    plan: Plan, cells: Sequence[PlannedCell], backend: Counting, layout: int, writer: RunWriter
+    plan: Plan,
+    cells: Sequence[PlannedCell],
+    backend: Counting,
+    layout: int,
+    writer: RunWriter,
+    more: Mapping[Cell, int],
 ) -> list[Life]:
     """Two lives of each cell, which differ by the requests that are counted."""
     scenarios = {scenario.name: scenario for scenario in plan.scenarios}
     asked = []
     for planned in cells:
-        for answers in (BASE_ANSWERS, BASE_ANSWERS + MORE_ANSWERS):
+        further = more.get(planned.cell.without_setup, MORE_ANSWERS)
+        for answers in (BASE_ANSWERS, BASE_ANSWERS + further):
             path = writer.log_path(f"{planned.cell.key}/{backend.counter}-{answers}", layout)
             asked.append(
                 Asked(

@@ -1,0 +1,102 @@
+"""The verdict on an A/B by counts."""
+
+import random
+
+import msgspec
+import pytest
+
+from asgi_bench.analysis.ab.counts import agreement_words, counts_verdict
+from asgi_bench.model import AbReport, Gate, Verdict
+from asgi_bench.model.counts import Backend, Counter, Life, Tally
+from tests.synthetic_sides import ab_run
+
+GATE = Gate(min_change=0.005, looks=(1.0,), budget_s=60)
+CALLS = 3
+SIDES = ("baseline", "candidate")
+
+
+def lives(
+    effect: float, more_calls: float = 0.0, *, layouts: int = 4, scatter: float = 0.0005
+) -> list[Life]:
+    """Both sides in some layouts; the candidate takes so much more for a request.
+
+    What a start takes differs from life to life; a layout moves both sides alike.
+    """
+    chance = random.Random(3)
+    found = []
+    for layout in range(layouts):
+        moved = chance.gauss(0, 0.003)
+        for side, more in zip(SIDES, (0.0, effect), strict=True):
+            each = 113_500 * (1 + more) * (1 + moved) * (1 + chance.gauss(0, scatter))
+            start = chance.randrange(5 * 10**8)
+            calls = CALLS + (more_calls if side == "candidate" else 0)
+            for requests in (400, 2400):
+                count = start + round(each * requests)
+                found.append(_life(side, "instructions", "valgrind", layout, requests, count))
+                count = 5000 + round(calls * requests)
+                found.append(_life(side, "syscalls", "strace", layout, requests, count))
+    return found
+
+
+def _life(
+    side: str, counter: Counter, backend: Backend, layout: int, requests: int, total: int
+) -> Life:
+    return Life(
+        cell=f"uvicorn/default@{side}/w1/hello/c64",
+        counter=counter,
+        backend=backend,
+        layout=layout,
+        requests=requests,
+        serving_s=3.0,
+        ended_s=10.0 * (layout + 1),
+        tally=Tally(total, {}, 1),
+    )
+
+
+def verdict_on(counted: list[Life]) -> AbReport:
+    """The verdict of the gate."""
+    return counts_verdict(ab_run(0.0, blocks=0, gate=GATE).header, counted)
+
+
+@pytest.mark.parametrize(
+    ("effect", "verdict"),
+    [(0.0, "pass"), (0.008, "regression"), (0.002, "pass"), (-0.02, "improvement")],
+)
+def test_a_change_of_instructions_is_told(effect: float, verdict: Verdict) -> None:
+    """A change above half a per cent is called, though layouts move both sides by as much."""
+    report = verdict_on(lives(effect))
+    assert report.verdict == verdict, report.text
+    instructions = report.cells[0].metrics[0]
+    assert instructions.effect.d == pytest.approx(effect, abs=0.001)
+    assert (report.blocks, report.duration_s) == (4, 40.0)
+
+
+def test_one_more_system_call_is_a_regression() -> None:
+    """A call more per request is called, whatever the instructions say."""
+    report = verdict_on(lives(0.0, more_calls=1))
+    assert report.text.startswith(
+        "regression: uvicorn/default/w1/hello/c64: 1.00 calls more system calls"
+    )
+    assert report.cells[0].metrics[1].candidate == pytest.approx(CALLS + 1)
+
+
+def test_few_layouts_decide_nothing() -> None:
+    """One layout has no interval: nothing is decided, whatever its effect."""
+    assert verdict_on(lives(0.05, layouts=1)).verdict == "undecided"
+    assert verdict_on([]).verdict == "undecided"
+
+
+def test_a_side_that_fails_fails_the_verdict() -> None:
+    """A life that was not counted fails its cell, and the reason names the side."""
+    *sound, last = lives(0.0)
+    broken = msgspec.structs.replace(last, tally=None, reason="was ended by SIGSEGV")
+    report = verdict_on([*sound, broken])
+    assert report.verdict == "failed"
+    assert "candidate: was ended by SIGSEGV" in report.text
+
+
+def test_disagreeing_verdicts_are_explained() -> None:
+    """Where counts and times disagree, what each sees alone is named."""
+    assert "what a count doesn't see" in agreement_words("pass", "regression")
+    assert "too little to show in time" in agreement_words("regression", "pass")
+    assert agreement_words("pass", "pass") == "Counts and times agree: pass."
