@@ -40,7 +40,8 @@ from asgi_bench.model import (
     Verdict,
 )
 from asgi_bench.model.counts import Life
-from asgi_bench.model.metrics import INSTRUCTIONS, SYSCALLS, Metric, least_change
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import INSTRUCTIONS, SYSCALLS, least_change
 
 METRICS = {"instructions": INSTRUCTIONS, "syscalls": SYSCALLS}
 ROLES: tuple[Role, ...] = ("baseline", "candidate")
