@@ -13,6 +13,7 @@ import numpy as np
 from asgi_bench.analysis.intervals import linear_interval
 from asgi_bench.model import RunHeader
 from asgi_bench.model.counts import (
+    EXPLAINING,
     Breakdown,
     CountedCell,
     Counter,
@@ -113,9 +114,15 @@ def _large(
 def counted_cell(key: str, lives: Sequence[Life], server_version: str | None = None) -> CountedCell:
     """What all counters say of one cell; failed where a life did."""
     mine = [life for life in lives if life.cell == key]
-    reason = next((life.reason for life in mine if life.reason is not None), None)
+    judging = [life for life in mine if life.counter not in EXPLAINING]
+    reason = next((life.reason for life in judging if life.reason is not None), None)
     counters: list[Counter] = list(dict.fromkeys(life.counter for life in mine))
-    found = [figures_of([life for life in mine if life.counter == one]) for one in counters]
+    found = [
+        figures
+        for one in counters
+        if (figures := figures_of([life for life in mine if life.counter == one])) is not None
+        or one not in EXPLAINING
+    ]
     return CountedCell(
         cell=key,
         outcome="ok" if reason is None and all(found) and found else "failed",

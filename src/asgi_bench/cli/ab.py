@@ -98,6 +98,19 @@ class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
             is_key=False,
         ),
     ] = False
+    explain: Annotated[
+        bool,
+        Flag(
+            "--explain",
+            VERDICT,
+            SWITCH,
+            "With --count: say where the sides differ, by shared object, C function, Python "
+            "function and system call; it takes about a minute more.",
+            needs=("count",),
+            needs_words="--explain says where counts differ: it needs --count",
+            is_key=False,
+        ),
+    ] = False
     time: Annotated[
         bool,
         Flag(
@@ -199,7 +212,7 @@ def _by_counts(asked: AbFlags, baseline: Setup, candidate: Setup) -> AbReport | 
     if asked.dry_run:
         print(counted_text(plan))
         return None
-    return _counted(_order(asked, plan, began_s), gate.budget_s)
+    return _counted(_order(asked, plan, began_s), gate.budget_s, asked.explain)
 
 
 def _order(asked: AbFlags, plan: Plan, began_s: float) -> Order:
@@ -256,12 +269,17 @@ def _measured(order: Order) -> AbReport:
     return report
 
 
-def _counted(order: Order, budget_s: float) -> AbReport:
+def _counted(order: Order, budget_s: float, explains: bool) -> AbReport:
     """Carry out an A/B by counts and print it and its folder, that also after a failure."""
     folders: list[Path] = []
     try:
         carry_out_counts(
-            order, tell=say, announce=say, folder_made=folders.append, budget_s=budget_s
+            order,
+            tell=say,
+            announce=say,
+            folder_made=folders.append,
+            budget_s=budget_s,
+            explains=explains,
         )
         report = counts_verdict(read_run(folders[0]).header, read_lives(folders[0]))
         write_verdict(folders[0], report)

@@ -17,7 +17,7 @@ from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.definitions.setups import DEFAULT_VARIANTS, DEFAULT_WORKERS
 from asgi_bench.errors import ExitCode, UsageError
-from asgi_bench.flags import HOW_LONG, OUTPUT, Flag, choice, whole
+from asgi_bench.flags import HOW_LONG, OUTPUT, SWITCH, Flag, choice, whole
 from asgi_bench.machine.clocks import own_age_s
 from asgi_bench.measurement.run import Order
 from asgi_bench.model import Plan
@@ -51,6 +51,17 @@ class CountFlags(MeasuringFlags, frozen=True, kw_only=True):
             is_common=True,
         ),
     ] = LAYOUTS
+    explain: Annotated[
+        bool,
+        Flag(
+            "--explain",
+            OUTPUT,
+            SWITCH,
+            "Say in what a request's instructions go, by shared object and C function, and what "
+            "Python calls for it; it takes about a minute more.",
+            is_key=False,
+        ),
+    ] = False
     format: Annotated[
         CountsFormat,
         Flag("--format", OUTPUT, choice(*get_args(CountsFormat)), "How to print it.", is_key=False),
@@ -74,7 +85,13 @@ def count(asked: CountFlags) -> None:
     )
     folders: list[Path] = []
     try:
-        carry_out_counts(order, tell=say, announce=say, folder_made=folders.append)
+        carry_out_counts(
+            order,
+            tell=say,
+            announce=say,
+            folder_made=folders.append,
+            explains=asked.explain,
+        )
         report = counts_report(read_run(folders[0]).header, read_lives(folders[0]))
         print_counts(report, asked.format)
     finally:

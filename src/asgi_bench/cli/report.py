@@ -76,10 +76,14 @@ def report(asked: ReportFlags) -> None:
 
 def _report_counts(folder: Path, format: AnyFormat) -> None:
     """Print a run that counted."""
-    if format == "csv" or format == "html":
-        raise UsageError(f"--format {format}: a run that counted has text, json and markdown")
+    if format == "csv":
+        raise UsageError("--format csv: a run that counted has text, json, markdown and html")
     header, lives = read_run(folder).header, read_lives(folder)
-    if header.plan.gate is not None and format != "json":
+    if format == "html":
+        from asgi_bench.reporting.pages import write_counts_page
+
+        print(write_counts_page(header, lives, folder))
+    elif header.plan.gate is not None and format != "json":
         print_ab(counts_verdict(header, lives), format)
     else:
         print_counts(counts_report(header, lives), format)

@@ -12,7 +12,10 @@ from typing import NamedTuple
 import msgspec
 
 from asgi_bench.analysis.counts import per_request
+from asgi_bench.counting.backends.callgrind import Callgrind
 from asgi_bench.counting.backends.counting import Counting
+from asgi_bench.counting.backends.hardware import Hardware
+from asgi_bench.counting.backends.monitoring import Monitoring
 from asgi_bench.counting.backends.strace import Strace
 from asgi_bench.counting.backends.valgrind import Valgrind
 from asgi_bench.counting.lives import Asked, Patience, count_lives
@@ -53,14 +56,36 @@ def passes(layouts: int) -> tuple[Pass, ...]:
 
     Raises BenchError where it isn't there, in a line that says what to install.
     """
+    instructions = Hardware() if Hardware().missing() is None else Valgrind()
     found = (
-        Pass(Valgrind(), layouts),
+        Pass(instructions, layouts),
         Pass(Strace(), min(layouts, SYSCALL_LAYOUTS)),
     )
     lacks = [lack for one in found if (lack := one.backend.missing()) is not None]
     if lacks:
         raise BenchError("; ".join(lacks))
     return found
+
+
+def explaining() -> tuple[Counting, ...]:
+    """What says where a count comes from: one layout each, once all that judges is counted.
+
+    Raises BenchError where it isn't there, in a line that says what to install.
+    """
+    placing = Callgrind()
+    if (lack := placing.missing()) is not None:
+        raise BenchError(f"--explain: {lack}")
+    return (placing, Monitoring())
+
+
+def backend_words() -> str:
+    """What counts instructions here, and why."""
+    if (lack := Hardware().missing()) is not None:
+        return f"instructions are counted by valgrind: {lack}"
+    return (
+        "instructions are counted by the CPU's own counters; this way was tested with the kernel's "
+        "counters alone, not tried on hardware"
+    )
 
 
 def check_countable(plan: Plan) -> None:
@@ -81,19 +106,23 @@ def carry_out_counts(
     announce: Callable[[str], None],
     folder_made: Callable[[Path], None],
     budget_s: float = math.inf,
+    explains: bool = False,
 ) -> None:
     """Count what a plan holds into a new run folder, which `folder_made` hears of.
 
     The plan's rounds are its layouts; with a budget they end before the next would exceed it, once
-    there are three. `tell` hears what is being done. A server that fails once is left alone.
+    there are three. `tell` hears what is being done. A server that fails once is left alone. What
+    `explains` a count comes last, and beyond the budget.
 
     Raises BenchError where another run holds the machine or a backend is missing, Interrupted on a
     signal. Whatever was stored until then stands.
     """
     chosen = passes(order.plan.rounds)
+    placing = explaining() if explains else ()
     check_countable(order.plan)
     with orderly_interruption(), measuring_lock(order.lock_wait_s, announce=announce):
         began_s = time.perf_counter() - order.prepared_s
+        announce(backend_words())
         with tempfile.TemporaryDirectory(prefix="asgi-bench-ask-") as logs:
             preparation = learn_answers(order.plan, Path(logs), announce)
         plan = preparation.answered(order.plan)
@@ -122,7 +151,25 @@ def carry_out_counts(
                                 if life.reason is not None:
                                     failed.add(life.cell)
                 longest_s = max(longest_s, time.perf_counter() - layout_s)
+            _explain(placing, plan, failed, writer, tell)
             writer.write_phases({"count": time.perf_counter() - began_s})
+
+
+def _explain(
+    placing: Sequence[Counting],
+    plan: Plan,
+    failed: set[str],
+    writer: RunWriter,
+    tell: Callable[[str], None],
+) -> None:
+    """Count by what says where a count comes from; where it fails, what judges stands."""
+    for backend in placing:
+        for cells in chunks(plan, failed, 0):
+            tell(f"to explain: {_told(backend, 0, cells)}")
+            for life in _counted(plan, cells, backend, 0, writer, {}):
+                append_life(writer.folder, life)
+                if life.reason is not None:
+                    tell(f"{life.cell}: no {life.counter}: {life.reason}")
 
 
 def _told(backend: Counting, layout: int, cells: Sequence[PlannedCell]) -> str:

@@ -10,9 +10,13 @@ from asgi_bench.model.trial import Outcome
 COUNTS_VERSION = 1
 
 # What is counted. Each has lives of its own: one backend counts one thing at a time.
-Counter: TypeAlias = Literal["instructions", "syscalls", "python_calls"]
-# What counts it: valgrind, the CPU's own counters, strace, and `sys.monitoring` within CPython.
-Backend: TypeAlias = Literal["valgrind", "hardware", "strace", "monitoring"]
+Counter: TypeAlias = Literal["instructions", "syscalls", "placed_instructions", "python_calls"]
+# The last two say where a count comes from, and judge nothing: by callgrind, which knows the shared
+# object of each instruction and is slower for it, and by Python function.
+EXPLAINING: tuple[Counter, ...] = ("placed_instructions", "python_calls")
+# What counts it: valgrind's cachegrind or callgrind, the CPU's own counters, strace, and
+# `sys.monitoring` within CPython.
+Backend: TypeAlias = Literal["valgrind", "callgrind", "hardware", "strace", "monitoring"]
 # By what a total is taken apart: instructions by shared object, by C function, by user and kernel
 # mode; system calls by name; calls by Python function. `wait` is beside the total: the system calls
 # in which a server waits.
@@ -84,6 +88,35 @@ class CountFigures(msgspec.Struct, frozen=True):
     left out."""
     by_layout: tuple[float, ...] = ()
     """The estimate of each layout, in order."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One part of a request's count that is not the same on both sides."""
+
+    name: str
+    """Its name: a shared object, a function or a system call."""
+    baseline: float
+    """What comes to a request on the baseline."""
+    candidate: float
+    """What comes to a request on the candidate."""
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """Where the counts of two sides of a cell differ, in one breakdown."""
+
+    cell: str
+    """The cell's key in a run without sides."""
+    counter: Counter
+    """What was counted."""
+    by: Breakdown
+    """By what it is taken apart."""
+    baseline: float
+    """All that comes to a request on the baseline."""
+    candidate: float
+    """All that comes to a request on the candidate."""
+    changes: tuple[Change, ...]
+    """The ten that changed most, the largest change first; what changed by less than can be told is
+    left out."""
 
 
 class CountedCell(msgspec.Struct, frozen=True):

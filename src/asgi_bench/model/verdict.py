@@ -4,6 +4,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from asgi_bench.model.counts import Explanation
 from asgi_bench.model.metrics import JudgedName, metric_of
 from asgi_bench.model.setup import Setup
 from asgi_bench.model.trial import Reason
@@ -150,3 +151,5 @@ class AbReport(msgspec.Struct, frozen=True, kw_only=True):
     """What is not the same on both sides."""
     cells: tuple[CellVerdict, ...]
     """The verdict on each cell."""
+    explanations: tuple[Explanation, ...] = ()
+    """Of an A/B by counts that was asked to explain: where the sides differ."""

@@ -36,6 +36,7 @@ from asgi_bench.reporting.document import (
     Text,
     Tone,
 )
+from asgi_bench.reporting.explained import explained_section
 from asgi_bench.reporting.render.post import render_post
 from asgi_bench.reporting.render.terminal import WIDTH, render_terminal
 from asgi_bench.reporting.wording import plain
@@ -142,7 +143,8 @@ def ab_document(report: AbReport) -> Document:
         Text((Span("What to do next:", "strong"), f" {advice(report)}")),
         *ab_section(report).blocks,
     )
-    return Document("", (), (Section("verdict", "", blocks),))
+    sections = (Section("verdict", "", blocks), explained_section(report.explanations))
+    return Document("", (), sections)
 
 
 def ab_section(report: AbReport) -> Section:

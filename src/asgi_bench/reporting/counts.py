@@ -26,6 +26,7 @@ UNPLACED = "?"
 NOUNS: dict[Counter, str] = {
     "instructions": "instructions",
     "syscalls": "system calls",
+    "placed_instructions": "instructions",
     "python_calls": "Python calls",
 }
 PARTS: dict[Breakdown, str] = {

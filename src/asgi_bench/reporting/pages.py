@@ -1,20 +1,29 @@
 """Pages with charts inside: the report of a run in its folder, a history in that of its runs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import msgspec
+
+from asgi_bench.analysis.ab.counts import counts_verdict
 from asgi_bench.analysis.ab.report import ab_report
+from asgi_bench.analysis.counts import counts_report
 from asgi_bench.analysis.history.series import History
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.errors import BenchError
+from asgi_bench.model import RunHeader
+from asgi_bench.model.counts import Life
+from asgi_bench.reporting.ab import ab_section, advice
 from asgi_bench.reporting.charts import Drawing, draw, draw_history
 from asgi_bench.reporting.charts.inline import inline_svg
-from asgi_bench.reporting.document import Figure
+from asgi_bench.reporting.counts import counts_document
+from asgi_bench.reporting.document import Document, Figure, Headline
+from asgi_bench.reporting.explained import explained_section
 from asgi_bench.reporting.history import PAGE, history_document
 from asgi_bench.reporting.render import page
 from asgi_bench.reporting.run.document import run_document
 from asgi_bench.reporting.run.source import Charts, Source
-from asgi_bench.reporting.wording import plain
+from asgi_bench.reporting.wording import machine_words, plain
 from asgi_bench.store.folders import PAGE_FILE
 from asgi_bench.store.index import Listing
 from asgi_bench.store.runs import read_phases
@@ -30,6 +39,32 @@ def write_page(found: Survey, drawings: Iterable[Drawing] | None = None) -> Path
     Without `drawings` its charts are drawn. Raises BenchError where the file can't be written.
     """
     return _written(Path(found.run.folder) / PAGE_FILE, render_page(found, drawings))
+
+
+def write_counts_page(header: RunHeader, lives: Sequence[Life], folder: Path) -> Path:
+    """Write `report.html` into the folder of a run that counted and return it.
+
+    Raises BenchError where it can't be written.
+    """
+    return _written(folder / PAGE_FILE, page.render_page(counts_page(header, lives)))
+
+
+def counts_page(header: RunHeader, lives: Sequence[Life]) -> Document:
+    """What a run counted, of an A/B first the verdict, and where its sides differ."""
+    counted = counts_document(counts_report(header, lives))
+    headline = Headline("Counted per request, not timed", plain(header.run_id))
+    sections = counted.sections
+    if header.plan.gate is not None:
+        found = counts_verdict(header, lives)
+        headline = Headline(found.verdict.capitalize(), plain(found.text), advice(found))
+        sections = (ab_section(found), explained_section(found.explanations), *sections)
+    return msgspec.structs.replace(
+        counted,
+        title=plain(header.run_id),
+        facts=(machine_words(header.machine),),
+        sections=sections,
+        headline=headline,
+    )
 
 
 def write_history_page(history: History, listing: Listing, folder: Path) -> Path:

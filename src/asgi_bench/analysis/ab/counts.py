@@ -26,6 +26,7 @@ from asgi_bench.analysis.ab.rule import (
 )
 from asgi_bench.analysis.ab.wording import verdict_line
 from asgi_bench.analysis.counts import layout_estimates
+from asgi_bench.analysis.explanation import explanations
 from asgi_bench.analysis.pairs import holm
 from asgi_bench.errors import BenchError
 from asgi_bench.model import (
@@ -39,7 +40,7 @@ from asgi_bench.model import (
     RunHeader,
     Verdict,
 )
-from asgi_bench.model.counts import Life
+from asgi_bench.model.counts import Explanation, Life
 from asgi_bench.model.metric import Metric
 from asgi_bench.model.metrics import INSTRUCTIONS, SYSCALLS, least_change
 
@@ -81,7 +82,7 @@ def counts_verdict(header: RunHeader, lives: Sequence[Life]) -> AbReport:
         min_change=plan.gate.min_change,
         alpha=plan.gate.alpha,
         is_aa=plan.gate.is_aa,
-        blocks=len({life.layout for life in lives}),
+        blocks=len({life.layout for life in lives if life.counter in METRICS}),
         looks=1,
         looks_taken=1,
         duration_s=max((life.ended_s for life in lives), default=0.0),
@@ -90,6 +91,7 @@ def counts_verdict(header: RunHeader, lives: Sequence[Life]) -> AbReport:
         candidate=sides["candidate"],
         differences=side_differences(sides["baseline"], sides["candidate"], pairs_of(plan, ())),
         cells=verdicts,
+        explanations=tuple(one for cell in cells for one in _explained(cell, lives)),
     )
     return msgspec.structs.replace(report, text=verdict_line(report))
 
@@ -176,9 +178,23 @@ def _cell(
     )
 
 
+def _explained(cell: Cell, lives: Sequence[Life]) -> tuple[Explanation, ...]:
+    """Where the sides of a cell differ, if that was asked for."""
+    keys = [_key(cell, role) for role in ROLES]
+    baseline, candidate = ([life for life in lives if life.cell == key] for key in keys)
+    return explanations(cell.key, baseline, candidate)
+
+
 def _failed(cell: Cell, role: Role, lives: Iterable[Life]) -> Life | None:
     key = _key(cell, role)
-    return next((life for life in lives if life.cell == key and life.reason is not None), None)
+    return next(
+        (
+            life
+            for life in lives
+            if life.cell == key and life.reason is not None and life.counter in METRICS
+        ),
+        None,
+    )
 
 
 def agreement_words(by_counts: Verdict, by_time: Verdict) -> str:

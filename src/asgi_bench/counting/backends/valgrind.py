@@ -14,7 +14,7 @@ from pathlib import Path
 from asgi_bench.model.counts import Backend, Counter, Tally
 from asgi_bench.serving.faults import ServerFault
 
-_COUNTS = "counts."
+COUNTS = "counts."
 _LOGS = "log."
 _UNKNOWN_INSTRUCTION = re.compile(r"unhandled instruction bytes: (?P<bytes>[0-9A-Fa-fx ]+)")
 _FATAL = re.compile(r"valgrind:\s+(?P<text>.*\S)")
@@ -31,6 +31,7 @@ class Valgrind:
 
     backend: Backend = "valgrind"
     counter: Counter = "instructions"
+    tool = "cachegrind"
     # Time-outs are seconds where a server takes milliseconds: they needn't grow as it slows.
     patience = 10.0
 
@@ -44,7 +45,7 @@ class Valgrind:
         """What stands before the server's command."""
         return (
             "valgrind",
-            "--tool=cachegrind",
+            f"--tool={self.tool}",
             "--cache-sim=no",
             # Spawned workers are who serves.
             "--trace-children=yes",
@@ -52,7 +53,7 @@ class Valgrind:
             # Which --quiet leaves out.
             "--sigill-diagnostics=yes",
             "--vgdb=no",
-            f"--cachegrind-out-file={folder}/{_COUNTS}%p",
+            f"--{self.tool}-out-file={folder}/{COUNTS}%p",
             f"--log-file={folder}/{_LOGS}%p",
         )
 
@@ -64,7 +65,7 @@ class Valgrind:
         """Read what was counted of all processes; raises ServerFault."""
         functions: Sums[str] = Sums()
         total = processes = 0
-        for file in sorted(folder.glob(f"{_COUNTS}*")):
+        for file in sorted(folder.glob(f"{COUNTS}*")):
             with file.open(encoding="utf-8", errors="replace") as lines:
                 found, summed = functions_in(lines)
             if summed is None:
