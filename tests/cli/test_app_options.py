@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from asgi_bench.definitions.own_app import OwnApp
+from asgi_bench.definitions.own_app import OwnApp, scenario_of
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import UsageError
 from tests.cli.test_options import ask
@@ -154,6 +154,23 @@ def test_a_file_of_requests_takes_the_place_of_the_flags(tmp_path: Path) -> None
     ]
     with pytest.raises(UsageError, match="--requests needs the fast client"):
         _ask("app:app", "--client", "http", project=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("flag", "told"),
+    [
+        (("--http", "2"), "--pipeline is about HTTP/1.1"),
+        (("--websocket", "/ws"), "--pipeline sends requests ahead of their answers"),
+        (("--stream",), "--pipeline sends requests ahead of their answers"),
+    ],
+)
+def test_pipelines_are_of_http1_alone(tmp_path: Path, flag: tuple[str, ...], told: str) -> None:
+    """One line says what else to take; beside HTTP/2 the cells of HTTP/1.1 are pipelined."""
+    with pytest.raises(UsageError, match=told):
+        _ask("app:app", "--pipeline", "16", *flag, project=tmp_path)
+    own = _ask("app:app", "--pipeline", "16", "--http", "1,2", project=tmp_path).own_app
+    assert own is not None
+    assert scenario_of(own).pipeline == 16
 
 
 @pytest.mark.parametrize(

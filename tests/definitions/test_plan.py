@@ -11,10 +11,11 @@ from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.definitions.loads import parse_rates
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.definitions.plan import build_plan
+from asgi_bench.definitions.scenarios import load_scenarios
 from asgi_bench.definitions.selection import Selection, settled
 from asgi_bench.definitions.servers import Server, Variant
 from asgi_bench.errors import UsageError
-from asgi_bench.model import SWITCHED, WEBSOCKET_METHOD, Goal, Plan, PlannedCell, Scenario
+from asgi_bench.model import SWITCHED, WEBSOCKET_METHOD, Client, Goal, Plan, PlannedCell, Scenario
 
 SCENARIOS = {
     "hello": Scenario(name="hello", app="hello:app"),
@@ -326,6 +327,7 @@ def test_http2_has_parsers_of_its_own() -> None:
     [
         (Scenario(name="plain", app="a:b"), False),
         (Scenario(name="chunks", app="a:b", chunked=True), True),
+        (Scenario(name="piped", app="a:b", pipeline=16), True),
         (Scenario(name="socket", app="a:b", method=WEBSOCKET_METHOD, expect_status=SWITCHED), True),
     ],
 )
@@ -568,3 +570,25 @@ def test_an_app_of_the_users_comes_from_its_own_folder() -> None:
     env = _find(plan, "uvicorn/default/w1/hello/c64").env
     assert env["PYTHONPATH"] == f"/shop:{shipped_apps()}/factory:/mine"
     assert env["ASGI_BENCH_FACTORY"] == "shop:make"
+
+
+@pytest.mark.parametrize("client", ["http", "fasthttp"])
+@pytest.mark.parametrize(
+    ("scenario", "told"),
+    [
+        ("websocket-echo", "websocket-echo talks over WebSocket"),
+        ("pipelined", "pipelined pipelines requests"),
+        ("events", "events times an answer by its parts"),
+        ("ten-requests", "ten-requests closes a connection after so many answers"),
+        ("upload-1m-chunked", "upload-1m-chunked sends a body in chunks"),
+    ],
+)
+def test_locusts_own_clients_refuse_what_they_cannot_send(
+    client: Client, scenario: str, told: str
+) -> None:
+    """One line names the scenario and what it takes; nothing else is measured in its place."""
+    selection = Selection(scenarios=(scenario,), client=client)
+    shipped = load_scenarios(shipped_apps() / "scenarios.toml")
+    with pytest.raises(UsageError, match=f"--client {client}: {told}; only fast does that"):
+        _plan(selection, scenarios=shipped)
+    assert _plan(Selection(scenarios=("headers",), client=client), scenarios=shipped).cells

@@ -38,6 +38,11 @@ def test_what_is_left_out_has_the_defaults(tmp_path: Path) -> None:
         ('[x]\napp = "m:a"\nexpect_status = 99', "[x]: expect_status: 99 must be 200 to 999"),
         ('[x]\napp = "m:a"\npath = "x"', "[x]: path: 'x' must begin with a slash"),
         ('[x]\napp = "m:a"\nneeds = ["smtp"]', "[x]: needs: unknown value 'smtp'; allowed: asgi2"),
+        ('[x]\napp = "m:a"\npipeline = 1', "[x]: pipeline: 1 must be 2 to 1000"),
+        (
+            '[x]\napp = "m:a"\npipeline = 16\nconversations = 3',
+            "[x]: pipeline: requests of HTTP/1.1 alone are, without conversations",
+        ),
         ('["x/y"]\napp = "m:a"', "[x/y]: a scenario's name is part of a cell's key"),
     ],
 )

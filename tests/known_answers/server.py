@@ -12,7 +12,7 @@ import re
 import select
 import socket
 import sys
-from collections import Counter
+from collections import Counter, deque
 from time import perf_counter_ns as clock_ns
 
 import msgspec
@@ -46,6 +46,10 @@ class Peer:
         self.is_over = False
         self.is_websocket = False
         self.pings: list[bytes] = []
+        # One answer at a time is sent, for those that are pipelined, or in pieces that are no whole
+        # frames; others wait.
+        self.is_talking = False
+        self.waiting: deque[tuple[list[Step], int]] = deque()
 
     def next_request(self, *, early: bool) -> bytes | None:
         """Take the first whole request out of what was received; an early one without its body."""
@@ -242,7 +246,22 @@ class Server:
             heapq.heappush(self._due, (at_ns, next(self._order), peer, steps, since_ns))
 
     def _follow(self, peer: Peer, steps: list[Step], since_ns: int) -> None:
-        """Take steps up to the next pause; `since_ns` is when the request was read, 0 after."""
+        """Take steps after those of earlier answers; `since_ns` is when the request was read, or 0.
+
+        It is 0 where the steps go on after a pause.
+        """
+        if since_ns and peer.is_talking:
+            peer.waiting.append((steps, since_ns))
+            return
+        peer.is_talking = _pauses(steps)
+        self._walk(peer, steps, since_ns)
+        while peer.waiting and not peer.is_talking:
+            steps, since_ns = peer.waiting.popleft()
+            peer.is_talking = _pauses(steps)
+            self._walk(peer, steps, since_ns)
+
+    def _walk(self, peer: Peer, steps: list[Step], since_ns: int) -> None:
+        """Take steps up to the next pause."""
         for index, step in enumerate(steps):
             if peer.sock.fileno() < 0:
                 return
@@ -287,6 +306,10 @@ class Server:
             closes=self._closes,
             handshakes=self._handshakes,
         )
+
+
+def _pauses(steps: list[Step]) -> bool:
+    return any(isinstance(step, float) for step in steps)
 
 
 def _head_of(data: bytes) -> bytes:

@@ -4,7 +4,6 @@ By prior knowledge. Frames are read by hand, header blocks by hpack.
 """
 
 import socket
-from collections import deque
 from time import perf_counter_ns as clock_ns
 
 import msgspec
@@ -38,9 +37,6 @@ class StreamPeer(Peer):
         self.is_last = False
         self.overflows = self.pongs = self.most_open = 0
         self.open_streams: set[int] = set()
-        # One answer at a time is sent, for its pieces are no whole frames; others wait.
-        self.is_talking = False
-        self.waiting: deque[tuple[list[Step], int]] = deque()
         self._decoder = Decoder()
         self._has_greeted = False
         self._behaviour = behaviour
@@ -146,15 +142,7 @@ class StreamServer(Server):
         assert isinstance(peer, StreamPeer)
         if since_ns and steps and isinstance(steps[0], bytes):
             peer.open_streams.discard(int.from_bytes(steps[0][5:9]))
-        if since_ns and peer.is_talking:
-            peer.waiting.append((steps, since_ns))
-            return
-        peer.is_talking = _pauses(steps)
         super()._follow(peer, steps, since_ns)
-        while peer.waiting and not peer.is_talking:
-            steps, since_ns = peer.waiting.popleft()
-            peer.is_talking = _pauses(steps)
-            super()._follow(peer, steps, since_ns)
 
     def _counts(self) -> Counts:
         return msgspec.structs.replace(
@@ -163,10 +151,6 @@ class StreamServer(Server):
             overflows=self._overflows,
             most_open=self._most_open,
         )
-
-
-def _pauses(steps: list[Step]) -> bool:
-    return any(isinstance(step, float) for step in steps)
 
 
 if __name__ == "__main__":

@@ -111,6 +111,8 @@ def test_it_speaks_tls_to_who_has_the_certificate(known: KnownAnswers, tmp_path:
     ("options", "host", "told"),
     [
         ("streams = 2", "http://127.0.0.1:1", "streams are HTTP/2's: set http to 2"),
+        ("http = '2'; pipeline = 2", "http://127.0.0.1:1", "pipeline is HTTP/1.1's"),
+        ("messages = [{}]; pipeline = 2", "http://127.0.0.1:1", "pipeline is HTTP/1.1's"),
         ("unix_socket = '/s'", "https://127.0.0.1:1", "unix_socket is without TLS"),
         ("http = '2'; messages = [{}]", "http://127.0.0.1:1", "leave out http"),
         ("", "ftp://127.0.0.1:1", "FastUser takes http[s]://HOST[:PORT] alone"),

@@ -197,3 +197,42 @@ def test_an_answer_to_half_a_request_is_the_answer() -> None:
         response = connection.ask(exchange, TIMEOUT_S)
         assert (response.status, response.body) == (413, b"too large")
         assert connection.is_spent
+
+
+def test_requests_sent_at_once_are_answered_in_order(known: KnownAnswers) -> None:
+    """Each answer is handed over by itself, however many come together."""
+    port = known_port(known, script=("plain", "segments", "chunked", "status"))
+    with opened(port) as connection:
+        for _ in range(2):
+            connection.send(ASKED, times=8)
+            answers = [connection.answer(TIMEOUT_S) for _ in range(8)]
+            assert [each.status for each in answers] == [200, 200, 200, 500] * 2
+            assert not connection.has_hung_up()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "told"),
+    [
+        (
+            {"script": ("plain", "unannounced-close")},
+            "closed the connection after 2 of 4 answers to requests sent at once",
+        ),
+        (
+            {"script": ("plain", "announced-close")},
+            "announced to close the connection after 2 of 4 answers to requests sent at once",
+        ),
+        (
+            {"opening": ("plain",), "script": ("silent",)},
+            "nothing came after 1 of 4 answers to requests sent at once",
+        ),
+    ],
+)
+def test_what_is_not_answered_of_requests_sent_at_once_is_told(
+    known: KnownAnswers, behaviour: dict[str, Any], told: str
+) -> None:
+    """A server that answers some of them is at fault, and it is said how far it came."""
+    with opened(known_port(known, **behaviour)) as connection:
+        connection.send(ASKED, times=4)
+        with pytest.raises(NoAnswer, match=told):
+            for _ in range(4):
+                connection.answer(0.3)

@@ -8,6 +8,7 @@ import msgspec
 
 from asgi_bench.definitions.conversations import WEBSOCKET, holding
 from asgi_bench.definitions.folders import shipped_apps
+from asgi_bench.definitions.scenarios import FEWEST_PIPELINED, MOST_PIPELINED
 from asgi_bench.definitions.stated_requests import (
     as_text,
     load_requests,
@@ -183,6 +184,20 @@ class OwnApp(msgspec.Struct, frozen=True):
             conflicts=_single("--stream"),
         ),
     ] = False
+    pipeline: Annotated[
+        int | None,
+        Flag(
+            "--pipeline",
+            APP,
+            whole(least=FEWEST_PIPELINED, most=MOST_PIPELINED),
+            "Keep so many requests under way on each connection, over HTTP/1.1.",
+            conflicts=dict.fromkeys(
+                ("websocket", "stream"),
+                "--pipeline sends requests ahead of their answers: leave out --websocket and "
+                "--stream",
+            ),
+        ),
+    ] = None
     expect_status: Annotated[
         int | None,
         Flag(
@@ -291,6 +306,8 @@ def scenario_of(own: OwnApp, needs: tuple[str, ...] = ("asgi3",)) -> Scenario:
     """Return the scenario that an app of the user's is; it bears the module's name."""
     first = own.requests[0] if own.requests else _request_of(own)
     if first.messages:
+        if own.pipeline is not None:
+            raise UsageError("--pipeline is about requests of HTTP/1.1: --requests has messages")
         needs = (*needs, WEBSOCKET)
     facts = {field: getattr(first, field) for field in Request.__struct_fields__}
     return Scenario(
@@ -299,6 +316,7 @@ def scenario_of(own: OwnApp, needs: tuple[str, ...] = ("asgi3",)) -> Scenario:
         needs=needs,
         description=f"{own.target}{' (factory)' if own.is_factory else ''} from {own.app_dir}",
         requests=() if first.messages else own.requests,
+        pipeline=own.pipeline,
     )
 
 

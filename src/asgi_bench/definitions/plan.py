@@ -41,6 +41,8 @@ REFERENCE = "uvicorn/default/w1"
 DEFAULT_ROUNDS = 6
 # Six rounds of it at 500/s are samples enough for p99, and `make bench` keeps its 5 minutes.
 COMMON_RATE_S = 1.0
+# Locust's own: one user has one connection, kept alive.
+STOCK_CLIENTS = ("http", "fasthttp")
 SCENARIOS_FILE = "scenarios.toml"
 # Tells from inside what really runs, with the app in the process that the variable names.
 PROOF_APP = "asgi_bench_proof:app"
@@ -134,6 +136,8 @@ def build_plan(
         UsageError: a glob that matches nothing.
     """
     chosen = [scenarios[name] for name in matching(selection.scenarios, scenarios, "--scenario")]
+    if selection.client in STOCK_CLIENTS:
+        _check_stock(selection.client, chosen)
     planned = [
         _planned(
             Cell(
@@ -168,6 +172,20 @@ def build_plan(
         goal=selection.goal,
         **{name: getattr(selection, name) for name in Knobs.__struct_fields__},
     )
+
+
+def _check_stock(client: str, scenarios: Sequence[Scenario]) -> None:
+    """Raise UsageError where Locust's own client would send anything else than a scenario."""
+    for scenario in scenarios:
+        beyond = {
+            "talks over WebSocket": scenario.messages,
+            "pipelines requests": scenario.pipeline,
+            "times an answer by its parts": scenario.stream,
+            "closes a connection after so many answers": scenario.conversations,
+            "sends a body in chunks": scenario.chunked,
+        }
+        for what in (what for what, is_asked in beyond.items() if is_asked):
+            raise UsageError(f"--client {client}: {scenario.name} {what}; only fast does that")
 
 
 def draw_seed() -> int:

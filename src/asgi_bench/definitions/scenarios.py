@@ -23,6 +23,8 @@ _KEYS = frozenset(Scenario.__struct_fields__) - {
     "requests",
 }
 
+# With fewer nothing is pipelined; more are beyond what servers read ahead.
+FEWEST_PIPELINED, MOST_PIPELINED = 2, 1000
 _SIZES = ("body_size", "expect_size", "connections", "most_connections", "most_duration_s")
 
 
@@ -66,12 +68,25 @@ def _check_request(scenario: Scenario, where: str) -> None:
     if scenario.active is not None and scenario.active < 1:
         raise UsageError(f"{where}: active: {scenario.active} must be 1 or more")
     checked_conversations(scenario.conversations, where)
+    _check_pipeline(scenario, where)
     for field in _SIZES:
         size = getattr(scenario, field)
         if size is not None and size <= 0:
             raise UsageError(f"{where}: {field}: {size:g} must be above 0")
     if scenario.expect_pattern is not None:
         checked_pattern(scenario.expect_pattern, f"{where}: expect_pattern")
+
+
+def _check_pipeline(scenario: Scenario, where: str) -> None:
+    depth = scenario.pipeline
+    if depth is None:
+        return
+    if not FEWEST_PIPELINED <= depth <= MOST_PIPELINED:
+        allowed = f"{FEWEST_PIPELINED} to {MOST_PIPELINED}"
+        raise UsageError(f"{where}: pipeline: {depth} must be {allowed}")
+    excluded = ("messages", "stream", "conversations")
+    for key in (key for key in excluded if getattr(scenario, key)):
+        raise UsageError(f"{where}: pipeline: requests of HTTP/1.1 alone are, without {key}")
 
 
 def check_status(status: int, where: str) -> None:

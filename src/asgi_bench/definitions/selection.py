@@ -302,6 +302,8 @@ def settled(selection: Selection) -> Selection:
         raise UsageError(
             "--streams are those of HTTP/2's connections: add --http 2, or leave it out"
         )
+    if own is not None and own.pipeline is not None and "1" not in selection.http:
+        raise UsageError("--pipeline is about HTTP/1.1: add --http 1, or take --streams for HTTP/2")
     if client == "fast" and selection.locustfile is None:
         _check_load_processes(selection)
     else:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from asgi_bench.load.broadcast_pool import BroadcastPool
 from asgi_bench.load.message_pool import MessagePool
 from asgi_bench.load.part_pool import PartPool
+from asgi_bench.load.pipeline_pool import PipelinePool
 from asgi_bench.load.pool import Pool
 from asgi_bench.load.short_pool import ShortPool
 from asgi_bench.load.stream_pool import StreamPool
@@ -26,4 +27,6 @@ def pool_of(target: Target) -> Pool:
         return ShortPool(target)
     if target.is_broadcast:
         return BroadcastPool(target)
+    if target.streams > 1 and target.endpoint.protocol == "http1":
+        return PipelinePool(target)
     return POOLS[target.endpoint.protocol](target)

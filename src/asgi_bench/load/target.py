@@ -26,7 +26,8 @@ class Target(msgspec.Struct, frozen=True):
     is_in_order: bool = False
     """Whether each connection sends the requests in their order, instead of by their weights."""
     streams: int = 1
-    """How many exchanges each connection carries at once; of HTTP/1.1 it is one."""
+    """How many exchanges each connection carries at once; of HTTP/1.1 more than one are
+    pipelined."""
 
     @property
     def stream(self) -> Stream | None:
@@ -56,7 +57,14 @@ def scenario_target(
             )
             for request in scenario.requests
         )
-        return Target(name, endpoint, connections, exchanges, timeout_s, streams=streams)
+        return Target(
+            name,
+            endpoint,
+            connections,
+            exchanges,
+            timeout_s,
+            streams=scenario.pipeline or streams,
+        )
     if scenario.resumes:
         endpoint = msgspec.structs.replace(endpoint, resumes=True)
     asked = dialogue(endpoint, scenario)
@@ -71,5 +79,5 @@ def scenario_target(
         scenario.active,
         scenario.is_broadcast,
         is_in_order=len(asked.exchanges) > 1,
-        streams=streams,
+        streams=scenario.pipeline or streams,
     )

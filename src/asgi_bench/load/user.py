@@ -51,7 +51,8 @@ class FastUser(User):
 
     `https://` is TLS: the certificate has to be one that the system trusts, or signed by that in
     `ca_file`. `unix_socket` is a path to connect to in place of the host. With `http = "2"` each
-    connection carries `streams` requests at once, over TLS agreed by ALPN.
+    connection carries `streams` requests at once, over TLS agreed by ALPN. With `pipeline` above 1
+    each connection of HTTP/1.1 has so many requests under way.
 
     Raises UsageError when it starts for a host that isn't `http[s]://HOST[:PORT]`, for a
     conversation that is none, and for options that exclude each other.
@@ -70,6 +71,7 @@ class FastUser(User):
     timeout_s: ClassVar[float] = 5.0
     http: ClassVar[HttpVersion] = "1"
     streams: ClassVar[int] = 1
+    pipeline: ClassVar[int] = 1
     ca_file: ClassVar[str] = ""
     unix_socket: ClassVar[str] = ""
 
@@ -165,6 +167,7 @@ class FastUser(User):
             body_bytes=self.body,
             expect_status=self.expect_status,
             expect_bytes=self.expect_body,
+            pipeline=self.pipeline if self.pipeline > 1 else None,
         )
         if self.messages:
             asked = Scenario(
@@ -204,6 +207,8 @@ class FastUser(User):
             raise UsageError("FastUser: messages are a conversation over WebSocket: leave out http")
         if self.streams > 1 and self.http == "1":
             raise UsageError("FastUser: streams are HTTP/2's: set http to 2")
+        if self.pipeline > 1 and (self.messages or self.http == "2"):
+            raise UsageError("FastUser: pipeline is HTTP/1.1's: leave out messages, and http")
         protocol: Protocol = "http2" if self.http == "2" else "http1"
         if self.unix_socket:
             if url.scheme == "https":

@@ -166,7 +166,9 @@ class SliceLoader:
             messages_per_request=self._messages_held(item),
         )
         if load.is_closed:
-            loaded = min(connections, item.server.scenario.active or connections) * load.streams
+            scenario = item.server.scenario
+            loaded = min(connections, scenario.active or connections)
+            loaded *= scenario.pipeline or load.streams
             return slice_duration_s(loaded, opened.throughput_rps, self._slice_length)
         # A schedule is followed whole: cut into slices it would never meet a long stall.
         return item.duration_s

@@ -191,6 +191,9 @@ class Scenario(Request, frozen=True, kw_only=True):
     active: int | None = None
     """Over WebSocket: on so many of the connections messages are sent, the others are open and
     idle; null for all."""
+    pipeline: int | None = None
+    """Over HTTP/1.1: so many requests are under way at once on each connection, sent without
+    waiting for the answers before; null for one."""
     resumes: bool = False
     """Over TLS: whether a connection resumes the session of an earlier one."""
     most_connections: int | None = None
@@ -205,8 +208,8 @@ class Scenario(Request, frozen=True, kw_only=True):
         A WebSocket opens by a request of HTTP/1.1, whatever else its server speaks.
         """
         is_socket = self.method == WEBSOCKET_METHOD
-        is_short = self.conversations is not None
-        return self.chunked or self.stream is not None or is_short or is_socket
+        is_short, is_piped = self.conversations is not None, self.pipeline is not None
+        return self.chunked or self.stream is not None or is_short or is_piped or is_socket
 
     def refusal(
         self, connections: int, duration_s: float, http: HttpVersion, transport: Transport

@@ -1,6 +1,7 @@
 """One verification of a server: the scenario's request, twice on one keep-alive connection.
 
-Of a conversation over WebSocket it is all the turns.
+Of a conversation over WebSocket it is all the turns; of pipelined requests as many at once as the
+load has under way.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ class Probe:
         self._asked = dialogue(endpoint, scenario)
         self._answer_timeout_s = answer_timeout_s
         self._answers = self._turn = 0
-        self._outstanding = False
+        self._at_once = scenario.pipeline or 1
+        # How many requests are without an answer.
+        self._outstanding = 0
         self._connection = self._new_connection()
 
     @property
@@ -78,23 +81,23 @@ class Probe:
                 if response is None:
                     self._watch_the_clock()
                     break
-                self._outstanding = False
+                self._outstanding -= 1
                 self._judge(response)
         except NoAnswer as fault:
             if self._connection.has_answered and not fault.has_begun:
                 # It was closed after its first answer, without a word: ask on another.
                 self.errors += _as_errors(fault)
-                self._outstanding = False
+                self._outstanding = 0
                 self._connection.close()
             else:
-                self._end(_state_of(fault), str(fault), _as_errors(fault))
+                unanswered, self._outstanding = self._outstanding, 0
+                self._end(_state_of(fault), str(fault), _as_errors(fault, unanswered))
         return self.state
 
     def close(self) -> None:
         """Close the connection; a request still without an answer counts as a timeout."""
-        if self._outstanding:
-            self._outstanding = False
-            self.errors += ErrorCounts(timeout=1)
+        self.errors += ErrorCounts(timeout=self._outstanding)
+        self._outstanding = 0
         self._connection.close()
 
     @property
@@ -112,9 +115,9 @@ class Probe:
             self._connection.open(_CONNECT_TIMEOUT_S)
             # A conversation begins anew on it.
             self._turn = 0
-        self._connection.send(self._exchange)
-        self.sent += 1
-        self._outstanding = True
+        self._connection.send(self._exchange, self._at_once)
+        self.sent += self._at_once
+        self._outstanding = self._at_once
 
     def _watch_the_clock(self) -> None:
         """Give up an answer that has begun and doesn't end; one that is to come may take longer."""
@@ -154,14 +157,14 @@ class Probe:
     def _note_right(self) -> None:
         self._answers += 1
         self._turn += 1
-        if self._answers == REQUESTS * len(self._asked.exchanges):
+        if self._answers == REQUESTS * self._at_once * len(self._asked.exchanges):
             self._end("right", "")
 
     def _end(self, state: ProbeState, text: str, errors: ErrorCounts | None = None) -> None:
         self.state, self.text = state, text
         self.ended_s = time.monotonic()
-        self._outstanding = False
-        self.errors += errors or ErrorCounts()
+        self.errors += (errors or ErrorCounts()) + ErrorCounts(timeout=self._outstanding)
+        self._outstanding = 0
         if state != "right":
             self._connection.close()
 
@@ -173,9 +176,9 @@ def _state_of(fault: NoAnswer) -> ProbeState:
     return "wrong" if fault.has_begun else "unanswered"
 
 
-def _as_errors(fault: NoAnswer) -> ErrorCounts:
+def _as_errors(fault: NoAnswer, unanswered: int = 1) -> ErrorCounts:
     """No connection is no error: nothing was sent."""
-    return ErrorCounts() if fault.kind == "connect" else ErrorCounts(**{fault.kind: 1})
+    return ErrorCounts() if fault.kind == "connect" else ErrorCounts(**{fault.kind: unanswered})
 
 
 def _wanted(scenario: Scenario) -> str:

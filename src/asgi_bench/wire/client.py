@@ -53,6 +53,10 @@ class Connection:
         self._unsent = memoryview(b"")
         self._reader: Reader | None = None
         self._exchange: Exchange | None = None
+        # How many answers were asked for at once, and are still to come of them; what came of the
+        # next one with the last.
+        self._asked = self._owed = 0
+        self._early = b""
         # The last whole answer and what it was to.
         self._last: tuple[Response, Exchange] | None = None
         self.is_spent = False
@@ -117,9 +121,13 @@ class Connection:
             self._refuse_beyond(data or b"")
         return self.is_spent
 
-    def send(self, exchange: Exchange) -> None:
-        """Begin to send a request; what fails in it is told by `advance`."""
-        self._unsent = memoryview(exchange.request)
+    def send(self, exchange: Exchange, times: int = 1) -> None:
+        """Begin to send a request, or so many at once; what fails in it is told by `advance`.
+
+        Each `advance` then is for the next of the answers.
+        """
+        self._unsent = memoryview(exchange.request * times)
+        self._asked = self._owed = times
         self._exchange = exchange
         self._reader = self._conversation.reader(exchange)
         self.began_s = None
@@ -132,6 +140,9 @@ class Connection:
         """
         assert self._reader is not None
         end_s = time.monotonic() + wait_s
+        early, self._early = self._early, b""
+        if early and (response := self._take(early)) is not None:
+            return response
         while self._wait(self._awaited, end_s - time.monotonic()):
             self._write()
             # An answer may come before all was sent, and lie there when the sending fails.
@@ -156,7 +167,10 @@ class Connection:
     def overdue(self, timeout_s: float) -> NoAnswer:
         """The fault of an answer that isn't whole after so long."""
         assert self._reader is not None
-        text = f"no whole answer within {timeout_s:g} s: {self._reader.so_far}"
+        came = self._reader.so_far
+        if 0 < self._owed < self._asked:
+            came = f"{came} after {self._share}"
+        text = f"no whole answer within {timeout_s:g} s: {came}"
         return NoAnswer("timeout", text, has_begun=self.began_s is not None)
 
     def close(self) -> None:
@@ -222,8 +236,16 @@ class Connection:
             if not data:
                 raise self._cut_off("closed")
             return None
-        self.is_spent |= response.closes or bool(self._unsent)
         self._last = response, self._exchange
+        self._owed -= 1
+        if self._owed:
+            if response.closes:
+                raise self._cut_off("announced to close")
+            self._early = self._reader.beyond
+            self._reader = self._conversation.reader(self._exchange)
+            self.began_s = time.monotonic()
+            return response
+        self.is_spent |= response.closes or bool(self._unsent)
         self._refuse_beyond(self._reader.beyond)
         return response
 
@@ -242,7 +264,15 @@ class Connection:
     def _breach(self, fault: WireError) -> NoAnswer:
         return NoAnswer("body", f"{self._conversation.breach}: {fault}", has_begun=True)
 
+    @property
+    def _share(self) -> str:
+        """How many answers came of those asked for at once, in words."""
+        return f"{self._asked - self._owed} of {self._asked} answers to requests sent at once"
+
     def _cut_off(self, how: str) -> NoAnswer:
+        if 0 < self._owed < self._asked:
+            text = f"{how} the connection after {self._share}"
+            return NoAnswer("reset", text, has_begun=True)
         if self.began_s is None or self._reader is None:
             return NoAnswer("reset", f"{how} the connection without an answer")
         text = f"{how} the connection amid its answer: {self._reader.so_far}"

@@ -6,7 +6,7 @@ After RFC 9113. The hot path is `take_in` with a known answer, and `begin`; all 
 from collections import Counter
 from collections.abc import Iterator
 from struct import Struct
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from asgi_bench.wire.channel import READABLE, WRITABLE, Channel
 from asgi_bench.wire.excerpts import excerpt
@@ -34,6 +34,7 @@ from asgi_bench.wire.http2_frames import (
     frame,
     frame_name,
 )
+from asgi_bench.wire.shared import READ_BYTES, Fault, SharedConnection
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 # What the other side may send on a connection, and on a stream, before we have said more: no body
@@ -44,7 +45,6 @@ DEFAULT_WINDOW = 2**16 - 1
 # No ids are left then; a connection gets there after a billion requests.
 LAST_ID = 2**31 - 1
 
-READ_BYTES = 64 * 1024
 # Names of SETTINGS.
 _HEADER_TABLE_SIZE, _ENABLE_PUSH, _MAX_STREAMS, _INITIAL_WINDOW = 1, 2, 3, 4
 _SETTING = Struct(">HI")
@@ -52,13 +52,6 @@ _WORD = Struct(">I")
 _CANCEL = 0x8
 # Frames that are not of one stream's answer, and how long their payload is where that is fixed.
 _CONTROL = {2: 5, RST_STREAM: 4, PING: 8, WINDOW_UPDATE: 4}
-
-
-class Fault(NamedTuple):
-    """Why a connection takes and gives nothing any more: as what that counts, and in words."""
-
-    kind: str
-    text: str
 
 
 class _Held:
@@ -69,11 +62,11 @@ class _Held:
         self.window = window
 
 
-class Http2Connection:
+class Http2Connection(SharedConnection):
     """A connection of HTTP/2 over a channel; what it carries is known by its place.
 
     `begin` asks on a new stream, `take_in` tells what came of the answers, by their places, as
-    frames without ids. What goes out lies in `out` until `flush`.
+    frames without ids.
     As a channel of its own it carries one exchange at a time: whole requests are written, frames of
     the answer are read.
     """
@@ -81,19 +74,11 @@ class Http2Connection:
     is_plain: ClassVar[bool] = False
 
     def __init__(self, channel: Channel) -> None:
-        self.channel = channel
-        self.out: list[bytes] = []
-        # Whether nothing can be asked any more; why it has ended; the last stream that the other
-        # side has taken, once it takes no others; what it said of streams it has reset, by place.
-        self.is_ending = False
-        self.fault: Fault | None = None
+        super().__init__(channel)
+        # The last stream that the other side has taken, once it takes no others.
         self.last_id: int | None = None
-        self.resets: dict[int, str] = {}
         # Control frames that came, by name.
         self.frames: Counter[str] = Counter()
-        self.most_streams = LAST_ID
-        # How many bytes of bodies were held back and then never sent.
-        self.abandoned_bytes = 0
         # Open streams by id, of whose answers nothing came, and something. A pool of one stream a
         # connection does its hot path by itself, with these and what follows.
         self.fresh: dict[bytes, int] = {}
@@ -109,21 +94,6 @@ class Http2Connection:
         self._continued: tuple[bytes, bool] | None = None
         self._is_agreed = False
         self._window = self._initial_window = DEFAULT_WINDOW
-
-    @property
-    def fd(self) -> int:
-        """The descriptor of the channel below."""
-        return self.channel.fd
-
-    @property
-    def client_port(self) -> int | None:
-        """Our end of the channel below."""
-        return self.channel.client_port
-
-    @property
-    def has_unsent(self) -> bool:
-        """Whether something waits until the descriptor takes it."""
-        return bool(self.out)
 
     @property
     def held_bytes(self) -> int:
@@ -211,30 +181,14 @@ class Http2Connection:
             self.out.append(frame(WINDOW_UPDATE, 0, _WORD.pack(self.unreturned_bytes)))
             self.unreturned_bytes = 0
 
-    def fail(self, fault: Fault) -> None:
-        """Take nothing from it any more."""
-        self.fault, self.is_ending = fault, True
-
     def drain(self, last_id: int = LAST_ID) -> None:
         """Ask nothing more on it; of what was asked, streams up to this one are still answered."""
         self.last_id, self.is_ending = last_id, True
 
-    def end(self) -> None:
-        """Take the end of the stream of bytes."""
-        if self.fault is None:
-            self.fail(Fault("reset", "closed the connection"))
-
     def flush(self) -> None:
         """Send what lies in `out` as far as it goes; raises OSError."""
-        if self.out:
-            data = b"".join(self.out)
-            try:
-                written = self.channel.write(data)
-            except BlockingIOError:
-                written = 0
-            self.out[:] = () if written == len(data) else (data[written:],)
-            if written:
-                self.unsent_from = self.next_id
+        if self.out and self.write_out():
+            self.unsent_from = self.next_id
 
     def cancel(self, place: int) -> None:
         """Give up what was asked from a place, where that is still open."""
@@ -297,10 +251,6 @@ class Http2Connection:
             self.begin(0, Framed(bytes(data)))
         self.flush()
         return len(data)
-
-    def close(self) -> None:
-        """Close the channel."""
-        self.channel.close()
 
     @property
     def _is_asked(self) -> bool:

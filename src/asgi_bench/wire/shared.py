@@ -1,0 +1,98 @@
+"""A connection that carries several exchanges at once: what all such protocols have in common."""
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+from asgi_bench.wire.channel import Channel
+
+READ_BYTES = 64 * 1024
+# Where the other side doesn't say: HTTP/2 has no more of them on a connection.
+MOST_STREAMS = 2**31 - 1
+
+
+class Fault(NamedTuple):
+    """Why a connection takes and gives nothing any more: as what that counts, and in words."""
+
+    kind: str
+    text: str
+
+
+class SharedConnection(ABC):
+    """A connection over a channel; each exchange on it is known by its place.
+
+    `take_in` tells what came of the answers, by their places. What goes out lies in `out` until
+    `flush`.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.out: list[bytes] = []
+        # Whether nothing can be asked any more; why it has ended; what the other side said of
+        # exchanges that it gave up, by place.
+        self.is_ending = False
+        self.fault: Fault | None = None
+        self.resets: dict[int, str] = {}
+        # How many exchanges the other side takes at once.
+        self.most_streams = MOST_STREAMS
+        # How many bytes of bodies were held back and then never sent.
+        self.abandoned_bytes = 0
+
+    @property
+    def fd(self) -> int:
+        """The descriptor of the channel below."""
+        return self.channel.fd
+
+    @property
+    def client_port(self) -> int | None:
+        """Our end of the channel below."""
+        return self.channel.client_port
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether something waits until the descriptor takes it."""
+        return bool(self.out)
+
+    @property
+    @abstractmethod
+    def held_bytes(self) -> int:
+        """How much of requests that count as sent was held back."""
+
+    @abstractmethod
+    def take_in(self, data: bytes, came: dict[int, bytes], known: Any) -> None:
+        """Take bytes: add what came to `came` by place.
+
+        An answer that is `known` is told by its very bytes. Whatever breaks the connection is
+        its `fault` from then on.
+        """
+
+    @abstractmethod
+    def was_not_taken(self, place: int) -> bool:
+        """Whether what was asked from a place never reached whoever answers."""
+
+    def flush(self) -> None:
+        """Send what lies in `out` as far as it goes; raises OSError."""
+        if self.out:
+            self.write_out()
+
+    def write_out(self) -> int:
+        """Send what lies in `out`, which is something; how much of it went out."""
+        data = b"".join(self.out)
+        try:
+            written = self.channel.write(data)
+        except BlockingIOError:
+            written = 0
+        self.out[:] = () if written == len(data) else (data[written:],)
+        return written
+
+    def fail(self, fault: Fault) -> None:
+        """Take nothing from it any more."""
+        self.fault, self.is_ending = fault, True
+
+    def end(self) -> None:
+        """Take the end of the stream of bytes."""
+        if self.fault is None:
+            self.fail(Fault("reset", "closed the connection"))
+
+    def close(self) -> None:
+        """Close the channel."""
+        self.channel.close()
