@@ -57,8 +57,9 @@ class Counts(msgspec.Struct, frozen=True):
     answered with 101.
 
     Of HTTP/2, `refused` requests came after a GOAWAY's last stream and are in nothing else,
-    `overflows` frames were beyond a window, no more than `most_open` streams awaited an answer on
-    any connection, and `pongs` are pings that were acknowledged.
+    `overflows` frames were beyond a window or opened more streams than were allowed, no more than
+    `most_open` streams awaited an answer on any connection, and `pongs` are pings that were
+    acknowledged.
     """
 
     connections: int

@@ -25,6 +25,11 @@ DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION =
 END_STREAM, END_HEADERS, PADDED = 1, 4, 8
 
 
+# How many streams a server takes that says so in the midst of a connection.
+FEWER, MORE = 2, 6
+LIMITS = {"fewer": FEWER, "more": MORE, "none": 0, "settings": None}
+
+
 class StreamKind(msgspec.Struct, frozen=True):
     """An answer's steps on a stream, and the error a client must count for it."""
 
@@ -48,6 +53,10 @@ def head(stream: int, status: int = 200, length: int | None = len(BODY), flags: 
     """The frame of an answer's head."""
     lengths = () if length is None else (("content-length", str(length)),)
     return frame(HEADERS, flags, stream, block((":status", str(status)), *lengths))
+
+
+def _limit(streams: int) -> bytes:
+    return frame(SETTINGS, 0, 0, b"\0\3" + streams.to_bytes(4))
 
 
 def plain(stream: int, body: bytes = BODY, status: int = 200) -> bytes:
@@ -115,6 +124,9 @@ STREAM_KINDS: dict[str, StreamKind] = {
     ),
     "ping": StreamKind(lambda stream: [frame(PING, 0, 0, b"12345678"), plain(stream)]),
     "settings": StreamKind(lambda stream: [frame(SETTINGS, 0, 0, b""), plain(stream)]),
+    "fewer": StreamKind(lambda stream: [_limit(FEWER), plain(stream)]),
+    "more": StreamKind(lambda stream: [_limit(MORE), plain(stream)]),
+    "none": StreamKind(lambda stream: [_limit(0), plain(stream)]),
     "unknown": StreamKind(lambda stream: [frame(0xBE, 0xFF, 0, b"grease"), plain(stream)]),
     "slow": StreamKind(lambda stream: [SLOW_S, plain(stream)]),
     "large": StreamKind(lambda stream: [_large(stream)]),

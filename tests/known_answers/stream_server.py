@@ -4,6 +4,7 @@ By prior knowledge. Frames are read by hand, header blocks by hpack.
 """
 
 import socket
+from collections import deque
 from time import perf_counter_ns as clock_ns
 
 import msgspec
@@ -16,6 +17,7 @@ from tests.known_answers.stream_kinds import (
     DATA,
     END_STREAM,
     HEADERS,
+    LIMITS,
     PING,
     RST_STREAM,
     SETTINGS,
@@ -37,6 +39,9 @@ class StreamPeer(Peer):
         self.is_last = False
         self.overflows = self.pongs = self.most_open = 0
         self.open_streams: set[int] = set()
+        # How many may be open, from when the client has acknowledged that: by each SETTINGS frame.
+        self.announced: deque[int | None] = deque([behaviour.streams])
+        self._limit = behaviour.streams
         self._decoder = Decoder()
         self._has_greeted = False
         self._behaviour = behaviour
@@ -70,7 +75,10 @@ class StreamPeer(Peer):
             self._windows[stream] = self._behaviour.window
         elif kind == DATA:
             self._take_body(stream, payload)
-        elif kind == SETTINGS and not flags & 1:
+        elif kind == SETTINGS and flags & 1:
+            limit = self.announced.popleft()
+            self._limit = self._limit if limit is None else limit
+        elif kind == SETTINGS:
             self.sock.sendall(frame(SETTINGS, 1, 0, b""))
         elif kind == RST_STREAM:
             self.open_streams.discard(stream)
@@ -79,6 +87,7 @@ class StreamPeer(Peer):
         if kind in (HEADERS, DATA) and flags & END_STREAM:
             self.open_streams.add(stream)
             self.most_open = max(self.most_open, len(self.open_streams))
+            self.overflows += len(self.open_streams) > self._limit
             return self._paths.pop(stream), stream
         return None
 
@@ -134,14 +143,16 @@ class StreamServer(Server):
         kind = behaviour.by_path.get(path) or behaviour.kind_of(number)
         self._kinds[kind] += 1
         steps = STREAM_KINDS[kind].steps(stream)
+        if kind in LIMITS:
+            peer.announced.append(LIMITS[kind])
         peer.is_last = kind.startswith("goaway")
         now_ns = clock_ns()
         self._later(peer, steps, now_ns, self._answer_at_ns(now_ns))
 
     def _follow(self, peer: Peer, steps: list[Step], since_ns: int) -> None:
         assert isinstance(peer, StreamPeer)
-        if since_ns and steps and isinstance(steps[0], bytes):
-            peer.open_streams.discard(int.from_bytes(steps[0][5:9]))
+        if since_ns:
+            peer.open_streams.discard(_stream_of(steps))
         super()._follow(peer, steps, since_ns)
 
     def _counts(self) -> Counts:
@@ -151,6 +162,14 @@ class StreamServer(Server):
             overflows=self._overflows,
             most_open=self._most_open,
         )
+
+
+def _stream_of(steps: list[Step]) -> int:
+    """The stream of the first frame that is on one, 0 where none is."""
+    data = b"".join(step for step in steps if isinstance(step, bytes))
+    while len(data) >= 9 and not int.from_bytes(data[5:9]):
+        data = data[9 + int.from_bytes(data[:3]) :]
+    return int.from_bytes(data[5:9])
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from asgi_bench.model import HOST, RESPONSE_TIME, Endpoint, Request
 from asgi_bench.wire.client import Connection, NoAnswer
 from asgi_bench.wire.exchange import dialogue
 from tests.known_answers import BODY, LARGE_BODY, Behaviour, Counts, KnownAnswers
-from tests.known_answers.stream_kinds import LASTING, STREAM_KINDS
+from tests.known_answers.stream_kinds import FEWER, LASTING, MORE, STREAM_KINDS
 from tests.load.loading import Tally, go_on, tally
 
 LOAD_S = 0.1
@@ -89,7 +89,9 @@ def assert_equal(client: Tally, counts: Counts) -> None:
 
 
 # What is over at once: nothing waits, and a moment of load holds hundreds.
-QUICK = tuple(kind for kind in LASTING if kind not in ("slow", "silent", "half-silent", "large"))
+QUICK = tuple(
+    kind for kind in LASTING if kind not in ("slow", "silent", "half-silent", "large", "none")
+)
 
 
 @pytest.mark.parametrize("kind", QUICK)
@@ -167,6 +169,35 @@ def test_the_server_says_how_many_streams_there_are(streams: KnownAnswers) -> No
         assert pool.streams == 3
     counts = server.counts()
     assert (counts.most_open, counts.requests) == (3, pool.sent)
+
+
+@pytest.mark.parametrize("each", [1, 3, 8])
+def test_a_server_takes_fewer_streams_and_more_again(streams: KnownAnswers, each: int) -> None:
+    """What SETTINGS say amid a connection is kept to, by what is free and by what is under way."""
+    script = (*("plain",) * 30, "fewer", *("plain",) * 30, "more")
+    server = streams.behave(Behaviour(script=script, streams=4, delay_s=0.001))
+    with closing(opened(target_at(server, 2, each))) as pool:
+        run_closed_loop(pool, 0.3, go_on)
+        assert pool.streams == min(each, FEWER)
+    counts = server.counts()
+    assert pool.error_counts.total == counts.overflows == 0
+    assert pool.sent == pool.correct == counts.requests > len(script)
+    assert (counts.connections, pool.reconnects) == (2, 0)
+    assert counts.most_open == min(each, MORE)
+
+
+@pytest.mark.parametrize("each", [1, 4])
+def test_a_server_may_take_none_for_a_while(streams: KnownAnswers, each: int) -> None:
+    """Nothing is asked then, nothing fails and nothing hangs; connections stay open."""
+    server = streams.behave(Behaviour(opening=("plain",) * 9, script=("none",)))
+    with closing(opened(target_at(server, 1, each))) as pool:
+        run_closed_loop(pool, MOMENT_S, go_on)
+        offsets_ns = arrival_offsets_ns(1000, MOMENT_S, 1, "poisson")
+        run_open_loop(pool, offsets_ns, MOMENT_S, go_on, patience_s=0.0)
+    counts = server.counts()
+    assert pool.error_counts.total == 0
+    assert 9 < pool.sent == pool.correct == counts.requests <= 9 + each
+    assert (counts.connections, pool.reconnects, counts.overflows) == (1, 0, 0)
 
 
 @pytest.mark.parametrize("window", [1, 100, 70_000])

@@ -118,7 +118,7 @@ class PipelinePool(SharedPool[Pipeline]):
     def _ask(self, slot: int, request: bytes) -> int:
         """Ask; it goes out with what else its connection has, at the next poll."""
         connection = self._shared.connections[slot]
-        if connection.is_ending:
+        if connection.is_full:
             raise BrokenPipeError
         if not connection.out:
             self._shared.dirty.append(connection)

@@ -105,10 +105,8 @@ class SharedPool(Pool, Generic[ConnectionT]):
     @property
     def unanswered(self) -> int:
         """On how many connections no request was ever answered, from any slot."""
-        return len(self._vacant) + sum(
-            all(slot in self._unanswered for slot in slots) and any(map(self._was_asked, slots))
-            for slots in self._shared.slots.values()
-        )
+        owing = map(self._owing, self._shared.slots)
+        return len(self._vacant) + sum(any(map(self._was_asked, slots)) for slots in owing)
 
     @property
     def sent_bytes(self) -> int:
@@ -156,8 +154,16 @@ class SharedPool(Pool, Generic[ConnectionT]):
         return self._end(slot, connection)
 
     def reopen(self, slot: int) -> None:
-        """Give a slot up whose connection takes nothing more; another is opened in its place."""
+        """Give a slot up whose connection takes nothing more; another is opened in its place.
+
+        One that takes fewer at once than before stays, without this slot for now.
+        """
         connection = self._shared.connections[slot]
+        if connection.surplus and not connection.is_ending:
+            self._park(slot, connection)
+            connection.surplus -= 1
+            connection.is_full = connection.surplus > 0
+            return
         if not connection.is_ending:
             connection.fail(Fault("reset", "reset the connection"))
         if connection not in self._shared.replaced:
@@ -203,6 +209,8 @@ class SharedPool(Pool, Generic[ConnectionT]):
                         shared.dirty.append(connection)
                     if connection.is_ending or connection.resets:
                         self._note_end(connection)
+                    if connection.has_new_limit:
+                        self._fit(connection)
                 else:
                     self._attend(connection, event)
             else:
@@ -242,6 +250,8 @@ class SharedPool(Pool, Generic[ConnectionT]):
         self._send_out(connection)
         if connection.is_ending or connection.resets:
             self._note_end(connection)
+        if connection.has_new_limit:
+            self._fit(connection)
 
     def _read_all(self, connection: ConnectionT, event: int) -> None:
         """Read what there is, of one that hung up all to its end."""
@@ -268,9 +278,7 @@ class SharedPool(Pool, Generic[ConnectionT]):
             return Taken.LOST
         connection = self._carrier(channel)
         shared, wanted = self._shared, self.target.streams
-        allowed = min(wanted, connection.most_streams)
-        shared.fewest = min(shared.fewest, allowed)
-        slots = [fd] if wanted == 1 else [next(shared.numbers) for _ in range(allowed)]
+        slots = [fd] if wanted == 1 else [next(shared.numbers) for _ in range(wanted)]
         was_asked = True in self._vacant
         if self._vacant:
             self._vacant.remove(was_asked)
@@ -280,8 +288,38 @@ class SharedPool(Pool, Generic[ConnectionT]):
             shared.connections[slot], self._channels[slot] = connection, channel
             self._unanswered[slot] = was_asked
             self.rest(slot)
+        self._fit(connection)
         self.epoll.modify(fd, WATCHED)
         return Taken.WAITING
+
+    def _fit(self, connection: ConnectionT) -> None:
+        """Use as many slots as the other side takes; a busy one too many goes when it is done."""
+        shared, parked = self._shared, connection.parked
+        connection.has_new_limit = False
+        slots = shared.slots.get(connection, set())
+        allowed = min(self.target.streams, connection.most_streams)
+        shared.fewest = min(shared.fewest, allowed)
+        while parked and len(slots) - len(parked) < allowed:
+            self.rest(parked.pop())
+        surplus = max(0, len(slots) - len(parked) - allowed)
+        free = [slot for slot in slots if slot not in self.busy and slot not in parked]
+        for slot in free[:surplus]:
+            self.idle.remove(slot)
+            self._park(slot, connection)
+        connection.surplus = surplus - len(free[:surplus])
+        connection.is_full = connection.is_ending or connection.surplus > 0
+
+    def _park(self, slot: int, connection: ConnectionT) -> None:
+        """Ask nothing from a slot for now."""
+        self.partial.pop(slot, None)
+        self.busy.discard(slot)
+        self._unanswered.pop(slot, None)
+        connection.parked.append(slot)
+
+    def _owing(self, connection: ConnectionT) -> set[int]:
+        """The slots of a connection where none of them was ever answered."""
+        slots = self._shared.slots.get(connection, set()).difference(connection.parked)
+        return slots if all(slot in self._unanswered for slot in slots) else set()
 
     def _end(self, slot: int, connection: ConnectionT) -> Taken:
         """Handle the end of a slot's connection: what was not taken is no error."""
@@ -311,8 +349,8 @@ class SharedPool(Pool, Generic[ConnectionT]):
         shared.told += [(slot, EPOLLHUP) for slot in self._in_turn(connection, slots)]
         if connection not in shared.replaced:
             shared.replaced.add(connection)
-            if all(slot in self._unanswered for slot in slots):
-                self._vacant.append(any(map(self._was_asked, slots)))
+            if owing := self._owing(connection):
+                self._vacant.append(any(map(self._was_asked, owing)))
             self.reconnects += 1
             self._openings.begin()
 

@@ -75,7 +75,7 @@ class StreamPool(SharedPool[Http2Connection]):
         """Ask on a stream; it goes out with what else its connection has, at the next poll."""
         shared = self._shared
         connection = shared.connections[slot]
-        if connection.is_ending:
+        if connection.is_full:
             raise BrokenPipeError
         out, framed = connection.out, shared.framed[request]
         if not out:
@@ -118,7 +118,7 @@ class StreamPool(SharedPool[Http2Connection]):
         """Ask on the next stream of a connection at once, if nothing else waits there."""
         shared = self._shared
         connection = shared.connections[slot]
-        if connection.is_ending:
+        if connection.is_full:
             raise BrokenPipeError
         framed = shared.framed[request]
         if connection.out or framed.body:
@@ -145,6 +145,8 @@ class StreamPool(SharedPool[Http2Connection]):
             connection.end()
         if connection.is_ending or connection.resets:
             self._note_end(connection)
+        if connection.has_new_limit:
+            self._fit(connection)
         if slot in shared.came:
             return shared.came.pop(slot)
         raise BlockingIOError

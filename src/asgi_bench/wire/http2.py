@@ -183,7 +183,7 @@ class Http2Connection(SharedConnection):
 
     def drain(self, last_id: int = LAST_ID) -> None:
         """Ask nothing more on it; of what was asked, streams up to this one are still answered."""
-        self.last_id, self.is_ending = last_id, True
+        self.last_id, self.is_ending, self.is_full = last_id, True, True
 
     def flush(self) -> None:
         """Send what lies in `out` as far as it goes; raises OSError."""
@@ -352,7 +352,7 @@ class Http2Connection(SharedConnection):
             return
         for name, value in _SETTING.iter_unpack(payload):
             if name == _MAX_STREAMS:
-                self.most_streams = value
+                self.most_streams, self.has_new_limit = value, self._is_agreed
             elif name == _INITIAL_WINDOW:
                 for held in self._held.values():
                     held.window += value - self._initial_window

@@ -32,8 +32,14 @@ class SharedConnection(ABC):
         self.is_ending = False
         self.fault: Fault | None = None
         self.resets: dict[int, str] = {}
-        # How many exchanges the other side takes at once.
+        # How many exchanges the other side takes at once, and whether it has just said so anew.
         self.most_streams = MOST_STREAMS
+        self.has_new_limit = False
+        # Places that are given up as long as it takes fewer, and how many more have to be once
+        # their exchange is over. Whether nothing can be asked now, for that or for good.
+        self.parked: list[int] = []
+        self.surplus = 0
+        self.is_full = False
         # How many bytes of bodies were held back and then never sent.
         self.abandoned_bytes = 0
 
@@ -86,7 +92,7 @@ class SharedConnection(ABC):
 
     def fail(self, fault: Fault) -> None:
         """Take nothing from it any more."""
-        self.fault, self.is_ending = fault, True
+        self.fault, self.is_ending, self.is_full = fault, True, True
 
     def end(self) -> None:
         """Take the end of the stream of bytes."""
