@@ -592,3 +592,13 @@ def test_locusts_own_clients_refuse_what_they_cannot_send(
     with pytest.raises(UsageError, match=f"--client {client}: {told}; only fast does that"):
         _plan(selection, scenarios=shipped)
     assert _plan(Selection(scenarios=("headers",), client=client), scenarios=shipped).cells
+
+
+def test_random_masks_are_for_what_talks_over_websocket() -> None:
+    """They reach its scenarios alone; where there are none the flag would change nothing."""
+    shipped = load_scenarios(shipped_apps() / "scenarios.toml")
+    both = Selection(scenarios=("hello", "websocket-echo"), random_masks=True)
+    plan = _plan(both, scenarios=shipped)
+    assert [one.random_masks for one in plan.scenarios] == [False, True]
+    with pytest.raises(UsageError, match="--random-masks is about WebSocket"):
+        _plan(Selection(random_masks=True), scenarios=shipped)

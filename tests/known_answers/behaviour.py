@@ -53,8 +53,8 @@ class Counts(msgspec.Struct, frozen=True):
     a server with a delay or a stall. `paths` counts all requests by their path.
 
     Of WebSocket, `requests` are whole messages received, `pings` those that were sent, `pongs`
-    those that answered one, `closes` close frames received, and `handshakes` those that were
-    answered with 101.
+    those that answered one, `closes` close frames received, `handshakes` those that were answered
+    with 101, and `masks` how many different ones frames had.
 
     Of HTTP/2, `refused` requests came after a GOAWAY's last stream and are in nothing else,
     `overflows` frames were beyond a window or opened more streams than were allowed, no more than
@@ -73,6 +73,7 @@ class Counts(msgspec.Struct, frozen=True):
     pongs: int = 0
     closes: int = 0
     handshakes: int = 0
+    masks: int = 0
     refused: int = 0
     overflows: int = 0
     most_open: int = 0

@@ -46,6 +46,7 @@ class Peer:
         self.is_over = False
         self.is_websocket = False
         self.pings: list[bytes] = []
+        self.masks: set[bytes] = set()
         # One answer at a time is sent, for those that are pipelined, or in pieces that are no whole
         # frames; others wait.
         self.is_talking = False
@@ -80,7 +81,8 @@ class Peer:
         end = start + 4 + size
         if len(self.received) < end:
             return None
-        opcode, mask = self.received[0], self.received[start : start + 4]
+        opcode, mask = self.received[0], bytes(self.received[start : start + 4])
+        self.masks.add(mask)
         payload = bytes(byte ^ mask[n % 4] for n, byte in enumerate(self.received[start + 4 : end]))
         del self.received[:end]
         return opcode, payload
@@ -105,6 +107,7 @@ class Server:
         self._holds_back = bool(behaviour.delay_s or behaviour.stall_s)
         self._connections = self._requests = self._late = 0
         self._pings = self._pongs = self._closes = self._handshakes = 0
+        self._masks: set[bytes] = set()
         self._kinds: Counter[str] = Counter()
         self._paths: Counter[str] = Counter()
         self._delays_ns: list[int] = []
@@ -169,6 +172,8 @@ class Server:
         """Take one request or frame; False where none is whole."""
         if peer.is_websocket:
             frame = peer.next_frame()
+            self._masks |= peer.masks
+            peer.masks.clear()
             if frame is not None:
                 self._hear(peer, *frame)
             return frame is not None
@@ -305,6 +310,7 @@ class Server:
             pongs=self._pongs,
             closes=self._closes,
             handshakes=self._handshakes,
+            masks=len(self._masks),
         )
 
 

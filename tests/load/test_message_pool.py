@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -76,11 +77,29 @@ def test_messages_larger_than_a_read(known: KnownAnswers) -> None:
     assert client.faults == {}
 
 
-def test_messages_larger_than_a_send_buffer(known: KnownAnswers) -> None:
+def test_each_frame_has_a_mask_of_its_own_where_that_is_asked_for(known: KnownAnswers) -> None:
+    """Messages, pongs and closes: no mask comes twice, and counts are as exact."""
+    server = known.behave(Behaviour(script=("plain", "ping-between", "fragmented", "wrong-inside")))
+    target = conversation_at(server.port, conversations=20)
+    load(target, 0.05)
+    assert server.counts().masks == 1
+    server.behave(Behaviour(script=("plain", "ping-between", "fragmented", "wrong-inside")))
+    client = load(msgspec.structs.replace(target, random_masks=True), 0.05)
+    counts = server.counts()
+    assert client.faults == expected_errors(counts, MESSAGE_KINDS)
+    assert client.reconnects > 0
+    assert counts.pongs > 0
+    # Two of 2^32 may be the same by chance.
+    assert counts.masks >= 0.99 * (counts.requests + counts.pongs + counts.closes)
+
+
+@pytest.mark.parametrize("is_random", [False, True])
+def test_messages_larger_than_a_send_buffer(known: KnownAnswers, is_random: bool) -> None:
     """A message that takes many writes is sent whole, and a ping meanwhile gets its pong behind."""
     server = known.behave(Behaviour(script=("plain", "ping-later")))
     wanted = (Message(send="x" * 3_000_000), Message(expect=BODY.decode()))
-    client = load(conversation_at(server.port, *wanted, connections=2), 0.2)
+    target = conversation_at(server.port, *wanted, connections=2)
+    client = load(msgspec.structs.replace(target, random_masks=is_random), 0.2)
     counts = server.counts()
     assert client.correct == client.sent == counts.requests
     assert client.faults == {}

@@ -60,6 +60,7 @@ class Talker(FastUser):
     connections = 4
     path = "/ws"
     messages = [{"send": "Hello?"}, {"expect": "Hello, world!"}]
+    random_masks = True
 """
 
 
@@ -76,6 +77,8 @@ def test_a_user_talks_over_websocket(known: KnownAnswers, tmp_path: Path) -> Non
     row = run.rows["/ws"]
     assert (row.requests, row.failures) == (counts.requests, sum(errors.values()))
     assert run.failures == errors
+    # Two of 2^32 may be the same by chance.
+    assert counts.masks >= 0.99 * counts.requests
 
 
 OPTIONS = """

@@ -17,6 +17,7 @@ from asgi_bench.wire.frames import (
     encode_close,
     encode_message,
     masked,
+    masked_anew,
     message_at_once,
 )
 from asgi_bench.wire.http1 import WireError
@@ -165,3 +166,17 @@ def test_a_mask_comes_off() -> None:
     """Masking twice leaves a payload as it was."""
     assert masked(masked(b"Hello, world!", MASK), MASK) == b"Hello, world!"
     assert masked(b"", MASK) == b""
+
+
+@given(messages=st.lists(MESSAGES, min_size=1, max_size=4))
+def test_masks_are_drawn_anew_for_each_frame(messages: list[Received]) -> None:
+    """A peer reads the same messages; no two frames have the mask in common, nor two sendings."""
+    frames = b"".join(map(encode_message, messages))
+    once, again = masked_anew(frames), masked_anew(frames)
+    assert once != again
+    assert len(once) == len(frames)
+    peer = Connection(ConnectionType.SERVER)
+    peer.receive_data(once)
+    events = [event for event in peer.events() if isinstance(event, Message)]
+    parts = [each.data if not isinstance(each.data, str) else each.data.encode() for each in events]
+    assert b"".join(map(bytes, parts)) == b"".join(each.payload for each in messages)

@@ -136,6 +136,8 @@ def build_plan(
         UsageError: a glob that matches nothing.
     """
     chosen = [scenarios[name] for name in matching(selection.scenarios, scenarios, "--scenario")]
+    if selection.random_masks:
+        chosen = _with_random_masks(chosen)
     if selection.client in STOCK_CLIENTS:
         _check_stock(selection.client, chosen)
     planned = [
@@ -172,6 +174,17 @@ def build_plan(
         goal=selection.goal,
         **{name: getattr(selection, name) for name in Knobs.__struct_fields__},
     )
+
+
+def _with_random_masks(scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """Those over WebSocket with a mask for each frame; raises UsageError where there are none."""
+    if not any(scenario.messages for scenario in scenarios):
+        names = ", ".join(scenario.name for scenario in scenarios)
+        raise UsageError(f"--random-masks is about WebSocket, and none of these talks it: {names}")
+    return [
+        msgspec.structs.replace(scenario, random_masks=bool(scenario.messages))
+        for scenario in scenarios
+    ]
 
 
 def _check_stock(client: str, scenarios: Sequence[Scenario]) -> None:

@@ -204,6 +204,15 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "With --http 2: streams of each connection, so many requests at once.",
         ),
     ] = 1
+    random_masks: Annotated[
+        bool,
+        Flag(
+            "--random-masks",
+            LOAD,
+            SWITCH,
+            "Over WebSocket: draw a mask for each frame that is sent, instead of one for all.",
+        ),
+    ] = False
     rates: Annotated[
         tuple[OfferedRate, ...],
         Flag(

@@ -10,10 +10,12 @@ from asgi_bench.load.target import Target
 from asgi_bench.load.unpatched import EPOLLOUT
 from asgi_bench.wire.frames import (
     GOING_AWAY,
+    NORMAL,
     PeerClosed,
     control_frames,
     encode_close,
     is_control,
+    masked_anew,
 )
 from asgi_bench.wire.http1 import Response, WireError
 from asgi_bench.wire.websocket import closing
@@ -45,6 +47,8 @@ class MessagePool(Pool):
         super().__init__(target)
         # One attribute: more than these would make each call cost more (`Pool`).
         self._lines: defaultdict[int, _Line] = defaultdict(_Line)
+        if target.random_masks:
+            self.write = self._write_masked
         if target.is_in_order:
             self.send = self._send_in_order
 
@@ -56,6 +60,22 @@ class MessagePool(Pool):
         if self._conversation.replies:
             self._reply(slot)
         return taken
+
+    def _write_masked(self, slot: int, frames: bytes) -> int:
+        """Send whole frames under masks drawn for them; what can't go out at once goes later."""
+        data = masked_anew(frames)
+        try:
+            written = self._channels[slot].write(data)
+        except BlockingIOError:
+            written = 0
+        if written < len(data):
+            self._unsent[slot] = memoryview(data)[written:]
+            self.epoll.modify(slot, WATCHED | EPOLLOUT)
+        return len(frames)
+
+    def _said(self, frames: bytes) -> bytes:
+        """Frames as they are sent."""
+        return masked_anew(frames) if self.target.random_masks else frames
 
     def _send_in_order(self, slot: int, now_ns: int) -> bool:
         """As `_send`, of several turns the one that follows the connection's last."""
@@ -118,7 +138,7 @@ class MessagePool(Pool):
         del self.partial[slot], self.sent_ns[slot], self._lines[slot]
         self.reconnects += 1
         channel = self._channels.pop(slot)
-        self._openings.renew(channel, closing(channel))
+        self._openings.renew(channel, closing(channel, self._said(encode_close(NORMAL))))
 
     def _startle(self, slot: int, data: bytes) -> Taken:
         """Obey control frames on an idle connection; anything else nobody asked for."""
@@ -148,13 +168,13 @@ class MessagePool(Pool):
 
     def _reply(self, slot: int) -> None:
         """Send what control frames asked for; a request that is on its way goes first."""
-        replies = bytes(self._conversation.replies)
+        replies = self._said(bytes(self._conversation.replies))
         self._conversation.replies.clear()
         if slot not in self._channels:
             return
         rest = bytes(self._unsent.get(slot, b"")) + replies
         try:
-            written = 0 if slot in self._unsent else self.write(slot, replies)
+            written = 0 if slot in self._unsent else self._channels[slot].write(replies)
         except BlockingIOError:
             written = 0
         except OSError:
@@ -169,6 +189,7 @@ class MessagePool(Pool):
         if slot not in self._unsent:
             # It may be gone, or so full that a word more is of no use.
             with suppress(OSError):
-                self.write(slot, bytes(self._conversation.replies) or encode_close(GOING_AWAY))
+                last = bytes(self._conversation.replies) or encode_close(GOING_AWAY)
+                self._channels[slot].write(self._said(last))
         self._conversation.replies.clear()
         super()._drop(slot)

@@ -462,7 +462,7 @@ class Pool:
     def _send_rest(self, slot: int) -> None:
         rest = self._unsent[slot]
         try:
-            written = self.write(slot, rest)
+            written = self._channels[slot].write(rest)
         except OSError:
             return  # the error event that comes with it fails the request
         if written == len(rest):

@@ -23,6 +23,8 @@ class Target(msgspec.Struct, frozen=True):
     """On so many connections requests are sent, the others are open and idle; None for all."""
     is_broadcast: bool = False
     """Whether all connections have to receive what one of them sends."""
+    random_masks: bool = False
+    """Over WebSocket: whether each frame that is sent has a mask of its own, drawn at random."""
     is_in_order: bool = False
     """Whether each connection sends the requests in their order, instead of by their weights."""
     streams: int = 1
@@ -78,6 +80,7 @@ def scenario_target(
         scenario.conversations,
         scenario.active,
         scenario.is_broadcast,
+        random_masks=scenario.random_masks,
         is_in_order=len(asked.exchanges) > 1,
         streams=scenario.pipeline or streams,
     )

@@ -48,6 +48,7 @@ class FastUser(User):
     to come then, as in `[{"send": "ping"}, {"expect": "pong"}]`, held again and again on each
     connection. `{"expect_pattern": REGEX}` is a message that has to match, `"times": N` so many of
     one. What is sent at once counts as one request, with all that has to come before more is sent.
+    With `random_masks` each frame has a mask of its own.
 
     `https://` is TLS: the certificate has to be one that the system trusts, or signed by that in
     `ca_file`. `unix_socket` is a path to connect to in place of the host. With `http = "2"` each
@@ -68,6 +69,7 @@ class FastUser(User):
     expect_status: ClassVar[int] = 200
     expect_body: ClassVar[bytes | None] = None
     messages: ClassVar[Sequence[Mapping[str, str | int]]] = ()
+    random_masks: ClassVar[bool] = False
     timeout_s: ClassVar[float] = 5.0
     http: ClassVar[HttpVersion] = "1"
     streams: ClassVar[int] = 1
@@ -178,6 +180,7 @@ class FastUser(User):
                 headers=self.headers,
                 expect_status=SWITCHED,
                 messages=self._conversation(),
+                random_masks=self.random_masks,
             )
         return scenario_target(
             asked,

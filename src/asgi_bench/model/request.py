@@ -191,6 +191,9 @@ class Scenario(Request, frozen=True, kw_only=True):
     active: int | None = None
     """Over WebSocket: on so many of the connections messages are sent, the others are open and
     idle; null for all."""
+    random_masks: bool = False
+    """Over WebSocket: whether each frame that the load sends has a mask of its own, drawn at
+    random."""
     pipeline: int | None = None
     """Over HTTP/1.1: so many requests are under way at once on each connection, sent without
     waiting for the answers before; null for one."""

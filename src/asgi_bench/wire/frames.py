@@ -4,8 +4,11 @@ After RFC 6455, on bytes alone, and as a client: what goes out is masked, what c
 As with HTTP/1.1 the engine feeds the reader only with what it has not seen byte for byte before.
 """
 
+import os
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,6 +21,8 @@ _DATA = (CONTINUATION, TEXT, BINARY)
 _CONTROL = (CLOSE, PING, PONG)
 _FIN, _RESERVED, _OPCODE, _MASKED, _LENGTH = 0x80, 0x70, 0x0F, 0x80, 0x7F
 _LENGTH_16, _LENGTH_64 = 126, 127
+# What a head has beside its two bytes then.
+_LENGTH_BYTES = {_LENGTH_16: 2, _LENGTH_64: 8}
 MAX_CONTROL_BYTES = 125
 # Masks keep bytes that a page chose from looking like HTTP to a proxy between. There is none on a
 # benchmark's connection, and with one mask a message is the same bytes each time.
@@ -79,6 +84,42 @@ def masked(payload: bytes, mask: bytes) -> bytes:
     key = (mask * (size // len(mask) + 1))[:size]
     whole = int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")
     return whole.to_bytes(size, "big")
+
+
+class _Bare(NamedTuple):
+    """Frames of a client without their masks: as one number, and where each one's mask goes."""
+
+    plain: int
+    size: int
+    heads_and_sizes: tuple[tuple[bytes, int], ...]
+
+
+@lru_cache(maxsize=64)
+def _bare(frames: bytes) -> _Bare:
+    """Take the masks off whole frames of ours."""
+    pieces, places, start = [], [], 0
+    while start < len(frames):
+        size, head_end = frames[start + 1] & _LENGTH, start + 2
+        if size in _LENGTH_BYTES:
+            head_end += _LENGTH_BYTES[size]
+            size = int.from_bytes(frames[start + 2 : head_end], "big")
+        begin = head_end + len(MASK)
+        payload = masked(frames[begin : begin + size], frames[head_end:begin])
+        pieces += [frames[start:head_end], bytes(len(MASK)), payload]
+        places.append((bytes(head_end - start), len(MASK) + size))
+        start = begin + size
+    return _Bare(int.from_bytes(b"".join(pieces), "big"), len(frames), tuple(places))
+
+
+def masked_anew(frames: bytes) -> bytes:
+    """Return whole frames of ours, each under a mask that nobody can foresee."""
+    bare = _bare(frames)
+    drawn = os.urandom(len(MASK) * len(bare.heads_and_sizes))
+    keys = b"".join(
+        head + (drawn[4 * n : 4 * n + 4] * (size // 4 + 1))[:size]
+        for n, (head, size) in enumerate(bare.heads_and_sizes)
+    )
+    return (bare.plain ^ int.from_bytes(keys, "big")).to_bytes(bare.size, "big")
 
 
 def encode_handshake(path: str, host: str, headers: Mapping[str, str]) -> bytes:

@@ -11,11 +11,9 @@ from asgi_bench.wire.channel import READABLE, WRITABLE, Channel
 from asgi_bench.wire.excerpts import excerpt
 from asgi_bench.wire.exchange import Exchange
 from asgi_bench.wire.frames import (
-    NORMAL,
     MessageReader,
     PeerClosed,
     control_frames,
-    encode_close,
     message_at_once,
 )
 from asgi_bench.wire.http1 import (
@@ -92,13 +90,13 @@ class WebSocket:
         )
 
 
-def closing(channel: Channel) -> Iterator[int]:
+def closing(channel: Channel, goodbye: bytes) -> Iterator[int]:
     """Close in order: our close frame, the server's, and then its end of the connection.
 
     Raises WireError where it doesn't answer so.
     """
     try:
-        channel.write(encode_close(NORMAL))
+        channel.write(goodbye)
     except BlockingIOError:
         raise WireError("no room to send a close frame") from None
     data = b""
