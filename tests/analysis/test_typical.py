@@ -47,21 +47,26 @@ def trial(cell: str, round: int, rates_rps: Sequence[float]) -> Trial:
     )
 
 
-def run_of(seed: int = 1, stalls_of: str = "", noise: float = 0.2) -> list[Trial]:
+def run_of(
+    seed: int = 1, stalls_of: str = "", noise: float = 0.2, times: int = 1, scatter: float = 0.02
+) -> list[Trial]:
     """Rounds on a machine whose turns differ and that stalls in one slice of ten, of any cell.
 
-    The cell that stalls of itself does so in one slice of eight more.
+    The cell that stalls of itself does so in one slice of eight more. The first comes by so many
+    times in each turn.
     """
     chance = np.random.default_rng(seed)
     trials = []
     for round in range(ROUNDS):
         turns = np.exp(noise * chance.standard_normal(TURNS))
         for cell, rate_rps in RATES_RPS.items():
-            stalls = np.where(chance.random(TURNS) < 0.1, 0.6, 1.0)
+            of_turns = np.repeat(turns, times if cell == "a" else 1)
+            count = len(of_turns)
+            stalls = np.where(chance.random(count) < 0.1, 0.6, 1.0)
             if cell == stalls_of:
-                stalls *= np.where(np.arange(TURNS) % 8 == 3, 0.4, 1.0)
-            scatter = np.exp(0.02 * chance.standard_normal(TURNS))
-            trials.append(trial(cell, round, (rate_rps * turns * stalls * scatter).tolist()))
+                stalls *= np.where(np.arange(count) % 8 == 3, 0.4, 1.0)
+            own = np.exp(scatter * chance.standard_normal(count))
+            trials.append(trial(cell, round, (rate_rps * of_turns * stalls * own).tolist()))
     return trials
 
 
@@ -118,6 +123,22 @@ def test_cpu_time_has_typical_slices_too() -> None:
     typical = typical_slices(run_of())
     found = np.mean(np.log(ratios(typical, "c", CPU.name)))
     assert found == pytest.approx(np.log(RATES_RPS["a"] / RATES_RPS["c"]), abs=0.01)
+
+
+def test_ratios_to_a_reference_that_comes_by_more_often_are_known_better() -> None:
+    """Seen three times a turn its own noise is in them by its root, and they stay unbiased."""
+    true = RATES_RPS["c"] / RATES_RPS["a"]
+    found = {
+        times: [
+            ratio / true
+            for seed in range(25)
+            for ratio in ratios(typical_slices(run_of(seed, times=times, scatter=0.1)), "c")
+        ]
+        for times in (1, 3)
+    }
+    assert abs(np.mean(np.log(found[3]))) < 0.005
+    # The root of (1 + 1/3) / 2 is 0.82.
+    assert np.std(np.log(found[3])) == pytest.approx(0.82 * np.std(np.log(found[1])), rel=0.1)
 
 
 def test_a_cell_out_of_step_is_left_out() -> None:

@@ -20,6 +20,7 @@ from asgi_bench.measurement.schedule import (
     schedule,
     slice_duration_s,
     start_order,
+    times_as_often,
 )
 from asgi_bench.model import ROLES, Cell, ClosedLoop
 
@@ -56,6 +57,28 @@ def test_all_cells_come_by_equally_often(lengths_s: dict[str, float], duration_s
     for cell, each in visits.items():
         assert each.duration_s >= lengths_s[cell]
         assert each.together_s >= duration_s / 2 * (1 - 1e-9)
+
+
+@given(LENGTHS_S, DURATIONS_S, st.integers(1, 5))
+def test_the_reference_comes_by_so_many_times_as_often(
+    lengths_s: dict[str, float], duration_s: float, times: int
+) -> None:
+    """It alone, and no cell has less than half of its own time."""
+    reference = min(lengths_s)
+    visits = even_visits(lengths_s, dict.fromkeys(lengths_s, duration_s), {reference: times})
+    others = {visits[cell].count for cell in lengths_s if cell != reference}
+    assert others <= {visits[reference].count / times}
+    for cell, each in visits.items():
+        assert each.duration_s >= lengths_s[cell]
+        assert each.together_s >= duration_s / 2 * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(("compared", "times"), [(0, 1), (1, 1), (3, 2), (10, 3), (22, 5)])
+def test_a_reference_is_seen_as_often_as_the_root_of_those_it_is_compared_with(
+    compared: int, times: int
+) -> None:
+    """Dunnett's allocation, in whole visits; nobody comes by less often than once."""
+    assert times_as_often(compared) == times
 
 
 @given(st.floats(0.02, 0.1), st.integers(1, 8), DURATIONS_S)

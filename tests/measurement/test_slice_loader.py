@@ -17,7 +17,13 @@ from asgi_bench.measurement import slice_loader
 from asgi_bench.measurement.block import LoadedCell
 from asgi_bench.measurement.load_processes import LoadProcesses
 from asgi_bench.measurement.progress import Progress
-from asgi_bench.measurement.slice_loader import AT_ONCE, SHARE_WARMUP_S, WARMUP_S, SliceLoader
+from asgi_bench.measurement.slice_loader import (
+    AT_ONCE,
+    LED_IN_WARMUP_S,
+    SHARE_WARMUP_S,
+    WARMUP_S,
+    SliceLoader,
+)
 from asgi_bench.model import ROLES, ClosedLoop, ErrorCounts, Gate, OpenLoop, Role
 from tests.measurement.stand_ins import DURATION_S, loaded_cell
 from tests.synthetic_run import plan_of
@@ -133,7 +139,7 @@ def test_a_server_is_warmed_up_once() -> None:
     warmups_s = {command.target.name: command.warmup_s for command in opened}
     assert opened[0].target.name == "quick/default/w1/hello/c8"
     assert warmups_s == {
-        "quick/default/w1/hello/c8": WARMUP_S,
+        "quick/default/w1/hello/c8": LED_IN_WARMUP_S,
         "quick/default/w1/hello/r500": 0.0,
         "quick/default/w1/hello/r50%": SHARE_WARMUP_S,
         "slow/default/w1/hello/r500": WARMUP_S,
@@ -147,6 +153,20 @@ def test_connections_come_one_by_one_where_workers_share_them(workers: int, at_o
     loader = SliceLoader(plan_of(()), cast(LoadProcesses, stand), Progress(lambda event: None, 1.0))
     loader.load([loaded_cell("quick", workers=workers)], round=0, block=0)
     assert [command.at_once for command in stand.commands if isinstance(command, Open)] == [at_once]
+
+
+def test_the_reference_comes_by_more_often() -> None:
+    """Of ten cells in all three times in each turn, and an A/B has no reference."""
+    names = ["quick", *(f"other-{number}" for number in range(9))]
+    plan = msgspec.structs.replace(plan_of(()), reference="quick/default/w1")
+    for gate, times in ((None, 3), (Gate(), 1)):
+        stand = StandIn(speeds=dict.fromkeys(names, SPEEDS["quick"]))
+        asked = msgspec.structs.replace(plan, gate=gate)
+        loader = SliceLoader(asked, cast(LoadProcesses, stand), Progress(lambda event: None, 1.0))
+        loader.load([loaded_cell(name) for name in names], round=0, block=0)
+        counts = Counter(stand.order)
+        assert {counts[name] for name in names[1:]} == {counts["quick"] // times}
+        assert counts["quick"] % times == 0
 
 
 def test_all_connections_open_before_any_slice_and_close_after_all() -> None:

@@ -76,7 +76,7 @@ def typical_slices(trials: Iterable[Trial]) -> Typical:
     """The metrics of each trial as its typical slices have them, where its block was measured so.
 
     A block with a single cell has nothing to be compared with, and older runs whose cells came by
-    unequally often have none.
+    as their slices' lengths had it have none.
     """
     blocks: dict[tuple[int, int], list[Trial]] = {}
     for trial in trials:
@@ -119,23 +119,29 @@ def _middle(table: Floats) -> Floats:
 def _fit(trials: Sequence[Trial], metric: Metric) -> _Fitted | None:
     """Fit those cells of a block that came by as often as most; None under two, or for few turns.
 
-    A cell that ended early, or had slices for its wrong answers, is out of step.
+    The reference may come by several times a turn, and each time is a row of the fit. A cell that
+    ended early, or had slices for its wrong answers, is out of step.
     """
     assert metric.of_slice is not None
     assert metric.of_trial is not None
     counts = [len(trial.slices) for trial in trials]
     turns = max(counts, key=counts.count, default=0)
-    rows = {}
-    for trial in trials:
+    rows: list[list[float | None]] = []
+    cells: list[int] = []
+    totals: dict[str, float] = {}
+    for trial in trials if turns >= FEWEST_TURNS else ():
         of_slices = [metric.of_slice(piece) for piece in trial.slices]
         total = metric.of_trial(trial)
-        if len(of_slices) == turns and all(of_slices) and total:
-            rows[trial.cell] = (of_slices, total)
-    if turns < FEWEST_TURNS or len(rows) < 2:
+        times, over = divmod(len(of_slices), turns)
+        if times and not over and all(of_slices) and total:
+            rows += [of_slices[first::times] for first in range(times)]
+            cells += [len(totals)] * times
+            totals[trial.cell] = total
+    if len(totals) < 2:
         return None
-    table = np.log(np.array([of_slices for of_slices, _ in rows.values()], dtype=float))
-    totals = np.log(np.array([total for _, total in rows.values()]))
-    return _Fitted(tuple(rows), fitted(table), totals)
+    by_row = fitted(np.log(np.array(rows, dtype=float)))
+    typical = np.bincount(cells, by_row) / np.bincount(cells)
+    return _Fitted(tuple(totals), typical, np.log(np.array(list(totals.values()))))
 
 
 def _stalling(fits: Mapping[tuple[int, int], _Fitted], block: int) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """The slices of a block: how long, how many, and in which order."""
 
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
@@ -99,13 +100,17 @@ def even_lengths_s(lengths_s: Mapping[Cell, float]) -> dict[str, float]:
 
 
 def even_visits(
-    lengths_s: Mapping[str, float], durations_s: Mapping[str, float]
+    lengths_s: Mapping[str, float],
+    durations_s: Mapping[str, float],
+    times: Mapping[str, int] | None = None,
 ) -> dict[str, Visits]:
     """As many slices for each cell as for any other, in all the time that they have together.
 
     A cell's interval rests on how often it came by, and a slow one would come by least: its slices
     last longest. So it gets more of the time, and a fast one less, but half of its own at least.
+    Those in `times` come by so many times as often.
     """
+    often = dict.fromkeys(lengths_s, 1) | dict(times or {})
     least_s = {cell: LEAST_SHARE * durations_s[cell] for cell in lengths_s}
     whole_s = sum(durations_s[cell] for cell in lengths_s)
     count = 1
@@ -113,15 +118,24 @@ def even_visits(
     fixed: set[str] = set()
     while free := lengths_s.keys() - fixed:
         left_s = whole_s - sum(least_s[cell] for cell in fixed)
-        count = max(1, round(left_s / sum(lengths_s[cell] for cell in free)))
-        short = {cell for cell in free if count * lengths_s[cell] < least_s[cell]}
+        count = max(1, round(left_s / sum(often[cell] * lengths_s[cell] for cell in free)))
+        short = {cell for cell in free if count * often[cell] * lengths_s[cell] < least_s[cell]}
         if not short:
             break
         fixed |= short
     return {
-        cell: Visits(count, max(length_s, least_s[cell] / count))
+        cell: Visits(count * often[cell], max(length_s, least_s[cell] / (count * often[cell])))
         for cell, length_s in lengths_s.items()
     }
+
+
+def times_as_often(compared: int) -> int:
+    """How often the reference comes by while each of so many that are compared with it does once.
+
+    Its noise is in all their ratios: they are known best if it is seen as often as the root of
+    their number says (Dunnett, J. Am. Stat. Assoc. 50, 1955).
+    """
+    return max(1, round(math.sqrt(compared)))
 
 
 def schedule(visits: Mapping[str, Visits], chance: random.Random) -> list[ScheduledSlice]:

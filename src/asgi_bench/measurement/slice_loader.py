@@ -2,8 +2,10 @@
 
 import random
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from asgi_bench.analysis.samples import reference_key
 from asgi_bench.analysis.sweeps import bracket, next_rate_rps
 from asgi_bench.load.generator import LoadSession, Look
 from asgi_bench.load.messages import Load, Loaded
@@ -23,6 +25,7 @@ from asgi_bench.measurement.schedule import (
     even_visits,
     schedule,
     slice_duration_s,
+    times_as_often,
 )
 from asgi_bench.model import Cell, Plan
 
@@ -103,7 +106,7 @@ class SliceLoader:
             for key, item in by_key.items()
             if (load := item.cell.load).is_sweep
         }
-        for piece in schedule(_visits(cells, lengths_s), chance):
+        for piece in schedule(self._visits(cells, lengths_s), chance):
             item = by_key[piece.cell]
             rate_rps = self._rates_rps.get(piece.cell)
             if piece.cell in shares:
@@ -111,6 +114,31 @@ class SliceLoader:
                     self._ceilings_rps[self._ceiling_key(item.cell)] * shares[piece.cell].pop()
                 )
             self._load(item, piece.duration_s, rate_rps, chance)
+
+    def _visits(
+        self, cells: Sequence[LoadedCell], lengths_s: Mapping[str, float]
+    ) -> dict[str, Visits]:
+        """The slices of each cell; what a search adds comes after them."""
+        closed = {item.cell.key: item.duration_s for item in cells if item.cell.load.is_closed}
+        of_closed = {key: lengths_s[key] for key in closed}
+        return even_visits(of_closed, closed, self._references(cells)) | {
+            item.cell.key: Visits(item.cell.load.steps, item.duration_s)
+            for item in cells
+            if not item.cell.load.is_closed
+        }
+
+    def _references(self, cells: Sequence[LoadedCell]) -> dict[str, int]:
+        """The closed loops that others are compared with, and how many times as often they come.
+
+        The sides of an A/B come by equally often: neither is more of a reference.
+        """
+        keys = [item.cell.key for item in cells if self._is_led_in(item)]
+        compared = Counter(
+            reference_key(item.cell, self._plan.reference)
+            for item in cells
+            if self._is_led_in(item)
+        )
+        return {key: times_as_often(compared[key] - 1) for key in keys if compared[key] > 1}
 
     def _search(self, cells: Sequence[LoadedCell], chance: random.Random) -> None:
         """Bisect for the highest rate that keeps the objective, all cells in turn."""
@@ -283,16 +311,6 @@ class SliceLoader:
         """Add up how long there was no right answer: it may be all that is left of a server."""
         before_s = self._fruitless_s.get(item.cell.key, 0.0)
         self._fruitless_s[item.cell.key] = 0.0 if loaded.requests else before_s + took_s
-
-
-def _visits(cells: Sequence[LoadedCell], lengths_s: Mapping[str, float]) -> dict[str, Visits]:
-    """The slices of each cell; what a search adds comes after them."""
-    closed = {item.cell.key: item.duration_s for item in cells if item.cell.load.is_closed}
-    return even_visits({key: lengths_s[key] for key in closed}, closed) | {
-        item.cell.key: Visits(item.cell.load.steps, item.duration_s)
-        for item in cells
-        if not item.cell.load.is_closed
-    }
 
 
 def _cold_first(cells: Sequence[LoadedCell]) -> list[LoadedCell]:
