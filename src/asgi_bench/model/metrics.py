@@ -237,7 +237,7 @@ MESSAGES = Metric(
     chart=Chart(
         loops=CLOSED,
         name="messages",
-        title="Messages",
+        title="Messages per second",
         axis="messages or events per second",
     ),
 )
