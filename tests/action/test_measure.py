@@ -129,6 +129,12 @@ def test_an_aa_has_no_candidate(stand_in: Path) -> None:
     assert told(stand_in)[5:] == [f"--baseline-ref={'a' * 40}", "--aa"]
 
 
+def test_counts_are_asked_for(stand_in: Path) -> None:
+    """With `count` the verdict is by counts."""
+    measured(stand_in, ["pass"], 0, COUNT="true", AA="true")
+    assert told(stand_in)[5:] == ["--aa", "--count"]
+
+
 def test_a_failure_has_a_summary_too(stand_in: Path) -> None:
     """What was said last stands in it as text; the verdict is `failed` and no run is named."""
     step = measured(stand_in, [], 1)

@@ -1,0 +1,63 @@
+"""Records of A/Bs by counts, and the table that is made of them."""
+
+from pathlib import Path
+
+import pytest
+
+from asgi_bench.model import Gate
+from gate.counts import (
+    CountKind,
+    CountRecord,
+    count_section,
+    count_table,
+    next_count_kind,
+    read_count_records,
+    write_count_record,
+)
+from tests.analysis.ab.test_counts import lives
+from tests.synthetic_sides import ab_run
+
+GATE = Gate(min_change=0.005, looks=(1.0,), budget_s=60)
+
+
+def record(kind: CountKind, number: int, effect: float, turns: int = 0) -> CountRecord:
+    """A repetition that found an effect."""
+    header = ab_run(0.0, blocks=0, gate=GATE).header
+    return CountRecord(kind, number, turns, header, tuple(lives(effect)))
+
+
+def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """A record comes back whole, and what was injected is judged from it anew."""
+    kept = record("slow1", 1, 0.01, turns=7)
+    write_count_record(tmp_path / "uvicorn", kept)
+    (read,) = read_count_records(tmp_path / "uvicorn")
+    assert read == kept
+    assert read.judged.verdict == "regression"
+    section = count_section(tmp_path)
+    assert section.startswith("**uvicorn 1.2.3**")
+    assert "| 1 % more | 7 | 1 | 1 |" in section
+
+
+def test_the_table_counts_verdicts_by_kind() -> None:
+    """Each kind has a row with its regressions and what else there was."""
+    _, _, alike, slower = count_table([record("aa", 1, 0.0), record("slow05", 1, 0.006, 4)])
+    assert alike.startswith("| A/A | 0 | 1 | 0 |")
+    assert "| 1 pass |" in alike
+    assert slower.startswith("| 0.5 % more | 4 | 1 | 1 |")
+
+
+@pytest.mark.parametrize(
+    ("done", "wanted"),
+    [
+        ([], ("aa", 1)),
+        ([("aa", 1)], ("slow1", 1)),
+        ([("aa", 1), ("slow1", 1)], ("aa", 2)),
+        ([("aa", 1), ("aa", 2), ("slow1", 1)], None),
+    ],
+)
+def test_any_prefix_is_balanced(
+    done: list[tuple[CountKind, int]], wanted: tuple[CountKind, int] | None
+) -> None:
+    """The kind of which the smallest share is done comes next."""
+    records = [record(kind, number, 0.0) for kind, number in done]
+    assert next_count_kind(records, {"aa": 2, "slow1": 1}) == wanted
