@@ -43,9 +43,11 @@ def test_a_request_is_counted(tmp_path: Path) -> None:
 def test_a_server_that_fails_is_a_failed_row(tmp_path: Path) -> None:
     """A server that ends before it answers is a failed row with the last line of its log."""
     done = in_process(
-        *("count", "-s", "uvicorn", "--rounds", "1", "-o", "kept"),
+        *("count", "-s", "uvicorn", "--rounds", "1", "-o", "kept", "--format", "json"),
         *("--server-args", "--http nosuch"),
         folder=tmp_path,
     )
     assert done.code == 1
-    assert "Invalid value for '--http': 'nosuch'" in done.stdout
+    (cell,) = msgspec.json.decode(done.stdout, type=CountsReport).cells
+    assert cell.outcome == "failed"
+    assert "nosuch" in (cell.reason or "")
