@@ -42,6 +42,7 @@ MOST_LAYOUTS = 1000
 LEAST_CHANGE = 0.005
 LOCK_WAIT_S = 600.0
 SUFFIX = ".json.gz"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class CountRecord(msgspec.Struct, frozen=True):
@@ -102,9 +103,15 @@ def _counted(server: str, turns: int, budget_s: float) -> tuple[RunHeader, tuple
             )
             for life in read_lives(folders[0])
         ]
-        return read_run(folders[0]).header, tuple(bare)
+        return _without_places(read_run(folders[0]).header), tuple(bare)
     finally:
         shutil.rmtree(parent, ignore_errors=True)
+
+
+def _without_places(header: RunHeader) -> RunHeader:
+    """The header without where this checkout lies."""
+    told = msgspec.json.encode(header).replace(str(ROOT).encode(), b"/asgi-bench")
+    return msgspec.json.decode(told, type=RunHeader)
 
 
 def _side(role: Role, turns: int) -> Setup:
