@@ -106,7 +106,7 @@ class _Member:
         )
         self.fault: str | None = None
         self.asker: Asker | None = None
-        self.ready_s = self.done_s = 0.0
+        self.ready_s = 0.0
         self.stopped_s = 0.0
         self.sent_s = 0.0
         self.probes = 0
@@ -134,10 +134,6 @@ class _Member:
     def answered(self) -> int:
         return self.probes + (0 if self.asker is None else self.asker.answered)
 
-    @property
-    def serving_s(self) -> float:
-        return self.done_s - self.ready_s
-
     def fileno(self) -> int:
         assert self.asker is not None
         return self.asker.fileno()
@@ -157,10 +153,8 @@ class _Member:
         except ServerFault as fault:
             self.fail(self.process.explained(fault.reason))
             return
-        if is_whole:
-            self.done_s = time.monotonic()
-            if not self.is_done:
-                self.send()
+        if is_whole and not self.is_done:
+            self.send()
 
     def fail(self, reason: str) -> None:
         if self.fault is None:
@@ -252,9 +246,10 @@ def _ask(members: Sequence[_Member], timeout_s: float) -> None:
 
 
 def _stop(members: Sequence[_Member], timeout_s: float) -> None:
-    """End all after the same time of serving: that of the one that took longest for its answers."""
+    """End all after the same time of serving: that of the one that was ready first, until now."""
     standing = [member for member in members if member.fault is None]
-    longest_s = max((one.serving_s for one in standing), default=0.0) + _PARTING_S
+    now_s = time.monotonic()
+    longest_s = max((now_s - one.ready_s for one in standing), default=0.0) + _PARTING_S
     for member in sorted(standing, key=lambda one: one.ready_s):
         ends_s = member.ready_s + longest_s
         time.sleep(max(0.0, ends_s - _PARTING_S - time.monotonic()))
