@@ -48,7 +48,7 @@ class Gate(msgspec.Struct, frozen=True):
     """What an A/B is judged by; with the trials it gives the same verdict again."""
 
     min_change: float = 0.015
-    """The smallest change that matters, as a share: 0.015; of an A/B by counts 0.005."""
+    """The smallest change that matters, as a share: 0.015; of an A/B by counts 0.003."""
     alpha: float = 0.05
     """The most probability, over all looks and metrics, of taking an A/A for a change."""
     looks: tuple[float, ...] = (0.5, 1.0)
