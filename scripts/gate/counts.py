@@ -3,9 +3,7 @@
 The side's app is `busy:app`, whose loop turns so often before each answer on the candidate's side.
 """
 
-import gzip
 import shutil
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -19,15 +17,16 @@ import msgspec
 
 from asgi_bench.analysis.ab.counts import counts_verdict
 from asgi_bench.counting.run import carry_out_counts
-from asgi_bench.definitions.folders import shipped_apps
-from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.definitions.setups import load_ab_plan
 from asgi_bench.measurement.run import Order
-from asgi_bench.model import AbReport, Gate, MetricVerdict, Role, RunHeader, Setup
+from asgi_bench.model import AbReport, Gate, MetricVerdict, RunHeader
 from asgi_bench.model.counts import Life
+from asgi_bench.model.goal import LEAST_INSTRUCTIONS_CHANGE
 from asgi_bench.store.counts import read_lives
 from asgi_bench.store.runs import read_run
+from gate.records import read_kept
+from gate.sides import say, side
 from gate.table import bounds
 
 # What is injected: nothing, or 0.5 or 1 % more instructions of the whole request, and what a whole
@@ -35,13 +34,9 @@ from gate.table import bounds
 CountKind: TypeAlias = Literal["aa", "slow05", "slow1"]
 COUNT_SHARES: dict[CountKind, float] = {"aa": 0.0, "slow05": 0.005, "slow1": 0.01}
 NAMES: dict[CountKind, str] = {"aa": "A/A", "slow05": "0.5 % more", "slow1": "1 % more"}
-APP = "busy:app"
-TURNS_VARIABLE = "ASGI_BENCH_BUSY_TURNS"
 PROBE_TURNS = 200
 MOST_LAYOUTS = 1000
-LEAST_CHANGE = 0.005
 LOCK_WAIT_S = 600.0
-SUFFIX = ".json.gz"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -57,8 +52,13 @@ class CountRecord(msgspec.Struct, frozen=True):
 
     @property
     def judged(self) -> AbReport:
-        """The verdict by the current rule."""
-        return counts_verdict(self.header, self.lives)
+        """The verdict by the current rule and the current smallest change."""
+        gate = self.header.plan.gate
+        assert gate is not None
+        gate = msgspec.structs.replace(gate, min_change=LEAST_INSTRUCTIONS_CHANGE)
+        plan = msgspec.structs.replace(self.header.plan, gate=gate)
+        header = msgspec.structs.replace(self.header, plan=plan)
+        return counts_verdict(header, self.lives)
 
     @property
     def instructions(self) -> MetricVerdict | None:
@@ -89,13 +89,15 @@ def _counted(server: str, turns: int, budget_s: float) -> tuple[RunHeader, tuple
     parent = Path(tempfile.mkdtemp(prefix="asgi-bench-count-gate-"))
     began_s = time.perf_counter()
     selection = Selection(servers=(server,), rounds=MOST_LAYOUTS, connections=(1,))
-    gate = Gate(looks=(1.0,), budget_s=budget_s, min_change=LEAST_CHANGE, is_aa=turns == 0)
-    plan = load_ab_plan(selection, _side("baseline", 0), _side("candidate", turns), gate)
+    gate = Gate(
+        looks=(1.0,), budget_s=budget_s, min_change=LEAST_INSTRUCTIONS_CHANGE, is_aa=turns == 0
+    )
+    plan = load_ab_plan(selection, side("baseline", 0), side("candidate", turns), gate)
     folders: list[Path] = []
     order = Order(plan, parent, lock_wait_s=LOCK_WAIT_S, prepared_s=time.perf_counter() - began_s)
     try:
         carry_out_counts(
-            order, tell=_say, announce=_say, folder_made=folders.append, budget_s=budget_s
+            order, tell=say, announce=say, folder_made=folders.append, budget_s=budget_s
         )
         bare = [
             msgspec.structs.replace(
@@ -114,39 +116,9 @@ def _without_places(header: RunHeader) -> RunHeader:
     return msgspec.json.decode(told, type=RunHeader)
 
 
-def _side(role: Role, turns: int) -> Setup:
-    return Setup(
-        name=role,
-        python=sys.executable,
-        app=APP,
-        app_dir=str(shipped_apps()),
-        # As many characters on both sides.
-        env={TURNS_VARIABLE: f"{turns:06}"},
-        description=f"{turns} turns",
-        packages=Installation(sys.executable).versions,
-    )
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
-def write_count_record(folder: Path, record: CountRecord) -> Path:
-    """Store a record, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{record.kind}-{record.number:02}{SUFFIX}"
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(gzip.compress(msgspec.json.encode(record), mtime=0))
-    partial.replace(path)
-    return path
-
-
 def read_count_records(folder: Path) -> list[CountRecord]:
     """Return the records of a folder in the order they were measured in."""
-    found = [
-        msgspec.json.decode(gzip.decompress(path.read_bytes()), type=CountRecord)
-        for path in sorted(folder.glob(f"*{SUFFIX}"))
-    ]
+    found = read_kept(folder, CountRecord)
     return sorted(found, key=lambda record: record.header.started_at)
 
 
@@ -200,10 +172,10 @@ def count_section(folder: Path) -> str:
             planned = header.plan.cells[0]
             parts.append(
                 f"**{server.name} {planned.server_version}**, 1 worker, 1 connection, budget "
-                f"{records[-1].judged.budget_s:g} s, smallest change {LEAST_CHANGE:.1%}: "
-                f"{records[0].header.started_at[:10]} on {header.machine.cpu_model}, "
-                f"{header.machine.cpu_count} CPUs, which other programs kept busy, "
-                f"{header.machine.python}."
+                f"{records[-1].judged.budget_s:g} s, smallest change "
+                f"{LEAST_INSTRUCTIONS_CHANGE:.1%}: {records[0].header.started_at[:10]} on "
+                f"{header.machine.cpu_model}, {header.machine.cpu_count} CPUs, which other "
+                f"programs kept busy, {header.machine.python}."
             )
             parts.append("\n".join(count_table(records)))
     return "\n\n".join(parts) or "Nothing has been recorded yet."

@@ -3,7 +3,7 @@
 import gzip
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -154,7 +154,22 @@ def run_of(record: Record, gate: Gate) -> Run:
     return Run(header, trials, folder="")
 
 
-def write_record(folder: Path, record: Record) -> Path:
+class Kept(Protocol):
+    """What a folder of repetitions holds: each names its kind and its number of that kind."""
+
+    @property
+    def kind(self) -> str:
+        """What was injected."""
+
+    @property
+    def number(self) -> int:
+        """Of its kind."""
+
+
+T = TypeVar("T")
+
+
+def write_record(folder: Path, record: Kept) -> Path:
     """Store a record, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{record.kind}-{record.number:02}{SUFFIX}"
@@ -164,13 +179,17 @@ def write_record(folder: Path, record: Record) -> Path:
     return path
 
 
-def read_records(folder: Path) -> list[Record]:
-    """Return the records of a folder in the order they were measured in."""
-    found = [
-        msgspec.json.decode(gzip.decompress(path.read_bytes()), type=Record)
+def read_kept(folder: Path, kind: type[T]) -> list[T]:
+    """Return the records of a folder, by name."""
+    return [
+        msgspec.json.decode(gzip.decompress(path.read_bytes()), type=kind)
         for path in sorted(folder.glob(f"*{SUFFIX}"))
     ]
-    return sorted(found, key=lambda record: record.started_at)
+
+
+def read_records(folder: Path) -> list[Record]:
+    """Return the records of a folder in the order they were measured in."""
+    return sorted(read_kept(folder, Record), key=lambda record: record.started_at)
 
 
 def next_kind(done: Sequence[Record], wanted: dict[Kind, int]) -> tuple[Kind, int] | None:

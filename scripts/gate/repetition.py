@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 import tempfile
 import time
 from math import expm1
@@ -10,19 +9,16 @@ from pathlib import Path
 
 from asgi_bench.analysis.ab.block_effects import block_effects, usable_blocks
 from asgi_bench.analysis.ab.rule import estimate_of
-from asgi_bench.definitions.folders import shipped_apps
-from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.definitions.setups import load_ab_plan
 from asgi_bench.measurement.run import Order, carry_out
-from asgi_bench.model import Gate, Role, Run, Setup
+from asgi_bench.model import Gate, Run
 from asgi_bench.model.metrics import CPU
 from asgi_bench.store.folders import PHASES_FILE
 from asgi_bench.store.runs import read_run
 from gate.records import SHARES, Kind, Record, record_of
+from gate.sides import say, side
 
-APP = "busy:app"
-TURNS_VARIABLE = "ASGI_BENCH_BUSY_TURNS"
 # About a fifth of the request: far above the noise, and not so far that nothing is the same.
 PROBE_TURNS = {"uvicorn": 600, "granian": 500, "hypercorn": 4000}
 LEAST_PROBE_SHARE = 0.05
@@ -62,31 +58,14 @@ def _measured(
     selection = Selection(servers=(server,), rounds=MOST_BLOCKS, duration_s=duration_s)
     # One look, at the end of the budget: earlier ones are replayed from the record.
     gate = Gate(looks=(1.0,), budget_s=budget_s, is_aa=turns == 0)
-    plan = load_ab_plan(selection, _side("baseline", 0), _side("candidate", turns), gate)
+    plan = load_ab_plan(selection, side("baseline", 0), side("candidate", turns), gate)
     folders: list[Path] = []
     prepared_s = time.perf_counter() - began_s
     order = Order(plan, parent, lock_wait_s=LOCK_WAIT_S, prepared_s=prepared_s)
     try:
-        carry_out(order, lambda event: None, announce=_say, folder_made=folders.append)
+        carry_out(order, lambda event: None, announce=say, folder_made=folders.append)
         phases_s = json.loads((folders[0] / PHASES_FILE).read_text())
         return read_run(folders[0]), phases_s
     finally:
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _side(role: Role, turns: int) -> Setup:
-    return Setup(
-        name=role,
-        python=sys.executable,
-        app=APP,
-        app_dir=str(shipped_apps()),
-        # As many characters on both sides.
-        env={TURNS_VARIABLE: f"{turns:06}"},
-        description=f"{turns} turns",
-        packages=Installation(sys.executable).versions,
-    )
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -12,8 +12,8 @@ from gate.counts import (
     count_table,
     next_count_kind,
     read_count_records,
-    write_count_record,
 )
+from gate.records import write_record
 from tests.analysis.ab.test_counts import lives
 from tests.synthetic_sides import ab_run
 
@@ -29,7 +29,7 @@ def record(kind: CountKind, number: int, effect: float, turns: int = 0) -> Count
 def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
     """A record comes back whole, and what was injected is judged from it anew."""
     kept = record("slow1", 1, 0.01, turns=7)
-    write_count_record(tmp_path / "uvicorn", kept)
+    write_record(tmp_path / "uvicorn", kept)
     (read,) = read_count_records(tmp_path / "uvicorn")
     assert read == kept
     assert read.judged.verdict == "regression"
@@ -40,7 +40,7 @@ def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 def test_the_table_counts_verdicts_by_kind() -> None:
     """Each kind has a row with its regressions and what else there was."""
-    _, _, alike, slower = count_table([record("aa", 1, 0.0), record("slow05", 1, 0.006, 4)])
+    _, _, alike, slower = count_table([record("aa", 1, 0.0), record("slow05", 1, 0.005, 4)])
     assert alike.startswith("| A/A | 0 | 1 | 0 |")
     assert "| 1 pass |" in alike
     assert slower.startswith("| 0.5 % more | 4 | 1 | 1 |")

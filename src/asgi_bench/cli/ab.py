@@ -3,7 +3,8 @@
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -37,6 +38,7 @@ from asgi_bench.flags import (
 )
 from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.model import AbReport, Duration, Gate, Plan, Setup
+from asgi_bench.model.goal import LEAST_INSTRUCTIONS_CHANGE
 from asgi_bench.reporting.ab import render_ab
 from asgi_bench.reporting.wording import plain
 from asgi_bench.setups.build import built_setups
@@ -49,9 +51,6 @@ from asgi_bench.store.runs import read_run, write_verdict
 BLOCK_DURATION_S = 0.6
 # More than any budget has time for: it's the budget that ends an A/B.
 MOST_BLOCKS = 1000
-# By counts: far above what layouts scatter by, and so far below 0.5 % that such a change is called
-# every time. At 0.5 % itself it would be found to be less in every second A/B.
-LEAST_INSTRUCTIONS_CHANGE = 0.003
 COUNTS_BUDGET_S = 60.0
 
 
@@ -195,7 +194,13 @@ def _by_time(asked: AbFlags, baseline: Setup, candidate: Setup) -> AbReport | No
         print(dry_run_text(plan))
         return None
     warn_of_load()
-    return _measured(_order(asked, plan, began_s))
+    order = _order(asked, plan, began_s)
+
+    def measure(folder_made: Callable[[Path], None]) -> None:
+        with RunProgress(plan) as progress:
+            carry_out(order, progress.observe, announce=say, folder_made=folder_made)
+
+    return _judged(measure, lambda folder: ab_report(read_run(folder)))
 
 
 def _by_counts(asked: AbFlags, baseline: Setup, candidate: Setup) -> AbReport | None:
@@ -213,7 +218,18 @@ def _by_counts(asked: AbFlags, baseline: Setup, candidate: Setup) -> AbReport | 
     if asked.dry_run:
         print(counted_text(plan))
         return None
-    return _counted(_order(asked, plan, began_s), gate.budget_s, asked.explain)
+    counting = partial(
+        carry_out_counts,
+        _order(asked, plan, began_s),
+        tell=say,
+        announce=say,
+        budget_s=gate.budget_s,
+        explains=asked.explain,
+    )
+    return _judged(
+        lambda folder_made: counting(folder_made=folder_made),
+        lambda folder: counts_verdict(read_run(folder).header, read_lives(folder)),
+    )
 
 
 def _order(asked: AbFlags, plan: Plan, began_s: float) -> Order:
@@ -255,34 +271,17 @@ def _check_rates(selection: Selection) -> None:
             )
 
 
-def _measured(order: Order) -> AbReport:
-    """Carry out an A/B and print it and its folder, that also after a failure."""
+def _judged(
+    measure: Callable[[Callable[[Path], None]], None], judge: Callable[[Path], AbReport]
+) -> AbReport:
+    """Carry out an A/B and print it and its folder, that also after a failure.
+
+    The one is told whom to tell of the folder, the other makes the verdict of what is in it.
+    """
     folders: list[Path] = []
     try:
-        with RunProgress(order.plan) as progress:
-            carry_out(order, progress.observe, announce=say, folder_made=folders.append)
-        report = ab_report(read_run(folders[0]))
-        write_verdict(folders[0], report)
-        print_ab(report, "text")
-    finally:
-        for folder in folders:
-            print(folder)
-    return report
-
-
-def _counted(order: Order, budget_s: float, explains: bool) -> AbReport:
-    """Carry out an A/B by counts and print it and its folder, that also after a failure."""
-    folders: list[Path] = []
-    try:
-        carry_out_counts(
-            order,
-            tell=say,
-            announce=say,
-            folder_made=folders.append,
-            budget_s=budget_s,
-            explains=explains,
-        )
-        report = counts_verdict(read_run(folders[0]).header, read_lives(folders[0]))
+        measure(folders.append)
+        report = judge(folders[0])
         write_verdict(folders[0], report)
         print_ab(report, "text")
     finally:

@@ -1,0 +1,29 @@
+"""The two sides of a repetition: the app `busy:app` with and without turns of its loop."""
+
+import sys
+
+from asgi_bench.definitions.folders import shipped_apps
+from asgi_bench.definitions.installed import Installation
+from asgi_bench.model import Role, Setup
+
+APP = "busy:app"
+TURNS_VARIABLE = "ASGI_BENCH_BUSY_TURNS"
+
+
+def side(role: Role, turns: int) -> Setup:
+    """A side whose loop turns so often before each answer."""
+    return Setup(
+        name=role,
+        python=sys.executable,
+        app=APP,
+        app_dir=str(shipped_apps()),
+        # As many characters on both sides.
+        env={TURNS_VARIABLE: f"{turns:06}"},
+        description=f"{turns} turns",
+        packages=Installation(sys.executable).versions,
+    )
+
+
+def say(text: str) -> None:
+    """Tell how it goes, beside what a script prints."""
+    print(text, file=sys.stderr)
