@@ -22,7 +22,7 @@ from asgi_bench.definitions.setups import load_ab_plan
 from asgi_bench.measurement.run import Order
 from asgi_bench.model import AbReport, Gate, MetricVerdict, RunHeader
 from asgi_bench.model.counts import Life
-from asgi_bench.model.goal import LEAST_INSTRUCTIONS_CHANGE
+from asgi_bench.model.metrics import LEAST_INSTRUCTIONS_CHANGE
 from asgi_bench.store.counts import read_lives
 from asgi_bench.store.runs import read_run
 from gate.records import read_kept

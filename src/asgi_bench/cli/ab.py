@@ -38,7 +38,7 @@ from asgi_bench.flags import (
 )
 from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.model import AbReport, Duration, Gate, Plan, Setup
-from asgi_bench.model.goal import LEAST_INSTRUCTIONS_CHANGE
+from asgi_bench.model.metrics import LEAST_INSTRUCTIONS_CHANGE
 from asgi_bench.reporting.ab import render_ab
 from asgi_bench.reporting.wording import plain
 from asgi_bench.setups.build import built_setups

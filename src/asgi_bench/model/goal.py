@@ -44,11 +44,6 @@ class Goal(msgspec.Struct, frozen=True):
     sees what they hope for. Further rounds are added after the last."""
 
 
-# By counts: far above what layouts scatter by, and so far below 0.5 % that such a change is called
-# every time. At 0.5 % itself it would be found to be less in every second A/B.
-LEAST_INSTRUCTIONS_CHANGE = 0.003
-
-
 class Gate(msgspec.Struct, frozen=True):
     """What an A/B is judged by; with the trials it gives the same verdict again."""
 

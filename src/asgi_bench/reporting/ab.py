@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from asgi_bench.analysis.ab.wording import deciding, least_words
+from asgi_bench.analysis.ab.wording import deciding, is_of_counts, least_words, repetitions
 from asgi_bench.model import (
     AbReport,
     CellVerdict,
@@ -16,10 +16,8 @@ from asgi_bench.model import (
     Verdict,
 )
 from asgi_bench.model.metrics import (
-    INSTRUCTIONS,
     LEAST_SYSCALLS_CHANGE,
     P99,
-    SYSCALLS,
     metric_of,
 )
 from asgi_bench.reporting import numbers
@@ -348,23 +346,13 @@ def notes(report: AbReport) -> tuple[str, ...]:
     return tuple(found)
 
 
-def is_of_counts(report: AbReport) -> bool:
-    """Whether it was judged by counts."""
-    counted = (INSTRUCTIONS.name, SYSCALLS.name)
-    return any(one.metric in counted for cell in report.cells for one in cell.metrics)
-
-
 def effort_words(report: AbReport) -> str:
     """How much was measured."""
+    spent = f"in {report.duration_s:.0f} s of a budget of {report.budget_s:.0f} s"
     if is_of_counts(report):
-        layouts = f"{report.blocks} layout{'' if report.blocks == 1 else 's'}"
-        return f"{layouts} in {report.duration_s:.0f} s of a budget of {report.budget_s:.0f} s"
-    blocks = f"{report.blocks} block{'' if report.blocks == 1 else 's'}"
-    return (
-        f"{blocks} of fresh processes in {report.duration_s:.0f} s "
-        f"of a budget of {report.budget_s:.0f} s, judged at {report.looks_taken} of "
-        f"{report.looks} planned looks"
-    )
+        return f"{repetitions(report)} {spent}"
+    looks = f"judged at {report.looks_taken} of {report.looks} planned looks"
+    return f"{repetitions(report)} of fresh processes {spent}, {looks}"
 
 
 def advice(report: AbReport) -> str:

@@ -69,6 +69,7 @@ def test_a_change_of_instructions_is_told(effect: float, verdict: Verdict) -> No
     instructions = report.cells[0].metrics[0]
     assert instructions.effect.d == pytest.approx(effect, abs=0.001)
     assert (report.blocks, report.duration_s) == (4, 40.0)
+    assert "; 4 layouts in 40 s, which would have shown more instructions by" in report.text
 
 
 def test_one_more_system_call_is_a_regression() -> None:

@@ -12,7 +12,7 @@ from asgi_bench.model import (
     Verdict,
 )
 from asgi_bench.model.metric import Metric
-from asgi_bench.model.metrics import P50, metric_of
+from asgi_bench.model.metrics import INSTRUCTIONS, P50, SYSCALLS, metric_of
 
 # Reasons that decide whatever the effects are, by what they decide.
 DECIDING: dict[Verdict, frozenset[str]] = {
@@ -133,19 +133,32 @@ def least_words(one: MetricVerdict) -> str:
 
 def _effort(report: AbReport) -> str:
     """How much was measured, and what that could have seen where it can be believed."""
-    blocks = "1 block" if report.blocks == 1 else f"{report.blocks} blocks"
     seen = [
         one.detectable
         for cell in report.cells
         for one in cell.metrics
-        # Totals see less, and tell so in their own row; more memory is no slowdown.
+        # Totals see less, and tell so in their own row; more memory is no slowdown, and system
+        # calls are no share.
         if one.detectable is not None and one.verdict is not None
-        if not one.is_total and not one.is_of_memory
+        if not one.is_total and not one.is_of_memory and not metric_of(one.metric).is_linear
     ]
-    effort = f"{blocks} in {report.duration_s:.0f} s"
+    effort = f"{repetitions(report)} in {report.duration_s:.0f} s"
     if not seen or report.verdict in ("failed", "invalid"):
         return effort
-    return f"{effort}, which would have shown a slowdown of {_rounded(max(seen))}"
+    what = "more instructions by" if is_of_counts(report) else "a slowdown of"
+    return f"{effort}, which would have shown {what} {_rounded(max(seen))}"
+
+
+def is_of_counts(report: AbReport) -> bool:
+    """Whether it was judged by counts."""
+    counted = (INSTRUCTIONS.name, SYSCALLS.name)
+    return any(one.metric in counted for cell in report.cells for one in cell.metrics)
+
+
+def repetitions(report: AbReport) -> str:
+    """What it rests on: `13 blocks`, or by counts `4 layouts`."""
+    noun = "layout" if is_of_counts(report) else "block"
+    return f"{report.blocks} {noun}{'' if report.blocks == 1 else 's'}"
 
 
 def _rounded(share: float) -> str:
