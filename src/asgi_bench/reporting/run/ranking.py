@@ -123,7 +123,8 @@ def _reached(run: RunFacts) -> Iterator[str]:
         if goal.precision is not None:
             asked.append(f"±{numbers.percent(goal.precision)}%")
         if goal.budget_s is not None:
-            asked.append(f"at most {numbers.clock(goal.budget_s)}")
+            part = " for the last part" if run.resumed else ""
+            asked.append(f"at most {numbers.clock(goal.budget_s)}{part}")
         rounds = f"{reached.rounds} round{'' if reached.rounds == 1 else 's'}"
         yield (
             f"Asked for: {' in '.join(asked)}. Reached: {rounds} in "
