@@ -33,8 +33,8 @@ from asgi_bench.model import Cell, Plan
 # slice has a lead-in, half of it will do to learn how fast the server is.
 WARMUP_S = 0.1
 LED_IN_WARMUP_S = 0.05
-WARMUP_LOOKS = 4
-LOOK_EVERY_S = 0.04
+WARMUP_LOOKS = 6
+LOOK_EVERY_S = 0.015
 # What a share of the rate is a share of is measured in the warm-up, so that has to be longer.
 SHARE_WARMUP_S = 1.0
 # Several workers share a listener, and an idle one gives a burst to whoever wakes first: there
@@ -260,7 +260,8 @@ class SliceLoader:
         if led_in is not None and not led_in.requests:
             self._progress.loaded(item.cell.key, duration_s, 0.0, 0.0)
             return
-        self._meters.begin(item.server, self._servers)
+        is_led_in = led_in is not None and not led_in.errors.total
+        self._meters.begin(item.server, self._servers, is_led_in=is_led_in)
         command = Load(
             item.cell.key,
             duration_s,

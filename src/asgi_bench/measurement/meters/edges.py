@@ -40,9 +40,18 @@ class SliceMeters:
         self._plan = plan
         self._meters = [module.meter() for module in meter_modules()]
 
-    def begin(self, server: RunningServer, servers: Sequence[RunningServer]) -> None:
-        """Read before a slice; `servers` are all of the block, and the others should idle."""
-        server.credit_late_cpu()
+    def begin(
+        self, server: RunningServer, servers: Sequence[RunningServer], *, is_led_in: bool = False
+    ) -> None:
+        """Read before a slice; `servers` are all of the block, and the others should idle.
+
+        What processes that come and go have used since the last slice is credited to that; what
+        they used in a lead-in, since it began, to none: its requests count in none either.
+        """
+        if is_led_in:
+            server.cpu.begin()
+        else:
+            server.credit_late_cpu()
         pids = server.cpu.pids
         server.memory.begin(pids)
         self._scene = Scene(
