@@ -137,7 +137,7 @@ def test_a_servers_log_does_not_drive_the_terminal(
     """What a server says reaches the last line without titles, colours and bells."""
     text = "failed: candidate: \x1b]0;title\x07\x1b[31mno such\x07 app"
     report = msgspec.structs.replace(report_of("failed"), text=text)
-    monkeypatch.setattr("asgi_bench.cli.ab._measured", lambda order: report)
+    monkeypatch.setattr("asgi_bench.cli.ab._judged", lambda measure, judge: report)
     finished = in_process("ab", *TINY, "--aa", folder=tmp_path)
     assert finished.code == 1
     assert finished.stdout == "failed: candidate: no such app\n"
@@ -149,7 +149,7 @@ def test_a_summary_that_fails_fails_what_passed(
 ) -> None:
     """Who asked for it and has none is told by the exit code, unless that has worse to tell."""
     report = report_of(verdict)
-    monkeypatch.setattr("asgi_bench.cli.ab._measured", lambda order: report)
+    monkeypatch.setattr("asgi_bench.cli.ab._judged", lambda measure, judge: report)
     finished = in_process("ab", *TINY, "--aa", "--summary", "/dev/full", folder=tmp_path)
     assert finished.code == code
     assert finished.stdout == f"{report.text}\n"
