@@ -122,18 +122,6 @@ def read_count_records(folder: Path) -> list[CountRecord]:
     return sorted(found, key=lambda record: record.header.started_at)
 
 
-def next_count_kind(
-    done: Sequence[CountRecord], wanted: dict[CountKind, int]
-) -> tuple[CountKind, int] | None:
-    """Return which repetition is next and its number, so that any prefix is balanced."""
-    numbers = {kind: {one.number for one in done if one.kind == kind} for kind in wanted}
-    left = {kind: len(numbers[kind]) / n for kind, n in wanted.items() if len(numbers[kind]) < n}
-    if not left:
-        return None
-    kind = min(left, key=lambda one: left[one])
-    return kind, next(n for n in range(1, wanted[kind] + 1) if n not in numbers[kind])
-
-
 def count_table(records: Sequence[CountRecord]) -> list[str]:
     """The table of repetitions of one server, as lines of Markdown."""
     lines = [

@@ -1,7 +1,7 @@
 """What is kept of each repetition of an A/B: its slices as columns, and all that judging takes."""
 
 import gzip
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, TypeVar
 
@@ -190,16 +190,6 @@ def read_kept(folder: Path, kind: type[T]) -> list[T]:
 def read_records(folder: Path) -> list[Record]:
     """Return the records of a folder in the order they were measured in."""
     return sorted(read_kept(folder, Record), key=lambda record: record.started_at)
-
-
-def next_kind(done: Sequence[Record], wanted: dict[Kind, int]) -> tuple[Kind, int] | None:
-    """Return which repetition is next and its number, so that any prefix is balanced."""
-    numbers = {kind: {one.number for one in done if one.kind == kind} for kind in wanted}
-    left = {kind: len(numbers[kind]) / n for kind, n in wanted.items() if len(numbers[kind]) < n}
-    if not left:
-        return None
-    kind = min(left, key=lambda one: left[one])
-    return kind, next(n for n in range(1, wanted[kind] + 1) if n not in numbers[kind])
 
 
 def _recorded(trial: Trial, side: Role) -> RecordedTrial:

@@ -10,9 +10,9 @@ from gate.counts import (
     CountRecord,
     count_section,
     count_table,
-    next_count_kind,
     read_count_records,
 )
+from gate.missing import next_kind
 from gate.records import write_record
 from tests.analysis.ab.test_counts import lives
 from tests.synthetic_sides import ab_run
@@ -60,4 +60,4 @@ def test_any_prefix_is_balanced(
 ) -> None:
     """The kind of which the smallest share is done comes next."""
     records = [record(kind, number, 0.0) for kind, number in done]
-    assert next_count_kind(records, {"aa": 2, "slow1": 1}) == wanted
+    assert next_kind(records, {"aa": 2, "slow1": 1}) == wanted

@@ -6,11 +6,11 @@ import pytest
 
 from asgi_bench.analysis.ab.report import ab_report
 from asgi_bench.model import Gate, Reason, Role, Trial
+from gate.missing import next_kind
 from gate.records import (
     SHARES,
     Kind,
     Record,
-    next_kind,
     read_records,
     record_of,
     run_of,
