@@ -126,10 +126,12 @@ def _fit(trials: Sequence[Trial], metric: Metric) -> _Fitted | None:
     assert metric.of_trial is not None
     counts = [len(trial.slices) for trial in trials]
     turns = max(counts, key=counts.count, default=0)
+    if turns < FEWEST_TURNS:
+        return None
     rows: list[list[float | None]] = []
     cells: list[int] = []
     totals: dict[str, float] = {}
-    for trial in trials if turns >= FEWEST_TURNS else ():
+    for trial in trials:
         of_slices = [metric.of_slice(piece) for piece in trial.slices]
         total = metric.of_trial(trial)
         times, over = divmod(len(of_slices), turns)

@@ -132,13 +132,13 @@ class SliceLoader:
 
         The sides of an A/B come by equally often: neither is more of a reference.
         """
-        keys = [item.cell.key for item in cells if self._is_led_in(item)]
-        compared = Counter(
-            reference_key(item.cell, self._plan.reference)
-            for item in cells
-            if self._is_led_in(item)
-        )
-        return {key: times_as_often(compared[key] - 1) for key in keys if compared[key] > 1}
+        led_in = [item.cell for item in cells if self._is_led_in(item)]
+        compared = Counter(reference_key(cell, self._plan.reference) for cell in led_in)
+        return {
+            cell.key: times_as_often(compared[cell.key] - 1)
+            for cell in led_in
+            if compared[cell.key] > 1
+        }
 
     def _search(self, cells: Sequence[LoadedCell], chance: random.Random) -> None:
         """Bisect for the highest rate that keeps the objective, all cells in turn."""
@@ -161,12 +161,7 @@ class SliceLoader:
         connections = item.cell.load.connections
         endpoint = item.server.process.endpoint
         load = item.cell.load
-        warmup_s = LED_IN_WARMUP_S if self._is_led_in(item) else WARMUP_S
-        if load.is_relative:
-            warmup_s = SHARE_WARMUP_S
-        if item.cell.process_key in warm and not load.is_closed and not load.is_relative:
-            # The warm-up would tell nothing either: the rate is given, a schedule has no slices.
-            warmup_s = 0.0
+        warmup_s = self._warmup_s(item, is_warm=item.cell.process_key in warm)
         warm.add(item.cell.process_key)
         several = item.cell.workers > 1
         at_once, alone = (1, COLD_PER_WORKER * item.cell.workers) if several else (AT_ONCE, 0)
@@ -200,6 +195,15 @@ class SliceLoader:
             return slice_duration_s(loaded, opened.throughput_rps, self._slice_length)
         # A schedule is followed whole: cut into slices it would never meet a long stall.
         return item.duration_s
+
+    def _warmup_s(self, item: LoadedCell, *, is_warm: bool) -> float:
+        """How long a cell is warmed up, of a server that is warm already or not."""
+        if item.cell.load.is_relative:
+            return SHARE_WARMUP_S
+        if self._is_led_in(item):
+            return LED_IN_WARMUP_S
+        # An open loop's would tell nothing: the rate is given, a schedule has no slices.
+        return 0.0 if is_warm and not item.cell.load.is_closed else WARMUP_S
 
     def _messages_held(self, item: LoadedCell) -> float | None:
         """Messages an answer holds; of a broadcast those that all in a room receive."""
@@ -260,7 +264,7 @@ class SliceLoader:
         if led_in is not None and not led_in.requests:
             self._progress.loaded(item.cell.key, duration_s, 0.0, 0.0)
             return
-        is_led_in = led_in is not None and not led_in.errors.total
+        is_led_in = led_in is not None and _is_clean(led_in)
         self._meters.begin(item.server, self._servers, is_led_in=is_led_in)
         command = Load(
             item.cell.key,
@@ -301,17 +305,22 @@ class SliceLoader:
         led_in = self._sessions[key].load(command, look_at_open(item.server, item.trial))
         self._note_fruit(item, led_in, time.perf_counter() - began_s)
         self._progress.led_in(led_in.duration_s)
-        if led_in.errors.total or not led_in.requests:
-            self._meters.end(led_in, item.trial)
-        else:
+        if _is_clean(led_in):
             item.server.memory.count(led_in.requests)
             settle(led_in)
+        else:
+            self._meters.end(led_in, item.trial)
         return led_in
 
     def _note_fruit(self, item: LoadedCell, loaded: Loaded, took_s: float) -> None:
         """Add up how long there was no right answer: it may be all that is left of a server."""
         before_s = self._fruitless_s.get(item.cell.key, 0.0)
         self._fruitless_s[item.cell.key] = 0.0 if loaded.requests else before_s + took_s
+
+
+def _is_clean(led_in: Loaded) -> bool:
+    """Whether nothing went wrong in a lead-in: then it is no slice."""
+    return led_in.requests > 0 and not led_in.errors.total
 
 
 def _cold_first(cells: Sequence[LoadedCell]) -> list[LoadedCell]:
