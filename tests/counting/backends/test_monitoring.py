@@ -59,7 +59,10 @@ def counted(folder: Path, code: str, python: str = sys.executable) -> Tally:
     """What was counted of a program beside the module `busy`, which may end as it likes."""
     backend = Monitoring()
     written = Path(tempfile.mkdtemp(dir=folder))
-    (folder / "busy.py").write_text(MODULE)
+    module = folder / "busy.py"
+    if not module.exists():
+        # A newer one would be compiled again, which takes more calls.
+        module.write_text(MODULE)
     subprocess.run(
         [*backend.prefix(written), python, "-c", code],
         env={"PYTHONPATH": str(folder), "PATH": os.environ["PATH"]},

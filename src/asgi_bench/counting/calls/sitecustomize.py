@@ -62,6 +62,8 @@ class Ledger:
             self.counts = memoryview(mmap.mmap(file.fileno(), 8 * SLOTS)).cast("Q")
         self.names_path = path.with_suffix(".names")
         self.names_path.write_bytes(b"".join(map(line, self.names)))
+        # Another thread may have held it when the process was forked.
+        self.lock = threading.Lock()
         self.is_open = True
 
     def pause(self) -> None:
@@ -73,16 +75,20 @@ class Ledger:
         self.is_open = True
 
     def new_slot(self, key: object, thing: object, name: str) -> int:
-        """Give something a slot."""
-        if len(self.names) >= SLOTS - 1:
-            return 0
-        slot = self.slots[key] = len(self.names)
-        self.kept.append(thing)
-        self.names.append(name)
-        # Not kept open: a server that becomes a daemon closes all it has not opened itself.
-        with self.names_path.open("ab") as file:
-            file.write(line(name))
-        return slot
+        """Give something a slot, unless another thread just has; lines come in their order."""
+        with self.lock:
+            if key in self.slots:
+                return self.slots[key]
+            if len(self.names) >= SLOTS - 1:
+                return 0
+            self.kept.append(thing)
+            self.names.append(name)
+            # Not kept open: a server that becomes a daemon closes all it has not opened itself.
+            with self.names_path.open("ab") as file:
+                file.write(line(name))
+            # Last: who finds it finds a line in the file.
+            self.slots[key] = len(self.names) - 1
+            return self.slots[key]
 
     def began(self, code: types.CodeType) -> None:
         """Count the start of a Python function."""
