@@ -96,9 +96,7 @@ def _counted(server: str, turns: int, budget_s: float) -> tuple[RunHeader, tuple
     folders: list[Path] = []
     order = Order(plan, parent, lock_wait_s=LOCK_WAIT_S, prepared_s=time.perf_counter() - began_s)
     try:
-        carry_out_counts(
-            order, tell=say, announce=say, folder_made=folders.append, budget_s=budget_s
-        )
+        carry_out_counts(order, announce=say, folder_made=folders.append, budget_s=budget_s)
         bare = [
             msgspec.structs.replace(
                 life, tally=life.tally and msgspec.structs.replace(life.tally, parts={})

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_bench.counting.backends.strace import Strace, calls_in
-from asgi_bench.counting.backends.valgrind import UNPLACED, Valgrind, functions_in, told
+from asgi_bench.counting.backends.valgrind import Valgrind, functions_in, told
+from asgi_bench.model.counts import UNPLACED
 from asgi_bench.serving.faults import ServerFault
 
 COUNTS = """desc: I1 cache:         32768 B, 64 B, 8-way associative

@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_bench.counting.callgrind import (
-    UNKNOWN,
     BadProfile,
     CFunction,
     Profile,
     merged,
     object_name,
+    read_lines,
     read_profile,
 )
+from asgi_bench.model.counts import UNPLACED
 
 SAMPLES = Path(__file__).with_name("samples")
 TINY = "/src/tiny"
@@ -46,8 +47,10 @@ def test_cachegrind_s_own_file_is_read() -> None:
     """Cachegrind tells functions, and no objects."""
     profile = read_profile(sample("tiny.cachegrind.out"))
     assert profile.total == 286
-    assert profile.by_object == {UNKNOWN: 286}
-    assert profile.by_function[CFunction(UNKNOWN, "twice")] == 165
+    assert profile.by_object == {UNPLACED: 286}
+    assert profile.by_function[CFunction(UNPLACED, "twice")] == 165
+    with (SAMPLES / "tiny.cachegrind.out").open() as lines:
+        assert read_lines(lines) == profile
 
 
 def written(costs: dict[CFunction, int], *, numbered: bool, calls: bool) -> str:
@@ -117,6 +120,12 @@ def test_a_fault_names_its_line() -> None:
         read_profile("events: Ir\n5 many\n")
 
 
+def test_lines_of_a_command_are_passed_over() -> None:
+    """The head tells the command as it is, and a word of it may have several lines."""
+    text = "cmd: python -c 1\n7\nfn=g\nevents: Ir\nfn=f\n1 4\ntotals: 4\n"
+    assert read_profile(text).by_function == {CFunction(UNPLACED, "f"): 4}
+
+
 def test_parts_that_do_not_come_to_the_total_are_refused() -> None:
     """A file that contradicts itself is no count."""
     with pytest.raises(BadProfile, match="its parts come to 4, and it states 5"):
@@ -137,7 +146,7 @@ def test_processes_add_up() -> None:
         ("/usr/lib/x86_64-linux-gnu/libc.so.6", "libc.so.6"),
         ("/a/lib/python3.12/site-packages/uvloop/loop.abi3.so", "uvloop/loop.abi3.so"),
         ("/usr/lib/python3/dist-packages/x.so", "x.so"),
-        (UNKNOWN, UNKNOWN),
+        (UNPLACED, UNPLACED),
     ],
 )
 def test_an_object_has_the_same_name_in_every_environment(path: str, name: str) -> None:

@@ -4,7 +4,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -218,17 +217,19 @@ def _by_counts(asked: AbFlags, baseline: Setup, candidate: Setup) -> AbReport | 
     if asked.dry_run:
         print(counted_text(plan))
         return None
-    counting = partial(
-        carry_out_counts,
-        _order(asked, plan, began_s),
-        tell=say,
-        announce=say,
-        budget_s=gate.budget_s,
-        explains=asked.explain,
-    )
+    order = _order(asked, plan, began_s)
+
+    def count(folder_made: Callable[[Path], None]) -> None:
+        carry_out_counts(
+            order,
+            announce=say,
+            folder_made=folder_made,
+            budget_s=gate.budget_s,
+            explains=asked.explain,
+        )
+
     return _judged(
-        lambda folder_made: counting(folder_made=folder_made),
-        lambda folder: counts_verdict(read_run(folder).header, read_lives(folder)),
+        count, lambda folder: counts_verdict(read_run(folder).header, read_lives(folder))
     )
 
 

@@ -87,7 +87,6 @@ def count(asked: CountFlags) -> None:
     try:
         carry_out_counts(
             order,
-            tell=say,
             announce=say,
             folder_made=folders.append,
             explains=asked.explain,

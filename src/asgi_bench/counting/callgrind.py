@@ -9,9 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from asgi_bench.model.counts import Breakdown
+from asgi_bench.model.counts import UNPLACED, Breakdown
 
-UNKNOWN = "?"
 _PACKAGES = re.compile(r".*/(?:site|dist)-packages/")
 # A name once told is a number from then on; objects, files and functions are numbered apart.
 _NUMBERED = re.compile(r"\((\d+)\)(?: (.*))?")
@@ -73,10 +72,15 @@ def read_profile(text: str) -> Profile:
 
     Raises BadProfile where it isn't such a file, or was not written to its end.
     """
+    return read_lines(text.splitlines())
+
+
+def read_lines(lines: Iterable[str]) -> Profile:
+    """Read one file's lines, with or without their ends; raises as `read_profile`."""
     reader = _Reader()
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         try:
-            reader.read(line)
+            reader.read(line.rstrip("\r\n"))
         except (ValueError, IndexError):
             raise BadProfile(f"line {number} can't be read: {line[:80]!r}") from None
     return reader.profile()
@@ -97,7 +101,7 @@ class _Reader:
     """Reads line by line; what it doesn't need it passes over."""
 
     def __init__(self) -> None:
-        self._object = self._function = UNKNOWN
+        self._object = self._function = UNPLACED
         self._names: dict[str, dict[str, str]] = {"object": {}, "function": {}}
         self._positions = 1
         self._event: int | None = None
@@ -135,7 +139,8 @@ class _Reader:
             self._is_call = False
             return
         if self._event is None:
-            raise ValueError
+            # Of the command, which the head tells as it is: a word of it may have several lines.
+            return
         words = line.split()
         place = self._positions + self._event
         # Zeros at the end are left out.
@@ -161,7 +166,7 @@ class _Reader:
         number, name = numbered.groups()
         if name is not None:
             self._names[space][number] = _known(name)
-        return self._names[space].get(number, UNKNOWN)
+        return self._names[space].get(number, UNPLACED)
 
     def _header(self, key: str, words: list[str]) -> None:
         match key:
@@ -180,4 +185,4 @@ class _Reader:
 def _known(name: str) -> str:
     """A name, or `?` for none: an address alone is another one in every build."""
     name = _RECURSION.sub("", name)
-    return UNKNOWN if _NAMELESS.fullmatch(name) else name
+    return UNPLACED if _NAMELESS.fullmatch(name) else name

@@ -207,7 +207,6 @@ def _counted(asked: Asked, backend: Counting, folder: Path) -> PlannedCell:
             # Whoever is first would write what the others read.
             "PYTHONDONTWRITEBYTECODE": "1",
             **planned.env,
-            **backend.environment(folder),
             LAYOUT: padding_of(asked.layout),
         },
     )

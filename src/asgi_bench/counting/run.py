@@ -102,7 +102,6 @@ def check_countable(plan: Plan) -> None:
 def carry_out_counts(
     order: Order,
     *,
-    tell: Callable[[str], None],
     announce: Callable[[str], None],
     folder_made: Callable[[Path], None],
     budget_s: float = math.inf,
@@ -111,8 +110,8 @@ def carry_out_counts(
     """Count what a plan holds into a new run folder, which `folder_made` hears of.
 
     The plan's rounds are its layouts; with a budget they end before the next would exceed it, once
-    there are three. `tell` hears what is being done. A server that fails once is left alone. What
-    `explains` a count comes last, and beyond the budget.
+    there are three. `announce` hears what is being done. A server that fails once is left alone.
+    What `explains` a count comes last, and beyond the budget.
 
     Raises BenchError where another run holds the machine or a backend is missing, Interrupted on a
     signal. Whatever was stored until then stands.
@@ -129,8 +128,7 @@ def carry_out_counts(
         header = header_of(order, describe_machine(), preparation)
         with RunWriter(order.parent, header) as writer:
             folder_made(writer.folder)
-            failed: set[str] = set()
-            more: dict[Cell, int] = {}
+            run = _Run(plan, writer, began_s, announce)
             longest_s = 0.0
             for layout in range(plan.rounds):
                 layout_s = time.perf_counter()
@@ -138,38 +136,47 @@ def carry_out_counts(
                     break
                 for backend, layouts in chosen:
                     if layout < layouts:
-                        for cells in chunks(plan, failed, layout):
-                            tell(_told(backend, layout, cells))
-                            lives = _counted(plan, cells, backend, layout, writer, more)
-                            if backend.counter == "instructions":
-                                more = {**balanced(cells, lives), **more}
-                            for life in lives:
-                                ended_s = round(time.perf_counter() - began_s, 3)
-                                append_life(
-                                    writer.folder, msgspec.structs.replace(life, ended_s=ended_s)
-                                )
-                                if life.reason is not None:
-                                    failed.add(life.cell)
+                        run.judge(backend, layout)
                 longest_s = max(longest_s, time.perf_counter() - layout_s)
-            _explain(placing, plan, failed, writer, tell)
+            for backend in placing:
+                run.explain(backend)
             writer.write_phases({"count": time.perf_counter() - began_s})
 
 
-def _explain(
-    placing: Sequence[Counting],
-    plan: Plan,
-    failed: set[str],
-    writer: RunWriter,
-    tell: Callable[[str], None],
-) -> None:
-    """Count by what says where a count comes from; where it fails, what judges stands."""
-    for backend in placing:
-        for cells in chunks(plan, failed, 0):
-            tell(f"to explain: {_told(backend, 0, cells)}")
-            for life in _counted(plan, cells, backend, 0, writer, {}):
-                append_life(writer.folder, life)
+class _Run:
+    """A run that counts: which cells have failed, and how many answers are asked of the others."""
+
+    def __init__(
+        self, plan: Plan, writer: RunWriter, began_s: float, announce: Callable[[str], None]
+    ) -> None:
+        self._plan = plan
+        self._writer = writer
+        self._began_s = began_s
+        self._announce = announce
+        self._failed: set[str] = set()
+        self._more: dict[Cell, int] = {}
+
+    def judge(self, backend: Counting, layout: int) -> None:
+        """Count all cells in a layout; one whose server fails is left alone from then on."""
+        for cells in chunks(self._plan, self._failed, layout):
+            self._announce(_told(backend, layout, cells))
+            lives = _counted(self._plan, cells, backend, layout, self._writer, self._more)
+            if backend.counter == "instructions":
+                self._more = {**balanced(cells, lives), **self._more}
+            for life in lives:
+                ended_s = round(time.perf_counter() - self._began_s, 3)
+                append_life(self._writer.folder, msgspec.structs.replace(life, ended_s=ended_s))
                 if life.reason is not None:
-                    tell(f"{life.cell}: no {life.counter}: {life.reason}")
+                    self._failed.add(life.cell)
+
+    def explain(self, backend: Counting) -> None:
+        """Count by what says where a count comes from; where it fails, what judges stands."""
+        for cells in chunks(self._plan, self._failed, 0):
+            self._announce(f"to explain: {_told(backend, 0, cells)}")
+            for life in _counted(self._plan, cells, backend, 0, self._writer, {}):
+                append_life(self._writer.folder, life)
+                if life.reason is not None:
+                    self._announce(f"{life.cell}: no {life.counter}: {life.reason}")
 
 
 def _told(backend: Counting, layout: int, cells: Sequence[PlannedCell]) -> str:

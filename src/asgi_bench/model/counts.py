@@ -21,6 +21,8 @@ Backend: TypeAlias = Literal["valgrind", "callgrind", "hardware", "strace", "mon
 # mode; system calls by name; calls by Python function. `wait` is beside the total: the system calls
 # in which a server waits.
 Breakdown: TypeAlias = Literal["object", "function", "mode", "name", "wait", "python_function"]
+# What can't be placed, among the names of a breakdown.
+UNPLACED = "?"
 
 
 class Tally(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from asgi_bench.model.counts import (
+    UNPLACED,
     Breakdown,
     CountedCell,
     Counter,
@@ -22,7 +23,8 @@ from asgi_bench.reporting.wording import plain
 CountsFormat = Literal["text", "json", "markdown"]
 # In what the instructions of a request go: as many lines as one screen has room for.
 MOST_PARTS = 10
-UNPLACED = "?"
+# Smaller ones would be told as 0.00.
+LEAST_TOLD = 0.005
 NOUNS: dict[Counter, str] = {
     "instructions": "instructions",
     "syscalls": "system calls",
@@ -146,9 +148,9 @@ def _parts_table(
     """The largest parts of a request, and the rest."""
     total = figures.per_request.value
     named = [(name, value) for name, value in parts.items() if name != UNPLACED]
-    told = [(name, value) for name, value in named if abs(value) >= 0.005][:MOST_PARTS]
+    told = [(name, value) for name, value in named if abs(value) >= LEAST_TOLD][:MOST_PARTS]
     rest = total - sum(value for _, value in told)
-    if kind != "wait" and abs(rest) >= 0.005:
+    if kind != "wait" and abs(rest) >= LEAST_TOLD:
         told.append(("all others", rest))
     columns = (
         Column(PARTS[kind], "", lambda part: plain(part[0]), "left"),

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from asgi_bench.model.counts import Change, Explanation
+from asgi_bench.model.counts import UNPLACED, Change, Explanation
 from asgi_bench.reporting.columns import Column, table_of
-from asgi_bench.reporting.counts import NOUNS, PARTS, UNPLACED, count_text
+from asgi_bench.reporting.counts import NOUNS, PARTS, count_text
 from asgi_bench.reporting.document import Block, Notes, Section, Text
 from asgi_bench.reporting.wording import plain
 

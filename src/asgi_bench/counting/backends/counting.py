@@ -1,6 +1,5 @@
 """What every backend offers: it wraps a server's command, and reads what was counted in the end."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -25,9 +24,6 @@ class Counting(Protocol):
 
     def prefix(self, folder: Path) -> tuple[str, ...]:
         """What stands before the server's command."""
-
-    def environment(self, folder: Path) -> Mapping[str, str]:
-        """The variables that a server has beside its own."""
 
     def tally(self, folder: Path) -> Tally:
         """Read what was counted, once no process is left.

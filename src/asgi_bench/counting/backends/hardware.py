@@ -5,7 +5,6 @@ of page faults, which take the same way (`machine/perf_events.py`).
 """
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -36,10 +35,6 @@ class Hardware:
         """Start the server by a launcher, which becomes it."""
         launcher = (sys.executable, "-I", "-m", "asgi_bench.counting.hardware_launcher")
         return (*launcher, self._event, str(folder / _COUNTS))
-
-    def environment(self, folder: Path) -> Mapping[str, str]:
-        """It needs no variables."""
-        return {}
 
     def tally(self, folder: Path) -> Tally:
         """Read what the launcher's watcher wrote; raises ServerFault."""

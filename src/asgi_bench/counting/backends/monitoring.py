@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter as Totals
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
@@ -35,10 +35,6 @@ class Monitoring:
     def prefix(self, folder: Path) -> tuple[str, ...]:
         """Have our `sitecustomize` found first."""
         return ("/bin/sh", "-c", _SCRIPT, "sh", str(_LISTENER), str(folder))
-
-    def environment(self, folder: Path) -> Mapping[str, str]:
-        """All is set by the prefix."""
-        return {}
 
     def tally(self, folder: Path) -> Tally:
         """Add up what each process wrote.

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from asgi_bench.model.counts import Backend, Counter, Tally
@@ -42,10 +42,6 @@ class Strace:
             *("strace", "--follow-forks", "--quiet=all", "--summary-only"),
             *("--summary-columns=calls,name", "--output", f"{folder}/{_TABLE}"),
         )
-
-    def environment(self, folder: Path) -> Mapping[str, str]:
-        """It needs no variables."""
-        return {}
 
     def tally(self, folder: Path) -> Tally:
         """Read what was counted of all processes; raises ServerFault."""

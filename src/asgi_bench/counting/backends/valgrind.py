@@ -11,14 +11,14 @@ from collections import Counter as Sums
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from asgi_bench.model.counts import Backend, Counter, Tally
+from asgi_bench.counting.callgrind import BadProfile, read_lines
+from asgi_bench.model.counts import UNPLACED, Backend, Counter, Tally
 from asgi_bench.serving.faults import ServerFault
 
 COUNTS = "counts."
 _LOGS = "log."
 _UNKNOWN_INSTRUCTION = re.compile(r"unhandled instruction bytes: (?P<bytes>[0-9A-Fa-fx ]+)")
 _FATAL = re.compile(r"valgrind:\s+(?P<text>.*\S)")
-UNPLACED = "?"
 # Names of Rust and C++ spell out their types.
 _LONGEST_NAME = 100
 # Of the total: functions below this are told together. CPython has some 5,000 functions that run
@@ -56,10 +56,6 @@ class Valgrind:
             f"--{self.tool}-out-file={folder}/{COUNTS}%p",
             f"--log-file={folder}/{_LOGS}%p",
         )
-
-    def environment(self, folder: Path) -> Mapping[str, str]:
-        """It needs no variables."""
-        return {}
 
     def tally(self, folder: Path) -> Tally:
         """Read what was counted of all processes; raises ServerFault."""
@@ -104,20 +100,13 @@ def told(sums: Mapping[str, int], total: int) -> dict[str, int]:
 def functions_in(lines: Iterable[str]) -> tuple[dict[str, int], int | None]:
     """Return instructions by C function of a file of cachegrind's, and their total.
 
-    The total is None where the file doesn't tell it: it was cut short.
+    The total is None where the file was cut short.
     """
+    try:
+        profile = read_lines(lines)
+    except BadProfile:
+        return {}, None
     sums: Sums[str] = Sums()
-    current = UNPLACED
-    total: int | None = None
-    for line in lines:
-        if line[:1].isdigit():
-            _, _, cost = line.partition(" ")
-            if cost.strip().isdecimal():
-                sums[current] += int(cost)
-        elif line.startswith("fn="):
-            name = line[3:].strip()
-            current = UNPLACED if name in ("", "???") else name[:_LONGEST_NAME]
-        elif line.startswith("summary:"):
-            told_total = line.removeprefix("summary:").split()
-            total = int(told_total[0]) if told_total and told_total[0].isdecimal() else None
-    return dict(sums), total
+    for function, count in profile.by_function.items():
+        sums[function.name[:_LONGEST_NAME]] += count
+    return dict(sums), profile.total
