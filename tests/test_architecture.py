@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -222,6 +223,44 @@ def _as_sorted(name: str) -> tuple[int, str]:
     return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
 
 
+def no_server_names(src: Path) -> list[str]:
+    """Return code that names a shipped server: its runner file has to say it all."""
+    names = {
+        name.lower()
+        for path in (ROOT / "runners").glob("*.toml")
+        for name in (path.stem, tomllib.loads(path.read_text("utf-8")).get("distribution", ""))
+        if name
+    }
+    told = [*_told_in_code(src), *_told_in_templates(src)]
+    return [
+        f"{place}: names {name}" for place, text in told for name in names if name in text.lower()
+    ]
+
+
+def _told_in_code(src: Path) -> Iterator[tuple[str, str]]:
+    """Every name and every text of the code, but for what documents it."""
+    for module in read_modules(src).values():
+        notes = {
+            id(node.value)
+            for node in ast.walk(module.tree)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                if id(node) not in notes:
+                    yield _place(module, node.lineno), node.value
+            elif isinstance(node, ast.Name):
+                yield _place(module, node.lineno), node.id
+            elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+                yield _place(module, node.lineno), node.name
+
+
+def _told_in_templates(src: Path) -> Iterator[tuple[str, str]]:
+    for path in src.rglob("*"):
+        if path.suffix in (".css", ".html", ".j2", ".js", ".sh"):
+            yield path.name, path.read_text("utf-8")
+
+
 def told_tests(root: Path) -> list[str]:
     """Return tests that don't say what must hold."""
     return [
@@ -251,6 +290,7 @@ RULES: Mapping[Rule, tuple[Path, ...]] = {
     no_blanket_except: (SRC, ROOT / "apps"),
     private_stays_private: (SRC, ROOT / "tests"),
     marked_surface: (SRC,),
+    no_server_names: (SRC,),
     told_tests: (ROOT / "tests",),
 }
 
@@ -335,6 +375,9 @@ BROKEN: tuple[tuple[Rule, dict[str, str], str], ...] = (
         {"store/__init__.py": "from asgi_bench.store.runs import b, A\n__all__ = ['b', 'A']"},
         "asgi_bench.store: __all__ = ['A', 'b']",
     ),
+    (no_server_names, {"cli/run.py": "X = 'Uvicorn is slow'"}, "cli.run:1: names uvicorn"),
+    (no_server_names, {"cli/run.py": "def granian():\n    pass"}, "cli.run:1: names granian"),
+    (no_server_names, {"reporting/page.html": "<b>daphne</b>"}, "page.html: names daphne"),
     (told_tests, {"test_model.py": "def test_it():\n    pass"}, "test_it needs a docstring"),
     (told_tests, {"test_model.py": "class TestIt:\n    async def test_it(self): ...\n"}, "test_it"),
     (told_tests, {"test_model.py": "def test_it():\n    '''todo'''"}, "test_it needs a docstring"),

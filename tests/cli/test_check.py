@@ -1,9 +1,11 @@
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.command_line import FAULTY_SERVERS, SERVERS, Finished, command, in_process
+from tests.packaged_runner import with_packaged_runner
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,18 @@ def test_a_failed_server_fails_the_check(mixed: Finished) -> None:
     assert "invalid int value: 'many'" in written
     shutil.rmtree(logs)
     assert list(mixed.folder.iterdir()) == []
+
+
+def test_a_package_brings_its_server_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an installed package ships by an entry point is checked like a shipped server."""
+    text = (SERVERS / "tiny.toml").read_text().replace("{here}", str(SERVERS))
+    monkeypatch.syspath_prepend(with_packaged_runner(tmp_path, "fastest", text))
+    finished = in_process(
+        *("check", "-s", "fastest", "--variant", "default", "-w", "1"), folder=tmp_path
+    )
+    assert finished.stdout.splitlines()[-1] == "1 ok, 0 failed, 0 skipped"
+    listed = in_process("list", "--json", folder=tmp_path)
+    assert "fastest" in [server["name"] for server in json.loads(listed.stdout)["servers"]]
 
 
 def test_servers_that_are_well_pass(tmp_path: Path) -> None:

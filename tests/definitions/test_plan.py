@@ -69,6 +69,8 @@ SERVERS = {
             Variant("h11", args=("--http", "h11"), requires=("h11",), env={"B": "v", "C": "v"}),
             supports=("asgi3", "websocket"),
             env={"A": "s", "B": "s"},
+            unset=("UVICORN_*",),
+            reference=1,
         ),
     )
 }
@@ -172,8 +174,13 @@ def test_scenarios_are_in_blocks_of_their_own() -> None:
     }
 
 
+def test_what_any_runner_keeps_away_no_server_inherits() -> None:
+    """A server may be started by another's wrapper: all patterns hold for all cells."""
+    assert {planned.unset for planned in _plan().cells} == {("UVICORN_*",)}
+
+
 def test_the_reference_is_uvicorn_where_it_is_measured() -> None:
-    """uvicorn's default with 1 worker, in all blocks and under every load."""
+    """The server whose file says so, default with 1 worker, in all blocks and under every load."""
     plan = _plan(Selection(workers=(2, 1, 4), connections=(8, 64)))
     assert plan.reference == "uvicorn/default/w1"
     everywhere = {key for key, blocks in _blocks(plan).items() if len(blocks) > 1}

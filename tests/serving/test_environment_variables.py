@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asgi_bench.definitions.folders import shipped_runners
+from asgi_bench.definitions.servers import load_servers
 from asgi_bench.machine.reaper import MARK_NAME
 from asgi_bench.serving.environment_variables import (
     VALUES_TOLD,
@@ -18,11 +20,6 @@ TABLES = st.dictionaries(NAMES, st.text(max_size=5), max_size=5)
 @pytest.mark.parametrize(
     "name",
     [
-        "WEB_CONCURRENCY",
-        "GUNICORN_CMD_ARGS",
-        "UVICORN_LOOP",
-        "GRANIAN_WORKERS",
-        "HYPERCORN_ANYTHING",
         "LISTEN_FDS",
         "PYTHONASYNCIODEBUG",
         "COVERAGE_PROCESS_START",
@@ -37,14 +34,25 @@ TABLES = st.dictionaries(NAMES, st.text(max_size=5), max_size=5)
 def test_what_would_change_a_server_silently_is_dropped(name: str) -> None:
     """Such a variable of ours must not reach it; one the runner states must."""
     ours = {name: "7", "PATH": "/bin"}
-    assert server_environment({}, "m", ours) == {"PATH": "/bin", MARK_NAME: "m"}
-    assert server_environment({name: "1"}, "m", ours)[name] == "1"
+    assert server_environment({}, "m", base=ours) == {"PATH": "/bin", MARK_NAME: "m"}
+    assert server_environment({name: "1"}, "m", base=ours)[name] == "1"
+
+
+@pytest.mark.parametrize("name", ["WEB_CONCURRENCY", "GUNICORN_CMD_ARGS", "FORWARDED_ALLOW_IPS"])
+def test_what_a_server_reads_in_place_of_flags_is_dropped(name: str) -> None:
+    """By the patterns that runner files state; what a runner or the user sets stays."""
+    servers = load_servers([shipped_runners()]).values()
+    unset = [pattern for server in servers for pattern in server.unset]
+    ours = {name: "7", "PATH": "/bin"}
+    assert server_environment({}, "m", base=ours)[name] == "7"
+    assert server_environment({}, "m", unset, ours) == {"PATH": "/bin", MARK_NAME: "m"}
+    assert server_environment({name: "1"}, "m", unset, ours)[name] == "1"
 
 
 @given(TABLES, TABLES)
 def test_what_is_stated_always_counts(ours: dict[str, str], stated: dict[str, str]) -> None:
     """The cell's variables come through whole; nothing appears that neither side has."""
-    made = server_environment(stated, "m", ours)
+    made = server_environment(stated, "m", base=ours)
     assert {**made, **stated} == made
     assert set(made) <= {*ours, *stated, MARK_NAME}
     assert made[MARK_NAME] == "m"
@@ -53,7 +61,7 @@ def test_what_is_stated_always_counts(ours: dict[str, str], stated: dict[str, st
 @pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONUTF8", "PYTHON_VERSION", "PYTHONIC_URL"])
 def test_what_an_app_needs_reaches_it(name: str) -> None:
     """What finds modules, and names of others' that only look like Python's."""
-    assert server_environment({}, "m", {name: "7"})[name] == "7"
+    assert server_environment({}, "m", base={name: "7"})[name] == "7"
 
 
 @given(TABLES)

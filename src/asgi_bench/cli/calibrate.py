@@ -11,8 +11,10 @@ from asgi_bench.cli.measuring import warn_of_load
 from asgi_bench.cli.progress import LiveBar
 from asgi_bench.cli.report import print_document
 from asgi_bench.cli.streams import say
+from asgi_bench.definitions.folders import runner_folders
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import LoadCpus, Seed, Selection, ServerCpus
+from asgi_bench.definitions.servers import by_reference, load_servers
 from asgi_bench.errors import UsageError
 from asgi_bench.flags import DURATION, HOW_LONG, OUTPUT, SWITCH, Flag
 from asgi_bench.machine.fingerprint import describe_machine
@@ -29,10 +31,6 @@ from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.model import Plan
 from asgi_bench.reporting.calibrations import calibration_document
 from asgi_bench.store.calibrations import write_calibration
-
-# The first is what noise is measured on; the second differs from it in all but the language. The
-# other servers are up beside them, as they are in a run.
-PAIR = ("uvicorn", "granian")
 
 
 class CalibrateFlags(msgspec.Struct, frozen=True):
@@ -94,7 +92,10 @@ def _extent(asked: CalibrateFlags) -> Extent:
 
 
 def _plan(asked: CalibrateFlags) -> Plan:
-    """All servers with a worker each, the one that noise is measured on first."""
+    """All servers with a worker each, the two first that others are compared with.
+
+    Noise is measured on the first, ratios on both; the others are up beside them, as in a run.
+    """
     plan = load_plan(
         Selection(
             variants=("default",),
@@ -104,7 +105,8 @@ def _plan(asked: CalibrateFlags) -> Plan:
             load_cpus=asked.load_cpus,
         )
     )
-    names = [*PAIR, *(one.cell.server for one in plan.cells)]
+    references = by_reference(load_servers(runner_folders()).values())
+    names = [*references, *(one.cell.server for one in plan.cells)]
     cells = sorted(plan.cells, key=lambda one: names.index(one.cell.server))
     return msgspec.structs.replace(plan, cells=tuple(cells))
 

@@ -92,7 +92,7 @@ class RunFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--reference",
             WHAT,
             text("SERVER/VARIANT"),
-            "What ratios refer to. Default: uvicorn/default, if it is measured.",
+            "What ratios refer to, as SERVER/VARIANT. Default: the server whose runner says so.",
         ),
     ] = None
     fail_fast: Annotated[

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from asgi_bench.definitions.availability import ListedServer, list_server
-from asgi_bench.definitions.folders import shipped_apps, shipped_runners
+from asgi_bench.definitions.folders import runner_folders, shipped_apps
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.scenarios import load_scenarios
 from asgi_bench.definitions.selection import Runners
@@ -33,7 +33,7 @@ def list_(asked: ListFlags) -> None:
     apps, packages = shipped_apps(), Installation()
     servers = [
         list_server(server, packages, working_dir=str(apps), env=os.environ)
-        for server in load_servers([shipped_runners(), *asked.runner_folders]).values()
+        for server in load_servers(runner_folders(asked.runner_folders)).values()
     ]
     scenarios = list(load_scenarios(apps / "scenarios.toml").values())
     if asked.as_json:

@@ -52,8 +52,8 @@ VERBS = {
         "ab",
         "ab",
         "Compare a candidate with its baseline; say if it is slower.",
-        "Both are measured in one run, interleaved; unless told otherwise uvicorn's default "
-        "variant with 1 worker. The last line is the verdict.",
+        "Both are measured in one run, interleaved; unless told otherwise the reference server's "
+        "default variant with 1 worker. The last line is the verdict.",
         is_measuring=True,
     ),
     "count": Verb(

@@ -1,8 +1,45 @@
-"""Where the shipped runner files and applications lie."""
+"""Where runner files and applications lie: the shipped ones, and those of other packages."""
 
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 
+from asgi_bench.errors import UsageError
+
 PACKAGE = Path(__file__).resolve().parents[1]
+# A package that ships runner files names the folder they lie in: `fastest = "fastest.runners"`.
+RUNNERS_GROUP = "asgi_bench.runners"
+
+
+def runner_folders(own: Iterable[Path] = ()) -> list[Path]:
+    """The folders of all runner files: other packages', the shipped ones, then the user's `own`.
+
+    Where two files bear the same name the later folder's counts: a package can't replace a shipped
+    server, and a user can.
+
+    Raises:
+        UsageError: a package names a folder that isn't there.
+    """
+    named = sorted(entry_points(group=RUNNERS_GROUP), key=lambda one: (one.name, one.value))
+    return [*map(_packaged_runners, named), shipped_runners(), *own]
+
+
+def _packaged_runners(named: EntryPoint) -> Path:
+    """The folder that an entry point names; nothing of the package is imported."""
+    top, *rest = named.value.split(".")
+    # Of a top-level name this only looks where it lies.
+    spec = find_spec(top)
+    places = [] if spec is None else list(spec.submodule_search_locations or ())
+    for place in places:
+        folder = Path(place, *rest)
+        if folder.is_dir():
+            return folder
+    of = "" if named.dist is None else f" of {named.dist.name}"
+    raise UsageError(
+        f"entry point {named.name!r}{of}, group {RUNNERS_GROUP}: {named.value!r} is no folder of "
+        "an installed package"
+    )
 
 
 def shipped_runners() -> Path:

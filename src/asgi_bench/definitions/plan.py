@@ -12,13 +12,20 @@ import msgspec
 
 from asgi_bench.definitions.app_import import style_of
 from asgi_bench.definitions.availability import Packages, missing_of, unavailable
-from asgi_bench.definitions.folders import shipped_apps, shipped_runners
+from asgi_bench.definitions.folders import runner_folders, shipped_apps
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.loads import DEFAULT_CONNECTIONS, loads
 from asgi_bench.definitions.own_app import OwnApp, scenario_of
 from asgi_bench.definitions.scenarios import load_scenarios
 from asgi_bench.definitions.selection import Selection, matching
-from asgi_bench.definitions.servers import TRANSPORT_WORDS, Server, Variant, fill, load_servers
+from asgi_bench.definitions.servers import (
+    TRANSPORT_WORDS,
+    Server,
+    Variant,
+    by_reference,
+    fill,
+    load_servers,
+)
 from asgi_bench.errors import UsageError
 from asgi_bench.machine.affinity import split_cpus
 from asgi_bench.model import (
@@ -35,8 +42,6 @@ from asgi_bench.model import (
 )
 from asgi_bench.model.endpoint import HttpVersion
 
-# Loopback alone: a network would be measured along with the server.
-REFERENCE = "uvicorn/default/w1"
 # The fewest that can tell two servers apart.
 DEFAULT_ROUNDS = 6
 # Six rounds of it at 500/s are samples enough for p99, and `make bench` keeps its 5 minutes.
@@ -75,7 +80,7 @@ def load_plan(selection: Selection) -> Plan:
         selection = msgspec.structs.replace(selection, scenarios=(scenario.name,))
     plan = build_plan(
         selection,
-        servers=load_servers([shipped_runners(), *selection.runner_folders]),
+        servers=load_servers(runner_folders(selection.runner_folders)),
         scenarios=scenarios,
         app_dir=app_dir,
         working_dir=working_dir,
@@ -161,7 +166,9 @@ def build_plan(
         for scenario in chosen
         for load, duration_s in _loads(selection, scenario, one, http)
     ]
-    reference = _reference(planned, selection.reference)
+    reference = _reference(planned, selection.reference, by_reference(servers.values()))
+    unset = tuple(sorted({pattern for server in servers.values() for pattern in server.unset}))
+    planned = [msgspec.structs.replace(one, unset=unset) for one in planned]
     return Plan(
         cells=_in_blocks(planned, reference),
         scenarios=tuple(chosen),
@@ -399,13 +406,19 @@ def _rounds(selection: Selection) -> int:
     return selection.rounds or most
 
 
-def _reference(planned: Sequence[PlannedCell], asked: str | None) -> str | None:
-    """The setting all others are compared with: as asked, else uvicorn where it's measured."""
+def _reference(
+    planned: Sequence[PlannedCell], asked: str | None, servers: Sequence[str]
+) -> str | None:
+    """The setting all others are compared with: as asked, else the plain one of a reference.
+
+    `servers` are those whose runner files say so; only the first of them stands for all.
+    """
     measured = [one.cell.setting for one in planned if one.skip_reason is None]
     if asked is not None:
         return setting_named(asked, measured)
-    if REFERENCE in measured:
-        return REFERENCE
+    usual = f"{servers[0]}/default/w1" if servers else None
+    if usual in measured:
+        return usual
     return measured[0] if measured else None
 
 

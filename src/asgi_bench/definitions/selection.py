@@ -292,7 +292,7 @@ class Selection(Knobs, frozen=True, kw_only=True):
     one to start in: it has to answer as they do."""
     goal: Goal | None = None
     reference: str | None = None
-    """Server/variant, with or without workers; None is uvicorn's where that is measured."""
+    """Server/variant, with or without workers; None is the server whose runner file says so."""
 
     @property
     def is_open(self) -> bool:

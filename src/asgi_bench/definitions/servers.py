@@ -86,6 +86,10 @@ class Server(msgspec.Struct, frozen=True):
     homepage: str | None = None
     worker_timeout_flag: str | None = None
     """Its flag for how long a worker may stay silent, as in a long import, until it's replaced."""
+    unset: tuple[str, ...] = ()
+    """Patterns of variables that it reads in place of flags. No server inherits them."""
+    reference: int | None = None
+    """Its place among those that others are compared with where nothing else is asked for."""
     bind: dict[str, tuple[str, ...]] = {}
     """What stands in the command for `{bind}`, by transport. Without the table it is TCP."""
     http: dict[str, tuple[str, ...]] = {}
@@ -185,6 +189,12 @@ def load_server(path: Path) -> Server:
     return server
 
 
+def by_reference(servers: Iterable[Server]) -> list[str]:
+    """Return the names of the servers that others are compared with, the first one first."""
+    placed = [(one.reference, one.name) for one in servers if one.reference is not None]
+    return [name for _, name in sorted(placed)]
+
+
 def fill(argv: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:
     """Return `argv` with the placeholders that `values` names filled in, the others left."""
     return tuple(
@@ -282,7 +292,7 @@ def _check_requirements(lines: Iterable[str], where: str) -> None:
             Requirement(line)
         except InvalidRequirement:
             raise UsageError(
-                f"{where}: {line!r} is no requirement line like 'uvicorn[standard]>=0.54'"
+                f"{where}: {line!r} is no requirement line like 'fastest[loop]>=2'"
             ) from None
 
 

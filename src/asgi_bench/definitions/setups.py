@@ -8,16 +8,17 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench.definitions.app_import import AppFault
+from asgi_bench.definitions.folders import runner_folders
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import Selection
+from asgi_bench.definitions.servers import by_reference, load_servers
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Gate, Plan, PlannedCell, Setup
 
 # Evens out the size of argv and environment, which shift a process' stack and with it its speed
 # (Mytkowicz et al., ASPLOS 2009).
 PADDING = "ASGI_BENCH_PADDING"
-# What is compared unless the user says more: one cell.
-DEFAULT_SERVERS = ("uvicorn",)
+# What is compared unless the user says more: one cell, of the server that is the reference.
 DEFAULT_VARIANTS = ("default",)
 DEFAULT_WORKERS = (1,)
 
@@ -146,7 +147,7 @@ def load_ab_plan(selection: Selection, baseline: Setup, candidate: Setup, gate: 
     """
     chosen = msgspec.structs.replace(
         selection,
-        servers=selection.servers or DEFAULT_SERVERS,
+        servers=selection.servers or _reference_server(selection.runner_folders),
         variants=selection.variants or DEFAULT_VARIANTS,
         workers=selection.workers or DEFAULT_WORKERS,
     )
@@ -154,6 +155,11 @@ def load_ab_plan(selection: Selection, baseline: Setup, candidate: Setup, gate: 
     plan = plan_over(chosen, (baseline, control, candidate))
     cells = _measurable(plan.cells)
     return msgspec.structs.replace(plan, cells=cells, reference=cells[0].cell.setting, gate=gate)
+
+
+def _reference_server(folders: Sequence[Path]) -> tuple[str, ...]:
+    """The server that others are compared with; none where no runner file says so."""
+    return tuple(by_reference(load_servers(runner_folders(folders)).values())[:1])
 
 
 def _measurable(cells: Sequence[PlannedCell]) -> tuple[PlannedCell, ...]:

@@ -124,6 +124,7 @@ def header_of(order: Order, machine: Machine, preparation: Preparation) -> RunHe
     plan = order.plan
     servers = None if plan.python is None else Installation(plan.python)
     started = datetime.now(UTC)
+    unset = {pattern for planned in plan.cells for pattern in planned.unset}
     return RunHeader(
         run_id=run_id(started, order.label),
         label=order.label,
@@ -137,7 +138,7 @@ def header_of(order: Order, machine: Machine, preparation: Preparation) -> RunHe
         server_packages={} if servers is None else servers.versions,
         server_python=None if servers is None else servers.python_version,
         source=source_of(app_folder(plan)),
-        variables=recorded_variables(server_environment({}, "")),
+        variables=recorded_variables(server_environment({}, "", unset)),
         started_in=str(Path.cwd()),
     )
 

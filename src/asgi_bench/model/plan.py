@@ -292,6 +292,9 @@ class PlannedCell(msgspec.Struct, frozen=True):
     replaced."""
     has_lifespan: bool = True
     """Whether the server runs an app's start-up and shutdown, as its runner states."""
+    unset: tuple[str, ...] = ()
+    """Patterns of variables that its server doesn't inherit: what servers read in place of flags,
+    as their runner files state."""
     missing: tuple[str, ...] = ()
     """Requirement lines that a skipped cell needs and that are not met."""
 

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 
 from asgi_bench.machine.reaper import MARK_NAME
 
-# Read by servers in place of flags: they would change what is measured without a trace in argv.
+# A supervisor's, and asgiref's: they would change what is measured without a trace in argv. What a
+# server reads in place of flags its runner file states (`unset`).
 _SETTINGS = (
     "ASGI_THREADS",
-    "FORWARDED_ALLOW_IPS",
     "LISTEN_FDNAMES",
     "LISTEN_FDS",
     "LISTEN_PID",
-    # A supervisor's own: gunicorn would report to it.
+    # A supervisor's own: a server would report to it.
     "NOTIFY_SOCKET",
-    "SERVER_SOFTWARE",
     "WATCHDOG_PID",
     "WATCHDOG_USEC",
-    "WEB_CONCURRENCY",
 )
-_SETTING_PREFIXES = ("DAPHNE_", "GRANIAN_", "GUNICORN_", "HYPERCORN_", "UVICORN_")
 # Coverage starts itself in every process by these.
 _DEBUGGING_PREFIXES = ("COVERAGE_PROCESS_", "COV_CORE_")
 # Python reads dozens of variables, more with each version: most turn on a mode for debugging,
@@ -86,19 +84,27 @@ def recorded_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def server_environment(
-    extra: Mapping[str, str], mark: str, base: Mapping[str, str] | None = None
+    extra: Mapping[str, str],
+    mark: str,
+    unset: Iterable[str] = (),
+    base: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Our own environment without what would silently change a server, then the cell's own.
 
-    What the runner or the user states (`extra`) always counts, even a name dropped otherwise.
+    `unset` are patterns of names that servers read in place of flags. What the runner or the user
+    states (`extra`) always counts, even a name dropped otherwise.
     """
     inherited = os.environ if base is None else base
-    kept = {name: value for name, value in inherited.items() if not _is_dropped(name)}
+    patterns = tuple(unset)
+    kept = {
+        name: value
+        for name, value in inherited.items()
+        if not _is_dropped(name) and not any(fnmatchcase(name, one) for one in patterns)
+    }
     return {**kept, **extra, MARK_NAME: mark}
 
 
 def _is_dropped(name: str) -> bool:
     if _PYTHONS_OWN.fullmatch(name):
         return name not in _PYTHONS_KEPT
-    prefixes = (*_SETTING_PREFIXES, *_DEBUGGING_PREFIXES)
-    return name in (*_SETTINGS, *_PYTHONS_NEWER) or name.startswith(prefixes)
+    return name in (*_SETTINGS, *_PYTHONS_NEWER) or name.startswith(_DEBUGGING_PREFIXES)

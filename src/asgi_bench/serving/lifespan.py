@@ -30,12 +30,18 @@ def startup_wait(planned: PlannedCell, app: str) -> str | None:
     python = planned.command[0] if planned.command else ""
     if not planned.has_lifespan or not Path(python).name.startswith("python"):
         return None
-    return _ask(python, app, tuple(sorted(planned.env.items())), planned.working_dir, PATIENCE_S)
+    variables = tuple(sorted(planned.env.items()))
+    return _ask(python, app, variables, planned.unset, planned.working_dir, PATIENCE_S)
 
 
 @cache
 def _ask(
-    python: str, app: str, env: tuple[tuple[str, str], ...], working_dir: str, patience_s: float
+    python: str,
+    app: str,
+    env: tuple[tuple[str, str], ...],
+    unset: tuple[str, ...],
+    working_dir: str,
+    patience_s: float,
 ) -> str | None:
     """Ask once for all servers of an app: each would wait the same time for the same answer."""
     with tempfile.TemporaryDirectory(prefix="asgi-bench-lifespan-") as folder:
@@ -46,7 +52,7 @@ def _ask(
                 run_command(
                     [python, "-c", source, app, str(result), str(patience_s)],
                     output=printed,
-                    env=server_environment(dict(env), ""),
+                    env=server_environment(dict(env), "", unset),
                     timeout_s=patience_s + _IMPORT_S,
                     folder=Path(working_dir) if working_dir else None,
                 )

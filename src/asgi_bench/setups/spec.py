@@ -75,7 +75,7 @@ class Asked(msgspec.Struct, frozen=True):
             "--SIDE",
             SIDES,
             many("WHAT"),
-            "What the SIDE runs in: `installed`, requirements ('uvicorn==0.50.0', a wheel, a "
+            "What the SIDE runs in: `installed`, requirements ('SERVER==VERSION', a wheel, a "
             "source folder) or a Python interpreter; repeatable.",
             is_common=True,
         ),
@@ -144,7 +144,7 @@ def _words(text: str, flag: str) -> list[str]:
 
 
 _ALLOWED = (
-    f"{INSTALLED!r}, requirements like 'uvicorn==0.50.0', a wheel, a source folder, or a Python "
+    f"{INSTALLED!r}, requirements like 'fastest==2.0', a wheel, a source folder, or a Python "
     "interpreter are allowed"
 )
 
@@ -161,7 +161,7 @@ def _line(word: str, flag: str) -> Line:
     if path.is_dir() and is_source_folder(path):
         return Line(word, str(path.resolve()), extras)
     if _ADDRESS.match(word):
-        raise UsageError(f"{flag}: {word!r} needs a name before it, as in 'uvicorn @ {word}'")
+        raise UsageError(f"{flag}: {word!r} needs a name before it, as in 'NAME @ {word}'")
     raise UsageError(f"{flag}: {word!r} {_fault_of(word, path)}; {_ALLOWED}")
 
 
