@@ -15,16 +15,16 @@ from asgi_bench.machine.lock import measuring_lock
 HOLDER = """
 import pathlib, sys
 from asgi_bench.machine.lock import measuring_lock
-with measuring_lock(path=pathlib.Path(sys.argv[1])):
+with measuring_lock(path=pathlib.Path(sys.argv[1]), shared="shared" in sys.argv):
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
 @contextmanager
-def held_by_another(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+def held_by_another(path: Path, *flags: str) -> Iterator[subprocess.Popen[bytes]]:
     """Another process that holds the lock until its standard input is closed."""
-    argv = [sys.executable, "-c", HOLDER, str(path)]
+    argv = [sys.executable, "-c", HOLDER, str(path), *flags]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"held\n"
@@ -102,3 +102,26 @@ def test_a_planted_link_is_refused(tmp_path: Path) -> None:
         with measuring_lock(path=tmp_path / "lock"):
             pass
     assert victim.read_text() == "precious"
+
+
+def test_counts_share_the_lock_among_themselves_alone(tmp_path: Path) -> None:
+    """Two that share it hold it at once; one that measures is refused, and told of who is left."""
+    path = tmp_path / "lock"
+    with held_by_another(path, "shared") as child:
+        with measuring_lock(path=path, shared=True):
+            assert path.read_bytes().count(b'"pid"') == 2
+        with pytest.raises(BenchError, match=rf"pid {child.pid}, since"):
+            with measuring_lock(path=path):
+                pass
+    with measuring_lock(path=path):
+        assert path.read_bytes().count(b'"pid"') == 1
+    assert path.read_bytes() == b""
+
+
+def test_a_count_waits_for_who_measures(tmp_path: Path) -> None:
+    """A count would disturb a measuring run, so it is refused meanwhile."""
+    path = tmp_path / "lock"
+    with held_by_another(path) as child:
+        with pytest.raises(BenchError, match=rf"pid {child.pid}, since"):
+            with measuring_lock(path=path, shared=True):
+                pass

@@ -1,4 +1,8 @@
-"""One measuring run per machine: two at once would measure each other."""
+"""One measuring run per machine: two at once would measure each other.
+
+What counts in place of timing is disturbed by nothing, but disturbs what measures. So counts share
+the lock: any number of them at once, and none beside a measuring run.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +17,17 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench.errors import BenchError
+from asgi_bench.machine.processes import PROC
 
 # /tmp and not the user's own TMPDIR or runtime folder: the lock is for all users of the machine.
 LOCK_PATH = Path("/tmp/asgi-bench.lock")
 
 _POLL_S = 0.2
+_MOST_BYTES = 10_000
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who measures now: written into the lock file for the one who finds it locked."""
+    """Who measures or counts now: a line in the lock file for the one who finds it locked."""
 
     pid: int
     since: str
@@ -32,9 +38,10 @@ def measuring_lock(
     wait_s: float = 0.0,
     *,
     announce: Callable[[str], None] | None = None,
+    shared: bool = False,
     path: Path = LOCK_PATH,
 ) -> Iterator[None]:
-    """Hold the machine's measuring lock.
+    """Hold the machine's measuring lock; `shared` with others who hold it so.
 
     If another run holds it: `announce` is told so once, and for up to `wait_s` seconds its end is
     awaited; then BenchError, naming the holder's pid and since when. The kernel drops the lock
@@ -42,13 +49,16 @@ def measuring_lock(
     """
     handle = _open(path)
     try:
-        _acquire(handle, wait_s, announce, path)
-        _sign(handle)
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        _acquire(handle, kind, wait_s, announce, path)
+        _sign(handle, anew=not shared)
         try:
             yield
         finally:
-            # The file stays: removing it would let two runs lock two files of one name.
+            # The file stays: removing it would let two runs lock two files of one name. Who leaves
+            # others behind leaves the signatures too: those of the dead are passed over.
             with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 os.ftruncate(handle, 0)
     finally:
         os.close(handle)
@@ -78,16 +88,16 @@ def _open(path: Path) -> int:
 
 
 def _acquire(
-    handle: int, wait_s: float, announce: Callable[[str], None] | None, path: Path
+    handle: int, kind: int, wait_s: float, announce: Callable[[str], None] | None, path: Path
 ) -> None:
     deadline = time.monotonic() + wait_s
     while True:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
             return
         except BlockingIOError:
             pass
-        who = f"another run is measuring on this machine ({_describe_holder(handle)})"
+        who = f"another run is measuring on this machine ({_describe_holders(handle)})"
         if time.monotonic() >= deadline:
             raise BenchError(f"{who}; start again when it has ended (lock: {path})")
         if announce is not None:
@@ -96,16 +106,28 @@ def _acquire(
         time.sleep(min(_POLL_S, max(0.0, deadline - time.monotonic())))
 
 
-def _describe_holder(handle: int) -> str:
+def _describe_holders(handle: int) -> str:
+    told = [
+        f"pid {holder.pid}, since {holder.since}"
+        for line in os.pread(handle, _MOST_BYTES, 0).splitlines()
+        if (holder := _holder(line)) is not None and (PROC / str(holder.pid)).exists()
+    ]
+    # It has locked but not signed yet.
+    return "; ".join(told) or "its pid is not known"
+
+
+def _holder(line: bytes) -> Holder | None:
     try:
-        holder = msgspec.json.decode(os.pread(handle, 1000, 0), type=Holder)
-    except msgspec.DecodeError:  # It has locked but not signed yet.
-        return "its pid is not known"
-    return f"pid {holder.pid}, since {holder.since}"
+        return msgspec.json.decode(line, type=Holder)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
-def _sign(handle: int) -> None:
+def _sign(handle: int, *, anew: bool) -> None:
     since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    line = msgspec.json.encode(Holder(os.getpid(), since)) + b"\n"
     with contextlib.suppress(OSError):  # Another user's lock file may be read-only.
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, msgspec.json.encode(Holder(os.getpid(), since)), 0)
+        if anew:
+            os.ftruncate(handle, 0)
+        # Two who share it may sign over one another: one of the two is then not named.
+        os.pwrite(handle, line, os.fstat(handle).st_size)
