@@ -81,7 +81,7 @@ def test_all_keys_arrive(tmp_path: Path) -> None:
         ('command = ["serve", 1]', "command[1]: expected str, got int"),
         (
             'command = ["s"]\ncolour = 1',
-            "unknown key 'colour'; allowed: bind, command, distribution",
+            "unknown key 'colour'; allowed: bind, command, count, distribution",
         ),
         ('command = ["s"]\nname = "x"', "unknown key 'name'; allowed:"),
         ('command = ["s"]\nenv = { A = 1 }', "env: expected str, got int"),
@@ -94,6 +94,11 @@ def test_all_keys_arrive(tmp_path: Path) -> None:
         (
             'command = ["s"]\ndistribution = "s"\nversion_command = ["s"]',
             "give either distribution or version_command, not both",
+        ),
+        ('command = ["s"]\n[count]\narg = []', "count: unknown key 'arg'; allowed: args"),
+        (
+            'command = ["s"]\n[count]\nargs = ["{port}"]',
+            "count: args: unknown placeholder {port}; allowed: {python} {here}",
         ),
         (
             'command = ["s", "{bind}"]\n[bind]\nudp = []',

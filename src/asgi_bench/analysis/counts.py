@@ -6,12 +6,13 @@ repetition: the same server counts the same again, but for some wake-ups, and an
 its memory lies elsewhere.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from asgi_bench.analysis.intervals import linear_interval
-from asgi_bench.model import RunHeader
+from asgi_bench.model import Plan, RunHeader
 from asgi_bench.model.counts import (
     EXPLAINING,
     Breakdown,
@@ -158,5 +159,15 @@ def counts_report(header: RunHeader, lives: Sequence[Life]) -> CountsReport:
         tool_version=header.tool_version,
         machine=header.machine,
         cells=tuple(cells),
-        notes=NOTES,
+        notes=(*_added(header.plan), *NOTES),
     )
+
+
+def _added(plan: Plan) -> Iterator[str]:
+    """Which servers were started otherwise than where they are timed."""
+    for planned in plan.cells:
+        if planned.skip_reason is None and planned.added_to_count:
+            yield (
+                f"{planned.cell.key} was counted with {shlex.join(planned.added_to_count)}, as its "
+                "runner file says."
+            )

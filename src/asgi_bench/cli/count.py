@@ -95,8 +95,8 @@ def count(asked: CountFlags) -> None:
         print_counts(report, asked.format)
     finally:
         for folder in folders:
-            # Who asks for JSON wants nothing else there.
-            print(folder, file=sys.stderr if asked.format == "json" else sys.stdout)
+            # Who asks for JSON or CSV wants nothing else there.
+            print(folder, file=sys.stderr if asked.format in ("json", "csv") else sys.stdout)
     failed = any(cell.outcome == "failed" for cell in report.cells)
     sys.exit(ExitCode.FAILED if failed else ExitCode.OK)
 
@@ -118,7 +118,11 @@ def counted_text(plan: Plan) -> str:
     """What would be counted: cells, and what starts their servers."""
     return "\n".join(
         f"{planned.cell.key}: "
-        + (shlex.join(planned.command) if planned.skip_reason is None else planned.skip_reason)
+        + (
+            shlex.join(planned.counting_command)
+            if planned.skip_reason is None
+            else planned.skip_reason
+        )
         for planned in plan.cells
         if planned.cell.setup != "control"
     )

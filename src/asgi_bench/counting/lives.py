@@ -18,6 +18,7 @@ import msgspec
 
 from asgi_bench.counting.asker import Asker
 from asgi_bench.counting.backends.counting import Counting
+from asgi_bench.machine.mapped_code import mapped_code
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.running_servers import HASH_SEED, with_what_it_lacks
 from asgi_bench.model import PlannedCell, Scenario
@@ -30,6 +31,8 @@ from asgi_bench.serving.readiness import Readiness, wait_for_all
 # A layout is a length of the environment: it moves the stack, and where strings lie on the heap.
 LAYOUT = "ASGI_BENCH_LAYOUT"
 _MOST_PADDING = 4096
+# Of each argument and variable beside its letters: the byte that ends it, and where it lies.
+_WORD_BYTES = 1 + 8
 # Until a server has noticed that its clients are gone.
 _PARTING_S = 0.3
 _STOP_TIMEOUT_S = 10.0
@@ -48,6 +51,10 @@ class Asked(msgspec.Struct, frozen=True):
     log_path: Path
     log: str = ""
     """The same from the run's folder on."""
+    missing_bytes: int = 0
+    """What it takes less of the stack than the largest of its cell's sides."""
+    tells_code: bool = False
+    """Whether its life is to tell what machine code it ran."""
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -57,11 +64,25 @@ class Patience(msgspec.Struct, frozen=True):
     request_s: float
 
 
-def padding_of(layout: int) -> str:
-    """The value that makes an environment as long as a layout has it: the first adds nothing."""
-    if layout == 0:
-        return ""
-    return "x" * random.Random(layout).randrange(1, _MOST_PADDING)
+def padding_of(layout: int, missing: int = 0) -> str:
+    """The value that makes an environment as long as a layout has it: the first adds nothing.
+
+    `missing` are the bytes of the stack that a side of an A/B lacks to take as many as the other.
+    """
+    of_layout = random.Random(layout).randrange(1, _MOST_PADDING) if layout else 0
+    return "x" * (of_layout + missing)
+
+
+def stack_bytes(planned: PlannedCell) -> int:
+    """What a cell's arguments and variables take of the stack.
+
+    A path, a name or a variable that is longer on one side of an A/B would be another layout there.
+    """
+    words = (
+        *planned.counting_command,
+        *(f"{name}={value}" for name, value in planned.env.items()),
+    )
+    return sum(len(os.fsencode(word)) + _WORD_BYTES for word in words)
 
 
 def count_lives(
@@ -83,6 +104,8 @@ def count_lives(
                 member.start()
         _await(members, patience, backend.patience)
         _ask(members, patience.request_s * backend.patience)
+        for member in members:
+            member.look()
         _stop(members, _STOP_TIMEOUT_S * backend.patience)
     return [member.life() for member in members]
 
@@ -110,6 +133,7 @@ class _Member:
         self.stopped_s = 0.0
         self.sent_s = 0.0
         self.probes = 0
+        self.code: dict[str, str] = {}
 
     def start(self) -> None:
         try:
@@ -164,6 +188,11 @@ class _Member:
             )
         self.end()
 
+    def look(self) -> None:
+        """Read what machine code it runs, if that is to be told: while it serves."""
+        if self.asked.tells_code and self.fault is None:
+            self.code = mapped_code(self.process.pids)
+
     def part(self) -> None:
         if self.asker is not None:
             self.asker.close()
@@ -189,6 +218,7 @@ class _Member:
             tally=tally,
             reason=self.fault,
             log=self.asked.log,
+            code=self.code,
         )
 
 
@@ -201,13 +231,13 @@ def _counted(asked: Asked, backend: Counting, folder: Path) -> PlannedCell:
     longer = (silent, str(_WORKER_TIMEOUT_S)) if silent else ()
     return msgspec.structs.replace(
         planned,
-        command=(*fixed, *backend.prefix(folder), *planned.command, *longer),
+        command=(*fixed, *backend.prefix(folder), *planned.counting_command, *longer),
         env={
             HASH_SEED: "0",
             # Whoever is first would write what the others read.
             "PYTHONDONTWRITEBYTECODE": "1",
             **planned.env,
-            LAYOUT: padding_of(asked.layout),
+            LAYOUT: padding_of(asked.layout, asked.missing_bytes),
         },
     )
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -18,7 +18,7 @@ from asgi_bench.counting.backends.hardware import Hardware
 from asgi_bench.counting.backends.monitoring import Monitoring
 from asgi_bench.counting.backends.strace import Strace
 from asgi_bench.counting.backends.valgrind import Valgrind
-from asgi_bench.counting.lives import Asked, Patience, count_lives
+from asgi_bench.counting.lives import Asked, Patience, count_lives, stack_bytes
 from asgi_bench.errors import BenchError
 from asgi_bench.machine.fingerprint import describe_machine
 from asgi_bench.machine.lock import measuring_lock
@@ -119,7 +119,8 @@ def carry_out_counts(
     chosen = passes(order.plan.rounds)
     placing = explaining() if explains else ()
     check_countable(order.plan)
-    with orderly_interruption(), measuring_lock(order.lock_wait_s, announce=announce):
+    lock = measuring_lock(order.lock_wait_s, announce=announce, shared=True)
+    with orderly_interruption(), lock:
         began_s = time.perf_counter() - order.prepared_s
         announce(backend_words())
         with tempfile.TemporaryDirectory(prefix="asgi-bench-ask-") as logs:
@@ -160,7 +161,7 @@ class _Run:
         """Count all cells in a layout; one whose server fails is left alone from then on."""
         for cells in chunks(self._plan, self._failed, layout):
             self._announce(_told(backend, layout, cells))
-            lives = _counted(self._plan, cells, backend, layout, self._writer, self._more)
+            lives = count_layout(self._plan, cells, backend, layout, self._writer, self._more)
             if backend.counter == "instructions":
                 self._more = {**balanced(cells, lives), **self._more}
             for life in lives:
@@ -173,7 +174,7 @@ class _Run:
         """Count by what says where a count comes from; where it fails, what judges stands."""
         for cells in chunks(self._plan, self._failed, 0):
             self._announce(f"to explain: {_told(backend, 0, cells)}")
-            for life in _counted(self._plan, cells, backend, 0, self._writer, {}):
+            for life in count_layout(self._plan, cells, backend, 0, self._writer, {}):
                 append_life(self._writer.folder, life)
                 if life.reason is not None:
                     self._announce(f"{life.cell}: no {life.counter}: {life.reason}")
@@ -223,18 +224,36 @@ def balanced(cells: Sequence[PlannedCell], lives: Sequence[Life]) -> dict[Cell, 
     return found
 
 
-def _counted(
+class Logs(Protocol):
+    """Where the output of lives goes."""
+
+    folder: Path
+    """The run's folder."""
+
+    def log_path(self, cell_key: str, round: int) -> Path:
+        """The file of a cell and a layout, its folder made."""
+
+
+def count_layout(
     plan: Plan,
     cells: Sequence[PlannedCell],
     backend: Counting,
     layout: int,
-    writer: RunWriter,
+    writer: Logs,
     more: Mapping[Cell, int],
 ) -> list[Life]:
-    """Two lives of each cell, which differ by the requests that are counted."""
+    """Count two lives of each cell, side by side, which differ by the requests that are counted.
+
+    `more` says how many these are, by cells without their sides.
+    """
     scenarios = {scenario.name: scenario for scenario in plan.scenarios}
+    largest: dict[Cell, int] = {}
+    for one in counted_cells(plan):
+        cell = one.cell.without_setup
+        largest[cell] = max(largest.get(cell, 0), stack_bytes(one))
     asked = []
     for planned in cells:
+        missing = largest[planned.cell.without_setup] - stack_bytes(planned)
         further = more.get(planned.cell.without_setup, MORE_ANSWERS)
         for answers in (BASE_ANSWERS, BASE_ANSWERS + further):
             path = writer.log_path(f"{planned.cell.key}/{backend.counter}-{answers}", layout)
@@ -246,6 +265,10 @@ def _counted(
                     answers,
                     path,
                     str(path.relative_to(writer.folder)),
+                    missing_bytes=missing,
+                    tells_code=layout == 0
+                    and answers == BASE_ANSWERS
+                    and backend.counter == "instructions",
                 )
             )
     patience = Patience(plan.startup_timeout_s, plan.request_timeout_s)

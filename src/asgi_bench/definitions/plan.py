@@ -359,6 +359,7 @@ def _planned(
         server_version=packages.version(server) if reason is None else None,
         skip_reason=reason,
         worker_timeout_flag=server.worker_timeout_flag,
+        count_args=fill(server.count.get("args", ()), values),
         has_lifespan="lifespan" in server.features,
         missing=missing_of(server, variant, packages, scenario.requires)
         if reason is not None

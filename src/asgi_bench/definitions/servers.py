@@ -24,6 +24,7 @@ COMMAND_PLACEHOLDERS = (
     *WAY_PLACEHOLDERS,
 )
 VERSION_PLACEHOLDERS = ("python", "here")
+COUNT_KEYS = ("args",)
 # What `proves` may speak of: names of classes, as `apps/probe.py` tells them.
 PROVABLE = ("loop", "parser", "protocol", "transport")
 
@@ -90,6 +91,9 @@ class Server(msgspec.Struct, frozen=True):
     """Patterns of variables that it reads in place of flags. No server inherits them."""
     reference: int | None = None
     """Its place among those that others are compared with where nothing else is asked for."""
+    count: dict[str, tuple[str, ...]] = {}
+    """`args`: what is added to its command where it is counted, as valgrind doesn't know every
+    instruction of a CPU."""
     bind: dict[str, tuple[str, ...]] = {}
     """What stands in the command for `{bind}`, by transport. Without the table it is TCP."""
     http: dict[str, tuple[str, ...]] = {}
@@ -241,6 +245,8 @@ def _check_server(server: Server, where: str) -> None:
         server.version_command or (), VERSION_PLACEHOLDERS, f"{where}: version_command"
     )
     _check_requirements(server.requires, f"{where}: requires")
+    check_keys(server.count, COUNT_KEYS, f"{where}: count")
+    _check_placeholders(server.count.get("args", ()), VERSION_PLACEHOLDERS, f"{where}: count: args")
     _check_ways(server, where)
     for variant in server.variants.values():
         place = f"{where}: [variants.{variant.name}]"

@@ -61,6 +61,10 @@ class Life(msgspec.Struct, frozen=True):
     """Why it failed."""
     log: str | None = None
     """Where its output lies, from the run folder on."""
+    code: dict[str, str] = {}
+    """The files of machine code that its processes had mapped as it served (interpreter, libraries,
+    extension modules, what counts), by name, with the first letters of their SHA-256: counts hang
+    on them. Of a cell's first life alone, and empty in older runs."""
 
 
 class PerRequest(msgspec.Struct, frozen=True):

@@ -290,6 +290,8 @@ class PlannedCell(msgspec.Struct, frozen=True):
     worker_timeout_flag: str | None = None
     """The server's flag for how long a worker may stay silent, as in a long import, until it is
     replaced."""
+    count_args: tuple[str, ...] = ()
+    """What is added to the command where the server is counted, from the runner file."""
     has_lifespan: bool = True
     """Whether the server runs an app's start-up and shutdown, as its runner states."""
     unset: tuple[str, ...] = ()
@@ -297,6 +299,18 @@ class PlannedCell(msgspec.Struct, frozen=True):
     as their runner files state."""
     missing: tuple[str, ...] = ()
     """Requirement lines that a skipped cell needs and that are not met."""
+
+    @property
+    def added_to_count(self) -> tuple[str, ...]:
+        """What is added where it is counted: nothing where one of these flags is there already."""
+        flags = {word.partition("=")[0] for word in self.count_args if word.startswith("-")}
+        own = {word.partition("=")[0] for word in self.command}
+        return () if flags & own else self.count_args
+
+    @property
+    def counting_command(self) -> tuple[str, ...]:
+        """The argv by which the server is counted."""
+        return (*self.command, *self.added_to_count)
 
 
 Duration: TypeAlias = Annotated[
