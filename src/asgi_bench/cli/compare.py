@@ -6,16 +6,19 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from asgi_bench.analysis.history.comparison import compare_runs
+from asgi_bench.analysis.history.comparison import RunComparison, compare_runs
+from asgi_bench.analysis.history.counted import Counted, compare_counts
 from asgi_bench.analysis.history.series import MIN_CHANGE
 from asgi_bench.cli.flags import DEFAULT_OUTPUT, FailOnUndecided, MinChange, Output
 from asgi_bench.cli.report import exit_code_of, print_document
 from asgi_bench.errors import UsageError
 from asgi_bench.flags import OUTPUT, SWITCH, Flag, choice, text
 from asgi_bench.model import Machine, Run
+from asgi_bench.model.metrics import LEAST_INSTRUCTIONS_CHANGE
 from asgi_bench.reporting.compared import compared_document
 from asgi_bench.reporting.render.post import render_post
 from asgi_bench.reporting.wording import plain
+from asgi_bench.store.counts import has_counts, read_lives
 from asgi_bench.store.folders import find_run
 from asgi_bench.store.runs import read_run
 
@@ -27,7 +30,7 @@ class CompareFlags(msgspec.Struct, frozen=True, kw_only=True):
     candidate: Annotated[
         str, Flag("CAND_RUN", OUTPUT, text("CAND_RUN"), "The other run's folder or id.")
     ]
-    min_change: MinChange = MIN_CHANGE
+    min_change: MinChange = None
     force: Annotated[
         bool, Flag("--force", OUTPUT, SWITCH, "Compare runs of different machines all the same.")
     ] = False
@@ -40,15 +43,17 @@ class CompareFlags(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare(asked: CompareFlags) -> None:
-    """Tell what changed from one run to another, as ratios to a server that both have."""
+    """Tell what changed from one run to another, as ratios to a server that both have; or, where
+    both counted, in counts.
+    """
     runs = [_read(name, asked.output) for name in (asked.base, asked.candidate)]
-    machines = [run.header.machine for run in runs]
-    if machines[0].fingerprint != machines[1].fingerprint and not asked.force:
+    counted = [has_counts(Path(run.folder)) for run in runs]
+    if any(counted) and not all(counted):
         raise UsageError(
-            f"the runs are of different machines, {' and '.join(map(_machine_words, machines))}: "
-            f"servers' ratios move with the machine; measure both on one, or --force"
+            f"{runs[counted.index(True)].header.run_id} counted and the other run timed: "
+            "they have nothing to compare"
         )
-    found = compare_runs(*runs, min_change=asked.min_change)
+    found = _by_counts(runs, asked) if all(counted) else _by_time(runs, asked)
     document = compared_document(found)
     if asked.format == "markdown":
         sys.stdout.write(render_post(document))
@@ -57,6 +62,24 @@ def compare(asked: CompareFlags) -> None:
         print()
     print(plain(found.text))
     sys.exit(exit_code_of(found.verdict, fail_on_undecided=asked.fail_on_undecided))
+
+
+def _by_counts(runs: list[Run], asked: CompareFlags) -> RunComparison:
+    """Counts travel from machine to machine, where they were made in the same."""
+    base, candidate = (Counted(run.header, read_lives(Path(run.folder))) for run in runs)
+    least = LEAST_INSTRUCTIONS_CHANGE if asked.min_change is None else asked.min_change
+    return compare_counts(base, candidate, min_change=least)
+
+
+def _by_time(runs: list[Run], asked: CompareFlags) -> RunComparison:
+    machines = [run.header.machine for run in runs]
+    if machines[0].fingerprint != machines[1].fingerprint and not asked.force:
+        raise UsageError(
+            f"the runs are of different machines, {' and '.join(map(_machine_words, machines))}: "
+            f"servers' ratios move with the machine; measure both on one, or --force"
+        )
+    least = MIN_CHANGE if asked.min_change is None else asked.min_change
+    return compare_runs(*runs, min_change=least)
 
 
 def _read(name: str, parent: Path) -> Run:

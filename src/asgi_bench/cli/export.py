@@ -6,13 +6,16 @@ from typing import Annotated
 
 import msgspec
 
+from asgi_bench.analysis.history.counted import Counted
 from asgi_bench.analysis.summary import survey
 from asgi_bench.cli.flags import DEFAULT_OUTPUT, Output, StoredRun
-from asgi_bench.errors import BenchError
+from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.flags import OUTPUT, Flag, Kind, choice
+from asgi_bench.model import Run
 from asgi_bench.reporting.exports.figures import ExportFile
 from asgi_bench.reporting.exports.formats import ExportFormat
 from asgi_bench.reporting.wording import plain
+from asgi_bench.store.counts import has_counts, read_lives
 from asgi_bench.store.folders import EXPORTS_FOLDER, find_run
 from asgi_bench.store.runs import read_run
 
@@ -50,7 +53,7 @@ def export_(asked: ExportFlags) -> None:
     stored = read_run(folder)
     for damage in stored.damage:
         print(f"warning: {plain(damage)}", file=sys.stderr)
-    documents = format.documents(survey(stored))
+    documents = _documents(format, stored)
     if format.is_several:
         target = folder / EXPORTS_FOLDER / format if to is None else to
         for document in documents:
@@ -60,6 +63,19 @@ def export_(asked: ExportFlags) -> None:
         print(write_document(documents[0], to))
     else:
         sys.stdout.write(documents[0].text)
+
+
+def _documents(format: ExportFormat, stored: Run) -> tuple[ExportFile, ...]:
+    folder = Path(stored.folder)
+    if not has_counts(folder):
+        return format.documents(survey(stored))
+    if format.of_counts is None:
+        known = ", ".join(one for one in ExportFormat if one.of_counts is not None)
+        raise UsageError(
+            f"--format {format}: {stored.header.run_id} counted, and has no times; there are "
+            f"{known}, and report --format json or csv"
+        )
+    return format.of_counts(Counted(stored.header, read_lives(folder)))
 
 
 def write_document(document: ExportFile, path: Path) -> Path:

@@ -51,8 +51,14 @@ StoredRun = Annotated[
     Flag("RUN", OUTPUT, text("[RUN]"), "A run's folder or id. Default: the newest run."),
 ]
 MinChange = Annotated[
-    float,
-    Flag("--min-change", VERDICT, SHARE, "Smallest change that matters.", is_key=False),
+    float | None,
+    Flag(
+        "--min-change",
+        VERDICT,
+        SHARE,
+        "Smallest change that matters. Default: 2%, and of counted instructions 0.3%.",
+        is_key=False,
+    ),
 ]
 FailOnUndecided = Annotated[
     bool,

@@ -6,16 +6,24 @@ from typing import Annotated
 import msgspec
 
 from asgi_bench.analysis.history.change_points import find_changes, search_rules
+from asgi_bench.analysis.history.counted import Counted, counted_entry
 from asgi_bench.analysis.history.environment import surroundings
-from asgi_bench.analysis.history.series import MIN_CHANGE, build_history, run_entry
+from asgi_bench.analysis.history.series import (
+    MIN_CHANGE,
+    build_history,
+    count_history,
+    run_entry,
+)
 from asgi_bench.analysis.validity.trial import RULES_VERSION
 from asgi_bench.cli.flags import MinChange
 from asgi_bench.cli.report import print_document
 from asgi_bench.errors import UsageError
 from asgi_bench.flags import OUTPUT, Flag, Kind, text
 from asgi_bench.model import Run
-from asgi_bench.reporting.history import TERMINAL, history_document
+from asgi_bench.model.metrics import LEAST_INSTRUCTIONS_CHANGE
+from asgi_bench.reporting.history import TERMINAL, Histories, history_document
 from asgi_bench.store.changes import remembered
+from asgi_bench.store.counts import has_counts, read_lives
 from asgi_bench.store.index import Listing, Summary, environment_key, list_history
 
 
@@ -35,7 +43,7 @@ class HistoryFlags(msgspec.Struct, frozen=True, kw_only=True):
             "Machine whose runs to show. Default: that of the newest run.",
         ),
     ] = None
-    min_change: MinChange = MIN_CHANGE
+    min_change: MinChange = None
 
 
 def history(asked: HistoryFlags) -> None:
@@ -48,19 +56,27 @@ def history(asked: HistoryFlags) -> None:
         raise UsageError(f"{folder}: no folder; name the one that run folders lie in")
     listing = list_history(folder, _summary, RULES_VERSION)
     _check(folder, listing, machine)
+    entries, environments = listing.entries, listing.environments
+    least, least_counted = (
+        one if asked.min_change is None else asked.min_change
+        for one in (MIN_CHANGE, LEAST_INSTRUCTIONS_CHANGE)
+    )
     with remembered(folder, find_changes, search_rules()) as search:
-        found = build_history(
-            listing.entries,
-            listing.environments,
-            fingerprint=machine,
-            min_change=asked.min_change,
-            search=search,
+        found = Histories(
+            build_history(
+                entries, environments, fingerprint=machine, min_change=least, search=search
+            ),
+            count_history(entries, environments, min_change=least_counted, search=search),
         )
     print_document(history_document(found, listing, TERMINAL))
     print(write_history_page(found, listing, folder))
 
 
 def _summary(run: Run) -> Summary:
+    folder = Path(run.folder)
+    if has_counts(folder):
+        counted = Counted(run.header, read_lives(folder))
+        return Summary(counted_entry(counted, environment_key(counted.facts)), counted.facts)
     facts = surroundings(run.header, run.proofs)
     return Summary(run_entry(run, environment_key(facts)), facts)
 

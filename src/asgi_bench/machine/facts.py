@@ -14,7 +14,7 @@ from pathlib import Path
 from asgi_bench.machine.affinity import allowed_cpus, cores, format_cpus
 from asgi_bench.machine.limits import SYS, cpu_quota, group_folders, quota_folders
 from asgi_bench.machine.processes import PROC
-from asgi_bench.model import CPU_LIMIT
+from asgi_bench.model import CPU_LIMIT, INSTRUCTION_SETS
 
 _GIB = 1024**3
 # Boot options that bear on speed, by the start of their names.
@@ -22,6 +22,12 @@ _SPEED_OPTIONS = (
     *("amd_pstate", "cpuidle", "idle", "intel_idle", "intel_pstate", "isolcpus", "maxcpus"),
     *("mitigations", "nohz", "nosmt", "nr_cpus", "preempt", "processor.", "rcu_nocbs", "tsc"),
     "transparent_hugepage",
+)
+
+# What valgrind 3.19 asks an x86 CPU for, by the kernel's names: others it knows not, or always.
+_PASSED_ON = (
+    *("abm", "avx", "avx2", "bmi1", "cx16", "f16c", "pni", "rdrand", "rdseed", "rdtscp"),
+    "ssse3",
 )
 
 # Of x86 and of Arm, as /proc/cpuinfo calls them.
@@ -95,6 +101,7 @@ def _cpu_facts(proc: Path, sys: Path) -> dict[str, str | None]:
         "threads per core": str(siblings),
         "SMT": read_line(cpus / "smt/control"),
         "processor": _processor(proc),
+        INSTRUCTION_SETS: _instruction_sets(proc),
         "caches": _caches(cpus),
         "microcode": cpu_fields(proc).get("microcode"),
         "turbo": {"0": "off", "1": "on"}.get(boost or ""),
@@ -106,6 +113,13 @@ def _processor(proc: Path) -> str | None:
     """The processor's generation in its maker's numbers: what a hypervisor seldom hides."""
     fields = cpu_fields(proc)
     return ", ".join(f"{name} {fields[name]}" for name in _PROCESSOR if name in fields) or None
+
+
+def _instruction_sets(proc: Path) -> str | None:
+    """What libraries choose their code by, under valgrind; of Arm all that the CPU has."""
+    fields = cpu_fields(proc)
+    flags = set(fields.get("flags", "").split())
+    return " ".join(sorted(flags & set(_PASSED_ON))) or fields.get("Features")
 
 
 def _caches(cpus: Path) -> str | None:

@@ -56,6 +56,7 @@ from asgi_bench.model.request import (
 )
 from asgi_bench.model.run import (
     CPU_LIMIT,
+    INSTRUCTION_SETS,
     PROCESSOR_FACTS,
     SCHEMA_VERSION,
     Machine,
@@ -108,6 +109,7 @@ __all__ = [
     "HIGHEST_STATUS",
     "HOST",
     "INDEX_VERSION",
+    "INSTRUCTION_SETS",
     "LOWEST_STATUS",
     "MOST_WRONG_ANSWERS",
     "PROCESSOR_FACTS",

@@ -13,7 +13,7 @@ from asgi_bench.model.metrics import TrackedName
 from asgi_bench.model.run import Source
 
 # Raised when entries hold other figures than before.
-INDEX_VERSION = 5
+INDEX_VERSION = 6
 
 StepKind: TypeAlias = Literal["step", "drift"]
 
@@ -51,16 +51,16 @@ Search: TypeAlias = Callable[[Sequence[float]], Segmentation]
 
 
 class RatioPoint(msgspec.Struct, frozen=True, gc=False):
-    """A cell's metric over that of the run's reference cell."""
+    """A cell's metric over that of the run's reference cell, or a count of it as it is."""
 
     cell: str
     """The cell's key."""
     metric: TrackedName
     """The metric."""
     reference: str
-    """The key of the reference cell."""
+    """The key of the reference cell; empty of a count, which needs none."""
     ratio: float
-    """The ratio of the two."""
+    """The ratio of the two; of a count what comes to a request."""
     lower: float | None = None
     """Its lower 95 % bound."""
     upper: float | None = None
@@ -101,5 +101,8 @@ class RunEntry(msgspec.Struct, frozen=True, gc=False):
     """Whether it is an A/B."""
     points: tuple[RatioPoint, ...]
     """The ratios; an A/B has none, for its sides are compared with each other and not over time."""
+    is_counted: bool = False
+    """Whether it counted in place of timing. Then its points are counts, of an A/B those of its
+    baseline."""
     resumed: int = 0
     """How often it was resumed: so many pauses lie between its rounds."""

@@ -375,6 +375,9 @@ SYSCALLS = Metric(
     gating=Gating(loops=(), least_change=lambda gate: LEAST_SYSCALLS_CHANGE),
 )
 
+# What a run that counts tells, by counter.
+COUNTED: dict[str, Metric] = {"instructions": INSTRUCTIONS, "syscalls": SYSCALLS}
+
 # All that are declared above, in this order.
 METRICS: tuple[Metric, ...] = tuple(
     declared for declared in list(vars().values()) if isinstance(declared, Metric)
@@ -423,7 +426,9 @@ def _named(names: Sequence[str], description: str) -> msgspec.Meta:
     return msgspec.Meta(description=description, extra_json_schema={"enum": list(names)})
 
 
-TRACKED_NAMES = tuple(metric.name for metric in METRICS if metric.tracked)
+TRACKED_NAMES = tuple(
+    metric.name for metric in METRICS if metric.tracked or metric in COUNTED.values()
+)
 
 # Names of metrics in files; their schemas list them.
 ComparedName: TypeAlias = Annotated[

@@ -15,6 +15,8 @@ SCHEMA_VERSION = 2
 
 # Of a machine's details those that tell its processor from others of the same name.
 PROCESSOR_FACTS = ("processor", "caches")
+# The detail that tells which instructions valgrind passes on to the programs that it runs.
+INSTRUCTION_SETS = "instruction sets"
 # The detail that tells of a quota on everything that is measured.
 CPU_LIMIT = "cgroup CPU limit"
 

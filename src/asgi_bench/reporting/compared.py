@@ -39,7 +39,9 @@ def compared_document(found: RunComparison) -> Document:
 def _notes(found: RunComparison) -> Iterator[str]:
     """What the figures mean, and what the comparison can't see."""
     yield f"base {plain(found.base)}, candidate {plain(found.candidate)}."
-    if found.reference is None:
+    if found.is_counted:
+        yield from _counted_notes(found)
+    elif found.reference is None:
         yield "Slowdowns are of absolute figures, which move with the machine: none is judged."
     else:
         yield (
@@ -51,9 +53,19 @@ def _notes(found: RunComparison) -> Iterator[str]:
         )
 
 
+def _counted_notes(found: RunComparison) -> Iterator[str]:
+    """What a verdict on stored counts means."""
+    yield (
+        f"Counts per request, by layouts that both runs have: what matters is "
+        f"{numbers.tick(found.min_change * 100)}% more instructions or half a system call. They "
+        "are judged where both were counted in the same: architecture, kernel, interpreter, "
+        "libraries, valgrind. Another path, user or environment moves them by less than that."
+    )
+
+
 def _findings(found: RunComparison) -> Iterator[str]:
     """What else to know: machines, cells that could not be compared."""
-    if not found.same_machine:
+    if not found.same_machine and not found.is_counted:
         yield (
             "the machines differ: even ratios of servers move with processor, kernel and CPU "
             "count by more than most changes do; measure both on one machine, or with ab"

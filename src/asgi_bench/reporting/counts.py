@@ -15,12 +15,13 @@ from asgi_bench.model.counts import (
 )
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import Column, table_of
+from asgi_bench.reporting.counts_csv import render_counts_csv
 from asgi_bench.reporting.document import Document, Item, Items, Notes, Section, Table
 from asgi_bench.reporting.render.post import render_post
 from asgi_bench.reporting.render.terminal import WIDTH, render_terminal
 from asgi_bench.reporting.wording import plain
 
-CountsFormat = Literal["text", "json", "markdown"]
+CountsFormat = Literal["text", "json", "markdown", "csv"]
 # In what the instructions of a request go: as many lines as one screen has room for.
 MOST_PARTS = 10
 # Smaller ones would be told as 0.00.
@@ -54,6 +55,8 @@ def render_counts(
     """A run that counted in a format; `width` and `color` are the terminal's, for text."""
     if format == "json":
         return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+    if format == "csv":
+        return render_counts_csv(report)
     document = counts_document(report)
     if format == "text":
         return render_terminal(document, width=width, color=color)

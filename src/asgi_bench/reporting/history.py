@@ -37,6 +37,10 @@ DOUBTFUL_NOTE = (
     "measuring's. Which of the two it is, asgi-bench ab tells: of the commits before and after, "
     "both with what is there now."
 )
+COUNTED_DOUBTFUL_NOTE = (
+    "Doubtful is a change where architecture, kernel, instruction sets, libraries, interpreter or "
+    "tool changed too: a count is another there, whatever the code does."
+)
 SUBJECT_LETTERS = 60
 TOLD_CHANGES = 8
 VALUE_LETTERS = 120
@@ -63,15 +67,29 @@ TERMINAL = Room(20, 10, 20, "more on the page")
 PAGE = Room(surroundings=200, others="older ones")
 
 
+class Histories(NamedTuple):
+    """All there is to say of a folder: of the runs of one machine that timed, and of all that
+    counted.
+    """
+
+    timed: History
+    counted: History
+
+
 def history_document(
-    history: History, listing: Listing, room: Room, charts: Charts = NO_CHARTS
+    histories: Histories, listing: Listing, room: Room, charts: Charts = NO_CHARTS
 ) -> Document:
     """What there is to say about the runs of a folder; charts are for a page."""
+    history, counted = histories
+    told = [one for one in (history, counted) if one.runs]
     figures = tuple(figure for _, figure in charts.figures)
     missing = Notes(tuple(_missing(charts)))
     return Document(
-        title=headline(history),
-        facts=(span_words(history),) if history.runs else (),
+        title="; counts: ".join(
+            headline(one) if number == 0 else _within_title(headline(one))
+            for number, one in enumerate(told or [history])
+        ),
+        facts=tuple(span_words(one) for one in told),
         sections=(
             Section("changes", "Changes", tuple(_changes(history, room))),
             Section("charts", "Over time", (*figures, missing), least="page"),
@@ -84,11 +102,33 @@ def history_document(
             Section(
                 "findings",
                 "What else to know",
-                (_listed(findings(history, listing), room.findings, room),),
+                (_listed(findings(histories, listing), room.findings, room),),
             ),
+            *(_counted_sections(counted, room) if counted.runs else ()),
         ),
         kind="history",
         footer=FOOTER,
+    )
+
+
+def _within_title(text: str) -> str:
+    """A headline behind another one."""
+    return f"{text[:1].lower()}{text[1:]}"
+
+
+def _counted_sections(history: History, room: Room) -> Iterator[Section]:
+    """The same of runs that counted, in words of their own."""
+    yield Section("counted-changes", "Changes of counts", tuple(_changes(history, room)))
+    yield Section(
+        "counted-series",
+        "Where each count stands",
+        (table_of(COUNTED_COLUMNS, history.series),),
+    )
+    places = (found for found in reversed(history.breaks))
+    yield Section(
+        "counted-surroundings",
+        "Where what was counted in changed",
+        (_listed(map(break_words, places), room.surroundings, room),),
     )
 
 
@@ -159,14 +199,22 @@ def headline(history: History) -> str:
     if not history.runs:
         return "No run is stored here"
     if not history.series:
+        if is_counted(history):
+            return "Nothing to compare over time: nothing was counted"
         return "Nothing to compare over time: no run has a usable ratio to its reference"
     shifts, doubtful = history.shifts, len(history.doubtful_shifts)
     apart = f"; {doubtful} doubtful" if doubtful else ""
     if not shifts:
         return f"No lasting change in {count_words(len(history.runs), 'run')}{apart}"
     slower = sum(shift.effect.d > 0 for _, shift in shifts)
-    parts = [f"{slower} slower", f"{len(shifts) - slower} faster"]
+    worse, better = ("more", "less") if is_counted(history) else ("slower", "faster")
+    parts = [f"{slower} {worse}", f"{len(shifts) - slower} {better}"]
     return f"{count_words(len(shifts), 'lasting change')}: {', '.join(parts)}{apart}"
+
+
+def is_counted(history: History) -> bool:
+    """Whether it is of runs that counted."""
+    return bool(history.runs) and history.runs[-1].is_counted
 
 
 def count_words(count: int, what: str) -> str:
@@ -177,6 +225,12 @@ def count_words(count: int, what: str) -> str:
 def span_words(history: History) -> str:
     """Which runs the history is of."""
     first, last = history.runs[0], history.runs[-1]
+    if is_counted(history):
+        machines = len({run.fingerprint for run in history.runs})
+        return (
+            f"{count_words(len(history.runs), 'run')} that counted, from {_moment(first)} to "
+            f"{_moment(last)}, on {count_words(machines, 'machine')}"
+        )
     return (
         f"{count_words(len(history.runs), 'run')} from {_moment(first)} to {_moment(last)} on "
         f"{plain(last.cpu_model)}, {count_words(last.cpu_count, 'CPU')} "
@@ -192,9 +246,15 @@ def series_name(series: Series) -> str:
 def effect_words(shift: Shift) -> str:
     """How much: `5.1% slower [+4.2%, +6.0%]`."""
     effect = shift.effect
-    word = "slower" if effect.d > 0 else "faster"
+    worse, better = comparatives(shift)
+    word = worse if effect.d > 0 else better
     size = numbers.percent(abs(effect.d))
     return f"{size}% {word} {numbers.signed_range(effect.lo, effect.hi)}"
+
+
+def comparatives(shift: Shift) -> tuple[str, str]:
+    """What a change for the worse is called, and one for the better."""
+    return ("slower", "faster") if shift.reference else ("more", "less")
 
 
 def place_words(shift: Shift) -> str:
@@ -272,7 +332,7 @@ def blame_words(shift: Shift) -> str:
     told = [changes_words(shift.changes)] if shift.changes else []
     if shift.nearby:
         told.append(f"{_nearby_words(shift)}: {changes_words(shift.nearby)}")
-    if shift.reference_changed:
+    if shift.reference and shift.reference_changed:
         told.append("the reference itself is among it, and every ratio to it moves with that")
     elif shift.may_be_measuring:
         told.append("machine, tool or load are among it, so it need not be the code")
@@ -294,10 +354,15 @@ def break_words(found: Break) -> str:
 def level_words(series: Series) -> str:
     """Where a series stands now: its newest ratio with its interval."""
     point = series.points[-1]
-    ratio = numbers.times(point.ratio)
+    shown = numbers.times if series.reference else _count_text
     if point.lower is None or point.upper is None:
-        return ratio
-    return f"{ratio} [{numbers.times(point.lower)}, {numbers.times(point.upper)}]"
+        return shown(point.ratio)
+    return f"{shown(point.ratio)} [{shown(point.lower)}, {shown(point.upper)}]"
+
+
+def _count_text(value: float) -> str:
+    """A count per request: its scatter is a thousandth of it."""
+    return numbers.significant(value, 5, 2)
 
 
 COLUMNS = (
@@ -309,24 +374,39 @@ COLUMNS = (
     Column("doubtful", "", lambda series: numbers.count(len(series.doubtful_shifts))),
 )
 
+COUNTED_COLUMNS = (
+    *COLUMNS[:3],
+    Column("newest", "per request", level_words, "left"),
+    *COLUMNS[4:],
+)
+
 
 def notes(history: History) -> tuple[str, ...]:
     """How to read it, and what it can't see."""
     least = numbers.tick(history.min_change * 100)
     rare = round(1 / FALSE_ALARMS)
+    first = (
+        "Counts per request, of all machines together: they hang on what was counted in, not on "
+        "the machine's state. Of an A/B the baseline is followed."
+        if is_counted(history)
+        else "Ratios to the run's own reference, measured in the same minutes; absolute figures of "
+        "different days are not compared."
+    )
+    doubtful = COUNTED_DOUBTFUL_NOTE if is_counted(history) else DOUBTFUL_NOTE
     return (
-        "Ratios to the run's own reference, measured in the same minutes; absolute figures of "
-        "different days are not compared.",
+        first,
         f"A change has at least {MIN_SEGMENT} runs on either side and {least}% or more; one or two "
         f"runs that stand out are spikes. Of {rare:,} series without a change about one has one "
         f"found in it. Intervals are 95%, given that the place is right.",
-        *((DOUBTFUL_NOTE,) if history.doubtful_shifts else ()),
+        *((doubtful,) if history.doubtful_shifts else ()),
     )
 
 
-def findings(history: History, listing: Listing) -> Iterator[str]:
+def findings(histories: Histories, listing: Listing) -> Iterator[str]:
     """What else to know: what was left out, and why."""
-    small = sum(series.small for series in history.series)
+    history, counted = histories
+    every = (*history.series, *counted.series)
+    small = sum(series.small for series in every)
     if small:
         yield f"{count_words(small, 'change')} smaller than the least that matters not shown"
     if history.abs:
@@ -336,13 +416,15 @@ def findings(history: History, listing: Listing) -> Iterator[str]:
             f"{count_words(history.without_points, 'run')} without a usable ratio: the reference "
             f"alone was measured, or it is failed or invalid. Measure a second server beside yours"
         )
+    if counted.without_points:
+        yield f"{count_words(counted.without_points, 'run')} counted nothing"
     for run in history.runs:
         if run.resumed:
             yield f"run {plain(run.run_id)} has {resumed_parts(run.resumed)}"
-    short = sum(len(series.points) < MIN_SERIES for series in history.series)
+    short = sum(len(series.points) < MIN_SERIES for series in every)
     if short:
         yield f"{short} of the series too short to judge: under {MIN_SERIES} runs"
-    if any(len(series.points) > LONGEST_SERIES for series in history.series):
+    if any(len(series.points) > LONGEST_SERIES for series in every):
         yield f"changes are looked for in the newest {LONGEST_SERIES:,} runs of each series"
     for other in history.others:
         yield (

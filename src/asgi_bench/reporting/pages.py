@@ -8,7 +8,6 @@ import msgspec
 from asgi_bench.analysis.ab.counts import counts_verdict
 from asgi_bench.analysis.ab.report import ab_report
 from asgi_bench.analysis.counts import counts_report
-from asgi_bench.analysis.history.series import History
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import RunHeader
@@ -19,7 +18,7 @@ from asgi_bench.reporting.charts.inline import inline_svg
 from asgi_bench.reporting.counts import counts_document
 from asgi_bench.reporting.document import Document, Figure, Headline
 from asgi_bench.reporting.explained import explained_section
-from asgi_bench.reporting.history import PAGE, history_document
+from asgi_bench.reporting.history import PAGE, Histories, history_document
 from asgi_bench.reporting.render import page
 from asgi_bench.reporting.run.document import run_document
 from asgi_bench.reporting.run.source import Charts, Source
@@ -67,13 +66,13 @@ def counts_page(header: RunHeader, lives: Sequence[Life]) -> Document:
     )
 
 
-def write_history_page(history: History, listing: Listing, folder: Path) -> Path:
+def write_history_page(histories: Histories, listing: Listing, folder: Path) -> Path:
     """Write `history.html` into the folder of the runs and return it.
 
     Raises BenchError where it can't be written.
     """
-    charts = charts_of(draw_history(history))
-    document = history_document(history, listing, PAGE, charts)
+    charts = charts_of(drawing for one in histories for drawing in draw_history(one))
+    document = history_document(histories, listing, PAGE, charts)
     return _written(folder / HISTORY_FILE, page.render_page(document))
 
 

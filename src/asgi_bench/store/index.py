@@ -15,6 +15,7 @@ import msgspec
 from asgi_bench.errors import BenchError
 from asgi_bench.model import INDEX_VERSION, Run, RunEntry
 from asgi_bench.model.metrics import TRACKED_NAMES
+from asgi_bench.store.counts import LIVES_FILE
 from asgi_bench.store.files import write_whole
 from asgi_bench.store.folders import HEADER_FILE, TRIALS_FILE
 from asgi_bench.store.runs import UNREADABLE, read_run
@@ -22,8 +23,9 @@ from asgi_bench.store.runs import UNREADABLE, read_run
 INDEX_FILE = "index.jsonl"
 INDEX_SCHEMA = "asgi-bench/index"
 
-# Size and time of change (ns) of run.json, then of trials.jsonl; zeros where there is none.
-Signature = tuple[int, int, int, int]
+# Size and time of change (ns) of run.json, of trials.jsonl and of lives.jsonl; zeros where there is
+# none.
+Signature = tuple[int, int, int, int, int, int]
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
@@ -143,7 +145,10 @@ def _signatures(parent: Path) -> dict[str, Signature]:
     for name in names:
         header = _state(f"{parent}/{name}/{HEADER_FILE}")
         if header is not None:
-            found[name] = (*header, *(_state(f"{parent}/{name}/{TRIALS_FILE}") or (0, 0)))
+            trials, lives = (
+                _state(f"{parent}/{name}/{file}") or (0, 0) for file in (TRIALS_FILE, LIVES_FILE)
+            )
+            found[name] = (*header, *trials, *lives)
     return found
 
 

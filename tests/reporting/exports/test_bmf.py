@@ -6,7 +6,7 @@ import pytest
 
 from asgi_bench.analysis.summary import Survey
 from asgi_bench.reporting.exports.bmf import bmf
-from asgi_bench.reporting.exports.figures import cell_figures
+from asgi_bench.reporting.exports.figures import cell_figures, exported
 
 # bencher.dev/bmf.json
 NUMBER = {"type": "number"}
@@ -25,7 +25,7 @@ MEASURE_NAME_LENGTH = 64
 
 def benchmarks(subject: Survey) -> dict[str, dict[str, Any]]:
     """The file as an object."""
-    (document,) = bmf(subject)
+    (document,) = bmf(exported(subject))
     found: dict[str, dict[str, Any]] = msgspec.json.decode(document.text)
     return found
 

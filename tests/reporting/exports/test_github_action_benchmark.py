@@ -6,7 +6,7 @@ import pytest
 
 from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError
-from asgi_bench.reporting.exports.figures import cell_figures
+from asgi_bench.reporting.exports.figures import cell_figures, exported
 from asgi_bench.reporting.exports.github_action_benchmark import github_action_benchmark
 from tests.synthetic_run import planned_cells, synthetic_run
 
@@ -33,7 +33,7 @@ def files(subject: Survey) -> dict[str, list[dict[str, Any]]]:
     """The entries of each file."""
     return {
         document.name: msgspec.json.decode(document.text)
-        for document in github_action_benchmark(subject)
+        for document in github_action_benchmark(exported(subject))
     }
 
 
@@ -81,4 +81,4 @@ def test_nothing_usable_is_an_error() -> None:
     """The action refuses an empty list, so none is written."""
     nothing = survey(synthetic_run(planned_cells()[:1], rounds=0))
     with pytest.raises(BenchError, match="no cell has figures"):
-        github_action_benchmark(nothing)
+        github_action_benchmark(exported(nothing))

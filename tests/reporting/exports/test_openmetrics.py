@@ -7,7 +7,7 @@ from prometheus_client import parser
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from asgi_bench.analysis.summary import Survey, survey
-from asgi_bench.reporting.exports.figures import cell_figures, is_usable
+from asgi_bench.reporting.exports.figures import cell_figures, exported, is_usable
 from asgi_bench.reporting.exports.openmetrics import openmetrics
 from asgi_bench.reporting.wording import plain
 from tests.synthetic_sides import ab_run
@@ -15,7 +15,7 @@ from tests.synthetic_sides import ab_run
 
 def samples(subject: Survey) -> dict[tuple[str, str, str], float]:
     """Values by metric, server and load, as Prometheus's own parser reads them."""
-    (document,) = openmetrics(subject)
+    (document,) = openmetrics(exported(subject))
     return {
         (sample.name, sample.labels.get("server", ""), sample.labels.get("load", "")): sample.value
         for family in text_string_to_metric_families(document.text)  # type: ignore[no-untyped-call]
@@ -44,7 +44,7 @@ def test_both_formats_have_the_same_gauges(
     subject: Survey, read: Callable[[str], Iterable[Any]]
 ) -> None:
     """Readers of either format find every value, and no type that the older one doesn't know."""
-    (document,) = openmetrics(subject)
+    (document,) = openmetrics(exported(subject))
     lines = [line for line in document.text.splitlines() if not line.startswith("#")]
     families = list(read(document.text))
     assert {family.type for family in families} == {"gauge"}
@@ -79,7 +79,7 @@ def test_sides_of_an_ab_are_told_apart() -> None:
     """Baseline, control and candidate are series of their own, by a label."""
     run = ab_run(0.05, blocks=4)
     header = msgspec.structs.replace(run.header, started_at="2026-11-24T07:00:00Z")
-    (document,) = openmetrics(survey(msgspec.structs.replace(run, header=header)))
+    (document,) = openmetrics(exported(survey(msgspec.structs.replace(run, header=header))))
     families = list(text_string_to_metric_families(document.text))  # type: ignore[no-untyped-call]
     (usable,) = (family for family in families if family.name == "asgi_bench_cell_usable")
     sides = [sample.labels["side"] for sample in usable.samples]

@@ -42,9 +42,8 @@ from asgi_bench.model import (
 )
 from asgi_bench.model.counts import Explanation, Life
 from asgi_bench.model.metric import Metric
-from asgi_bench.model.metrics import INSTRUCTIONS, SYSCALLS, least_change
+from asgi_bench.model.metrics import COUNTED, least_change
 
-METRICS = {"instructions": INSTRUCTIONS, "syscalls": SYSCALLS}
 ROLES: tuple[Role, ...] = ("baseline", "candidate")
 
 
@@ -70,9 +69,7 @@ def counts_verdict(header: RunHeader, lives: Sequence[Life]) -> AbReport:
     if plan.gate is None or not plan.setups:
         raise BenchError(f"{header.run_id}: is no A/B: it has no sides to compare")
     cells = list(dict.fromkeys(planned.cell.without_setup for planned in plan.cells))
-    tested = [one for cell in cells for one in _tested(cell, lives)]
-    judged = _judged(tested, plan.gate)
-    verdicts = tuple(_cell(cell, tested, judged, lives) for cell in cells)
+    verdicts = judged_cells(cells, lives, plan.gate)
     sides = {side.name: side for side in plan.setups}
     report = AbReport(
         run=header.run_id,
@@ -82,7 +79,7 @@ def counts_verdict(header: RunHeader, lives: Sequence[Life]) -> AbReport:
         min_change=plan.gate.min_change,
         alpha=plan.gate.alpha,
         is_aa=plan.gate.is_aa,
-        blocks=len({life.layout for life in lives if life.counter in METRICS}),
+        blocks=len({life.layout for life in lives if life.counter in COUNTED}),
         looks=1,
         looks_taken=1,
         duration_s=max((life.ended_s for life in lives), default=0.0),
@@ -96,11 +93,20 @@ def counts_verdict(header: RunHeader, lives: Sequence[Life]) -> AbReport:
     return msgspec.structs.replace(report, text=verdict_line(report))
 
 
+def judged_cells(
+    cells: Sequence[Cell], lives: Sequence[Life], gate: Gate
+) -> tuple[CellVerdict, ...]:
+    """Judge cells, given without their sides, by the lives of both sides of each."""
+    tested = [one for cell in cells for one in _tested(cell, lives)]
+    judged = _judged(tested, gate)
+    return tuple(_cell(cell, tested, judged, lives) for cell in cells)
+
+
 def _tested(cell: Cell, lives: Iterable[Life]) -> Iterator[_Tested]:
     by_side: dict[tuple[str, str], list[Life]] = {}
     for life in lives:
         by_side.setdefault((life.counter, life.cell), []).append(life)
-    for counter, metric in METRICS.items():
+    for counter, metric in COUNTED.items():
         found: list[Mapping[int, float]] = [
             layout_estimates(by_side.get((counter, _key(cell, role)), ())) for role in ROLES
         ]
@@ -191,7 +197,7 @@ def _failed(cell: Cell, role: Role, lives: Iterable[Life]) -> Life | None:
         (
             life
             for life in lives
-            if life.cell == key and life.reason is not None and life.counter in METRICS
+            if life.cell == key and life.reason is not None and life.counter in COUNTED
         ),
         None,
     )

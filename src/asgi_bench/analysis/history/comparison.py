@@ -6,7 +6,7 @@ cell itself changed by. What changed for both of them, as the app or the interpr
 share, cancels out: that takes `asgi-bench ab`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import exp, log
 from typing import NamedTuple
 
@@ -123,8 +123,8 @@ class RunComparison(NamedTuple):
 
     `reference` is the setting that both runs have unchanged, None where there is none: then there
     are figures and no verdict on them, but a cell that the candidate can't serve any more is one
-    all the same. `only` are cells of one run alone, with which; `resumed` tells which run was
-    resumed how often.
+    all the same. Counts (`is_counted`) need none. `only` are cells of one run
+    alone, with which; `resumed` tells which run was resumed how often.
     """
 
     base: str
@@ -138,6 +138,7 @@ class RunComparison(NamedTuple):
     cells: tuple[CellVerdict, ...]
     only: tuple[tuple[str, str], ...]
     resumed: tuple[tuple[str, int], ...] = ()
+    is_counted: bool = False
 
 
 class _Side(NamedTuple):
@@ -192,7 +193,7 @@ def compare_runs(base: Run, candidate: Run, *, min_change: float = MIN_CHANGE) -
             fuller_surroundings(candidate.header, candidate.proofs),
         ),
         cells=cells,
-        only=tuple(_only(*sides)),
+        only=tuple(only_in_one(sides[0].samples, sides[1].samples)),
         resumed=tuple(
             (role, len(run.header.resumed))
             for role, run in ((BASE, base), (CANDIDATE, candidate))
@@ -314,10 +315,10 @@ def _cell(
     return CellVerdict(key, verdict, rounds, 0, metrics, tuple(reasons))
 
 
-def _only(base: _Side, candidate: _Side) -> Iterator[tuple[str, str]]:
-    """Cells that one run has alone."""
-    for side, other in ((base, candidate), (candidate, base)):
-        yield from ((key, side.role) for key in side.samples if key not in other.samples)
+def only_in_one(base: Collection[str], candidate: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Cells that one run has alone, by their keys, with which."""
+    for role, own, others in ((BASE, base, candidate), (CANDIDATE, candidate, base)):
+        yield from ((key, role) for key in own if key not in others)
 
 
 def _verdict_line(found: RunComparison) -> str:

@@ -4,13 +4,17 @@ Facts are one level of text by name, `package uvicorn`: the first word is the ki
 """
 
 import hashlib
+import re
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+import msgspec
+
 from asgi_bench.model import (
     CPU_LIMIT,
+    INSTRUCTION_SETS,
     PROCESSOR_FACTS,
     Plan,
     PlannedCell,
@@ -21,6 +25,7 @@ from asgi_bench.model import (
     Scenario,
     WeightedRequest,
 )
+from asgi_bench.model.counts import Life
 
 # The facts of runs by the keys that their entries name.
 Facts = Mapping[str, Mapping[str, str]]
@@ -41,14 +46,17 @@ class Change(NamedTuple):
 
 # In this order differences are told: what decides how it is measured, what is measured, the rest.
 KINDS = (
-    *("machine", "tool", "load", "commit", "module", "server", "running", "command", "variables"),
-    *("environment", "interpreter", "package", "calibration"),
+    *("machine", "tool", "library", "load", "commit", "module", "server", "running", "command"),
+    *("variables", "environment", "interpreter", "package", "files", "calibration"),
 )
+# Of a run that counted: the files of machine code that a setting's processes ran, those of packages
+# apart, which are what is measured.
+LIBRARY, FILES = "library", "files"
 # Facts that are of the measurement, not of what is measured: a change that comes with one of them
 # may be its doing.
-MEASURING_KINDS = ("machine", "tool", "load")
+MEASURING_KINDS = ("machine", "tool", "load", LIBRARY)
 # Facts of what was measured: all of them are there if a cell is, and none if it isn't.
-CELL_KINDS = ("server", "running", "command", "variables")
+CELL_KINDS = ("server", "running", "command", "variables", LIBRARY, FILES)
 # Where a run has no fact of such a kind, it has not recorded any.
 RECORDED_KINDS = ("environment", "module")
 # Before a scenario's name in the facts about it.
@@ -102,6 +110,56 @@ def fuller_surroundings(header: RunHeader, proofs: Sequence[Proof] = ()) -> dict
         if calibration.aa_floor is not None and calibration.aa_floor.half_width is not None:
             facts["calibration A/A floor"] = f"±{calibration.aa_floor.half_width:.2%}"
     return facts
+
+
+# What counts hang on, or are not shown not to: what is left out moves times alone.
+_COUNTED_ON = ("machine CPUs",)
+
+
+def counted_surroundings(header: RunHeader, lives: Sequence[Life]) -> dict[str, str]:
+    """The facts of a run that counted, by name: without what moves times alone."""
+    machine = header.machine
+    facts: dict[str, str | None] = {
+        name: value
+        for name, value in surroundings(header).items()
+        if name in _COUNTED_ON
+        or name.startswith(("tool ", f"load {OF_SCENARIO}"))
+        or (name.partition(" ")[0] not in MEASURING_KINDS or f" of {OF_SCENARIO}" in name)
+    }
+    facts["machine architecture"] = machine.details.get("architecture")
+    facts["machine kernel"] = ".".join(re.findall(r"\d+", machine.kernel)[:2])
+    facts["machine instruction sets"] = machine.details.get(INSTRUCTION_SETS)
+    backends = {life.backend for life in lives if life.counter == "instructions"}
+    facts["tool that counts instructions"] = " ".join(sorted(backends)) or None
+    if "hardware" in backends:
+        facts["machine CPU"] = machine.cpu_model
+    for planned in header.plan.cells:
+        start = planned.cell.start
+        code = code_of([life for life in lives if life.cell in _keys(planned)])
+        for kind, is_package in ((LIBRARY, False), (FILES, True)):
+            facts[f"{kind} {start}"] = _files(
+                {name: digest for name, digest in code.items() if is_of_package(name) == is_package}
+            )
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def code_of(lives: Iterable[Life]) -> dict[str, str]:
+    """What machine code the lives of a cell ran, by file; empty where none has told."""
+    return next((life.code for life in lives if life.code), {})
+
+
+def is_of_package(name: str) -> bool:
+    """Whether a file of machine code was installed with a Python package."""
+    return "/" in name
+
+
+def _keys(planned: PlannedCell) -> tuple[str, str]:
+    """The keys by which a cell without a side is known, in an A/B as its baseline."""
+    return planned.cell.key, msgspec.structs.replace(planned.cell, setup="baseline").key
+
+
+def _files(code: Mapping[str, str]) -> str | None:
+    return ", ".join(f"{name} {digest}" for name, digest in sorted(code.items())) or None
 
 
 def started_with(planned: PlannedCell) -> tuple[tuple[str, ...], dict[str, str]]:

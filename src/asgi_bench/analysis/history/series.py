@@ -26,6 +26,7 @@ from asgi_bench.analysis.samples import Sample, reference_key, reference_pairs, 
 from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.model import (
     Effect,
+    Gate,
     Plan,
     RatioPoint,
     Run,
@@ -34,7 +35,12 @@ from asgi_bench.model import (
     Step,
 )
 from asgi_bench.model.metric import Metric
-from asgi_bench.model.metrics import metric_of, used_under
+from asgi_bench.model.metrics import (
+    LEAST_INSTRUCTIONS_CHANGE,
+    least_change,
+    metric_of,
+    used_under,
+)
 
 
 def run_entry(run: Run, environment: str) -> RunEntry:
@@ -98,6 +104,8 @@ class Shift(NamedTuple):
     @property
     def reference_changed(self) -> bool:
         """Whether the reference has another version or command: that moves every ratio to it."""
+        if not self.reference:
+            return False
         server, variant, workers, *_ = self.reference.split("/")
         setting = f"{server}/{variant}/{workers}"
         of_reference = {("server", server), ("command", setting), ("variables", setting)}
@@ -184,16 +192,41 @@ def build_history(
     `entries` are in order of time. Changes smaller than `min_change` are counted, not told.
     `search` is `find_changes`, or something that remembers what it found.
     """
-    if fingerprint is None and entries:
-        fingerprint = entries[-1].fingerprint
-    runs = tuple(entry for entry in entries if entry.fingerprint == fingerprint)
+    timed = [entry for entry in entries if not entry.is_counted]
+    if fingerprint is None and timed:
+        fingerprint = timed[-1].fingerprint
+    runs = tuple(entry for entry in timed if entry.fingerprint == fingerprint)
     return History(
         runs=runs,
         series=tuple(_all_series(runs, environments, min_change, search)),
         breaks=tuple(breaks(runs, environments)),
-        others=_others(entries, fingerprint),
+        others=_others(timed, fingerprint),
         abs=sum(run.is_ab for run in runs),
         without_points=sum(not run.points and not run.is_ab for run in runs),
+        min_change=min_change,
+    )
+
+
+def count_history(
+    entries: Sequence[RunEntry],
+    environments: Facts,
+    *,
+    min_change: float = LEAST_INSTRUCTIONS_CHANGE,
+    search: Search = find_changes,
+) -> History:
+    """The history of all runs that counted, of whatever machine: counts travel.
+
+    What they hang on is told in their environments: where machine, tool or libraries changed, a
+    change of a count may be theirs. Else as `build_history`.
+    """
+    runs = tuple(entry for entry in entries if entry.is_counted)
+    return History(
+        runs=runs,
+        series=tuple(_all_series(runs, environments, min_change, search)),
+        breaks=tuple(breaks(runs, environments)),
+        others=(),
+        abs=0,
+        without_points=sum(not run.points for run in runs),
         min_change=min_change,
     )
 
@@ -229,8 +262,20 @@ def _all_series(
             spikes=found.spikes,
         )
         shifts = [_shift(series, step, environments) for step in found.steps]
-        told = tuple(shift for shift in shifts if abs(shift.effect.d) >= min_change)
+        least = _least_of(series, min_change)
+        told = tuple(shift for shift in shifts if abs(shift.effect.d) >= least)
         yield series._replace(shifts=told, small=len(shifts) - len(told))
+
+
+def _least_of(series: Series, min_change: float) -> float:
+    """The smallest change of a series that is told, as a share.
+
+    What changes by whole calls has a smallest change of its own.
+    """
+    if not series.metric.is_linear:
+        return min_change
+    least = least_change(series.metric, Gate()) or 0.0
+    return least / max(point.ratio for point in series.points)
 
 
 def _newest_first(found: Iterable[tuple[Series, Shift]]) -> list[tuple[Series, Shift]]:

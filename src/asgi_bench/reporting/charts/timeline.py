@@ -37,7 +37,7 @@ from asgi_bench.reporting.charts.sheet import (
     points,
     sheet_settings,
 )
-from asgi_bench.reporting.history import count_words, series_name
+from asgi_bench.reporting.history import comparatives, count_words, series_name
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import safe_name
 
@@ -114,7 +114,9 @@ def _words(history: History, place: str, members: list[Series], left_out: int) -
         "line: the level",
         "shaded: the runs that a change may have come with",
         "gray shade: doubtful, the measuring changed too",
-        "dashed: machine, tool or load changed",
+        "dashed: machine, tool or load changed"
+        if members[0].reference
+        else "dashed: kernel, libraries, interpreter or tool changed",
         "dotted: packages or flags did",
     ]
     if left_out:
@@ -122,7 +124,9 @@ def _words(history: History, place: str, members: list[Series], left_out: int) -
     return Words(
         title=f"{metric[:1].upper()}{metric[1:]} over time: {plain(place)}",
         facts=(
-            f"ratio to {plain(members[0].reference)} in the same run",
+            f"ratio to {plain(members[0].reference)} in the same run"
+            if members[0].reference
+            else "per request, counted",
             count_words(len(history.runs), "run"),
         ),
         notes=tuple(notes),
@@ -326,7 +330,8 @@ def _shade(axes: Axes, series: Series, shift: Shift) -> None:
 
 def _label(axes: Axes, place: float, shift: Shift) -> None:
     """The size of a change, above the panel."""
-    word = "slower" if shift.effect.d > 0 else "faster"
+    worse, better = comparatives(shift)
+    word = worse if shift.effect.d > 0 else better
     write(
         axes,
         place,

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 import msgspec
 
 from asgi_bench.analysis.percentiles import NANOSECOND_S
-from asgi_bench.analysis.summary import Survey
 from asgi_bench.model.metrics import P50, THROUGHPUT
-from asgi_bench.reporting.exports.figures import CellFigure, ExportFile, cell_figures
+from asgi_bench.reporting.exports.figures import CellFigure, Exported, ExportFile
 from asgi_bench.reporting.wording import plain, shortened
 
 # What Bencher takes of a benchmark's name.
@@ -23,12 +22,12 @@ BUILT_IN: Mapping[str, tuple[str, float]] = {
 }
 
 
-def bmf(surveyed: Survey) -> tuple[ExportFile, ...]:
+def bmf(run: Exported) -> tuple[ExportFile, ...]:
     """`bmf.json`: the figures of all usable cells by their keys."""
     benchmarks = {
-        shortened(plain(cell.cell), NAME_LENGTH): dict(map(_measure, figures))
-        for cell in surveyed.report.everything
-        if (figures := cell_figures(cell))
+        shortened(plain(cell.key), NAME_LENGTH): dict(map(_measure, cell.figures))
+        for cell in run.cells
+        if cell.figures
     }
     text = msgspec.json.format(msgspec.json.encode(benchmarks), indent=2).decode()
     return (ExportFile("bmf.json", text + "\n"),)

@@ -4,17 +4,20 @@ Left out are a throughput that was merely offered (open loop), the reference's r
 a highest rate that is a lower bound: a tool would take them for findings.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from asgi_bench.analysis.counts import counts_report
 from asgi_bench.analysis.estimates import Interval
+from asgi_bench.analysis.history.counted import Counted
 from asgi_bench.analysis.metrics import cell_figure
 from asgi_bench.analysis.report import CellReport, SweepReport
 from asgi_bench.analysis.samples import Sample
 from asgi_bench.analysis.summary import Survey
-from asgi_bench.model import Trial
+from asgi_bench.model import Cell, Machine, Trial
+from asgi_bench.model.counts import CountedCell
 from asgi_bench.model.metric import Metric
-from asgi_bench.model.metrics import HIGHEST_RATE, METRICS, THROUGHPUT_RATIO
+from asgi_bench.model.metrics import COUNTED, HIGHEST_RATE, METRICS, THROUGHPUT_RATIO
 
 
 class ExportFile(NamedTuple):
@@ -31,6 +34,112 @@ class CellFigure(NamedTuple):
     value: float
     lower: float | None = None
     upper: float | None = None
+
+
+class ExportedCell(NamedTuple):
+    """A cell as other tools have it: `labels` tell it from others, `basis` is what it rests on."""
+
+    key: str
+    labels: Mapping[str, str]
+    server: str
+    version: str | None
+    outcome: str
+    validity: str
+    basis: str
+    figures: tuple[CellFigure, ...]
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether its figures may be taken for what it can do."""
+        return self.outcome == "ok" and self.validity != "invalid"
+
+
+class Exported(NamedTuple):
+    """A run as other tools have it, whether it timed or counted."""
+
+    run: str
+    started_at: str
+    tool_version: str
+    machine: Machine
+    reference: str | None
+    cells: tuple[ExportedCell, ...]
+
+
+def exported(surveyed: Survey) -> Exported:
+    """A run that timed."""
+    run, plan = surveyed.report.run, surveyed.run.header.plan
+    planned = {one.cell.key: one.cell for one in plan.cells}
+    return Exported(
+        run=run.id,
+        started_at=run.started_at,
+        tool_version=run.tool_version,
+        machine=run.machine,
+        reference=run.reference,
+        cells=tuple(
+            ExportedCell(
+                key=cell.cell,
+                labels={**labels_of(planned[cell.cell]), "load": cell.load.key},
+                server=cell.server,
+                version=cell.server_version,
+                outcome=cell.outcome,
+                validity=cell.validity,
+                basis=f"{cell.rounds} rounds, {cell.validity}",
+                figures=cell_figures(cell),
+            )
+            for cell in surveyed.report.everything
+        ),
+    )
+
+
+def exported_counts(counted: Counted) -> Exported:
+    """A run that counted: an A/B with both its sides."""
+    header = counted.header
+    report = counts_report(header, counted.lives)
+    planned = {one.cell.key: one.cell for one in header.plan.cells}
+    return Exported(
+        run=header.run_id,
+        started_at=header.started_at,
+        tool_version=header.tool_version,
+        machine=header.machine,
+        reference=None,
+        cells=tuple(
+            ExportedCell(
+                key=cell.cell,
+                labels=labels_of(planned[cell.cell]),
+                server=planned[cell.cell].server,
+                version=cell.server_version,
+                outcome=cell.outcome,
+                validity="valid" if cell.outcome == "ok" else "invalid",
+                basis="; ".join(
+                    f"{one.counter} by {one.backend} in {len(one.by_layout)} layouts"
+                    for one in cell.figures
+                ),
+                figures=tuple(_counted_figures(cell)) if cell.outcome == "ok" else (),
+            )
+            for cell in report.cells
+        ),
+    )
+
+
+def _counted_figures(cell: CountedCell) -> Iterator[CellFigure]:
+    for one in cell.figures:
+        metric, each = COUNTED.get(one.counter), one.per_request
+        if metric is not None:
+            yield CellFigure(metric, each.value, each.lower, each.upper)
+
+
+def labels_of(cell: Cell) -> dict[str, str]:
+    """What tells one cell from another; in an A/B its side too."""
+    return {
+        **({} if cell.setup is None else {"side": cell.setup}),
+        "server": cell.server,
+        "variant": cell.variant,
+        "workers": str(cell.workers),
+        "scenario": cell.scenario,
+        "http": cell.http,
+        "transport": cell.transport,
+        "load": cell.load.key,
+    }
 
 
 def cell_figures(cell: CellReport | SweepReport) -> tuple[CellFigure, ...]:

@@ -9,11 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from asgi_bench.analysis.report import CellReport, SweepReport
-from asgi_bench.analysis.summary import Survey
 from asgi_bench.model.metric import Metric
 from asgi_bench.model.metrics import METRICS
-from asgi_bench.reporting.exports.figures import ExportFile, cell_figures, is_usable
+from asgi_bench.reporting.exports.figures import Exported, ExportFile
 from asgi_bench.reporting.wording import plain
 
 PREFIX = "asgi_bench"
@@ -23,22 +21,21 @@ BOUNDS: Mapping[str, str] = {"value": "", "lower": "_lower", "upper": "_upper"}
 ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
-def openmetrics(surveyed: Survey) -> tuple[ExportFile, ...]:
+def openmetrics(run: Exported) -> tuple[ExportFile, ...]:
     """`asgi-bench.prom`: a gauge for each metric and bound, a series for each usable cell."""
-    lines = [*_run_lines(surveyed), *_state_lines(surveyed)]
+    lines = [*_run_lines(run), *_state_lines(run)]
     for metric in METRICS:
-        lines += _metric_lines(metric, surveyed)
+        lines += _metric_lines(metric, run)
     return (ExportFile("asgi-bench.prom", "\n".join([*lines, "# EOF"]) + "\n"),)
 
 
-def _run_lines(surveyed: Survey) -> Iterator[str]:
+def _run_lines(run: Exported) -> Iterator[str]:
     """Which run it was, and when."""
-    run = surveyed.report.run
     name = f"{PREFIX}_run_info"
     yield f"# TYPE {name} gauge"
     yield f"# HELP {name} The run that the figures are from."
     facts = {
-        "run": run.id,
+        "run": run.run,
         "tool_version": run.tool_version,
         "machine": run.machine.fingerprint,
         "reference": run.reference or "",
@@ -50,35 +47,29 @@ def _run_lines(surveyed: Survey) -> Iterator[str]:
     yield f"{name} {datetime.fromisoformat(run.started_at).timestamp():.0f}"
 
 
-def _state_lines(surveyed: Survey) -> Iterator[str]:
+def _state_lines(run: Exported) -> Iterator[str]:
     """Whether each cell has figures, so that an alarm can tell a missing one from a bad one."""
     name = f"{PREFIX}_cell_usable"
     yield f"# TYPE {name} gauge"
     yield f"# HELP {name} 1 where a cell's figures can be believed, else 0."
-    for cell in surveyed.report.everything:
+    for cell in run.cells:
         verdict = {
             "outcome": cell.outcome,
             "validity": cell.validity,
-            "server_version": cell.server_version or "",
+            "server_version": cell.version or "",
         }
-        yield f"{name}{_labels({**_cell_labels(cell, surveyed), **verdict})} {int(is_usable(cell))}"
+        yield f"{name}{_labels({**cell.labels, **verdict})} {int(cell.is_usable)}"
 
 
-def _metric_lines(metric: Metric, surveyed: Survey) -> Iterator[str]:
+def _metric_lines(metric: Metric, run: Exported) -> Iterator[str]:
     """The gauges of one metric: the values, and the bounds of those that have any."""
     found = [
-        (cell, figure)
-        for cell in surveyed.report.everything
-        for figure in cell_figures(cell)
-        if figure.metric == metric
+        (cell, figure) for cell in run.cells for figure in cell.figures if figure.metric == metric
     ]
     for bound, suffix in BOUNDS.items():
         having = [(cell, figure) for cell, figure in found if getattr(figure, bound) is not None]
         if having:
-            labels = [
-                (_labels(_cell_labels(cell, surveyed)), getattr(figure, bound))
-                for cell, figure in having
-            ]
+            labels = [(_labels(cell.labels), getattr(figure, bound)) for cell, figure in having]
             yield from _gauge_lines(metric, bound, suffix, labels)
 
 
@@ -93,23 +84,6 @@ def _gauge_lines(
     yield f"# HELP {name} {about}."
     for labels, value in found:
         yield f"{name}{labels} {value!r}"
-
-
-def _cell_labels(cell: CellReport | SweepReport, surveyed: Survey) -> dict[str, str]:
-    """What tells one cell from another; in an A/B its side too."""
-    (side,) = (
-        one.cell.setup for one in surveyed.run.header.plan.cells if one.cell.key == cell.cell
-    )
-    return {
-        **({} if side is None else {"side": side}),
-        "server": cell.server,
-        "variant": cell.variant,
-        "workers": str(cell.workers),
-        "scenario": cell.scenario,
-        "http": cell.http,
-        "transport": cell.transport,
-        "load": cell.load.key,
-    }
 
 
 def _labels(labels: Mapping[str, str]) -> str:
