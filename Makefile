@@ -29,7 +29,7 @@ bench-all: setup ## Measure every scenario, each way; again to go on: BUDGET=30m
 	@scripts/bench-all $(FLAGS)
 
 .PHONY: bench-ci
-bench-ci: setup ## Does the gate work here, did a pin slow a server? BASE=origin/main BUDGET=60s
+bench-ci: setup ## Does the gate work here, did an app or a pin take more? BASE=origin/main BUDGET=60s BY=count
 	@scripts/bench-ci
 
 .PHONY: test
