@@ -3,15 +3,19 @@
 The side's app is `busy:app`, whose loop turns so often before each answer on the candidate's side.
 """
 
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from math import ceil, expm1
 from pathlib import Path
 from statistics import median
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -20,7 +24,7 @@ from asgi_bench.counting.run import carry_out_counts
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.definitions.setups import load_ab_plan
 from asgi_bench.measurement.run import Order
-from asgi_bench.model import AbReport, Gate, MetricVerdict, RunHeader
+from asgi_bench.model import AbReport, Gate, MetricVerdict, RunHeader, Verdict
 from asgi_bench.model.counts import Life
 from asgi_bench.model.metrics import LEAST_INSTRUCTIONS_CHANGE
 from asgi_bench.store.counts import read_lives
@@ -48,6 +52,8 @@ class CountRecord(msgspec.Struct, frozen=True):
     turns: int
     header: RunHeader
     lives: tuple[Life, ...]
+    is_busy: bool = False
+    """Whether a program of this script wanted all of each CPU meanwhile."""
     version: int = 1
 
     @property
@@ -67,32 +73,85 @@ class CountRecord(msgspec.Struct, frozen=True):
         return next((one for one in cell.metrics if one.metric.startswith("instructions")), None)
 
 
+class Series(NamedTuple):
+    """A server under an interpreter, and how many repetitions of each kind are wanted of it."""
+
+    server: str
+    wanted: Mapping[CountKind, int]
+    python: str | None = None
+    """As in `3.12`; None for the one that runs this script."""
+
+
+# By the names of their folders. Half of the repetitions of each kind are made beside another
+# program.
+_FEW: Mapping[CountKind, int] = {"aa": 20, "slow1": 10}
+_FEWER: Mapping[CountKind, int] = {"aa": 10, "slow1": 5}
+SERIES: dict[str, Series] = {
+    "uvicorn": Series("uvicorn", {"aa": 60, "slow05": 30, "slow1": 30}),
+    **{
+        server: Series(server, _FEW)
+        for server in ("hypercorn", "granian", "gunicorn-asgi", "daphne")
+    },
+    **{f"uvicorn@py{version}": Series("uvicorn", _FEWER, version) for version in ("3.12", "3.13")},
+}
+# What each kind is to come to: at most so many regressions and improvements, or at least so many
+# regressions, as a share of the repetitions; and the standard error of servers.
+LEAST_CALLED: dict[CountKind, float] = {"slow05": 28 / 30, "slow1": 1.0}
+MOST_STANDARD_ERROR = 0.0015
+MOST_VERDICT_S = 60.0
+
+
 def measure_counts(
-    kind: CountKind, number: int, *, server: str, turns_of_all: float, budget_s: float
+    kind: CountKind,
+    number: int,
+    *,
+    series: Series,
+    python: str,
+    turns_of_all: float,
+    budget_s: float,
 ) -> CountRecord:
-    """Measure one repetition to the end of its budget; `turns_of_all` double a request."""
+    """Measure one repetition to the end of its budget; `turns_of_all` double a request.
+
+    Every second one of a kind is measured beside a program that wants all of each CPU.
+    """
     turns = ceil(COUNT_SHARES[kind] * turns_of_all)
-    header, lives = _counted(server, turns, budget_s)
-    return CountRecord(kind, number, turns, header, lives)
+    is_busy = number % 2 == 0
+    with busy_cpus() if is_busy else nullcontext():
+        header, lives = _counted(series.server, python, turns, budget_s)
+    return CountRecord(kind, number, turns, header, lives, is_busy)
 
 
-def find_count_turns(server: str, budget_s: float) -> float:
+def find_count_turns(series: Series, python: str, budget_s: float) -> float:
     """Return how many turns would double the instructions of a request."""
-    header, lives = _counted(server, PROBE_TURNS, budget_s)
+    header, lives = _counted(series.server, python, PROBE_TURNS, budget_s)
     found = CountRecord("aa", 0, PROBE_TURNS, header, lives).instructions
     if found is None or found.effect.d <= 0:
-        raise SystemExit(f"bench-count-gate: {PROBE_TURNS} turns cost {server} nothing")
+        raise SystemExit(f"bench-count-gate: {PROBE_TURNS} turns cost {series.server} nothing")
     return PROBE_TURNS / found.effect.d
 
 
-def _counted(server: str, turns: int, budget_s: float) -> tuple[RunHeader, tuple[Life, ...]]:
+@contextmanager
+def busy_cpus() -> Iterator[None]:
+    """Another program that wants all of each CPU, until the end."""
+    with ExitStack() as stack:
+        for _ in os.sched_getaffinity(0):
+            one = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            stack.callback(one.wait)
+            stack.callback(one.kill)
+        yield
+
+
+def _counted(
+    server: str, python: str, turns: int, budget_s: float
+) -> tuple[RunHeader, tuple[Life, ...]]:
     parent = Path(tempfile.mkdtemp(prefix="asgi-bench-count-gate-"))
     began_s = time.perf_counter()
     selection = Selection(servers=(server,), rounds=MOST_LAYOUTS, connections=(1,))
     gate = Gate(
         looks=(1.0,), budget_s=budget_s, min_change=LEAST_INSTRUCTIONS_CHANGE, is_aa=turns == 0
     )
-    plan = load_ab_plan(selection, side("baseline", 0), side("candidate", turns), gate)
+    sides = (side("baseline", 0, python), side("candidate", turns, python))
+    plan = load_ab_plan(selection, *sides, gate)
     folders: list[Path] = []
     order = Order(plan, parent, lock_wait_s=LOCK_WAIT_S, prepared_s=time.perf_counter() - began_s)
     try:
@@ -124,28 +183,69 @@ def count_table(records: Sequence[CountRecord]) -> list[str]:
     """The table of repetitions of one server, as lines of Markdown."""
     lines = [
         "| injected | turns | repetitions | regression | at least, at most (95 %) | others | "
-        "found | standard error | layouts | time |",
-        "| --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: |",
+        "found | standard error | layouts | time | target |",
+        "| --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | --- |",
     ]
     for kind, name in NAMES.items():
-        mine = [record for record in records if record.kind == kind]
-        told = [(one.judged, one.instructions) for one in mine]
-        judged = [(report, found) for report, found in told if found is not None]
-        if not judged:
-            continue
-        verdicts = Counter(report.verdict for report, _ in judged)
-        called = verdicts.pop("regression", 0)
-        low, high = bounds(called, len(judged))
-        others = ", ".join(f"{count} {word}" for word, count in sorted(verdicts.items()))
-        effects = [found.effect.d for _, found in judged]
-        errors = [expm1(found.standard_error or 0.0) for _, found in judged]
-        lines.append(
-            f"| {name} | {mine[0].turns} | {len(judged)} | {called} | {low:.0%}, {high:.0%} | "
-            f"{others or 'none'} | {min(effects):+.2%} to {max(effects):+.2%} | "
-            f"{median(errors):.3%} | {median(report.blocks for report, _ in judged):.0f} | "
-            f"{median(report.duration_s for report, _ in judged):.0f} s |"
-        )
+        for is_busy in (False, True):
+            mine = [one for one in records if one.kind == kind and one.is_busy == is_busy]
+            told = [(one.judged, one.instructions) for one in mine]
+            judged = [(report, found) for report, found in told if found is not None]
+            if judged:
+                label = f"{name}, CPUs busy" if is_busy else name
+                lines.append(_row(label, kind, mine[0].turns, judged, is_busy=is_busy))
     return lines
+
+
+def _row(
+    label: str,
+    kind: CountKind,
+    turns: int,
+    judged: Sequence[tuple[AbReport, MetricVerdict]],
+    *,
+    is_busy: bool,
+) -> str:
+    verdicts = Counter(report.verdict for report, _ in judged)
+    called = verdicts.pop("regression", 0)
+    low, high = bounds(called, len(judged))
+    others = ", ".join(f"{count} {word}" for word, count in sorted(verdicts.items()))
+    effects = [found.effect.d for _, found in judged]
+    error = median(expm1(found.standard_error or 0.0) for _, found in judged)
+    time_s = median(report.duration_s for report, _ in judged)
+    missed = [
+        *_misses(kind, called, verdicts, len(judged)),
+        *(["standard error"] if error > MOST_STANDARD_ERROR else []),
+        # A program beside it takes half of the CPUs away.
+        *(["time"] if not is_busy and time_s > MOST_VERDICT_S else []),
+    ]
+    return (
+        f"| {label} | {turns} | {len(judged)} | {called} | {low:.0%}, {high:.0%} | "
+        f"{others or 'none'} | {min(effects):+.2%} to {max(effects):+.2%} | {error:.3%} | "
+        f"{median(report.blocks for report, _ in judged):.0f} | {time_s:.0f} s | "
+        f"{'missed: ' + ', '.join(missed) if missed else 'kept'} |"
+    )
+
+
+def _misses(
+    kind: CountKind, called: int, others: Mapping[Verdict, int], count: int
+) -> Iterator[str]:
+    """What repetitions of a kind fall short of."""
+    alarms = called + others.get("improvement", 0)
+    if kind == "aa" and alarms:
+        yield f"{alarms} false"
+    least = LEAST_CALLED.get(kind, 0.0)
+    if kind != "aa" and called < least * count:
+        yield f"{called} of {count} called"
+
+
+def standing(folder: Path, name: str) -> str:
+    """How many repetitions a series has, of how many."""
+    records = read_count_records(folder / name)
+    told = [
+        f"{sum(one.kind == kind for one in records)} of {most} {NAMES[kind]}"
+        for kind, most in SERIES[name].wanted.items()
+    ]
+    return f"{name}: {', '.join(told)}"
 
 
 def count_section(folder: Path) -> str:
@@ -160,8 +260,8 @@ def count_section(folder: Path) -> str:
                 f"**{server.name} {planned.server_version}**, 1 worker, 1 connection, budget "
                 f"{records[-1].judged.budget_s:g} s, smallest change "
                 f"{LEAST_INSTRUCTIONS_CHANGE:.1%}: {records[0].header.started_at[:10]} on "
-                f"{header.machine.cpu_model}, {header.machine.cpu_count} CPUs, which other "
-                f"programs kept busy, {header.machine.python}."
+                f"{header.machine.cpu_model}, {header.machine.cpu_count} CPUs, "
+                f"{header.plan.setups[0].python_version or header.machine.python}."
             )
             parts.append("\n".join(count_table(records)))
     return "\n\n".join(parts) or "Nothing has been recorded yet."

@@ -10,17 +10,19 @@ APP = "busy:app"
 TURNS_VARIABLE = "ASGI_BENCH_BUSY_TURNS"
 
 
-def side(role: Role, turns: int) -> Setup:
-    """A side whose loop turns so often before each answer."""
+def side(role: Role, turns: int, python: str = sys.executable) -> Setup:
+    """A side whose loop turns so often before each answer, run by an interpreter."""
+    installed = Installation(python)
     return Setup(
         name=role,
-        python=sys.executable,
+        python=python,
         app=APP,
         app_dir=str(shipped_apps()),
         # As many characters on both sides.
         env={TURNS_VARIABLE: f"{turns:06}"},
         description=f"{turns} turns",
-        packages=Installation(sys.executable).versions,
+        packages=installed.versions,
+        python_version=installed.python_version,
     )
 
 

@@ -1,16 +1,21 @@
 """Records of A/Bs by counts, and the table that is made of them."""
 
+import os
 from pathlib import Path
 
+import msgspec
+import psutil
 import pytest
 
 from asgi_bench.model import Gate
 from gate.counts import (
     CountKind,
     CountRecord,
+    busy_cpus,
     count_section,
     count_table,
     read_count_records,
+    standing,
 )
 from gate.missing import next_kind
 from gate.records import write_record
@@ -44,6 +49,31 @@ def test_the_table_counts_verdicts_by_kind() -> None:
     assert alike.startswith("| A/A | 0 | 1 | 0 |")
     assert "| 1 pass |" in alike
     assert slower.startswith("| 0.5 % more | 4 | 1 | 1 |")
+
+
+def test_busy_repetitions_have_rows_of_their_own() -> None:
+    """What was made beside another program stands beside what wasn't; targets are judged."""
+    busy = msgspec.structs.replace(record("aa", 2, 0.0), is_busy=True)
+    rows = count_table([record("aa", 1, 0.02), busy, record("slow1", 1, 0.001, 8)])
+    assert rows[2].startswith("| A/A | 0 | 1 | 1 |") and "missed: 1 false" in rows[2]
+    assert rows[3].startswith("| A/A, CPUs busy | 0 | 1 | 0 |") and rows[3].endswith("| kept |")
+    assert "missed: 0 of 1 called" in rows[4]
+
+
+def test_other_programs_run_until_the_end() -> None:
+    """A process for each CPU computes meanwhile, and none afterwards."""
+    children = psutil.Process().children
+    before = {child.pid for child in children()}
+    with busy_cpus():
+        meanwhile = {child.pid for child in children()} - before
+        assert len(meanwhile) == len(os.sched_getaffinity(0))
+    assert not meanwhile & {child.pid for child in children()}
+
+
+def test_a_series_tells_how_far_it_is(tmp_path: Path) -> None:
+    """Of each kind that is wanted, how many there are."""
+    write_record(tmp_path / "daphne", record("aa", 1, 0.0))
+    assert standing(tmp_path, "daphne") == "daphne: 1 of 20 A/A, 0 of 10 1 % more"
 
 
 @pytest.mark.parametrize(
