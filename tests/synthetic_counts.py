@@ -93,7 +93,7 @@ def counted_run(
 def _lives(
     cell: Cell, more: float, calls: int, code: Mapping[str, str], chance: random.Random
 ) -> list[Life]:
-    found = []
+    found: list[Life] = []
     for layout in range(LAYOUTS):
         each = INSTRUCTIONS * (1 + more) * (1 + layout / 1000) * (1 + chance.gauss(0, SCATTER))
         for requests in (400, 2400):

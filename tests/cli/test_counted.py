@@ -105,7 +105,8 @@ def test_counts_are_exported_for_continuous_benchmarks(run: Path) -> None:
     measures = json.loads(invoke("export", run, "--format", "bmf").stdout)[CELL.key]
     assert set(measures) == {"instructions-per-request", "syscalls-per-request"}
     text = invoke("export", run, "--format", "openmetrics").stdout
-    families = {family.name: family for family in text_string_to_metric_families(text)}
+    parsed = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    families = {family.name: family for family in parsed}
     (sample,) = families["asgi_bench_syscalls_per_request"].samples
     assert (sample.value, sample.labels["server"]) == (3.0, "uvicorn")
 

@@ -81,7 +81,7 @@ def _report_counts(folder: Path, format: AnyFormat) -> None:
         from asgi_bench.reporting.pages import write_counts_page
 
         print(write_counts_page(header, lives, folder))
-    elif header.plan.gate is not None and format not in ("json", "csv"):
+    elif header.plan.gate is not None and (format == "text" or format == "markdown"):
         print_ab(counts_verdict(header, lives), format)
     else:
         print_counts(counts_report(header, lives), format)
