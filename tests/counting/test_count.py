@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from asgi_bench.model.counts import CountsReport
+from asgi_bench.store.counts import read_lives
 from tests.command_line import in_process
 
 pytestmark = [
@@ -51,3 +52,23 @@ def test_a_server_that_fails_is_a_failed_row(tmp_path: Path) -> None:
     (cell,) = msgspec.json.decode(done.stdout, type=CountsReport).cells
     assert cell.outcome == "failed"
     assert "nosuch" in (cell.reason or "")
+
+
+def test_what_a_runner_file_adds_makes_a_server_countable(tmp_path: Path) -> None:
+    """gunicorn's C parser has an instruction that valgrind doesn't know; the one in Python counts.
+
+    The report says how it was counted, and its first life what machine code it ran.
+    """
+    done = in_process(
+        *("count", "-s", "gunicorn-asgi", "--rounds", "1", "-o", "kept", "--format", "json"),
+        folder=tmp_path,
+    )
+    assert done.code == 0, done.stderr
+    report = msgspec.json.decode(done.stdout, type=CountsReport)
+    assert report.cells[0].outcome == "ok"
+    assert "was counted with --http-parser python" in report.notes[0]
+    (run,) = (tmp_path / "kept").iterdir()
+    first, *others = read_lives(run)
+    assert any(name.startswith("libc.so") for name in first.code)
+    assert any(name.startswith("uvloop/") for name in first.code)
+    assert not any(life.code for life in others)
