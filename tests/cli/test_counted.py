@@ -50,7 +50,7 @@ def test_compare_names_what_keeps_counts_apart(tmp_path: Path) -> None:
     other = store_counted(counted_run(1, 0.01, code={**CODE, "libc.so.6": "dddd"}), tmp_path)
     found = invoke("compare", base, other)
     assert found.exit_code == 0, found.output
-    assert "counted with other files of libc.so.6" in found.stdout.splitlines()[-1]
+    assert "not counted in the same: other files of libc.so.6" in found.stdout.splitlines()[-1]
     assert invoke("compare", base, other, "--fail-on-undecided").exit_code == 4
 
 

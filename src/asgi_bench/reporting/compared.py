@@ -12,13 +12,15 @@ from asgi_bench.reporting.ab import (
     worst_first,
 )
 from asgi_bench.reporting.columns import table_of
-from asgi_bench.reporting.document import Aside, Document, Notes, Section
+from asgi_bench.reporting.document import Aside, Block, Document, Notes, Section
 from asgi_bench.reporting.history import change_words, resumed_parts
 from asgi_bench.reporting.wording import plain
 
 # Of an A/B's columns those that two runs have: no control, no blocks left out.
 FIGURES = tuple(column for column in DETAILS[2:] if column.title in ("baseline", "candidate", "p"))
 SHOWN = (*COLUMNS[:-1], *FIGURES, COLUMNS[-1])
+# Counts have their unit beside them, so that there is no room for all in one row.
+COUNTED = (COLUMNS, (*COLUMNS[:-3], *FIGURES))
 # A comment has no room for a whole environment.
 DIFFERENCES = 60
 
@@ -26,9 +28,12 @@ DIFFERENCES = 60
 def compared_document(found: RunComparison) -> Document:
     """The comparison: the worst row first. In a terminal the verb says the verdict at the end."""
     differences = [change_words(change) for change in found.differences]
-    blocks = (
+    blocks: tuple[Block, ...] = (
         Aside((verdict_text(found.verdict, found.text),), least="markdown"),
-        table_of(SHOWN, worst_first(found.cells)),
+        *(
+            table_of(columns, worst_first(found.cells))
+            for columns in (COUNTED if found.is_counted else (SHOWN,))
+        ),
         Notes(tuple(_notes(found))),
         listing("What differs", differences or ["nothing that is recorded"], DIFFERENCES),
         listing("Findings", _findings(found)),

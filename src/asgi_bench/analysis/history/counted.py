@@ -228,10 +228,8 @@ def _grounds(
     key = pair[0].cell.without_setup.key
     for change in concerning(differences, key):
         if change.kind != LIBRARY and has_measuring((change,)):
-            yield _reason(
-                f"counted with another {change.kind} {change.name}: {change.before or 'none'} → "
-                f"{change.after or 'none'}"
-            )
+            told = f"{change.before or 'not recorded'} → {change.after or 'not recorded'}"
+            yield _reason(f"{change.kind} {change.name} {told}")
     before, after = (code_of(run.lives_of(one)) for run, one in zip(runs, pair, strict=True))
     if not before or not after:
         yield _reason(UNKNOWN_CODE)
@@ -242,14 +240,14 @@ def _grounds(
         if before.get(name) != after.get(name) and not is_of_package(name)
     ]
     if libraries:
-        yield _reason(f"counted with other files of {_listed(libraries)}")
+        yield _reason(f"other files of {_listed(libraries)}")
     rebuilt = list(_rebuilt(before, after, differences))
     if rebuilt:
-        yield _reason(f"counted with another build of the same version: {_listed(rebuilt)}")
+        yield _reason(f"another build of the same version of {_listed(rebuilt)}")
 
 
 def _reason(text: str) -> Reason:
-    return Reason("other-ground", "invalid", None, None, text)
+    return Reason("other-ground", "invalid", None, None, f"not counted in the same: {text}")
 
 
 def _listed(names: Sequence[str]) -> str:
