@@ -88,11 +88,24 @@ def describe(scope: dict[str, Any], *roots: object) -> dict[str, Any]:
         "asgi_spec_version": scope["asgi"].get("spec_version"),
         "tcp_nodelay": tcp_nodelay(int(asked[1])) if asked else None,
         "socket_options": socket_options(int(asked[1])) if asked else {},
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "python": python_words(),
+        "gil": gil_is_on(),
         "packages": loaded_packages(),
         "debugging": debugging(),
         "modules": own_modules(),
     }
+
+
+def python_words() -> str:
+    """Return the interpreter and its version, and whether it was built without a lock."""
+    words = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"{words} free-threaded" if sysconfig.get_config_var("Py_GIL_DISABLED") else words
+
+
+def gil_is_on() -> bool:
+    """Return whether the interpreter lock is on: a module may turn it on in a build without."""
+    asked = getattr(sys, "_is_gil_enabled", None)
+    return True if asked is None else bool(asked())
 
 
 def class_name(thing: object) -> str:

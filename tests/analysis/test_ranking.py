@@ -1,5 +1,6 @@
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from asgi_bench.model.metric import Metric
 from asgi_bench.model.metrics import CPU, THROUGHPUT
 from tests.synthetic_run import (
     CLOSED_64,
+    REFERENCE,
     SERVERS,
     failed,
     planned_cells,
@@ -44,6 +46,12 @@ def ranks(values: dict[str, dict[int, float]], metric: Metric = THROUGHPUT) -> d
     """The rank of each cell."""
     found = compare(values, metric)
     return {key: standing.rank for key, standing in stand(list(values), found).items()}
+
+
+def truth(key: str) -> float:
+    """The throughput of a cell's server over the reference's, as the runs are made."""
+    server, variant, *_ = key.split("/")
+    return SERVERS[server, variant][0]
 
 
 def test_ties_share_their_places() -> None:
@@ -116,6 +124,23 @@ def test_pairs_stay_within_scenario_load_and_workers(report: Report) -> None:
     closed = [each for each in report.comparisons if each.a.endswith("/c64")]
     assert len(closed) == 2 * (55 + 15)
     assert {each.metric for each in closed} == {"throughput_rps", "server_cpu_s_per_request"}
+
+
+def test_cells_of_several_blocks_are_compared_over_the_reference() -> None:
+    """What the machine did between two blocks is in none of their ratios."""
+    cells = []
+    for place, one in enumerate(planned_cells(worker_counts=(1,))):
+        blocks = (0, 1) if one.cell.setting == REFERENCE else (place % 2,)
+        cells.append(msgspec.structs.replace(one, blocks=blocks))
+    run = synthetic_run(tuple(cells), rounds=9)
+    block_of = {one.cell.key: one.blocks[0] for one in cells}
+    for pair in summarize(run).comparisons:
+        if pair.metric == THROUGHPUT.name and block_of[pair.a] != block_of[pair.b]:
+            value, lower, upper = pair.ratio.value, pair.ratio.lower, pair.ratio.upper
+            assert value is not None and lower is not None and upper is not None
+            # The machine's speed differs by 25 % between two blocks: that would be 20 % here.
+            assert upper / lower < 1.15
+            assert math.isclose(value, truth(pair.a) / truth(pair.b), rel_tol=0.08)
 
 
 def test_open_loops_are_ranked_by_their_median(report: Report) -> None:

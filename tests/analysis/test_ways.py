@@ -3,6 +3,8 @@ import pytest
 
 from asgi_bench.analysis.report import Report
 from asgi_bench.analysis.summary import summarize
+from tests.synthetic_interpreters import RATIOS as INTERPRETERS
+from tests.synthetic_interpreters import interpreters_run
 from tests.synthetic_run import synthetic_run
 from tests.synthetic_ways import RATIOS, ways_run
 
@@ -47,6 +49,23 @@ def test_ways_are_ranked_among_their_like(report: Report) -> None:
     assert over_tls.throughput_ratio.reference == "uvicorn/default/w1/hello+tls/c64"
     pairs = {tuple(sorted(key.split("/")[3] for key in (p.a, p.b))) for p in report.comparisons}
     assert all(one == other for one, other in pairs)
+
+
+def test_each_interpreter_is_held_against_the_first() -> None:
+    """Over the same server under that one; both are told by their versions."""
+    report = summarize(interpreters_run())
+    assert {cell.variant for cell in report.cells} == {f"default@{name}" for name in INTERPRETERS}
+    assert len(report.setup_ratios) == 6 * 2
+    for one in report.setup_ratios:
+        server, variant, *rest = one.cell.split("/")
+        assert one.base == "/".join((server, "default@3.11", *rest))
+        wanted = INTERPRETERS[variant.partition("@")[2]]
+        assert one.throughput_ratio.value == pytest.approx(wanted, rel=0.1)
+        assert one.server_cpu_ratio.value == pytest.approx(1 / wanted, rel=0.1)
+    first, older, free = report.interpreters
+    assert (first.name, first.version, first.other_packages) == ("3.11", "CPython 3.11.7", {})
+    assert older.other_packages == {"uvloop": "0.21.0"}
+    assert free.version == "CPython 3.14.0 free-threaded"
 
 
 def test_stored_cells_of_earlier_runs_have_no_other_way() -> None:

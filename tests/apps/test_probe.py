@@ -55,6 +55,18 @@ def test_one_answer_tells_what_serves_it() -> None:
     assert "pytest" in told["packages"]
 
 
+@pytest.mark.parametrize("is_on", [True, False])
+def test_a_build_without_a_lock_is_told(monkeypatch: pytest.MonkeyPatch, is_on: bool) -> None:
+    """How the interpreter was built, and whether its lock is on all the same."""
+    monkeypatch.setattr(probe.sysconfig, "get_config_var", lambda name: name == "Py_GIL_DISABLED")
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: is_on, raising=False)
+    protocol = Protocol()
+    asyncio.run(probe.app(SCOPE, _receive, protocol.send))
+    told = json.loads(protocol.sent[1]["body"])
+    assert told["python"].endswith(f"{sys.version.split()[0]} free-threaded")
+    assert told["gil"] is is_on
+
+
 def test_other_scopes_are_refused() -> None:
     """A server then goes on without lifespan events, as for any application without them."""
     with pytest.raises(NotImplementedError, match="not lifespan"):

@@ -1,3 +1,4 @@
+import json
 import stat
 import sys
 import venv
@@ -80,6 +81,22 @@ def test_another_interpreter_is_asked_for_its_own_packages(tmp_path: Path) -> No
     python = str(tmp_path / "bare" / "bin" / "python")
     assert Installation(sys.executable).missing(["msgspec"]) == ()
     assert Installation(python).missing(["msgspec"]) == ("msgspec",)
+
+
+def test_a_build_without_a_lock_is_told_by_its_version(tmp_path: Path) -> None:
+    """Free-threaded is how an interpreter was built; its version alone doesn't say so."""
+    told = {
+        "path": [],
+        "is_free_threaded": True,
+        "markers": {
+            "platform_python_implementation": "CPython",
+            "python_full_version": "3.14.0",
+        },
+    }
+    python = tmp_path / "python3.14t"
+    python.write_text(f"#!/bin/sh\necho '{json.dumps(told)}'\n")
+    python.chmod(0o755)
+    assert Installation(str(python)).python_version == "CPython 3.14.0 free-threaded"
 
 
 def test_an_interpreter_that_does_not_run_is_an_error(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -126,6 +127,44 @@ def test_worker_counts_that_are_asked_for_apply_to_every_variant() -> None:
         ("uvicorn/default/w4/hello/c64", (1,)),
         ("uvicorn/h11/w4/hello/c64", (1,)),
     ]
+
+
+def test_a_block_holds_so_many_servers_and_the_reference() -> None:
+    """With a size given, servers are parted evenly, and what they are compared with is in all."""
+    assert _blocks(_plan(Selection(workers=(1,), block_size=2))) == {
+        "daphne/default/w1/hello/c64": (0,),
+        "nginx/default/w1/hello/c64": (1,),
+        "uvicorn/default/w1/hello/c64": (0, 1, 2),
+        "uvicorn/h11/w1/hello/c64": (2,),
+    }
+    assert _blocks(_plan(Selection(workers=(1, 2), block_size=3))) == {
+        "daphne/default/w1/hello/c64": (0,),
+        "nginx/default/w1/hello/c64": (0,),
+        "uvicorn/default/w1/hello/c64": (0, 1, 2, 3),
+        "uvicorn/h11/w1/hello/c64": (1,),
+        "daphne/default/w2/hello/c64": (2,),
+        "nginx/default/w2/hello/c64": (2,),
+        "uvicorn/default/w2/hello/c64": (2,),
+        "uvicorn/h11/w2/hello/c64": (3,),
+    }
+
+
+def test_a_block_that_is_large_enough_is_one() -> None:
+    """A size that all servers fit into parts nothing."""
+    whole = _blocks(_plan())
+    assert _blocks(_plan(Selection(block_size=4))) == whole
+
+
+@given(st.integers(1, 30), st.integers(2, 12))
+def test_no_block_holds_more_servers_than_asked(count: int, size: int) -> None:
+    """Each block has the reference and at most so many servers in all; all are about as full."""
+    names = ("uvicorn", *(f"server-{number:02}" for number in range(count)))
+    servers = {name: _server(name) for name in names}
+    blocks = _blocks(_plan(Selection(workers=(1,), block_size=size), servers=servers))
+    everywhere = blocks["uvicorn/default/w1/hello/c64"]
+    held = [sum(number in of for of in blocks.values()) for number in everywhere]
+    assert len(held) == math.ceil(count / (size - 1))
+    assert max(held) <= size
 
 
 def test_loads_of_one_process_share_it_and_its_block() -> None:
@@ -567,7 +606,7 @@ def test_what_a_variant_states_is_held_against_it_unless_flags_are_added() -> No
 def test_another_interpreter_is_told() -> None:
     """The plan names it only where it isn't the one that runs asgi-bench."""
     assert _plan().python is None
-    assert _plan(Selection(python="/py")).python == "/py"
+    assert _plan(Selection(interpreters=("/py",))).python == "/py"
 
 
 def test_an_app_of_the_users_comes_from_its_own_folder() -> None:

@@ -89,13 +89,24 @@ class Level(msgspec.Struct, frozen=True):
     value for the base and the reference."""
 
 
-class Way(msgspec.Struct, frozen=True):
-    """A cell that was asked by another HTTP version or transport than the plain one beside it."""
+class Interpreter(msgspec.Struct, frozen=True):
+    """One of several interpreters that a run measures servers under."""
+
+    name: str
+    """Its name behind the variant in the keys of cells: `3.12`."""
+    version: str
+    """What it is: `CPython 3.12.1`."""
+    other_packages: dict[str, str]
+    """What servers had loaded there in other versions than under the first, by distribution."""
+
+
+class CellRatio(msgspec.Struct, frozen=True):
+    """A cell over another one of the same server that was up beside it."""
 
     cell: str
     """The cell's key."""
     base: str
-    """The key of the same cell over HTTP/1.1 by TCP."""
+    """The key of the cell beside it: over HTTP/1.1 by TCP, or under the plan's first setup."""
     throughput_ratio: Interval
     """Its throughput over that of `base`, paired by rounds."""
     server_cpu_ratio: Interval

@@ -31,7 +31,7 @@ def cell_facts(sample: Sample, plan: Plan) -> CellFacts[Any]:
         cell=cell.key,
         server=cell.server,
         server_version=planned.server_version,
-        variant=cell.variant,
+        variant=plan.variant_of(cell),
         workers=cell.workers,
         scenario=cell.scenario,
         load=cell.load,

@@ -1,8 +1,10 @@
 """Which cells can be told apart, and the places each may hold among its like.
 
-Compared are the sound cells of one scenario, load and worker count: they share a block, so each
-round measured them in the same minutes. The unit is the round; a claim needs six of them, and
-holds against the number of pairs that were looked at.
+Compared are the sound cells of one scenario, load and worker count. Where they share a block, each
+round measured them in the same minutes; where they are in several, each is taken over the reference
+beside it, so that what the machine did between blocks drops out and the reference's noise comes in.
+The unit is the round; a claim needs six of them, and holds against the number of pairs that were
+looked at.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +14,9 @@ import numpy as np
 
 from asgi_bench.analysis.pairs import Pair, holm, pairs
 from asgi_bench.analysis.report import Comparison, Rank
-from asgi_bench.analysis.samples import Sample
-from asgi_bench.model import Load
+from asgi_bench.analysis.samples import Sample, reference_pairs
+from asgi_bench.analysis.stopping import is_looked
+from asgi_bench.model import Load, Plan
 from asgi_bench.model.metric import Metric
 from asgi_bench.model.metrics import metric_of, ranking_metric, used_under
 
@@ -36,15 +39,15 @@ class Ranking(NamedTuple):
     standings: Mapping[str, Standing]
 
 
-def rank_cells(samples: Iterable[Sample], *, looked: bool = False) -> Ranking:
-    """Compare and rank all cells that are no sweeps, by the cell's key.
+def rank_cells(samples: Mapping[str, Sample], plan: Plan) -> Ranking:
+    """Compare and rank all cells of a run that are no sweeps, by the cell's key.
 
     Failed, invalid and overloaded ones take no part.
 
-    `looked` as in `log_interval`. Raises BenchError for a stored histogram that can't be read.
+    Raises BenchError for a stored histogram that can't be read.
     """
     groups: dict[tuple[str, Load, int], list[Sample]] = {}
-    for sample in samples:
+    for sample in samples.values():
         cell = sample.planned.cell
         if sample.is_sound and not sample.overloaded and not cell.load.is_sweep:
             groups.setdefault((cell.request_key, cell.load, cell.workers), []).append(sample)
@@ -52,9 +55,8 @@ def rank_cells(samples: Iterable[Sample], *, looked: bool = False) -> Ranking:
     standings: dict[str, Standing] = {}
     for (_, load, _), members in groups.items():
         for metric in used_under(load, lambda one: one.compared):
-            values = {s.planned.cell.key: _values(s, metric) for s in members}
-            values = {key: of_rounds for key, of_rounds in values.items() if of_rounds}
-            found = compare(values, metric, looked=looked)
+            values = _by_round(members, metric, samples, plan)
+            found = compare(values, metric, looked=is_looked(plan))
             comparisons += found
             if metric == ranking_metric(load):
                 standings |= stand(list(values), found)
@@ -104,6 +106,28 @@ def stand(cells: Sequence[str], comparisons: Iterable[Comparison]) -> dict[str, 
         )
         for key in cells
     }
+
+
+def _by_round(
+    members: Sequence[Sample], metric: Metric, samples: Mapping[str, Sample], plan: Plan
+) -> dict[str, dict[int, float]]:
+    """The cells' figures by round, those of several blocks over the reference's beside them.
+
+    Where a block has no reference to be believed, figures stand as they are for all.
+    """
+    values = {one.planned.cell.key: _values(one, metric) for one in members}
+    values = {key: of_rounds for key, of_rounds in values.items() if of_rounds}
+    if len({one.planned.blocks[0] for one in members}) == 1:
+        return values
+    ratios: dict[str, dict[int, float]] = {}
+    for one in members:
+        paired = reference_pairs(one, samples, plan, one.compared_by(metric))
+        if paired is not None:
+            by_round = paired[1].items()
+            ratios[one.planned.cell.key] = {
+                number: own / beside for number, (own, beside) in by_round
+            }
+    return ratios if ratios.keys() == values.keys() and all(ratios.values()) else values
 
 
 def _values(sample: Sample, metric: Metric) -> dict[int, float]:

@@ -8,7 +8,7 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from asgi_bench.analysis.across_cells import Level, Scaling, Way
+from asgi_bench.analysis.across_cells import CellRatio, Interpreter, Level, Scaling
 from asgi_bench.analysis.estimates import Costs, Interval, Percentiles, Ratio
 from asgi_bench.model import (
     Behaviour,
@@ -93,7 +93,8 @@ class CellFacts(msgspec.Struct, Generic[LoadT], frozen=True):
     server_version: str | None
     """The version that was measured."""
     variant: str
-    """The variant of the server."""
+    """The variant of the server; of a run over several interpreters with the one it is under:
+    `default@3.12`."""
     workers: int
     """How many workers it was started with."""
     scenario: str
@@ -387,8 +388,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     round."""
     scaling: tuple[Scaling, ...] = ()
     """Each server setting that was measured at saturation with several worker counts."""
-    ways: tuple[Way, ...] = ()
+    ways: tuple[CellRatio, ...] = ()
     """Each cell that was asked another way than by HTTP/1.1 over TCP, beside one that was."""
+    interpreters: tuple[Interpreter, ...] = ()
+    """Of a run over several interpreters: each, in the order given."""
+    setup_ratios: tuple[CellRatio, ...] = ()
+    """Of a run over several interpreters: each cell under another than the first, over the same
+    cell under that one."""
     levels: tuple[Level, ...] = ()
     """Each closed loop of a server setting that was measured over several connection counts."""
     settings: tuple[SettingReport, ...] = ()

@@ -53,7 +53,7 @@ def _scaling(
     cell = base.planned.cell
     return Scaling(
         server=cell.server,
-        variant=cell.variant,
+        variant=plan.variant_of(cell),
         scenario=cell.scenario,
         load=load,
         http=cell.http,

@@ -22,7 +22,7 @@ from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_r
 from asgi_bench.analysis.utilization import load_busy_s, load_cpu_share
 from asgi_bench.analysis.validity.cell import growth_findings, stall_findings, unshown_percentiles
 from asgi_bench.analysis.validity.leftovers import leftover_findings, most_left
-from asgi_bench.analysis.ways import ways_of
+from asgi_bench.analysis.ways import interpreters_of, setup_ratios_of, ways_of
 from asgi_bench.model import (
     GENERATOR_LAG,
     RESPONSE_TIME,
@@ -80,7 +80,7 @@ def survey(run: Run) -> Survey:
     sweeps = [s for s in samples.values() if s.planned.cell.load.is_sweep]
     others = [s for s in samples.values() if not s.planned.cell.load.is_sweep]
     times = {s.planned.cell.key: _histogram(s, RESPONSE_TIME) for s in others}
-    ranking = rank_cells(others, looked=is_looked(plan))
+    ranking = rank_cells(samples, plan)
     levels = levels_of(samples, plan, ranking.comparisons)
     turns = turn_findings(levels, samples, plan)
     cells = (_cell(s, samples, plan, times[s.planned.cell.key]) for s in others)
@@ -93,6 +93,8 @@ def survey(run: Run) -> Survey:
         latency_comparisons=ranking.latency_comparisons,
         scaling=scaling_of(samples, plan),
         ways=ways_of(samples, plan),
+        interpreters=interpreters_of(plan, run.proofs),
+        setup_ratios=setup_ratios_of(samples, plan),
         levels=levels,
         settings=settings_of(plan, run.proofs),
     )
@@ -260,7 +262,7 @@ def settings_of(plan: Plan, proofs: tuple[Proof, ...]) -> tuple[SettingReport, .
             found[cell.start] = SettingReport(
                 setting=cell.start,
                 server=cell.server,
-                variant=cell.variant,
+                variant=plan.variant_of(cell),
                 workers=cell.workers,
                 server_version=planned.server_version,
                 command=planned.command,

@@ -41,6 +41,7 @@ from asgi_bench.model.metrics import LEAST_INSTRUCTIONS_CHANGE
 from asgi_bench.reporting.ab import render_ab
 from asgi_bench.reporting.wording import plain
 from asgi_bench.setups.build import built_setups
+from asgi_bench.setups.interpreters import with_environments
 from asgi_bench.setups.spec import Asked
 from asgi_bench.store.counts import read_lives
 from asgi_bench.store.runs import read_run, write_verdict
@@ -149,6 +150,7 @@ def ab(asked: AbFlags) -> None:
     """Compare a candidate with its baseline in one run, and say whether it is slower."""
     _check(asked)
     _check_summary(asked.summary)
+    asked = with_environments(asked, say)
     candidate = asked.candidate
     if asked.gate.is_aa:
         candidate = msgspec.structs.replace(asked.baseline, role="candidate")

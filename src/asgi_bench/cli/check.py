@@ -12,6 +12,7 @@ from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import ExitCode
 from asgi_bench.measurement.check import Checked, check_all
 from asgi_bench.model import Proof
+from asgi_bench.setups.interpreters import with_environments
 
 
 class CheckFlags(Selection, frozen=True, kw_only=True):
@@ -22,7 +23,7 @@ class CheckFlags(Selection, frozen=True, kw_only=True):
 
 def check(asked: CheckFlags) -> None:
     """Start each server, see that it answers rightly with every worker, and stop it."""
-    plan = load_plan(asked)
+    plan = load_plan(with_environments(asked, print))
     check_measurable(plan)
     logs = Path(tempfile.mkdtemp(prefix="asgi-bench-check-"))
     failed = 0

@@ -22,6 +22,7 @@ from asgi_bench.machine.clocks import own_age_s
 from asgi_bench.measurement.run import Order
 from asgi_bench.model import Plan
 from asgi_bench.reporting.counts import CountsFormat
+from asgi_bench.setups.interpreters import with_environments
 from asgi_bench.store.counts import read_lives
 from asgi_bench.store.runs import read_run
 
@@ -104,9 +105,10 @@ def count(asked: CountFlags) -> None:
 def count_plan(asked: CountFlags) -> Plan:
     """The plan of a count: default variants with one worker, over one connection."""
     refuse_loads(asked)
+    built = with_environments(asked, say)
     return load_plan(
         msgspec.structs.replace(
-            asked,
+            built,
             variants=asked.variants or DEFAULT_VARIANTS,
             workers=asked.workers or DEFAULT_WORKERS,
             connections=asked.connections or CONNECTIONS,

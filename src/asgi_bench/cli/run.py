@@ -15,15 +15,17 @@ from asgi_bench.cli.report import print_report
 from asgi_bench.cli.resume import say_complete, say_what_is_left
 from asgi_bench.cli.streams import say
 from asgi_bench.definitions.plan import load_plan
+from asgi_bench.definitions.setups import plan_over_interpreters
 from asgi_bench.errors import ExitCode, UsageError
 from asgi_bench.load.generator import WEB_PAGE
 from asgi_bench.machine.clocks import own_age_s
 from asgi_bench.measurement.interruption import Interrupted, orderly_interruption
 from asgi_bench.measurement.resume import carry_on, started_in
 from asgi_bench.measurement.run import Order, carry_out
-from asgi_bench.model import Resumption, Run
+from asgi_bench.model import Plan, Resumption, Run
 from asgi_bench.reporting.run.phases import phases_words
 from asgi_bench.reporting.wording import plain
+from asgi_bench.setups.interpreters import interpreter_setups, with_environments
 from asgi_bench.store.folders import CHARTS_FOLDER
 from asgi_bench.store.runs import add_phases, read_run
 
@@ -36,7 +38,7 @@ def run(asked: RunFlags) -> None:
         print(asked.resume)
         return
     with nullcontext() if stored is None else started_in(stored):
-        plan = load_plan(asked)
+        plan = _plan(asked)
     if asked.behaviour and plan.client != "fast":
         raise UsageError("--behaviour needs the fast client: others can't tell what was lost")
     idle_watch_s = asked.idle_watch_s if asked.behaviour else None
@@ -61,6 +63,14 @@ def run(asked: RunFlags) -> None:
     )
     report = measured(order) if stored is None else _gone_on(order, stored, asked.part_budget_s)
     sys.exit(exit_code(report, strict=asked.strict))
+
+
+def _plan(asked: RunFlags) -> Plan:
+    """The plan of what was asked, with the environments that it takes."""
+    built = with_environments(asked, say)
+    if len(built.interpreters) == 1:
+        return load_plan(built)
+    return plan_over_interpreters(built, interpreter_setups(asked, built))
 
 
 def measured(order: Order) -> Report:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from importlib.metadata import Distribution, distributions
@@ -18,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 from asgi_bench.definitions.servers import Server, fill
 from asgi_bench.errors import UsageError
+from asgi_bench.model import FREE_THREADED
 
 VERSION_TIMEOUT_S = 10.0
 
@@ -27,8 +29,9 @@ _NUMBER = re.compile(r"(?<![\w.])v?(\d+)(?![\w.])", re.ASCII)
 # Run by the servers' interpreter, which need not have any package of ours. The markers are those
 # of PEP 508; the rest of them we have in common, since it is the same machine.
 _ASK_INTERPRETER = """
-import json, platform, sys
-print(json.dumps({"path": sys.path, "markers": {
+import json, platform, sys, sysconfig
+print(json.dumps({"path": sys.path, "is_free_threaded": bool(
+    sysconfig.get_config_var("Py_GIL_DISABLED")), "markers": {
     "implementation_name": sys.implementation.name,
     "implementation_version": platform.python_version(),
     "platform_python_implementation": platform.python_implementation(),
@@ -75,9 +78,13 @@ class Installation:
 
     @property
     def python_version(self) -> str:
-        """The interpreter's own version: `CPython 3.11.7`. Raises UsageError as `versions`."""
-        markers = self._markers
-        return f"{markers['platform_python_implementation']} {markers['python_full_version']}"
+        """The interpreter's own version: `CPython 3.11.7`, `CPython 3.14.0 free-threaded`.
+
+        Raises UsageError as `versions`.
+        """
+        markers, (_, _, is_free_threaded) = self._markers, self._interpreter
+        version = f"{markers['platform_python_implementation']} {markers['python_full_version']}"
+        return f"{version} {FREE_THREADED}" if is_free_threaded else version
 
     def sources_in(self, folder: Path) -> dict[str, Path]:
         """Return the distributions that were installed from source folders within a folder.
@@ -98,10 +105,13 @@ class Installation:
         return shutil.which(program, path=env.get("PATH")) is not None
 
     @cached_property
-    def _interpreter(self) -> tuple[list[str], dict[str, str]]:
-        """The module search path, and the markers that may differ from ours."""
+    def _interpreter(self) -> tuple[list[str], dict[str, str], bool]:
+        """The module search path, the markers that may differ from ours, and whether it has no GIL.
+
+        That is how it was built: it may still run with one.
+        """
         if self.python == sys.executable:
-            return sys.path, {}
+            return sys.path, {}, bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
         try:
             answer = subprocess.run(
                 [self.python, "-c", _ASK_INTERPRETER],
@@ -110,13 +120,13 @@ class Installation:
                 timeout=VERSION_TIMEOUT_S,
             ).stdout
             told = json.loads(answer)
-            return told["path"], told["markers"]
+            return told["path"], told["markers"], told["is_free_threaded"]
         except (OSError, subprocess.SubprocessError, ValueError):
             raise UsageError(f"{self.python}: is no Python interpreter that runs") from None
 
     @cached_property
     def _distributions(self) -> dict[str, Distribution]:
-        path, _ = self._interpreter
+        path, _, _ = self._interpreter
         found: dict[str, Distribution] = {}
         for distribution in distributions(path=path):
             # The first on the path is the one that is imported.
@@ -125,7 +135,7 @@ class Installation:
 
     @cached_property
     def _markers(self) -> dict[str, str]:
-        _, own = self._interpreter
+        _, own, _ = self._interpreter
         return {**{key: str(value) for key, value in default_environment().items()}, **own}
 
     def _meets(self, line: str) -> bool:

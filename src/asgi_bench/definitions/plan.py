@@ -12,6 +12,7 @@ import msgspec
 
 from asgi_bench.definitions.app_import import style_of
 from asgi_bench.definitions.availability import Packages, missing_of, unavailable
+from asgi_bench.definitions.blocks import in_blocks
 from asgi_bench.definitions.folders import runner_folders, shipped_apps
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.loads import DEFAULT_CONNECTIONS, loads
@@ -64,6 +65,8 @@ def load_plan(selection: Selection) -> Plan:
         UsageError: a definition that is not understood, a glob that matches nothing, an
             interpreter that doesn't run, or an app that can't be imported (AppFault).
     """
+    if len(selection.interpreters) > 1:
+        raise UsageError("--python: only `run` takes several interpreters")
     selection = _on_this_machine(selection)
     own = selection.own_app
     packages = Installation(selection.python)
@@ -89,6 +92,22 @@ def load_plan(selection: Selection) -> Plan:
     )
     _check_goal(plan)
     return plan
+
+
+def requirements_of(selection: Selection) -> tuple[str, ...]:
+    """Return what the chosen servers, variants and shipped apps require, each line once.
+
+    Raises:
+        UsageError: a file can't be understood, or a glob matches nothing.
+    """
+    servers = load_servers(runner_folders(selection.runner_folders))
+    settings = list(_server_settings(selection, servers))
+    lines = [line for one in settings for line in (*one.server.requires, *one.variant.requires)]
+    if selection.own_app is None:
+        scenarios = load_scenarios(shipped_apps() / SCENARIOS_FILE)
+        for name in matching(selection.scenarios, scenarios, "--scenario"):
+            lines += scenarios[name].requires
+    return tuple(dict.fromkeys(lines))
 
 
 def _on_this_machine(selection: Selection) -> Selection:
@@ -170,7 +189,7 @@ def build_plan(
     unset = tuple(sorted({pattern for server in servers.values() for pattern in server.unset}))
     planned = [msgspec.structs.replace(one, unset=unset) for one in planned]
     return Plan(
-        cells=_in_blocks(planned, reference),
+        cells=in_blocks(planned, reference, selection.block_size),
         scenarios=tuple(chosen),
         rounds=_rounds(selection),
         seed=draw_seed() if selection.seed is None else selection.seed,
@@ -421,33 +440,3 @@ def _reference(
     if usual in measured:
         return usual
     return measured[0] if measured else None
-
-
-def _in_blocks(planned: Sequence[PlannedCell], reference: str | None) -> tuple[PlannedCell, ...]:
-    """Put each worker count of a scenario into a block of its own, the reference into all of them.
-
-    All servers of a block are up at once, and what is compared is in one: other scenarios would
-    only take memory. Where there is nothing else under the reference's scenario and load it is left
-    out: it would take time and compare nothing. A count of which nothing can be measured has no
-    block.
-    """
-    measured = [one.cell for one in planned if one.skip_reason is None]
-    scenarios = list(dict.fromkeys(cell.scenario for cell in measured))
-    kinds = {(scenarios.index(cell.scenario), cell.workers) for cell in measured}
-    block_of = {
-        (scenarios[place], workers): block for block, (place, workers) in enumerate(sorted(kinds))
-    }
-    loads = {
-        (block_of[cell.scenario, cell.workers], cell.request_key, cell.load.key)
-        for cell in measured
-    }
-
-    def blocks(one: PlannedCell) -> tuple[int, ...]:
-        own = block_of.get((one.cell.scenario, one.cell.workers), 0)
-        if one.skip_reason is not None or one.cell.setting != reference:
-            return (own,)
-        kind = (one.cell.request_key, one.cell.load.key)
-        others = (block for block in block_of.values() if block != own)
-        return (own, *(block for block in others if (block, *kind) in loads))
-
-    return tuple(msgspec.structs.replace(one, blocks=blocks(one)) for one in planned)

@@ -1,7 +1,5 @@
 """What a user asked to measure: every filter and knob, read but not yet looked up."""
 
-import os
-import shutil
 import sys
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
@@ -10,6 +8,7 @@ from typing import Annotated, get_args
 
 import msgspec
 
+from asgi_bench.definitions.interpreters import located, read_interpreters
 from asgi_bench.definitions.loads import (
     DEFAULT_CONNECTIONS,
     OfferedRate,
@@ -45,30 +44,20 @@ DEFAULT_SCENARIOS = ("hello",)
 _OPEN_LOOPS = ("rate", "common-rate", "sweep")
 
 
-def _interpreter(text: str, where: str) -> str:
-    """A path as given, or a program found on the PATH.
-
-    Links aren't followed: a virtual environment is known by its own path.
-    """
-    # Path.resolve would follow links.
-    path = os.path.abspath(text) if os.sep in text else shutil.which(text)  # noqa: PTH100
-    if path is None or shutil.which(path) is None:
-        raise UsageError(f"{where}: {text!r} is no program that can be run")
-    return path
-
-
-def _located_program(text: str, folder: Path) -> str:
-    return str(folder / text) if os.sep in text else text
-
-
 GLOBS = many("GLOB")
 CPUS = Kind("CPUS", parse_cpus)
 RATES = Kind("RATE,…", parse_rates, toml=tuple[float | str, ...] | float | str)
-OBJECTIVE = Kind("PNN=TIME", parse_objective)
 # Its default is told in words, for the path is another one everywhere.
+INTERPRETERS = Kind(
+    "PYTHON,…",
+    read_interpreters,
+    toml=tuple[str, ...] | str,
+    show=lambda _: "",
+    locate=located,
+)
+OBJECTIVE = Kind("PNN=TIME", parse_objective)
 HTTP_VERSIONS = choices(*get_args(HttpVersion), metavar="N,…")
 TRANSPORTS = choices(*get_args(Transport), metavar="tcp,…")
-INTERPRETER = Kind("PATH", _interpreter, show=lambda _: "", locate=_located_program)
 
 Seed = Annotated[
     int | None,
@@ -154,15 +143,17 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "What carries the bytes, as in tcp,tls,unix: TCP, TLS, a Unix socket.",
         ),
     ] = ("tcp",)
-    python: Annotated[
-        str,
+    interpreters: Annotated[
+        tuple[str, ...],
         Flag(
             "--python",
             WHAT,
-            INTERPRETER,
-            "Interpreter of the servers, as in venv/bin/python. Default: the one of asgi-bench.",
+            INTERPRETERS,
+            "Interpreters of the servers: venv/bin/python as it is, or a version as in 3.12, with "
+            "the servers installed in an environment of its own; several make a table. Default: "
+            "the one of asgi-bench.",
         ),
-    ] = sys.executable
+    ] = (sys.executable,)
     server_args: Annotated[
         tuple[str, ...],
         Flag("--server-args", WHAT, ARGUMENTS, "Arguments added to every server's command."),
@@ -193,6 +184,16 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "Also measure each server's `default` variant, with the fewest workers, over so many "
             "connections, as in 256.",
             is_common=True,
+        ),
+    ] = None
+    block_size: Annotated[
+        int | None,
+        Flag(
+            "--block-size",
+            MACHINE,
+            whole(least=2),
+            "Keep at most this many servers up at once, the reference among them. Default: all of "
+            "a scenario and worker count.",
         ),
     ] = None
     streams: Annotated[
@@ -293,6 +294,11 @@ class Selection(Knobs, frozen=True, kw_only=True):
     goal: Goal | None = None
     reference: str | None = None
     """Server/variant, with or without workers; None is the server whose runner file says so."""
+
+    @property
+    def python(self) -> str:
+        """The interpreter of the servers, or the first of several."""
+        return self.interpreters[0]
 
     @property
     def is_open(self) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench.definitions.app_import import AppFault
+from asgi_bench.definitions.blocks import in_blocks
 from asgi_bench.definitions.folders import runner_folders
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import Selection
@@ -27,6 +28,7 @@ def plan_over(selection: Selection, setups: Sequence[Setup]) -> Plan:
     """Return the plan of a selection over setups, in their order; it holds what is the same in all.
 
     The setups of a cell are up in one block, and it bears the names that the first one gives it.
+    With a block size so many servers are up at once, whatever setup they are of.
 
     Raises:
         UsageError: as `load_plan`.
@@ -47,19 +49,36 @@ def plan_over(selection: Selection, setups: Sequence[Setup]) -> Plan:
         for planned in _named_cells(setups, same)
     ]
     # The first that bears it is the first setup's.
-    reference = (
+    settings = (
         planned.cell.setting
         for planned in cells
         if planned.cell.without_setup.setting == found[0].reference
     )
+    reference = next(settings, None)
     return msgspec.structs.replace(
         found[0],
-        cells=tuple(cells),
-        reference=next(reference, None),
+        cells=in_blocks(cells, reference, selection.block_size),
+        reference=reference,
         setups=tuple(
             _with_app(setup, selection, plan) for setup, plan in zip(setups, found, strict=True)
         ),
     )
+
+
+def plan_over_interpreters(selection: Selection, setups: Sequence[Setup]) -> Plan:
+    """Return the plan of a selection over interpreters; each server has to prove that it runs its.
+
+    Raises as `plan_over`.
+    """
+    plan = plan_over(selection, setups)
+    version_of = {setup.name: setup.python_version for setup in setups}
+    cells = (
+        msgspec.structs.replace(
+            planned, proves={**planned.proves, "python": version_of[planned.cell.setup or ""]}
+        )
+        for planned in plan.cells
+    )
+    return msgspec.structs.replace(plan, cells=tuple(cells))
 
 
 def _plan_of(selection: Selection, setup: Setup, *, is_first: bool) -> Plan:
@@ -94,7 +113,7 @@ def _under(selection: Selection, setup: Setup) -> Selection:
         stand_in = (setup.app, app_dir, working_dir)
     return msgspec.structs.replace(
         selection,
-        python=setup.python,
+        interpreters=(setup.python,),
         server_args=(*selection.server_args, *setup.server_args),
         env={**selection.env, **setup.env},
         own_app=own,
@@ -122,7 +141,6 @@ def _named_cells(setups: Sequence[Setup], same: Sequence[PlannedCell]) -> list[P
         msgspec.structs.replace(
             planned,
             cell=msgspec.structs.replace(first.cell, setup=setup.name),
-            blocks=first.blocks[:1],
             env={**planned.env, PADDING: "x" * (max(sizes) - size)},
         )
         for setup, planned, size in zip(setups, same, sizes, strict=True)
@@ -153,7 +171,8 @@ def load_ab_plan(selection: Selection, baseline: Setup, candidate: Setup, gate: 
     )
     control = msgspec.structs.replace(baseline, name="control")
     plan = plan_over(chosen, (baseline, control, candidate))
-    cells = _measurable(plan.cells)
+    # Neither side is in other blocks than its own.
+    cells = in_blocks(_measurable(plan.cells), None, selection.block_size)
     return msgspec.structs.replace(plan, cells=cells, reference=cells[0].cell.setting, gate=gate)
 
 

@@ -39,7 +39,7 @@ from asgi_bench.model.plan import (
     RateSweep,
     setting_named,
 )
-from asgi_bench.model.proof import Proof
+from asgi_bench.model.proof import FREE_THREADED, Proof
 from asgi_bench.model.request import (
     HIGHEST_STATUS,
     LOWEST_STATUS,
@@ -103,6 +103,7 @@ from asgi_bench.model.verdict import (
 __all__ = [
     "CPU_LIMIT",
     "FIRST_BYTE_TIME",
+    "FREE_THREADED",
     "GAP_TIME",
     "GENERATOR_LAG",
     "HANDSHAKE_TIME",

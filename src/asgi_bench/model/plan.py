@@ -232,10 +232,14 @@ class Cell(msgspec.Struct, frozen=True):
         return f"{self.scenario}{way_suffix(self.http, self.transport)}"
 
     @property
+    def variant_in_setup(self) -> str:
+        """Its variant, and under which setup: `default@candidate`, `default@3.12`."""
+        return self.variant if self.setup is None else f"{self.variant}@{self.setup}"
+
+    @property
     def setting(self) -> str:
         """The server as it is set up, whatever it serves and how: `uvicorn/default/w1`."""
-        variant = self.variant if self.setup is None else f"{self.variant}@{self.setup}"
-        return f"{self.server}/{variant}/w{self.workers}"
+        return f"{self.server}/{self.variant_in_setup}/w{self.workers}"
 
     @property
     def start(self) -> str:
@@ -386,11 +390,16 @@ class Plan(Knobs, frozen=True):
     otherwise null."""
     setups: tuple[Setup, ...] = msgspec.field(default=(), name="sides")
     """The setups that each cell is measured under: of an A/B `baseline`, `control` (a second
-    process of the baseline) and `candidate`; otherwise empty."""
+    process of the baseline) and `candidate`, of a run over several interpreters each of them;
+    otherwise empty."""
     gate: Gate | None = None
     """The rule that an A/B is judged by; otherwise null."""
     goal: Goal | None = None
     """What a run with `--budget` or `--precision` is to reach; otherwise null."""
+
+    def variant_of(self, cell: Cell) -> str:
+        """A cell's variant as reports have it: setups without a gate are told apart by it."""
+        return cell.variant_in_setup if self.gate is None else cell.variant
 
 
 def setting_named(name: str, settings: Iterable[str], flag: str = "--reference") -> str:

@@ -2,6 +2,9 @@
 
 import msgspec
 
+# How an interpreter is called that was built without a lock, behind its version.
+FREE_THREADED = "free-threaded"
+
 
 class Proof(msgspec.Struct, frozen=True):
     """What one server setting really is, told from inside; a part that can't be told is null."""
@@ -26,7 +29,10 @@ class Proof(msgspec.Struct, frozen=True):
     """TCP_NODELAY of the accepted sockets. `false` delays the second part of an answer by some 40
     ms wherever it leaves as two."""
     python: str | None = None
-    """The interpreter."""
+    """The interpreter: `CPython 3.11.7`; `free-threaded` follows where it was built so."""
+    gil: bool | None = None
+    """Whether its interpreter lock was on, in any worker: an extension module may turn it on in a
+    free-threaded build. Null in older runs."""
     packages: dict[str, str] = {}
     """The versions of the distributions that were loaded."""
     worker_pids: tuple[int, ...] = ()

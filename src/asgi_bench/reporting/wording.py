@@ -120,9 +120,10 @@ def workers_words(workers: Sequence[int]) -> str:
 
 
 def cell_name(cell: CellReport | SweepReport) -> str:
-    """A cell's server and variant, as on charts: `uvicorn`, `uvicorn h11-asyncio`."""
-    name = cell.server if cell.variant == "default" else f"{cell.server} {cell.variant}"
-    return plain(name)
+    """A cell's server and variant, as on charts: `uvicorn`, `uvicorn h11-asyncio @3.12`."""
+    variant, _, setup = cell.variant.partition("@")
+    words = (cell.server, "" if variant == "default" else variant, f"@{setup}" if setup else "")
+    return plain(" ".join(filter(None, words)))
 
 
 def way_words(http: HttpVersion, transport: Transport) -> str:

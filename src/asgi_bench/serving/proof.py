@@ -36,6 +36,7 @@ class Told(msgspec.Struct, frozen=True):
     debugging: tuple[str, ...] = ()
     socket_options: dict[str, int | str] = {}
     modules: dict[str, str] = {}
+    gil: bool = True
 
 
 def ask_workers(endpoint: Endpoint, workers: int, timeout_s: float) -> list[Told]:
@@ -73,6 +74,7 @@ def proof_of(setting: str, told: Sequence[Told], proves: Mapping[str, str]) -> P
         # Worse on one connection is worse.
         tcp_nodelay=None if None in nodelays else all(nodelays),
         python=first.python,
+        gil=any(one.gil for one in told),
         packages=first.packages,
         socket_options=first.socket_options,
         modules=first.modules,

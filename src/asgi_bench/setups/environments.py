@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from packaging.requirements import Requirement
@@ -58,7 +59,7 @@ _PIP_INSTALL = (
 # What ensurepip brings along where the user's environment has no pip.
 _TOOLS = ("pip", "setuptools")
 # Raised when environments are built otherwise than before.
-FORMAT = 1
+FORMAT = 2
 # What pip and compilers are told by the environment decides what is built: an index, a constraint,
 # an optimisation.
 _SETTINGS = frozenset(
@@ -81,12 +82,23 @@ class Overlay(msgspec.Struct, frozen=True):
 
     python: str
     installed: dict[str, str]
+    left_out: dict[str, str] = {}
+    """Lines that can't be installed there, each with the reason, where that was allowed."""
 
 
 def overlay(
-    base: str, lines: Sequence[Line], flag: str, announce: Callable[[str], None]
+    base: str,
+    lines: Sequence[Line],
+    flag: str,
+    announce: Callable[[str], None],
+    *,
+    constraints: Mapping[str, str] | None = None,
+    leaves_out: bool = False,
 ) -> Overlay:
     """Return an environment with what `lines` name in front of that of the interpreter `base`.
+
+    What is installed along with them has the version in `constraints`, by distribution. With
+    `leaves_out` a line that can't be installed is left out.
 
     It is taken from the cache where the same was built before: same interpreter, same packages,
     same requirements with `==`, same content of wheels and folders, same settings of pip and
@@ -100,7 +112,8 @@ def overlay(
     parent = cache_folder() / ENVIRONMENTS_FOLDER
     parent.mkdir(exist_ok=True)
     site = _site_of(base)
-    folder = parent / environment_key(base, site, lines, _environment())
+    pins = dict(constraints or {})
+    folder = parent / environment_key(base, site, lines, _environment(), pins)
     complete = folder / COMPLETE_FILE
     with locked(parent / f"{folder.name}.lock"):
         if not complete.is_file():
@@ -108,7 +121,8 @@ def overlay(
             announce(f"{flag}: building an environment with {asked}")
             shutil.rmtree(folder, ignore_errors=True)
             try:
-                built = _build(base, site, folder, lines, flag)
+                recipe = _Recipe(lines, pins, leaves_out, flag)
+                built = _build(base, site, folder, recipe)
             except BaseException:
                 # An interruption too: half an environment is of no use to anybody.
                 shutil.rmtree(folder, ignore_errors=True)
@@ -129,7 +143,17 @@ def _site_of(python: str) -> Site:
     return Site(version, tuple(folders))
 
 
-def _build(base: str, site: Site, folder: Path, lines: Sequence[Line], flag: str) -> Overlay:
+class _Recipe(NamedTuple):
+    """What to install, with which versions of what comes along; as in `overlay`."""
+
+    lines: Sequence[Line]
+    constraints: Mapping[str, str]
+    leaves_out: bool
+    flag: str
+
+
+def _build(base: str, site: Site, folder: Path, recipe: _Recipe) -> Overlay:
+    flag = recipe.flag
     python = folder / "bin" / "python"
     _run([base, "-m", "venv", "--without-pip", str(folder)], f"{flag}: no virtual environment")
     (packages,) = folder.glob("lib/python*/site-packages")
@@ -139,13 +163,21 @@ def _build(base: str, site: Site, folder: Path, lines: Sequence[Line], flag: str
     has_pip = subprocess.run([python, "-c", "import pip"], env=_environment(), capture_output=True)
     if has_pip.returncode != 0:
         _run([str(python), "-m", "ensurepip"], f"{flag}: no pip")
-    for line in lines:
-        with _apart(line) as ours:
-            _install(python, packages, ours, flag)
-            _check_apart(packages, ours, f"{flag}: {line.text!r} can't be used")
+    pins = folder / "constraints.txt"
+    pins.write_text("".join(f"{name}=={at}\n" for name, at in sorted(recipe.constraints.items())))
+    left_out = {}
+    for line in recipe.lines:
+        try:
+            with _apart(line) as ours:
+                _install(python, packages, ours, flag, pins)
+                _check_apart(packages, ours, f"{flag}: {line.text!r} can't be used")
+        except BenchError as fault:
+            if not recipe.leaves_out:
+                raise
+            left_out[line.text] = str(fault)
     if has_pip.returncode != 0:
         _run([str(python), "-m", "pip", "uninstall", "--yes", *_TOOLS], f"{flag}: no pip")
-    return Overlay(str(python), _versions(packages))
+    return Overlay(str(python), _versions(packages), left_out)
 
 
 @contextlib.contextmanager
@@ -193,7 +225,7 @@ def _check_apart(packages: Path, line: Line, what: str) -> None:
             raise BenchError(f"{what}: its {found.name} leads back to the folder it was built in")
 
 
-def _install(python: Path, packages: Path, line: Line, flag: str) -> None:
+def _install(python: Path, packages: Path, line: Line, flag: str, pins: Path) -> None:
     """Install one line, then whatever it needs that the user's environment doesn't have."""
     what = f"{flag}: {line.text!r} can't be installed"
     before = _versions(packages)
@@ -204,7 +236,7 @@ def _install(python: Path, packages: Path, line: Line, flag: str) -> None:
         added = _versions(packages).items() - before.items()
         extras = _extras(line)
         needing = [f"{name}{extras}=={version}" for name, version in added] or [line.argument]
-        _run([str(python), *_PIP_INSTALL, *needing], what)
+        _run([str(python), *_PIP_INSTALL, "-c", str(pins), *needing], what)
 
 
 def _extras(line: Line) -> str:
@@ -256,11 +288,15 @@ def _write(path: Path, built: Overlay) -> None:
 
 
 def environment_key(
-    base: str, site: Site, lines: Sequence[Line], environ: Mapping[str, str]
+    base: str,
+    site: Site,
+    lines: Sequence[Line],
+    environ: Mapping[str, str],
+    constraints: Mapping[str, str] | None = None,
 ) -> str:
     """Return the name of the environment with `lines` in front of the interpreter `base`.
 
-    `environ` is what it will be built with.
+    `environ` and `constraints` are what it will be built with.
     """
     parts = [
         FORMAT,
@@ -269,6 +305,7 @@ def environment_key(
         Installation(base).versions,
         [_meaning(line) for line in lines],
         _settings(environ),
+        sorted((constraints or {}).items()),
         # What may mean something else tomorrow is built each time.
         "" if all(line.is_fixed for line in lines) else secrets.token_hex(),
     ]

@@ -4,6 +4,7 @@ import pytest
 
 from asgi_bench.analysis.summary import survey
 from asgi_bench.reporting.charts.drawing import draw
+from tests.synthetic_interpreters import interpreters_run
 from tests.synthetic_ways import ways_run
 
 
@@ -24,3 +25,13 @@ def test_each_way_has_a_panel_with_its_ratios(topic: str, title: str, ratio: flo
     for heading in ("HTTP/1.1 over TLS", "HTTP/1.1 over a Unix socket", "HTTP/2 over TLS"):
         assert f">{heading}<" in drawing.svg
     assert f"×{ratio}" in drawing.svg  # noqa: RUF001 (the sign before every ratio)
+
+
+def test_each_interpreter_has_a_panel_with_its_ratios() -> None:
+    """Beside the first each of them, every server over itself under that one."""
+    (drawing,) = [o for o in draw(survey(interpreters_run(3))) if o.topic == "interpreters"]
+    assert drawing.name == "interpreters-hello-c64"
+    assert drawing.fault is None
+    for heading in ("3.12", "3.14t"):
+        assert f">{heading}<" in drawing.svg
+    assert "under CPython 3.11.7" in drawing.svg

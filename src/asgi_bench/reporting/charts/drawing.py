@@ -37,7 +37,9 @@ from asgi_bench.reporting.charts.sheet import (
 )
 from asgi_bench.reporting.charts.strip import draw_strip, is_spoilt, slices_of, strip_notes
 from asgi_bench.reporting.charts.ways import (
+    AXES,
     TOLD_OF_WAYS,
+    Axis,
     ToldOfWays,
     draw_ways,
     way_groups,
@@ -175,14 +177,16 @@ def _charts(
 
 
 def _way_charts(report: Report, styles: Styles) -> Iterator[Draft]:
-    """What each way to be asked costs: a chart for each scenario, load and worker count."""
-    found = [group for group in way_groups(report) if group.load.is_closed]
-    several = len({group.sections[0].workers for group in found}) > 1
-    for group in found:
-        suffix = f"-w{group.sections[0].workers}" if several else ""
-        for told in TOLD_OF_WAYS:
-            make = partial(_ways, report, group, told, styles)
-            yield Draft(told.topic, f"{group.name}{suffix}", group.scenario, make)
+    """Servers over themselves along each axis: a chart for each scenario, load and worker count."""
+    for axis in AXES:
+        found = [group for group in way_groups(report, axis) if group.load.is_closed]
+        several = len({group.sections[0].workers for group in found}) > 1
+        for group in found:
+            suffix = f"-w{group.sections[0].workers}" if several else ""
+            for told in TOLD_OF_WAYS:
+                make = partial(_ways, report, group, axis, told, styles)
+                topic = f"{axis.topic}{told.suffix}"
+                yield Draft(topic, f"{group.name}{suffix}", group.scenario, make)
 
 
 def _closed_charts(
@@ -275,9 +279,12 @@ def _workers(report: Report, group: Group[CellReport], styles: Styles) -> Drawn:
     return words, draw_scaling(words, group, styles, points)
 
 
-def _ways(report: Report, group: Group[CellReport], told: ToldOfWays, styles: Styles) -> Drawn:
-    words = _words(report, group, f"{told.title} by protocol", ways_notes(report, group, told))
-    return words, draw_ways(words, group, told, styles, report)
+def _ways(
+    report: Report, group: Group[CellReport], axis: Axis, told: ToldOfWays, styles: Styles
+) -> Drawn:
+    notes = ways_notes(report, group, axis, told)
+    words = _words(report, group, f"{told.title} by {axis.by}", notes)
+    return words, draw_ways(words, group, axis, told, styles, report)
 
 
 def _openings(report: Report, group: Group[CellReport], styles: Styles) -> Drawn:

@@ -12,6 +12,7 @@ from asgi_bench.reporting.run.environment import environment_section, files_sect
 from asgi_bench.reporting.run.findings import findings_section
 from asgi_bench.reporting.run.frameworks import frameworks_section
 from asgi_bench.reporting.run.headline import caution, headlines
+from asgi_bench.reporting.run.interpreters import interpreters_section
 from asgi_bench.reporting.run.latency import (
     latency_section,
     load_curve_section,
@@ -30,6 +31,7 @@ from asgi_bench.reporting.wording import machine_words
 SECTIONS: tuple[Callable[[Source], Section], ...] = (
     ranking_section,
     ways_section,
+    interpreters_section,
     connections_section,
     requests_section,
     findings_section,

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from asgi_bench.analysis.across_cells import Level, ScalingPoint, Way
+from asgi_bench.analysis.across_cells import CellRatio, Interpreter, Level, ScalingPoint
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.metrics import FURTHER
 from asgi_bench.analysis.report import (
@@ -40,7 +40,7 @@ REQUESTS, REQUEST = "by_request", "request"
 BEHAVIOUR = "behaviour"
 # Beside a cell.
 RUN, SETTING, SCALING, COMPARISONS = "run", "setting", "scaling", "comparisons"
-LEVELS, WAYS = "levels", "ways"
+LEVELS, WAYS, SETUP_RATIOS, INTERPRETER = "levels", "ways", "setup_ratios", "interpreter"
 # What identifies a server setting stands in the columns of a cell.
 SHARED = ("setting", "server", "variant", "workers", "scenario")
 IDENTITY = ("cell", "server", "variant", "workers", "scenario", "http", "transport", "load")
@@ -85,7 +85,9 @@ def cell_columns() -> tuple[str, ...]:
     names += [f"{SCALING}.base", *_names(ScalingPoint, SCALING), *_names(SettingReport, SETTING)]
     names += [
         *_names(Level, LEVELS),
-        *_names(Way, WAYS),
+        *_names(CellRatio, WAYS),
+        *_names(CellRatio, SETUP_RATIOS),
+        *_names(Interpreter, INTERPRETER),
         *_names(RunFacts, RUN),
         *_compared_columns(),
     ]
@@ -113,6 +115,8 @@ def _cell_lines(report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
     }
     levels = {each.cell: msgspec.to_builtins(each) for each in report.levels}
     ways = {each.cell: msgspec.to_builtins(each) for each in report.ways}
+    ratios = {each.cell: msgspec.to_builtins(each) for each in report.setup_ratios}
+    interpreters = {each.name: msgspec.to_builtins(each) for each in report.interpreters}
     for entry in report.everything:
         facts = msgspec.to_builtins(entry)
         points: list[dict[str, Any]] = facts.pop(POINTS, None) or []
@@ -124,6 +128,8 @@ def _cell_lines(report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
             SCALING: scaling.get(entry.cell, {}),
             LEVELS: levels.get(entry.cell, {}),
             WAYS: ways.get(entry.cell, {}),
+            SETUP_RATIOS: ratios.get(entry.cell, {}),
+            INTERPRETER: interpreters.get(entry.variant.rpartition("@")[2], {}),
             **_compared(report, entry.cell),
         }
         for point in points:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from asgi_bench.analysis.across_cells import Way
+from asgi_bench.analysis.across_cells import CellRatio
 from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.metrics import cell_figure
 from asgi_bench.analysis.report import CellReport
@@ -15,7 +15,7 @@ from asgi_bench.reporting.run.rows import grouped_rows
 from asgi_bench.reporting.run.source import Source
 from asgi_bench.reporting.wording import load_words, plain, way_words
 
-Ways = Mapping[str, Way]
+Ways = Mapping[str, CellRatio]
 
 
 def ways_section(source: Source) -> Section:
@@ -62,7 +62,7 @@ def _table(cells: Sequence[CellReport], ways: Ways) -> Table:
 
 
 def _pair(
-    metric: Metric, head: tuple[str, str], ways: Ways, of: Callable[[Way], Interval]
+    metric: Metric, head: tuple[str, str], ways: Ways, of: Callable[[CellRatio], Interval]
 ) -> tuple[Column, Column]:
     """A metric, and its ratio to the plain way."""
     return (
@@ -71,7 +71,7 @@ def _pair(
     )
 
 
-def _ratio_text(way: Way | None, of: Callable[[Way], Interval]) -> str:
+def _ratio_text(way: CellRatio | None, of: Callable[[CellRatio], Interval]) -> str:
     """A ratio; that of the plain way itself is 1, and no estimate."""
     if way is None:
         return "1"

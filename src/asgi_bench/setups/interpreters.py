@@ -1,0 +1,103 @@
+"""Interpreters that were asked for by version: the servers are installed for each of them."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from asgi_bench.definitions.installed import Installation
+from asgi_bench.definitions.interpreters import is_version, program_of
+from asgi_bench.definitions.plan import requirements_of
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.model import Setup
+from asgi_bench.setups.environments import overlay
+from asgi_bench.setups.spec import Line
+
+SelectionT = TypeVar("SelectionT", bound=Selection)
+Announce = Callable[[str], None]
+FLAG = "--python"
+
+
+def with_environments(selection: SelectionT, announce: Announce) -> SelectionT:
+    """The selection with the interpreter of an environment in place of each version.
+
+    It has what the chosen servers require, in the versions that asgi-bench's own interpreter has of
+    them and of what they need. That interpreter's own version is itself. `announce` is told what
+    takes time, and what can't be installed there: the cells of such a server are skipped.
+
+    Raises:
+        BenchError: an environment can't be built.
+    """
+    if not any(map(is_version, selection.interpreters)):
+        return selection
+    here = Installation()
+    lines = _pinned(requirements_of(selection), here.versions)
+    own = _label(here.python_version)
+    paths = tuple(
+        _built(name, lines, here.versions, announce)
+        if is_version(name) and name != own
+        else sys.executable
+        if name == own
+        else name
+        for name in selection.interpreters
+    )
+    return msgspec.structs.replace(selection, interpreters=paths)
+
+
+def interpreter_setups(asked: Selection, built: Selection) -> tuple[Setup, ...]:
+    """A setup for each of several interpreters: as they were asked for, and with environments.
+
+    Each is named by its version; of two that share one the second is `3.12-2`.
+    """
+    found: list[Setup] = []
+    for name, path in zip(asked.interpreters, built.interpreters, strict=True):
+        installation = Installation(path)
+        version = installation.python_version
+        label = name if is_version(name) else _label(version)
+        same = sum(one.name.partition("-")[0] == label for one in found)
+        found.append(
+            Setup(
+                name=f"{label}-{same + 1}" if same else label,
+                python=path,
+                description=name,
+                packages=installation.versions,
+                python_version=version,
+            )
+        )
+    return tuple(found)
+
+
+def _label(version: str) -> str:
+    """`3.12` of `CPython 3.12.1`, `pypy3.11` of `PyPy 3.11.13`, `3.14t` where it is free-threaded.
+
+    >>> _label("CPython 3.14.0 free-threaded")
+    '3.14t'
+    """
+    implementation, number, *threads = version.split(" ")
+    label = ".".join(number.split(".")[:2]) + ("t" if threads else "")
+    return label if implementation == "CPython" else implementation.lower() + label
+
+
+def _pinned(requirements: Sequence[str], versions: Mapping[str, str]) -> tuple[Line, ...]:
+    """Each requirement in the version that is installed here, if it is."""
+    lines = []
+    for text in requirements:
+        line = Requirement(text)
+        version = versions.get(canonicalize_name(line.name))
+        extras = f"[{','.join(sorted(line.extras))}]" if line.extras else ""
+        lines.append(Line(f"{line.name}{extras}=={version}" if version else text))
+    return tuple(dict.fromkeys(lines))
+
+
+def _built(
+    version: str, lines: Sequence[Line], constraints: Mapping[str, str], announce: Announce
+) -> str:
+    base = program_of(version, FLAG)
+    flag = f"{FLAG} {version}"
+    built = overlay(base, lines, flag, announce, constraints=constraints, leaves_out=True)
+    for text, reason in built.left_out.items():
+        announce(f"{text} is left out: {reason}")
+    return built.python
