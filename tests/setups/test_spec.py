@@ -57,7 +57,7 @@ def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (["./nowhere"], "'./nowhere' does not exist"),
         (["nowhere-1.0-py3-none-any.whl"], "does not exist"),
         (["=0.50"], "'=0.50' is no requirement"),
-        (["git+https://example.org/u"], "needs a name before it, as in 'uvicorn @ git+https"),
+        (["git+https://example.org/u"], "needs a name before it, as in 'NAME @ git+https"),
         ([__file__], "is neither a wheel, a source archive nor a program"),
         ([str(Path(__file__).parent)], "holds neither pyproject.toml nor setup.py"),
         (["'uvicorn"], "can't be split"),
