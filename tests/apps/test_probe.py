@@ -3,6 +3,7 @@ import importlib
 import json
 import socket
 import sys
+import sysconfig
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def test_one_answer_tells_what_serves_it() -> None:
 @pytest.mark.parametrize("is_on", [True, False])
 def test_a_build_without_a_lock_is_told(monkeypatch: pytest.MonkeyPatch, is_on: bool) -> None:
     """How the interpreter was built, and whether its lock is on all the same."""
-    monkeypatch.setattr(probe.sysconfig, "get_config_var", lambda name: name == "Py_GIL_DISABLED")
+    monkeypatch.setattr(sysconfig, "get_config_var", lambda name: name == "Py_GIL_DISABLED")
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: is_on, raising=False)
     protocol = Protocol()
     asyncio.run(probe.app(SCOPE, _receive, protocol.send))
