@@ -97,7 +97,7 @@ def _changed(change: str) -> Callable[[Path], tuple[Setup, Setup]]:
 
 
 CASES: dict[CaseName, Case] = {
-    "alike": Case("a longer path, name and environment, and nothing else", _alike),
+    "alike": Case("a longer path, name and environment, and nothing else", _alike, layouts=6),
     "stat": Case("one more `os.stat` a request", _changed("stat")),
     "wait": Case("0.2 ms asleep in each request", _changed("wait")),
     "upgrade": Case(f"`{OLDER}` to what is pinned", None, explains=True),

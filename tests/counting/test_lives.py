@@ -1,24 +1,17 @@
-"""How lives are started: the same memory on both sides."""
+"""How lives are started: in which layouts of memory, with what."""
 
-from asgi_bench.counting.lives import padding_of, stack_bytes
+from asgi_bench.counting.lives import layout_variables
 from asgi_bench.model import Cell, ClosedLoop, PlannedCell
 
 CELL = Cell("uvicorn", "default", 1, "hello", ClosedLoop(1))
 
 
-def test_what_a_side_takes_of_the_stack_is_known() -> None:
-    """A longer path and a variable more are known to the byte, so they can be made up for."""
-    short = PlannedCell(CELL, ("python", "app"), {"A": "1"})
-    long = PlannedCell(CELL, ("python", "longer/app"), {"A": "1", "MORE": "22"})
-    # Seven letters; and NAME=VALUE, the byte that ends it, and where it lies.
-    assert stack_bytes(long) - stack_bytes(short) == 7 + len("MORE=22") + 1 + 8
-
-
-def test_layouts_differ_by_length() -> None:
-    """The first layout adds nothing, another the same each time; what is missing comes on top."""
-    assert padding_of(0) == ""
-    assert len(padding_of(0, 5)) == 5
-    assert len(padding_of(3, 5)) == len(padding_of(3)) + 5 > 5
+def test_layouts_are_environments() -> None:
+    """The first adds nothing but a fixed hash seed; another is the same each time it is made."""
+    assert layout_variables(0) == {"PYTHONHASHSEED": "0", "ASGI_BENCH_LAYOUT": ""}
+    assert layout_variables(3) == layout_variables(3)
+    assert len({repr(layout_variables(layout)) for layout in range(50)}) == 50
+    assert all(len(layout_variables(layout)) > 2 for layout in range(1, 50))
 
 
 def test_what_a_runner_adds_yields_to_a_flag_of_the_users() -> None:

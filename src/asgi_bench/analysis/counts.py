@@ -140,7 +140,7 @@ NOTES = (
     "caches and branches that miss, nor of threads that run or hold each other up side by side. "
     "System calls are told apart, without those in which a server waits.",
     "Per request: by regression over lives that differ in requests alone, so that start, import, "
-    "timers and stop are left out. The interval is over layouts, environments of other lengths.",
+    "timers and stop are left out. The interval is over layouts of memory.",
 )
 
 

@@ -28,11 +28,10 @@ from asgi_bench.serving.places import Places
 from asgi_bench.serving.process import ServerProcess, stop_all
 from asgi_bench.serving.readiness import Readiness, wait_for_all
 
-# A layout is a length of the environment: it moves the stack, and where strings lie on the heap.
+# A layout is an environment: its length moves the stack, its strings what lies on the heap.
 LAYOUT = "ASGI_BENCH_LAYOUT"
 _MOST_PADDING = 4096
-# Of each argument and variable beside its letters: the byte that ends it, and where it lies.
-_WORD_BYTES = 1 + 8
+_MOST_WORDS, _LONGEST_WORD = 60, 120
 # Until a server has noticed that its clients are gone.
 _PARTING_S = 0.3
 _STOP_TIMEOUT_S = 10.0
@@ -51,8 +50,6 @@ class Asked(msgspec.Struct, frozen=True):
     log_path: Path
     log: str = ""
     """The same from the run's folder on."""
-    missing_bytes: int = 0
-    """What it takes less of the stack than the largest of its cell's sides."""
     tells_code: bool = False
     """Whether its life is to tell what machine code it ran."""
 
@@ -64,25 +61,21 @@ class Patience(msgspec.Struct, frozen=True):
     request_s: float
 
 
-def padding_of(layout: int, missing: int = 0) -> str:
-    """The value that makes an environment as long as a layout has it: the first adds nothing.
+def layout_variables(layout: int) -> dict[str, str]:
+    """What is added to an environment in a layout, and the hash seed; the first adds nothing.
 
-    `missing` are the bytes of the stack that a side of an A/B lacks to take as many as the other.
+    Its length moves the stack. Its many short strings move all small objects that Python makes
+    after them, and so which of them collide where they are looked up by address.
     """
-    of_layout = random.Random(layout).randrange(1, _MOST_PADDING) if layout else 0
-    return "x" * (of_layout + missing)
-
-
-def stack_bytes(planned: PlannedCell) -> int:
-    """What a cell's arguments and variables take of the stack.
-
-    A path, a name or a variable that is longer on one side of an A/B would be another layout there.
-    """
-    words = (
-        *planned.counting_command,
-        *(f"{name}={value}" for name, value in planned.env.items()),
-    )
-    return sum(len(os.fsencode(word)) + _WORD_BYTES for word in words)
+    if layout == 0:
+        return {HASH_SEED: "0", LAYOUT: ""}
+    chance = random.Random(layout)
+    words = [chance.randrange(1, _LONGEST_WORD) for _ in range(chance.randrange(1, _MOST_WORDS))]
+    return {
+        HASH_SEED: str(layout),
+        LAYOUT: "x" * chance.randrange(1, _MOST_PADDING),
+        **{f"{LAYOUT}_{number:02}": "x" * length for number, length in enumerate(words)},
+    }
 
 
 def count_lives(
@@ -233,11 +226,10 @@ def _counted(asked: Asked, backend: Counting, folder: Path) -> PlannedCell:
         planned,
         command=(*fixed, *backend.prefix(folder), *planned.counting_command, *longer),
         env={
-            HASH_SEED: "0",
             # Whoever is first would write what the others read.
             "PYTHONDONTWRITEBYTECODE": "1",
+            **layout_variables(asked.layout),
             **planned.env,
-            LAYOUT: padding_of(asked.layout, asked.missing_bytes),
         },
     )
 

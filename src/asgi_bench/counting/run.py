@@ -18,7 +18,7 @@ from asgi_bench.counting.backends.hardware import Hardware
 from asgi_bench.counting.backends.monitoring import Monitoring
 from asgi_bench.counting.backends.strace import Strace
 from asgi_bench.counting.backends.valgrind import Valgrind
-from asgi_bench.counting.lives import Asked, Patience, count_lives, stack_bytes
+from asgi_bench.counting.lives import Asked, Patience, count_lives
 from asgi_bench.errors import BenchError
 from asgi_bench.machine.fingerprint import describe_machine
 from asgi_bench.machine.lock import measuring_lock
@@ -247,13 +247,8 @@ def count_layout(
     `more` says how many these are, by cells without their sides.
     """
     scenarios = {scenario.name: scenario for scenario in plan.scenarios}
-    largest: dict[Cell, int] = {}
-    for one in counted_cells(plan):
-        cell = one.cell.without_setup
-        largest[cell] = max(largest.get(cell, 0), stack_bytes(one))
     asked = []
     for planned in cells:
-        missing = largest[planned.cell.without_setup] - stack_bytes(planned)
         further = more.get(planned.cell.without_setup, MORE_ANSWERS)
         for answers in (BASE_ANSWERS, BASE_ANSWERS + further):
             path = writer.log_path(f"{planned.cell.key}/{backend.counter}-{answers}", layout)
@@ -265,7 +260,6 @@ def count_layout(
                     answers,
                     path,
                     str(path.relative_to(writer.folder)),
-                    missing_bytes=missing,
                     tells_code=layout == 0
                     and answers == BASE_ANSWERS
                     and backend.counter == "instructions",

@@ -19,6 +19,8 @@ from asgi_bench.model import Gate, Plan, PlannedCell, Setup
 # Evens out the size of argv and environment, which shift a process' stack and with it its speed
 # (Mytkowicz et al., ASPLOS 2009).
 PADDING = "ASGI_BENCH_PADDING"
+# Of each word beside its letters: the byte that ends it, and the address of it.
+_WORD_BYTES = 1 + 8
 # What is compared unless the user says more: one cell, of the server that is the reference.
 DEFAULT_VARIANTS = ("default",)
 DEFAULT_WORKERS = (1,)
@@ -150,7 +152,8 @@ def _named_cells(setups: Sequence[Setup], same: Sequence[PlannedCell]) -> list[P
 def _size(planned: PlannedCell) -> int:
     # The program's path is there once more, in the auxiliary vector.
     words = (*planned.command, planned.command[0], planned.working_dir)
-    return sum(len(os.fsencode(word)) for word in (*words, *planned.env, *planned.env.values()))
+    letters = sum(len(os.fsencode(word)) for word in (*words, *planned.env, *planned.env.values()))
+    return letters + _WORD_BYTES * (len(planned.command) + len(planned.env))
 
 
 def load_ab_plan(selection: Selection, baseline: Setup, candidate: Setup, gate: Gate) -> Plan:

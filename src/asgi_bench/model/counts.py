@@ -47,8 +47,8 @@ class Life(msgspec.Struct, frozen=True):
     backend: Backend
     """What counted it."""
     layout: int
-    """The number of its layout: lives of the same have environments of the same length, in an A/B
-    on both sides."""
+    """The number of its layout: lives of the same have the same added to their environment, in an
+    A/B on both sides."""
     requests: int
     """How many requests it answered, warm-up and probes among them."""
     serving_s: float
