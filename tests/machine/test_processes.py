@@ -135,3 +135,21 @@ def test_the_dead_are_in_the_table_where_they_are_asked_for() -> None:
         assert zombie.pid not in processes.process_table()
     finally:
         zombie.wait()
+
+
+def test_who_waits_is_asleep_and_who_computes_is_not(gone_pid: int) -> None:
+    """A process that waits for input sleeps, all its threads; one that computes doesn't."""
+    code = "import sys, threading; threading.Thread(target=sys.stdin.read).start()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as waiting:
+        deadline_s = time.monotonic() + 30
+        while not processes.are_asleep([waiting.pid]):
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+        waiting.kill()
+    code = "print(flush=True)\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as busy:
+        assert busy.stdout is not None
+        busy.stdout.readline()
+        assert not processes.are_asleep([busy.pid])
+        busy.kill()
+    assert processes.are_asleep([gone_pid])

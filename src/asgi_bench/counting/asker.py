@@ -1,7 +1,6 @@
 """A plain client: one request at a time, over its connections in turn, each answer verified.
 
-The next request leaves when the answer is there, so that a server wakes up as often for each,
-whatever the machine does meanwhile.
+When the next request leaves is for who asks to say.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ import msgspec
 from asgi_bench.counting.asker import Asker
 from asgi_bench.counting.backends.counting import Counting
 from asgi_bench.machine.mapped_code import mapped_code
+from asgi_bench.machine.processes import are_asleep
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.running_servers import HASH_SEED, with_what_it_lacks
 from asgi_bench.model import PlannedCell, Scenario
@@ -38,6 +39,12 @@ _STOP_TIMEOUT_S = 10.0
 # Silent workers are replaced after seconds; a start takes some under a backend.
 _WORKER_TIMEOUT_S = 600
 _POLL_S = 0.5
+# How often it is looked whether a server sleeps that has answered, and until when one is waited
+# for that never does.
+_SETTLE_POLL_S = 0.0005
+_MOST_SETTLING_S = 0.2
+# Threads and processes may come later: they are looked for again after so many answers.
+_ANSWERS_A_LOOK = 100
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -127,6 +134,8 @@ class _Member:
         self.sent_s = 0.0
         self.probes = 0
         self.code: dict[str, str] = {}
+        self.answered_s: float | None = None
+        self.pids: tuple[int, ...] = ()
 
     def start(self) -> None:
         try:
@@ -138,6 +147,7 @@ class _Member:
         assert self.process.started_s is not None
         self.ready_s = self.process.started_s + readiness.startup_s
         self.probes = readiness.probes_sent
+        self.pids = self.process.pids
         connections = self.asked.planned.cell.load.connections
         self.asker = Asker(
             self.process.endpoint, self.asked.scenario, connections, request_timeout_s
@@ -155,8 +165,22 @@ class _Member:
         assert self.asker is not None
         return self.asker.fileno()
 
+    def send_once_asleep(self) -> None:
+        """Send the next request where the server sleeps after its last answer.
+
+        Sent at once, it may come before the server has looked whether there is anything to do, or
+        after: that would be a turn of its event loop less for some requests, as timing has it.
+        """
+        assert self.answered_s is not None
+        is_late = time.monotonic() - self.answered_s > _MOST_SETTLING_S
+        if self.answered % _ANSWERS_A_LOOK == 0:
+            self.pids = self.process.pids
+        if is_late or are_asleep(self.pids):
+            self.send()
+
     def send(self) -> None:
         assert self.asker is not None
+        self.answered_s = None
         self.sent_s = time.monotonic()
         try:
             self.asker.send()
@@ -170,8 +194,8 @@ class _Member:
         except ServerFault as fault:
             self.fail(self.process.explained(fault.reason))
             return
-        if is_whole and not self.is_done:
-            self.send()
+        if is_whole:
+            self.answered_s = time.monotonic()
 
     def fail(self, reason: str) -> None:
         if self.fault is None:
@@ -257,7 +281,12 @@ def _ask(members: Sequence[_Member], timeout_s: float) -> None:
         waiting = [one for one in members if one.fault is None and not one.is_done]
         if not waiting:
             return
-        readable, _, _ = select.select(waiting, [], [], _POLL_S)
+        for member in waiting:
+            if member.answered_s is not None:
+                member.send_once_asleep()
+        asked = [one for one in waiting if one.fault is None and one.answered_s is None]
+        poll_s = _POLL_S if len(asked) == len(waiting) else _SETTLE_POLL_S
+        readable, _, _ = select.select(asked, [], [], poll_s)
         for member in readable:
             member.take()
         now_s = time.monotonic()

@@ -49,6 +49,27 @@ def stat_fields(pid: int) -> list[str] | None:
     return text.rpartition(")")[2].split()
 
 
+def are_asleep(pids: Iterable[int]) -> bool:
+    """Whether every thread of these processes waits for something to happen; the dead do, too.
+
+    Some 20 us a thread. One that is about to sleep, or was stopped by who traces it, doesn't yet.
+    """
+    for pid in pids:
+        try:
+            threads = os.listdir(f"{PROC}/{pid}/task")  # noqa: PTH208  (see small_file)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        for thread in threads:
+            try:
+                text = small_file(f"{PROC}/{pid}/task/{thread}/stat")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            # The name may hold blanks and brackets.
+            if text.rpartition(b") ")[2][:1] not in (b"S", b"I", b"Z", b"X"):
+                return False
+    return True
+
+
 def small_file(path: str, most_bytes: int = 16 * 1024) -> bytes:
     """A small file of the kernel's, which gives it whole at once.
 

@@ -133,12 +133,14 @@ def counted_surroundings(header: RunHeader, lives: Sequence[Life]) -> dict[str, 
     facts["tool that counts instructions"] = " ".join(sorted(backends)) or None
     if "hardware" in backends:
         facts["machine CPU"] = machine.cpu_model
+    code: dict[str, dict[str, str]] = {}
     for planned in header.plan.cells:
-        start = planned.cell.start
-        code = code_of([life for life in lives if life.cell in _keys(planned)])
+        mine = [life for life in lives if life.cell in _keys(planned)]
+        code.setdefault(planned.cell.start, {}).update(code_of(mine))
+    for start, files in code.items():
         for kind, is_package in ((LIBRARY, False), (FILES, True)):
             facts[f"{kind} {start}"] = _files(
-                {name: digest for name, digest in code.items() if is_of_package(name) == is_package}
+                {name: files[name] for name in files if is_of_package(name) == is_package}
             )
     return {name: value for name, value in facts.items() if value is not None}
 
