@@ -1,7 +1,7 @@
 """Cases of an A/B by counts that each show one thing: what the candidate has, and what is kept.
 
 `alike` changes path, name and environment and nothing that is computed. `stat` asks the kernel once
-more a request, `wait` sleeps; `upgrade` is another version of a server.
+more a request, `far` reads memory that is in no cache; `upgrade` is another version of a server.
 """
 
 import shutil
@@ -33,7 +33,7 @@ from gate.records import read_kept, write_record
 from gate.sides import say
 from gate.sides import side as turning_side
 
-CaseName: TypeAlias = Literal["alike", "stat", "wait", "upgrade"]
+CaseName: TypeAlias = Literal["alike", "stat", "far", "upgrade"]
 ROOT = Path(__file__).resolve().parents[2]
 APPS = Path(__file__).resolve().parent / "apps"
 APP = "changed"
@@ -92,14 +92,14 @@ def _alike(place: Path) -> tuple[Setup, Setup]:
     return _side("baseline"), msgspec.structs.replace(other, env={**other.env, **more})
 
 
-def _changed(change: str) -> Callable[[Path], tuple[Setup, Setup]]:
-    return lambda place: (_side("baseline"), _side("candidate", change))
+def _changed(before: str, after: str) -> Callable[[Path], tuple[Setup, Setup]]:
+    return lambda place: (_side("baseline", before), _side("candidate", after))
 
 
 CASES: dict[CaseName, Case] = {
     "alike": Case("a longer path, name and environment, and nothing else", _alike, layouts=6),
-    "stat": Case("one more `os.stat` a request", _changed("stat")),
-    "wait": Case("0.2 ms asleep in each request", _changed("wait")),
+    "stat": Case("one more `os.stat` a request", _changed("none", "stat")),
+    "far": Case("300 reads a request all over 128 MiB, not in one page", _changed("near", "far")),
     "upgrade": Case(f"`{OLDER}` to what is pinned", None, explains=True),
 }
 
@@ -151,7 +151,7 @@ class TimedCase(msgspec.Struct, frozen=True):
 # Turns of the loop of `apps/busy.py`: 0.5 % of the instructions of a request.
 HALF_TURNS = 8
 TIMED: dict[str, Callable[[], tuple[Setup, Setup]]] = {
-    "wait": lambda: (_side("baseline"), _side("candidate", "wait")),
+    "far": lambda: (_side("baseline", "near"), _side("candidate", "far")),
     "half": lambda: (turning_side("baseline", 0), turning_side("candidate", HALF_TURNS)),
 }
 
@@ -209,7 +209,7 @@ def case_table(records: Sequence[CaseRecord]) -> list[str]:
 
 def timed_table(records: Sequence[TimedCase]) -> list[str]:
     """What time says of changes, as lines of Markdown."""
-    names = {"wait": CASES["wait"].told, "half": "0.5 % more instructions in each request"}
+    names = {"far": CASES["far"].told, "half": "0.5 % more instructions in each request"}
     lines = ["| the candidate has | by time | in |", "| --- | --- | ---: |"]
     for record in records:
         text = record.report.text.partition("; ")[0].partition(f"{record.report.cells[0].cell}: ")
