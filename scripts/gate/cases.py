@@ -31,7 +31,6 @@ from asgi_bench.store.runs import read_run
 from gate.pieces import LOCK_WAIT_S, begin, counted, go_on, without_functions
 from gate.records import read_kept, write_record
 from gate.sides import say
-from gate.sides import side as turning_side
 
 CaseName: TypeAlias = Literal["alike", "stat", "far", "upgrade"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,7 +96,7 @@ def _changed(before: str, after: str) -> Callable[[Path], tuple[Setup, Setup]]:
 
 
 CASES: dict[CaseName, Case] = {
-    "alike": Case("a longer path, name and environment, and nothing else", _alike, layouts=6),
+    "alike": Case("a longer path, name and environment, and nothing else", _alike),
     "stat": Case("one more `os.stat` a request", _changed("none", "stat")),
     "far": Case("300 reads a request all over 128 MiB, not in one page", _changed("near", "far")),
     "upgrade": Case(f"`{OLDER}` to what is pinned", None, explains=True),
@@ -148,11 +147,9 @@ class TimedCase(msgspec.Struct, frozen=True):
     version: int = 1
 
 
-# Turns of the loop of `apps/busy.py`: 0.5 % of the instructions of a request.
-HALF_TURNS = 8
+TOLD_OF_TIMED = {"far": CASES["far"].told}
 TIMED: dict[str, Callable[[], tuple[Setup, Setup]]] = {
     "far": lambda: (_side("baseline", "near"), _side("candidate", "far")),
-    "half": lambda: (turning_side("baseline", 0), turning_side("candidate", HALF_TURNS)),
 }
 
 
@@ -209,12 +206,11 @@ def case_table(records: Sequence[CaseRecord]) -> list[str]:
 
 def timed_table(records: Sequence[TimedCase]) -> list[str]:
     """What time says of changes, as lines of Markdown."""
-    names = {"far": CASES["far"].told, "half": "0.5 % more instructions in each request"}
     lines = ["| the candidate has | by time | in |", "| --- | --- | ---: |"]
     for record in records:
         text = record.report.text.partition("; ")[0].partition(f"{record.report.cells[0].cell}: ")
         lines.append(
-            f"| {names[record.kind]} | {record.report.verdict}: {text[2]} | "
+            f"| {TOLD_OF_TIMED[record.kind]} | {record.report.verdict}: {text[2]} | "
             f"{record.report.duration_s:.0f} s |"
         )
     return lines

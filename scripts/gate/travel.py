@@ -58,14 +58,13 @@ class Place(msgspec.Struct, frozen=True):
 
 PLACES: dict[str, Place] = {
     HERE: Place("here"),
-    "again": Place("the same again, at another time"),
     "long": Place("a checkout and its environment under a path of 200 letters", checkout=LONG),
     "nobody": Place("another user (`nobody`)", prefix=AS_NOBODY, env={"HOME": "/nonexistent"}),
-    "one": Place("one byte more of environment", env={"ASGI_BENCH_MORE": ""}),
     "many": Place(
         "40 variables and 4,000 bytes more of environment",
         env={f"ASGI_BENCH_MORE_{number:02}": "x" * 80 for number in range(40)},
     ),
+    "again": Place("here again, at another time"),
     "old": Place("a CPU without AVX2, as glibc is told", env={"GLIBC_TUNABLES": OLD_CPU}),
 }
 

@@ -39,10 +39,11 @@ _STOP_TIMEOUT_S = 10.0
 # Silent workers are replaced after seconds; a start takes some under a backend.
 _WORKER_TIMEOUT_S = 600
 _POLL_S = 0.5
-# How often it is looked whether a server sleeps that has answered, and until when one is waited
-# for that never does.
+# How often it is looked whether a server sleeps that has answered, until when one is waited for
+# that doesn't, and how often that is done for one that never does.
 _SETTLE_POLL_S = 0.0005
 _MOST_SETTLING_S = 0.2
+_MOST_SLEEPLESS = 10
 # Threads and processes may come later: they are looked for again after so many answers.
 _ANSWERS_A_LOOK = 100
 
@@ -136,6 +137,7 @@ class _Member:
         self.code: dict[str, str] = {}
         self.answered_s: float | None = None
         self.pids: tuple[int, ...] = ()
+        self.sleepless = 0
 
     def start(self) -> None:
         try:
@@ -172,10 +174,11 @@ class _Member:
         after: that would be a turn of its event loop less for some requests, as timing has it.
         """
         assert self.answered_s is not None
-        is_late = time.monotonic() - self.answered_s > _MOST_SETTLING_S
         if self.answered % _ANSWERS_A_LOOK == 0:
             self.pids = self.process.pids
-        if is_late or are_asleep(self.pids):
+        is_late = time.monotonic() - self.answered_s > _MOST_SETTLING_S
+        self.sleepless += is_late
+        if is_late or self.sleepless > _MOST_SLEEPLESS or are_asleep(self.pids):
             self.send()
 
     def send(self) -> None:
