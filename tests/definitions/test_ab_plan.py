@@ -101,13 +101,14 @@ def test_argv_and_environment_are_as_long_on_every_side() -> None:
     """Padding evens out what would shift a process' stack."""
 
     def size(planned: PlannedCell) -> int:
-        words = (*planned.command, *planned.env.values(), planned.working_dir)
-        return sum(len(os.fsencode(word)) for word in (*words, planned.command[0]))
+        words = (*planned.command, *planned.env, *planned.env.values(), planned.working_dir)
+        letters = sum(len(os.fsencode(word)) for word in (*words, planned.command[0]))
+        # The byte that ends each word, and its address.
+        return letters + 9 * (len(planned.command) + len(planned.env))
 
     longer = Setup("candidate", sys.executable, env={"TINY_PAD": "abc"})
     for found in (plan(), plan(candidate=longer)):
-        sizes = {size(planned) + sum(len(name) for name in planned.env) for planned in found.cells}
-        assert len(sizes) == 1
+        assert len({size(planned) for planned in found.cells}) == 1
         assert all(PADDING in planned.env for planned in found.cells)
 
 
