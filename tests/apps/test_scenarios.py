@@ -19,7 +19,7 @@ CALLED = [
     name
     for name, scenario in SCENARIOS.items()
     if not scenario.requires
-    and not {"pathsend", "lifespan-state", "websocket"}.intersection(scenario.needs)
+    and not {"pathsend", "lifespan-state", "websocket", "wsgi", "rsgi"}.intersection(scenario.needs)
 ]
 
 
@@ -77,6 +77,17 @@ def test_the_app_gives_the_answer_of_its_stanza(name: str) -> None:
     assert response.status == scenario.expect_status
     assert body is not None
     assert scenario.accepts(body)
+
+
+def test_the_wsgi_app_answers_as_its_stanza_says() -> None:
+    """Its status, headers and body are those of `hello`."""
+    scenario = SCENARIOS["hello-wsgi"]
+    told: list[Any] = []
+    body = b"".join(_app(scenario)({}, lambda *start: told.append(start)))
+    ((status, headers),) = told
+    assert status == "200 OK"
+    assert scenario.accepts(body)
+    assert dict(headers)["content-length"] == str(len(body))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -325,6 +325,29 @@ def test_each_way_is_a_dimension() -> None:
     assert sharing["daphne/default/w1/hello+unix/c64"] == "own"
 
 
+def test_a_scenario_says_by_which_interface_its_app_is_called() -> None:
+    """The command switches it on; the app of another interface proves nothing from inside."""
+    interface = {"asgi": ("-i", "asgi"), "wsgi": ("-i", "wsgi")}
+    command = ("{python}", "{interface}", "{app}")
+    servers = {
+        "both": _server("both", command=command, workers="single", interface=interface),
+        "plain": _server("plain"),
+    }
+    scenarios = {
+        **SCENARIOS,
+        "hello-wsgi": Scenario(name="hello-wsgi", app="other:app", needs=("wsgi",)),
+    }
+    selection = Selection(workers=(1,), scenarios=("hello", "hello-wsgi"))
+    plan = _plan(selection, servers=servers, scenarios=scenarios)
+    mine, other = (_find(plan, f"both/default/w1/{name}/c64") for name in selection.scenarios)
+    assert mine.command == ("/py", "-i", "asgi", "hello:app")
+    assert other.command == ("/py", "-i", "wsgi", "other:app")
+    assert mine.proof_command
+    assert not other.proof_command
+    lacking = _find(plan, "plain/default/w1/hello-wsgi/c64")
+    assert lacking.skip_reason == "does not support: wsgi"
+
+
 def test_streams_are_those_of_http2() -> None:
     """The keys of HTTP/2's cells tell the streams of a connection; others have none."""
     server = _server("granian", command=("{python}", "{app}"), http={"1": (), "2": ()})

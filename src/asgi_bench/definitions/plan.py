@@ -25,6 +25,7 @@ from asgi_bench.definitions.servers import (
     Variant,
     by_reference,
     fill,
+    interface_of,
     load_servers,
 )
 from asgi_bench.errors import UsageError
@@ -246,7 +247,7 @@ def unable(server: Server, cell: Cell, scenario: Scenario) -> str | None:
         return "a room of this scenario lies within one worker"
     if cell.workers > 1 and server.workers == "single":
         return "takes no worker count"
-    argv = server.argv(server.variants[cell.variant], cell.http, cell.transport)
+    argv = server.argv(server.variants[cell.variant], cell.http, cell.transport, scenario.needs)
     if cell.workers > 1 and server.workers == "shared-socket" and not _inherits(argv):
         return f"takes no worker count over {TRANSPORT_WORDS[cell.transport]}"
     return None
@@ -338,7 +339,7 @@ def _planned(
 ) -> PlannedCell:
     variant = server.variants[cell.variant]
     reason = unable(server, cell, scenario)
-    argv = server.argv(variant, cell.http, cell.transport)
+    argv = server.argv(variant, cell.http, cell.transport, scenario.needs)
     values = {
         "python": packages.python,
         "host": HOST,
@@ -383,7 +384,7 @@ def _planned(
         missing=missing_of(server, variant, packages, scenario.requires)
         if reason is not None
         else (),
-        proof_command=command(PROOF_APP, app_dir) if _takes_app(argv) else (),
+        proof_command=command(PROOF_APP, app_dir) if _proves(argv, scenario) else (),
         # Flags of the user's may mean another loop or parser than the variant's own.
         proves={} if selection.server_args else _provable(variant, cell),
         proof_env=_proof_env(env["PYTHONPATH"], scenario, is_own=bool(own or selection.stand_in)),
@@ -403,9 +404,9 @@ def _proof_env(module_path: str, scenario: Scenario, *, is_own: bool) -> dict[st
     return env | ({PROVEN_VARIABLE: scenario.app} if is_own else {})
 
 
-def _takes_app(argv: Sequence[str]) -> bool:
-    """Whether a command serves a Python app at all: others have nothing to tell from inside."""
-    return any("{app}" in word for word in argv)
+def _proves(argv: Sequence[str], scenario: Scenario) -> bool:
+    """Whether a command serves an ASGI app: others have nothing to tell from inside."""
+    return any("{app}" in word for word in argv) and interface_of(scenario.needs) == "asgi"
 
 
 def _module_path(folders: Sequence[str], inherited: str) -> str:

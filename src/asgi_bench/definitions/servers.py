@@ -5,7 +5,7 @@ needs an `if` points `command` at a script beside the file.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -20,7 +20,7 @@ WorkersMode: TypeAlias = Literal["native", "shared-socket", "single"]
 
 WAY_PLACEHOLDERS = ("host", "port", "fd", "socket", "cert", "key")
 COMMAND_PLACEHOLDERS = (
-    *("python", "app", "app_dir", "workers", "here", "bind", "http"),
+    *("python", "app", "app_dir", "workers", "here", "bind", "http", "interface"),
     *WAY_PLACEHOLDERS,
 )
 VERSION_PLACEHOLDERS = ("python", "here")
@@ -42,10 +42,14 @@ FEATURES = (
     "lifespan",
     "lifespan-state",
     "pathsend",
+    "rsgi",
     "tls",
     "unix-socket",
     "websocket",
+    "wsgi",
 )
+# How a server calls its app; what isn't ASGI a scenario names among its needs.
+INTERFACES = ("asgi", "rsgi", "wsgi")
 
 
 # What a table of a runner file may tell how to switch on. `2+tls` is HTTP/2 over TLS alone, and
@@ -98,6 +102,9 @@ class Server(msgspec.Struct, frozen=True):
     """What stands in the command for `{bind}`, by transport. Without the table it is TCP."""
     http: dict[str, tuple[str, ...]] = {}
     """What stands in the command for `{http}`, by HTTP version. Without the table it is 1."""
+    interface: dict[str, tuple[str, ...]] = {}
+    """What stands in the command for `{interface}`, by how the app is called. Without the table it
+    is ASGI."""
     variants: dict[str, Variant] = {}
 
     @property
@@ -107,6 +114,7 @@ class Server(msgspec.Struct, frozen=True):
             "http2": any(key.startswith("2") for key in self.http),
             "tls": "tls" in self.bind,
             "unix-socket": "unix" in self.bind,
+            **{name: name in self.interface for name in INTERFACES[1:]},
         }
         return (
             *self.supports,
@@ -125,9 +133,19 @@ class Server(msgspec.Struct, frozen=True):
             return f"speaks HTTP/{http} over {known} alone"
         return f"speaks no HTTP/{http}"
 
-    def argv(self, variant: Variant, http: HttpVersion, transport: Transport) -> tuple[str, ...]:
-        """Its command under a variant, with what switches a way on; it must not lack that."""
+    def argv(
+        self,
+        variant: Variant,
+        http: HttpVersion,
+        transport: Transport,
+        needs: Collection[str] = (),
+    ) -> tuple[str, ...]:
+        """Its command under a variant, with what switches a way on; it must not lack that.
+
+        `needs` are those of the scenario.
+        """
         ways = {
+            "{interface}": self.interface.get(interface_of(needs), ()),
             "{bind}": self.bind.get(transport, ()),
             "{http}": self._version(http, transport) or (),
         }
@@ -138,6 +156,11 @@ class Server(msgspec.Struct, frozen=True):
         """The arguments for an HTTP version over a transport; None where it can't."""
         table = self.http or {"1": ()}
         return table.get(f"{http}+{transport}", table.get(http))
+
+
+def interface_of(needs: Collection[str]) -> str:
+    """How an app with these needs is called."""
+    return next((name for name in INTERFACES if name in needs), INTERFACES[0])
 
 
 TRANSPORT_WORDS: Mapping[str, str] = {"tcp": "TCP", "tls": "TLS", "unix": "a Unix socket"}
@@ -258,7 +281,11 @@ def _check_server(server: Server, where: str) -> None:
 
 def _check_ways(server: Server, where: str) -> None:
     """A table must have its placeholder, else a way would change a label alone."""
-    tables = (("bind", server.bind, TRANSPORTS), ("http", server.http, HTTP_KEYS))
+    tables = (
+        ("bind", server.bind, TRANSPORTS),
+        ("http", server.http, HTTP_KEYS),
+        ("interface", server.interface, INTERFACES),
+    )
     for name, table, allowed in tables:
         check_keys(table, allowed, f"{where}: {name}")
         for key, argv in table.items():
