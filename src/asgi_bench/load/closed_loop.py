@@ -1,6 +1,6 @@
 """A stretch of closed-loop load: each connection sends its next request after the answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from time import perf_counter_ns as clock_ns
 
 import msgspec
@@ -47,7 +47,7 @@ class Stretch(msgspec.Struct, frozen=True):
     slots: int = 0
     """Of a closed loop: how many connections, or streams, it was on."""
     steady_requests: int = 0
-    """Of a closed loop: right answers but the first of each slot."""
+    """Of a closed loop: right answers but the first of each slot, and those in a drain."""
     steady_slot_ns: int = 0
     """Their response times and the waits between them: from a slot's first answer to its last,
     added up over slots. It is whole cycles of each, so that a server which answers in bursts is
@@ -65,6 +65,33 @@ class Stretch(msgspec.Struct, frozen=True):
         return (self.end_ns - self.begin_ns) / 1e9
 
 
+class _LastAnswers:
+    """The answers that a full stretch waits for at its end, one a slot; with those it is steady.
+
+    `waiting` has since when each slot waits; `answers` and `slot_ns` are of those before.
+    """
+
+    def __init__(self, waiting: dict[int, int], answers: int, slot_ns: int) -> None:
+        self._waiting = waiting
+        self.answers = answers
+        self.slot_ns = slot_ns
+
+    def are_out(
+        self, sent_ns: Mapping[int, int], busy: Container[int], partial: Container[int]
+    ) -> bool:
+        """Take in those that came: their slots have sent again. Whether any is left."""
+        for slot, since_ns in list(self._waiting.items()):
+            again_ns = sent_ns.get(slot, since_ns)
+            if again_ns != since_ns:
+                self.answers += 1
+                self.slot_ns += again_ns - since_ns
+                del self._waiting[slot]
+            elif slot not in busy and slot not in partial:
+                # It was lost: such a stretch has no steady part.
+                del self._waiting[slot]
+        return bool(self._waiting)
+
+
 def run_closed_loop(
     pool: Pool,
     seconds: float,
@@ -76,8 +103,12 @@ def run_closed_loop(
     poll_s: float = POLL_S,
     latencies_ns: list[int] | None = None,
     tells_progress: bool = False,
+    stays_full: bool = False,
 ) -> Stretch:
     """Load every connection for `seconds`, then await what is still out.
+
+    With `stays_full` those that get their last answer go on sending until all have theirs: the
+    steady part then has nothing of the drain in it, in which a server is asked for less and less.
 
     With `ramp`, so many connections are opened, `at_once` of them each millisecond, while the
     earlier ones carry load: an idle shared listener would give a burst of them to one worker. The
@@ -106,6 +137,7 @@ def run_closed_loop(
     free_since_ns: dict[int, int] = {}
     others_ns = waited_ns = 0
     progress: list[tuple[int, int]] = []
+    last_answers: _LastAnswers | None = None
     fast = resent = 0
     now = begin = last = clock_ns()
     end = begin + int(seconds * 1e9)
@@ -127,9 +159,16 @@ def run_closed_loop(
             pool.count(resent, fast, good)
             fast = resent = 0
             if not breathe():
-                end, ramp = now, 0
+                end, ramp, stays_full = now, 0, False
             now = clock_ns()
             next_breath = now + BREATHE_NS
+        if stays_full and (last_answers is not None or now >= end):
+            if last_answers is None:
+                waiting = {slot: sent_ns[slot] for slot in busy if slot not in first}
+                last_answers = _LastAnswers(waiting, len(latencies), sum(latencies) + waited_ns)
+            # A turn of the loop answers a slot once at most: none is missed.
+            stays_full = last_answers.are_out(sent_ns, busy, partial)
+            end = now + SWEEP_NS if stays_full else now
         if idle and now < end:
             now = clock_ns()
             for _ in range(len(idle)):
@@ -231,8 +270,8 @@ def run_closed_loop(
         times_ns=times_ns,
         accounted_share=accounted_share,
         slots=len(started),
-        steady_requests=len(latencies),
-        steady_slot_ns=steady_ns + waited_ns,
+        steady_requests=last_answers.answers if last_answers else len(latencies),
+        steady_slot_ns=last_answers.slot_ns if last_answers else steady_ns + waited_ns,
         progress=progress,
         turns=latency_turns,
     )

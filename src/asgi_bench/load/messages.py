@@ -48,7 +48,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     up for the slice after it: nothing of it is kept but in the totals, and its progress is told.
     `patience_s` after the schedule's end an open loop gives up what found no free connection,
     instead of waiting for its time-out. With `tells_losses` every failed request is told, not just
-    counted.
+    counted. `stays_full` is as in `run_closed_loop`.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     is_lead_in: bool = False
     patience_s: float | None = None
     tells_losses: bool = False
+    stays_full: bool = False
 
 
 class Close(msgspec.Struct, frozen=True, tag=True):

@@ -158,7 +158,11 @@ class Session:
 
     def _closed_slice(self, command: Load) -> Stretch:
         return run_closed_loop(
-            self._pool, command.duration_s, _breathe, tells_progress=command.is_lead_in
+            self._pool,
+            command.duration_s,
+            _breathe,
+            tells_progress=command.is_lead_in,
+            stays_full=command.stays_full,
         )
 
     def _open_slice(self, command: Load) -> Stretch:

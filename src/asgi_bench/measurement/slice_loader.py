@@ -273,6 +273,8 @@ class SliceLoader:
             arrivals=load.arrivals,
             seed=chance.getrandbits(32),
             is_step=load.is_sweep,
+            # A drain is cheaper to some servers than load, and a slice has one in some ten answers.
+            stays_full=led_in is not None,
         )
         began_s = time.perf_counter()
         loaded = self._sessions[item.cell.key].load(command)

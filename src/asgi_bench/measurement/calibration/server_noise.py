@@ -145,7 +145,9 @@ def _segment(
             if neighbours:
                 context.visit(Load(chance.choice(neighbours), SHORT_SLICE_S))
             context.visit(Load(side, LEAD_IN_S, is_lead_in=True))
-            pieces[side, places[piece.cell]].append(context.load(Load(side, piece.duration_s)))
+            pieces[side, places[piece.cell]].append(
+                context.load(Load(side, piece.duration_s, stays_full=True))
+            )
     ours, theirs = sides
     return {
         length_s: (_together_rps(pieces[ours, length_s]), _together_rps(pieces[theirs, length_s]))
