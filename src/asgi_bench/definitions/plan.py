@@ -3,7 +3,7 @@
 import os
 import random
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -95,20 +95,24 @@ def load_plan(selection: Selection) -> Plan:
     return plan
 
 
-def requirements_of(selection: Selection) -> tuple[str, ...]:
+def requirements_of(selection: Selection, packages: Packages) -> tuple[str, ...]:
     """Return what the chosen servers, variants and shipped apps require, each line once.
+
+    With them what all others require that `packages` has: so it is the same for each choice.
 
     Raises:
         UsageError: a file can't be understood, or a glob matches nothing.
     """
     servers = load_servers(runner_folders(selection.runner_folders))
-    settings = list(_server_settings(selection, servers))
-    lines = [line for one in settings for line in (*one.server.requires, *one.variant.requires)]
+    everything = msgspec.structs.replace(selection, servers=(), variants=())
+    chosen = _required(_server_settings(selection, servers))
     if selection.own_app is None:
         scenarios = load_scenarios(shipped_apps() / SCENARIOS_FILE)
         for name in matching(selection.scenarios, scenarios, "--scenario"):
-            lines += scenarios[name].requires
-    return tuple(dict.fromkeys(lines))
+            chosen += scenarios[name].requires
+    others = _required(_server_settings(everything, servers))
+    absent = {*packages.missing(others)} - {*chosen}
+    return tuple(line for line in dict.fromkeys((*others, *chosen)) if line not in absent)
 
 
 def _on_this_machine(selection: Selection) -> Selection:
@@ -288,6 +292,11 @@ def _server_settings(
 def _plain(variants: Sequence[Variant]) -> Variant:
     """The `default` variant, or the first where that isn't among those chosen."""
     return next((one for one in variants if one.name == "default"), variants[0])
+
+
+def _required(settings: Iterable[_ServerSetting]) -> list[str]:
+    """What servers and variants require."""
+    return [line for one in settings for line in (*one.server.requires, *one.variant.requires)]
 
 
 def _loads(

@@ -34,7 +34,7 @@ def with_environments(selection: SelectionT, announce: Announce) -> SelectionT:
     if not any(map(is_version, selection.interpreters)):
         return selection
     here = Installation()
-    lines = _pinned(requirements_of(selection), here.versions)
+    lines = _pinned(requirements_of(selection, here), here.versions)
     own = _label(here.python_version)
     paths = tuple(
         _built(name, lines, here.versions, announce)
