@@ -20,14 +20,16 @@ from asgi_bench.cli.progress import RunProgress
 from asgi_bench.cli.report import exit_code_of, print_ab
 from asgi_bench.cli.streams import say
 from asgi_bench.counting.run import carry_out_counts
+from asgi_bench.definitions.plan import requirements_of
 from asgi_bench.definitions.selection import Selection
-from asgi_bench.definitions.setups import load_ab_plan
+from asgi_bench.definitions.setups import compared_by_default, load_ab_plan
 from asgi_bench.errors import ExitCode, UsageError
 from asgi_bench.flags import (
     DURATION,
     HOW_LONG,
     OUTPUT,
     SHARE,
+    SIDES,
     SWITCH,
     VERDICT,
     Flag,
@@ -42,6 +44,7 @@ from asgi_bench.reporting.ab import render_ab
 from asgi_bench.reporting.wording import plain
 from asgi_bench.setups.build import built_setups
 from asgi_bench.setups.interpreters import with_environments
+from asgi_bench.setups.releases import upgrades
 from asgi_bench.setups.spec import Asked
 from asgi_bench.store.counts import read_lives
 from asgi_bench.store.runs import read_run, write_verdict
@@ -123,6 +126,19 @@ class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
             is_key=False,
         ),
     ] = False
+    upgrade: Annotated[
+        bool,
+        Flag(
+            "--upgrade",
+            SIDES,
+            SWITCH,
+            "Let the candidate have the newest releases of the server and of what its runner file "
+            "requires.",
+            conflicts={"candidate": "--upgrade says what the candidate is: leave --candidate out"},
+            is_common=True,
+            is_key=False,
+        ),
+    ] = False
     duration_s: Duration = BLOCK_DURATION_S
     rounds: Annotated[
         int | None,
@@ -152,6 +168,12 @@ def ab(asked: AbFlags) -> None:
     _check_summary(asked.summary)
     asked = with_environments(asked, say)
     candidate = asked.candidate
+    if asked.upgrade:
+        newer = upgrades(requirements_of(compared_by_default(asked)), asked.python)
+        if not newer:
+            print("no newer release of what the servers require: there is nothing to compare")
+            return
+        candidate = msgspec.structs.replace(candidate, texts=newer)
     if asked.gate.is_aa:
         candidate = msgspec.structs.replace(asked.baseline, role="candidate")
     with built_setups(
@@ -253,7 +275,7 @@ def _check(asked: AbFlags) -> None:
     if asked.client != "fast":
         raise UsageError("--client, --locustfile: an A/B needs slices, which only `fast` sends")
     _check_rates(asked)
-    says_something = asked.candidate != Asked("candidate")
+    says_something = asked.upgrade or asked.candidate != Asked("candidate")
     if asked.gate.is_aa and says_something:
         raise UsageError("--aa compares the baseline with itself: leave --candidate… out")
     if not asked.gate.is_aa and not says_something and asked.baseline == Asked("baseline"):

@@ -95,24 +95,27 @@ def load_plan(selection: Selection) -> Plan:
     return plan
 
 
-def requirements_of(selection: Selection, packages: Packages) -> tuple[str, ...]:
+def requirements_of(selection: Selection) -> tuple[str, ...]:
     """Return what the chosen servers, variants and shipped apps require, each line once.
-
-    With them what all others require that `packages` has: so it is the same for each choice.
 
     Raises:
         UsageError: a file can't be understood, or a glob matches nothing.
     """
     servers = load_servers(runner_folders(selection.runner_folders))
-    everything = msgspec.structs.replace(selection, servers=(), variants=())
-    chosen = _required(_server_settings(selection, servers))
+    lines = _required(_server_settings(selection, servers))
     if selection.own_app is None:
         scenarios = load_scenarios(shipped_apps() / SCENARIOS_FILE)
         for name in matching(selection.scenarios, scenarios, "--scenario"):
-            chosen += scenarios[name].requires
-    others = _required(_server_settings(everything, servers))
-    absent = {*packages.missing(others)} - {*chosen}
-    return tuple(line for line in dict.fromkeys((*others, *chosen)) if line not in absent)
+            lines += scenarios[name].requires
+    return tuple(dict.fromkeys(lines))
+
+
+def installed_requirements(folders: Iterable[Path], packages: Packages) -> tuple[str, ...]:
+    """Return what the servers of all runner files require, as far as it is installed."""
+    servers = load_servers(runner_folders(folders))
+    lines = tuple(dict.fromkeys(_required(_server_settings(Selection(), servers))))
+    absent = packages.missing(lines)
+    return tuple(line for line in lines if line not in absent)
 
 
 def _on_this_machine(selection: Selection) -> Selection:

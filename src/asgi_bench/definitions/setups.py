@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -15,6 +16,8 @@ from asgi_bench.definitions.selection import Selection
 from asgi_bench.definitions.servers import by_reference, load_servers
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Gate, Plan, PlannedCell, Setup
+
+SelectionT = TypeVar("SelectionT", bound=Selection)
 
 # Evens out the size of argv and environment, which shift a process' stack and with it its speed
 # (Mytkowicz et al., ASPLOS 2009).
@@ -166,17 +169,22 @@ def load_ab_plan(selection: Selection, baseline: Setup, candidate: Setup, gate: 
         UsageError: as `plan_over`.
         BenchError: as `plan_over`; or a cell can be measured on one side alone, or none on any.
     """
-    chosen = msgspec.structs.replace(
-        selection,
-        servers=selection.servers or _reference_server(selection.runner_folders),
-        variants=selection.variants or DEFAULT_VARIANTS,
-        workers=selection.workers or DEFAULT_WORKERS,
-    )
+    chosen = compared_by_default(selection)
     control = msgspec.structs.replace(baseline, name="control")
     plan = plan_over(chosen, (baseline, control, candidate))
     # Neither side is in other blocks than its own.
     cells = in_blocks(_measurable(plan.cells), None, selection.block_size)
     return msgspec.structs.replace(plan, cells=cells, reference=cells[0].cell.setting, gate=gate)
+
+
+def compared_by_default(selection: SelectionT) -> SelectionT:
+    """A selection with what an A/B compares unless the user says more: one cell."""
+    return msgspec.structs.replace(
+        selection,
+        servers=selection.servers or _reference_server(selection.runner_folders),
+        variants=selection.variants or DEFAULT_VARIANTS,
+        workers=selection.workers or DEFAULT_WORKERS,
+    )
 
 
 def _reference_server(folders: Sequence[Path]) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ print(json.dumps([sys.version, [one for one in folders if os.path.isdir(one)]]))
 # Would send packages elsewhere than into the overlay, or hide what is there.
 _DROPPED = ("PIP_PREFIX", "PIP_ROOT", "PIP_TARGET", "PIP_USER", "PYTHONHOME", "PYTHONPATH")
 # Not isolated: it is a build that must see what the user's pip would see.
-_PIP_INSTALL = (
+PIP_INSTALL = (
     *("-m", "pip", "install", "--no-user", "--no-input", "--disable-pip-version-check"),
     *("--no-warn-script-location", "--progress-bar", "off"),
 )
@@ -155,14 +155,14 @@ class _Recipe(NamedTuple):
 def _build(base: str, site: Site, folder: Path, recipe: _Recipe) -> Overlay:
     flag = recipe.flag
     python = folder / "bin" / "python"
-    _run([base, "-m", "venv", "--without-pip", str(folder)], f"{flag}: no virtual environment")
+    run_step([base, "-m", "venv", "--without-pip", str(folder)], f"{flag}: no virtual environment")
     (packages,) = folder.glob("lib/python*/site-packages")
     # Not merely the path: the user's own .pth files, as of editable installs, count too.
     joined = "; ".join(["import site", *(f"site.addsitedir({one!r})" for one in site.folders)])
     (packages / "asgi_bench_user_environment.pth").write_text(f"{joined}\n", encoding="utf-8")
     has_pip = subprocess.run([python, "-c", "import pip"], env=_environment(), capture_output=True)
     if has_pip.returncode != 0:
-        _run([str(python), "-m", "ensurepip"], f"{flag}: no pip")
+        run_step([str(python), "-m", "ensurepip"], f"{flag}: no pip")
     pins = folder / "constraints.txt"
     pins.write_text("".join(f"{name}=={at}\n" for name, at in sorted(recipe.constraints.items())))
     left_out = {}
@@ -176,7 +176,7 @@ def _build(base: str, site: Site, folder: Path, recipe: _Recipe) -> Overlay:
                 raise
             left_out[line.text] = str(fault)
     if has_pip.returncode != 0:
-        _run([str(python), "-m", "pip", "uninstall", "--yes", *_TOOLS], f"{flag}: no pip")
+        run_step([str(python), "-m", "pip", "uninstall", "--yes", *_TOOLS], f"{flag}: no pip")
     return Overlay(str(python), _versions(packages), left_out)
 
 
@@ -231,12 +231,12 @@ def _install(python: Path, packages: Path, line: Line, flag: str, pins: Path) ->
     before = _versions(packages)
     # A folder's version says nothing of its content; what merely is required stays.
     force = ("--force-reinstall",) if line.must_replace else ()
-    _run([str(python), *_PIP_INSTALL, "--no-deps", *force, line.argument], what)
+    run_step([str(python), *PIP_INSTALL, "--no-deps", *force, line.argument], what)
     if line.with_needs:
         added = _versions(packages).items() - before.items()
         extras = _extras(line)
         needing = [f"{name}{extras}=={version}" for name, version in added] or [line.argument]
-        _run([str(python), *_PIP_INSTALL, "-c", str(pins), *needing], what)
+        run_step([str(python), *PIP_INSTALL, "-c", str(pins), *needing], what)
 
 
 def _extras(line: Line) -> str:
@@ -251,7 +251,7 @@ def _versions(packages: Path) -> dict[str, str]:
     return {canonicalize_name(one.name): one.version for one in found}
 
 
-def _run(argv: Sequence[str], what: str) -> None:
+def run_step(argv: Sequence[str], what: str) -> None:
     """Run a step of a build; what it says is shown if it fails.
 
     Raises:

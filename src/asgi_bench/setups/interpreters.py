@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.interpreters import is_version, program_of
-from asgi_bench.definitions.plan import requirements_of
+from asgi_bench.definitions.plan import installed_requirements, requirements_of
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.model import Setup
 from asgi_bench.setups.environments import overlay
@@ -34,7 +34,9 @@ def with_environments(selection: SelectionT, announce: Announce) -> SelectionT:
     if not any(map(is_version, selection.interpreters)):
         return selection
     here = Installation()
-    lines = _pinned(requirements_of(selection, here), here.versions)
+    # The same for each choice of servers, as far as may be: it is built once.
+    usual = installed_requirements(selection.runner_folders, here)
+    lines = _pinned((*usual, *requirements_of(selection)), here.versions)
     own = _label(here.python_version)
     paths = tuple(
         _built(name, lines, here.versions, announce)
