@@ -25,9 +25,9 @@ def upgrades(requirements: Sequence[str], python: str) -> tuple[str, ...]:
     """
     lines: dict[str, Requirement] = {}
     for line in map(Requirement, requirements):
-        name = canonicalize_name(line.name)
-        if name not in lines or len(line.extras) > len(lines[name].extras):
-            lines[name] = line
+        known = lines.setdefault(canonicalize_name(line.name), line)
+        if len(line.extras) > len(known.extras):
+            lines[canonicalize_name(line.name)] = line
     newest, installed = _newest(python, tuple(lines)), Installation(python).versions
     found = []
     for name, line in lines.items():
