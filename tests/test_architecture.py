@@ -39,14 +39,19 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "counting": frozenset(
         {"measurement", "serving", "wire", "machine", "store", "analysis", "definitions"}
     ),
+    # It starts servers to look at them, and has clients of its own: `wire` is what is compared.
+    "conformance": frozenset({"serving", "machine", "definitions"}),
     "reporting": frozenset({"store", "analysis"}),
 }
 MAY_IMPORT |= {"cli": frozenset(MAY_IMPORT)}  # the top: all lies below it
 READING = ("reporting", "store", "analysis")
-MEASURING = ("measurement", "counting", "serving", "load", "wire", "machine")
+MEASURING = ("measurement", "counting", "conformance", "serving", "load", "wire", "machine")
 # Packages that read must not start a process, nor know what does.
 STARTS_PROCESSES = (
-    *(f"{PACKAGE}.{room}" for room in ("measurement", "counting", "serving", "load")),
+    *(
+        f"{PACKAGE}.{room}"
+        for room in ("measurement", "counting", "conformance", "serving", "load")
+    ),
     *("subprocess", "multiprocessing", "pty"),
 )
 DRAWS = (f"{PACKAGE}.reporting", "matplotlib")

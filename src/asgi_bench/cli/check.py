@@ -1,17 +1,23 @@
-"""`asgi-bench check`: start, verify and stop each server once."""
+"""`asgi-bench check`: start, verify and stop each server once, or hold it to the specification."""
 
 import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Annotated, get_args
 
+from asgi_bench.analysis.matrix import Accepted, judge_matrix, read_accepted
 from asgi_bench.cli.flags import Wait
 from asgi_bench.cli.measuring import check_measurable
+from asgi_bench.cli.report import takes_color, terminal_width
+from asgi_bench.cli.streams import say
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import Selection
-from asgi_bench.errors import ExitCode
+from asgi_bench.errors import ExitCode, UsageError
+from asgi_bench.flags import FILE, OUTPUT, SWITCH, WHAT, Flag, choice
 from asgi_bench.measurement.check import Checked, check_all
 from asgi_bench.model import Proof
+from asgi_bench.reporting.matrix.formats import MatrixFormat, render_matrix
 from asgi_bench.setups.interpreters import with_environments
 
 
@@ -19,10 +25,62 @@ class CheckFlags(Selection, frozen=True, kw_only=True):
     """The flags of `check`."""
 
     wait_s: Wait = None
+    matrix: Annotated[
+        bool,
+        Flag(
+            "--matrix",
+            WHAT,
+            SWITCH,
+            "Hold each server to the ASGI specification and HTTP's, check by check, and say what "
+            "was seen; `default` variants only, unless --variant names others.",
+            is_common=True,
+            is_key=False,
+        ),
+    ] = False
+    format: Annotated[
+        MatrixFormat,
+        Flag(
+            "--format",
+            OUTPUT,
+            choice(*get_args(MatrixFormat)),
+            "How to print the matrix.",
+            needs=("matrix",),
+            needs_words="--format is how --matrix is printed: add --matrix",
+            is_key=False,
+        ),
+    ] = "text"
+    accept: Annotated[
+        str | None,
+        Flag(
+            "--accept",
+            OUTPUT,
+            FILE,
+            "Failures that are accepted, one a line: CHECK, or SERVER CHECK.",
+            needs=("matrix",),
+            needs_words="--accept lists failures of --matrix: add --matrix",
+            is_key=False,
+        ),
+    ] = None
+    strict: Annotated[
+        bool,
+        Flag(
+            "--strict",
+            OUTPUT,
+            SWITCH,
+            "With --matrix: also exit with 1 where a server doesn't do what it should, or an "
+            "accepted failure now passes.",
+            needs=("matrix",),
+            needs_words="--strict is about --matrix: add --matrix",
+            is_key=False,
+        ),
+    ] = False
 
 
 def check(asked: CheckFlags) -> None:
     """Start each server, see that it answers rightly with every worker, and stop it."""
+    if asked.matrix:
+        _check_matrix(asked)
+        return
     plan = load_plan(with_environments(asked, print))
     check_measurable(plan)
     logs = Path(tempfile.mkdtemp(prefix="asgi-bench-check-"))
@@ -65,3 +123,31 @@ def _in_words(proof: Proof | None) -> str:
 def _short(name: str | None) -> str | None:
     """`httptools.HttpRequestParser` for `httptools.parser.parser.HttpRequestParser`."""
     return name and f"{name.partition('.')[0]}.{name.rpartition('.')[2]}"
+
+
+def _check_matrix(asked: CheckFlags) -> None:
+    """Hold each server to all checks, and print what was found."""
+    # They bring h2 and wsproto, for which nothing else has a use.
+    from asgi_bench.conformance.catalogue import ENTRIES
+    from asgi_bench.conformance.matrix import check_matrix
+
+    if asked.own_app is not None:
+        raise UsageError("--matrix serves an app of its own: leave APP out")
+    accepted: tuple[Accepted, ...] = ()
+    if asked.accept is not None:
+        listed = Path(asked.accept).read_text(encoding="utf-8")
+        accepted = read_accepted(listed, asked.accept, ENTRIES)
+    logs = Path(tempfile.mkdtemp(prefix="asgi-bench-check-"))
+    installed = with_environments(asked, say)
+    matrix = check_matrix(installed, logs, say, lock_wait_s=asked.wait_s or 0.0)
+    verdict = judge_matrix(matrix, accepted, is_strict=asked.strict)
+    text = render_matrix(matrix, verdict, asked.format, width=terminal_width(), color=takes_color())
+    sys.stdout.write(text)
+    for result in verdict.outdated:
+        say(f"accepted, and passes now: {result.setting} {result.check}")
+    if any(one.is_failed for one in matrix.unchecked):
+        say(f"what the servers wrote is kept in {logs}")
+    else:
+        shutil.rmtree(logs)
+    if verdict.is_failed:
+        sys.exit(ExitCode.FAILED)

@@ -50,9 +50,9 @@ def junit(surveyed: Survey) -> tuple[ExportFile, ...]:
     summary = {**{name: str(count) for name, count in counts.items()}, "time": total_s}
     root = ElementTree.Element("testsuites", {"name": "asgi-bench", **summary})
     about = {
-        "name": _text(run.id),
-        "timestamp": _text(run.started_at),
-        "hostname": _text(run.machine.hostname),
+        "name": xml_text(run.id),
+        "timestamp": xml_text(run.started_at),
+        "hostname": xml_text(run.machine.hostname),
     }
     suite = ElementTree.SubElement(root, "testsuite", {**about, **summary})
     suite.extend(cases)
@@ -63,8 +63,8 @@ def junit(surveyed: Survey) -> tuple[ExportFile, ...]:
 def _case(cell: CellReport | SweepReport, loaded_s: float) -> ElementTree.Element:
     """One cell: what went wrong with it, or its figures."""
     names = {
-        "classname": _text(f"{cell.server}.{cell.variant}"),
-        "name": _text(cell.cell),
+        "classname": xml_text(f"{cell.server}.{cell.variant}"),
+        "name": xml_text(cell.cell),
         "time": f"{loaded_s:.3f}",
     }
     case = ElementTree.Element("testcase", names)
@@ -72,7 +72,7 @@ def _case(cell: CellReport | SweepReport, loaded_s: float) -> ElementTree.Elemen
     reasons = [f"{reason.level}, {reason.code}: {reason.text}" for reason in cell.validity_reasons]
     if verdict in TAGS:
         message = cell.reason if cell.outcome != "ok" else "; ".join(reasons)
-        words = {"message": _text(message or "no reason was given")}
+        words = {"message": xml_text(message or "no reason was given")}
         if verdict != "skipped":
             words["type"] = verdict
         ElementTree.SubElement(case, TAGS[verdict], words)
@@ -84,27 +84,27 @@ def _case(cell: CellReport | SweepReport, loaded_s: float) -> ElementTree.Elemen
     ]
     said = [*figures, *reasons]
     if said:
-        ElementTree.SubElement(case, "system-out").text = "\n".join(map(_text, said))
+        ElementTree.SubElement(case, "system-out").text = "\n".join(map(xml_text, said))
     return case
 
 
 def _ab_case(row: AbRow) -> ElementTree.Element:
     """One metric of one cell of an A/B; what isn't gated passes."""
     metric = "measured" if row.metric is None else metric_of(row.metric.metric).label
-    names = {"classname": _text(row.cell.cell), "name": _text(metric), "time": "0"}
+    names = {"classname": xml_text(row.cell.cell), "name": xml_text(metric), "time": "0"}
     case = ElementTree.Element("testcase", names)
     figures = " ".join(column.text(row) for column in COLUMNS[1:-1])
     reasons = [reason.text for reason in row.cell.reasons]
     if row.verdict in AB_TAGS:
-        words = {"message": _text("; ".join([f"{row.verdict}: {figures}", *reasons]))}
+        words = {"message": xml_text("; ".join([f"{row.verdict}: {figures}", *reasons]))}
         if row.verdict != "undecided":
             words["type"] = row.verdict
         ElementTree.SubElement(case, AB_TAGS[row.verdict], words)
     said = [f"{row.verdict}: {figures}", *reasons]
-    ElementTree.SubElement(case, "system-out").text = "\n".join(map(_text, said))
+    ElementTree.SubElement(case, "system-out").text = "\n".join(map(xml_text, said))
     return case
 
 
-def _text(text: str) -> str:
+def xml_text(text: str) -> str:
     """Text that XML can hold."""
     return NO_CHARACTER.sub(" ", plain(text))

@@ -1,0 +1,158 @@
+"""A client of WebSocket: handshakes as bytes, frames of any shape, and answers read by wsproto."""
+
+import base64
+import hashlib
+import os
+import struct
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
+from wsproto.utilities import RemoteProtocolError
+
+from asgi_bench.conformance.clients.http1 import Answer, Field, read_head
+from asgi_bench.conformance.clients.peer import Peer
+from asgi_bench.conformance.findings import Unanswered
+from asgi_bench.conformance.start import Start
+
+# The operation codes of frames (RFC 6455, section 11.8).
+CONTINUED, TEXT, BINARY, CLOSE, PING = 0, 1, 2, 8, 9
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+class Handshake(msgspec.Struct, frozen=True):
+    """A request to open a WebSocket, and the only right answer to its key."""
+
+    token: str
+    data: bytes
+    accept: bytes
+
+
+def handshake(
+    start: Start,
+    *steps: list[Any],
+    target: str = "/ws",
+    headers: Sequence[Field] = (),
+    version: bytes | None = b"13",
+    has_key: bool = True,
+) -> Handshake:
+    """A handshake whose script is played."""
+    key = base64.b64encode(os.urandom(16))
+    upgrade: list[Field] = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
+    if version is not None:
+        upgrade.append((b"sec-websocket-version", version))
+    if has_key:
+        upgrade.append((b"sec-websocket-key", key))
+    asked = start.request(*steps, target=target, headers=[*upgrade, *headers])
+    digest = hashlib.sha1(key + _GUID, usedforsecurity=False).digest()
+    return Handshake(asked.token, asked.data, base64.b64encode(digest))
+
+
+def frame(
+    code: int, payload: bytes, *, last: bool = True, masked: bool = True, bits: int = 0
+) -> bytes:
+    """A frame, right or wrong."""
+    head = bytes([(0x80 if last else 0) | bits | code])
+    size = len(payload)
+    mark = 0x80 if masked else 0
+    if size < 126:
+        head += bytes([mark | size])
+    elif size < 65_536:
+        head += bytes([mark | 126]) + struct.pack("!H", size)
+    else:
+        head += bytes([mark | 127]) + struct.pack("!Q", size)
+    if not masked:
+        return head + payload
+    mask = os.urandom(4)
+    key = (mask * (size // 4 + 1))[:size]
+    covered = int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")
+    return head + mask + covered.to_bytes(size, "big")
+
+
+def close_frame(code: int | None, reason: bytes = b"") -> bytes:
+    """A frame that closes, with a code or without."""
+    return frame(CLOSE, b"" if code is None else struct.pack("!H", code) + reason)
+
+
+class Socket:
+    """An open WebSocket, closed at the end of the `with` block.
+
+    Raises Unanswered where the handshake isn't accepted, or what has to come doesn't.
+    """
+
+    def __init__(self, start: Start, *steps: list[Any], **how: Any) -> None:
+        asked = handshake(start, *(steps or (["receive"], ["accept"], ["converse"])), **how)
+        self.token = asked.token
+        self.peer: Peer = start.open()
+        self._connection = Connection(ConnectionType.CLIENT)
+        self._events: list[Event] = []
+        self._has_read_all = False
+        try:
+            self.peer.send(asked.data)
+            self.answer: Answer = read_head(self.peer)
+            if self.answer.status != 101:
+                raise Unanswered(f"the handshake was answered with {self.answer.told}")
+        except Unanswered:
+            self.peer.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.peer.close()
+
+    def send(self, *frames: bytes) -> None:
+        """Send frames as they are."""
+        self.peer.send(b"".join(frames))
+
+    def message(self) -> str | bytes:
+        """The next message, whole."""
+        parts: list[Any] = []
+        while True:
+            event = self.event()
+            if isinstance(event, TextMessage | BytesMessage):
+                parts.append(event.data)
+                if event.message_finished:
+                    whole: str | bytes = type(parts[0])().join(parts)
+                    return whole
+            elif not isinstance(event, Ping | Pong):
+                raise Unanswered(f"in place of a message came {event!r}")
+
+    def pong(self) -> bytes:
+        """The next pong."""
+        while not isinstance(event := self.event(), Pong):
+            if isinstance(event, CloseConnection):
+                raise Unanswered(f"in place of a pong came {event!r}")
+        return bytes(event.payload)
+
+    def closing(self) -> CloseConnection:
+        """The frame that closes; raises Unanswered where the connection ends without one."""
+        while not isinstance(event := self.event(), CloseConnection):
+            pass
+        return event
+
+    def event(self) -> Event:
+        """What comes next."""
+        while not self._events:
+            if self.peer.came:
+                self._feed(bytes(self.peer.came))
+                self.peer.came.clear()
+            elif not self.peer.read_some():
+                raise Unanswered("the connection ended without a frame that closes it")
+        return self._events.pop(0)
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._connection.receive_data(data)
+            self._events += self._connection.events()
+        except RemoteProtocolError as fault:
+            raise Unanswered(f"the server's frames are wrong: {fault}") from None

@@ -1,0 +1,44 @@
+"""What a check found, and how that is told."""
+
+import msgspec
+
+from asgi_bench.model.matrix import Result
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What a check found, with what was seen where that is no `yes`."""
+
+    result: Result
+    evidence: str | None = None
+
+
+class Unanswered(Exception):
+    """What had to come from a server didn't: its text is the evidence, the result is `no`."""
+
+
+YES = Finding("yes")
+
+
+def no(seen: str) -> Finding:
+    """The server does otherwise; what was seen."""
+    return Finding("no", seen)
+
+
+def not_offered(why: str) -> Finding:
+    """The server leaves out what it may leave out."""
+    return Finding("not offered", why)
+
+
+def cant_tell(why: str) -> Finding:
+    """Something else was in the way."""
+    return Finding("can't tell", why)
+
+
+def held(is_held: bool, seen: str) -> Finding:
+    """Whether the server keeps to the sentence; `seen` is told where it doesn't."""
+    return YES if is_held else no(seen)
+
+
+def quoted(seen: bytes, most: int = 160) -> str:
+    """Bytes as evidence: as Python writes them, cut after so many."""
+    return repr(seen) if len(seen) <= most else f"{seen[:most]!r}… ({len(seen)} bytes)"
