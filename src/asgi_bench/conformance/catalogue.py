@@ -6,6 +6,7 @@ from asgi_bench.conformance.suites import (
     bodies,
     connections,
     drain,
+    http2,
     lifespan,
     requests,
     responses,
@@ -18,7 +19,7 @@ from asgi_bench.model.matrix import CheckEntry
 
 _SUITES = (
     *(scope, requests, responses, app_faults, bodies, streaming, connections),
-    *(websocket, websocket_messages),
+    *(websocket, websocket_messages, http2),
 )
 CHECKS: tuple[Check, ...] = tuple(check for suite in _SUITES for check in suite.SUITE.checks)
 LIFE_CHECKS: tuple[LifeCheck, ...] = tuple(

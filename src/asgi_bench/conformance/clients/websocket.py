@@ -6,21 +6,26 @@ import os
 import struct
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
-from wsproto.connection import Connection, ConnectionType
-from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
-from wsproto.utilities import RemoteProtocolError
+from wsproto.frame_protocol import Frame, FrameProtocol, Opcode, ParseFailed
 
 from asgi_bench.conformance.clients.http1 import Answer, Field, read_head
 from asgi_bench.conformance.clients.peer import Peer
-from asgi_bench.conformance.findings import Unanswered
+from asgi_bench.conformance.findings import Unanswered, quoted
 from asgi_bench.conformance.start import Start
 
 # The operation codes of frames (RFC 6455, section 11.8).
 CONTINUED, TEXT, BINARY, CLOSE, PING = 0, 1, 2, 8, 9
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+class Closing(NamedTuple):
+    """How the server closes; 1005 stands for no code."""
+
+    code: int
+    reason: str
 
 
 class Handshake(msgspec.Struct, frozen=True):
@@ -87,9 +92,9 @@ class Socket:
         asked = handshake(start, *(steps or (["receive"], ["accept"], ["converse"])), **how)
         self.token = asked.token
         self.peer: Peer = start.open()
-        self._connection = Connection(ConnectionType.CLIENT)
-        self._events: list[Event] = []
-        self._has_read_all = False
+        # The frames as wsproto reads them; its `Connection` tells what it can't read as a close.
+        self._reader = FrameProtocol(client=True, extensions=[])
+        self._frames: list[Frame] = []
         try:
             self.peer.send(asked.data)
             self.answer: Answer = read_head(self.peer)
@@ -118,41 +123,44 @@ class Socket:
         """The next message, whole."""
         parts: list[Any] = []
         while True:
-            event = self.event()
-            if isinstance(event, TextMessage | BytesMessage):
-                parts.append(event.data)
-                if event.message_finished:
+            frame = self.frame()
+            if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+                parts.append(frame.payload)
+                if frame.message_finished:
                     whole: str | bytes = type(parts[0])().join(parts)
                     return whole
-            elif not isinstance(event, Ping | Pong):
-                raise Unanswered(f"in place of a message came {event!r}")
+            elif frame.opcode is Opcode.CLOSE:
+                raise Unanswered(f"in place of a message came a close: {frame.payload!r}")
 
     def pong(self) -> bytes:
-        """The next pong."""
-        while not isinstance(event := self.event(), Pong):
-            if isinstance(event, CloseConnection):
-                raise Unanswered(f"in place of a pong came {event!r}")
-        return bytes(event.payload)
+        """The payload of the next pong."""
+        while (frame := self.frame()).opcode is not Opcode.PONG:
+            if frame.opcode is Opcode.CLOSE:
+                raise Unanswered(f"in place of a pong came a close: {frame.payload!r}")
+        assert isinstance(frame.payload, bytes | bytearray)
+        return bytes(frame.payload)
 
-    def closing(self) -> CloseConnection:
+    def closing(self) -> Closing:
         """The frame that closes; raises Unanswered where the connection ends without one."""
-        while not isinstance(event := self.event(), CloseConnection):
+        while (frame := self.frame()).opcode is not Opcode.CLOSE:
             pass
-        return event
+        assert isinstance(frame.payload, tuple)
+        code, reason = frame.payload
+        return Closing(int(code), reason)
 
-    def event(self) -> Event:
-        """What comes next."""
-        while not self._events:
+    def frame(self) -> Frame:
+        """The frame that comes next."""
+        while not self._frames:
             if self.peer.came:
                 self._feed(bytes(self.peer.came))
                 self.peer.came.clear()
             elif not self.peer.read_some():
                 raise Unanswered("the connection ended without a frame that closes it")
-        return self._events.pop(0)
+        return self._frames.pop(0)
 
     def _feed(self, data: bytes) -> None:
         try:
-            self._connection.receive_data(data)
-            self._events += self._connection.events()
-        except RemoteProtocolError as fault:
-            raise Unanswered(f"the server's frames are wrong: {fault}") from None
+            self._reader.receive_bytes(data)
+            self._frames += self._reader.received_frames()
+        except ParseFailed as fault:
+            raise Unanswered(f"the server's frames are wrong: {fault}: {quoted(data)}") from None

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from wsproto.events import CloseConnection
-
 from asgi_bench.conformance.check import RFC6455, WWW, Suite
 from asgi_bench.conformance.clients.websocket import (
     BINARY,
     CONTINUED,
     PING,
     TEXT,
+    Closing,
     Socket,
     close_frame,
     frame,
@@ -329,7 +328,7 @@ def disconnect_lost(start: Start) -> Finding:
     return held(event.get("code") == _LOST, f"the event is {event!r}")
 
 
-def _closed_by(start: Start, *steps: list[Any]) -> CloseConnection:
+def _closed_by(start: Start, *steps: list[Any]) -> Closing:
     """How the server closes when the app has taken its steps."""
     with Socket(start, *_OPEN, *steps) as socket:
         return socket.closing()
