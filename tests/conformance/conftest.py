@@ -1,5 +1,6 @@
 """The small server with the app of the checks, and its starts as checks see them."""
 
+import gc
 import runpy
 import ssl
 from collections.abc import Callable, Iterator
@@ -25,6 +26,13 @@ IMPATIENT = Patience(answer_s=0.25, quiet_s=0.05)
 FEATURES = frozenset(("websocket", "lifespan", "http2"))
 
 Begin = Callable[..., dict[StartName, Start]]
+
+
+@pytest.fixture(scope="module")
+def swept() -> Iterator[None]:
+    """Whatever a module's servers have left open is collected in that module."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

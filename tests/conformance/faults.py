@@ -324,7 +324,7 @@ HTTP2: dict[str, Faults] = {
     "scope": _path(_raw),
     "no-pseudo-headers": _header(lambda pairs: [(b":path", b"/"), *pairs]),
     "authority": _header(lambda pairs: [pair for pair in pairs if pair[0] != b"host"]),
-    "cookies": _header(_only_last),
+    "cookies": _header(lambda pairs: [(n, v.replace(b"; ", b", ")) for n, v in pairs]),
     "body": _on("no-window-update"),
     "no-body": {"event": lambda event, _: event | {"body": None}},
     "response": _headers(sorted),

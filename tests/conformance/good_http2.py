@@ -72,6 +72,8 @@ class Multiplexer:
             for stream in self._streams.values():
                 stream.leave()
             await asyncio.sleep(0.05)
+            for stream in self._streams.values():
+                stream.end()
 
     def flush(self) -> None:
         """Send what is to be sent."""
@@ -125,6 +127,11 @@ class Stream:
         if not self._is_gone and not self._server.has("never-tells"):
             self._is_gone = True
             self._events.put_nowait({"type": "http.disconnect"})
+
+    def end(self) -> None:
+        """End what the app still does."""
+        if self._task is not None:
+            self._task.cancel()
 
     def _scope(self) -> dict[str, Any]:
         pseudo = {name: value for name, value in self._fields if name.startswith(b":")}

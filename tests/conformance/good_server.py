@@ -55,6 +55,7 @@ class Server:
         self.turn = asyncio.Lock()
         self.listeners: list[asyncio.Server] = []
         self._up = threading.Event()
+        self._main = self._loop.create_task(self._serve())
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def altered(self, place: str, value: Any, *more: Any) -> Any:
@@ -84,12 +85,8 @@ class Server:
     def abandon(self) -> None:
         """End it by force."""
 
-        def cancel() -> None:
-            for task in asyncio.all_tasks(self._loop):
-                task.cancel()
-
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(cancel)
+            self._loop.call_soon_threadsafe(self._main.cancel)
         self._thread.join(30)
 
     def log(self) -> str:
@@ -98,7 +95,7 @@ class Server:
 
     def _run(self) -> None:
         try:
-            self.exit_code = self._loop.run_until_complete(self._serve())
+            self.exit_code = self._loop.run_until_complete(self._main)
         except asyncio.CancelledError:
             pass
         finally:
@@ -110,14 +107,19 @@ class Server:
         """Leave nothing open."""
         for listener in self.listeners:
             listener.close()
-        # Connections may still be on their way to a task of theirs; the loop knows them already.
+        # Connections that were just taken have a transport by then.
+        await self._turns()
         for transport in list(getattr(self._loop, "_transports", {}).values()):
             transport.abort()
+        await self._turns()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # Transports take a turn of the loop to close, those of TLS another.
+        await self._turns()
+
+    async def _turns(self) -> None:
+        """Let what is due in the loop come by."""
         for _ in range(5):
             await asyncio.sleep(0)
 

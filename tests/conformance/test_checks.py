@@ -6,6 +6,12 @@ from asgi_bench.conformance.putting import put
 from tests.conformance.conftest import IMPATIENT, PATIENT, Begin
 from tests.conformance.faults import ALLOWED, BY_CHECK, LIVES
 
+# The small server is left in the midst of things; what it leaves open goes with it.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("swept"),
+]
+
 
 def test_every_check_has_a_fault_and_a_name_of_its_own() -> None:
     """No check is declared twice, and for each there is a server that fails it."""

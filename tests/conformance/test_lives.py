@@ -23,6 +23,11 @@ KINDS = ("", "raise", "startup-failed", "shutdown-failed")
 # A server that holds on to idle connections does so for three seconds.
 PATIENCE = Patience(answer_s=2.0, quiet_s=0.05)
 STAYS_S = 0.5
+# The small server is left in the midst of things; what it leaves open goes with it.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("swept"),
+]
 
 Live = Callable[[str, Faults], Lives]
 

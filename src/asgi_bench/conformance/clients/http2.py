@@ -20,6 +20,7 @@ from h2.events import (
     TrailersReceived,
 )
 from h2.exceptions import ProtocolError
+from h2.settings import SettingCodes, Settings
 
 from asgi_bench.conformance.clients.http1 import Field
 from asgi_bench.conformance.findings import Unanswered
@@ -76,7 +77,8 @@ class Http2:
         )
         self.h2 = H2Connection(config)
         if window is not None:
-            self.h2.local_settings.initial_window_size = window
+            values = {SettingCodes.INITIAL_WINDOW_SIZE: window}
+            self.h2.local_settings = Settings(client=True, initial_values=values)
         self.h2.initiate_connection()
         try:
             if start.endpoint.transport == "tls" and self.peer.agreed != "h2":
