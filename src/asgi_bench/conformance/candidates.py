@@ -4,7 +4,7 @@ import msgspec
 from packaging.requirements import Requirement
 
 from asgi_bench.conformance.servers import Candidate, Way
-from asgi_bench.definitions.folders import shipped_apps, shipped_runners
+from asgi_bench.definitions.folders import runner_folders, shipped_apps
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.definitions.servers import Server, load_servers
@@ -36,7 +36,7 @@ def matrix_plan(asked: Selection) -> Plan:
 
 def candidates(asked: Selection, plan: Plan) -> tuple[list[Candidate], list[Unchecked]]:
     """Those that can be started, and those that can't, with the reason."""
-    servers = load_servers([shipped_runners(), *asked.runner_folders])
+    servers = load_servers(runner_folders(asked.runner_folders))
     ways: dict[tuple[str, str], dict[Way, PlannedCell]] = {}
     for planned in plan.cells:
         cell = planned.cell

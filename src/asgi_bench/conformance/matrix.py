@@ -35,7 +35,8 @@ def check_matrix(
     python = Installation(asked.python).python_version
     chosen, unchecked = candidates(asked, plan)
     results: list[MatrixResult] = []
-    with measuring_lock(lock_wait_s, announce=announce):
+    # It times nothing, so others that don't may run beside it.
+    with measuring_lock(lock_wait_s, shared=True, announce=announce):
         for candidate in chosen:
             name = f"{candidate.server}/{candidate.variant}"
             announce(f"{name}: {len(ENTRIES)} checks")
