@@ -164,7 +164,10 @@ class Playing:
         name, *arguments = step
         try:
             await getattr(self, f"do_{name}")(*arguments)
-        except Exception as fault:  # noqa: BLE001  (whatever a server raises is to be told)
+        except BaseException as fault:
+            # Whatever a server raises is to be told; being cancelled is no refusal.
+            if not isinstance(fault, Exception):
+                raise
             self.note("refused", _names(fault))
 
     async def do_send_until_refused(self, event: Event, seconds: float) -> None:

@@ -48,7 +48,7 @@ def check_matrix(
                     LIFE_CHECKS,
                     logs=log_folder,
                     startup_timeout_s=plan.startup_timeout_s,
-                    patience=Patience(answer_s=plan.request_timeout_s),
+                    patience=Patience(),
                 )
             except ServerFault as fault:
                 failed = Unchecked(candidate.server, candidate.variant, fault.reason, True)

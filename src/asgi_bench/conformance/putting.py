@@ -27,9 +27,9 @@ def put_surely(check: Check, start: Start) -> Finding:
     first = put(check, start)
     if first.result in ("yes", "not offered"):
         return first
-    again = put(check, start)
+    again = put(check, start.again())
     if again.result == first.result:
-        return again
+        return first
     told = f"{first.result} at first ({first.evidence}), then {again.result} ({again.evidence})"
     return cant_tell(told)
 

@@ -13,13 +13,14 @@ from asgi_bench.conformance.findings import Unanswered
 from asgi_bench.conformance.journal import Entry, Journal
 from asgi_bench.model import Endpoint
 
+AGAIN_S = 1.0
 _COUNTER = itertools.count(1)
 
 
 class Patience(msgspec.Struct, frozen=True):
     """How long checks wait."""
 
-    answer_s: float = 5.0
+    answer_s: float = 3.0
     """For what has to come."""
     quiet_s: float = 0.3
     """For what must not come."""
@@ -59,6 +60,19 @@ class Start:
         self.features = features
         self.log = log
         self.patience = patience or Patience()
+
+    def again(self) -> "Start":
+        """The same server for a check that has waited in vain: it waits less this time."""
+        patience = msgspec.structs.replace(
+            self.patience, answer_s=min(AGAIN_S, self.patience.answer_s)
+        )
+        return Start(
+            self.endpoint,
+            self.journal,
+            features=self.features,
+            log=self.log,
+            patience=patience,
+        )
 
     def open(self, **how: Any) -> Peer:
         """A connection."""
