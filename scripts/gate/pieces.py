@@ -6,7 +6,7 @@ left to do.
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.measurement.expectations import learn_answers
 from asgi_bench.measurement.run import Order, header_of
 from asgi_bench.model import Plan, PlannedCell, RunHeader
-from asgi_bench.model.counts import Life
+from asgi_bench.model.counts import Counter, Life
 from asgi_bench.store.counts import append_life, has_counts, read_lives
 from asgi_bench.store.folders import HEADER_FILE
 from asgi_bench.store.runs import encode_header, read_run
@@ -89,7 +89,9 @@ def begin(folder: Path, plan: Plan) -> None:
     (folder / HEADER_FILE).write_bytes(encode_header(header))
 
 
-def go_on(folder: Path, layouts: int, deadline_s: float, *, explains: bool = False) -> bool:
+def go_on(
+    folder: Path, layouts: int, deadline_s: float, *, explains: Collection[Counter] = ()
+) -> bool:
     """Count the pieces that are left, and return whether all are done.
 
     None is begun that would end after the deadline, by the clock of `time.monotonic`, if it takes
@@ -113,15 +115,16 @@ def go_on(folder: Path, layouts: int, deadline_s: float, *, explains: bool = Fal
     return True
 
 
-def _pieces(plan: Plan, layouts: int, *, explains: bool) -> Iterator[Piece]:
+def _pieces(plan: Plan, layouts: int, *, explains: Collection[Counter]) -> Iterator[Piece]:
     """Each side by itself: pieces are short, and two lives of a side need no other beside them."""
     cells = tuple(counted_cells(plan))
+    for backend in explaining() if explains else ():
+        if backend.counter in explains:
+            yield from (Piece(backend, 0, (planned,)) for planned in cells)
     for layout in range(layouts):
         for backend, most in passes(layouts):
             if layout < min(most, SYSCALL_LAYOUTS if backend.counter == "syscalls" else layouts):
                 yield from (Piece(backend, layout, (planned,)) for planned in cells)
-    for backend in explaining() if explains else ():
-        yield from (Piece(backend, 0, (planned,)) for planned in cells)
 
 
 def _count(folder: Path, plan: Plan, piece: Piece) -> None:

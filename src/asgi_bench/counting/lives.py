@@ -40,10 +40,10 @@ _STOP_TIMEOUT_S = 10.0
 _WORKER_TIMEOUT_S = 600
 _POLL_S = 0.5
 # How often it is looked whether a server sleeps that has answered, until when one is waited for
-# that doesn't, and how often that is done for one that never does.
+# that doesn't, and how often in a row that is done for one that never does.
 _SETTLE_POLL_S = 0.0005
-_MOST_SETTLING_S = 0.2
-_MOST_SLEEPLESS = 10
+_MOST_SETTLING_S = 0.5
+_MOST_SLEEPLESS = 5
 # Threads and processes may come later: they are looked for again after so many answers.
 _ANSWERS_A_LOOK = 100
 
@@ -176,9 +176,13 @@ class _Member:
         assert self.answered_s is not None
         if self.answered % _ANSWERS_A_LOOK == 0:
             self.pids = self.process.pids
-        is_late = time.monotonic() - self.answered_s > _MOST_SETTLING_S
-        self.sleepless += is_late
-        if is_late or self.sleepless > _MOST_SLEEPLESS or are_asleep(self.pids):
+        if self.sleepless >= _MOST_SLEEPLESS:
+            self.send()
+        elif are_asleep(self.pids):
+            self.sleepless = 0
+            self.send()
+        elif time.monotonic() - self.answered_s > _MOST_SETTLING_S:
+            self.sleepless += 1
             self.send()
 
     def send(self) -> None:
