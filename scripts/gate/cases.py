@@ -36,7 +36,7 @@ CaseName: TypeAlias = Literal["alike", "stat", "far", "upgrade"]
 ROOT = Path(__file__).resolve().parents[2]
 APPS = Path(__file__).resolve().parent / "apps"
 APP = "changed"
-OLDER = "uvicorn==0.30.6"
+OLDER = "uvicorn==0.37.0"
 SERVER = "uvicorn"
 # What is half done: each call goes on with it.
 UNFINISHED = Path(tempfile.gettempdir()) / "asgi-bench-count-cases"

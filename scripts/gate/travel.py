@@ -7,6 +7,7 @@ of its own, which is started as the place asks for.
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from math import expm1, log
@@ -25,14 +26,29 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVER = "uvicorn"
 HERE = "here"
 LONG = Path(tempfile.gettempdir()) / "a-checkout-somewhere-else" / ("x" * 80) / ("y" * 80)
-NOBODY = 65534
 # What a CPU of before 2013 lacks, as glibc is told it.
 OLD_CPU = "glibc.cpu.hwcaps=-AVX2,-BMI2,-ERMS,-FMA,-LZCNT,-MOVBE,-AVX_Fast_Unaligned_Load"
-# Reads the interpreter, wherever it lies, though nobody may.
-AS_NOBODY = (
-    *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
-    *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
-)
+# In a name space of its own: where a folder above the interpreter is its owner's alone, as a home
+# is, another takes its place, with nothing in it but the interpreter.
+_AS_NOBODY = """
+set -e
+hidden=$1 base=$2; shift 2
+if [ -n "$hidden" ]; then
+    kept=/tmp/asgi-bench-interpreter; mkdir -p "$kept"; mount --bind "$base" "$kept"
+    mount -t tmpfs -o mode=755 none "$hidden"; mkdir -p "$base"; mount --bind "$kept" "$base"
+fi
+exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+"""
+
+
+def _as_nobody() -> tuple[str, ...]:
+    """What starts a command as another user, who can read the interpreter."""
+    base = Path(sys.base_prefix)
+    above = reversed(base.parents)
+    hidden = next((str(one) for one in above if not one.stat().st_mode & 0o001), "")
+    return ("unshare", "--mount", "sh", "-c", _AS_NOBODY, "sh", hidden, str(base))
+
+
 TOLD_OF_CPU = ("basic.kind", "basic.family", "basic.model", "data_cache_size", "level3_cache_size")
 
 
@@ -58,7 +74,7 @@ class Place(msgspec.Struct, frozen=True):
 PLACES: dict[str, Place] = {
     HERE: Place("here"),
     "long": Place("a checkout and its environment under a path of 200 letters", checkout=LONG),
-    "nobody": Place("another user (`nobody`)", prefix=AS_NOBODY, env={"HOME": "/nonexistent"}),
+    "nobody": Place("another user (`nobody`)", prefix=_as_nobody(), env={"HOME": "/nonexistent"}),
     "many": Place(
         "40 variables and 4,000 bytes more of environment",
         env={f"ASGI_BENCH_MORE_{number:02}": "x" * 80 for number in range(40)},
