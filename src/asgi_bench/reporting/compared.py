@@ -64,8 +64,8 @@ def _counted_notes(found: RunComparison) -> Iterator[str]:
         f"Counts per request, by layouts that both runs have: what matters is "
         f"{numbers.tick(found.min_change * 100)}% more instructions or half a system call. They "
         "are judged where both were counted in the same: architecture, kernel, interpreter, "
-        "libraries, valgrind. Another path or environment moves a layout by some tenths of a per "
-        "cent, which is in the interval."
+        "libraries, valgrind, and under paths of the same length. Another user or environment "
+        "moves them by less than 0.1 %."
     )
 
 

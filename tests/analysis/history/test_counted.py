@@ -155,6 +155,10 @@ def test_two_stored_counts_are_judged_across_machines(more: float, verdict: str)
             "machine architecture not recorded → aarch64",
         ),
         (
+            counted_run(1, 0.05, cells=(PlannedCell(CELL, ("/longer/python",)),)),
+            "machine letters in paths 6 of the program, 0 of the app → 14 of the program",
+        ),
+        (
             counted_run(1, 0.05, code={**CODE, "uvloop/loop.so": "eeee"}),
             "another build of the same version of uvloop/loop.so",
         ),

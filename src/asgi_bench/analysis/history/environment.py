@@ -133,6 +133,7 @@ def counted_surroundings(header: RunHeader, lives: Sequence[Life]) -> dict[str, 
     facts["tool that counts instructions"] = " ".join(sorted(backends)) or None
     if "hardware" in backends:
         facts["machine CPU"] = machine.cpu_model
+    facts["machine letters in paths"] = _path_lengths(header.plan)
     code: dict[str, dict[str, str]] = {}
     for planned in header.plan.cells:
         mine = [life for life in lives if life.cell in _keys(planned)]
@@ -143,6 +144,18 @@ def counted_surroundings(header: RunHeader, lives: Sequence[Life]) -> dict[str, 
                 {name: files[name] for name in files if is_of_package(name) == is_package}
             )
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _path_lengths(plan: Plan) -> str | None:
+    """How long the paths of programs and apps are: strings of other sizes move all that follows."""
+    started = [planned for planned in plan.cells if planned.skip_reason is None]
+    lengths = {
+        (len(word), len(planned.app_dir or planned.working_dir))
+        for planned in started
+        for word in planned.command[:1]
+    }
+    told = [f"{program} of the program, {app} of the app" for program, app in sorted(lengths)]
+    return "; ".join(told) or None
 
 
 def code_of(lives: Iterable[Life]) -> dict[str, str]:
