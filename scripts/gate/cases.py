@@ -41,7 +41,7 @@ SERVER = "uvicorn"
 # What is half done: each call goes on with it.
 UNFINISHED = Path(tempfile.gettempdir()) / "asgi-bench-count-cases"
 LONG_NAME = "changed_in_nothing_but_that_its_name_is_much_longer"
-MOST_TOLD = 4
+MOST_TOLD = 8
 MOST_BLOCKS = 1000
 BLOCK_DURATION_S = 0.6
 
@@ -223,7 +223,7 @@ def case_section(folder: Path) -> str:
     if records:
         header = records[-1].header
         parts += [
-            f"{SERVER} {header.plan.cells[0].server_version}, {header.machine.python}, "
+            f"{SERVER} {header.plan.cells[-1].server_version}, {header.machine.python}, "
             f"{records[0].header.started_at[:10]}, by counts:",
             "\n".join(case_table(records)),
         ]
