@@ -251,7 +251,9 @@ def _counted(asked: Asked, backend: Counting, folder: Path) -> PlannedCell:
     planned = asked.planned
     # Not the same addresses in each life would be other collisions in each.
     fixed = ("setarch", os.uname().machine, "--addr-no-randomize")
-    silent = planned.worker_timeout_flag
+    # One worker needs no supervisor, and older versions may not have the flag: where one has it all
+    # the same, its runner file says so.
+    silent = planned.worker_timeout_flag if planned.cell.workers > 1 else None
     longer = (silent, str(_WORKER_TIMEOUT_S)) if silent else ()
     return msgspec.structs.replace(
         planned,
