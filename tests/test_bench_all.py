@@ -23,23 +23,26 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def said(checkout: Path, *flags: str, **env: str) -> str:
-    """What `asgi-bench` is called with."""
+    """What `asgi-bench run` is called with; before a run begins, all servers are installed."""
     script = checkout / "scripts" / "bench-all"
-    return subprocess.run(
+    done = subprocess.run(
         [script, *flags], env={**os.environ, **env}, capture_output=True, text=True, check=True
-    ).stdout.strip()
+    )
+    *before, last = done.stdout.splitlines()
+    assert before == ([] if "--resume" in last else ["install *"])
+    return last
 
 
 def test_the_first_call_begins_and_the_next_goes_on(checkout: Path) -> None:
     """It goes on with the newest of its own runs; NEW=1 begins another, BUDGET is how long."""
     first = said(checkout, BUDGET="7m")
-    assert first.startswith("run --label all --output results --budget 7m --rounds 6")
+    assert first.startswith("run --server * --label all --output results --budget 7m --rounds 6")
     for name in ("20261129T000000Z-all", "20261130T000000Z-all", "20261201T000000Z-other"):
         (checkout / "results" / name).mkdir(parents=True)
         (checkout / "results" / name / "run.json").touch()
     again = said(checkout, BUDGET="")
     assert again == "run --resume results/20261130T000000Z-all --budget 30m"
-    assert said(checkout, NEW="1").startswith("run --label all")
+    assert said(checkout, NEW="1").startswith("run --server * --label all")
 
 
 @pytest.mark.parametrize("named", [("--scenario", "hello"), ("--scenario=hello",)])

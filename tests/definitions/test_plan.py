@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asgi_bench.definitions.availability import Home
 from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.definitions.loads import parse_rates
 from asgi_bench.definitions.own_app import OwnApp
@@ -16,7 +17,16 @@ from asgi_bench.definitions.scenarios import load_scenarios
 from asgi_bench.definitions.selection import Selection, settled
 from asgi_bench.definitions.servers import Server, Variant
 from asgi_bench.errors import UsageError
-from asgi_bench.model import SWITCHED, WEBSOCKET_METHOD, Client, Goal, Plan, PlannedCell, Scenario
+from asgi_bench.model import (
+    SWITCHED,
+    WEBSOCKET_METHOD,
+    Client,
+    Goal,
+    Plan,
+    PlannedCell,
+    Scenario,
+    ServerEnvironment,
+)
 
 SCENARIOS = {
     "hello": Scenario(name="hello", app="hello:app"),
@@ -671,3 +681,60 @@ def test_random_masks_are_for_what_talks_over_websocket() -> None:
     assert [one.random_masks for one in plan.scenarios] == [False, True]
     with pytest.raises(UsageError, match="--random-masks is about WebSocket"):
         _plan(Selection(random_masks=True), scenarios=shipped)
+
+
+def _apart(home: Home | None, absent: Iterable[str] = ("own",)) -> Plan:
+    """The plan of a server that isn't installed for all, beside uvicorn."""
+    own = _server("own", environment="own")
+    return build_plan(
+        Selection(servers=("own", "uvicorn"), variants=("default",), workers=(1,)),
+        servers={**SERVERS, "own": own},
+        scenarios=SCENARIOS,
+        app_dir=Path("/apps"),
+        packages=Machine(absent=absent, programs=("/py",)),
+        apart=lambda server: home if server.name == "own" else None,
+        environ={},
+    )
+
+
+def test_a_server_runs_in_its_own_environment_where_it_must() -> None:
+    """What isn't installed for all is started by its own interpreter, and the cell tells."""
+    environment = ServerEnvironment("/own/py", {"own": "1.0"})
+    theirs = Machine(programs=("/own/py",))
+    theirs.python = "/own/py"
+    cells = {one.cell.server: one for one in _apart(Home(theirs, environment)).cells}
+    assert (cells["own"].command[0], cells["own"].environment) == ("/own/py", environment)
+    assert cells["own"].skip_reason is None
+    assert (cells["uvicorn"].command[0], cells["uvicorn"].environment) == ("/py", None)
+    (here,) = [
+        one for one in _apart(Home(theirs, environment), ()).cells if one.cell.server == "own"
+    ]
+    assert (here.command[0], here.environment) == ("/py", None)
+
+
+@pytest.mark.parametrize(
+    ("home", "reason"),
+    [
+        (None, "not installed: asgi-bench install own"),
+        (Home(None, None, "can't be installed: no"), "can't be installed: no"),
+        (Home(Machine(), ServerEnvironment("/own/py"), "can't be imported"), "can't be imported"),
+    ],
+)
+def test_an_environment_that_can_not_be_used_is_a_reason(home: Home | None, reason: str) -> None:
+    """The cell is skipped with it; no pip command for all is advised."""
+    cells = {one.cell.server: one for one in _apart(home).cells}
+    assert (cells["own"].skip_reason, cells["own"].missing) == (reason, ())
+
+
+def test_a_server_with_an_environment_of_its_own_is_measured_where_it_is_named() -> None:
+    """A plain run is of those that are installed together."""
+    own = _server("own", environment="own")
+    plan = build_plan(
+        Selection(workers=(1,)),
+        servers={**SERVERS, "own": own},
+        scenarios=SCENARIOS,
+        app_dir=Path("/apps"),
+        packages=MACHINE,
+        environ={},
+    )
+    assert {one.cell.server for one in plan.cells} == {"daphne", "nginx", "uvicorn"}

@@ -10,7 +10,10 @@ from asgi_bench.model import Plan, PlannedCell, Proof, Run, RunHeader, Scenario
 
 # Facts of the surroundings tell of these, in fewer words.
 PLAN_FACTS = ("duration_s", "client", "load_processes", "server_cpus", "load_cpus")
-CELL_FACTS = ("command", "env", "server_version", "proof_command", "proof_env", "missing")
+CELL_FACTS = (
+    *("command", "env", "environment", "server_version"),
+    *("proof_command", "proof_env", "missing"),
+)
 SCENARIO_FACTS = ("method", "path", "headers", "body", "body_bytes", "app")
 # In words of their own, or none: where the app lies and starts changes nothing else.
 PLAN_PARTS = ("cells", "scenarios", "goal")

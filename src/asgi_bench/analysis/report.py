@@ -24,6 +24,7 @@ from asgi_bench.model import (
     RateSweep,
     Reason,
     Resumption,
+    ServerEnvironment,
     ValidityLevel,
     WrongAnswer,
 )
@@ -283,6 +284,8 @@ class SettingReport(msgspec.Struct, frozen=True):
     """Why it can't be measured here; otherwise null."""
     proof: Proof | None = None
     """Its entry of `proofs.json`; null where there is none."""
+    environment: ServerEnvironment | None = None
+    """The environment that it has for itself; null where it runs in that of all."""
 
 
 REPORT_VERSION = 1

@@ -269,6 +269,7 @@ def settings_of(plan: Plan, proofs: tuple[Proof, ...]) -> tuple[SettingReport, .
                 env=planned.env,
                 reason=planned.skip_reason,
                 proof=by_setting.get(cell.start),
+                environment=planned.environment,
             )
     return tuple(found.values())
 

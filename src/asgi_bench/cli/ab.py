@@ -43,6 +43,7 @@ from asgi_bench.model.metrics import LEAST_INSTRUCTIONS_CHANGE
 from asgi_bench.reporting.ab import render_ab
 from asgi_bench.reporting.wording import plain
 from asgi_bench.setups.build import built_setups
+from asgi_bench.setups.install import prepare
 from asgi_bench.setups.interpreters import with_environments
 from asgi_bench.setups.releases import upgrades
 from asgi_bench.setups.spec import Asked
@@ -180,6 +181,8 @@ def ab(asked: AbFlags) -> None:
         (asked.baseline, candidate), python=asked.python, own_app=asked.own_app, announce=say
     ) as built:
         baseline, candidate_setup = built
+        if asked.servers:
+            prepare(asked, (baseline.python, candidate_setup.python), say)
         reports = []
         if asked.count:
             counted = _by_counts(asked, baseline, candidate_setup)

@@ -8,7 +8,7 @@ from typing import Annotated, get_args
 
 from asgi_bench.analysis.matrix import Accepted, judge_matrix, read_accepted
 from asgi_bench.cli.flags import Wait
-from asgi_bench.cli.measuring import check_measurable
+from asgi_bench.cli.measuring import check_measurable, with_servers
 from asgi_bench.cli.report import takes_color, terminal_width
 from asgi_bench.cli.streams import say
 from asgi_bench.definitions.plan import load_plan
@@ -18,7 +18,6 @@ from asgi_bench.flags import FILE, OUTPUT, SWITCH, WHAT, Flag, choice
 from asgi_bench.measurement.check import Checked, check_all
 from asgi_bench.model import Proof
 from asgi_bench.reporting.matrix.formats import MatrixFormat, render_matrix
-from asgi_bench.setups.interpreters import with_environments
 
 
 class CheckFlags(Selection, frozen=True, kw_only=True):
@@ -81,7 +80,7 @@ def check(asked: CheckFlags) -> None:
     if asked.matrix:
         _check_matrix(asked)
         return
-    plan = load_plan(with_environments(asked, print))
+    plan = load_plan(with_servers(asked, print))
     check_measurable(plan)
     logs = Path(tempfile.mkdtemp(prefix="asgi-bench-check-"))
     failed = 0
@@ -138,7 +137,7 @@ def _check_matrix(asked: CheckFlags) -> None:
         listed = Path(asked.accept).read_text(encoding="utf-8")
         accepted = read_accepted(listed, asked.accept, ENTRIES)
     logs = Path(tempfile.mkdtemp(prefix="asgi-bench-check-"))
-    installed = with_environments(asked, say)
+    installed = with_servers(asked, say)
     matrix = check_matrix(installed, logs, say, lock_wait_s=asked.wait_s or 0.0)
     verdict = judge_matrix(matrix, accepted, is_strict=asked.strict)
     text = render_matrix(matrix, verdict, asked.format, width=terminal_width(), color=takes_color())

@@ -80,7 +80,12 @@ class VerbCommand(click.Command):
 def _parameter(one: Declared) -> click.Parameter:
     flag, kind = one.flag, one.flag.kind
     if flag.is_argument:
-        return click.Argument([_name(one)], required=one.is_required, metavar=kind.metavar)
+        return click.Argument(
+            [_name(one)],
+            required=one.is_required,
+            metavar=kind.metavar,
+            nargs=-1 if kind.is_repeatable else 1,
+        )
     return click.Option(
         [*([flag.short] if flag.short else []), flag.name, _name(one)],
         metavar=kind.metavar,

@@ -9,7 +9,7 @@ import msgspec
 
 from asgi_bench.analysis.counts import counts_report
 from asgi_bench.cli.flags import MeasuringFlags
-from asgi_bench.cli.measuring import check_measurable
+from asgi_bench.cli.measuring import check_measurable, with_servers
 from asgi_bench.cli.report import print_counts
 from asgi_bench.cli.streams import say
 from asgi_bench.counting.run import carry_out_counts
@@ -22,7 +22,6 @@ from asgi_bench.machine.clocks import own_age_s
 from asgi_bench.measurement.run import Order
 from asgi_bench.model import Plan
 from asgi_bench.reporting.counts import CountsFormat
-from asgi_bench.setups.interpreters import with_environments
 from asgi_bench.store.counts import read_lives
 from asgi_bench.store.runs import read_run
 
@@ -105,7 +104,7 @@ def count(asked: CountFlags) -> None:
 def count_plan(asked: CountFlags) -> Plan:
     """The plan of a count: default variants with one worker, over one connection."""
     refuse_loads(asked)
-    built = with_environments(asked, say)
+    built = with_servers(asked, say)
     return load_plan(
         msgspec.structs.replace(
             built,

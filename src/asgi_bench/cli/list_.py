@@ -8,11 +8,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from asgi_bench.definitions.availability import ListedServer, list_server
+from asgi_bench.definitions.availability import ListedServer, ListedVariant, list_server
 from asgi_bench.definitions.folders import runner_folders, shipped_apps
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.scenarios import load_scenarios
 from asgi_bench.definitions.selection import Runners
+from asgi_bench.definitions.server_environments import homes_apart
 from asgi_bench.definitions.servers import load_servers
 from asgi_bench.flags import OUTPUT, SWITCH, Flag
 from asgi_bench.model import Scenario
@@ -31,8 +32,9 @@ class ListFlags(msgspec.Struct, frozen=True, kw_only=True):
 def list_(asked: ListFlags) -> None:
     """Show servers, variants, versions and scenarios, and how to install what is missing."""
     apps, packages = shipped_apps(), Installation()
+    apart = homes_apart(packages.python)
     servers = [
-        list_server(server, packages, working_dir=str(apps), env=os.environ)
+        list_server(server, packages, apart(server), working_dir=str(apps), env=os.environ)
         for server in load_servers(runner_folders(asked.runner_folders)).values()
     ]
     scenarios = list(load_scenarios(apps / "scenarios.toml").values())
@@ -47,14 +49,14 @@ def _as_json(servers: Sequence[ListedServer], scenarios: Sequence[Scenario]) -> 
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
-def _print_tables(servers: Iterable[ListedServer], scenarios: Iterable[Scenario]) -> None:
+def _print_tables(servers: Sequence[ListedServer], scenarios: Iterable[Scenario]) -> None:
     console = Console(highlight=False, markup=False)
     reasons = []
     table = _table("server", "version", "variant", "", "description")
     for server in servers:
         facts = (server.name, server.version or "unknown")
         for variant in server.variants:
-            ready = "ready" if variant.reason is None else "missing"
+            ready = _state(server, variant)
             table.add_row(*facts, variant.name, ready, variant.description)
             facts = ("", "")
             if variant.reason is not None:
@@ -63,6 +65,8 @@ def _print_tables(servers: Iterable[ListedServer], scenarios: Iterable[Scenario]
     # Outside the table, because a command line that is wrapped can't be copied.
     for line in reasons:
         console.print(line, soft_wrap=True)
+    if any(server.installed == "own" for server in servers):
+        console.print("own: in an environment of its own, made by asgi-bench install")
     console.print()
     table = _table("scenario", "request", "answer", "needs", "description")
     for one in scenarios:
@@ -70,6 +74,13 @@ def _print_tables(servers: Iterable[ListedServer], scenarios: Iterable[Scenario]
         request, needs = f"{one.method} {one.path}", ", ".join(one.needs)
         table.add_row(one.name, request, answer, needs, one.description)
     console.print(table)
+
+
+def _state(server: ListedServer, variant: ListedVariant) -> str:
+    """Whether a variant can be started here, in one word or two."""
+    if variant.reason is None:
+        return "ready" if server.installed != "own" else "ready (own)"
+    return "missing" if server.fault is None else "unusable"
 
 
 def _answer(scenario: Scenario) -> str:

@@ -32,6 +32,14 @@ class Verb(msgspec.Struct, frozen=True):
 # In the order of `--help`.
 VERBS = {
     "list": Verb("list_", "list_", "Show servers, variants and scenarios, and what is missing."),
+    "install": Verb(
+        "install",
+        "install_",
+        "Build an environment of its own for a server.",
+        "Servers that can't or needn't be installed beside the others run in such an environment, "
+        "which lies in front of --python's. Exit code 1 where one can't be used here.",
+        is_measuring=True,
+    ),
     "check": Verb(
         "check",
         "check",

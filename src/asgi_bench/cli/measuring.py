@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Callable
 
 import msgspec
 
@@ -13,6 +14,8 @@ from asgi_bench.machine.fingerprint import busy_warning
 from asgi_bench.measurement.rounds import rounds_and_blocks
 from asgi_bench.measurement.schedule import load_duration_s
 from asgi_bench.model import Plan, PlannedCell
+from asgi_bench.setups.install import prepare
+from asgi_bench.setups.interpreters import SelectionT, with_environments
 
 # Beside its slices a trial costs this much for starting, opening and stopping (measured).
 OVERHEAD_S_PER_TRIAL = 0.6
@@ -22,6 +25,13 @@ LEAD_IN_SHARE = 0.5
 BEHAVIOUR_S = 16.0
 # Of why nothing can be measured.
 MOST_REASONS = 3
+
+
+def with_servers(asked: SelectionT, announce: Callable[[str], None]) -> SelectionT:
+    """The selection with the environments built that it takes: of interpreters, and of servers."""
+    built = with_environments(asked, announce)
+    prepare(built, built.interpreters, announce)
+    return built
 
 
 def warn_of_load() -> str | None:

@@ -9,7 +9,7 @@ from asgi_bench.analysis.continuation import complete_rounds, is_complete
 from asgi_bench.analysis.report import Report
 from asgi_bench.analysis.summary import survey
 from asgi_bench.cli.flags import RunFlags
-from asgi_bench.cli.measuring import check_measurable, dry_run_text, warn_of_load
+from asgi_bench.cli.measuring import check_measurable, dry_run_text, warn_of_load, with_servers
 from asgi_bench.cli.progress import RunProgress
 from asgi_bench.cli.report import print_report
 from asgi_bench.cli.resume import say_complete, say_what_is_left
@@ -25,7 +25,7 @@ from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.model import Plan, Resumption, Run
 from asgi_bench.reporting.run.phases import phases_words
 from asgi_bench.reporting.wording import plain
-from asgi_bench.setups.interpreters import interpreter_setups, with_environments
+from asgi_bench.setups.interpreters import interpreter_setups
 from asgi_bench.store.folders import CHARTS_FOLDER
 from asgi_bench.store.runs import add_phases, read_run
 
@@ -67,7 +67,7 @@ def run(asked: RunFlags) -> None:
 
 def _plan(asked: RunFlags) -> Plan:
     """The plan of what was asked, with the environments that it takes."""
-    built = with_environments(asked, say)
+    built = with_servers(asked, say)
     if len(built.interpreters) == 1:
         return load_plan(built)
     return plan_over_interpreters(built, interpreter_setups(asked, built))

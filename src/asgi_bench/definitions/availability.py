@@ -1,12 +1,14 @@
 """What can be started on this machine, and the words for what can't."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
 from asgi_bench.definitions.installed import install_command
-from asgi_bench.definitions.servers import Server, Variant, WorkersMode, fill
+from asgi_bench.definitions.servers import EnvironmentKind, Server, Variant, WorkersMode, fill
+from asgi_bench.model import ServerEnvironment
 
 
 class Packages(Protocol):
@@ -26,6 +28,14 @@ class Packages(Protocol):
         """Whether a program can be started in a folder with an environment."""
 
 
+class Home(NamedTuple):
+    """What a server runs in. `packages` is None where it has an environment that can't be used."""
+
+    packages: Packages | None
+    environment: ServerEnvironment | None = None
+    fault: str | None = None
+
+
 class ListedVariant(msgspec.Struct, frozen=True):
     """A variant as `list` shows it; `reason` says why it can't be started here."""
 
@@ -38,11 +48,17 @@ class ListedVariant(msgspec.Struct, frozen=True):
 class ListedServer(msgspec.Struct, frozen=True):
     """A server as `list` shows it; `missing` are requirement lines, `install` what meets them.
 
-    `version` is None where it can't be told.
+    `version` is None where it can't be told. `installed` tells where its plain variant runs:
+    `here`, in the servers' interpreter, or in its `own` environment, whose interpreter is `python`.
+    `fault` is why that can't be used.
     """
 
     name: str
     version: str | None
+    environment: EnvironmentKind
+    installed: Literal["here", "own"] | None
+    python: str | None
+    fault: str | None
     homepage: str | None
     workers: WorkersMode
     supports: tuple[str, ...]
@@ -51,10 +67,20 @@ class ListedServer(msgspec.Struct, frozen=True):
     install: str | None
 
 
+def home_of(server: Server, variant: Variant, packages: Packages, apart: Home | None) -> Home:
+    """Return what a variant runs in, of what all have and what the server has `apart`.
+
+    It runs with the others where they have all it requires, else in its own environment.
+    """
+    if apart is None or not packages.missing((*server.requires, *variant.requires)):
+        return Home(packages)
+    return apart
+
+
 def unavailable(
     server: Server,
     variant: Variant,
-    packages: Packages,
+    home: Home,
     *,
     working_dir: str,
     env: Mapping[str, str],
@@ -64,6 +90,11 @@ def unavailable(
 
     `app_requires` are the requirement lines of the app that it is to serve.
     """
+    packages = home.packages
+    if packages is None or home.fault is not None:
+        return home.fault
+    if server.environment == "own" and missing_of(server, variant, packages):
+        return f"not installed: {own_install_command(server)}"
     missing = missing_of(server, variant, packages, app_requires)
     if missing:
         return f"not installed: {install_command(missing)}"
@@ -74,6 +105,11 @@ def unavailable(
     return None
 
 
+def own_install_command(server: Server) -> str:
+    """The command line that gives a server an environment of its own, quoted for a shell."""
+    return f"asgi-bench install {shlex.quote(server.name)}"
+
+
 def missing_of(
     server: Server, variant: Variant, packages: Packages, app_requires: Sequence[str] = ()
 ) -> tuple[str, ...]:
@@ -82,33 +118,56 @@ def missing_of(
 
 
 def list_server(
-    server: Server, packages: Packages, *, working_dir: str, env: Mapping[str, str]
+    server: Server,
+    packages: Packages,
+    apart: Home | None,
+    *,
+    working_dir: str,
+    env: Mapping[str, str],
 ) -> ListedServer:
     """Return what there is to say about a server on this machine."""
-    variants = server.variants.values()
-    wanted = (*server.requires, *(line for variant in variants for line in variant.requires))
-    missing = packages.missing(wanted)
+    homes = [home_of(server, one, packages, apart) for one in server.variants.values()]
+    variants = tuple(
+        ListedVariant(
+            name=variant.name,
+            description=variant.description,
+            args=variant.args,
+            reason=unavailable(
+                server,
+                variant,
+                home,
+                working_dir=working_dir,
+                env={**env, **server.env, **variant.env},
+            ),
+        )
+        for variant, home in zip(server.variants.values(), homes, strict=True)
+    )
+    # The first variant is the plain one.
+    plain = homes[0]
+    seen = plain.packages or packages
+    missing = seen.missing(server.all_requirements)
     return ListedServer(
         name=server.name,
-        version=packages.version(server),
+        version=seen.version(server),
+        environment=server.environment,
+        installed=_installed(plain) if variants[0].reason is None else None,
+        python=None if plain.environment is None else plain.environment.python,
+        fault=plain.fault,
         homepage=server.homepage,
         workers=server.workers,
         supports=server.features,
-        variants=tuple(
-            ListedVariant(
-                name=variant.name,
-                description=variant.description,
-                args=variant.args,
-                reason=unavailable(
-                    server,
-                    variant,
-                    packages,
-                    working_dir=working_dir,
-                    env={**env, **server.env, **variant.env},
-                ),
-            )
-            for variant in variants
-        ),
+        variants=variants,
         missing=missing,
-        install=install_command(missing) if missing else None,
+        install=_install_command(server, missing) if missing else None,
     )
+
+
+def _installed(home: Home) -> Literal["here", "own"]:
+    return "here" if home.environment is None else "own"
+
+
+def _install_command(server: Server, missing: Sequence[str]) -> str:
+    """What installs a server where it belongs."""
+    if server.environment == "own":
+        return own_install_command(server)
+    return install_command(missing)

@@ -1,5 +1,6 @@
-"""Where runner files and applications lie: the shipped ones, and those of other packages."""
+"""Where files lie: runner files and applications, shipped or other packages', and the cache."""
 
+import os
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -50,6 +51,13 @@ def shipped_runners() -> Path:
 def shipped_apps() -> Path:
     """The folder of the shipped applications and of `scenarios.toml`."""
     return _shipped("apps")
+
+
+def cache_path() -> Path:
+    """The folder for what can be made again (XDG base directory specification)."""
+    # A relative path there is to be ignored, says the specification.
+    named = Path(os.environ.get("XDG_CACHE_HOME") or "")
+    return (named if named.is_absolute() else Path.home() / ".cache") / "asgi-bench"
 
 
 def _shipped(name: str) -> Path:

@@ -182,12 +182,12 @@ def _source_of(found: Distribution) -> Path | None:
 def install_command(requirements: Iterable[str]) -> str:
     """Return the command line that installs what is missing, quoted for a shell."""
     return "pip install " + " ".join(
-        line if re.fullmatch(r"[\w.-]+", line) else f"'{line}'" for line in _widest(requirements)
+        line if re.fullmatch(r"[\w.-]+", line) else f"'{line}'" for line in widest(requirements)
     )
 
 
-def _widest(requirements: Iterable[str]) -> list[str]:
-    """Leave out `hypercorn` where `hypercorn[trio]` stands as well."""
+def widest(requirements: Iterable[str]) -> list[str]:
+    """Return the lines without `hypercorn` where `hypercorn[trio]` stands as well."""
     lines = list(dict.fromkeys(requirements))
     wide = {line.partition("[")[0] for line in lines if "[" in line}
     return [line for line in lines if line not in wide]

@@ -3,7 +3,7 @@
 import os
 import random
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -11,14 +11,22 @@ from typing import NamedTuple
 import msgspec
 
 from asgi_bench.definitions.app_import import style_of
-from asgi_bench.definitions.availability import Packages, missing_of, unavailable
+from asgi_bench.definitions.availability import (
+    Home,
+    Packages,
+    home_of,
+    missing_of,
+    unavailable,
+)
 from asgi_bench.definitions.blocks import in_blocks
+from asgi_bench.definitions.chosen import chosen_servers, matching
 from asgi_bench.definitions.folders import runner_folders, shipped_apps
 from asgi_bench.definitions.installed import Installation
 from asgi_bench.definitions.loads import DEFAULT_CONNECTIONS, loads
 from asgi_bench.definitions.own_app import OwnApp, scenario_of
 from asgi_bench.definitions.scenarios import load_scenarios
-from asgi_bench.definitions.selection import Selection, matching
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.definitions.server_environments import homes_apart
 from asgi_bench.definitions.servers import (
     TRANSPORT_WORDS,
     Server,
@@ -89,20 +97,24 @@ def load_plan(selection: Selection) -> Plan:
         app_dir=app_dir,
         working_dir=working_dir,
         packages=packages,
+        apart=homes_apart(selection.python),
         environ=os.environ,
     )
     _check_goal(plan)
     return plan
 
 
-def requirements_of(selection: Selection) -> tuple[str, ...]:
+def requirements_of(selection: Selection, *, only_shared: bool = False) -> tuple[str, ...]:
     """Return what the chosen servers, variants and shipped apps require, each line once.
+
+    With `only_shared` without servers that get an environment of their own.
 
     Raises:
         UsageError: a file can't be understood, or a glob matches nothing.
     """
     servers = load_servers(runner_folders(selection.runner_folders))
-    lines = _required(_server_settings(selection, servers))
+    settings = _server_settings(selection, servers)
+    lines = _required(one for one in settings if _is_shared(one.server) or not only_shared)
     if selection.own_app is None:
         scenarios = load_scenarios(shipped_apps() / SCENARIOS_FILE)
         for name in matching(selection.scenarios, scenarios, "--scenario"):
@@ -158,11 +170,13 @@ def build_plan(
     packages: Packages,
     environ: Mapping[str, str],
     working_dir: Path | None = None,
+    apart: Callable[[Server], Home | None] = lambda server: None,
 ) -> Plan:
     """Return every cell of the selection, those that can't be measured with the reason why.
 
     `app_dir` holds the scenarios' applications, `working_dir` is where servers start (None: the
-    same); `environ` is what they will inherit.
+    same); `environ` is what they will inherit; `apart` tells the environment that a server has for
+    itself.
 
     Raises:
         UsageError: a glob that matches nothing.
@@ -184,7 +198,8 @@ def build_plan(
             scenario=scenario,
             app_dir=app_dir,
             working_dir=working_dir or app_dir,
-            packages=packages,
+            home=home_of(one.server, one.variant, packages, apart(one.server)),
+            python=packages.python,
             environ=environ,
             duration_s=duration_s,
         )
@@ -278,7 +293,7 @@ def _server_settings(
     selection: Selection, servers: Mapping[str, Server]
 ) -> Iterator[_ServerSetting]:
     """Yield what will be started, the worker counts in ascending order."""
-    chosen = [servers[name] for name in matching(selection.servers, servers, "--server")]
+    chosen = chosen_servers(selection.servers, servers)
     names = matching(
         selection.variants, (name for server in chosen for name in server.variants), "--variant"
     )
@@ -295,6 +310,11 @@ def _server_settings(
 def _plain(variants: Sequence[Variant]) -> Variant:
     """The `default` variant, or the first where that isn't among those chosen."""
     return next((one for one in variants if one.name == "default"), variants[0])
+
+
+def _is_shared(server: Server) -> bool:
+    """Whether it is installed beside others: a pinned version is not."""
+    return server.environment == "shared" and server.pinned_version is None
 
 
 def _required(settings: Iterable[_ServerSetting]) -> list[str]:
@@ -345,7 +365,8 @@ def _planned(
     scenario: Scenario,
     app_dir: Path,
     working_dir: Path,
-    packages: Packages,
+    home: Home,
+    python: str,
     environ: Mapping[str, str],
     duration_s: float | None,
 ) -> PlannedCell:
@@ -353,7 +374,7 @@ def _planned(
     reason = unable(server, cell, scenario)
     argv = server.argv(variant, cell.http, cell.transport, scenario.needs)
     values = {
-        "python": packages.python,
+        "python": python if home.environment is None else home.environment.python,
         "host": HOST,
         "workers": str(cell.workers),
         "here": server.here,
@@ -374,7 +395,7 @@ def _planned(
         or unavailable(
             server,
             variant,
-            packages,
+            home,
             working_dir=str(working_dir),
             env={**environ, **env},
             app_requires=scenario.requires,
@@ -388,19 +409,25 @@ def _planned(
         working_dir=str(working_dir),
         app_dir=str(app_dir),
         socket_sharing="inherited" if _inherits(argv) else "own",
-        server_version=packages.version(server) if reason is None else None,
+        server_version=home.packages.version(server) if reason is None and home.packages else None,
         skip_reason=reason,
+        environment=home.environment,
         worker_timeout_flag=server.worker_timeout_flag,
         count_args=fill(server.count.get("args", ()), values),
         has_lifespan="lifespan" in server.features,
-        missing=missing_of(server, variant, packages, scenario.requires)
-        if reason is not None
-        else (),
+        missing=_missing(server, variant, home, scenario) if reason is not None else (),
         proof_command=command(PROOF_APP, app_dir) if _proves(argv, scenario) else (),
         # Flags of the user's may mean another loop or parser than the variant's own.
         proves={} if selection.server_args else _provable(variant, cell),
         proof_env=_proof_env(env["PYTHONPATH"], scenario, is_own=bool(own or selection.stand_in)),
     )
+
+
+def _missing(server: Server, variant: Variant, home: Home, scenario: Scenario) -> tuple[str, ...]:
+    """What pip can install for all: what a server needs for itself has a command of its own."""
+    if home.packages is None or server.environment == "own":
+        return ()
+    return missing_of(server, variant, home.packages, scenario.requires)
 
 
 def _provable(variant: Variant, cell: Cell) -> dict[str, str]:

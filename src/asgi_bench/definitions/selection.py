@@ -1,8 +1,6 @@
 """What a user asked to measure: every filter and knob, read but not yet looked up."""
 
 import sys
-from collections.abc import Collection, Iterable
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -101,7 +99,7 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--server",
             WHAT,
             GLOBS,
-            "Servers to measure; repeatable.",
+            "Servers to measure, NAME==VERSION for one version; repeatable.",
             short="-s",
             is_common=True,
         ),
@@ -369,18 +367,3 @@ def _check_other_client(selection: Selection) -> None:
         )
     if selection.locustfile is not None and selection.client != "fast":
         raise UsageError("--locustfile, --client: give one of them; a file brings its own users")
-
-
-def matching(globs: Collection[str], names: Iterable[str], flag: str) -> list[str]:
-    """Return the names that any glob matches, in their own order; all without a glob.
-
-    Raises:
-        UsageError: a glob that matches none of them; the text lists them all.
-    """
-    known = list(dict.fromkeys(names))
-    for glob in globs:
-        if not any(fnmatchcase(name, glob) for name in known):
-            raise UsageError(f"{flag} {glob!r} matches nothing; there are: {', '.join(known)}")
-    if not globs:
-        return known
-    return [name for name in known if any(fnmatchcase(name, glob) for glob in globs)]

@@ -17,6 +17,7 @@ from asgi_bench.errors import UsageError
 from asgi_bench.model.endpoint import HttpVersion, Transport
 
 WorkersMode: TypeAlias = Literal["native", "shared-socket", "single"]
+EnvironmentKind: TypeAlias = Literal["shared", "own"]
 
 WAY_PLACEHOLDERS = ("host", "port", "fd", "socket", "cert", "key")
 COMMAND_PLACEHOLDERS = (
@@ -84,6 +85,11 @@ class Server(msgspec.Struct, frozen=True):
     command: tuple[str, ...]
     workers: WorkersMode
     requires: tuple[str, ...] = ()
+    environment: EnvironmentKind = "shared"
+    """`own`: `asgi-bench install` makes it an environment for itself, and it is measured only where
+    it is asked for. `shared`: it is one of those that are installed together."""
+    pins: tuple[str, ...] = ()
+    """Requirement lines with `==`: the versions that an environment of its own has."""
     distribution: str | None = None
     version_command: tuple[str, ...] | None = None
     supports: tuple[str, ...] = ("asgi3",)
@@ -106,6 +112,14 @@ class Server(msgspec.Struct, frozen=True):
     """What stands in the command for `{interface}`, by how the app is called. Without the table it
     is ASGI."""
     variants: dict[str, Variant] = {}
+    pinned_version: str | None = None
+    """The version of `-s NAME==VERSION`, which then is the name; no key of the file."""
+
+    @property
+    def all_requirements(self) -> tuple[str, ...]:
+        """What it requires with all its variants, each line once."""
+        lines = (line for variant in self.variants.values() for line in variant.requires)
+        return tuple(dict.fromkeys((*self.requires, *lines)))
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -164,7 +178,7 @@ def interface_of(needs: Collection[str]) -> str:
 
 
 TRANSPORT_WORDS: Mapping[str, str] = {"tcp": "TCP", "tls": "TLS", "unix": "a Unix socket"}
-_SERVER_KEYS = frozenset(Server.__struct_fields__) - {"name", "here"}
+_SERVER_KEYS = frozenset(Server.__struct_fields__) - {"name", "here", "pinned_version"}
 _VARIANT_KEYS = frozenset(Variant.__struct_fields__) - {"name"}
 
 
@@ -262,6 +276,7 @@ def _check_server(server: Server, where: str) -> None:
         raise UsageError(f"{where}: command: must name a program")
     if server.distribution and server.version_command:
         raise UsageError(f"{where}: give either distribution or version_command, not both")
+    check_values([server.environment], get_args(EnvironmentKind), f"{where}: environment")
     check_features(server.supports, f"{where}: supports")
     _check_placeholders(server.command, COMMAND_PLACEHOLDERS, f"{where}: command")
     _check_placeholders(
@@ -270,6 +285,7 @@ def _check_server(server: Server, where: str) -> None:
     _check_requirements(server.requires, f"{where}: requires")
     check_keys(server.count, COUNT_KEYS, f"{where}: count")
     _check_placeholders(server.count.get("args", ()), VERSION_PLACEHOLDERS, f"{where}: count: args")
+    _check_pins(server, where)
     _check_ways(server, where)
     for variant in server.variants.values():
         place = f"{where}: [variants.{variant.name}]"
@@ -327,6 +343,17 @@ def _check_requirements(lines: Iterable[str], where: str) -> None:
             raise UsageError(
                 f"{where}: {line!r} is no requirement line like 'fastest[loop]>=2'"
             ) from None
+
+
+def _check_pins(server: Server, where: str) -> None:
+    """Pins are for an environment of its own: what is shared is pinned by who installs it."""
+    _check_requirements(server.pins, f"{where}: pins")
+    for line in server.pins:
+        pin = Requirement(line)
+        if [one.operator for one in pin.specifier] != ["=="] or pin.marker or pin.extras:
+            raise UsageError(f"{where}: pins: {line!r} must be like 'fastest==2.1'")
+    if server.pins and server.environment != "own":
+        raise UsageError(f"{where}: pins need environment = 'own'")
 
 
 def check_features(names: Iterable[str], where: str) -> None:

@@ -37,6 +37,7 @@ from asgi_bench.model.plan import (
     Plan,
     PlannedCell,
     RateSweep,
+    ServerEnvironment,
     setting_named,
 )
 from asgi_bench.model.proof import FREE_THREADED, Proof
@@ -172,6 +173,7 @@ __all__ = [
     "Scenario",
     "Search",
     "Segmentation",
+    "ServerEnvironment",
     "Setup",
     "Slice",
     "Source",

@@ -257,6 +257,15 @@ class Cell(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, setup=None)
 
 
+class ServerEnvironment(msgspec.Struct, frozen=True):
+    """An environment that a server has for itself (`asgi-bench install`)."""
+
+    python: str
+    """Its interpreter."""
+    packages: dict[str, str] = {}
+    """The distributions in it, with versions. What it hasn't is the servers' interpreter's."""
+
+
 class PlannedCell(msgspec.Struct, frozen=True):
     """A cell with what starts its server."""
 
@@ -298,6 +307,8 @@ class PlannedCell(msgspec.Struct, frozen=True):
     """What is added to the command where the server is counted, from the runner file."""
     has_lifespan: bool = True
     """Whether the server runs an app's start-up and shutdown, as its runner states."""
+    environment: ServerEnvironment | None = None
+    """The environment that its server has for itself; null where it runs in that of all."""
     unset: tuple[str, ...] = ()
     """Patterns of variables that its server doesn't inherit: what servers read in place of flags,
     as their runner files state."""

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib.metadata import distributions
 from pathlib import Path
 
 import msgspec
@@ -16,7 +15,7 @@ from asgi_bench.definitions.own_app import OwnApp, parse_target, working_folder
 from asgi_bench.definitions.strict import read_toml
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Setup
-from asgi_bench.setups.environments import overlay
+from asgi_bench.setups.environments import modules_in, overlay
 from asgi_bench.setups.spec import INSTALLED, Asked, Line, is_source_folder, parse_environment
 from asgi_bench.setups.worktrees import commit_of, repository_of, worktree
 
@@ -238,7 +237,7 @@ def check_origins(
     Raises:
         UsageError: something else would be imported; it names the file.
     """
-    modules = sorted(set(_modules_in(environment)))
+    modules = sorted(set(modules_in(str(environment / "bin" / "python"))))
     if not modules:
         return
     inherited = environ.get("PYTHONPATH", "")
@@ -259,13 +258,3 @@ def check_origins(
                 f"{flag}: {name!r} would be imported from {found[0]}, which comes before what was "
                 "installed: move it, or the app, or set --app-dir or PYTHONPATH otherwise"
             )
-
-
-def _modules_in(environment: Path) -> Iterator[str]:
-    """The top-level modules of everything installed into an environment."""
-    (packages,) = environment.glob("lib/python*/site-packages")
-    for found in distributions(path=[str(packages)]):
-        for file in found.files or ():
-            name = file.parts[0].partition(".")[0]
-            if name.isidentifier() and file.suffix in (".py", ".so"):
-                yield name

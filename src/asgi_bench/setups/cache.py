@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from asgi_bench.definitions.folders import cache_path
 from asgi_bench.errors import BenchError
 
 # Kept so long after its last use; built again in seconds.
@@ -17,13 +18,8 @@ KEY_LENGTH = 16
 
 
 def cache_folder() -> Path:
-    """The folder for what can be made again (XDG base directory specification).
-
-    Raises BenchError where it can't be made.
-    """
-    # A relative path there is to be ignored, says the specification.
-    named = Path(os.environ.get("XDG_CACHE_HOME") or "")
-    folder = (named if named.is_absolute() else Path.home() / ".cache") / "asgi-bench"
+    """The folder for what can be made again; raises BenchError where it can't be made."""
+    folder = cache_path()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -12,7 +12,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import sha256
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -70,6 +70,10 @@ _PREFIXES = ("PIP_", "SETUPTOOLS_SCM_PRETEND_VERSION")
 _FILES = frozenset(("PIP_BUILD_CONSTRAINT", "PIP_CONFIG_FILE", "PIP_CONSTRAINT", "PIP_REQUIREMENT"))
 
 
+class BuildFault(BenchError):
+    """An environment can't be built as it was asked for."""
+
+
 class Site(msgspec.Struct, frozen=True):
     """What an interpreter is, and the folders that hold its packages."""
 
@@ -106,14 +110,14 @@ def overlay(
     once; an interrupted build starts over.
 
     Raises:
-        BenchError: it can't be built; its account is the end of what pip said.
+        BuildFault: it can't be built; its account is the end of what pip said.
         UsageError: `base` is no interpreter that runs.
     """
     parent = cache_folder() / ENVIRONMENTS_FOLDER
     parent.mkdir(exist_ok=True)
     site = _site_of(base)
     pins = dict(constraints or {})
-    folder = parent / environment_key(base, site, lines, _environment(), pins)
+    folder = parent / environment_key(base, site, lines, build_variables(), pins)
     complete = folder / COMPLETE_FILE
     with locked(parent / f"{folder.name}.lock"):
         if not complete.is_file():
@@ -137,7 +141,7 @@ def overlay(
 def _site_of(python: str) -> Site:
     Installation(python).check_interpreter()
     done = subprocess.run(
-        [python, "-c", _ASK_SITE], env=_environment(), capture_output=True, check=True
+        [python, "-c", _ASK_SITE], env=build_variables(), capture_output=True, check=True
     )
     version, folders = json.loads(done.stdout)
     return Site(version, tuple(folders))
@@ -160,7 +164,9 @@ def _build(base: str, site: Site, folder: Path, recipe: _Recipe) -> Overlay:
     # Not merely the path: the user's own .pth files, as of editable installs, count too.
     joined = "; ".join(["import site", *(f"site.addsitedir({one!r})" for one in site.folders)])
     (packages / "asgi_bench_user_environment.pth").write_text(f"{joined}\n", encoding="utf-8")
-    has_pip = subprocess.run([python, "-c", "import pip"], env=_environment(), capture_output=True)
+    has_pip = subprocess.run(
+        [python, "-c", "import pip"], env=build_variables(), capture_output=True
+    )
     if has_pip.returncode != 0:
         run_step([str(python), "-m", "ensurepip"], f"{flag}: no pip")
     pins = folder / "constraints.txt"
@@ -251,19 +257,34 @@ def _versions(packages: Path) -> dict[str, str]:
     return {canonicalize_name(one.name): one.version for one in found}
 
 
+def modules_in(python: str, only: Collection[str] = ()) -> Iterator[str]:
+    """Yield the top-level modules that were installed into the environment of an interpreter.
+
+    `only` are the normalised names of the distributions that are meant; without any it is all.
+    """
+    (packages,) = Path(python).parents[1].glob("lib/python*/site-packages")
+    for found in distributions(path=[str(packages)]):
+        if only and canonicalize_name(found.name) not in only:
+            continue
+        for file in found.files or ():
+            name = file.parts[0].partition(".")[0]
+            if name.isidentifier() and file.suffix in (".py", ".so"):
+                yield name
+
+
 def run_step(argv: Sequence[str], what: str) -> None:
     """Run a step of a build; what it says is shown if it fails.
 
     Raises:
-        BenchError: it failed or took too long.
+        BuildFault: it failed or took too long.
     """
     with tempfile.TemporaryFile() as output:
-        code = run_command(argv, output=output, env=_environment(), timeout_s=BUILD_TIMEOUT_S)
+        code = run_command(argv, output=output, env=build_variables(), timeout_s=BUILD_TIMEOUT_S)
         output.seek(0)
         said = output.read().decode(errors="replace").strip().splitlines()
     if code == 0:
         return
-    fault = BenchError(f"{what}: {_reason(said, code)}")
+    fault = BuildFault(f"{what}: {_reason(said, code)}")
     fault.account = "\n".join(said[-SHOWN_LINES:])
     raise fault
 
@@ -272,11 +293,16 @@ def _reason(said: Sequence[str], code: int | None) -> str:
     """The one line that tells most: pip's last error, or how the step ended."""
     if code is None:
         return f"it did not end within {BUILD_TIMEOUT_S:g} s"
+    refused = [line for line in said if "require a different python version" in line]
+    if refused:
+        # Of every version that there is; the newest stands last.
+        return f"needs Python {refused[-1].rpartition('Requires-Python ')[2]}"
     errors = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")]
     return errors[-1] if errors else f"it ended with code {code}"
 
 
-def _environment() -> Mapping[str, str]:
+def build_variables() -> Mapping[str, str]:
+    """The variables that environments are built with, and tried."""
     return {name: value for name, value in os.environ.items() if name not in _DROPPED}
 
 

@@ -36,7 +36,7 @@ def with_environments(selection: SelectionT, announce: Announce) -> SelectionT:
     here = Installation()
     # The same for each choice of servers, as far as may be: it is built once.
     usual = installed_requirements(selection.runner_folders, here)
-    lines = _pinned((*usual, *requirements_of(selection)), here.versions)
+    lines = _pinned((*usual, *requirements_of(selection, only_shared=True)), here.versions)
     own = _label(here.python_version)
     paths = tuple(
         _built(name, lines, here.versions, announce)

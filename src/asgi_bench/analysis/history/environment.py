@@ -293,6 +293,9 @@ def _cell_facts(plan: Plan) -> dict[str, str | None]:
         if planned.skip_reason is None:
             setting = planned.cell.start
             facts[f"server {planned.cell.server}"] = planned.server_version or "of unknown version"
+            own = planned.environment
+            for name, version in () if own is None else own.packages.items():
+                facts[f"package {name} of {planned.cell.server}"] = version
             arguments, variables = started_with(planned)
             # The same for every scenario; which app one is served by is a fact of its own.
             app = apps.get(planned.cell.scenario, "\0")

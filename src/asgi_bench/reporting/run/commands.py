@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from asgi_bench.analysis.report import SettingReport
-from asgi_bench.model import Proof, Request, Scenario, WeightedRequest
+from asgi_bench.model import Proof, Request, Scenario, ServerEnvironment, WeightedRequest
 from asgi_bench.reporting.document import (
     Aside,
     Block,
@@ -47,15 +47,22 @@ def setting_entry(members: Sequence[SettingReport]) -> Entry:
     )
     proofs = tuple(f"seen from inside: {proof}" for proof in _once(seen))
     starts = (block for each in members for block in _start(each, env))
+    apart = _once(_environment_words(one) for each in members if (one := each.environment))
     variant = first.setting.removeprefix(f"{first.server}/").rpartition("/")[0]
     return Entry(
         title=f"{first.server} {variant}",
         # In a terminal they would hide the commands.
-        blocks=(*starts, Aside((Notes(proofs),), least="markdown")),
+        blocks=(*starts, Aside((Notes((*apart, *proofs)),), least="markdown")),
         aside=", ".join(_once(versions)),
         facets={"server": plain(first.server)},
         is_brief=True,
     )
+
+
+def _environment_words(environment: ServerEnvironment) -> str:
+    """What a server has in an environment of its own."""
+    packages = ", ".join(f"{name} {version}" for name, version in environment.packages.items())
+    return f"in an environment of its own: {packages}"
 
 
 def _start(setting: SettingReport, env: Iterable[str]) -> Iterator[Block]:
