@@ -38,9 +38,9 @@ def test_one_file_is_all_that_a_new_server_takes(tmp_path: Path) -> None:
         text = Path(told.splitlines()[-1]).read_text() if form == "html" else told
         assert "newcomer" in text, form
     for other in ExportFormat:
-        told = in_process(
+        done = in_process(
             *("export", str(run.run_folder), "--format", str(other), "--to", f"out-{other}"),
             folder=tmp_path,
         )
-        assert told.code == 0, told.stderr
+        assert done.code == 0, done.stderr
     assert (run.run_folder / "charts").is_dir()
