@@ -91,7 +91,11 @@ def test_what_can_not_be_used_says_why(tmp_path: Path, runners: Path) -> None:
     reason = "can't be imported: ImportError: it needs more"
     assert f"unusable  broken: {reason}\n" in made.stdout
     assert "unusable  absent: can't be installed: No matching distribution found" in made.stdout
-    checked = in_process("check", "-s", "broken", "-s", "lone", "-w", "1", *mine, folder=tmp_path)
+    checked = in_process(
+        *("check", "-s", "broken", "-s", "lone", "-s", "tiny", "-w", "1", "--variant", "default"),
+        *(*mine, "--runners", str(SERVERS)),
+        folder=tmp_path,
+    )
     assert f"skipped  broken/default/w1/hello: {reason}\n" in checked.stdout
     assert "skipped  lone/default/w1/hello: not installed: asgi-bench install lone\n" in (
         checked.stdout
