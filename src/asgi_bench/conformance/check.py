@@ -30,6 +30,8 @@ class Check(msgspec.Struct, frozen=True):
     entry: CheckEntry
     start: StartName
     look: Look
+    is_alone: bool = False
+    """Whether no other check may be put to the server meanwhile."""
 
 
 class LifeCheck(msgspec.Struct, frozen=True):
@@ -48,13 +50,20 @@ class Suite:
         self._start: StartName = start
 
     def check(
-        self, level: Level, name: str, link: str, says: str, start: StartName | None = None
+        self,
+        level: Level,
+        name: str,
+        link: str,
+        says: str,
+        *,
+        start: StartName | None = None,
+        is_alone: bool = False,
     ) -> Callable[[Look], Look]:
         """Declare a function as a check, of what all servers must or should do, or differ in."""
         entry = CheckEntry(f"{self._subject}.{name}", self._subject, level, says, link)
 
         def declare(look: Look) -> Look:
-            self.checks.append(Check(entry, start or self._start, look))
+            self.checks.append(Check(entry, start or self._start, look, is_alone))
             return look
 
         return declare

@@ -1,6 +1,7 @@
 """The journal that the app writes: what a server handed to it, and what became of each step."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,17 +31,17 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Journal:
-    """The lines of a journal so far; who waits for one reads on."""
+    """The lines of a journal so far; who waits for one reads on. Several threads may."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._entries: list[Entry] = []
         self._read = 0
+        self._lock = threading.Lock()
 
     def entries(self, token: str) -> list[Entry]:
         """What is written under a token."""
-        self._read_on()
-        return [entry for entry in self._entries if entry.token == token]
+        return [entry for entry in self.every() if entry.token == token]
 
     def every(self) -> list[Entry]:
         """All lines."""
@@ -72,16 +73,17 @@ class Journal:
 
     def _read_on(self) -> None:
         """Read what has come since; a line that isn't whole yet waits."""
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as file:
-            file.seek(self._read)
-            new = file.read()
-        whole = new[: new.rfind(b"\n") + 1]
-        self._read += len(whole)
-        self._entries += [
-            Entry(**json.loads(line, object_hook=_restored)) for line in whole.splitlines()
-        ]
+        with self._lock:
+            if not self.path.exists():
+                return
+            with self.path.open("rb") as file:
+                file.seek(self._read)
+                new = file.read()
+            whole = new[: new.rfind(b"\n") + 1]
+            self._read += len(whole)
+            self._entries += [
+                Entry(**json.loads(line, object_hook=_restored)) for line in whole.splitlines()
+            ]
 
 
 def _restored(value: dict[str, Any]) -> Any:

@@ -1,6 +1,7 @@
 """Checks put to a server: one by one, on the starts that they ask for."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from asgi_bench.conformance.check import Check, LifeCheck, StartName
 from asgi_bench.conformance.findings import Finding, Unanswered, cant_tell, no, not_offered
@@ -8,6 +9,8 @@ from asgi_bench.conformance.lives import Lives
 from asgi_bench.conformance.start import Start
 from asgi_bench.model.matrix import CheckEntry
 
+# Most of a check is waiting for what doesn't come.
+AT_ONCE = 5
 Found = tuple[CheckEntry, Finding]
 
 
@@ -35,18 +38,26 @@ def put_surely(check: Check, start: Start) -> Finding:
 
 
 def put_all(
-    checks: Iterable[Check], starts: Mapping[StartName, Start], why_not: Mapping[StartName, Finding]
+    checks: Sequence[Check], starts: Mapping[StartName, Start], why_not: Mapping[StartName, Finding]
 ) -> Iterator[Found]:
-    """Put checks to a server that is up; `why_not` says it of starts that there aren't."""
-    for check in checks:
+    """Put checks to a server that is up, some at once; in their order.
+
+    `why_not` says it of starts that there aren't.
+    """
+
+    def find(check: Check) -> Finding:
         start = starts.get(check.start)
         if check.entry.subject == "websocket" and not _speaks_websocket(starts):
-            yield check.entry, not_offered("its runner file states no WebSocket")
-        elif start is None:
-            default = not_offered("its runner file tells no such way")
-            yield check.entry, why_not.get(check.start, default)
-        else:
-            yield check.entry, put_surely(check, start)
+            return not_offered("its runner file states no WebSocket")
+        if start is None:
+            return why_not.get(check.start, not_offered("its runner file tells no such way"))
+        return put_surely(check, start)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = {one.entry.id: pool.submit(find, one) for one in checks if not one.is_alone}
+    for check in checks:
+        done = found.get(check.entry.id)
+        yield check.entry, find(check) if done is None else done.result()
 
 
 def _speaks_websocket(starts: Mapping[StartName, Start]) -> bool:

@@ -202,6 +202,7 @@ def body_later(start: Start) -> Finding:
     "without-delay",
     f"{RFC9112}#name-connection-management",
     "An answer in two parts does not wait for the client's delayed acknowledgement (TCP_NODELAY).",
+    is_alone=True,
 )
 def without_delay(start: Start) -> Finding:
     """The quickest of ten answers on one connection."""

@@ -236,6 +236,7 @@ def send_raises(start: Start) -> Finding:
     _SEND,
     "Servers must be prepared to catch this "
     "exception if they raised it and should not log it as an error in their server logs.",
+    is_alone=True,
 )
 def send_raises_quietly(start: Start) -> Finding:
     """An app that lets that exception out is no error."""
