@@ -187,11 +187,11 @@ def fragments(start: Start) -> Finding:
     "A message is read from a stream of bytes, however it is cut into segments.",
 )
 def body_later(start: Start) -> Finding:
-    """A body that comes when the app waits for it already."""
+    """A body that comes in a segment of its own, when the app may wait for it already."""
     asked = start.request(["echo"], method="POST", headers=[(b"content-length", b"5")])
     with start.open() as peer:
         peer.send(asked.data)
-        start.awaited(asked.token, "scope")
+        peer.is_closed_within(start.patience.quiet_s)
         peer.send(b"hello")
         answer = read_answer(peer)
     return held(answer.body == b"hello", answer.told)

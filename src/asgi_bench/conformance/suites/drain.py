@@ -1,7 +1,7 @@
 """What becomes of connections that are in use when a server is stopped (SIGTERM)."""
 
 from asgi_bench.conformance.check import LIFESPAN, RFC6455, WWW, Judge, LifeSuite
-from asgi_bench.conformance.findings import Finding, cant_tell, held
+from asgi_bench.conformance.findings import Finding, cant_tell, held, not_offered
 from asgi_bench.conformance.lives import Lives
 
 SUITE = LifeSuite("drain")
@@ -55,12 +55,29 @@ for _level, _name, _link, _says in _FOUND:
 
 @SUITE.check(
     "should",
+    "shutdown",
+    _SHUTDOWN,
+    "lifespan.shutdown: sent when the server has closed all active connections: it comes also "
+    "where there were some.",
+)
+def shutdown(lives: Lives) -> Finding:
+    """The app's shutdown is run though the server was in use."""
+    if lives.why_not:
+        return not_offered(lives.why_not)
+    began = lives.well.moment("receive", "lifespan.shutdown")
+    return held(began is not None, "the app never received lifespan.shutdown")
+
+
+@SUITE.check(
+    "should",
     "order",
     _SHUTDOWN,
     "lifespan.shutdown: sent when the server has closed all active connections.",
 )
 def order(lives: Lives) -> Finding:
     """The app's shutdown begins after the last answer."""
+    if lives.why_not:
+        return not_offered(lives.why_not)
     began = lives.well.moment("receive", "lifespan.shutdown")
     if began is None:
         return cant_tell("the app never received lifespan.shutdown")

@@ -215,7 +215,7 @@ def startup_failed_code(life: Life) -> Finding:
     "lifespan.shutdown: sent to the application when the "
     "server has stopped accepting connections and closed all active connections.",
 )
-@_well
+@_shutdown_failed
 def shutdown(life: Life) -> Finding:
     """The shutdown is run at SIGTERM."""
     came = life.moment("receive", "lifespan.shutdown")
@@ -228,7 +228,7 @@ def shutdown(life: Life) -> Finding:
     f"{LIFESPAN}#shutdown-complete-send-event",
     "A server must wait for this message before terminating.",
 )
-@_well
+@_shutdown_failed
 def waits_for_shutdown(life: Life) -> Finding:
     """The app is given the time to clean up."""
     if life.moment("receive", "lifespan.shutdown") is None:

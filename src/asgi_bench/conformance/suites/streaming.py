@@ -15,7 +15,7 @@ _FLOOD_MIB = 24
 _SMALL_BUFFER = 65_536
 _PART = {"type": "http.response.body", "body": "b:tick", "more_body": True}
 # So long an app sends on to nobody.
-_SENDING_S = 1.0
+_SENDING_S = 0.6
 
 
 @SUITE.check(

@@ -31,7 +31,7 @@ def _event(start: Start, socket: Socket, kind: str = "websocket.receive") -> dic
 
 
 # So long an app sends on to nobody.
-_SENDING_S = 1.0
+_SENDING_S = 0.6
 
 
 @SUITE.check(
