@@ -136,8 +136,9 @@ def check_server(
             raise ServerFault(ups["http"].fault)
         ready = {name: up for name, up in ups.items() if up.fault is None}
         starts = {name: up.seen(candidate.features, patience) for name, up in ready.items()}
-        if "h2c" not in starts and ("2", "tcp") in candidate.ways and _is_same(candidate):
-            starts["h2c"] = starts["http"]
+        for name, other in _shared(candidate).items():
+            if other in starts:
+                starts[name] = starts[other]
         found = list(put_all(checks, starts, _why_not(candidate, ups)))
         lives = _lives(ups["http"], starts["http"], bad, scenario)
         if not candidate.plain.has_lifespan:
@@ -152,16 +153,18 @@ def _starts(candidate: Candidate) -> dict[StartName, PlannedCell]:
     chosen: dict[StartName, PlannedCell | None] = {
         "http": ways["1", "tcp"],
         "unix": ways.get(("1", "unix")),
+        # One that agrees on either version.
         "tls": ways.get(("2", "tls"), ways.get(("1", "tls"))),
-        "http2": ways.get(("2", "tls"), ways.get(("2", "tcp"))),
         "h2c": None if _is_same(candidate) else ways.get(("2", "tcp")),
     }
-    if chosen["tls"] is not None and chosen["tls"] is chosen["http2"]:
-        # One server over TLS, which agrees on either.
-        del chosen["http2"]
-    elif chosen["http2"] is not None and chosen["http2"] is chosen["h2c"]:
-        del chosen["http2"]
     return {name: planned for name, planned in chosen.items() if planned is not None}
+
+
+def _shared(candidate: Candidate) -> dict[StartName, StartName]:
+    """The starts that serve for others: HTTP/2 over TLS where there is that, else without."""
+    plain: StartName = "http" if _is_same(candidate) else "h2c"
+    over_tls = candidate.ways["2", "tls"].skip_reason is None
+    return {"h2c": plain, "http2": "tls" if over_tls else plain}
 
 
 def _is_same(candidate: Candidate) -> bool:
@@ -175,7 +178,7 @@ def _why_not(candidate: Candidate, ups: Mapping[StartName, _Up]) -> dict[StartNa
     ways: dict[StartName, Way] = {
         "unix": ("1", "unix"),
         "tls": ("1", "tls"),
-        "http2": ("2", "tcp"),
+        "http2": ("2", "tls"),
         "h2c": ("2", "tcp"),
     }
     told: dict[StartName, Finding] = {
@@ -183,7 +186,8 @@ def _why_not(candidate: Candidate, ups: Mapping[StartName, _Up]) -> dict[StartNa
         for name, way in ways.items()
     }
     failed = {name: cant_tell(up.fault) for name, up in ups.items() if up.fault is not None}
-    return told | failed
+    lost = {name: failed[other] for name, other in _shared(candidate).items() if other in failed}
+    return told | lost | failed
 
 
 def _await(ups: Sequence[_Up], scenario: Scenario, timeout_s: float) -> None:
