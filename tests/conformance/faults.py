@@ -194,7 +194,7 @@ BODIES: dict[str, Faults] = {
     "expect": _on("never-asks"),
     "expect-asked": _on("asks-at-once"),
     "unread": _on("leaves-body"),
-    "answered-early": _on("holds-body-first"),
+    "answered-early": _on("answers-late"),
     "receive-waits": _on("at-once"),
 }
 STREAMING: dict[str, Faults] = {

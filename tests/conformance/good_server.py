@@ -410,8 +410,6 @@ class Connection:
             raise Refused(400)
         if lenient("wants-whole") and len(self._buffer) < body.left:
             raise Refused(400)
-        while lenient("holds-body-first") and not body.is_done:
-            await body.part()
         exchange = Exchange(self, head, body, scope_of(self, head, "http"))
         if lenient("one-at-a-time"):
             async with self.server.turn:
@@ -758,6 +756,8 @@ class Exchange:
             if server.has("sends-after-end"):
                 self.connection.write(body)
             return
+        while server.has("answers-late") and not self.body.is_done:
+            await self.body.part()
         if not self.is_head_sent:
             self._send_head(body, more)
         if self.left is not None and not server.has("any-size-of-body"):
