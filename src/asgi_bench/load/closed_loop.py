@@ -1,6 +1,6 @@
 """A stretch of closed-loop load: each connection sends its next request after the answer."""
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable
 from time import perf_counter_ns as clock_ns
 
 import msgspec
@@ -15,6 +15,11 @@ SWEEP_NS = 20_000_000
 RAMP_NS = 1_000_000
 # gevent's hub gets a turn this often: Locust calls a worker missing after 3 s without one.
 BREATHE_NS = 250_000_000
+# A burst at the start of a slice makes waves that are gone after three response times: those of
+# granian and uvicorn over 64 connections after 6 ms. So a third of a slice, which is three response
+# times or 20 ms long, is left out of its steady part.
+SETTLING = 3
+FOREVER_NS = 2**63
 POLL_S = 0.005
 
 
@@ -47,9 +52,10 @@ class Stretch(msgspec.Struct, frozen=True):
     slots: int = 0
     """Of a closed loop: how many connections, or streams, it was on."""
     steady_requests: int = 0
-    """Of a closed loop: right answers but the first of each slot, and those in a drain."""
+    """Of a closed loop: right answers but the first of each slot; of a full one those of its
+    steady part."""
     steady_slot_ns: int = 0
-    """Their response times and the waits between them: from a slot's first answer to its last,
+    """Their response times and the waits between them: from one of a slot's answers to a later one,
     added up over slots. It is whole cycles of each, so that a server which answers in bursts is
     measured over whole bursts, and neither ramp nor drain is in it."""
     progress: list[tuple[int, int]] = []
@@ -65,10 +71,10 @@ class Stretch(msgspec.Struct, frozen=True):
         return (self.end_ns - self.begin_ns) / 1e9
 
 
-class _LastAnswers:
-    """The answers that a full stretch waits for at its end, one a slot; with those it is steady.
+class _UpTo:
+    """The answers up to a moment, and of each slot the one that it then waited for.
 
-    `waiting` has since when each slot waits; `answers` and `slot_ns` are of those before.
+    `answers` and `slot_ns`, their times and the waits between them, are true once none is out.
     """
 
     def __init__(self, waiting: dict[int, int], answers: int, slot_ns: int) -> None:
@@ -76,20 +82,63 @@ class _LastAnswers:
         self.answers = answers
         self.slot_ns = slot_ns
 
-    def are_out(
-        self, sent_ns: Mapping[int, int], busy: Container[int], partial: Container[int]
-    ) -> bool:
+    def are_out(self, pool: Pool) -> bool:
         """Take in those that came: their slots have sent again. Whether any is left."""
         for slot, since_ns in list(self._waiting.items()):
-            again_ns = sent_ns.get(slot, since_ns)
+            again_ns = pool.sent_ns.get(slot, since_ns)
             if again_ns != since_ns:
                 self.answers += 1
                 self.slot_ns += again_ns - since_ns
                 del self._waiting[slot]
-            elif slot not in busy and slot not in partial:
+            elif slot not in pool.busy and slot not in pool.partial:
                 # It was lost: such a stretch has no steady part.
                 del self._waiting[slot]
         return bool(self._waiting)
+
+
+class _SteadyPart:
+    """The steady part of a full stretch: whole cycles of each slot between two moments.
+
+    They go from its first answer after the one to its first after the other. Whole cycles have no
+    bias, however they scatter: who leaves out those that a moment cuts leaves out the longest.
+    """
+
+    def __init__(self, begin_ns: int, end_ns: int) -> None:
+        self._moments_ns = (begin_ns, end_ns)
+        self._marks: list[_UpTo] = []
+        self.look_at_ns = begin_ns
+        """When the loop has to look again: while answers are out at each turn, in which no slot is
+        answered twice."""
+        self.send_until_ns = end_ns + SWEEP_NS
+        """Until when the loop goes on sending."""
+
+    def is_due(self, now_ns: int) -> bool:
+        """Whether the next moment has come."""
+        return len(self._marks) < 2 and now_ns >= self._moments_ns[len(self._marks)]
+
+    def mark(self, so_far: _UpTo) -> None:
+        """Take what there is at a moment."""
+        self._marks.append(so_far)
+
+    def look(self, pool: Pool, now_ns: int) -> None:
+        """Take in what came, and settle when to look again."""
+        is_any_out = bool([mark for mark in self._marks if mark.are_out(pool)])
+        if is_any_out:
+            self.look_at_ns = now_ns
+        elif len(self._marks) < 2:
+            self.look_at_ns = self._moments_ns[1]
+        else:
+            self.look_at_ns = FOREVER_NS
+        if len(self._marks) == 2:
+            self.send_until_ns = now_ns + SWEEP_NS if is_any_out else now_ns
+
+    @property
+    def found(self) -> tuple[int, int]:
+        """The answers of the part, and their times and waits; none where the stretch was cut."""
+        if len(self._marks) < 2:
+            return 0, 0
+        begin, end = self._marks
+        return end.answers - begin.answers, end.slot_ns - begin.slot_ns
 
 
 def run_closed_loop(
@@ -107,8 +156,9 @@ def run_closed_loop(
 ) -> Stretch:
     """Load every connection for `seconds`, then await what is still out.
 
-    With `stays_full` those that get their last answer go on sending until all have theirs: the
-    steady part then has nothing of the drain in it, in which a server is asked for less and less.
+    With `stays_full` those that get their last answer go on sending until all have theirs, and the
+    steady part begins after a third of the time: neither has it anything of the drain, in which a
+    server is asked for less and less, nor of the waves that a burst at the start makes.
 
     With `ramp`, so many connections are opened, `at_once` of them each millisecond, while the
     earlier ones carry load: an idle shared listener would give a burst of them to one worker. The
@@ -137,10 +187,13 @@ def run_closed_loop(
     free_since_ns: dict[int, int] = {}
     others_ns = waited_ns = 0
     progress: list[tuple[int, int]] = []
-    last_answers: _LastAnswers | None = None
     fast = resent = 0
     now = begin = last = clock_ns()
     end = begin + int(seconds * 1e9)
+    steady = None
+    if stays_full:
+        steady = _SteadyPart(begin + (end - begin) // SETTLING, end)
+        end = steady.send_until_ns
     next_sweep, next_breath = now, now + BREATHE_NS
     wanted, alone_until = ramp, now + int(pool.target.timeout_s * 1e9)
     while now < end or busy or ramp:
@@ -159,16 +212,15 @@ def run_closed_loop(
             pool.count(resent, fast, good)
             fast = resent = 0
             if not breathe():
-                end, ramp, stays_full = now, 0, False
+                end, ramp, steady = now, 0, None
             now = clock_ns()
             next_breath = now + BREATHE_NS
-        if stays_full and (last_answers is not None or now >= end):
-            if last_answers is None:
+        if steady is not None and now >= steady.look_at_ns:
+            if steady.is_due(now):
                 waiting = {slot: sent_ns[slot] for slot in busy if slot not in first}
-                last_answers = _LastAnswers(waiting, len(latencies), sum(latencies) + waited_ns)
-            # A turn of the loop answers a slot once at most: none is missed.
-            stays_full = last_answers.are_out(sent_ns, busy, partial)
-            end = now + SWEEP_NS if stays_full else now
+                steady.mark(_UpTo(waiting, len(latencies), sum(latencies) + waited_ns))
+            steady.look(pool, now)
+            end = steady.send_until_ns
         if idle and now < end:
             now = clock_ns()
             for _ in range(len(idle)):
@@ -258,10 +310,13 @@ def run_closed_loop(
         now = clock_ns()
     pool.count(resent, fast, good)
     requests, sent = pool.correct - correct_before, pool.sent - sent_before
-    steady_ns = sum(latencies)
-    answered_ns = steady_ns + others_ns
+    responses_ns = sum(latencies)
+    answered_ns = responses_ns + others_ns
     accounted_share = answered_ns / (answered_ns + waited_ns) if answered_ns else None
     times_ns = {RESPONSE_TIME: latencies, **pool.take_times()}
+    steady_requests, steady_slot_ns = len(latencies), responses_ns + waited_ns
+    if steady is not None:
+        steady_requests, steady_slot_ns = steady.found
     return Stretch(
         begin_ns=begin,
         end_ns=last,
@@ -270,8 +325,8 @@ def run_closed_loop(
         times_ns=times_ns,
         accounted_share=accounted_share,
         slots=len(started),
-        steady_requests=last_answers.answers if last_answers else len(latencies),
-        steady_slot_ns=last_answers.slot_ns if last_answers else steady_ns + waited_ns,
+        steady_requests=steady_requests,
+        steady_slot_ns=steady_slot_ns,
         progress=progress,
         turns=latency_turns,
     )

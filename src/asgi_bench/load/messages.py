@@ -100,7 +100,7 @@ class Loss(msgspec.Struct, frozen=True):
 
 
 class Steady(msgspec.Struct, frozen=True):
-    """The steady part of a slice in closed loop: what came after each connection's first answer.
+    """The steady part of a slice in closed loop: whole cycles of each connection.
 
     Where a connection carries several streams, of each stream's.
     """

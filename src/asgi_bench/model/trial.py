@@ -125,7 +125,7 @@ class Slice(msgspec.Struct, frozen=True):
     counts until its last answer, its successor from the first request. A slice of an open loop in
     which a request got no right answer is not judged by it."""
     steady_requests: int | None = None
-    """Correct answers but the first of each connection, of a closed loop in which nothing broke;
+    """Correct answers of its steady part, of a closed loop in which nothing broke;
     otherwise null. They make the throughput, with `steady_s`."""
     steady_s: float | None = None
     """The time from a connection's first answer to its last, on the average of the connections:
