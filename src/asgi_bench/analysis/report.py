@@ -393,15 +393,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Each server setting that was measured at saturation with several worker counts."""
     ways: tuple[CellRatio, ...] = ()
     """Each cell that was asked another way than by HTTP/1.1 over TCP, beside one that was."""
+    levels: tuple[Level, ...] = ()
+    """Each closed loop of a server setting that was measured over several connection counts."""
+    settings: tuple[SettingReport, ...] = ()
+    """Each server setting of the plan, in the plan's order."""
     interpreters: tuple[Interpreter, ...] = ()
     """Of a run over several interpreters: each, in the order given."""
     setup_ratios: tuple[CellRatio, ...] = ()
     """Of a run over several interpreters: each cell under another than the first, over the same
     cell under that one."""
-    levels: tuple[Level, ...] = ()
-    """Each closed loop of a server setting that was measured over several connection counts."""
-    settings: tuple[SettingReport, ...] = ()
-    """Each server setting of the plan, in the plan's order."""
 
     @property
     def everything(self) -> Sequence[CellReport | SweepReport]:
