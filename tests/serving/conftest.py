@@ -47,7 +47,7 @@ def make_server(tmp_path: Path, port: int) -> Iterator[MakeServer]:
         workers: int = 1,
         sharing: Literal["own", "inherited"] = "own",
         at_port: int | None = None,
-        **planned: str | dict[str, str],
+        **planned: str | dict[str, str] | tuple[str, ...],
     ) -> ServerProcess:
         target = "{port}" if sharing == "own" else "{fd}"
         cell = Cell("fake", mode, workers, "hello", ClosedLoop(64))

@@ -82,6 +82,7 @@ def test_placeholders_environment_and_folder_reach_the_server(
         command=(sys.executable, "-I", "-c", script, "-b=:{port}", "{other}"),
         working_dir=str(tmp_path),
         env={"MINE": "set"},
+        unset=("WEB_CONCURRENCY",),
     )
     server.start()
     eventually(lambda: not server.is_alive)
