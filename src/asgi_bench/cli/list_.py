@@ -18,9 +18,6 @@ from asgi_bench.definitions.servers import load_servers
 from asgi_bench.flags import OUTPUT, SWITCH, Flag
 from asgi_bench.model import Scenario
 
-# What a table has room for of an answer.
-MOST_BODY_LETTERS = 24
-
 
 class ListFlags(msgspec.Struct, frozen=True, kw_only=True):
     """The flags of `list`."""
@@ -52,13 +49,12 @@ def _as_json(servers: Sequence[ListedServer], scenarios: Sequence[Scenario]) -> 
 def _print_tables(servers: Sequence[ListedServer], scenarios: Iterable[Scenario]) -> None:
     console = Console(highlight=False, markup=False)
     reasons = []
-    table = _table("server", "version", "variant", "", "description")
+    # Variants stand below their server: beside it there is no room for what they are.
+    table = _table("server", "version", "variants")
     for server in servers:
-        facts = (server.name, server.version or "unknown")
+        table.add_row(server.name, server.version or "unknown", "")
         for variant in server.variants:
-            ready = _state(server, variant)
-            table.add_row(*facts, variant.name, ready, variant.description)
-            facts = ("", "")
+            table.add_row(f"  {variant.name}", _state(server, variant), variant.description)
             if variant.reason is not None:
                 reasons.append(f"{server.name}/{variant.name}: {variant.reason}")
     console.print(table)
@@ -68,11 +64,11 @@ def _print_tables(servers: Sequence[ListedServer], scenarios: Iterable[Scenario]
     if any(server.installed == "own" for server in servers):
         console.print("own: in an environment of its own, made by asgi-bench install")
     console.print()
-    table = _table("scenario", "request", "answer", "needs", "description")
+    # What all servers can isn't told, nor what is sent and has to come: JSON has both.
+    table = _table("scenario", "needs", "description")
     for one in scenarios:
-        answer = f"{one.expect_status} {_answer(one)}".strip()
-        request, needs = f"{one.method} {one.path}", ", ".join(one.needs)
-        table.add_row(one.name, request, answer, needs, one.description)
+        needs = ", ".join(name for name in one.needs if name != "asgi3")
+        table.add_row(one.name, needs, one.description)
     console.print(table)
 
 
@@ -81,15 +77,6 @@ def _state(server: ListedServer, variant: ListedVariant) -> str:
     if variant.reason is None:
         return "ready" if server.installed != "own" else "ready (own)"
     return "missing" if server.fault is None else "unusable"
-
-
-def _answer(scenario: Scenario) -> str:
-    """The body of a right answer, or its size where it has no room in a table."""
-    body = scenario.expected_content
-    text = scenario.expect_body
-    if body is None or (text is not None and len(text) <= MOST_BODY_LETTERS):
-        return text or ""
-    return f"{len(body)} bytes"
 
 
 def _table(*columns: str) -> Table:
