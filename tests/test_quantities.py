@@ -21,7 +21,14 @@ from asgi_bench.quantities import (
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("2s", 2.0), ("500ms", 0.5), ("5m", 300.0), ("1.5 h", 5400.0), (" 20us ", 2e-5)],
+    [
+        ("2s", 2.0),
+        ("500ms", 0.5),
+        ("5m", 300.0),
+        ("1.5 h", 5400.0),
+        (" 20us ", 2e-5),
+        ("1m40s", 100.0),
+    ],
 )
 def test_durations_carry_their_unit(text: str, seconds: float) -> None:
     """Each unit has its own size, and decimals count."""

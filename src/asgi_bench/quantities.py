@@ -10,15 +10,19 @@ SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 # Powers of ten and of two by their own names (IEC 80000-13), so that nobody has to guess.
 BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "KiB": 2**10, "MiB": 2**20}
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", re.ASCII)
+_PART = re.compile(rf"\d+(?:\.\d+)?(?:{'|'.join(SECONDS)})", re.ASCII)
 
 
 def parse_duration(text: str, name: str = "duration") -> float:
-    """Return the seconds in `2s`, `500ms` or `1.5m`; `name` is the flag or key to blame.
+    """Return the seconds in `2s`, `500ms` or `1m40s`; `name` is the flag or key to blame.
 
     Raises:
         UsageError: no number, no unit, or not more than zero.
     """
-    return _quantity(text, SECONDS, name, "2s, 500ms or 5m")
+    parts = _PART.findall(text.strip())
+    if len(parts) < 2 or "".join(parts) != text.strip():
+        parts = [text]
+    return sum(_quantity(part, SECONDS, name, "2s, 500ms or 1m40s") for part in parts)
 
 
 def parse_size(text: str, name: str = "size") -> float:
