@@ -4,6 +4,7 @@ import msgspec
 from packaging.requirements import Requirement
 
 from asgi_bench.conformance.servers import Candidate, Way
+from asgi_bench.definitions.chosen import chosen_servers
 from asgi_bench.definitions.folders import runner_folders, shipped_apps
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.selection import Selection
@@ -36,7 +37,8 @@ def matrix_plan(asked: Selection) -> Plan:
 
 def candidates(asked: Selection, plan: Plan) -> tuple[list[Candidate], list[Unchecked]]:
     """Those that can be started, and those that can't, with the reason."""
-    servers = load_servers(runner_folders(asked.runner_folders))
+    known = load_servers(runner_folders(asked.runner_folders))
+    servers = {server.name: server for server in chosen_servers(asked.servers, known)}
     ways: dict[tuple[str, str], dict[Way, PlannedCell]] = {}
     for planned in plan.cells:
         cell = planned.cell
