@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -23,6 +22,7 @@ from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
 from asgi_bench.conformance.clients.http1 import Field
+from asgi_bench.conformance.clients.peer import Open
 from asgi_bench.conformance.findings import Unanswered
 from asgi_bench.conformance.start import ANSWERED, Start
 
@@ -54,7 +54,7 @@ class Response:
         return f"status {self.status}, body {bytes(self.body[:80])!r}{how}{ended}"
 
 
-class Http2:
+class Http2(Open):
     """A connection of HTTP/2, closed at the end of the `with` block.
 
     Raises Unanswered where the server doesn't agree on HTTP/2, or what has to come doesn't.
@@ -88,15 +88,8 @@ class Http2:
             self.peer.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the connection."""
         self.peer.close()
 
     def fields(

@@ -18,7 +18,26 @@ from asgi_bench.model import Endpoint
 _READ_BYTES = 65536
 
 
-class Peer:
+class Open:
+    """Something open, closed at the end of the `with` block."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it, whatever it still waits for."""
+        raise NotImplementedError
+
+
+class Peer(Open):
     """An open connection, closed at the end of the `with` block.
 
     `came` is what has come and was not taken yet. Raises Unanswered where the server can't be
@@ -38,17 +57,6 @@ class Peer:
         self.is_ended = False
         self.reset: str | None = None
         self.socket = _opened(endpoint, patience_s, alpn, receive_buffer)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def name(self) -> tuple[str, int]:

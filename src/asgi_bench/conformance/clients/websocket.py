@@ -5,14 +5,13 @@ import hashlib
 import os
 import struct
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import msgspec
 from wsproto.frame_protocol import Frame, FrameProtocol, Opcode, ParseFailed
 
 from asgi_bench.conformance.clients.http1 import Answer, Field, read_head
-from asgi_bench.conformance.clients.peer import Peer
+from asgi_bench.conformance.clients.peer import Open, Peer
 from asgi_bench.conformance.findings import Unanswered, quoted
 from asgi_bench.conformance.start import Start
 
@@ -82,7 +81,7 @@ def close_frame(code: int | None, reason: bytes = b"") -> bytes:
     return frame(CLOSE, b"" if code is None else struct.pack("!H", code) + reason)
 
 
-class Socket:
+class Socket(Open):
     """An open WebSocket, closed at the end of the `with` block.
 
     Raises Unanswered where the handshake isn't accepted, or what has to come doesn't.
@@ -104,15 +103,8 @@ class Socket:
             self.peer.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the connection."""
         self.peer.close()
 
     def send(self, *frames: bytes) -> None:
