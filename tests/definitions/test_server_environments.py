@@ -12,10 +12,10 @@ from asgi_bench.definitions.server_environments import (
     homes_apart,
     record_of,
     record_path,
-    write_record,
 )
 from asgi_bench.definitions.servers import Server
 from asgi_bench.model import ServerEnvironment
+from asgi_bench.setups.cache import note
 
 SERVER = Server(name="mine", here="/", command=("serve",), workers="single", requires=("mine",))
 
@@ -34,7 +34,7 @@ def test_a_record_is_found_and_counts_as_used(cache: Path, tmp_path: Path) -> No
     stamp.touch()
     os.utime(stamp, (0, 0))
     record = Record(ServerEnvironment(sys.executable, {"mine": "1.0"}), str(stamp))
-    write_record(record_path(SERVER, "/py", cache), record)
+    note(record_path(SERVER, "/py", cache), record)
     assert record_of(SERVER, "/py") == record
     assert stamp.stat().st_mtime > 0
     assert record_of(SERVER, "/other") is None
@@ -49,11 +49,11 @@ def test_a_fault_is_kept_and_a_lost_environment_is_not(cache: Path) -> None:
     """Why it can't be used is told again; what is gone or can't be read was never there."""
     path = record_path(SERVER, "/py", cache)
     assert homes_apart("/py")(SERVER) is None
-    write_record(path, Record(fault="can't be imported: no"))
+    note(path, Record(fault="can't be imported: no"))
     home = homes_apart("/py")(SERVER)
     assert home is not None
     assert (home.packages, home.fault) == (None, "can't be imported: no")
-    write_record(path, Record(ServerEnvironment("/nowhere/bin/python")))
+    note(path, Record(ServerEnvironment("/nowhere/bin/python")))
     assert record_of(SERVER, "/py") is None
     path.write_text("{")
     assert record_of(SERVER, "/py") is None

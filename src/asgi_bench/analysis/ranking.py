@@ -14,7 +14,7 @@ import numpy as np
 
 from asgi_bench.analysis.pairs import Pair, holm, pairs
 from asgi_bench.analysis.report import Comparison, Rank
-from asgi_bench.analysis.samples import Sample, reference_pairs
+from asgi_bench.analysis.samples import Sample, over_reference
 from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.model import Load, Plan
 from asgi_bench.model.metric import Metric
@@ -119,15 +119,8 @@ def _by_round(
     values = {key: of_rounds for key, of_rounds in values.items() if of_rounds}
     if len({one.planned.blocks[0] for one in members}) == 1:
         return values
-    ratios: dict[str, dict[int, float]] = {}
-    for one in members:
-        paired = reference_pairs(one, samples, plan, one.compared_by(metric))
-        if paired is not None:
-            by_round = paired[1].items()
-            ratios[one.planned.cell.key] = {
-                number: own / beside for number, (own, beside) in by_round
-            }
-    return ratios if ratios.keys() == values.keys() and all(ratios.values()) else values
+    known = [one for one in members if one.planned.cell.key in values]
+    return over_reference(known, samples, plan, lambda one: one.compared_by(metric)) or values
 
 
 def _values(sample: Sample, metric: Metric) -> dict[int, float]:

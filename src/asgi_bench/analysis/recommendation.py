@@ -13,7 +13,7 @@ from asgi_bench.analysis.metrics import figure_of
 from asgi_bench.analysis.percentiles import merge_histograms, quantile_s
 from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS, compare, stand
 from asgi_bench.analysis.report import Comparison
-from asgi_bench.analysis.samples import Sample, reference_pairs, sample_cells
+from asgi_bench.analysis.samples import Sample, over_reference, sample_cells
 from asgi_bench.analysis.stopping import is_looked
 from asgi_bench.analysis.sweeps import (
     LEAST_KEPT_SHARE,
@@ -300,14 +300,8 @@ def _values(
     they can be compared. Without it only the most workers are, which share a block.
     """
     plan = run.header.plan
-    ratios: dict[str, dict[int, float]] = {}
-    for sample in question.candidates:
-        paired = reference_pairs(sample, samples, plan, question.figure)
-        if paired is not None and paired[1]:
-            ratios[sample.planned.cell.key] = {
-                number: ours / theirs for number, (ours, theirs) in paired[1].items()
-            }
-    if len(ratios) == len(question.candidates):
+    ratios = over_reference(question.candidates, samples, plan, lambda _: question.figure)
+    if ratios is not None:
         return ratios, plan.reference
     most = max(sample.planned.cell.workers for sample in question.candidates)
     figures = {

@@ -4,7 +4,7 @@ Blocks of one round run one after another, so only trials of one block were meas
 minutes. The reference cell takes part in every block; its own figures come from its first.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -164,6 +164,27 @@ def reference_pairs(
         if ours and other:
             pairs[trial.round] = (ours, other)
     return key, pairs
+
+
+def over_reference(
+    members: Iterable[Sample],
+    samples: Mapping[str, Sample],
+    plan: Plan,
+    figure: Callable[[Sample], Callable[[Trial], float | None]],
+) -> dict[str, dict[int, float]] | None:
+    """The members' figures over the reference's beside them, by cell and round.
+
+    So cells of several blocks can be compared. None where a member has no such ratio.
+    """
+    ratios: dict[str, dict[int, float]] = {}
+    for member in members:
+        paired = reference_pairs(member, samples, plan, figure(member))
+        if paired is None or not paired[1]:
+            return None
+        ratios[member.planned.cell.key] = {
+            number: own / beside for number, (own, beside) in paired[1].items()
+        }
+    return ratios
 
 
 def figures_in_block(

@@ -181,8 +181,7 @@ def ab(asked: AbFlags) -> None:
         (asked.baseline, candidate), python=asked.python, own_app=asked.own_app, announce=say
     ) as built:
         baseline, candidate_setup = built
-        if asked.servers:
-            prepare(asked, (baseline.python, candidate_setup.python), say)
+        prepare(asked, (baseline.python, candidate_setup.python), say)
         reports = []
         if asked.count:
             counted = _by_counts(asked, baseline, candidate_setup)

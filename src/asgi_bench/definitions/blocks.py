@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from asgi_bench.model import Cell, PlannedCell
+from asgi_bench.model import PlannedCell
 
 
 def in_blocks(
@@ -18,64 +18,59 @@ def in_blocks(
     under the reference's scenario and load it is left out: it would take time and compare nothing.
     A count of which nothing can be measured has no block.
     """
-    measured = [one.cell for one in planned if one.skip_reason is None]
-    block_of = _own_blocks(measured, reference, size)
+    block_of = _own_blocks(planned, reference, size)
     loads = {
-        (block_of[cell.scenario, cell.setting], cell.request_key, cell.load.key)
-        for cell in measured
-        if cell.setting != reference
+        (block_of[one.cell.scenario, one.cell.setting], one.cell.request_key, one.cell.load.key)
+        for one in planned
+        if one.skip_reason is None and one.cell.setting != reference
     }
-    numbers = sorted(set(block_of.values()))
-    # Of those that can't be measured.
-    beside: dict[tuple[str, int], int] = {}
-    for cell in measured:
-        number = block_of[cell.scenario, cell.setting]
-        kind = (cell.scenario, cell.workers)
-        beside[kind] = min(number, beside.get(kind, number))
 
     def blocks(one: PlannedCell) -> tuple[int, ...]:
-        scenario, setting = one.cell.scenario, one.cell.setting
-        own = block_of.get((scenario, setting), beside.get((scenario, one.cell.workers), 0))
+        own = block_of[one.cell.scenario, one.cell.setting]
         if one.skip_reason is not None or one.cell.setting != reference:
             return (own,)
         asked = (one.cell.request_key, one.cell.load.key)
-        return (own, *(each for each in numbers if each != own and (each, *asked) in loads))
+        others = sorted({number for number, *kind in loads if tuple(kind) == asked} - {own})
+        return (own, *others)
 
     return tuple(msgspec.structs.replace(one, blocks=blocks(one)) for one in planned)
 
 
 def _own_blocks(
-    measured: Sequence[Cell], reference: str | None, size: int | None
+    planned: Sequence[PlannedCell], reference: str | None, size: int | None
 ) -> dict[tuple[str, str], int]:
     """The block of each setting that a scenario is measured with, in ascending order.
 
-    The reference's is the first of its worker count.
+    That of the reference, and of what can't be measured, is the first of its worker count.
     """
-    scenarios = list(dict.fromkeys(cell.scenario for cell in measured))
+    measured = [one.cell for one in planned if one.skip_reason is None]
+    places = {name: place for place, name in enumerate(dict.fromkeys(c.scenario for c in measured))}
     # What belongs together, by scenario and worker count: each with its servers.
     kinds: dict[tuple[int, int], dict[str, set[str]]] = {}
-    beside: dict[str, set[str]] = {scenario: set() for scenario in scenarios}
+    beside: dict[int, set[str]] = {place: set() for place in places.values()}
     for cell in measured:
-        servers = kinds.setdefault((scenarios.index(cell.scenario), cell.workers), {})
+        place = places[cell.scenario]
+        servers = kinds.setdefault((place, cell.workers), {})
         if cell.setting == reference:
-            beside[cell.scenario].add(cell.process_key)
+            beside[place].add(cell.process_key)
         else:
             servers.setdefault(cell.without_setup.setting, set()).add(cell.process_key)
     part_of: dict[tuple[int, int, str], int] = {}
     first_of: dict[tuple[int, int], int] = {}
     count = 0
     for kind, servers in sorted(kinds.items()):
-        taken = len(beside[scenarios[kind[0]]])
         sizes = {name: len(keys) for name, keys in servers.items()}
         first_of[kind] = count
-        for part in _parts(sizes, None if size is None else max(1, size - taken)):
+        for part in _parts(sizes, None if size is None else max(1, size - len(beside[kind[0]]))):
             part_of |= {(*kind, name): count for name in part}
             count += 1
     found: dict[tuple[str, str], int] = {}
-    for cell in measured:
-        kind = (scenarios.index(cell.scenario), cell.workers)
-        own = (*kind, cell.without_setup.setting)
-        number = first_of[kind] if cell.setting == reference else part_of[own]
+    # What is measured comes last: other ways that the same setting is asked by may not be.
+    for one in sorted(planned, key=lambda one: one.skip_reason is None):
+        cell = one.cell
+        kind = (places.get(cell.scenario, len(places)), cell.workers)
+        is_first = one.skip_reason is not None or cell.setting == reference
+        number = first_of.get(kind, 0) if is_first else part_of[*kind, cell.without_setup.setting]
         found[cell.scenario, cell.setting] = number
     return found
 

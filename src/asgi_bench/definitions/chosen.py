@@ -4,11 +4,10 @@ from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 
 import msgspec
-from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from asgi_bench.definitions.installed import in_version, name_in
 from asgi_bench.definitions.servers import Server
 from asgi_bench.errors import UsageError
 
@@ -53,10 +52,8 @@ def _pinned_to(server: Server, distribution: str, version: str) -> Server:
     """The server with its distribution in one version."""
 
     def line(text: str) -> str:
-        requirement = Requirement(text)
-        if canonicalize_name(requirement.name) == canonicalize_name(distribution):
-            requirement.specifier = SpecifierSet(f"=={version}")
-        return str(requirement)
+        is_meant = name_in(text) == canonicalize_name(distribution)
+        return in_version(text, version) if is_meant else text
 
     requires = (*map(line, server.requires), f"{distribution}=={version}")
     return msgspec.structs.replace(

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from asgi_bench.definitions.servers import Server, fill
@@ -184,6 +185,22 @@ def install_command(requirements: Iterable[str]) -> str:
     return "pip install " + " ".join(
         line if re.fullmatch(r"[\w.-]+", line) else f"'{line}'" for line in widest(requirements)
     )
+
+
+def in_version(line: str, version: str) -> str:
+    """Return a requirement line that asks for one version; extras and markers stay.
+
+    >>> in_version("uvicorn[standard]>=0.50", "0.54.0")
+    'uvicorn[standard]==0.54.0'
+    """
+    requirement = Requirement(line)
+    requirement.specifier = SpecifierSet(f"=={version}")
+    return str(requirement)
+
+
+def name_in(line: str) -> str:
+    """Return the normalised name of the distribution that a requirement line is about."""
+    return canonicalize_name(Requirement(line).name)
 
 
 def widest(requirements: Iterable[str]) -> list[str]:

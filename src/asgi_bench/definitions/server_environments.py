@@ -59,14 +59,6 @@ def record_of(server: Server, base: str) -> Record | None:
     return record
 
 
-def write_record(path: Path, record: Record) -> None:
-    """Note it: the whole file or none of it."""
-    path.parent.mkdir(exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(msgspec.json.encode(record))
-    partial.replace(path)
-
-
 def homes_apart(base: str) -> Callable[[Server], Home | None]:
     """Return what tells the own environment of a server, each looked up once.
 

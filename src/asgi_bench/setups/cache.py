@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from asgi_bench.definitions.folders import cache_path
 from asgi_bench.errors import BenchError
 
@@ -37,6 +39,14 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def note(path: Path, what: msgspec.Struct) -> None:
+    """Write down what is known of something in the cache: the whole file or none of it."""
+    path.parent.mkdir(exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(msgspec.json.encode(what))
+    partial.replace(path)
 
 
 def forget_unused(parent: Path, stamp: str, kept_s: float = KEPT_S) -> None:

@@ -33,6 +33,7 @@ from asgi_bench.setups.cache import (
     leads_out,
     left_out,
     locked,
+    note,
 )
 from asgi_bench.setups.spec import Line
 from asgi_bench.setups.worktrees import description_of
@@ -131,7 +132,7 @@ def overlay(
                 # An interruption too: half an environment is of no use to anybody.
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
-            _write(complete, built)
+            note(complete, built)
         complete.touch()
         found = msgspec.json.decode(complete.read_bytes(), type=Overlay)
     forget_unused(parent, COMPLETE_FILE)
@@ -304,13 +305,6 @@ def _reason(said: Sequence[str], code: int | None) -> str:
 def build_variables() -> Mapping[str, str]:
     """The variables that environments are built with, and tried."""
     return {name: value for name, value in os.environ.items() if name not in _DROPPED}
-
-
-def _write(path: Path, built: Overlay) -> None:
-    """The whole file or none of it."""
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(msgspec.json.encode(built))
-    partial.replace(path)
 
 
 def environment_key(

@@ -4,22 +4,21 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from asgi_bench.definitions.chosen import chosen_servers
 from asgi_bench.definitions.folders import runner_folders
-from asgi_bench.definitions.installed import Installation, widest
+from asgi_bench.definitions.installed import Installation, name_in, widest
 from asgi_bench.definitions.selection import Selection
-from asgi_bench.definitions.server_environments import Record, record_of, record_path, write_record
+from asgi_bench.definitions.server_environments import Record, record_of, record_path
 from asgi_bench.definitions.servers import Server, load_servers
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ServerEnvironment
-from asgi_bench.setups.cache import cache_folder
+from asgi_bench.setups.cache import cache_folder, note
 from asgi_bench.setups.environments import (
     COMPLETE_FILE,
     BuildFault,
@@ -27,7 +26,7 @@ from asgi_bench.setups.environments import (
     modules_in,
     overlay,
 )
-from asgi_bench.setups.spec import Line
+from asgi_bench.setups.spec import Line, pinned_line
 
 Announce = Callable[[str], None]
 IMPORT_TIMEOUT_S = 60.0
@@ -47,13 +46,14 @@ def install(server: Server, python: str, announce: Announce) -> Record:
         BenchError: the cache can't be written.
     """
     record = _built(server, python, announce)
-    write_record(record_path(server, python, cache_folder()), record)
+    note(record_path(server, python, cache_folder()), record)
     return record
 
 
 def _built(server: Server, python: str, announce: Announce) -> Record:
     versions = _versions(server.pins)
-    lines = tuple(_line(text, versions) for text in widest(server.all_requirements))
+    # As a constraint alone a pin would do the same, but pip then hides why it can't be had.
+    lines = tuple(pinned_line(text, versions) for text in widest(server.all_requirements))
     try:
         built = overlay(python, lines, server.name, announce, constraints=versions)
     except BuildFault as fault:
@@ -72,18 +72,6 @@ def _versions(pins: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _line(text: str, versions: Mapping[str, str]) -> Line:
-    """A requirement line in its pinned version.
-
-    As a constraint alone the pin would do the same, but pip then hides why it can't be had.
-    """
-    requirement = Requirement(text)
-    version = versions.get(canonicalize_name(requirement.name))
-    if version is not None:
-        requirement.specifier = SpecifierSet(f"=={version}")
-    return Line(str(requirement))
-
-
 def _without_name(text: str, name: str) -> str:
     """The last part of `NAME: 'LINE' can't be installed: REASON`."""
     return text.removeprefix(f"{name}: ").rpartition(" can't be installed: ")[2]
@@ -91,7 +79,7 @@ def _without_name(text: str, name: str) -> str:
 
 def _import_fault(python: str, lines: Iterable[Line]) -> str | None:
     """Why what was asked for can't be imported: a wheel may install and not fit the interpreter."""
-    names = {canonicalize_name(Requirement(line.text).name) for line in lines}
+    names = {name_in(line.text) for line in lines}
     modules = sorted(set(modules_in(python, names)))
     # Not in a folder of ours: it would be on the module path.
     with tempfile.TemporaryDirectory(prefix="asgi-bench-") as folder:

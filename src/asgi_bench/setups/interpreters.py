@@ -5,16 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
-from asgi_bench.definitions.installed import Installation
+from asgi_bench.definitions.installed import Installation, widest
 from asgi_bench.definitions.interpreters import is_version, program_of
 from asgi_bench.definitions.plan import installed_requirements, requirements_of
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.model import Setup
 from asgi_bench.setups.environments import overlay
-from asgi_bench.setups.spec import Line
+from asgi_bench.setups.spec import Line, pinned_line
 
 SelectionT = TypeVar("SelectionT", bound=Selection)
 Announce = Callable[[str], None]
@@ -38,15 +36,15 @@ def with_environments(selection: SelectionT, announce: Announce) -> SelectionT:
     usual = installed_requirements(selection.runner_folders, here)
     lines = _pinned((*usual, *requirements_of(selection, only_shared=True)), here.versions)
     own = _label(here.python_version)
-    paths = tuple(
-        _built(name, lines, here.versions, announce)
-        if is_version(name) and name != own
-        else sys.executable
-        if name == own
-        else name
-        for name in selection.interpreters
+
+    def path_of(name: str) -> str:
+        if name == own:
+            return sys.executable
+        return _built(name, lines, here.versions, announce) if is_version(name) else name
+
+    return msgspec.structs.replace(
+        selection, interpreters=tuple(map(path_of, selection.interpreters))
     )
-    return msgspec.structs.replace(selection, interpreters=paths)
 
 
 def interpreter_setups(asked: Selection, built: Selection) -> tuple[Setup, ...]:
@@ -85,13 +83,8 @@ def _label(version: str) -> str:
 
 def _pinned(requirements: Sequence[str], versions: Mapping[str, str]) -> tuple[Line, ...]:
     """Each requirement in the version that is installed here, if it is."""
-    lines = []
-    for text in requirements:
-        line = Requirement(text)
-        version = versions.get(canonicalize_name(line.name))
-        extras = f"[{','.join(sorted(line.extras))}]" if line.extras else ""
-        lines.append(Line(f"{line.name}{extras}=={version}" if version else text))
-    return tuple(dict.fromkeys(lines))
+    pinned = (pinned_line(text, versions) for text in widest(requirements))
+    return tuple(dict.fromkeys(pinned))
 
 
 def _built(

@@ -5,10 +5,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from asgi_bench.definitions.installed import Installation
+from asgi_bench.definitions.installed import Installation, in_version, name_in, widest
 from asgi_bench.setups.environments import PIP_INSTALL, run_step
 
 FLAG = "--upgrade"
@@ -17,25 +16,20 @@ FLAG = "--upgrade"
 def upgrades(requirements: Sequence[str], python: str) -> tuple[str, ...]:
     """Return those of the requirements that have a newer release, each as that: `uvicorn==0.55.0`.
 
-    Extras stay; of several lines about one distribution it is the one with most of them.
+    Extras stay; a line without any gives way to one with some.
 
     Raises:
         BenchError: pip can't tell; its account is the end of what it said.
         UsageError: the interpreter doesn't run.
     """
-    lines: dict[str, Requirement] = {}
-    for line in map(Requirement, requirements):
-        known = lines.setdefault(canonicalize_name(line.name), line)
-        if len(line.extras) > len(known.extras):
-            lines[canonicalize_name(line.name)] = line
-    newest, installed = _newest(python, tuple(lines)), Installation(python).versions
-    found = []
-    for name, line in lines.items():
-        version = newest.get(name)
-        if version is not None and version != installed.get(name):
-            extras = f"[{','.join(sorted(line.extras))}]" if line.extras else ""
-            found.append(f"{line.name}{extras}=={version}")
-    return tuple(found)
+    names = tuple(dict.fromkeys(map(name_in, requirements)))
+    newest, installed = _newest(python, names), Installation(python).versions
+    newer = {name: at for name, at in newest.items() if at != installed.get(name)}
+    return tuple(
+        in_version(line, newer[name_in(line)])
+        for line in widest(requirements)
+        if name_in(line) in newer
+    )
 
 
 def _newest(python: str, names: Sequence[str]) -> dict[str, str]:

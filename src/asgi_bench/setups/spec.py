@@ -4,13 +4,14 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 
+from asgi_bench.definitions.installed import in_version, name_in
 from asgi_bench.errors import UsageError
 from asgi_bench.flags import ARGUMENTS, FOLDER, SIDES, Flag, many, text
 
@@ -53,6 +54,12 @@ class Line(msgspec.Struct, frozen=True):
     def argument(self) -> str:
         """What pip is given."""
         return self.text if self.path is None else f"{self.path}{self.extras}"
+
+
+def pinned_line(text: str, versions: Mapping[str, str]) -> Line:
+    """Return a requirement line in the version that its distribution has, if it has one."""
+    version = versions.get(name_in(text))
+    return Line(text if version is None else in_version(text, version))
 
 
 class Environment(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """What TLS, HTTP/2 and a Unix socket cost or gain each server."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from asgi_bench.analysis.across_cells import CellRatio
 from asgi_bench.analysis.estimates import Interval
@@ -15,7 +15,7 @@ from asgi_bench.reporting.run.rows import grouped_rows
 from asgi_bench.reporting.run.source import Source
 from asgi_bench.reporting.wording import load_words, plain, way_words
 
-Ways = Mapping[str, CellRatio]
+Ratios = Mapping[str, CellRatio]
 
 
 def ways_section(source: Source) -> Section:
@@ -39,43 +39,48 @@ def ways_section(source: Source) -> Section:
     )
 
 
-def _table(cells: Sequence[CellReport], ways: Ways) -> Table:
-    """The settings of one scenario and load, the rows of each beginning with the plain way."""
-    settings: dict[str, list[CellReport]] = {}
-    for cell in cells:
-        base = ways[cell.cell].base if cell.cell in ways else cell.cell
-        settings.setdefault(base, []).append(cell)
-    rows = [sorted(one, key=lambda cell: cell.cell in ways) for one in settings.values()]
-    rows.sort(key=lambda one: (one[0].workers, -(one[0].throughput_rps.value or 0.0)))
+def _table(cells: Sequence[CellReport], ways: Ratios) -> Table:
+    """The cells of one scenario and load."""
     columns = (
         *IDENTITY[1:],
         Column("asked by", "", lambda cell: way_words(cell.http, cell.transport), align="left"),
-        *_pair(THROUGHPUT, ("throughput", "req/s"), ways, lambda way: way.throughput_ratio),
+        *over_base(THROUGHPUT, ("throughput", "req/s"), ways, lambda way: way.throughput_ratio),
         # The absolute figure is in the ranking: with it the table is wider than a page.
-        _pair(CPU, ("CPU", "µs"), ways, lambda way: way.server_cpu_ratio)[1],
-        *_pair(P50, ("p50", "ms"), ways, lambda way: way.response_time_p50_ratio),
-        *_pair(P99, ("p99", "ms"), ways, lambda way: way.response_time_p99_ratio),
+        over_base(CPU, ("CPU", "µs"), ways, lambda way: way.server_cpu_ratio)[1],
+        *over_base(P50, ("p50", "ms"), ways, lambda way: way.response_time_p50_ratio),
+        *over_base(P99, ("p99", "ms"), ways, lambda way: way.response_time_p99_ratio),
         *VERDICT[1:],
     )
     words = f"Protocols · {plain(cells[0].scenario)} · {load_words(cells[0].load)}"
-    return Table(heads(columns), tuple(grouped_rows(rows, columns)), words)
+    return Table(heads(columns), tuple(grouped_rows(by_base(cells, ways), columns)), words)
 
 
-def _pair(
-    metric: Metric, head: tuple[str, str], ways: Ways, of: Callable[[CellRatio], Interval]
+def by_base(cells: Iterable[CellReport], ratios: Ratios) -> list[list[CellReport]]:
+    """The rows of each server setting, the one first that the others are over."""
+    settings: dict[str, list[CellReport]] = {}
+    for cell in cells:
+        base = ratios[cell.cell].base if cell.cell in ratios else cell.cell
+        settings.setdefault(base, []).append(cell)
+    rows = [sorted(one, key=lambda cell: cell.cell in ratios) for one in settings.values()]
+    rows.sort(key=lambda one: (one[0].workers, -(one[0].throughput_rps.value or 0.0)))
+    return rows
+
+
+def over_base(
+    metric: Metric, head: tuple[str, str], ratios: Ratios, of: Callable[[CellRatio], Interval]
 ) -> tuple[Column, Column]:
-    """A metric, and its ratio to the plain way."""
+    """A metric, and its ratio to the cell that others of the setting are over."""
     return (
         Column(*head, lambda cell: numbers.figure(metric, cell_figure(metric, cell).value)),
-        Column(head[0], "ratio", lambda cell: _ratio_text(ways.get(cell.cell), of)),
+        Column(head[0], "ratio", lambda cell: _ratio_text(ratios.get(cell.cell), of)),
     )
 
 
-def _ratio_text(way: CellRatio | None, of: Callable[[CellRatio], Interval]) -> str:
-    """A ratio; that of the plain way itself is 1, and no estimate."""
-    if way is None:
+def _ratio_text(ratio: CellRatio | None, of: Callable[[CellRatio], Interval]) -> str:
+    """A ratio; that of the base itself is 1, and no estimate."""
+    if ratio is None:
         return "1"
-    return numbers.with_interval(numbers.times(of(way).value, 2), of(way))
+    return numbers.with_interval(numbers.times(of(ratio).value, 2), of(ratio))
 
 
 _NOTE = (
