@@ -261,4 +261,8 @@ def test_a_quota_allows_as_many_workers_as_it_has_cpus_for(said: Said) -> None:
     found = recommend(run)
     assert found.workers_most == found.planned.cell.workers == 1
     assert recommend(run, workers_most=2).workers_most == 2
+    plan = replace(run.header.plan, quota_cpus=1.5)
+    of_plan = replace(run, header=replace(run.header, plan=plan))
+    reasons = dict(recommend(of_plan, workers_most=2).left_out)
+    assert "2 workers under a quota of 1.5 CPUs" in reasons["granian/default/w2/hello/c64"]
     said(render_terminal(recommendation_document(found)))

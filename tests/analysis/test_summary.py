@@ -292,6 +292,16 @@ def test_oversubscribed_is_more_workers_than_server_cpus() -> None:
         assert cell.validity == "valid"
 
 
+@pytest.mark.parametrize(("quota_cpus", "is_over"), [(2.0, False), (1.5, True), (0.5, True)])
+def test_a_quota_is_so_many_cpus(quota_cpus: float, is_over: bool) -> None:
+    """Two workers are too many for a CPU and a half; one is never too many."""
+    run = synthetic_run(rounds=1)
+    plan = replace(run.header.plan, server_cpus=(0, 1), quota_cpus=quota_cpus)
+    report = summarize(replace(run, header=replace(run.header, plan=plan)))
+    for cell in report.cells:
+        assert cell.oversubscribed == (is_over and cell.workers == 2)
+
+
 def test_without_known_cpus_nothing_is_oversubscribed() -> None:
     """Where the CPU split wasn't stored, nothing is claimed about it."""
     run = synthetic_run(rounds=1)

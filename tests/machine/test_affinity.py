@@ -109,6 +109,35 @@ def test_one_wish_leaves_whole_cores_to_the_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("quota_cpus", "servers", "load"),
+    [
+        (0.5, (0,), (1,)),
+        (2.0, (0,), (1,)),
+        (2.5, (0, 1), (2,)),
+        (4.0, (0, 1), (2, 3)),
+        (7.2, (0, 1, 4, 5), (2, 3, 6, 7)),
+        (64.0, (0, 1, 4, 5), (2, 3, 6, 7)),
+    ],
+)
+def test_a_quota_is_so_many_cpus(
+    tmp_path: Path, quota_cpus: float, servers: tuple[int, ...], load: tuple[int, ...]
+) -> None:
+    """No more CPUs are taken than it has time for, on cores of their own, and never a shared one."""
+    sysfs = fake_sysfs(tmp_path, {n: f"{n % 4},{n % 4 + 4}" for n in range(8)})
+    split = affinity.split_cpus(None, None, quota_cpus=quota_cpus, allowed=range(8), sysfs=sysfs)
+    assert split == affinity.CpuSplit(servers, load)
+
+
+def test_a_wish_leaves_the_other_side_what_is_left_of_the_quota(tmp_path: Path) -> None:
+    """What was asked for stands, and the other side has a CPU at least."""
+    sysfs = fake_sysfs(tmp_path, {n: f"{n}" for n in range(8)})
+    split = affinity.split_cpus((0, 1), None, quota_cpus=3.5, allowed=range(8), sysfs=sysfs)
+    assert split == affinity.CpuSplit((0, 1), (2, 3))
+    split = affinity.split_cpus(None, (4, 5), quota_cpus=1.0, allowed=range(8), sysfs=sysfs)
+    assert split == affinity.CpuSplit((0,), (4, 5))
+
+
+@pytest.mark.parametrize(
     ("servers", "load", "text"),
     [
         ((9,), None, "--server-cpus '9': this process may use CPU 0-3, not 9"),

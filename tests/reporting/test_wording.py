@@ -1,10 +1,19 @@
 import unicodedata
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.model import ClosedLoop, Load, Objective, OpenLoop, RateSweep
+from asgi_bench.model import (
+    CPU_LIMIT,
+    MEMORY_LIMIT,
+    ClosedLoop,
+    Load,
+    Objective,
+    OpenLoop,
+    RateSweep,
+)
 from asgi_bench.reporting.wording import (
     latency_words,
     load_words,
@@ -16,6 +25,8 @@ from asgi_bench.reporting.wording import (
     workers_words,
 )
 from tests.synthetic_run import MACHINE
+
+replace = msgspec.structs.replace
 
 
 @given(st.text())
@@ -85,6 +96,14 @@ def test_machine_in_words_lacks_its_name() -> None:
     for part in ("AMD EPYC 7763", "2 CPUs", "7.75 GiB", "kvm", "Debian", "6.1.0-44", "3.11.2"):
         assert part in words
     assert MACHINE.hostname not in words
+
+
+def test_what_control_groups_allow_stands_beside_the_machine() -> None:
+    """Of CPUs and of memory; without a limit nothing is said."""
+    limits = {CPU_LIMIT: "0.5 CPUs", MEMORY_LIMIT: "1 GiB"}
+    limited = replace(MACHINE, details={**MACHINE.details, **limits})
+    assert "2 CPUs (quota 0.5 CPUs) · 7.75 GiB (limit 1 GiB)" in machine_words(limited)
+    assert "(" not in machine_words(replace(MACHINE, details={})).partition("·")[0]
 
 
 def test_worker_counts_in_words() -> None:

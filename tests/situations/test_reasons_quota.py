@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from asgi_bench.measurement.slice_loader import SliceLoader
+from asgi_bench.model import CPU_LIMIT
 from tests import command_line
 from tests.command_line import TINY, in_process
 from tests.situation import Said, situation
@@ -65,6 +66,28 @@ def group() -> Iterator[Group]:
     yield group
     group.leave()
     command_line._fingerprint.cache_clear()
+
+
+def test_half_a_cpu_for_the_whole_run(group: Group, tmp_path: Path) -> None:
+    """A run under a quota of 50 % names the quota and what it did, and takes it for its CPUs."""
+    group.allow(PERIOD_US // 2)
+    size = ("--rounds", "1", "--duration", "500ms", "-c", "8")
+    planned = in_process("run", *TINY, *size, "--dry-run", folder=tmp_path)
+    assert "within a quota of 0.5 CPUs" in planned.stdout
+    done = in_process("run", *TINY, *size, folder=tmp_path)
+    group.allow(WIDE_US)
+    (trial,) = done.trials("tiny")
+    plan, machine = done.run.header.plan, done.run.header.machine
+    assert plan.quota_cpus == 0.5
+    assert machine.details[CPU_LIMIT] == "0.5 CPUs"
+    assert trial.throttling is not None
+    assert trial.throttling.quota_cpus == 0.5
+    assert trial.throttling.throttled_s > 0
+    assert any("throttled_s" in piece.meters for piece in trial.slices)
+    assert "throttled" in {reason.code for reason in trial.validity_reasons}
+    said = " ".join(done.stdout.split())
+    assert "(quota 0.5 CPUs)" in said
+    assert "throttled by the CPU quota of 0.5 CPUs" in said
 
 
 @situation(

@@ -42,7 +42,7 @@ def cell_facts(sample: Sample, plan: Plan) -> CellFacts[Any]:
         reason=verdict.reason,
         validity=verdict.validity,
         validity_reasons=verdict.validity_reasons,
-        oversubscribed=bool(plan.server_cpus) and cell.workers > len(plan.server_cpus),
+        oversubscribed=plan.is_oversubscribed(cell),
         rounds=len(sample.measured),
         requests=sum(trial.requests for trial in sample.measured),
         errors=error_totals(trial.errors for trial in sample.measured),

@@ -9,7 +9,10 @@ from asgi_bench.analysis.stopping import is_precise
 from asgi_bench.model import Plan, PlannedCell, Proof, Run, RunHeader, Scenario
 
 # Facts of the surroundings tell of these, in fewer words.
-PLAN_FACTS = ("duration_s", "client", "load_processes", "server_cpus", "load_cpus")
+PLAN_FACTS = (
+    *("duration_s", "client", "load_processes"),
+    *("server_cpus", "load_cpus", "quota_cpus"),
+)
 CELL_FACTS = (
     *("command", "env", "environment", "server_version"),
     *("proof_command", "proof_env", "missing"),

@@ -101,7 +101,7 @@ def recommend(
     samples = sample_cells(run)
     quota_cpus = _quota_cpus(run)
     most = workers_most or max(int(min(len(plan.server_cpus), quota_cpus or math.inf)), 1)
-    allowed, left_out = _allowed(samples.values(), len(plan.server_cpus), most)
+    allowed, left_out = _allowed(samples.values(), plan, most)
     question = _question(allowed, objective, run.header.run_id)
     values, reference = _values(question, samples, run)
     if not values:
@@ -177,7 +177,7 @@ def _condition(sample: Sample) -> str:
 
 
 def _allowed(
-    samples: Iterable[Sample], server_cpus: int, workers_most: int
+    samples: Iterable[Sample], plan: Plan, workers_most: int
 ) -> tuple[list[Sample], list[tuple[str, str]]]:
     """The samples that may be recommended at all, and why others may not."""
     allowed, left_out = [], []
@@ -190,9 +190,9 @@ def _allowed(
             reason = "its measurement is invalid"
         elif cell.workers > workers_most:
             reason = f"{cell.workers} workers are more than the {workers_most} allowed"
-        elif server_cpus and cell.workers > server_cpus:
-            cpus = "1 CPU" if server_cpus == 1 else f"{server_cpus} CPUs"
-            reason = f"measured with {cell.workers} workers on {cpus}, which shows costs, not gains"
+        elif plan.is_oversubscribed(cell):
+            where = _where_crowded(plan)
+            reason = f"measured with {cell.workers} workers {where}, which shows costs, not gains"
         if reason is None:
             allowed.append(sample)
         else:
@@ -200,10 +200,19 @@ def _allowed(
     return allowed, left_out
 
 
+def _where_crowded(plan: Plan) -> str:
+    """What holds fewer workers than were measured: the servers' CPUs, or a quota."""
+    count = len(plan.server_cpus)
+    if plan.quota_cpus is not None and not 0 < count <= plan.quota_cpus:
+        return f"under a quota of {plan.quota_cpus:g} CPUs"
+    return "on 1 CPU" if count == 1 else f"on {count} CPUs"
+
+
 def _quota_cpus(run: Run) -> float | None:
-    """The CPU quota that the run was measured under."""
-    known = [t.throttling.quota_cpus for t in run.trials if t.throttling is not None]
-    return min(known, default=None)
+    """The CPU quota that the run was measured under, the tightest that there was."""
+    found = [t.throttling.quota_cpus for t in run.trials if t.throttling is not None]
+    planned = run.header.plan.quota_cpus
+    return min([*found, *(() if planned is None else (planned,))], default=None)
 
 
 def _limited(quota_cpus: float | None) -> Iterator[str]:

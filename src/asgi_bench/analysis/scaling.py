@@ -80,7 +80,7 @@ def _point(sample: Sample, base: Sample, samples: Mapping[str, Sample], plan: Pl
     return ScalingPoint(
         cell=cell.key,
         workers=cell.workers,
-        oversubscribed=bool(plan.server_cpus) and cell.workers > len(plan.server_cpus),
+        oversubscribed=plan.is_oversubscribed(cell),
         validity=sample.verdict.validity,
         basis=basis,
         speedup=speedups,

@@ -4,6 +4,7 @@ They rest on what each slice says beside its counts. A trial stored without it h
 """
 
 from collections.abc import Sequence
+from math import inf
 
 from asgi_bench.model import Plan, Slice, Trial
 from asgi_bench.model.figures import is_cpu_known
@@ -24,7 +25,7 @@ def server_busy_share(trial: Trial, workers: int, server_cpus: int) -> float | N
 
 
 def load_cpu_share(trial: Trial, plan: Plan) -> float | None:
-    """Generator CPU time over what it may use: wall time of the load x its processes, or CPUs."""
+    """Generator CPU time over what it may use: wall time x min(its processes, CPUs, quota)."""
     wall_s = trial.duration_s
     return load_busy_s(trial) / (wall_s * load_capacity_cpus(trial, plan)) if wall_s > 0 else None
 
@@ -45,7 +46,13 @@ def load_occupied_share(trial: Trial, plan: Plan) -> float | None:
     return None if share is None else share + waited_s / (wall_s * load_capacity_cpus(trial, plan))
 
 
-def load_capacity_cpus(trial: Trial, plan: Plan) -> int:
+def load_capacity_cpus(trial: Trial, plan: Plan) -> float:
+    """What the load generator may use: a CPU for each process that has one, within a quota."""
+    quota_cpus = inf if trial.throttling is None else trial.throttling.quota_cpus
+    return min(sending_processes(trial, plan), quota_cpus)
+
+
+def sending_processes(trial: Trial, plan: Plan) -> int:
     """A load process sends from one thread, so it can use one CPU, however many it may run on."""
     load_cpus = len(trial.load_cpus or plan.load_cpus)
     return min(plan.load_processes, load_cpus) if load_cpus else plan.load_processes

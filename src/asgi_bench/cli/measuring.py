@@ -78,10 +78,16 @@ def dry_run_text(plan: Plan, idle_watch_s: float | None = None) -> str:
         f"{_rounds_words(plan)} of {len(members)} trials of {plan.duration_s:g} s: "
         f"{_time_words(plan, round_s)}; seed {plan.seed}; servers on CPU "
         f"{format_cpus(plan.server_cpus)}, load on CPU {format_cpus(plan.load_cpus)}"
+        f"{_quota_words(plan)}"
     )
     if idle_watch_s is not None:
         lines.append(_behaviour_text(plan, idle_watch_s))
     return "\n".join(lines)
+
+
+def _quota_words(plan: Plan) -> str:
+    """What control groups allow both together."""
+    return "" if plan.quota_cpus is None else f", within a quota of {plan.quota_cpus:g} CPUs"
 
 
 def _trial_s(planned: PlannedCell, plan: Plan) -> float:

@@ -1,7 +1,6 @@
 """A run that counts: the machine locked, the folder made, lives of each layout counted."""
 
 import math
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from asgi_bench.counting.backends.strace import Strace
 from asgi_bench.counting.backends.valgrind import Valgrind
 from asgi_bench.counting.lives import Asked, Patience, count_lives
 from asgi_bench.errors import BenchError
+from asgi_bench.machine.affinity import usable_count
 from asgi_bench.machine.fingerprint import describe_machine
 from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.measurement.expectations import learn_answers
@@ -197,7 +197,7 @@ def chunks(plan: Plan, failed: set[str], layout: int) -> Iterator[list[PlannedCe
 
     Sides change places from one layout to the next.
     """
-    most = max(1, os.cpu_count() or 1)
+    most = usable_count()
     chunk: list[PlannedCell] = []
     for _, sides in groupby(counted_cells(plan), key=lambda one: one.cell.without_setup):
         group = [planned for planned in sides if planned.cell.key not in failed]

@@ -38,6 +38,7 @@ from asgi_bench.definitions.servers import (
 )
 from asgi_bench.errors import UsageError
 from asgi_bench.machine.affinity import split_cpus
+from asgi_bench.machine.limits import cpu_limit
 from asgi_bench.model import (
     HOST,
     Cell,
@@ -132,9 +133,15 @@ def installed_requirements(folders: Iterable[Path], packages: Packages) -> tuple
 
 def _on_this_machine(selection: Selection) -> Selection:
     """Return a selection with this machine's CPUs split between servers and generator."""
-    split = split_cpus(selection.server_cpus or None, selection.load_cpus or None)
+    quota_cpus = cpu_limit()
+    split = split_cpus(
+        selection.server_cpus or None, selection.load_cpus or None, quota_cpus=quota_cpus
+    )
     return msgspec.structs.replace(
-        selection, server_cpus=split.server_cpus, load_cpus=split.load_cpus
+        selection,
+        server_cpus=split.server_cpus,
+        load_cpus=split.load_cpus,
+        quota_cpus=quota_cpus,
     )
 
 
@@ -219,6 +226,7 @@ def build_plan(
         reference=reference,
         server_cpus=selection.server_cpus,
         load_cpus=selection.load_cpus,
+        quota_cpus=selection.quota_cpus,
         python=None if selection.python == sys.executable else selection.python,
         goal=selection.goal,
         **{name: getattr(selection, name) for name in Knobs.__struct_fields__},

@@ -282,6 +282,8 @@ class Selection(Knobs, frozen=True, kw_only=True):
     seed: Seed = None
     server_cpus: ServerCpus = ()
     load_cpus: LoadCpus = ()
+    quota_cpus: float | None = None
+    """How many CPUs all may use together by the quotas of control groups; None without one."""
     own_app: Annotated[
         OwnApp | None,
         Nested("app", "is about an app of your own: name it, as in `run app:app`"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import msgspec
 
 from asgi_bench.errors import BenchError, UsageError
+from asgi_bench.machine.limits import cpu_limit
 from asgi_bench.machine.processes import PROC
 
 SYSFS_CPUS = Path("/sys/devices/system/cpu")
@@ -60,6 +63,11 @@ def allowed_cpus() -> tuple[int, ...]:
     return tuple(sorted(os.sched_getaffinity(0)))
 
 
+def usable_count() -> int:
+    """How many CPUs' work this process may have done at once: of its CPUs, and by its quota."""
+    return len(_within(cpu_limit(), allowed_cpus(), SYSFS_CPUS, least=1))
+
+
 def cores(cpus: Iterable[int], sysfs: Path = SYSFS_CPUS) -> tuple[tuple[int, ...], ...]:
     """These CPUs grouped by physical core (SMT siblings together), in order of number."""
     wanted = set(cpus)
@@ -78,6 +86,7 @@ def split_cpus(
     server_cpus: Sequence[int] | None,
     load_cpus: Sequence[int] | None,
     *,
+    quota_cpus: float | None = None,
     allowed: Sequence[int] | None = None,
     sysfs: Path = SYSFS_CPUS,
 ) -> CpuSplit:
@@ -85,20 +94,23 @@ def split_cpus(
 
     Without a wish the servers get half of the cores and the generator the other half. A side
     given alone leaves the rest to the other. The sides never share a CPU unless there is only
-    one. Raises UsageError for a CPU that is not there, or on both sides.
+    one. Where nothing is wished no more CPUs are taken than the quota has time for, yet one for
+    either side. Raises UsageError for a CPU that is not there, or on both sides.
     """
     available = tuple(sorted(allowed_cpus() if allowed is None else allowed))
     for flag, wish in (("--server-cpus", server_cpus), ("--load-cpus", load_cpus)):
         if wish is not None:
             _check_wish(flag, wish, available)
     if server_cpus is None and load_cpus is None:
-        servers, load = _halves(available, sysfs)
+        servers, load = _halves(_within(quota_cpus, available, sysfs, least=2), sysfs)
     elif load_cpus is None:
         servers = tuple(sorted(set(server_cpus or ())))
-        load = _rest(servers, available, sysfs, "--server-cpus", "the generator")
+        rest = _rest(servers, available, sysfs, "--server-cpus", "the generator")
+        load = _within(_left(quota_cpus, servers), rest, sysfs, least=1)
     elif server_cpus is None:
         load = tuple(sorted(set(load_cpus)))
-        servers = _rest(load, available, sysfs, "--load-cpus", "the servers")
+        rest = _rest(load, available, sysfs, "--load-cpus", "the servers")
+        servers = _within(_left(quota_cpus, load), rest, sysfs, least=1)
     else:
         servers, load = tuple(sorted(set(server_cpus))), tuple(sorted(set(load_cpus)))
     overlap = set(servers) & set(load)
@@ -125,6 +137,21 @@ def _check_wish(flag: str, wish: Sequence[int], available: tuple[int, ...]) -> N
             f"{flag} {format_cpus(wish)!r}: this process may use CPU {format_cpus(available)}"
             + (f", not {format_cpus(unknown)}" if unknown else "; name at least one")
         )
+
+
+def _within(
+    quota_cpus: float | None, available: tuple[int, ...], sysfs: Path, *, least: int
+) -> tuple[int, ...]:
+    """As many CPUs as a quota has time for, each on a core of its own as far as there are cores."""
+    if quota_cpus is None:
+        return available
+    most = max(math.ceil(quota_cpus), least)
+    by_core = zip_longest(*cores(available, sysfs))
+    return tuple(sorted([cpu for row in by_core for cpu in row if cpu is not None][:most]))
+
+
+def _left(quota_cpus: float | None, taken: tuple[int, ...]) -> float | None:
+    return None if quota_cpus is None else quota_cpus - len(taken)
 
 
 def _halves(available: tuple[int, ...], sysfs: Path) -> tuple[tuple[int, ...], tuple[int, ...]]:

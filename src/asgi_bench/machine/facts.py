@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from asgi_bench.machine.affinity import allowed_cpus, cores, format_cpus
-from asgi_bench.machine.limits import SYS, cpu_quota, group_folders, quota_folders
+from asgi_bench.machine.limits import SYS, cpu_limit, memory_limit_bytes
 from asgi_bench.machine.processes import PROC
-from asgi_bench.model import CPU_LIMIT, INSTRUCTION_SETS
+from asgi_bench.model import CPU_LIMIT, INSTRUCTION_SETS, MEMORY_LIMIT
 
 _GIB = 1024**3
 # Boot options that bear on speed, by the start of their names.
@@ -160,25 +160,18 @@ def _limit_facts(proc: Path, sys: Path) -> dict[str, str | None]:
         )
         or None,
         CPU_LIMIT: _cgroup_cpu_limit(proc, sys),
-        "cgroup memory limit": _cgroup_memory_limit(proc, sys),
+        MEMORY_LIMIT: _cgroup_memory_limit(proc, sys),
     }
 
 
 def _cgroup_cpu_limit(proc: Path, sys: Path) -> str | None:
-    quotas = map(cpu_quota, quota_folders(proc, sys))
-    tightest = min((quota.cpus for quota in quotas if quota is not None), default=None)
-    return None if tightest is None else f"{tightest:g} CPUs"
+    cpus = cpu_limit(proc, sys)
+    return None if cpus is None else f"{cpus:g} CPUs"
 
 
 def _cgroup_memory_limit(proc: Path, sys: Path) -> str | None:
-    limits = []
-    for folder in group_folders("memory", proc, sys):
-        for name in ("memory.max", "memory.limit_in_bytes"):
-            text = read_line(folder / name) or ""
-            # Without a limit, v1 shows the greatest page-aligned 63-bit number.
-            if text.isdigit() and int(text) < 2**60:
-                limits.append(int(text))
-    return f"{min(limits) / _GIB:.3g} GiB" if limits else None
+    limit_bytes = memory_limit_bytes(proc, sys)
+    return None if limit_bytes is None else f"{limit_bytes / _GIB:.3g} GiB"
 
 
 def _boot_time(proc: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""What limits this process: open files, and the CPU quotas of its control groups."""
+"""What limits this process: open files, and what its control groups allow of CPUs and memory."""
 
 from __future__ import annotations
 
@@ -82,6 +82,24 @@ def cpu_quota(folder: Path) -> CpuQuota | None:
         # Version 2 tells microseconds, version 1 nanoseconds.
         throttled_s=counts.get("throttled_usec", 0) / 1e6 + counts.get("throttled_time", 0) / 1e9,
     )
+
+
+def cpu_limit(proc: Path = PROC, sys: Path = SYS) -> float | None:
+    """How many CPUs this process and all it starts may use together; None without a quota."""
+    quotas = (cpu_quota(folder) for folder in quota_folders(proc, sys))
+    return min((quota.cpus for quota in quotas if quota is not None), default=None)
+
+
+def memory_limit_bytes(proc: Path = PROC, sys: Path = SYS) -> int | None:
+    """How much memory they may use together; None where no group says."""
+    texts = (
+        _text(folder / name)
+        for folder in group_folders("memory", proc, sys)
+        for name in ("memory.max", "memory.limit_in_bytes")
+    )
+    # Without a limit, v1 shows the greatest page-aligned 63-bit number.
+    limits = (int(text) for text in texts if text.isdigit() and int(text) < 2**60)
+    return min(limits, default=None)
 
 
 def _text(path: Path) -> str:

@@ -58,6 +58,7 @@ from asgi_bench.model.request import (
 from asgi_bench.model.run import (
     CPU_LIMIT,
     INSTRUCTION_SETS,
+    MEMORY_LIMIT,
     PROCESSOR_FACTS,
     SCHEMA_VERSION,
     Machine,
@@ -113,6 +114,7 @@ __all__ = [
     "INDEX_VERSION",
     "INSTRUCTION_SETS",
     "LOWEST_STATUS",
+    "MEMORY_LIMIT",
     "MOST_WRONG_ANSWERS",
     "PROCESSOR_FACTS",
     "RESPONSE_TIME",

@@ -1,5 +1,6 @@
 """What is to be measured: loads, scenarios, cells, and the plan that holds them."""
 
+import math
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
@@ -396,6 +397,9 @@ class Plan(Knobs, frozen=True):
     """The CPUs that the servers are given."""
     load_cpus: tuple[int, ...] = ()
     """The CPUs that the load generator is given."""
+    quota_cpus: float | None = None
+    """How many CPUs servers and load generator may use together, by the quota of a container, a
+    control group or a systemd unit; null where there is none, and in older runs."""
     python: str | None = None
     """The servers' interpreter, where `--python` named another than the one that runs asgi-bench;
     otherwise null."""
@@ -407,6 +411,11 @@ class Plan(Knobs, frozen=True):
     """The rule that an A/B is judged by; otherwise null."""
     goal: Goal | None = None
     """What a run with `--budget` or `--precision` is to reach; otherwise null."""
+
+    def is_oversubscribed(self, cell: Cell) -> bool:
+        """Whether a cell has more workers than its servers have CPUs, or than a quota allows."""
+        limits = (len(self.server_cpus) or math.inf, self.quota_cpus or math.inf)
+        return cell.workers > max(min(limits), 1)
 
     def variant_of(self, cell: Cell) -> str:
         """A cell's variant as reports have it: setups without a gate are told apart by it."""

@@ -19,6 +19,8 @@ PROCESSOR_FACTS = ("processor", "caches")
 INSTRUCTION_SETS = "instruction sets"
 # The detail that tells of a quota on everything that is measured.
 CPU_LIMIT = "cgroup CPU limit"
+# The same of its memory.
+MEMORY_LIMIT = "cgroup memory limit"
 
 
 class Machine(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from asgi_bench.analysis.report import CellReport, SweepReport
-from asgi_bench.model import CPU_LIMIT, Load, Machine, Objective
+from asgi_bench.model import CPU_LIMIT, MEMORY_LIMIT, Load, Machine, Objective
 from asgi_bench.model.endpoint import HttpVersion, Transport
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.document import Tone
@@ -92,8 +92,8 @@ def machine_words(machine: Machine) -> str:
     """The machine in one line, without its name."""
     python = plain(machine.python)
     parts = [
-        f"{plain(machine.cpu_model)}, {machine.cpu_count} CPUs{_quota(machine)}",
-        numbers.gibibytes(machine.memory_bytes),
+        f"{plain(machine.cpu_model)}, {machine.cpu_count} CPUs{_limit(machine, CPU_LIMIT, 'quota')}",
+        f"{numbers.gibibytes(machine.memory_bytes)}{_limit(machine, MEMORY_LIMIT, 'limit')}",
         plain(machine.virtualization or ""),
         plain(machine.os),
         f"Linux {plain(machine.kernel)}" if machine.kernel[:1].isdigit() else plain(machine.kernel),
@@ -102,10 +102,10 @@ def machine_words(machine: Machine) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _quota(machine: Machine) -> str:
-    """The CPU quota that holds all of it together, if there is one."""
-    quota = machine.details.get(CPU_LIMIT)
-    return f" (quota {plain(quota)})" if quota else ""
+def _limit(machine: Machine, detail: str, word: str) -> str:
+    """What control groups allow servers and load together, if they limit it."""
+    limit = machine.details.get(detail)
+    return f" ({word} {plain(limit)})" if limit else ""
 
 
 def counts_words(counts: Iterable[int]) -> str:

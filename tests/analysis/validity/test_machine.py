@@ -1,10 +1,11 @@
 import msgspec
 import pytest
 
+from asgi_bench.analysis.utilization import load_cpu_share
 from asgi_bench.analysis.validity import machine
-from asgi_bench.model import Cell, Reason, Slice, Throttling, Trial
+from asgi_bench.model import Cell, PlannedCell, Reason, Slice, Throttling, Trial
 from tests.analysis.validity.one_room import findings_of
-from tests.synthetic_run import CLOSED_64, make_trial, metered
+from tests.synthetic_run import CLOSED_64, make_trial, metered, plan_of
 
 replace = msgspec.structs.replace
 CELL = Cell("uvicorn", "default", 1, "hello", CLOSED_64)
@@ -117,3 +118,13 @@ def test_a_quota_is_named_and_nobody_else_is_blamed(stopped: int, is_found: bool
     if is_found:
         assert "quota of 0.5 CPUs in 4 of 60 periods" in findings["throttled"].text
     assert "throttled" not in found(replace(waiting, throttling=Throttling(0.5, 0, 0, 0.0)))
+
+
+@pytest.mark.parametrize(("quota_cpus", "share"), [(8.0, 0.4), (0.5, 0.8)])
+def test_the_generator_may_use_no_more_than_the_quota(quota_cpus: float, share: float) -> None:
+    """Of half a CPU it used 80 %, of a whole one 40 %: a quota above that changes nothing."""
+    trial = replace(TRIAL, load_cpu_s=0.4 * TRIAL.duration_s, load_cpus=(1,))
+    plan = plan_of((PlannedCell(CELL),))
+    limited = replace(trial, throttling=Throttling(quota_cpus, 20, 0, 0.0))
+    assert load_cpu_share(trial, plan) == pytest.approx(0.4)
+    assert load_cpu_share(limited, plan) == pytest.approx(share)

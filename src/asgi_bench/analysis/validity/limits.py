@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from asgi_bench.analysis.sweeps import overloaded_slices
-from asgi_bench.analysis.utilization import is_throttled, load_capacity_cpus, load_cpu_share
+from asgi_bench.analysis.utilization import is_throttled, load_cpu_share, sending_processes
 from asgi_bench.analysis.validity.answers import is_credited
 from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.analysis.validity.users import unhurried
@@ -33,7 +33,7 @@ def closed_loop_limit(seen: Evidence) -> Reason | None:
         seen.trial.throughput_rps or 0.0,
         seen.cell.load.connections,
         seen.calibration,
-        load_processes=load_capacity_cpus(seen.trial, seen.plan),
+        load_processes=sending_processes(seen.trial, seen.plan),
         server_is_busy=seen.server_share is not None and seen.server_share >= BUSY_SHARE,
     )
     return near or found

@@ -136,7 +136,7 @@ def _in_order(section: Section[CellReport], measure: Measure) -> list[CellReport
 def _heading(section: Section[CellReport], sections: int) -> str:
     """The worker count, where it isn't the same for all and thus in the subtitle."""
     oversubscribed = any(cell.oversubscribed for cell in section.cells)
-    note = ", more than the server CPUs" if oversubscribed else ""
+    note = ", more than the servers have CPUs" if oversubscribed else ""
     return workers_words([section.workers]) + note if sections > 1 or note else ""
 
 

@@ -78,7 +78,7 @@ def _of_cell(cell: CellReport | SweepReport) -> Iterator[tuple[str, str, str]]:
         level = "note" if reason.level == "valid" else reason.level
         yield level, reason.code, reason.text
     if cell.oversubscribed:
-        text = f"oversubscribed: {cell.workers} workers are more than the server CPUs"
+        text = f"oversubscribed: {cell.workers} workers are more than the servers have CPUs"
         yield "note", f"oversubscribed-{cell.workers}", text
 
 
