@@ -11,7 +11,7 @@ the struct is a part of the plan (`model.Knobs`, `Goal`, `Gate`) the plan has it
 import functools
 import inspect
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -105,8 +105,14 @@ class Nested(msgspec.Struct, frozen=True):
     """The flag without which there is no such struct, and the others mean nothing."""
     words: str = ""
     """What is said of the others then, after their name."""
+    others: tuple[str, ...] = ()
+    """Keys of flags outside of it that do as well as `key`."""
     side: str = ""
     """What `SIDE` means in the names and helps of its flags."""
+
+    def has_use(self, given: Collection[str]) -> bool:
+        """Whether its flags mean something beside those that are given."""
+        return self.key is None or any(key in given for key in (self.key, *self.others))
 
 
 class Declared(msgspec.Struct, frozen=True):
@@ -188,7 +194,7 @@ def read_flags(
     inner: dict[str, dict[str, Any]] = {}
     for key, (value, where) in given.items():
         one = flags[key]
-        if one.nested is not None and one.nested.key not in (None, *given):
+        if one.nested is not None and not one.nested.has_use(given):
             if key in told:
                 raise UsageError(f"{where} {one.nested.words}")
             continue

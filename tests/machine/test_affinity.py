@@ -122,10 +122,10 @@ def test_one_wish_leaves_whole_cores_to_the_other(tmp_path: Path) -> None:
 def test_a_quota_is_so_many_cpus(
     tmp_path: Path, quota_cpus: float, servers: tuple[int, ...], load: tuple[int, ...]
 ) -> None:
-    """No more CPUs are taken than it has time for, on cores of their own, and never a shared one."""
+    """No more CPUs are taken than it has time for, on cores of their own, and none is shared."""
     sysfs = fake_sysfs(tmp_path, {n: f"{n % 4},{n % 4 + 4}" for n in range(8)})
-    split = affinity.split_cpus(None, None, quota_cpus=quota_cpus, allowed=range(8), sysfs=sysfs)
-    assert split == affinity.CpuSplit(servers, load)
+    found = affinity.split_cpus(None, None, quota_cpus=quota_cpus, allowed=range(8), sysfs=sysfs)
+    assert found == affinity.CpuSplit(servers, load)
 
 
 def test_a_wish_leaves_the_other_side_what_is_left_of_the_quota(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from asgi_bench.analysis.sweeps import (
     rate_ratio,
 )
 from asgi_bench.errors import BenchError
-from asgi_bench.model import RESPONSE_TIME, Load, Objective, PlannedCell, Run, Trial
+from asgi_bench.model import RESPONSE_TIME, Load, Objective, Plan, PlannedCell, Run, Trial
 from asgi_bench.model.metric import Metric
 from asgi_bench.model.metrics import CPU, THROUGHPUT
 
@@ -98,6 +98,11 @@ def recommend(
     plan = run.header.plan
     if plan.gate is not None:
         raise BenchError(f"{run.header.run_id} is an A/B of one setting: there is none to choose")
+    if any(planned.target is not None for planned in plan.cells):
+        raise BenchError(
+            f"{run.header.run_id} loaded what somebody else has started: there is no command line "
+            f"to recommend"
+        )
     samples = sample_cells(run)
     quota_cpus = _quota_cpus(run)
     most = workers_most or max(int(min(len(plan.server_cpus), quota_cpus or math.inf)), 1)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from asgi_bench.definitions.selection import Selection
+from asgi_bench.definitions.targets import parse_hosts, parse_targets
 from asgi_bench.flags import (
     DURATION,
     FOLDER,
@@ -16,9 +17,11 @@ from asgi_bench.flags import (
     WHAT,
     Flag,
     Nested,
+    many,
     text,
 )
 from asgi_bench.model import Goal
+from asgi_bench.model.endpoint import Target
 
 DEFAULT_OUTPUT = Path("results")
 
@@ -68,6 +71,31 @@ FailOnUndecided = Annotated[
 ]
 
 
+# What a server that somebody else has started leaves no room for.
+_NOT_OF_TARGETS = (
+    dict.fromkeys(
+        ("app", "app-dir", "factory", "scenario"),
+        "--target loads what is served there: leave out APP, --app-dir, --factory and --scenario; "
+        "--path says what is asked",
+    )
+    | dict.fromkeys(
+        ("server", "variant", "workers", "runners", "server-args", "env", "python", "block-size"),
+        "--target loads servers that run already: leave out what says which to start, and how "
+        "(--server, --variant, --workers, --runners, --server-args, --env, --python, --block-size)",
+    )
+    | {
+        "transport": "--target says by its URL what carries the bytes: leave out --transport",
+        "server-cpus": "--target's servers are not moved: leave out --server-cpus",
+        "behaviour": "--behaviour stops and kills servers: leave it out with --target",
+        "common-rate": "--common-rate is for variants that are started: take --rate with --target",
+    }
+    | dict.fromkeys(
+        ("client", "locustfile"),
+        "--target needs the fast client: leave out --client and --locustfile",
+    )
+)
+
+
 class MeasuringFlags(Selection, frozen=True, kw_only=True):
     """The flags of verbs that leave a run behind."""
 
@@ -101,6 +129,31 @@ class RunFlags(MeasuringFlags, frozen=True, kw_only=True):
             "What ratios refer to, as SERVER/VARIANT. Default: the server whose runner says so.",
         ),
     ] = None
+    targets: Annotated[
+        tuple[Target, ...],
+        Flag(
+            "--target",
+            WHAT,
+            many("URL", parse_targets),
+            "Load a server that runs already, at http://HOST:PORT, instead of starting any; "
+            "repeatable. --path and its kin say what is asked.",
+            conflicts=_NOT_OF_TARGETS,
+            is_key=False,
+        ),
+    ] = ()
+    allowed_targets: Annotated[
+        tuple[str, ...],
+        Flag(
+            "--allow-target",
+            WHAT,
+            many("HOST", parse_hosts),
+            "With --target: load this host though its address is neither loopback nor private; "
+            "repeatable.",
+            needs=("target",),
+            needs_words="--allow-target allows what --target names: add --target URL",
+            is_key=False,
+        ),
+    ] = ()
     fail_fast: Annotated[
         bool, Flag("--fail-fast", HOW_LONG, SWITCH, "Stop after the first failed trial.")
     ] = False

@@ -70,6 +70,9 @@ def dry_run_text(plan: Plan, idle_watch_s: float | None = None) -> str:
     for planned in plan.cells:
         if planned.skip_reason is not None:
             lines.append(f"{planned.cell.key}: skipped: {planned.skip_reason}")
+        elif planned.target is not None:
+            path = plan.scenarios[0].path
+            lines.append(f"{planned.cell.key}: {planned.target}{path}, which runs already")
         else:
             lines.append(f"{planned.cell.key}: {shlex.join(planned.command)}")
     members = [one for _, _, block in rounds_and_blocks(once, measured) for one in block]

@@ -67,6 +67,8 @@ def run(asked: RunFlags) -> None:
 
 def _plan(asked: RunFlags) -> Plan:
     """The plan of what was asked, with the environments that it takes."""
+    if asked.targets:
+        return load_plan(asked)
     built = with_servers(asked, say)
     if len(built.interpreters) == 1:
         return load_plan(built)

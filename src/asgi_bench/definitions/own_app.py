@@ -109,7 +109,7 @@ class OwnApp(msgspec.Struct, frozen=True):
                 "scenario": "--scenario chooses among the shipped ones: leave it out with APP"
             },
         ),
-    ]
+    ] = ""
     app_dir: Annotated[
         Path,
         Flag(

@@ -1,8 +1,6 @@
 """From a selection to a plan: which cells, started how, in which blocks, or skipped and why."""
 
 import os
-import random
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from asgi_bench.definitions.app_import import style_of
+from asgi_bench.definitions.assembly import assembled, check_goal, on_this_machine
 from asgi_bench.definitions.availability import (
     Home,
     Packages,
@@ -18,7 +17,6 @@ from asgi_bench.definitions.availability import (
     missing_of,
     unavailable,
 )
-from asgi_bench.definitions.blocks import in_blocks
 from asgi_bench.definitions.chosen import chosen_servers, matching
 from asgi_bench.definitions.folders import runner_folders, shipped_apps
 from asgi_bench.definitions.installed import Installation
@@ -36,25 +34,20 @@ from asgi_bench.definitions.servers import (
     interface_of,
     load_servers,
 )
+from asgi_bench.definitions.targets import plan_of_targets
 from asgi_bench.errors import UsageError
-from asgi_bench.machine.affinity import split_cpus
-from asgi_bench.machine.limits import cpu_limit
 from asgi_bench.model import (
     HOST,
     Cell,
     ClosedLoop,
-    Knobs,
     Load,
     OpenLoop,
     Plan,
     PlannedCell,
     Scenario,
-    setting_named,
 )
 from asgi_bench.model.endpoint import HttpVersion
 
-# The fewest that can tell two servers apart.
-DEFAULT_ROUNDS = 6
 # Six rounds of it at 500/s are samples enough for p99, and `make bench` keeps its 5 minutes.
 COMMON_RATE_S = 1.0
 # Locust's own: one user has one connection, kept alive.
@@ -77,7 +70,9 @@ def load_plan(selection: Selection) -> Plan:
     """
     if len(selection.interpreters) > 1:
         raise UsageError("--python: only `run` takes several interpreters")
-    selection = _on_this_machine(selection)
+    selection = on_this_machine(selection)
+    if selection.targets:
+        return plan_of_targets(selection)
     own = selection.own_app
     packages = Installation(selection.python)
     if own is None:
@@ -101,7 +96,7 @@ def load_plan(selection: Selection) -> Plan:
         apart=homes_apart(selection.python),
         environ=os.environ,
     )
-    _check_goal(plan)
+    check_goal(plan)
     return plan
 
 
@@ -129,34 +124,6 @@ def installed_requirements(folders: Iterable[Path], packages: Packages) -> tuple
     lines = tuple(dict.fromkeys(_required(_server_settings(Selection(), servers))))
     absent = packages.missing(lines)
     return tuple(line for line in lines if line not in absent)
-
-
-def _on_this_machine(selection: Selection) -> Selection:
-    """Return a selection with this machine's CPUs split between servers and generator."""
-    quota_cpus = cpu_limit()
-    split = split_cpus(
-        selection.server_cpus or None, selection.load_cpus or None, quota_cpus=quota_cpus
-    )
-    return msgspec.structs.replace(
-        selection,
-        server_cpus=split.server_cpus,
-        load_cpus=split.load_cpus,
-        quota_cpus=quota_cpus,
-    )
-
-
-def _check_goal(plan: Plan) -> None:
-    """Raise UsageError where a plan has no ratio whose precision could be reached."""
-    if plan.goal is None or plan.goal.precision is None:
-        return
-    for planned in plan.cells:
-        is_closed = planned.cell.load.is_closed
-        if is_closed and planned.skip_reason is None and planned.cell.setting != plan.reference:
-            return
-    raise UsageError(
-        "--precision applies to throughput ratios to the reference, in closed loop: measure "
-        "another server beside it"
-    )
 
 
 def _own_scenario(own: OwnApp, selection: Selection, packages: Installation) -> Scenario:
@@ -215,22 +182,9 @@ def build_plan(
         for scenario in chosen
         for load, duration_s in _loads(selection, scenario, one, http)
     ]
-    reference = _reference(planned, selection.reference, by_reference(servers.values()))
     unset = tuple(sorted({pattern for server in servers.values() for pattern in server.unset}))
     planned = [msgspec.structs.replace(one, unset=unset) for one in planned]
-    return Plan(
-        cells=in_blocks(planned, reference, selection.block_size),
-        scenarios=tuple(chosen),
-        rounds=_rounds(selection),
-        seed=draw_seed() if selection.seed is None else selection.seed,
-        reference=reference,
-        server_cpus=selection.server_cpus,
-        load_cpus=selection.load_cpus,
-        quota_cpus=selection.quota_cpus,
-        python=None if selection.python == sys.executable else selection.python,
-        goal=selection.goal,
-        **{name: getattr(selection, name) for name in Knobs.__struct_fields__},
-    )
+    return assembled(selection, planned, chosen, by_reference(servers.values()))
 
 
 def _with_random_masks(scenarios: Sequence[Scenario]) -> list[Scenario]:
@@ -256,11 +210,6 @@ def _check_stock(client: str, scenarios: Sequence[Scenario]) -> None:
         }
         for what in (what for what, is_asked in beyond.items() if is_asked):
             raise UsageError(f"--client {client}: {scenario.name} {what}; only fast does that")
-
-
-def draw_seed() -> int:
-    """Return a seed that nobody chose; 32 bits, so that it's easily copied to `--seed`."""
-    return random.SystemRandom().randrange(2**32)
 
 
 def unable(server: Server, cell: Cell, scenario: Scenario) -> str | None:
@@ -458,33 +407,3 @@ def _proves(argv: Sequence[str], scenario: Scenario) -> bool:
 
 def _module_path(folders: Sequence[str], inherited: str) -> str:
     return os.pathsep.join([*folders, inherited] if inherited else folders)
-
-
-def _rounds(selection: Selection) -> int:
-    """As many rounds as were asked for; with a goal the most there will be."""
-    goal = selection.goal
-    if goal is None:
-        return selection.rounds or DEFAULT_ROUNDS
-    most = goal.looks[-1]
-    if selection.rounds is not None and selection.rounds > most:
-        raise UsageError(
-            f"--rounds: {selection.rounds} with --budget or --precision is the most rounds, and "
-            f"these end after {most} at the latest"
-        )
-    return selection.rounds or most
-
-
-def _reference(
-    planned: Sequence[PlannedCell], asked: str | None, servers: Sequence[str]
-) -> str | None:
-    """The setting all others are compared with: as asked, else the plain one of a reference.
-
-    `servers` are those whose runner files say so; only the first of them stands for all.
-    """
-    measured = [one.cell.setting for one in planned if one.skip_reason is None]
-    if asked is not None:
-        return setting_named(asked, measured)
-    usual = f"{servers[0]}/default/w1" if servers else None
-    if usual in measured:
-        return usual
-    return measured[0] if measured else None

@@ -36,7 +36,7 @@ from asgi_bench.flags import (
 )
 from asgi_bench.machine.affinity import parse_cpus
 from asgi_bench.model import Arrivals, Goal, Knobs, Objective
-from asgi_bench.model.endpoint import HttpVersion, Transport
+from asgi_bench.model.endpoint import HttpVersion, Target, Transport
 
 DEFAULT_SCENARIOS = ("hello",)
 _OPEN_LOOPS = ("rate", "common-rate", "sweep")
@@ -286,11 +286,19 @@ class Selection(Knobs, frozen=True, kw_only=True):
     """How many CPUs all may use together by the quotas of control groups; None without one."""
     own_app: Annotated[
         OwnApp | None,
-        Nested("app", "is about an app of your own: name it, as in `run app:app`"),
+        Nested(
+            "app",
+            "is about an app of your own: name it, as in `run app:app`",
+            others=("target",),
+        ),
     ] = None
     stand_in: tuple[str, Path, Path] | None = None
     """The app that takes the place of the scenarios' own, as module:attribute, its folder and the
     one to start in: it has to answer as they do."""
+    targets: tuple[Target, ...] = ()
+    """Servers that somebody else has started, in place of those of the runner files."""
+    allowed_targets: tuple[str, ...] = ()
+    """Hosts and addresses that may be loaded though they are neither loopback nor private."""
     goal: Goal | None = None
     reference: str | None = None
     """Server/variant, with or without workers; None is the server whose runner file says so."""

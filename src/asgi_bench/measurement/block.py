@@ -178,6 +178,8 @@ def _trial(
 ) -> TrialBuilder:
     log = server.process.log.path.relative_to(writer.folder)
     trial = TrialBuilder(planned.cell, round=round, block=block, epoch_s=progress.epoch_s, log=log)
+    if planned.target is not None:
+        trial.note(target=planned.target, log=None)
     if planned is server.cells[0]:
         # What verified a server that several cells share was sent once.
         trial.note(sent_total=server.probes_sent, errors_total=server.probe_errors)

@@ -15,6 +15,7 @@ from asgi_bench.log_reasons import Rank
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.measurement.running_servers import lifespan_words
 from asgi_bench.model import Plan, PlannedCell, Preparation, Request, Scenario
+from asgi_bench.serving.elsewhere import server_process
 from asgi_bench.serving.expectation import (
     RequestT,
     Streamed,
@@ -25,7 +26,7 @@ from asgi_bench.serving.expectation import (
     stream_of,
 )
 from asgi_bench.serving.faults import ServerFault
-from asgi_bench.serving.places import Place, Places
+from asgi_bench.serving.places import Places
 from asgi_bench.serving.process import ServerProcess
 from asgi_bench.serving.readiness import wait_for_all
 from asgi_bench.wire.http1 import Response
@@ -122,7 +123,7 @@ def _learn(
     chance = random.SystemRandom()
     for number, planned in enumerate(_teachers(plan, scenario)):
         logs = [folder / f"{scenario.name}-{number}-{start}.log" for start in range(STARTS)]
-        starts = [_server(planned, log, places.place(planned.cell, chance)) for log in logs]
+        starts = [server_process(planned, places, chance, log) for log in logs]
         try:
             answers, sent = _answers(plan, starts, scenario, unknown)
         except ServerFault as fault:
@@ -155,10 +156,6 @@ def _learned(
     return learned(request, plain, is_of_file=is_of_file)
 
 
-def _server(planned: PlannedCell, log: Path, place: Place) -> ServerProcess:
-    return ServerProcess(planned, endpoint=place.endpoint, log_path=log, fill=place.fill)
-
-
 def _refusal(process: ServerProcess, fault: UsageError) -> UsageError:
     planned = process.planned
     lack = "" if planned.has_lifespan else f"; {lifespan_words(planned)}"
@@ -170,6 +167,8 @@ def _refusal(process: ServerProcess, fault: UsageError) -> UsageError:
 def _no_server(process: ServerProcess, fault: ServerFault) -> BenchError:
     name = process.planned.cell.process_key
     told = BenchError(f"no server could serve the app; {name}: {fault.reason}")
+    if not process.is_ours:
+        told = BenchError(f"--target: {fault.reason}")
     told.account = _last_lines(process)
     return told
 

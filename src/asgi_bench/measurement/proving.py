@@ -19,6 +19,7 @@ from asgi_bench.serving.proof import PROBE_SCENARIO, ask_workers, changes, proof
 from asgi_bench.serving.worker_count import await_more
 
 NO_APP = "its command serves no ASGI app"
+NOT_OURS = "somebody else has started it"
 # Variables, and words of a command, by which somebody asks for a mode for debugging.
 DEBUG_VARIABLE = re.compile(r"DEBUG|DEVMODE|TRACEMALLOC|COVERAGE", re.IGNORECASE)
 DEBUG_WORD = re.compile(r"-X.*|-.*debug.*|dev|(.*/)?coverage")
@@ -36,7 +37,10 @@ def prove(plan: Plan, log_path: LogPath) -> tuple[Proof, ...]:
         if planned.skip_reason is None:
             settings.setdefault(planned.cell.start, planned)
     probes = {name: _probe_cell(one) for name, one in settings.items() if one.proof_command}
-    proofs = {name: Proof(name, unproven=NO_APP) for name in settings}
+    proofs = {
+        name: Proof(name, unproven=NO_APP if one.target is None else NOT_OURS)
+        for name, one in settings.items()
+    }
     proofs |= _ask(plan, list(probes.values()), log_path)
     doubtful = {
         name: _without_app(probe)

@@ -20,6 +20,7 @@ from asgi_bench.measurement.meters.memory import MemoryWatch
 from asgi_bench.measurement.meters.server_cpu import ServerCpu
 from asgi_bench.measurement.schedule import start_order
 from asgi_bench.model import ErrorCounts, Leftovers, Plan, PlannedCell, Scenario
+from asgi_bench.serving.elsewhere import server_process
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.places import Places
 from asgi_bench.serving.process import ServerProcess, stop_all
@@ -86,7 +87,7 @@ class RunningServer:
 
     def settle(self, readiness: Readiness, cpus: Iterable[int]) -> None:
         """Move a server that is ready to its CPUs."""
-        self.startup_s = readiness.startup_s
+        self.startup_s = readiness.startup_s if self.process.is_ours else None
         self.probes_sent = readiness.probes_sent
         self.probe_errors = readiness.errors
         self.pids = self.process.pids
@@ -209,7 +210,7 @@ class RunningServers:
         """Stop all servers side by side; what goes wrong becomes the server's fault."""
         reports = stop_all([server.process for server in self.servers], STOP_TIMEOUT_S)
         for server, report in zip(self.servers, reports, strict=True):
-            if server.is_ready:
+            if server.is_ready and server.process.is_ours:
                 # One that had failed was ended by force already, or never stood.
                 server.stop_forced = report.was_killed
                 server.stop_s = None if report.was_killed else report.duration_s
@@ -228,13 +229,7 @@ class RunningServers:
         for first in start_order(firsts, *place):
             cells = groups[first.process_key]
             log_path = self._log_path(first.key, self._round, self._block)
-            found = places.place(first, chance)
-            process = ServerProcess(
-                with_shared_chance(cells[0], *place),
-                endpoint=found.endpoint,
-                log_path=log_path,
-                fill=found.fill,
-            )
+            process = server_process(with_shared_chance(cells[0], *place), places, chance, log_path)
             server = RunningServer(cells, scenarios[cells[0].cell.scenario], process)
             self.servers.append(server)
             with uninterrupted():

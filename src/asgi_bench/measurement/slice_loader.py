@@ -178,7 +178,9 @@ class SliceLoader:
             look=Look(item.server.glance, LOOK_EVERY_S, WARMUP_LOOKS),
         )
         self._settle_rate(item, opened.throughput_rps)
-        owners = connection_owners(endpoint, opened.client_ports, item.server.process.pids)
+        # Of a server elsewhere nobody can tell: on this machine all would be strangers.
+        ports = opened.client_ports if item.server.process.is_ours else ()
+        owners = connection_owners(endpoint, ports, item.server.process.pids)
         item.trial.note_workers(len(owners.by_pid))
         item.trial.know_owners(owners.pid_by_port)
         item.trial.note(

@@ -1,5 +1,6 @@
 """Where a server is reached, from its start to its load."""
 
+from collections.abc import Mapping
 from typing import Literal, Self, TypeAlias
 
 import msgspec
@@ -16,6 +17,9 @@ HttpVersion: TypeAlias = Literal["1", "2"]
 # `tls` is TLS over TCP, `unix` a stream socket with a path.
 Transport: TypeAlias = Literal["tcp", "tls", "unix"]
 Protocol: TypeAlias = Literal["http1", "http2", "websocket"]
+
+# What carries the bytes to a URL, by its scheme.
+TRANSPORTS: Mapping[str, Transport] = {"http": "tcp", "https": "tls"}
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -71,6 +75,29 @@ class Endpoint(msgspec.Struct, frozen=True):
     def label(self) -> str:
         """How a message names it, among endpoints of this machine."""
         return f"port {self.port}" if self.path is None else f"socket {self.path}"
+
+
+class Target(msgspec.Struct, frozen=True):
+    """The root of what a server elsewhere serves: `http://10.0.0.1:8000`."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def transport(self) -> Transport:
+        """What carries the bytes there."""
+        return TRANSPORTS[self.scheme]
+
+    @property
+    def authority(self) -> str:
+        """Host and port, without the port that its scheme means anyway."""
+        return self.host if self.port == PORTS[self.scheme] else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The URL as reports have it."""
+        return f"{self.scheme}://{self.authority}"
 
 
 def way_suffix(http: HttpVersion, transport: Transport) -> str:

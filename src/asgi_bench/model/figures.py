@@ -32,11 +32,13 @@ def others_share(slices: Sequence[Slice]) -> float | None:
 
 
 def is_cpu_known(trial: Trial) -> bool:
-    """Whether all CPU time of the server was counted.
+    """Whether all CPU time of the server was counted: not where somebody else has started it.
 
     Where processes may have ended that nobody waited for, it was unless something that isn't known
     to be the server's used its CPUs.
     """
+    if trial.target is not None:
+        return False
     if not trial.has_untold_cpu:
         return True
     others = others_share(trial.slices)

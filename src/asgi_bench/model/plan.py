@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,7 +19,14 @@ from asgi_bench.flags import (
     choice,
     whole,
 )
-from asgi_bench.model.endpoint import HttpVersion, Protocol, Transport, way_suffix
+from asgi_bench.model.endpoint import (
+    PORTS,
+    Endpoint,
+    HttpVersion,
+    Protocol,
+    Transport,
+    way_suffix,
+)
 from asgi_bench.model.goal import Gate, Goal
 from asgi_bench.model.request import Scenario
 from asgi_bench.model.setup import Setup
@@ -315,6 +323,24 @@ class PlannedCell(msgspec.Struct, frozen=True):
     as their runner files state."""
     missing: tuple[str, ...] = ()
     """Requirement lines that a skipped cell needs and that are not met."""
+    target: str | None = None
+    """The URL of a server that somebody else has started; null where the run starts its own."""
+    target_address: str = ""
+    """The address that the host of that URL had when the run was planned: load goes there."""
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where a server is that somebody else has started."""
+        if self.target is None:
+            return None
+        parts = urlsplit(self.target)
+        port = PORTS[parts.scheme] if parts.port is None else parts.port
+        return Endpoint(
+            (self.target_address, port),
+            self.cell.transport,
+            self.cell.protocol,
+            name=parts.hostname or "",
+        )
 
     @property
     def added_to_count(self) -> tuple[str, ...]:

@@ -408,6 +408,9 @@ class Trial(msgspec.Struct, frozen=True):
     """The most processes that took connections at once; 0 where none could be seen."""
     differs: tuple[str, ...] = ()
     """What ran otherwise than asked for, as `proofs.json` tells."""
+    target: str | None = None
+    """The URL of a server that somebody else has started: nothing is known of its processes. Null
+    where the run started its own."""
     throttling: Throttling | None = None
     """What a CPU quota did over the slices; null where there is none."""
     users: UserFigures | None = None

@@ -91,9 +91,10 @@ def objective_words(objective: Objective) -> str:
 def machine_words(machine: Machine) -> str:
     """The machine in one line, without its name."""
     python = plain(machine.python)
+    quota, limit = _limit(machine, CPU_LIMIT, "quota"), _limit(machine, MEMORY_LIMIT, "limit")
     parts = [
-        f"{plain(machine.cpu_model)}, {machine.cpu_count} CPUs{_limit(machine, CPU_LIMIT, 'quota')}",
-        f"{numbers.gibibytes(machine.memory_bytes)}{_limit(machine, MEMORY_LIMIT, 'limit')}",
+        f"{plain(machine.cpu_model)}, {machine.cpu_count} CPUs{quota}",
+        f"{numbers.gibibytes(machine.memory_bytes)}{limit}",
         plain(machine.virtualization or ""),
         plain(machine.os),
         f"Linux {plain(machine.kernel)}" if machine.kernel[:1].isdigit() else plain(machine.kernel),

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import ClassVar
 
 import msgspec
 
@@ -55,8 +56,10 @@ class ServerProcess:
     `socket_sharing` "inherited" the cell's workers are that many processes of the same command
     which inherit one listening socket. Whatever ends the `with` block, no process of the server is
     left; leaving it normally raises ServerFault if the server can't be ended or its port stays
-    taken.
+    taken. `is_ours` is False of one that was started elsewhere (`serving.elsewhere`).
     """
+
+    is_ours: ClassVar[bool] = True
 
     def __init__(
         self,

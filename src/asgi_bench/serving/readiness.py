@@ -276,6 +276,68 @@ class Candidate:
         return sum((probe.errors for probe in self._probes), start=ErrorCounts())
 
 
+class FarCandidate:
+    """A server that somebody else has started: ready as soon as it answers rightly."""
+
+    def __init__(self, process: ServerProcess, scenario: Scenario, answer_timeout_s: float) -> None:
+        self._process = process
+        self._scenario = scenario
+        self._answer_timeout_s = answer_timeout_s
+        self._probes: list[Probe] = []
+
+    def look(self, rows: Sequence[TcpRow], table: ProcessTable) -> Readiness | None:
+        """Ready, or not yet (None); raises ServerFault if it never will be."""
+        probe = self._probes[-1] if self._probes else None
+        if probe is None or probe.ended_s is not None:
+            ended_s = 0.0 if probe is None or probe.ended_s is None else probe.ended_s
+            if time.monotonic() - ended_s < _NEXT_PROBE_AFTER_S:
+                return None
+            probe = Probe(self._process.endpoint, self._scenario, self._answer_timeout_s)
+            self._probes.append(probe)
+        state = probe.advance(_ANSWER_WAIT_S)
+        if state == "wrong":
+            raise self._fault(probe.text)
+        if state != "right":
+            return None
+        self.close()
+        assert self._process.started_s is not None
+        return Readiness(
+            startup_s=time.monotonic() - self._process.started_s,
+            probes_sent=sum(each.sent for each in self._probes),
+            errors=self._errors(),
+            worker_pids=(),
+        )
+
+    def give_up(self, timeout_s: float) -> ServerFault:
+        """The fault of a server that gave no right answer in time."""
+        why = self._probes[-1].text if self._probes else "it was not asked"
+        return self._fault(f"no right answer within {timeout_s:g} s: {why}")
+
+    def close(self) -> None:
+        """Close the probes' connections."""
+        for probe in self._probes:
+            probe.close()
+
+    def _fault(self, reason: str) -> ServerFault:
+        self.close()
+        return ServerFault(
+            f"{self._process.planned.target}: {reason}",
+            probes_sent=sum(each.sent for each in self._probes),
+            errors=self._errors(),
+        )
+
+    def _errors(self) -> ErrorCounts:
+        return sum((probe.errors for probe in self._probes), start=ErrorCounts())
+
+
+def _candidate(
+    process: ServerProcess, scenario: Scenario, workers: int, answer_timeout_s: float
+) -> Candidate | FarCandidate:
+    if process.is_ours:
+        return Candidate(process, scenario, workers, answer_timeout_s)
+    return FarCandidate(process, scenario, answer_timeout_s)
+
+
 def _unowned(inodes: set[int], pids: Sequence[int]) -> set[int]:
     """The sockets that none of the processes holds."""
     return {inode for inode, held in sockets.owners(inodes, pids).items() if not held}
@@ -306,7 +368,7 @@ def wait_for_all(
     no other; looking at many takes little more than at one. An answer that has begun may take
     `answer_timeout_s`.
     """
-    candidates = [Candidate(*one, answer_timeout_s) for one in awaited]
+    candidates = [_candidate(*one, answer_timeout_s) for one in awaited]
     outcomes: dict[int, Readiness | ServerFault] = {}
     deadline_s = time.monotonic() + timeout_s
     try:
@@ -330,7 +392,7 @@ def wait_for_all(
 
 
 def _look(
-    candidate: Candidate, rows: Sequence[TcpRow], table: ProcessTable
+    candidate: Candidate | FarCandidate, rows: Sequence[TcpRow], table: ProcessTable
 ) -> Readiness | ServerFault | None:
     try:
         return candidate.look(rows, table)

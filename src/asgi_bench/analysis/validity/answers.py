@@ -69,6 +69,22 @@ def errors(seen: Evidence) -> Reason | None:
     )
 
 
+def elsewhere(seen: Evidence) -> Reason | None:
+    """A server that somebody else has started: what stands in no figure of it."""
+    url = seen.trial.target
+    if url is None:
+        return None
+    return Reason(
+        code="elsewhere",
+        level="valid",
+        value=None,
+        limit=None,
+        text=f"somebody else has started {url}: its CPU time, memory, workers and log are not "
+        "known, nor whether it was the limit or the network to it; the time of the network is in "
+        "the response times",
+    )
+
+
 def no_answers(seen: Evidence) -> Reason | None:
     """Nothing to take a rate of."""
     trial = seen.trial
@@ -128,7 +144,7 @@ def _stranger(trial: Trial) -> Reason | None:
 
 def _idle(trial: Trial) -> Reason | None:
     """Answers that no process of the server's can have had the time for."""
-    if not trial.requests:
+    if not trial.requests or trial.target is not None:
         return None
     cpu_s = trial.server_cpu_s / trial.requests
     if cpu_s >= LEAST_CPU_S_PER_REQUEST:

@@ -42,6 +42,8 @@ def closed_loop_limit(seen: Evidence) -> Reason | None:
 def _busy(seen: Evidence) -> Reason | None:
     """Who was busy: the server, the generator or neither; a quota stops both whatever they do."""
     server_share, load_share = seen.server_share, seen.load_share
+    if seen.trial.target is not None:
+        return _alone_busy(load_share, is_stopped=is_throttled(seen.trial))
     if server_share is None or load_share is None or server_share >= BUSY_SHARE:
         return None
     if is_throttled(seen.trial):
@@ -68,6 +70,21 @@ def _busy(seen: Evidence) -> Reason | None:
         limit=BUSY_SHARE,
         text=f"{busy}: {seen.cell.load.connections} connections are too few for this server, or "
         f"something else took its CPU; try more --connections on an idle machine",
+    )
+
+
+def _alone_busy(load_share: float | None, *, is_stopped: bool) -> Reason | None:
+    """A load generator at its limit, where of the server nothing is known."""
+    if load_share is None or load_share < BUSY_SHARE or is_stopped:
+        return None
+    return Reason(
+        code="generator-bound",
+        level="invalid",
+        value=load_share,
+        limit=BUSY_SHARE,
+        text=f"the load generator was the limit, as far as can be told: it used its CPU, or "
+        f"waited for it, {load_share:.0%} of the time, and of the server nothing is known; measure "
+        f"with more --load-processes",
     )
 
 

@@ -48,7 +48,7 @@ def workers_replaced(seen: Evidence) -> Reason | None:
 def untold_cpu(seen: Evidence) -> Reason | None:
     """CPU time that nobody has inherited."""
     trial = seen.trial
-    if is_cpu_known(trial):
+    if is_cpu_known(trial) or trial.target is not None:
         return None
     return Reason(
         code="untold-cpu",

@@ -22,6 +22,7 @@ RULES: tuple[Rule, ...] = (
     answers.server_ended,
     answers.errors,
     answers.no_answers,
+    answers.elsewhere,
     processes.worker_died,
     processes.workers_replaced,
     processes.untold_cpu,

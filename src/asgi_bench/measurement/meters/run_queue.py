@@ -12,4 +12,4 @@ def meter() -> Meter:
 
 
 def _read(scene: Scene) -> dict[str, float]:
-    return {"server_wait_s": run_queue_wait_s(scene.pids)}
+    return {"server_wait_s": run_queue_wait_s(scene.pids)} if scene.pids else {}

@@ -16,5 +16,7 @@ def meter() -> Meter:
 
 
 def _read(scene: Scene) -> dict[str, float]:
+    if not scene.pids:
+        return {}
     voluntary, involuntary = context_switches(scene.pids)
     return {"voluntary_switches": voluntary, "involuntary_switches": involuntary}

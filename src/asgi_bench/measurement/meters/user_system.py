@@ -19,5 +19,7 @@ def meter() -> Meter:
 
 
 def _read(scene: Scene) -> dict[str, float]:
+    if not scene.pids:
+        return {}
     user_s, system_s = user_system_s(scene.pids)
     return {"server_user_s": user_s, "server_system_s": system_s}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from asgi_bench.model import Resumption, Run
+from asgi_bench.model import Plan, Resumption, Run
 from asgi_bench.model.calibration import Calibration
 from asgi_bench.quantities import duration_text
 from asgi_bench.reporting import numbers
@@ -134,6 +134,12 @@ def _machine_facts(run: Run) -> Iterator[tuple[str, str]]:
             yield (plain(name).replace("_", " "), plain(value))
 
 
+def _server_cpus(plan: Plan) -> str:
+    if any(planned.target is not None for planned in plan.cells):
+        return "not known: somebody else has started them"
+    return ", ".join(map(str, plan.server_cpus)) or "any"
+
+
 def _run_facts(run: Run, phases_s: Mapping[str, float]) -> Iterator[tuple[str, str]]:
     """How it was measured, and where the time went."""
     header, plan = run.header, run.header.plan
@@ -144,7 +150,7 @@ def _run_facts(run: Run, phases_s: Mapping[str, float]) -> Iterator[tuple[str, s
     yield ("asgi-bench", plain(header.tool_version))
     yield ("rounds", f"at most {plan.rounds}, each with fresh processes")
     yield ("load of a cell in a round", f"{plan.duration_s:g} s")
-    yield ("CPUs of the servers", ", ".join(map(str, plan.server_cpus)) or "any")
+    yield ("CPUs of the servers", _server_cpus(plan))
     yield ("CPUs of the generator", ", ".join(map(str, plan.load_cpus)) or "any")
     yield ("load processes", str(plan.load_processes))
     yield ("seed", str(plan.seed))

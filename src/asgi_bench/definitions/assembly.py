@@ -1,0 +1,106 @@
+"""What plans of all kinds have in common: CPUs, blocks, rounds, seed, what ratios refer to."""
+
+import random
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from asgi_bench.definitions.blocks import in_blocks
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.errors import UsageError
+from asgi_bench.machine.affinity import split_cpus
+from asgi_bench.machine.limits import cpu_limit
+from asgi_bench.model import Knobs, Plan, PlannedCell, Scenario, setting_named
+
+# The fewest that can tell two servers apart.
+DEFAULT_ROUNDS = 6
+
+
+def on_this_machine(selection: Selection) -> Selection:
+    """Return a selection with this machine's CPUs split between servers and generator."""
+    quota_cpus = cpu_limit()
+    split = split_cpus(
+        selection.server_cpus or None, selection.load_cpus or None, quota_cpus=quota_cpus
+    )
+    return msgspec.structs.replace(
+        selection,
+        server_cpus=split.server_cpus,
+        load_cpus=split.load_cpus,
+        quota_cpus=quota_cpus,
+    )
+
+
+def assembled(
+    selection: Selection,
+    planned: Sequence[PlannedCell],
+    scenarios: Sequence[Scenario],
+    references: Sequence[str] = (),
+) -> Plan:
+    """Return the plan of some cells; `references` are servers that others are compared with.
+
+    Raises UsageError where what was asked for as the reference, or as rounds, can't be.
+    """
+    reference = _reference(planned, selection.reference, references)
+    return Plan(
+        cells=in_blocks(planned, reference, selection.block_size),
+        scenarios=tuple(scenarios),
+        rounds=_rounds(selection),
+        seed=_drawn_seed() if selection.seed is None else selection.seed,
+        reference=reference,
+        server_cpus=selection.server_cpus,
+        load_cpus=selection.load_cpus,
+        quota_cpus=selection.quota_cpus,
+        python=None if selection.python == sys.executable else selection.python,
+        goal=selection.goal,
+        **{name: getattr(selection, name) for name in Knobs.__struct_fields__},
+    )
+
+
+def check_goal(plan: Plan) -> None:
+    """Raise UsageError where a plan has no ratio whose precision could be reached."""
+    if plan.goal is None or plan.goal.precision is None:
+        return
+    for planned in plan.cells:
+        is_closed = planned.cell.load.is_closed
+        if is_closed and planned.skip_reason is None and planned.cell.setting != plan.reference:
+            return
+    raise UsageError(
+        "--precision applies to throughput ratios to the reference, in closed loop: measure "
+        "another server beside it"
+    )
+
+
+def _drawn_seed() -> int:
+    """Return a seed that nobody chose; 32 bits, so that it's easily copied to `--seed`."""
+    return random.SystemRandom().randrange(2**32)
+
+
+def _rounds(selection: Selection) -> int:
+    """As many rounds as were asked for; with a goal the most there will be."""
+    goal = selection.goal
+    if goal is None:
+        return selection.rounds or DEFAULT_ROUNDS
+    most = goal.looks[-1]
+    if selection.rounds is not None and selection.rounds > most:
+        raise UsageError(
+            f"--rounds: {selection.rounds} with --budget or --precision is the most rounds, and "
+            f"these end after {most} at the latest"
+        )
+    return selection.rounds or most
+
+
+def _reference(
+    planned: Sequence[PlannedCell], asked: str | None, servers: Sequence[str]
+) -> str | None:
+    """The setting all others are compared with: as asked, else the plain one of a reference.
+
+    `servers` are those whose runner files say so; only the first of them stands for all.
+    """
+    measured = [one.cell.setting for one in planned if one.skip_reason is None]
+    if asked is not None:
+        return setting_named(asked, measured)
+    usual = f"{servers[0]}/default/w1" if servers else None
+    if usual in measured:
+        return usual
+    return measured[0] if measured else None

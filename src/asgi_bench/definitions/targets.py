@@ -1,0 +1,137 @@
+"""Servers that somebody else has started: where they are, whether they may be loaded, the plan."""
+
+import ipaddress
+import re
+import socket
+from collections.abc import Sequence
+from itertools import product
+from urllib.parse import urlsplit
+
+import msgspec
+
+from asgi_bench.definitions.assembly import assembled
+from asgi_bench.definitions.loads import loads
+from asgi_bench.definitions.own_app import OwnApp, scenario_of
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.errors import BenchError, UsageError
+from asgi_bench.model import Cell, ClosedLoop, Load, Plan, PlannedCell, Scenario
+from asgi_bench.model.endpoint import PORTS, TRANSPORTS, HttpVersion, Target
+
+# Loopback, and what RFC 1918 sets aside for networks of one's own. Link-local is left out: there
+# clouds tell their machines secrets.
+OPEN_NETWORKS = tuple(
+    map(ipaddress.IPv4Network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+)
+_HOST = re.compile(r"[a-z0-9._-]+")
+# What the scenario is called that the flags about a request describe.
+SCENARIO = "target"
+
+
+def parse_targets(texts: Sequence[str], where: str) -> tuple[Target, ...]:
+    """Return targets as they are given, each once; raises UsageError for what is none."""
+    return tuple(dict.fromkeys(_target(text, where) for text in texts))
+
+
+def _target(text: str, where: str) -> Target:
+    allowed = "it must be http[s]://HOST[:PORT], as in http://10.0.0.1:8000"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as fault:
+        raise UsageError(f"{where}: {text!r}: {fault}; {allowed}") from None
+    if parts.scheme not in TRANSPORTS or not parts.hostname or parts.username is not None:
+        raise UsageError(f"{where}: {text!r}: {allowed}")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise UsageError(f"{where}: {text!r}: leave out what follows the host; --path has it")
+    if ":" in parts.hostname:
+        raise UsageError(f"{where}: {text!r}: load goes to IPv4 addresses alone")
+    if not _HOST.fullmatch(parts.hostname) or port == 0:
+        raise UsageError(f"{where}: {text!r}: {allowed}")
+    return Target(parts.scheme, parts.hostname, PORTS[parts.scheme] if port is None else port)
+
+
+def parse_hosts(texts: Sequence[str], where: str) -> tuple[str, ...]:
+    """Return hosts as they are given; raises UsageError for what has more than a name."""
+    hosts = tuple(text.lower() for text in texts)
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            raise UsageError(
+                f"{where}: {host!r} must be a host or address alone, as in 203.0.113.7"
+            )
+    return hosts
+
+
+def address_of(target: Target, allowed: Sequence[str]) -> str:
+    """Return the address that a target's host has now; load goes there, whatever it has later.
+
+    Raises:
+        UsageError: it is neither loopback nor private, and `allowed` names neither it nor the host.
+        BenchError: the host has no IPv4 address.
+    """
+    try:
+        found = socket.getaddrinfo(target.host, target.port, socket.AF_INET, socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as fault:
+        raise BenchError(f"--target {target.url}: {target.host} has no address: {fault}") from None
+    address = str(found[0][4][0])
+    is_open = any(ipaddress.IPv4Address(address) in network for network in OPEN_NETWORKS)
+    if not is_open and not {target.host, address} & set(allowed):
+        named = "" if address == target.host else f" ({address})"
+        raise UsageError(
+            f"--target {target.url}: {target.host}{named} is no loopback or private address; if "
+            f"you may load it, say --allow-target {target.host}"
+        )
+    return address
+
+
+def plan_of_targets(selection: Selection) -> Plan:
+    """Return the plan of a selection whose servers somebody else has started.
+
+    The flags about a request say what is asked of them.
+
+    Raises:
+        UsageError: one of them may not be loaded, or flags rule each other out.
+        BenchError: the host of one has no IPv4 address.
+    """
+    own = selection.own_app or OwnApp()
+    scenario = msgspec.structs.replace(
+        scenario_of(own, needs=()), name=SCENARIO, description="a server that runs elsewhere"
+    )
+    if selection.random_masks:
+        scenario = msgspec.structs.replace(scenario, random_masks=True)
+    return assembled(selection, _cells(selection, scenario), (scenario,))
+
+
+def _cells(selection: Selection, scenario: Scenario) -> list[PlannedCell]:
+    """A cell for each target, HTTP version and load."""
+    addresses = {each: address_of(each, selection.allowed_targets) for each in selection.targets}
+    return [
+        PlannedCell(
+            Cell(
+                *(target.authority, "default", 1, scenario.name, load),
+                http=version,
+                transport=target.transport,
+            ),
+            target=target.url,
+            target_address=addresses[target],
+            skip_reason="WebSocket is held over HTTP/1.1 alone"
+            if version == "2" and scenario.messages
+            else None,
+        )
+        for target, version in product(selection.targets, selection.http)
+        for load in _loads(selection, version)
+    ]
+
+
+def _loads(selection: Selection, version: HttpVersion) -> tuple[Load, ...]:
+    streams = selection.streams if version == "2" else 1
+    asked = loads(
+        connections=selection.connections,
+        rates=selection.rates,
+        arrivals=selection.arrivals,
+        closed=selection.closed,
+        streams=streams,
+        sweep=selection.sweep,
+        objective=selection.objective,
+    )
+    further = (ClosedLoop(count, streams) for count in selection.also_connections or ())
+    return tuple(dict.fromkeys((*asked, *further)))
