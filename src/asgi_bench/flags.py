@@ -323,6 +323,7 @@ ASSIGNMENTS = many("K=V", _assignments, toml=dict[str, str])
 FOLDER = Kind("DIR", lambda given, where: Path(given), locate=within)
 FOLDERS = many("DIR", lambda given, where: tuple(map(Path, given)), locate=within)
 FILE = Kind("FILE", _file, locate=within)
+CALLS = Kind("N", parse_number, toml=Annotated[float, msgspec.Meta(ge=0)])
 RATE = Kind(
     "RPS", functools.partial(parse_number, least=0.1), toml=Annotated[float, msgspec.Meta(ge=0.1)]
 )

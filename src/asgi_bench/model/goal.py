@@ -4,12 +4,14 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from asgi_bench.flags import DURATION, HOW_LONG, SHARE, SIDES, SIZE, SWITCH, VERDICT, Flag
+from asgi_bench.flags import CALLS, DURATION, HOW_LONG, SHARE, SIDES, SIZE, SWITCH, VERDICT, Flag
 
 # The setups of an A/B. The control is a second process of the baseline: what it differs by from the
 # first is noise.
 Role: TypeAlias = Literal["baseline", "control", "candidate"]
 ROLES: tuple[Role, ...] = ("baseline", "control", "candidate")
+# Calls per request. They are whole, so a change of code is one in so many requests or more.
+LEAST_SYSCALLS_CHANGE = 0.5
 
 
 class Goal(msgspec.Struct, frozen=True):
@@ -79,3 +81,14 @@ class Gate(msgspec.Struct, frozen=True):
     ] = None
     """By how much more than the baseline's the candidate's memory may grow per 1,000 requests; null
     where that isn't judged."""
+    min_syscalls: Annotated[
+        float,
+        Flag(
+            "--min-syscalls",
+            VERDICT,
+            CALLS,
+            "With --count: smallest change in system calls per request that matters. Default: 0.5.",
+            is_key=False,
+        ),
+    ] = LEAST_SYSCALLS_CHANGE
+    """The smallest change in system calls per request that matters to an A/B by counts."""

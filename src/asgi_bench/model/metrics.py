@@ -55,8 +55,6 @@ BOTH: tuple[Loop, ...] = ("closed", "open")
 
 # Two starts of the same differ by some tenths of a per cent; a cache or a thread more by several.
 LEAST_MEMORY_CHANGE = 0.05
-# Calls per request. They are whole, so a change of code is one in so many requests or more.
-LEAST_SYSCALLS_CHANGE = 0.5
 # By counts: far above what layouts scatter by, and so far below 0.5 % that such a change is called
 # every time. At 0.5 % itself it would be found to be less in every second A/B.
 LEAST_INSTRUCTIONS_CHANGE = 0.003
@@ -372,7 +370,7 @@ SYSCALLS = Metric(
     phrase="system calls",
     unit=Unit("1", "calls"),
     is_linear=True,
-    gating=Gating(loops=(), least_change=lambda gate: LEAST_SYSCALLS_CHANGE),
+    gating=Gating(loops=(), least_change=lambda gate: gate.min_syscalls),
 )
 
 # What a run that counts tells, by counter.

@@ -8,6 +8,7 @@ import pytest
 from asgi_bench.analysis.ab.counts import agreement_words, counts_verdict
 from asgi_bench.model import AbReport, Gate, Verdict
 from asgi_bench.model.counts import Backend, Counter, Life, Tally
+from asgi_bench.reporting.ab import notes
 from tests.synthetic_sides import ab_run
 
 GATE = Gate(min_change=0.005, looks=(1.0,), budget_s=60)
@@ -53,9 +54,9 @@ def _life(
     )
 
 
-def verdict_on(counted: list[Life]) -> AbReport:
+def verdict_on(counted: list[Life], gate: Gate = GATE) -> AbReport:
     """The verdict of the gate."""
-    return counts_verdict(ab_run(0.0, blocks=0, gate=GATE).header, counted)
+    return counts_verdict(ab_run(0.0, blocks=0, gate=gate).header, counted)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,13 @@ def test_one_more_system_call_is_a_regression() -> None:
         "regression: uvicorn/default/w1/hello/c64: 1.00 calls more system calls"
     )
     assert report.cells[0].metrics[1].candidate == pytest.approx(CALLS + 1)
+
+
+def test_what_system_calls_matter_is_a_matter_of_its_own() -> None:
+    """With --min-syscalls 1.5 one call more passes, and the notes say what would not have."""
+    report = verdict_on(lives(0.0, 1.0), msgspec.structs.replace(GATE, min_syscalls=1.5))
+    assert report.verdict == "pass", report.text
+    assert ", or 1.5 or more system calls." in " ".join(notes(report))
 
 
 def test_few_layouts_decide_nothing() -> None:
