@@ -4,7 +4,7 @@ What is lacking (a cell or a run of the aliases without an interval, runs that w
 its target as a figure that is too large does: nothing passes for want of proof.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from statistics import median
 from typing import Any, NamedTuple, TypeAlias
 
@@ -79,6 +79,15 @@ def hour_of(slice_scatter: float | None, *, is_disturbed: bool) -> str:
     if slice_scatter is None or CALM_SCATTER <= slice_scatter < NOISY_SCATTER:
         return RESTLESS
     return "calm" if slice_scatter < CALM_SCATTER else "noisy"
+
+
+def latest_hours(kept: Iterable[Kept]) -> dict[str, Kept]:
+    """The latest hour of each kind, in the order of their targets; those without one come last.
+
+    The latest, not the sharpest: the best of several tries would show less scatter than there is.
+    """
+    by_kind = {hour["kind"]: hour for hour in sorted(kept, key=lambda hour: hour["measured_at"])}
+    return {kind: by_kind[kind] for kind in (*HOURS, RESTLESS) if kind in by_kind}
 
 
 def half_widths(servers: Kept) -> list[float]:

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ranking.targets import ALIAS_RUNS, HOURS, figures, hour_of
+from ranking.targets import ALIAS_RUNS, HOURS, figures, hour_of, latest_hours
 
 PHASES_S = {"load": 80.0, "between": 5.0, "start": 15.0}
 
@@ -137,3 +137,17 @@ def test_the_run_itself_tells_which_hour_it_was() -> None:
         *("restless", "noisy"),
     ]
     assert hour_of(0.05, is_disturbed=True) == "disturbed"
+
+
+def test_the_latest_hour_of_a_kind_is_judged_though_an_earlier_one_was_sharper() -> None:
+    """Nothing is picked: of each kind the latest counts."""
+    hours = [
+        {"kind": kind, "measured_at": f"2026-11-30T{when}", **servers(width)}
+        for kind, when, width in (
+            *(("restless", "09:00", 0.01), ("noisy", "08:00", 0.05)),
+            *(("noisy", "06:00", 0.01), ("calm", "07:00", 0.02)),
+        )
+    ]
+    latest = latest_hours(hours)
+    assert list(latest) == ["calm", "noisy", "restless"]
+    assert latest["noisy"]["measured_at"].endswith("08:00")
