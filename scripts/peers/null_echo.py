@@ -65,7 +65,7 @@ def main() -> None:
                     write(fd, response)
                     continue
                 elif key := KEY.search(data):
-                    accept = b64encode(hashlib.sha1(key[1] + GUID).digest())
+                    accept = b64encode(hashlib.sha1(key[1] + GUID, usedforsecurity=False).digest())
                     write(fd, SWITCHING % accept)
                     messaging.add(fd)
                     continue

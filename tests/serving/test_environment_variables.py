@@ -64,6 +64,14 @@ def test_what_an_app_needs_reaches_it(name: str) -> None:
     assert server_environment({}, "m", base={name: "7"})[name] == "7"
 
 
+def test_secrets_are_let_in_by_name_alone() -> None:
+    """What is held back from servers, unless it is passed on or stated."""
+    ours = {"CI_TOKEN": "hush", "PATH": "/bin"}
+    assert server_environment({}, "m", base=ours) == {"PATH": "/bin", MARK_NAME: "m"}
+    assert server_environment({}, "m", base=ours, passed=["CI_TOKEN"])["CI_TOKEN"] == "hush"
+    assert server_environment({"CI_TOKEN": "x"}, "m", base=ours)["CI_TOKEN"] == "x"
+
+
 @given(TABLES)
 def test_every_name_is_recorded_and_hardly_a_value(ours: dict[str, str]) -> None:
     """All names that reach a server but our own; a value only of those that hold no secret."""

@@ -17,6 +17,7 @@ from asgi_bench.definitions.server_environments import homes_apart
 from asgi_bench.definitions.servers import load_servers
 from asgi_bench.flags import OUTPUT, SWITCH, Flag
 from asgi_bench.model import Scenario
+from asgi_bench.secret_names import without_secrets
 
 
 class ListFlags(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,8 +31,9 @@ def list_(asked: ListFlags) -> None:
     """Show servers, variants, versions and scenarios, and how to install what is missing."""
     apps, packages = shipped_apps(), Installation()
     apart = homes_apart(packages.python)
+    env = without_secrets(os.environ, ())
     servers = [
-        list_server(server, packages, apart(server), working_dir=str(apps), env=os.environ)
+        list_server(server, packages, apart(server), working_dir=str(apps), env=env)
         for server in load_servers(runner_folders(asked.runner_folders)).values()
     ]
     scenarios = list(load_scenarios(apps / "scenarios.toml").values())

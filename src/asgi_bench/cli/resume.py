@@ -18,6 +18,7 @@ from asgi_bench.measurement.resume import started_in
 from asgi_bench.model import SCHEMA_VERSION, Run
 from asgi_bench.store.folders import find_run
 from asgi_bench.store.runs import read_run
+from asgi_bench.store.withheld import names_without_value
 
 Told = Mapping[str, Any]
 
@@ -42,7 +43,9 @@ def flags_of_run(
         before = told_by(list(run.header.command_line[1:]))
         # What its budget was decides how many rounds it has at most.
         anew = {key: value for key, value in told.items() if key != "budget"}
-        asked = read({key: value for key, value in before.items() if key != "label"} | anew)
+        kept = {key: value for key, value in before.items() if key not in ("label", *anew)}
+        _check_values(folder, kept)
+        asked = read(kept | anew)
     budget_s = None if asked.goal is None else asked.goal.budget_s
     if "budget" in told:
         budget_s = DURATION.read(told["budget"], "--budget")
@@ -50,6 +53,18 @@ def flags_of_run(
     return msgspec.structs.replace(
         asked, resume=str(folder), part_budget_s=budget_s, output=output, seed=seed
     )
+
+
+def _check_values(folder: Path, kept: Told) -> None:
+    """Raise UsageError where a flag of the first command has a value that no file keeps."""
+    for key, value in kept.items():
+        words = (value,) if isinstance(value, str) else value
+        lacking = names_without_value(words) if isinstance(words, list | tuple) else ()
+        if lacking:
+            raise UsageError(
+                f"--resume: {folder} doesn't keep the value of {', '.join(lacking)}, which may be "
+                f"secret: give each --{key} of the run anew"
+            )
 
 
 def say_complete(run: Run) -> None:

@@ -87,7 +87,7 @@ class _Up:
 
     def life(self, was_ready: bool, end: End) -> Life:
         """How it lived, when it has ended."""
-        requests = [entry for entry in self.journal.every() if entry.token != "lifespan"]
+        requests = [entry for entry in self.journal.every() if entry.token != "lifespan"]  # noqa: S105
         return Life(
             was_ready,
             tuple(self.journal.entries("lifespan")),

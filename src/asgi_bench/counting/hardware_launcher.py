@@ -33,7 +33,7 @@ def launch(event: EventName, path: Path, command: list[str]) -> None:
             watch(server, counters, path)
         os._exit(0)
     os.waitpid(child, 0)
-    os.execvp(command[0], command)
+    os.execvp(command[0], command)  # noqa: S606  (argv, as it was handed over)
 
 
 def watch(server: int, counters: dict[Mode, int], path: Path) -> None:

@@ -1,6 +1,7 @@
 """Can the servers' interpreter import the user's app? Asked once, before any server is started."""
 
 import json
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.errors import UsageError
 from asgi_bench.log_reasons import reason_in
 from asgi_bench.machine.commands import run_command
+from asgi_bench.secret_names import held_back_words
 
 SCRIPT = Path(__file__).with_name("import_script.py")
 STYLES = ("asgi2", "asgi3")
@@ -30,13 +32,15 @@ def style_of(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float)
         AppFault: it can't be imported, or is no application.
     """
     told = _ask(own, python, env, timeout_s)
+    held = f"; {words}" if (words := held_back_words(set(os.environ) - set(env), str(told))) else ""
     target = own.target
     if "error" in told:
         what = "can't be imported" if told["doing"] == "import" else "is a factory that fails"
         first_line = told["error"].partition("\n")[0]
         unset = told["unset"]
-        hint = f": that variable isn't set; --env {unset}=VALUE sets it" if unset else ""
-        raise AppFault(f"APP {target} {what}: {first_line}{hint}", told["traceback"])
+        is_lacking = unset is not None and (unset in env or unset not in os.environ)
+        hint = f": that variable isn't set; --env {unset}=VALUE sets it" if is_lacking else ""
+        raise AppFault(f"APP {target} {what}: {first_line}{hint}{held}", told["traceback"])
     module, _, attribute = target.partition(":")
     if "missing" in told:
         raise AppFault(

@@ -47,6 +47,7 @@ from asgi_bench.model import (
     Scenario,
 )
 from asgi_bench.model.endpoint import HttpVersion
+from asgi_bench.secret_names import check_passed, without_secrets
 
 # Six rounds of it at 500/s are samples enough for p99, and `make bench` keeps its 5 minutes.
 COMMON_RATE_S = 1.0
@@ -70,6 +71,7 @@ def load_plan(selection: Selection) -> Plan:
     """
     if len(selection.interpreters) > 1:
         raise UsageError("--python: only `run` takes several interpreters")
+    check_passed(selection.passed, os.environ)
     selection = on_this_machine(selection)
     if selection.targets:
         return plan_of_targets(selection)
@@ -94,7 +96,7 @@ def load_plan(selection: Selection) -> Plan:
         working_dir=working_dir,
         packages=packages,
         apart=homes_apart(selection.python),
-        environ=os.environ,
+        environ=without_secrets(os.environ, selection.passed),
     )
     check_goal(plan)
     return plan
@@ -129,7 +131,7 @@ def installed_requirements(folders: Iterable[Path], packages: Packages) -> tuple
 def _own_scenario(own: OwnApp, selection: Selection, packages: Installation) -> Scenario:
     """The scenario of an app that was imported: it says what a server must support."""
     packages.check_interpreter()
-    env = {**os.environ, **selection.env}
+    env = {**without_secrets(os.environ, selection.passed), **selection.env}
     env["PYTHONPATH"] = _module_path([str(own.app_dir)], env.get("PYTHONPATH", ""))
     style = style_of(own, selection.python, env, selection.startup_timeout_s)
     return scenario_of(own, needs=(style,))
@@ -183,7 +185,9 @@ def build_plan(
         for load, duration_s in _loads(selection, scenario, one, http)
     ]
     unset = tuple(sorted({pattern for server in servers.values() for pattern in server.unset}))
-    planned = [msgspec.structs.replace(one, unset=unset) for one in planned]
+    planned = [
+        msgspec.structs.replace(one, unset=unset, passed=selection.passed) for one in planned
+    ]
     return assembled(selection, planned, chosen, by_reference(servers.values()))
 
 

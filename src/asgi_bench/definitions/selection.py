@@ -160,6 +160,15 @@ class Selection(Knobs, frozen=True, kw_only=True):
         dict[str, str],
         Flag("--env", WHAT, ASSIGNMENTS, "Variable set for every server; repeatable."),
     ] = msgspec.field(default_factory=dict)
+    passed: Annotated[
+        tuple[str, ...],
+        Flag(
+            "--pass-env",
+            WHAT,
+            many("NAME"),
+            "Let servers inherit this variable, though it may hold a secret; repeatable.",
+        ),
+    ] = ()
     runner_folders: Runners = ()
     connections: Annotated[
         tuple[int, ...] | None,

@@ -20,7 +20,7 @@ from asgi_bench.errors import BenchError
 from asgi_bench.machine.processes import PROC
 
 # /tmp and not the user's own TMPDIR or runtime folder: the lock is for all users of the machine.
-LOCK_PATH = Path("/tmp/asgi-bench.lock")
+LOCK_PATH = Path("/tmp/asgi-bench.lock")  # noqa: S108  (`_open` follows no link)
 
 _POLL_S = 0.2
 _MOST_BYTES = 10_000
@@ -82,7 +82,7 @@ def _open(path: Path) -> int:
         try:
             return os.open(path, os.O_RDWR | os.O_NOFOLLOW)
         except PermissionError:
-            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise BenchError(f"can't open the measuring lock {path}: {error.strerror}") from error
 

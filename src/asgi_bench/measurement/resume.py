@@ -27,6 +27,7 @@ from asgi_bench.measurement.stock_loader import check_locustfile
 from asgi_bench.model import Proof, Resumption, Run
 from asgi_bench.store.continuing import ContinuedRun
 from asgi_bench.store.runs import add_phases, read_run
+from asgi_bench.store.withheld import with_values, without_values
 
 # A line of more is none.
 MOST_DIFFERENCES = 8
@@ -58,7 +59,7 @@ def carry_on(
             return False
         make_room(order)
         with started_in(run):
-            now = header_of(order, describe_machine(), run.header.preparation)
+            now = without_values(header_of(order, describe_machine(), run.header.preparation))
         _refuse(folder, differences(run, now))
         with tempfile.TemporaryDirectory(prefix="asgi-bench-ask-") as logs:
             check_locustfile(order.plan, Path(logs))
@@ -80,8 +81,9 @@ def carry_on(
                 _refuse(folder, differences(run, now, proofs))
                 writer.take_up(part, proofs)
 
+            answered = run.header.preparation.answered(run.header.plan)
             progress = measure(
-                run.header.preparation.answered(run.header.plan),
+                with_values(answered, order.plan),
                 writer,
                 observer,
                 calibration=run.header.preparation.calibration,

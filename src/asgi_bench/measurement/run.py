@@ -125,6 +125,7 @@ def header_of(order: Order, machine: Machine, preparation: Preparation) -> RunHe
     servers = None if plan.python is None else Installation(plan.python)
     started = datetime.now(UTC)
     unset = {pattern for planned in plan.cells for pattern in planned.unset}
+    passed = {name for planned in plan.cells for name in planned.passed}
     return RunHeader(
         run_id=run_id(started, order.label),
         label=order.label,
@@ -138,7 +139,7 @@ def header_of(order: Order, machine: Machine, preparation: Preparation) -> RunHe
         server_packages={} if servers is None else servers.versions,
         server_python=None if servers is None else servers.python_version,
         source=source_of(app_folder(plan)),
-        variables=recorded_variables(server_environment({}, "", unset)),
+        variables=recorded_variables(server_environment({}, "", unset, passed=passed)),
         started_in=str(Path.cwd()),
     )
 

@@ -321,6 +321,8 @@ class PlannedCell(msgspec.Struct, frozen=True):
     unset: tuple[str, ...] = ()
     """Patterns of variables that its server doesn't inherit: what servers read in place of flags,
     as their runner files state."""
+    passed: tuple[str, ...] = ()
+    """Variables that its server inherits though their names are those of secrets (`--pass-env`)."""
     missing: tuple[str, ...] = ()
     """Requirement lines that a skipped cell needs and that are not met."""
     target: str | None = None

@@ -161,7 +161,7 @@ class RunHeader(msgspec.Struct, frozen=True):
     variables: dict[str, str | None] = {}
     """The environment that every server inherits, by name, without what asgi-bench drops or sets.
     Most values are null, for they may be secrets. Kept are those of `VALUES_TOLD` in
-    `serving/environments.py`: of allocators (`MALLOC_…`, `LD_PRELOAD`), thread pools
+    `serving/environment_variables.py`: of allocators (`MALLOC_…`, `LD_PRELOAD`), thread pools
     (`…_NUM_THREADS`), Python (`PYTHONOPTIMIZE`, `PYTHONMALLOC`, …), locale and time zone, `DEBUG`
     and `RUST_LOG`."""
     started_in: str = ""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from asgi_bench.machine.reaper import MARK_NAME
+from asgi_bench.secret_names import without_secrets
 
 # A supervisor's, and asgiref's: they would change what is measured without a trace in argv. What a
 # server reads in place of flags its runner file states (`unset`).
@@ -88,13 +89,15 @@ def server_environment(
     mark: str,
     unset: Iterable[str] = (),
     base: Mapping[str, str] | None = None,
+    passed: Iterable[str] = (),
 ) -> dict[str, str]:
     """Our own environment without what would silently change a server, then the cell's own.
 
-    `unset` are patterns of names that servers read in place of flags. What the runner or the user
-    states (`extra`) always counts, even a name dropped otherwise.
+    `unset` are patterns of names that servers read in place of flags. What may hold a secret is
+    left out too, unless its name is among `passed`. What the runner or the user states (`extra`)
+    always counts, even a name dropped otherwise.
     """
-    inherited = os.environ if base is None else base
+    inherited = without_secrets(os.environ if base is None else base, passed)
     patterns = tuple(unset)
     kept = {
         name: value

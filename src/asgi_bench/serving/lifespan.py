@@ -31,7 +31,8 @@ def startup_wait(planned: PlannedCell, app: str) -> str | None:
     if not planned.has_lifespan or not Path(python).name.startswith("python"):
         return None
     variables = tuple(sorted(planned.env.items()))
-    return _ask(python, app, variables, planned.unset, planned.working_dir, PATIENCE_S)
+    folder = planned.working_dir
+    return _ask(python, app, variables, planned.unset, planned.passed, folder, PATIENCE_S)
 
 
 @cache
@@ -40,6 +41,7 @@ def _ask(
     app: str,
     env: tuple[tuple[str, str], ...],
     unset: tuple[str, ...],
+    passed: tuple[str, ...],
     working_dir: str,
     patience_s: float,
 ) -> str | None:
@@ -52,7 +54,7 @@ def _ask(
                 run_command(
                     [python, "-c", source, app, str(result), str(patience_s)],
                     output=printed,
-                    env=server_environment(dict(env), "", unset),
+                    env=server_environment(dict(env), "", unset, passed=passed),
                     timeout_s=patience_s + _IMPORT_S,
                     folder=Path(working_dir) if working_dir else None,
                 )

@@ -186,7 +186,12 @@ class ServerProcess:
                 stdout=log_fd,
                 stderr=log_fd,
                 cwd=self.planned.working_dir or None,
-                env=server_environment(self.planned.env, self._mark, self.planned.unset),
+                env=server_environment(
+                    self.planned.env,
+                    self._mark,
+                    self.planned.unset,
+                    passed=self.planned.passed,
+                ),
                 process_group=self._family.group or 0,
                 pass_fds=() if socket_fd is None else (socket_fd,),
             )

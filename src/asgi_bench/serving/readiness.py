@@ -17,6 +17,7 @@ from asgi_bench.machine.clocks import tree_cpu_s
 from asgi_bench.machine.processes import ProcessTable, process_table, stat_fields
 from asgi_bench.machine.tcp_sockets import LISTEN, TcpRow, tcp_rows
 from asgi_bench.model import ErrorCounts, Scenario
+from asgi_bench.secret_names import held_back_words
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.lifespan import startup_wait
 from asgi_bench.serving.listeners import describe_holder, holder_of
@@ -266,8 +267,10 @@ class Candidate:
     ) -> ServerFault:
         """A fault with the line of the log that says why, or with `silence` where none does."""
         self.close()
+        told = self._process.explained(reason, least=least, silence=silence)
+        held = held_back_words(os.environ, self._process.log.text(), self._process.planned.passed)
         return ServerFault(
-            self._process.explained(reason, least=least, silence=silence),
+            f"{told} ({held})" if held else told,
             probes_sent=sum(probe.sent for probe in self._probes),
             errors=self._errors(),
         )

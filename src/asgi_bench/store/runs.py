@@ -40,6 +40,7 @@ from asgi_bench.store.migrations import (
     migrate_trial,
     migration_path,
 )
+from asgi_bench.store.withheld import without_values
 
 T = TypeVar("T")
 _TRIAL_DECODER = msgspec.json.Decoder(Trial)
@@ -302,8 +303,9 @@ def _new_folder(parent: Path, name: str) -> Path:
 
 
 def encode_header(header: RunHeader) -> bytes:
-    """`run.json`, indented: people open it."""
-    return msgspec.json.format(msgspec.json.encode(header), indent=2) + b"\n"
+    """`run.json`, indented: people open it. Values that may be secrets don't get there."""
+    content = msgspec.json.encode(without_values(header))
+    return msgspec.json.format(content, indent=2) + b"\n"
 
 
 def _write_fully(file: IO[bytes], content: bytes) -> None:
