@@ -68,6 +68,8 @@ EMPTY_NAMES = frozenset(
     ("common", "helper", "helpers", "manager", "managers", "misc", "util", "utils")
 )
 MAX_LINES = 500
+SHELL_CALLS = ("os.system", "os.popen", "getoutput", "getstatusoutput", "subprocess_shell")
+SHELLS = ("sh", "bash", "/bin/sh", "/bin/bash", "env")
 
 Rule = Callable[[Path], list[str]]
 
@@ -183,6 +185,24 @@ def _blanket_lines(tree: ast.Module) -> Iterator[int]:
             yield caught[0].lineno
 
 
+def no_shell(root: Path) -> list[str]:
+    """Return what hands a text to a shell: processes are started from argv alone."""
+    return [
+        f"{_place(module, node.lineno)}: {ast.unparse(node.func)} is handed to a shell"
+        for module in read_modules(root).values()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and _is_for_a_shell(node)
+    ]
+
+
+def _is_for_a_shell(call: ast.Call) -> bool:
+    name = ast.unparse(call.func)
+    has_switch = any(word.arg == "shell" for word in call.keywords)
+    argv = call.args[0].elts if call.args and isinstance(call.args[0], ast.List) else []
+    program = argv[0].value if argv and isinstance(argv[0], ast.Constant) else None
+    return has_switch or name.endswith(SHELL_CALLS) or program in SHELLS
+
+
 def private_stays_private(root: Path) -> list[str]:
     """Return imports of what another module keeps to itself."""
     return [
@@ -293,6 +313,7 @@ RULES: Mapping[Rule, tuple[Path, ...]] = {
     short_modules: (SRC,),
     telling_names: (SRC, ROOT / "tests", ROOT / "apps", ROOT / "scripts"),
     no_blanket_except: (SRC, ROOT / "apps"),
+    no_shell: (SRC, ROOT / "apps", ROOT / "runners", ROOT / "scripts"),
     private_stays_private: (SRC, ROOT / "tests"),
     marked_surface: (SRC,),
     no_server_names: (SRC,),
@@ -370,6 +391,9 @@ BROKEN: tuple[tuple[Rule, dict[str, str], str], ...] = (
         "model:3",
     ),
     (no_blanket_except, {"model.py": "with contextlib.suppress(Exception):\n    pass"}, "model:1"),
+    (no_shell, {"cli/run.py": "subprocess.run(f'ls {x}', shell=True)"}, "run:1: subprocess.run"),
+    (no_shell, {"cli/run.py": "def f():\n    os.system(x)"}, "run:2: os.system"),
+    (no_shell, {"cli/run.py": "subprocess.Popen(['sh', '-c', x])"}, "run:1: subprocess.Popen"),
     (
         private_stays_private,
         {"store/runs.py": "from asgi_bench.store.folders import _secret"},

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from asgi_bench.plain_text import harmless
+
 LONGEST = 300
 
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
@@ -87,11 +89,13 @@ def reason_in(log: str, least: Rank = Rank.FRAME) -> str | None:
     """Return the line that says why a program failed, short; None where none has such a rank."""
     best: Line | None = None
     for line in _ranked(_plain_lines(log)):
-        if best is None or line.rank >= best.rank:
+        is_told = bool(harmless(line.text).strip())
+        if is_told and (best is None or line.rank >= best.rank):
             best = line
     if best is None or best.rank < least:
         return None
     text = _STAMP.sub("", best.text, count=1) if _STAMP.match(best.text) else best.text
+    text = harmless(text).strip() or harmless(best.text).strip()
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 

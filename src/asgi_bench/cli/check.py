@@ -17,6 +17,7 @@ from asgi_bench.errors import ExitCode, UsageError
 from asgi_bench.flags import FILE, OUTPUT, SWITCH, WHAT, Flag, choice
 from asgi_bench.measurement.check import Checked, check_all
 from asgi_bench.model import Proof
+from asgi_bench.plain_text import harmless
 from asgi_bench.reporting.matrix.formats import MatrixFormat, render_matrix
 
 
@@ -100,9 +101,9 @@ def check(asked: CheckFlags) -> None:
 
 def _tell(result: Checked) -> None:
     if result.fault is not None:
-        print(f"failed   {result.server}: {result.fault}", flush=True)
+        print(harmless(f"failed   {result.server}: {result.fault}"), flush=True)
     elif result.skip_reason is not None:
-        print(f"skipped  {result.server}: {result.skip_reason}", flush=True)
+        print(harmless(f"skipped  {result.server}: {result.skip_reason}"), flush=True)
     else:
         print(f"ok       {result.server}{_in_words(result.proof)}", flush=True)
 

@@ -17,6 +17,7 @@ from asgi_bench.definitions.server_environments import homes_apart
 from asgi_bench.definitions.servers import load_servers
 from asgi_bench.flags import OUTPUT, SWITCH, Flag
 from asgi_bench.model import Scenario
+from asgi_bench.plain_text import plain
 from asgi_bench.secret_names import without_secrets
 
 
@@ -56,13 +57,13 @@ def _print_tables(servers: Sequence[ListedServer], scenarios: Iterable[Scenario]
     for server in servers:
         table.add_row(server.name, server.version or "unknown", "")
         for variant in server.variants:
-            table.add_row(f"  {variant.name}", _state(server, variant), variant.description)
+            table.add_row(f"  {variant.name}", _state(server, variant), plain(variant.description))
             if variant.reason is not None:
                 reasons.append(f"{server.name}/{variant.name}: {variant.reason}")
     console.print(table)
     # Outside the table, because a command line that is wrapped can't be copied.
     for line in reasons:
-        console.print(line, soft_wrap=True)
+        console.print(plain(line), soft_wrap=True)
     if any(server.installed == "own" for server in servers):
         console.print("own: in an environment of its own, made by asgi-bench install")
     console.print()
@@ -70,7 +71,7 @@ def _print_tables(servers: Sequence[ListedServer], scenarios: Iterable[Scenario]
     table = _table("scenario", "needs", "description")
     for one in scenarios:
         needs = ", ".join(name for name in one.needs if name != "asgi3")
-        table.add_row(one.name, needs, one.description)
+        table.add_row(plain(one.name), needs, plain(one.description))
     console.print(table)
 
 

@@ -4,17 +4,34 @@ Those that measure need Linux. CPU clocks, affinity, epoll and /proc are Linux's
 modules can't even be imported elsewhere; the verbs that read stored runs work there all the same.
 """
 
+import errno
 import functools
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import msgspec
 
 from asgi_bench import __version__
 from asgi_bench.errors import BenchError, ExitCode
+from asgi_bench.plain_text import harmless, harmless_lines, shortened
+
+# A line longer than this holds somebody's data, not what is wrong with it.
+_MOST_LETTERS = 4000
+_OF_THE_MACHINE = {
+    errno.ENOSPC: "make room, or name another folder by -o; TMPDIR is where temporary files lie",
+    errno.EDQUOT: "make room, or name another folder by -o; TMPDIR is where temporary files lie",
+    errno.EROFS: "name a folder that can be written by -o; TMPDIR is where temporary files lie",
+    errno.EMFILE: "allow more of them by `ulimit -n`",
+    errno.ENFILE: "end programs that hold many files open",
+    errno.ENOMEM: "end programs that take memory, or measure fewer servers",
+    errno.EACCES: "you may not read or write it",
+    errno.ENAMETOOLONG: "no path is as long",
+    errno.EIO: "the disk or terminal doesn't take it; is it well?",
+}
 
 
 class Verb(msgspec.Struct, frozen=True):
@@ -178,11 +195,24 @@ def app(context: click.Context) -> None:
 
 
 def main() -> None:
-    """Run the command line; a fault the user can mend is one line on stderr, the last."""
+    """Run the command line; a fault the user can mend is one line on stderr, the last.
+
+    What a machine runs out of may meet any step, so it is told here.
+    """
     try:
         app(prog_name="asgi-bench")
     except BenchError as fault:
         if fault.account:
-            print(fault.account.rstrip(), file=sys.stderr)
-        print(f"asgi-bench: {fault}", file=sys.stderr)
-        sys.exit(fault.exit_code)
+            print(harmless_lines(fault.account.rstrip()), file=sys.stderr)
+        _end(str(fault), fault.exit_code)
+    except OSError as fault:
+        if fault.errno not in _OF_THE_MACHINE:
+            raise
+        where = f"{fault.filename}: " if isinstance(fault.filename, str) else ""
+        advice = _OF_THE_MACHINE[fault.errno]
+        _end(f"{where}{os.strerror(fault.errno)}: {advice}", ExitCode.FAILED)
+
+
+def _end(text: str, code: int) -> NoReturn:
+    print(f"asgi-bench: {shortened(harmless(text), _MOST_LETTERS)}", file=sys.stderr)
+    sys.exit(code)

@@ -14,6 +14,7 @@ from asgi_bench.machine.fingerprint import busy_warning
 from asgi_bench.measurement.rounds import rounds_and_blocks
 from asgi_bench.measurement.schedule import load_duration_s
 from asgi_bench.model import Plan, PlannedCell
+from asgi_bench.plain_text import harmless_lines
 from asgi_bench.setups.install import prepare
 from asgi_bench.setups.interpreters import SelectionT, with_environments
 
@@ -85,7 +86,7 @@ def dry_run_text(plan: Plan, idle_watch_s: float | None = None) -> str:
     )
     if idle_watch_s is not None:
         lines.append(_behaviour_text(plan, idle_watch_s))
-    return "\n".join(lines)
+    return harmless_lines("\n".join(lines))
 
 
 def _quota_words(plan: Plan) -> str:

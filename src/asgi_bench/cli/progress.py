@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 
 from asgi_bench.measurement.progress import BehaviourBegun, Event, PhaseBegun, SliceDone, TrialDone
 from asgi_bench.model import Plan
+from asgi_bench.plain_text import harmless_lines
 
 REDRAW_EVERY_S = 0.5
 BEHAVIOURS = {
@@ -71,7 +72,9 @@ class LiveBar:
 
     def say(self, text: str) -> None:
         """Print a line that stays."""
-        self.console.print(text.rstrip(), markup=False, highlight=False, soft_wrap=True)
+        self.console.print(
+            harmless_lines(text.rstrip()), markup=False, highlight=False, soft_wrap=True
+        )
 
 
 class RunProgress(LiveBar):

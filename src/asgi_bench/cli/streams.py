@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any, TextIO
 
+from asgi_bench.plain_text import harmless_lines
+
 # A pipe whose reader has ended, as `head` does, and a terminal that was closed.
 _NOBODY_READS = frozenset((errno.EPIPE, errno.EIO))
 
@@ -57,4 +59,4 @@ def with_enduring_streams(verb: Callable[..., None]) -> Callable[..., None]:
 
 def say(text: str) -> None:
     """Tell the user something beside the results."""
-    print(text, file=sys.stderr)
+    print(harmless_lines(text), file=sys.stderr)

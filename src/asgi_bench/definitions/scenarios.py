@@ -10,9 +10,17 @@ from asgi_bench.definitions.conversations import (
     parse_messages,
 )
 from asgi_bench.definitions.servers import check_features
-from asgi_bench.definitions.strict import check_keys, checked_pattern, convert, read_toml
+from asgi_bench.definitions.strict import (
+    LONGEST_NAME,
+    check_keys,
+    check_name,
+    checked_pattern,
+    convert,
+    read_toml,
+)
 from asgi_bench.errors import UsageError
 from asgi_bench.model import HIGHEST_STATUS, LOWEST_STATUS, Scenario
+from asgi_bench.plain_text import shortened
 
 # The rest is for what can't be written as text, and for what only a run can tell.
 _KEYS = frozenset(Scenario.__struct_fields__) - {
@@ -44,7 +52,8 @@ def _scenario(name: str, table: Any, path: Path) -> Scenario:
     where = f"{path}: [{name}]"
     if not isinstance(table, dict):
         raise UsageError(f"{path}: {name}: expected a table like [hello], with `app` and `path`")
-    if not name or "/" in name or "+" in name:
+    check_name(name, f"{path}: [{shortened(repr(name), LONGEST_NAME)}]")
+    if "/" in name or "+" in name:
         raise UsageError(f"{where}: a scenario's name is part of a cell's key: no slash, no plus")
     check_keys(table, _KEYS, where)
     messages = parse_messages(table.get("messages"), f"{where}: messages")

@@ -12,9 +12,16 @@ from typing import Any, Literal, TypeAlias, get_args
 import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 
-from asgi_bench.definitions.strict import check_keys, check_values, convert, read_toml
+from asgi_bench.definitions.strict import (
+    LONGEST_NAME,
+    check_keys,
+    check_values,
+    convert,
+    read_toml,
+)
 from asgi_bench.errors import UsageError
 from asgi_bench.model.endpoint import HttpVersion, Transport
+from asgi_bench.plain_text import shortened
 
 WorkersMode: TypeAlias = Literal["native", "shared-socket", "single"]
 EnvironmentKind: TypeAlias = Literal["shared", "own"]
@@ -267,8 +274,11 @@ def _variant(name: str, table: Any, where: str) -> Variant:
 
 
 def _check_name(name: str, where: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"{where}: the name {name!r} may hold letters, digits, dot, dash and _")
+    if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise UsageError(
+            f"{where}: the name {shortened(repr(name), LONGEST_NAME)} may hold letters, digits, "
+            f"dot, dash and _, {LONGEST_NAME} of them at most"
+        )
 
 
 def _check_server(server: Server, where: str) -> None:

@@ -10,9 +10,18 @@ import msgspec
 
 from asgi_bench.definitions.conversations import checked_conversations, holding, parse_messages
 from asgi_bench.definitions.scenarios import check_status
-from asgi_bench.definitions.strict import check_keys, checked_pattern, convert, read_toml
+from asgi_bench.definitions.strict import (
+    LONGEST_NAME,
+    check_keys,
+    check_name,
+    checked_pattern,
+    convert,
+    read_toml,
+)
 from asgi_bench.errors import UsageError
 from asgi_bench.model import WeightedRequest
+from asgi_bench.plain_text import shortened
+from asgi_bench.regular_files import read_regular
 
 # Of more, a slice of some hundred requests would hold a handful of each.
 MOST_REQUESTS = 64
@@ -88,7 +97,7 @@ def read_body(text: str, where: str = "--body") -> bytes:
 def read_file(path: Path, where: str) -> bytes:
     """Return what a file holds; raises UsageError where it can't be read."""
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except OSError as fault:
         raise UsageError(f"{where}: {path}: can't be read: {fault.strerror}") from None
 
@@ -138,6 +147,8 @@ def load_requests(path: Path) -> tuple[WeightedRequest, ...]:
 
 
 def _request(name: str, table: Any, path: Path) -> WeightedRequest:
+    where = f"{path}: [{shortened(repr(name), LONGEST_NAME)}]"
+    check_name(name, where)
     where = f"{path}: [{name}]"
     if not isinstance(table, dict):
         raise UsageError(f"{path}: {name}: expected a table like [list], with `path` and `weight`")

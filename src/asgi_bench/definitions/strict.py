@@ -9,8 +9,11 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 import msgspec
 
 from asgi_bench.errors import UsageError
+from asgi_bench.regular_files import read_regular
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+LONGEST_NAME = 100
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -20,12 +23,15 @@ def read_toml(path: Path) -> dict[str, Any]:
         UsageError: the file can't be read, or is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_regular(path).decode())
     except OSError as fault:
         raise UsageError(f"{path}: can't be read: {fault.strerror}") from None
     except UnicodeDecodeError as fault:
         raise UsageError(f"{path}: not UTF-8 at byte {fault.start}") from None
-    except tomllib.TOMLDecodeError as fault:
+    except RecursionError:
+        raise UsageError(f"{path}: not valid TOML: it is nested too deeply") from None
+    # A number of thousands of digits is Python's fault to tell.
+    except ValueError as fault:
         raise UsageError(f"{path}: not valid TOML: {fault}") from None
 
 
@@ -39,6 +45,18 @@ def check_keys(table: Mapping[str, Any], allowed: Iterable[str], where: str) -> 
     for key in table:
         if key not in names:
             raise UsageError(f"{where}: unknown key {key!r}; allowed: {', '.join(names)}")
+
+
+def check_name(name: str, where: str) -> None:
+    """Refuse a name that can't stand in a table, a file's name or a line of a terminal.
+
+    Raises:
+        UsageError: says what a name may be.
+    """
+    if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        raise UsageError(
+            f"{where}: a name has 1 to {LONGEST_NAME} letters, and no control characters"
+        )
 
 
 def check_values(values: Iterable[str], allowed: Iterable[str], where: str) -> None:

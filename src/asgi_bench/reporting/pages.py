@@ -23,6 +23,7 @@ from asgi_bench.reporting.render import page
 from asgi_bench.reporting.run.document import run_document
 from asgi_bench.reporting.run.source import Charts, Source
 from asgi_bench.reporting.wording import machine_words, plain
+from asgi_bench.store.files import write_whole
 from asgi_bench.store.folders import PAGE_FILE
 from asgi_bench.store.index import Listing
 from asgi_bench.store.runs import read_phases
@@ -93,7 +94,7 @@ def render_page(found: Survey, drawings: Iterable[Drawing] | None = None) -> str
 def _written(file: Path, text: str) -> Path:
     """The file with this text."""
     try:
-        file.write_text(text, encoding="utf-8")
+        write_whole(file, text.encode())
     except OSError as error:
         raise BenchError(f"{file}: the page can't be written: {error.strerror}") from None
     return file

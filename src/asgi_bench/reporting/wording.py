@@ -1,12 +1,12 @@
 """What every format says in the same words: the load, the machine, a cell."""
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from asgi_bench.analysis.report import CellReport, SweepReport
 from asgi_bench.model import CPU_LIMIT, MEMORY_LIMIT, Load, Machine, Objective
 from asgi_bench.model.endpoint import HttpVersion, Transport
+from asgi_bench.plain_text import plain as plain
+from asgi_bench.plain_text import shortened as shortened
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.document import Tone
 
@@ -22,32 +22,6 @@ TONES: Mapping[str, Tone] = {
     OVERLOADED: "info",
     "valid": "good",
 }
-# Colours and cursor moves (ECMA-48, 5.4), as servers write them into their logs; and strings for
-# the terminal (8.3.89: titles, links), which xterm lets a bell end as well.
-ANSI_SEQUENCE = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)",
-)
-# Control, format, surrogate, line and paragraph separator.
-CONTROL_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")
-
-
-def plain(text: str) -> str:
-    """Text from outside as one line without control characters.
-
-    Log lines and names may hold escape sequences that would drive a terminal or break a file.
-    """
-    if text.isprintable():
-        return " ".join(text.split())
-    letters = (
-        " " if unicodedata.category(letter) in CONTROL_CATEGORIES else letter
-        for letter in ANSI_SEQUENCE.sub("", text)
-    )
-    return " ".join("".join(letters).split())
-
-
-def shortened(text: str, letters: int) -> str:
-    """The text cut to so many letters, its cut marked."""
-    return text if len(text) <= letters else f"{text[: letters - 1].rstrip()}…"
 
 
 def load_words(load: Load) -> str:

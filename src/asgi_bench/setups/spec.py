@@ -14,6 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from asgi_bench.definitions.installed import in_version, name_in
 from asgi_bench.errors import UsageError
 from asgi_bench.flags import ARGUMENTS, FOLDER, SIDES, Flag, many, text
+from asgi_bench.regular_files import is_there
 
 # The environment that `run` would use, as it is.
 INSTALLED = "installed"
@@ -142,7 +143,7 @@ def _words(text: str, flag: str) -> list[str]:
     """The text whole where it is one thing (`uvicorn >= 0.50`, `a folder/`), else its words."""
     if not text.strip():
         raise UsageError(f"{flag}: is empty; {_ALLOWED}")
-    if Path(text).exists() or _is_requirement(text):
+    if is_there(Path(text)) or _is_requirement(text):
         return [text.strip()]
     try:
         return shlex.split(text)

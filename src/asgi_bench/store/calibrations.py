@@ -6,6 +6,7 @@ import msgspec
 
 from asgi_bench.errors import BenchError
 from asgi_bench.model.calibration import CALIBRATION_SCHEMA, CALIBRATION_VERSION, Calibration
+from asgi_bench.regular_files import read_regular
 from asgi_bench.store.files import write_whole
 from asgi_bench.store.folders import safe_name
 
@@ -43,7 +44,7 @@ def read_calibration(path: Path) -> Calibration:
     """Read a calibration. Raises BenchError for what can't be read, naming the file."""
     again = "measure anew with `asgi-bench calibrate`"
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
         version = msgspec.json.decode(content, type=_Version)
         if version.schema != CALIBRATION_SCHEMA:
             raise BenchError(f"{path}: schema is {version.schema!r}, not {CALIBRATION_SCHEMA!r}")
@@ -55,7 +56,7 @@ def read_calibration(path: Path) -> Calibration:
         return msgspec.json.decode(content, type=Calibration)
     except OSError as error:
         raise BenchError(f"{path}: can't be read: {error.strerror}") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BenchError(f"{path}: not a calibration: {error}; {again}") from None
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench.model import Search, Segmentation
+from asgi_bench.regular_files import read_regular
 from asgi_bench.store.files import write_whole
 from asgi_bench.store.runs import UNREADABLE
 
@@ -57,7 +58,7 @@ def remembered(parent: Path, search: Search, rules: str) -> Iterator[Search]:
 
 def _read(path: Path, rules: str) -> Mapping[str, Segmentation]:
     try:
-        stored = msgspec.json.decode(path.read_bytes(), type=_Found)
+        stored = msgspec.json.decode(read_regular(path), type=_Found)
     except (OSError, *UNREADABLE):
         return {}
     is_ours = (stored.schema, stored.rules) == (CHANGES_SCHEMA, rules)

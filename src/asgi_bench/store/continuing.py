@@ -1,8 +1,7 @@
 """A stored run's folder, open for further trials: what is half done is set aside, and kept."""
 
-import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -10,9 +9,10 @@ import msgspec
 
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Proof, Resumption, Run, Trial
-from asgi_bench.store.files import write_whole
-from asgi_bench.store.folders import HEADER_FILE, TRIALS_FILE, UNFINISHED_FILE
-from asgi_bench.store.runs import UNREADABLE, RunWriter, encode_header
+from asgi_bench.regular_files import read_regular
+from asgi_bench.store.files import open_to_append, write_whole
+from asgi_bench.store.folders import CUT_FILE, HEADER_FILE, TRIALS_FILE, UNFINISHED_FILE
+from asgi_bench.store.runs import MOST_TRIALS_BYTES, UNREADABLE, RunWriter, encode_header
 
 
 class _Place(msgspec.Struct):
@@ -51,38 +51,57 @@ class ContinuedRun(RunWriter):
             self.header = msgspec.structs.replace(self.header, resumed=resumed)
             write_whole(self.folder / HEADER_FILE, encode_header(self.header), survives_crash=True)
             self.write_proofs(proofs)
-            self._trials = (self.folder / TRIALS_FILE).open("ab", buffering=0)
+            self._trials = open_to_append(self.folder / TRIALS_FILE)
         except OSError as error:
             raise BenchError(f"{self.folder}: the run can't go on: {error.strerror}") from None
 
     def _set_aside(self, first_round: int) -> None:
-        """Move the trials of later rounds to `unfinished.jsonl`; a line cut off is dropped.
+        """Move the trials of later rounds to `unfinished.jsonl`, a line cut off to `cut.jsonl`.
 
         They are there before they are gone here, and once, should a kill come between.
         """
-        trials, unfinished = self.folder / TRIALS_FILE, self.folder / UNFINISHED_FILE
-        content = trials.read_bytes() if trials.exists() else b""
-        lines = list(_lines(content))
+        trials = self.folder / TRIALS_FILE
+        content = _content(trials)
+        lines, cut = _lines(content)
         kept = [line for line in lines if _round(line) < first_round]
         moved = [line for line in lines if _round(line) >= first_round]
-        if moved:
-            before = unfinished.read_bytes() if unfinished.exists() else b""
-            known = set(before.splitlines(keepends=True))
-            added = b"".join(line for line in moved if line not in known)
-            write_whole(unfinished, before + added, survives_crash=True)
+        _add(self.folder / UNFINISHED_FILE, moved)
+        _add(self.folder / CUT_FILE, [cut + b"\n"] if cut else [])
         if b"".join(kept) != content:
             write_whole(trials, b"".join(kept), survives_crash=True)
 
 
-def _lines(content: bytes) -> Iterator[bytes]:
-    """The whole lines; of the last one only its end may be lost."""
-    for line in content.splitlines(keepends=True):
-        if line.endswith(b"\n"):
-            yield line
-        else:
-            with contextlib.suppress(*UNREADABLE):
-                msgspec.json.decode(line, type=Trial)
-                yield line + b"\n"
+def _add(file: Path, lines: Sequence[bytes]) -> None:
+    """Add lines to a file, but for those that it has."""
+    if lines:
+        before = _content(file)
+        known = set(_split(before))
+        added = b"".join(line for line in lines if line not in known)
+        write_whole(file, before + added, survives_crash=True)
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return read_regular(file, MOST_TRIALS_BYTES)
+    except FileNotFoundError:
+        return b""
+
+
+def _split(content: bytes) -> list[bytes]:
+    """Lines as the reader has them: what JSON holds may have other ends of lines in it."""
+    return [line + b"\n" for line in content.split(b"\n")[:-1]]
+
+
+def _lines(content: bytes) -> tuple[list[bytes], bytes]:
+    """The whole lines, and what was cut off of a last one; only its end may be lost."""
+    lines, last = _split(content), content[content.rfind(b"\n") + 1 :]
+    if last:
+        try:
+            msgspec.json.decode(last, type=Trial)
+        except UNREADABLE:
+            return lines, last
+        lines.append(last + b"\n")
+    return lines, b""
 
 
 def _round(line: bytes) -> int:

@@ -7,7 +7,9 @@ import msgspec
 
 from asgi_bench.errors import BenchError
 from asgi_bench.model.counts import Life
-from asgi_bench.store.runs import UNREADABLE
+from asgi_bench.regular_files import read_regular
+from asgi_bench.store.files import open_to_append, write_fully
+from asgi_bench.store.runs import MOST_TRIALS_BYTES, UNREADABLE
 
 LIVES_FILE = "lives.jsonl"
 _DECODER = msgspec.json.Decoder(Life)
@@ -22,9 +24,8 @@ def append_life(folder: Path, life: Life) -> None:
     """Store a life: when this returns, it is on the disk. Raises BenchError."""
     path = folder / LIVES_FILE
     try:
-        with path.open("ab") as file:
-            file.write(msgspec.json.encode(life) + b"\n")
-            file.flush()
+        with open_to_append(path) as file:
+            write_fully(file, msgspec.json.encode(life) + b"\n")
             os.fsync(file.fileno())
     except OSError as error:
         raise BenchError(f"{path}: can't be stored: {error.strerror}") from None
@@ -37,7 +38,7 @@ def read_lives(folder: Path) -> tuple[Life, ...]:
     """
     path = folder / LIVES_FILE
     try:
-        lines = path.read_bytes().splitlines(keepends=True)
+        lines = read_regular(path, MOST_TRIALS_BYTES).splitlines(keepends=True)
     except OSError as error:
         raise BenchError(f"{path}: can't be read: {error.strerror}") from None
     found = []
@@ -47,5 +48,7 @@ def read_lives(folder: Path) -> tuple[Life, ...]:
         except UNREADABLE as error:
             if not line.endswith(b"\n"):
                 break
-            raise BenchError(f"{path} line {number}: {error}") from None
+            raise BenchError(
+                f"{path} line {number}: {error}; without this line the others can be read"
+            ) from None
     return tuple(found)

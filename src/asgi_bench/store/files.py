@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import IO
 
 
 def write_whole(path: Path, content: bytes, *, survives_crash: bool = False) -> None:
@@ -12,7 +13,9 @@ def write_whole(path: Path, content: bytes, *, survives_crash: bool = False) -> 
     # Two processes may write the same file: each has its own part.
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("wb") as file:
+        # Of a process of the same number that was killed; a link there is not followed.
+        partial.unlink(missing_ok=True)
+        with partial.open("xb") as file:
             file.write(content)
             if survives_crash:
                 file.flush()
@@ -22,6 +25,23 @@ def write_whole(path: Path, content: bytes, *, survives_crash: bool = False) -> 
         partial.unlink(missing_ok=True)
     if survives_crash:
         _sync_folder(path.parent)
+
+
+def open_to_append(path: Path) -> IO[bytes]:
+    """Open a file of ours to add to it, unbuffered, or make it; raises OSError.
+
+    Never by a link, which may lead to a file that is somebody else's.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    return os.fdopen(handle, "ab", buffering=0)
+
+
+def write_fully(file: IO[bytes], content: bytes) -> None:
+    """Write all of it: an unbuffered file may take a part at a time. Raises OSError."""
+    view = memoryview(content)
+    while view:
+        view = view[file.write(view) :]
 
 
 def _sync_folder(folder: Path) -> None:

@@ -7,10 +7,13 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench.errors import UsageError
+from asgi_bench.regular_files import read_regular
 
 HEADER_FILE = "run.json"
 TRIALS_FILE = "trials.jsonl"
 UNFINISHED_FILE = "unfinished.jsonl"
+# Last lines that were cut off as they were written, put aside where the run goes on.
+CUT_FILE = "cut.jsonl"
 LOGS_FOLDER = "logs"
 PHASES_FILE = "phases.json"
 VERDICT_FILE = "verdict.json"
@@ -91,6 +94,6 @@ def find_run(name: str | None, parent: Path) -> Path:
 def _started_at(header: Path) -> str | None:
     """When a run was started, or None for what is no run's header."""
     try:
-        return msgspec.json.decode(header.read_bytes(), type=_Start).started_at
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return msgspec.json.decode(read_regular(header), type=_Start).started_at
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

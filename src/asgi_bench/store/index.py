@@ -15,6 +15,7 @@ import msgspec
 from asgi_bench.errors import BenchError
 from asgi_bench.model import INDEX_VERSION, Run, RunEntry
 from asgi_bench.model.metrics import TRACKED_NAMES
+from asgi_bench.regular_files import read_regular
 from asgi_bench.store.counts import LIVES_FILE
 from asgi_bench.store.files import write_whole
 from asgi_bench.store.folders import HEADER_FILE, TRIALS_FILE
@@ -22,6 +23,8 @@ from asgi_bench.store.runs import UNREADABLE, read_run
 
 INDEX_FILE = "index.jsonl"
 INDEX_SCHEMA = "asgi-bench/index"
+# 20,000 runs take some 100 MB.
+_MOST_BYTES = 2**30
 
 # Size and time of change (ns) of run.json, of trials.jsonl and of lives.jsonl; zeros where there is
 # none.
@@ -165,7 +168,7 @@ def _read_index(
 ) -> tuple[dict[str, Stored], dict[str, Mapping[str, str]]]:
     """Runs by folder and facts by key; both empty where the index can't be used."""
     try:
-        first, _, rest = path.read_bytes().partition(b"\n")
+        first, _, rest = read_regular(path, _MOST_BYTES).partition(b"\n")
         head = msgspec.json.decode(first, type=_Head)
         if head.schema != INDEX_SCHEMA or head.digest != hashlib.sha256(rest).hexdigest():
             raise BenchError("it is cut off, or was changed by hand")

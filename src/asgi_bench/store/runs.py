@@ -23,7 +23,8 @@ from asgi_bench.model import (
     Slice,
     Trial,
 )
-from asgi_bench.store.files import write_whole
+from asgi_bench.regular_files import open_regular, read_regular
+from asgi_bench.store.files import open_to_append, write_fully, write_whole
 from asgi_bench.store.folders import (
     BEHAVIOUR_FILE,
     HEADER_FILE,
@@ -44,10 +45,14 @@ from asgi_bench.store.withheld import without_values
 
 T = TypeVar("T")
 _TRIAL_DECODER = msgspec.json.Decoder(Trial)
-# msgspec leaves bytes that are no UTF-8 to Python.
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
+# msgspec leaves bytes that are no UTF-8, and what is nested without end, to Python.
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+# A trial takes 30 KB, of a long sweep ten times that; 20,000 of them fit.
+MOST_TRIALS_BYTES = 2**30
 # Of an HDR V2 histogram: the cookie, and the length of what zlib has packed.
 _HEAD_BYTES = 8
+# Unpacked it has some 100 KB.
+_MOST_UNPACKED_BYTES = 16 * 2**20
 
 
 class RunWriter:
@@ -70,7 +75,7 @@ class RunWriter:
             self.folder = _new_folder(self._parent, self.header.run_id)
             self.header = msgspec.structs.replace(self.header, run_id=self.folder.name)
             write_whole(self.folder / HEADER_FILE, encode_header(self.header), survives_crash=True)
-            self._trials = (self.folder / TRIALS_FILE).open("ab", buffering=0)
+            self._trials = open_to_append(self.folder / TRIALS_FILE)
         except OSError as error:
             raise BenchError(f"{self.folder}: the run can't be stored: {error.strerror}") from None
         return self
@@ -95,7 +100,7 @@ class RunWriter:
             raise RuntimeError("trials are appended inside the writer's context")
         line = msgspec.json.encode(trial) + b"\n"
         try:
-            _write_fully(self._trials, line)
+            write_fully(self._trials, line)
             os.fsync(self._trials.fileno())
         except OSError as error:
             path = self.folder / TRIALS_FILE
@@ -119,10 +124,14 @@ class RunWriter:
         """Where a server's output of one round goes: `logs/<cell>/<round>.log`, its folder made.
 
         A cell that is up in several blocks of a round has one log in each: `<round>-b<block>`.
+        Raises BenchError where the folder can't be made.
         """
         parts = [safe_name(part) for part in cell_key.split("/")]
         folder = self.folder.joinpath(LOGS_FOLDER, *filter(None, parts))
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BenchError(f"{folder}: can't be made: {error.strerror}") from None
         of_block = f"-b{block}" if block else ""
         return folder / f"{round}{of_block}{self._log_suffix}.log"
 
@@ -177,7 +186,7 @@ def read_phases(folder: Path) -> dict[str, float]:
 def _read_beside(file: Path, kind: type[T], default: T) -> T:
     """A file that a run may have or not."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=kind)
+        return msgspec.json.decode(read_regular(file), type=kind)
     except FileNotFoundError:
         return default
     except OSError as error:
@@ -207,7 +216,7 @@ class _Version(msgspec.Struct):
 def _read_header(file: Path) -> tuple[RunHeader, tuple[Migration, ...]]:
     """The header, and the migrations its trials need too."""
     try:
-        content = file.read_bytes()
+        content = read_regular(file)
         version = msgspec.json.decode(content, type=_Version)
         path = migration_path(version.schema, version.schema_version)
         if not path:
@@ -221,10 +230,15 @@ def _read_header(file: Path) -> tuple[RunHeader, tuple[Migration, ...]]:
 
 def _read_trials(file: Path, path: tuple[Migration, ...], damage: list[str]) -> Iterator[Trial]:
     """The trials line by line; what can't be read of them goes to `damage`."""
-    if not file.exists():
+    first_lines: dict[tuple[str, int, int], int] = {}
+    try:
+        opened = open_regular(file, MOST_TRIALS_BYTES)
+    except FileNotFoundError:
         damage.append(f"{file.name} is missing: no trial was stored")
         return
-    with file.open("rb") as lines:
+    except OSError as error:
+        raise BenchError(f"{file}: can't be read: {error.strerror}") from None
+    with opened as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 trial = _decode_trial(line, path)
@@ -235,7 +249,15 @@ def _read_trials(file: Path, path: tuple[Migration, ...], damage: list[str]) -> 
                         f"that trial is left out"
                     )
                     return
-                raise BenchError(f"{file} line {number}: {error}") from None
+                raise BenchError(
+                    f"{file} line {number}: {error}; without this line the others can be read"
+                ) from None
+            before = first_lines.setdefault((trial.cell, trial.round, trial.block), number)
+            if before != number:
+                raise BenchError(
+                    f"{file} line {number}: {trial.cell} has a trial of round {trial.round}, block "
+                    f"{trial.block}, in line {before} already: remove the one that is not it"
+                )
             if not _has_sound_histograms(trial):
                 damage.append(
                     f"{file.name} line {number}: a histogram of {trial.cell}, round {trial.round}, "
@@ -277,10 +299,12 @@ def _histograms(trial: Trial) -> Iterator[str]:
 
 def _is_sound(blob: str) -> bool:
     try:
-        zlib.decompress(base64.b64decode(blob, validate=True)[_HEAD_BYTES:])
+        packed = base64.b64decode(blob, validate=True)[_HEAD_BYTES:]
+        unpacking = zlib.decompressobj()
+        unpacking.decompress(packed, _MOST_UNPACKED_BYTES)
     except (binascii.Error, zlib.error, ValueError):
         return False
-    return True
+    return unpacking.eof
 
 
 def _raw(content: bytes) -> dict[str, Any]:
@@ -306,13 +330,6 @@ def encode_header(header: RunHeader) -> bytes:
     """`run.json`, indented: people open it. Values that may be secrets don't get there."""
     content = msgspec.json.encode(without_values(header))
     return msgspec.json.format(content, indent=2) + b"\n"
-
-
-def _write_fully(file: IO[bytes], content: bytes) -> None:
-    """An unbuffered file may take a part at a time."""
-    view = memoryview(content)
-    while view:
-        view = view[file.write(view) :]
 
 
 def _write_phases(folder: Path, phases_s: Mapping[str, float]) -> None:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from asgi_bench.reporting.wording import shortened
+from asgi_bench.store.files import write_whole
 
 # What GitHub and PyPI leave a README on a desktop screen.
 WIDTH = 830
@@ -215,7 +216,7 @@ def svg_of(figure: Figure) -> str:
 def save_sheet(figure: Figure, stem: Path, svg_text: str) -> tuple[Path, Path]:
     """Write the figure's SVG and, at twice the size for dense screens, a PNG."""
     svg, png = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.png")
-    svg.write_text(svg_text, encoding="utf-8")
+    write_whole(svg, svg_text.encode())
     figure.set_dpi(PIXELS_PER_INCH * PNG_SCALE)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
@@ -244,7 +245,9 @@ def _save_png(pixels: npt.NDArray[np.uint8], path: Path) -> None:
     about.add_text("Software", "asgi-bench")
     dpi = PIXELS_PER_INCH * PNG_SCALE
     # A third less time than the default of 6, and 2 % larger.
-    picture.save(path, format="png", dpi=(dpi, dpi), pnginfo=about, compress_level=4)
+    content = BytesIO()
+    picture.save(content, format="png", dpi=(dpi, dpi), pnginfo=about, compress_level=4)
+    write_whole(path, content.getvalue())
 
 
 def _joined(parts: Sequence[str], size: float) -> list[str]:

@@ -1,0 +1,36 @@
+"""Text from outside, for a terminal: what would drive one, or turn a line around, is taken out.
+
+Logs of servers, names and files may hold escape sequences, and marks that have what follows read
+from right to left.
+"""
+
+import re
+
+# Colours and cursor moves (ECMA-48, 5.4), as servers write them into their logs; and strings for
+# the terminal (8.3.89: titles, links), which xterm lets a bell end as well.
+_ANSI_SEQUENCE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)",
+)
+
+
+def plain(text: str) -> str:
+    """Text from outside as one line without control characters."""
+    return " ".join(harmless(text).split())
+
+
+def harmless(text: str) -> str:
+    """Text from outside without control characters, its spaces as they are: a space for each."""
+    if text.isprintable():
+        return text
+    letters = _ANSI_SEQUENCE.sub("", text)
+    return "".join(letter if letter.isprintable() else " " for letter in letters)
+
+
+def harmless_lines(text: str) -> str:
+    """The same of a text of several lines; tabs become spaces."""
+    return "\n".join(map(harmless, text.expandtabs().split("\n")))
+
+
+def shortened(text: str, letters: int) -> str:
+    """The text cut to so many letters, its cut marked."""
+    return text if len(text) <= letters else f"{text[: letters - 1].rstrip()}…"

@@ -1,0 +1,59 @@
+"""Files that others may have put there: read only where they are files, and no larger than wanted.
+
+A FIFO would hold the reader up for ever, a device never end, and a file of gigabytes fill the
+memory before its first byte is looked at.
+"""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+# Far above any definition, header or body that is meant.
+MOST_BYTES = 64 * 2**20
+_KINDS = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+
+
+def open_regular(path: Path, most_bytes: int = MOST_BYTES) -> BinaryIO:
+    """Open a file to read; never waits.
+
+    Raises OSError, its `strerror` in words, for what is no file, too large, or can't be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        state = os.fstat(handle)
+        if not stat.S_ISREG(state.st_mode):
+            kind = _KINDS.get(stat.S_IFMT(state.st_mode), "something else")
+            raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
+        if state.st_size > most_bytes:
+            raise OSError(
+                errno.EFBIG,
+                f"it has {state.st_size / 2**20:.0f} MiB, and at most {most_bytes / 2**20:.0f} MiB "
+                "are read",
+                str(path),
+            )
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is something at a path; what is too long for one is nowhere."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def read_regular(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """Return what a file holds; raises OSError as `open_regular` does."""
+    with open_regular(path, most_bytes) as file:
+        return file.read(most_bytes)
