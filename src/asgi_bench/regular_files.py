@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 # Far above any definition, header or body that is meant.
 MOST_BYTES = 64 * 2**20
@@ -45,12 +45,13 @@ def open_regular(path: Path, most_bytes: int = MOST_BYTES) -> BinaryIO:
         raise
 
 
-def is_there(path: Path) -> bool:
-    """Whether there is something at a path; what is too long for one is nowhere."""
+def kind_of(path: Path) -> Literal["file", "folder", "other"] | None:
+    """What is at a path, None where nothing is; what is too long for a path is nowhere."""
     try:
-        return path.exists()
-    except OSError:
-        return False
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # A zero in it.
+        return None
+    return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "other"
 
 
 def read_regular(path: Path, most_bytes: int = MOST_BYTES) -> bytes:

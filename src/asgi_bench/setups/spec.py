@@ -14,7 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from asgi_bench.definitions.installed import in_version, name_in
 from asgi_bench.errors import UsageError
 from asgi_bench.flags import ARGUMENTS, FOLDER, SIDES, Flag, many, text
-from asgi_bench.regular_files import is_there
+from asgi_bench.regular_files import kind_of
 
 # The environment that `run` would use, as it is.
 INSTALLED = "installed"
@@ -143,7 +143,7 @@ def _words(text: str, flag: str) -> list[str]:
     """The text whole where it is one thing (`uvicorn >= 0.50`, `a folder/`), else its words."""
     if not text.strip():
         raise UsageError(f"{flag}: is empty; {_ALLOWED}")
-    if is_there(Path(text)) or _is_requirement(text):
+    if kind_of(Path(text)) or _is_requirement(text):
         return [text.strip()]
     try:
         return shlex.split(text)
@@ -164,9 +164,10 @@ def _line(word: str, flag: str) -> Line:
     match = _EXTRAS.fullmatch(word)
     path = Path(match["path"] if match else word)
     extras = (match["extras"] or "") if match else ""
-    if path.is_file() and path.name.endswith(ARCHIVES):
+    kind = kind_of(path)
+    if kind == "file" and path.name.endswith(ARCHIVES):
         return Line(word, str(path.resolve()), extras)
-    if path.is_dir() and is_source_folder(path):
+    if kind == "folder" and is_source_folder(path):
         return Line(word, str(path.resolve()), extras)
     if _ADDRESS.match(word):
         raise UsageError(f"{flag}: {word!r} needs a name before it, as in 'NAME @ {word}'")
@@ -174,9 +175,10 @@ def _line(word: str, flag: str) -> Line:
 
 
 def _fault_of(word: str, path: Path) -> str:
-    if path.is_dir():
+    kind = kind_of(path)
+    if kind == "folder":
         return "holds neither pyproject.toml nor setup.py"
-    if path.is_file():
+    if kind == "file":
         return "is neither a wheel, a source archive nor a program"
     is_path = os.sep in word or path.name.endswith(ARCHIVES)
     return "does not exist" if is_path else "is no requirement"
