@@ -10,7 +10,7 @@ from asgi_bench.definitions.blocks import in_blocks
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import UsageError
 from asgi_bench.machine.affinity import split_cpus
-from asgi_bench.machine.limits import cpu_limit
+from asgi_bench.machine.control_groups import cpu_limit
 from asgi_bench.model import Knobs, Plan, PlannedCell, Scenario, setting_named
 
 # The fewest that can tell two servers apart.

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from asgi_bench.errors import BenchError, UsageError
-from asgi_bench.machine.limits import cpu_limit
+from asgi_bench.machine.control_groups import cpu_limit
 from asgi_bench.machine.processes import PROC
 
 SYSFS_CPUS = Path("/sys/devices/system/cpu")

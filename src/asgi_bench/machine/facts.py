@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from asgi_bench.machine.affinity import allowed_cpus, cores, format_cpus
-from asgi_bench.machine.limits import SYS, cpu_limit, memory_limit_bytes
+from asgi_bench.machine.control_groups import SYS, cpu_limit, memory_limit_bytes
 from asgi_bench.machine.processes import PROC
 from asgi_bench.model import CPU_LIMIT, INSTRUCTION_SETS, MEMORY_LIMIT
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from asgi_bench.machine.limits import CpuQuota, cpu_quota, quota_folders
+from asgi_bench.machine.control_groups import CpuQuota, cpu_quota, quota_folders
 from asgi_bench.measurement.meters.meter import Meter, Scene, Spent
 
 TOLD = {

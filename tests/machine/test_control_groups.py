@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from asgi_bench.machine.limits import (
+from asgi_bench.machine.control_groups import (
     CpuQuota,
     cpu_limit,
     cpu_quota,
