@@ -223,6 +223,26 @@ def test_scenarios_are_in_blocks_of_their_own() -> None:
     }
 
 
+def test_what_never_idles_is_in_a_block_of_its_own() -> None:
+    """Nobody is beside it, the reference neither; without others it is as any server."""
+    servers = {**SERVERS, "polling": _server("polling", idles=False)}
+    chosen = Selection(
+        servers=("uvicorn", "daphne", "polling"), variants=("default",), workers=(1,)
+    )
+    assert _blocks(_plan(chosen, servers=servers)) == {
+        "uvicorn/default/w1/hello/c64": (0,),
+        "daphne/default/w1/hello/c64": (0,),
+        "polling/default/w1/hello/c64": (1,),
+    }
+    alone = msgspec.structs.replace(chosen, servers=("polling",), workers=(1, 2))
+    assert set(_blocks(_plan(alone, servers=servers)).values()) == {(0,), (1,)}
+    beside = msgspec.structs.replace(chosen, servers=("uvicorn", "polling"))
+    assert _blocks(_plan(beside, servers=servers)) == {
+        "uvicorn/default/w1/hello/c64": (0,),
+        "polling/default/w1/hello/c64": (1,),
+    }
+
+
 def test_what_any_runner_keeps_away_no_server_inherits() -> None:
     """A server may be started by another's wrapper: all patterns hold for all cells."""
     assert {planned.unset for planned in _plan().cells} == {("UVICORN_*",)}

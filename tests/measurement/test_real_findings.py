@@ -56,6 +56,12 @@ def test_a_neighbour_that_does_not_idle_is_found(peculiar: Finished) -> None:
     assert "busy-neighbour" not in findings(peculiar, "restless/default/w1")
 
 
+def test_the_one_that_does_not_idle_is_named(peculiar: Finished) -> None:
+    """The report tells which of a block's servers it is, by what each one's neighbours use."""
+    told = " ".join(peculiar.stdout.split())
+    assert "while others had their turn and nothing asked it" in told
+
+
 def test_connections_that_fell_to_one_worker_are_found(peculiar: Finished) -> None:
     """A worker that is always the first to accept holds nearly all, and the report says so."""
     found = findings(peculiar, "greedy/default/w2")["uneven-connections"]

@@ -19,6 +19,7 @@ from asgi_bench.analysis.validity.cell import (
     proof_findings,
     worker_state_findings,
 )
+from asgi_bench.analysis.validity.restless import idle_cpu_shares, restless_findings
 from asgi_bench.analysis.validity.trial import RULES_VERSION, judge_trial_of
 from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.model import Cell, Plan, PlannedCell, Reason, Run, RunHeader, Trial, setting_named
@@ -97,12 +98,14 @@ def sample_cells(run: Run) -> dict[str, Sample]:
     proofs = {proof.setting: proof for proof in run.proofs}
     samples = samples_of(header.plan_in_force, known, header.spent_s)
     by_cell = {sample.planned.cell: sample.own for sample in samples.values()}
+    idle = idle_cpu_shares(by_cell)
     return {
         key: _with_findings(
             msgspec.structs.replace(sample, asked=header.preparation.asked.get(key, 0)),
             (
                 *proof_findings(sample.planned, proofs),
                 *worker_state_findings(sample.planned.cell, by_cell),
+                *restless_findings(sample.planned.cell, idle),
             ),
         )
         for key, sample in samples.items()

@@ -16,13 +16,14 @@ def in_blocks(
     All servers of a block are up at once, and what is compared is in one, unless that would be
     more of them than `size`: other scenarios would only take memory. Where there is nothing else
     under the reference's scenario and load it is left out: it would take time and compare nothing.
+    A server that never idles is alone: what is beside it would be slower, the reference too.
     A count of which nothing can be measured has no block.
     """
     block_of = _own_blocks(planned, reference, size)
     loads = {
         (block_of[one.cell.scenario, one.cell.setting], one.cell.request_key, one.cell.load.key)
         for one in planned
-        if one.skip_reason is None and one.cell.setting != reference
+        if one.skip_reason is None and one.cell.setting != reference and one.idles
     }
 
     def blocks(one: PlannedCell) -> tuple[int, ...]:
@@ -44,25 +45,29 @@ def _own_blocks(
     That of the reference, and of what can't be measured, is the first of its worker count.
     """
     measured = [one.cell for one in planned if one.skip_reason is None]
+    restless = {one.cell.server for one in planned if not one.idles}
     places = {name: place for place, name in enumerate(dict.fromkeys(c.scenario for c in measured))}
-    # What belongs together, by scenario and worker count: each with its servers.
-    kinds: dict[tuple[int, int], dict[str, set[str]]] = {}
+    # What belongs together, by scenario and worker count, those last that have to be alone: each
+    # with its servers.
+    kinds: dict[tuple[int, int, str], dict[str, set[str]]] = {}
     beside: dict[int, set[str]] = {place: set() for place in places.values()}
     for cell in measured:
         place = places[cell.scenario]
-        servers = kinds.setdefault((place, cell.workers), {})
+        name = cell.without_setup.setting
+        is_alone = cell.server in restless and cell.setting != reference
+        servers = kinds.setdefault((place, cell.workers, name if is_alone else ""), {})
         if cell.setting == reference:
             beside[place].add(cell.process_key)
         else:
-            servers.setdefault(cell.without_setup.setting, set()).add(cell.process_key)
+            servers.setdefault(name, set()).add(cell.process_key)
     part_of: dict[tuple[int, int, str], int] = {}
     first_of: dict[tuple[int, int], int] = {}
     count = 0
     for kind, servers in sorted(kinds.items()):
         sizes = {name: len(keys) for name, keys in servers.items()}
-        first_of[kind] = count
+        first_of.setdefault(kind[:2], count)
         for part in _parts(sizes, None if size is None else max(1, size - len(beside[kind[0]]))):
-            part_of |= {(*kind, name): count for name in part}
+            part_of |= {(*kind[:2], name): count for name in part}
             count += 1
     found: dict[tuple[str, str], int] = {}
     # What is measured comes last: other ways that the same setting is asked by may not be.

@@ -376,6 +376,7 @@ def _planned(
         worker_timeout_flag=server.worker_timeout_flag,
         count_args=fill(server.count.get("args", ()), values),
         has_lifespan="lifespan" in server.features,
+        idles=server.idles,
         missing=_missing(server, variant, home, scenario) if reason is not None else (),
         proof_command=command(PROOF_APP, app_dir) if _proves(argv, scenario) else (),
         # Flags of the user's may mean another loop or parser than the variant's own.

@@ -108,6 +108,9 @@ class Server(msgspec.Struct, frozen=True):
     """Patterns of variables that it reads in place of flags. No server inherits them."""
     reference: int | None = None
     """Its place among those that others are compared with where nothing else is asked for."""
+    idles: bool = True
+    """Whether it leaves the CPU alone while nothing asks it. One that polls without end would slow
+    down what is up beside it, so it is measured in a block of its own."""
     count: dict[str, tuple[str, ...]] = {}
     """`args`: what is added to its command where it is counted, as valgrind doesn't know every
     instruction of a CPU."""

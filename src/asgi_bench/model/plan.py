@@ -329,6 +329,9 @@ class PlannedCell(msgspec.Struct, frozen=True):
     """The URL of a server that somebody else has started; null where the run starts its own."""
     target_address: str = ""
     """The address that the host of that URL had when the run was planned: load goes there."""
+    idles: bool = True
+    """Whether its server leaves the CPU alone while nothing asks it, as its runner file states. One
+    that doesn't is alone in its blocks."""
 
     @property
     def endpoint(self) -> Endpoint | None:

@@ -89,5 +89,5 @@ def busy_neighbours(seen: Evidence) -> Reason | None:
         value=share,
         limit=MOST_NEIGHBOUR_SHARE,
         text=f"the other servers, which should have idled, used {share:.0%} of a CPU; measure this "
-        "one alone, or leave the one out that doesn't idle",
+        "one alone, or leave the one out that doesn't idle (a finding names it)",
     )
