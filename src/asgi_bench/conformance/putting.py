@@ -1,7 +1,8 @@
-"""Checks put to a server: one by one, on the starts that they ask for."""
+"""Checks put to a server: side by side, on the starts that they ask for, whatever becomes of it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, Protocol, TypeAlias
 
 from asgi_bench.conformance.check import Check, LifeCheck, StartName
 from asgi_bench.conformance.findings import Finding, Unanswered, cant_tell, no, not_offered
@@ -12,6 +13,31 @@ from asgi_bench.model.matrix import CheckEntry
 # Most of a check is waiting for what doesn't come.
 AT_ONCE = 5
 Found = tuple[CheckEntry, Finding]
+# The server ended while the check was put to it, or before.
+_Attempt: TypeAlias = Finding | Literal["in flight", "too late"]
+# Of these a plain request over HTTP/1.1 tells whether anybody is there.
+_ASKABLE: tuple[StartName, ...] = ("http", "unix")
+
+
+class Standing(Protocol):
+    """A server in all its starts, as they stand at the moment. Several threads may ask."""
+
+    features: frozenset[str]
+
+    def start(self, name: StartName) -> Start | None:
+        """One start; None where there is no such, or it couldn't be begun again."""
+
+    def why_not(self, name: StartName) -> Finding:
+        """What is said of the checks of a start that there isn't."""
+
+    def ended(self, name: StartName) -> str | None:
+        """How the server of a start ended; None while it stands."""
+
+    def give_up(self, name: StartName, how: str) -> None:
+        """Take it for ended: it runs, and serves nobody."""
+
+    def revive(self, name: StartName) -> None:
+        """Begin a start anew whose server has ended."""
 
 
 def put(check: Check, start: Start) -> Finding:
@@ -37,31 +63,76 @@ def put_surely(check: Check, start: Start) -> Finding:
     return cant_tell(told)
 
 
-def put_all(
-    checks: Sequence[Check], starts: Mapping[StartName, Start], why_not: Mapping[StartName, Finding]
-) -> Iterator[Found]:
+def put_all(checks: Sequence[Check], standing: Standing) -> Iterator[Found]:
     """Put checks to a server that is up, some at once; in their order.
 
-    `why_not` says it of starts that there aren't.
+    Where it ends meanwhile, those that were put to it then are put again one by one, each to a
+    server that stands: so the one that ends it is told from the others.
     """
-
-    def find(check: Check) -> Finding:
-        start = starts.get(check.start)
-        if check.entry.subject == "websocket" and not _speaks_websocket(starts):
-            return not_offered("its runner file states no WebSocket")
-        if start is None:
-            return why_not.get(check.start, not_offered("its runner file tells no such way"))
-        return put_surely(check, start)
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = {one.entry.id: pool.submit(find, one) for one in checks if not one.is_alone}
+    found: dict[str, Finding] = {}
+    left = [check for check in checks if not check.is_alone]
+    while left:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            attempts = list(pool.map(lambda check: _attempt(check, standing), left))
+        in_flight: list[Check] = []
+        late: list[Check] = []
+        for check, attempt in zip(left, attempts, strict=True):
+            if isinstance(attempt, Finding):
+                found[check.entry.id] = attempt
+            else:
+                (in_flight if attempt == "in flight" else late).append(check)
+        if not in_flight:
+            # It ended by itself: then one by one, so that this comes to an end.
+            in_flight, late = late[:1], late[1:]
+        for check in in_flight:
+            found[check.entry.id] = _put_alone(check, standing)
+        left = late
     for check in checks:
         done = found.get(check.entry.id)
-        yield check.entry, find(check) if done is None else done.result()
+        yield check.entry, _put_alone(check, standing) if done is None else done
 
 
-def _speaks_websocket(starts: Mapping[StartName, Start]) -> bool:
-    return any("websocket" in start.features for start in starts.values())
+def _attempt(check: Check, standing: Standing) -> _Attempt:
+    """Put a check to a server to which others are put, too."""
+    if check.entry.subject == "websocket" and "websocket" not in standing.features:
+        return not_offered("its runner file states no WebSocket")
+    start = standing.start(check.start)
+    if start is None:
+        return standing.why_not(check.start)
+    if standing.ended(check.start) is not None:
+        return "too late"
+    finding = put_surely(check, start)
+    return finding if _end(check, start, standing, finding) is None else "in flight"
+
+
+def _put_alone(check: Check, standing: Standing) -> Finding:
+    """Put a check to a server of its own while it lasts; one that ends it twice ends it."""
+    ends: list[str] = []
+    while len(ends) < 2:
+        if standing.ended(check.start) is not None:
+            standing.revive(check.start)
+        start = standing.start(check.start)
+        if start is None:
+            return standing.why_not(check.start)
+        finding = put_surely(check, start)
+        end = _end(check, start, standing, finding)
+        if end is None:
+            return finding
+        ends.append(end)
+    return no(f"it ends the server: {ends[0]}")
+
+
+def _end(check: Check, start: Start, standing: Standing, finding: Finding) -> str | None:
+    """How the server ended under a check; None where it serves on."""
+    how = standing.ended(check.start)
+    if how is not None or finding.result in ("yes", "not offered") or check.start not in _ASKABLE:
+        return how
+    try:
+        start.ask()
+    except Unanswered as fault:
+        how = standing.ended(check.start) or f"a plain request is not answered any more: {fault}"
+        standing.give_up(check.start, how)
+    return how
 
 
 def judge_all(checks: Iterable[LifeCheck], lives: Lives) -> Iterator[Found]:

@@ -3,7 +3,7 @@
 import random
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -28,6 +28,8 @@ JOURNAL, LIFESPAN = "ASGI_BENCH_JOURNAL", "ASGI_BENCH_LIFESPAN"
 STOP_TIMEOUT_S = 10.0
 # A server whose app fails at its startup has had the time of all checks by then.
 FAILED_START_S = 5.0
+# Each costs a start, and the time of the checks that are put again.
+MOST_REVIVALS = 30
 # What the app is told to do wrong, each in a life of its own.
 BAD_LIVES = ("startup-failed", "raise", "shutdown-failed")
 
@@ -64,7 +66,14 @@ class _Up:
             fill=place.fill,
         )
         self.fault: str | None = None
+        self.given_up: str | None = None
+        """Why it is taken for ended though it runs."""
         self._log_path = log_path
+
+    @property
+    def ended(self) -> str | None:
+        """How it ended; None while it stands."""
+        return self.given_up or self.process.exit_description
 
     def log(self) -> str:
         """What it has printed so far."""
@@ -124,6 +133,13 @@ def check_server(
             return up
 
         ups = {name: begin(name, planned) for name, planned in chosen.items()}
+        standing = _Standing(
+            ups,
+            lambda name, number: begin(f"{name}-{number}", chosen[name]),
+            lambda up: _await([up], scenario, startup_timeout_s),
+            candidate,
+            patience,
+        )
         bad = {}
         if candidate.plain.has_lifespan:
             bad = {kind: begin(kind, candidate.plain, kind) for kind in BAD_LIVES}
@@ -134,13 +150,8 @@ def check_server(
         )
         if ups["http"].fault is not None:
             raise ServerFault(ups["http"].fault)
-        ready = {name: up for name, up in ups.items() if up.fault is None}
-        starts = {name: up.seen(candidate.features, patience) for name, up in ready.items()}
-        for name, other in _shared(candidate).items():
-            if other in starts:
-                starts[name] = starts[other]
-        found = list(put_all(checks, starts, _why_not(candidate, ups)))
-        lives = _lives(ups["http"], starts["http"], bad, scenario)
+        found = list(put_all(checks, standing))
+        lives = _lives(standing, bad, scenario)
         if not candidate.plain.has_lifespan:
             why_not = "its runner file states no lifespan"
             lives = msgspec.structs.replace(lives, why_not=why_not)
@@ -173,21 +184,82 @@ def _is_same(candidate: Candidate) -> bool:
     return other.skip_reason is None and other.command == candidate.plain.command
 
 
-def _why_not(candidate: Candidate, ups: Mapping[StartName, _Up]) -> dict[StartName, Finding]:
-    """What is said of the checks whose start there isn't."""
-    ways: dict[StartName, Way] = {
-        "unix": ("1", "unix"),
-        "tls": ("1", "tls"),
-        "http2": ("2", "tls"),
-        "h2c": ("2", "tcp"),
-    }
-    told: dict[StartName, Finding] = {
-        name: not_offered(candidate.ways[way].skip_reason or "not started")
-        for name, way in ways.items()
-    }
-    failed = {name: cant_tell(up.fault) for name, up in ups.items() if up.fault is not None}
-    lost = {name: failed[other] for name, other in _shared(candidate).items() if other in failed}
-    return told | lost | failed
+class _Standing:
+    """A server's starts while checks are put to it: those that end are begun anew."""
+
+    def __init__(
+        self,
+        ups: Mapping[StartName, _Up],
+        begin: Callable[[StartName, int], _Up],
+        wait: Callable[[_Up], None],
+        candidate: Candidate,
+        patience: Patience,
+    ) -> None:
+        self.features = candidate.features
+        self._ups = dict(ups)
+        self._begin, self._wait = begin, wait
+        self._candidate = candidate
+        self._patience = patience
+        self._shared = _shared(candidate)
+        self._starts: dict[StartName, Start] = {}
+        self._revivals = 0
+
+    def up(self, name: StartName) -> _Up:
+        """The server of a start that there is."""
+        return self._ups[self._own(name)]
+
+    def start(self, name: StartName) -> Start | None:
+        """As `putting.Standing`."""
+        own = self._own(name)
+        up = self._ups.get(own)
+        if up is None or up.fault is not None:
+            return None
+        if own not in self._starts:
+            self._starts[own] = up.seen(self.features, self._patience)
+        return self._starts[own]
+
+    def why_not(self, name: StartName) -> Finding:
+        """As `putting.Standing`."""
+        up = self._ups.get(self._own(name))
+        if up is not None and up.fault is not None:
+            return cant_tell(up.fault)
+        way = _WAYS.get(name)
+        reason = None if way is None else self._candidate.ways[way].skip_reason
+        return not_offered(reason or "its runner file tells no such way")
+
+    def ended(self, name: StartName) -> str | None:
+        """As `putting.Standing`."""
+        up = self._ups.get(self._own(name))
+        return None if up is None or up.fault is not None else up.ended
+
+    def give_up(self, name: StartName, how: str) -> None:
+        """As `putting.Standing`."""
+        self.up(name).given_up = how
+
+    def revive(self, name: StartName) -> None:
+        """As `putting.Standing`. One that ends again and again is left alone."""
+        own = self._own(name)
+        old = self._ups[own]
+        old.process.kill()
+        self._starts.pop(own, None)
+        self._revivals += 1
+        if self._revivals > MOST_REVIVALS:
+            old.fault = f"it ended {MOST_REVIVALS} times while checks were put to it: {old.ended}"
+            return
+        new = self._begin(own, self._revivals)
+        self._wait(new)
+        self._ups[own] = new
+
+    def _own(self, name: StartName) -> StartName:
+        return self._shared.get(name, name)
+
+
+_WAYS: Mapping[StartName, Way] = {
+    "unix": ("1", "unix"),
+    "tls": ("1", "tls"),
+    "http2": ("2", "tls"),
+    "h2c": ("2", "tcp"),
+}
 
 
 def _await(ups: Sequence[_Up], scenario: Scenario, timeout_s: float) -> None:
@@ -199,8 +271,16 @@ def _await(ups: Sequence[_Up], scenario: Scenario, timeout_s: float) -> None:
             up.fault = outcome.reason
 
 
-def _lives(main: _Up, start: Start, bad: Mapping[str, _Up], scenario: Scenario) -> Lives:
-    """Stop the main server while it is in use, and see how the others ended."""
+def _lives(standing: _Standing, bad: Mapping[str, _Up], scenario: Scenario) -> Lives:
+    """Stop the main server while it is in use, and see how the others ended.
+
+    Raises ServerFault where it has ended, and can't be started again.
+    """
+    if standing.ended("http") is not None:
+        standing.revive("http")
+    main, start = standing.up("http"), standing.start("http")
+    if start is None:
+        raise ServerFault(main.fault or "it can't be started again")
     drained: dict[str, Finding] = {}
     token = ""
     try:
