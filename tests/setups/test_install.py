@@ -77,6 +77,28 @@ def test_versions_stand_side_by_side(tmp_path: Path, runners: Path) -> None:
     ]
 
 
+def test_an_a_b_of_a_pin_and_the_newest(tmp_path: Path, runners: Path) -> None:
+    """Each side starts the server in an environment of its own, which has its own version."""
+    flags = ("-w", "1", "--runners", str(runners), "--upgrade", "--dry-run")
+    done = in_process("ab", "-s", "lone==1.0", *flags, folder=tmp_path)
+    assert done.code == 0, done.stderr
+    pythons = {
+        line.partition("/w1/")[0]: line.partition(": ")[2].partition(" ")[0]
+        for line in done.stdout.splitlines()
+        if line.startswith("lone/")
+    }
+    ask = "from importlib.metadata import version; print(version('tiny-server'))"
+    versions = {
+        side: subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True)
+        for side, python in pythons.items()
+    }
+    assert {side: told.stdout.strip() for side, told in versions.items()} == {
+        "lone/default@baseline": "1.0",
+        "lone/default@control": "1.0",
+        "lone/default@candidate": "3.0",
+    }
+
+
 def test_what_can_not_be_used_says_why(tmp_path: Path, runners: Path) -> None:
     """A wheel that can't be imported, and one that isn't there, by `install` and by `check`."""
     (runners / "broken.toml").write_text(

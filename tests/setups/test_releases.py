@@ -4,11 +4,13 @@ import sys
 import zipfile
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from asgi_bench.errors import BenchError
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.setups.environments import overlay
-from asgi_bench.setups.releases import upgrades
+from asgi_bench.setups.releases import Upgrade, upgrade_of, upgrades
 from asgi_bench.setups.spec import Line
 
 pytestmark = pytest.mark.slow
@@ -52,3 +54,37 @@ def test_what_pip_can_not_find_is_its_fault(index: Path) -> None:
     """One line says what was asked, and how pip ended."""
     with pytest.raises(BenchError, match=r"--upgrade: pip can't tell what is newest: "):
         upgrades(["tiny-server"], sys.executable)
+
+
+def test_a_pinned_server_is_compared_with_the_newest(index: Path) -> None:
+    """The pin is the baseline's, the newest release the candidate's, and both are the server."""
+    for version in ("1.0", "1.10"):
+        _wheel(index, version)
+    runner = 'requires = ["tiny-server"]\ndistribution = "tiny-server"\ncommand = ["{python}"]\n'
+    (index / "tiny.toml").write_text(runner)
+    asked = Selection(servers=("tiny==1.0",), runner_folders=(index,))
+    newest = ("tiny-server==1.10",)
+    assert upgrade_of(asked) == Upgrade(("tiny",), ("tiny-server==1.0",), newest)
+    # Nothing pinned, nothing installed: the candidate gets what there is.
+    plain = msgspec.structs.replace(asked, servers=("tiny",))
+    assert upgrade_of(plain) == Upgrade(("tiny",), (), newest)
+    current = msgspec.structs.replace(asked, servers=("tiny==1.10",))
+    assert upgrade_of(current).candidate == ()
+    several = msgspec.structs.replace(asked, servers=("tiny==1.0", "tiny==1.10"))
+    with pytest.raises(UsageError, match=r"give one of 1\.0 and 1\.10"):
+        upgrade_of(several)
+
+
+def test_a_server_with_an_environment_of_its_own_is_compared_with_that(index: Path) -> None:
+    """Its runner file pins what it would have; the newest release is another one, or it isn't."""
+    for version in ("1.0", "1.10"):
+        _wheel(index, version)
+    runner = (
+        'requires = ["tiny-server"]\ndistribution = "tiny-server"\ncommand = ["{python}"]\n'
+        'environment = "own"\npins = ["tiny-server==%s"]\n'
+    )
+    for name, version in (("old", "1.0"), ("new", "1.10")):
+        (index / f"{name}.toml").write_text(runner % version)
+    for name, candidate in (("old", ("tiny-server==1.10",)), ("new", ())):
+        asked = Selection(servers=(name,), runner_folders=(index,))
+        assert upgrade_of(asked) == Upgrade((name,), (), candidate)

@@ -20,7 +20,6 @@ from asgi_bench.cli.progress import RunProgress
 from asgi_bench.cli.report import exit_code_of, print_ab
 from asgi_bench.cli.streams import say
 from asgi_bench.counting.run import carry_out_counts
-from asgi_bench.definitions.plan import requirements_of
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.definitions.setups import compared_by_default, load_ab_plan
 from asgi_bench.errors import ExitCode, UsageError
@@ -45,7 +44,7 @@ from asgi_bench.reporting.wording import plain
 from asgi_bench.setups.build import built_setups
 from asgi_bench.setups.install import prepare
 from asgi_bench.setups.interpreters import with_environments
-from asgi_bench.setups.releases import upgrades
+from asgi_bench.setups.releases import upgrade_of
 from asgi_bench.setups.spec import Asked
 from asgi_bench.store.counts import read_lives
 from asgi_bench.store.runs import read_run, write_verdict
@@ -168,26 +167,29 @@ def ab(asked: AbFlags) -> None:
     _check(asked)
     _check_summary(asked.summary)
     asked = with_environments(asked, say)
-    candidate = asked.candidate
+    sides: Sequence[Asked] = (asked.baseline, asked.candidate)
     if asked.upgrade:
-        newer = upgrades(requirements_of(compared_by_default(asked)), asked.python)
-        if not newer:
+        upgrade = upgrade_of(compared_by_default(asked))
+        if not upgrade.candidate:
             print("no newer release of what the servers require: there is nothing to compare")
             return
-        candidate = msgspec.structs.replace(candidate, texts=newer)
+        asked = msgspec.structs.replace(asked, servers=upgrade.servers)
+        lines = ((*asked.baseline.texts, *upgrade.baseline), upgrade.candidate)
+        sides = tuple(
+            msgspec.structs.replace(side, texts=texts)
+            for side, texts in zip(sides, lines, strict=True)
+        )
     if asked.gate.is_aa:
-        candidate = msgspec.structs.replace(asked.baseline, role="candidate")
-    with built_setups(
-        (asked.baseline, candidate), python=asked.python, own_app=asked.own_app, announce=say
-    ) as built:
-        baseline, candidate_setup = built
-        prepare(asked, (baseline.python, candidate_setup.python), say)
+        sides = (asked.baseline, msgspec.structs.replace(asked.baseline, role="candidate"))
+    with built_setups(sides, python=asked.python, own_app=asked.own_app, announce=say) as built:
+        baseline, candidate = built
+        prepare(asked, (baseline.python, candidate.python), say)
         reports = []
         if asked.count:
-            counted = _by_counts(asked, baseline, candidate_setup)
+            counted = _by_counts(asked, baseline, candidate)
             reports += [] if counted is None else [counted]
         if asked.time or not asked.count:
-            timed = _by_time(asked, baseline, candidate_setup)
+            timed = _by_time(asked, baseline, candidate)
             reports += [] if timed is None else [timed]
     if not reports:
         return
