@@ -1,0 +1,88 @@
+"""The recorded run of all servers, and the one over interpreters, as docs/servers.md shows them."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from asgi_bench.analysis.report import CellReport, Report
+from asgi_bench.analysis.summary import summarize
+from asgi_bench.reporting.document import Document
+from asgi_bench.reporting.groups import report_groups
+from asgi_bench.reporting.render.markdown import escape, markdown_table, render_markdown
+from asgi_bench.reporting.run.findings import findings
+from asgi_bench.reporting.run.interpreters import interpreters_section
+from asgi_bench.reporting.run.ranking import ranking_table, surety_notes
+from asgi_bench.reporting.run.source import Source
+from asgi_bench.store.folders import newest_run
+from asgi_bench.store.runs import read_run
+
+CHARTS = ("throughput", "latency", "memory")
+# The one note that matters to whoever would measure the same.
+NEVER_IDLE = "idles = false"
+NOT_RECORDED = (
+    "Not recorded yet. `scripts/record --name interpreters/DATE-MACHINE -- --python "
+    "3.11,3.12,3.13 -s uvicorn -s hypercorn -s granian -s gunicorn-asgi --variant default -w 1` "
+    "records it."
+)
+
+
+def servers_page(folder: Path, docs: Path) -> str:
+    """What the newest run of all servers shows: charts, a table, who is not in it and why."""
+    run_folder = newest_run(folder)
+    report = summarize(read_run(run_folder))
+    where = _where(run_folder, docs)
+    (group, *_) = report_groups(report)
+    parts = [
+        f"{_measured(report)} Raw data, settings and versions: [{run_folder.name}]({where}).",
+        *_images(run_folder, where, CHARTS),
+        markdown_table(ranking_table(group)),
+        f"Versions: {', '.join(_versions(report.cells))}.",
+        *_findings(report),
+        " ".join(surety_notes(report)),
+    ]
+    return "\n\n".join(part.strip() for part in parts if part)
+
+
+def interpreters_page(folder: Path, docs: Path) -> str:
+    """What the newest run over interpreters shows; how to record one where there is none."""
+    if not any(folder.glob("*/run.json")):
+        return NOT_RECORDED
+    run_folder = newest_run(folder)
+    report = summarize(read_run(run_folder))
+    where = _where(run_folder, docs)
+    text = render_markdown(Document("", (), (interpreters_section(Source(report)),)))
+    parts = [
+        f"{_measured(report)} Raw data: [{run_folder.name}]({where}).",
+        *_images(run_folder, where, ("interpreters",)),
+        text.replace("## Interpreters · ", "### "),
+    ]
+    return "\n\n".join(part.strip() for part in parts if part)
+
+
+def _where(run_folder: Path, docs: Path) -> str:
+    return (Path("..") / run_folder.relative_to(docs.parent)).as_posix()
+
+
+def _measured(report: Report) -> str:
+    machine = report.run.machine
+    return (
+        f"Measured on {report.run.started_at[:10]} on {machine.cpu_model}, {machine.cpu_count} "
+        f"CPUs, {machine.os}, {machine.python}."
+    )
+
+
+def _images(run_folder: Path, where: str, names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        for chart in sorted((run_folder / "charts").glob(f"{name}-*.svg")):
+            yield f"![{chart.stem}]({where}/charts/{chart.name})"
+
+
+def _versions(cells: Sequence[CellReport]) -> list[str]:
+    known = {cell.server: cell.server_version for cell in cells if cell.outcome == "ok"}
+    return [f"{name} {escape(known[name] or 'unknown')}" for name in sorted(known)]
+
+
+def _findings(report: Report) -> Iterator[str]:
+    """What to know beside the figures; notes are in the report alone."""
+    found = [one for one in findings(report) if one.level != "note" or NEVER_IDLE in one.text]
+    if found:
+        yield "\n".join(f"- {one.level}: {one.subject}: {escape(one.text)}" for one in found)
