@@ -17,6 +17,7 @@ class Unanswered(Exception):
 
 
 YES = Finding("yes")
+NO_HTTP_1_0 = Finding("not offered", "it refuses HTTP/1.0")
 
 
 def no(seen: str) -> Finding:

@@ -46,7 +46,7 @@ def put(check: Check, start: Start) -> Finding:
         return check.look(start)
     except Unanswered as fault:
         return no(str(fault))
-    except (KeyError, IndexError, TypeError, ValueError) as fault:
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as fault:
         # What the server handed over isn't shaped as the check takes it.
         return cant_tell(f"the check can't read what it was handed: {fault!r}")
 

@@ -113,6 +113,12 @@ class Start:
             peer.send(asked.data)
             return Seen(asked.token, read_answer(peer, method))
 
+    def ask_old(self, *steps: list[Any], **how: Any) -> Seen | None:
+        """Ask as a client of HTTP/1.0 does; None where the server refuses the version."""
+        seen = self.ask(*steps, version="1.0", **how)
+        is_refused = 400 <= seen.answer.status < 600 and not self.was_called(seen.token)
+        return None if is_refused else seen
+
     def scope(self, asked: Asked | Seen) -> dict[str, Any]:
         """The scope that the app was called with; raises Unanswered where it wasn't called."""
         entry = self.awaited(asked.token, "scope")

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from asgi_bench.conformance.check import RFC9112, Suite
 from asgi_bench.conformance.clients.http1 import Field, read_answer
-from asgi_bench.conformance.findings import YES, Finding, Unanswered, held, no
+from asgi_bench.conformance.findings import NO_HTTP_1_0, YES, Finding, Unanswered, held, no
 from asgi_bench.conformance.start import Start, body_of, start_of
 
 SUITE = Suite("connections")
@@ -101,6 +101,8 @@ def http10(start: Start) -> Finding:
         peer.send(start.request(version="1.0").data)
         answer = read_answer(peer)
         is_closed = peer.is_closed_within(start.patience.answer_s)
+    if answer.status >= 400:
+        return NO_HTTP_1_0
     return held(is_closed and answer.body == b"ok", f"{answer.told}, and it stays open")
 
 
@@ -112,9 +114,11 @@ def http10(start: Start) -> Finding:
 )
 def http10_kept(start: Start) -> Finding:
     """Keep-alive of HTTP/1.0."""
-    answer = start.ask(version="1.0", headers=[(b"connection", b"keep-alive")]).answer
-    kept = any(value.lower() == b"keep-alive" for value in answer.values("connection"))
-    return held(kept, answer.told)
+    seen = start.ask_old(headers=[(b"connection", b"keep-alive")])
+    if seen is None:
+        return NO_HTTP_1_0
+    kept = any(value.lower() == b"keep-alive" for value in seen.answer.values("connection"))
+    return held(kept, seen.answer.told)
 
 
 @SUITE.check("must", "pipelined", _PIPELINING, _IN_ORDER)

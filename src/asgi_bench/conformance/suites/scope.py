@@ -4,7 +4,7 @@ from typing import Any
 
 from asgi_bench.conformance.check import MAIN, RFC9112, WWW, Suite
 from asgi_bench.conformance.clients.http1 import Field, read_answer
-from asgi_bench.conformance.findings import YES, Finding, held, no, not_offered
+from asgi_bench.conformance.findings import NO_HTTP_1_0, YES, Finding, held, no, not_offered
 from asgi_bench.conformance.start import ANSWERED, Start
 
 SUITE = Suite("scope")
@@ -89,7 +89,8 @@ def http_version(start: Start) -> Finding:
 @SUITE.check("must", "http-version-1-0", _SCOPE, 'http_version: one of "1.0", "1.1" or "2".')
 def http_version_old(start: Start) -> Finding:
     """HTTP/1.0."""
-    return _is(start.scope_of(version="1.0"), "http_version", "1.0")
+    seen = start.ask_old()
+    return NO_HTTP_1_0 if seen is None else _is(start.scope(seen), "http_version", "1.0")
 
 
 @SUITE.check("must", "method", _SCOPE, "method: the HTTP method name, uppercased.")
