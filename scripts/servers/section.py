@@ -19,9 +19,9 @@ CHARTS = ("throughput", "latency", "memory")
 # The one note that matters to whoever would measure the same.
 NEVER_IDLE = "idles = false"
 NOT_RECORDED = (
-    "Not recorded yet. `scripts/record --name interpreters/DATE-MACHINE -- --python "
-    "3.11,3.12,3.13 -s uvicorn -s hypercorn -s granian -s gunicorn-asgi --variant default -w 1` "
-    "records it."
+    "Not recorded yet: `scripts/record --name interpreters/DATE-MACHINE --chart 'interpreters*' -- "
+    "--python 3.11,3.12,3.13 -s uvicorn -s hypercorn -s granian -s gunicorn-asgi -s pounce "
+    "--variant default -w 1` records it."
 )
 
 
@@ -54,8 +54,25 @@ def interpreters_page(folder: Path, docs: Path) -> str:
         f"{_measured(report)} Raw data: [{run_folder.name}]({where}).",
         *_images(run_folder, where, ("interpreters",)),
         text.replace("## Interpreters · ", "### "),
+        *_not_run(report),
     ]
     return "\n\n".join(part.strip() for part in parts if part)
+
+
+def _not_run(report: Report) -> Iterator[str]:
+    """What could not be measured under some interpreter, and what it needs."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for cell in report.cells:
+        if cell.outcome == "skipped":
+            name, _, python = cell.cell.split("/")[1].partition("@")
+            server = cell.server if name == "default" else f"{cell.server}/{name}"
+            reason = (cell.reason or "").removeprefix("can't be installed: ")
+            found.setdefault((server, reason), []).append(python)
+    if found:
+        yield "\n".join(
+            f"- {server} under {', '.join(pythons)}: not run: {escape(reason)}"
+            for (server, reason), pythons in found.items()
+        )
 
 
 def _where(run_folder: Path, docs: Path) -> str:
