@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -230,7 +230,7 @@ def _telling(value: Any) -> Any:
     if isinstance(value, bytes | bytearray | memoryview):
         told = bytes(value)
         return {"bytes": told[:MOST_BYTES].decode("latin-1"), "size": len(told)}
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(name): _telling(one) for name, one in value.items()}
     if isinstance(value, str | int | float | None):
         return value

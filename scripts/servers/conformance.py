@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from asgi_bench.conformance.candidates import packages_of
 from asgi_bench.conformance.catalogue import ENTRIES
+from asgi_bench.conformance.known_issues import known_issue
 from asgi_bench.definitions.folders import runner_folders
-from asgi_bench.definitions.servers import load_servers
+from asgi_bench.definitions.servers import Server, load_servers
 from asgi_bench.model.matrix import CheckEntry, Level, Result, Subject
 from asgi_bench.reporting.matrix.document import TITLES
 from asgi_bench.reporting.render.markdown import escape
@@ -45,12 +47,10 @@ def all_pages(folder: Path) -> dict[Path, str]:
         INDEX: index_page(),
         PAGE: f"{before}{BEGIN}\n\n{summary_page(records)}\n\n{END}{after}",
     }
-    servers = load_servers(runner_folders())
+    known = load_servers(runner_folders())
     for server in dict.fromkeys(one.server for one in records if not one.fault):
         own = [one for one in records if one.server == server and not one.fault]
-        pages[PAGES / f"{server}.md"] = server_page(
-            own, servers[server].homepage if server in servers else None
-        )
+        pages[PAGES / f"{server}.md"] = server_page(own, known.get(server))
     return pages
 
 
@@ -256,10 +256,10 @@ def _passed_by_all(records: Sequence[Record]) -> str:
     return "Whoever offers it passes it:\n\n" + "\n".join(lines)
 
 
-def server_page(records: Sequence[Record], homepage: str | None) -> str:
+def server_page(records: Sequence[Record], server: Server | None) -> str:
     """The page of one server: what was seen where a result is no `yes`."""
     first = records[0]
-    link = f" ([homepage]({homepage}))" if homepage else ""
+    link = f" ([homepage]({server.homepage}))" if server and server.homepage else ""
     lines = [
         f"# Conformance of {first.server}",
         f"Written by `scripts/conformance`{link}. What was seen in each check that isn't a `yes`; "
@@ -277,8 +277,8 @@ def server_page(records: Sequence[Record], homepage: str | None) -> str:
         ),
     ]
     for level, title in LEVELS.items():
-        lines += _remarks(title, records, "no", level)
-    lines += _remarks("Can't tell", records, CANT_TELL)
+        lines += _remarks(title, records, server, "no", level)
+    lines += _remarks("Can't tell", records, server, CANT_TELL)
     lines += _left_out(records)
     return "\n\n".join(lines) + "\n"
 
@@ -288,7 +288,11 @@ def _count(record: Record, kind: Result) -> str:
 
 
 def _remarks(
-    title: str, records: Sequence[Record], result: Result, level: Level | None = None
+    title: str,
+    records: Sequence[Record],
+    server: Server | None,
+    result: Result,
+    level: Level | None = None,
 ) -> Iterator[str]:
     """The checks with a result, and what was seen by the first record that has it."""
     items = []
@@ -302,23 +306,27 @@ def _remarks(
             if remark.check == entry.id and remark.result == result
         ]
         if having:
-            items.append(_item(entry, having, records))
+            items.append(_item(entry, having, records, server))
     if items:
         yield f"## {title}"
         yield "\n".join(items)
 
 
 def _item(
-    entry: CheckEntry, having: Sequence[tuple[Record, Remark]], records: Sequence[Record]
+    entry: CheckEntry,
+    having: Sequence[tuple[Record, Remark]],
+    records: Sequence[Record],
+    server: Server | None,
 ) -> str:
     whose = ""
     if len(having) < len(records):
         whose = f" ({', '.join(f'{one.setting} on {one.label}' for one, _ in having)})"
-    remark = having[0][1]
+    first, remark = having[0]
     seen = remark.seen if len(remark.seen) <= MOST_EVIDENCE else f"{remark.seen[:MOST_EVIDENCE]}…"
     lines = [f"- **`{entry.id}`**{whose}: {escape(seen)}", sentence(entry)]
-    if remark.known_issue:
-        lines.append(f"Known: <{remark.known_issue}>")
+    known = known_issue(entry.id, packages_of(server, first.variant)) if server else None
+    if known:
+        lines.append(f"Known: <{known}>")
     return "\\\n  ".join(lines)
 
 

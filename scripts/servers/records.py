@@ -22,7 +22,6 @@ class Remark(msgspec.Struct, frozen=True):
     result: Result
     seen: str = ""
     """The evidence."""
-    known_issue: str | None = None
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -80,7 +79,7 @@ def record_of(matrix: Matrix) -> Record:
         tool_version=matrix.tool_version,
         yes=tuple(one.check for one in results if one.result == "yes"),
         remarks=tuple(
-            Remark(one.check, one.result, _without_places(one.evidence or ""), one.known_issue)
+            Remark(one.check, one.result, _without_places(one.evidence or ""))
             for one in results
             if one.result != "yes"
         ),

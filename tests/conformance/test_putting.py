@@ -48,7 +48,7 @@ class Fragile:
         """The same, less patient."""
         return self
 
-    def ask(self) -> None:
+    def scope_of(self) -> None:
         """A plain request."""
         if not self.answers:
             raise Unanswered("nothing came")
@@ -96,7 +96,7 @@ def test_a_server_that_hangs_has_ended() -> None:
     """A plain request shows it; where HTTP/1.1 isn't spoken nobody can ask."""
     found = results(check("hanging", hanging), check("good", good), server=Fragile())
     assert found["http.hanging"].evidence == (
-        "it ends the server: a plain request is not answered any more: nothing came"
+        "it ends the server: a plain request is not served any more: nothing came"
     )
     assert found["http.good"] == YES
     found = results(check("hanging", hanging, "h2c"), server=Fragile())

@@ -51,13 +51,13 @@ def candidates(asked: Selection, plan: Plan) -> tuple[list[Candidate], list[Unch
         if reason is not None:
             left_out.append(Unchecked(name, variant, reason))
             continue
-        packages = _packages(servers[name], variant)
+        packages = packages_of(servers[name], variant)
         features = frozenset(servers[name].features)
         found.append(Candidate(name, variant, packages, features, of_one))
     return found, left_out
 
 
-def _packages(server: Server, variant: str) -> frozenset[str]:
+def packages_of(server: Server, variant: str) -> frozenset[str]:
     """What a server is made of, by the names of distributions."""
     lines = (*server.requires, *server.variants[variant].requires)
     names = {Requirement(line).name.lower() for line in lines}

@@ -128,9 +128,10 @@ def _end(check: Check, start: Start, standing: Standing, finding: Finding) -> st
     if how is not None or finding.result in ("yes", "not offered") or check.start not in _ASKABLE:
         return how
     try:
-        start.ask()
+        # A proxy in front may answer when the app's process is gone.
+        start.scope_of()
     except Unanswered as fault:
-        how = standing.ended(check.start) or f"a plain request is not answered any more: {fault}"
+        how = standing.ended(check.start) or f"a plain request is not served any more: {fault}"
         standing.give_up(check.start, how)
     return how
 
