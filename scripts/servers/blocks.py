@@ -159,5 +159,8 @@ def _changes(kept: Sequence[Repetition], size: str) -> Iterator[Mapping[str, flo
     for one in kept:
         if size in one.sizes:
             whole, part = one.sizes[ALL].ratios, one.sizes[size].ratios
-            change = {name: part[name] / whole[name] for name in part if name in whole}
-            yield {name: value for name, value in change.items() if value != 1.0}
+            yield {
+                name: part[name] / whole[name]
+                for name in part.keys() & whole.keys()
+                if (part[name], whole[name]) != (1.0, 1.0)
+            }
