@@ -92,6 +92,8 @@ def summary_page(records: Sequence[Record]) -> str:
         "## What all servers do",
         _passed_by_all(main),
         "## What others have published",
+        "`theirs` and `ours` say whether a server passes. Http11Probe's uvicorn ran h11, as its "
+        "answers show, and its gunicorn the `sync` worker.",
         published_section(checked),
     ]
     return "\n\n".join(parts)

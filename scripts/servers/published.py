@@ -83,6 +83,6 @@ def _failed(claim: Claim, record: Record) -> tuple[str, ...]:
 def _row(claim: Claim, record: Record) -> Sequence[str]:
     ours = _ours(claim, record)
     named = ", ".join(f"`{check}`" for check in (_failed(claim, record) or claim.checks))
-    says = "agrees" if ours == claim.theirs else escape(claim.because)
+    says = "agrees" if ours == claim.theirs else claim.because
     published = f"{escape(claim.claim)} ([{escape(claim.source)}]({claim.link}))"
     return record.setting, published, claim.theirs, f"{ours}: {named}", says
