@@ -15,8 +15,6 @@ AT_ONCE = 5
 Found = tuple[CheckEntry, Finding]
 # The server ended while the check was put to it, or before.
 _Attempt: TypeAlias = Finding | Literal["in flight", "too late"]
-# Of these a plain request over HTTP/1.1 tells whether anybody is there.
-_ASKABLE: tuple[StartName, ...] = ("http", "unix")
 
 
 class Standing(Protocol):
@@ -33,8 +31,8 @@ class Standing(Protocol):
     def ended(self, name: StartName) -> str | None:
         """How the server of a start ended; None while it stands."""
 
-    def give_up(self, name: StartName, how: str) -> None:
-        """Take it for ended: it runs, and serves nobody."""
+    def serves(self, name: StartName) -> bool:
+        """Whether a plain request reaches the app; one that runs and doesn't serve has ended."""
 
     def revive(self, name: StartName) -> None:
         """Begin a start anew whose server has ended."""
@@ -102,7 +100,7 @@ def _attempt(check: Check, standing: Standing) -> _Attempt:
     if standing.ended(check.start) is not None:
         return "too late"
     finding = put_surely(check, start)
-    return finding if _end(check, start, standing, finding) is None else "in flight"
+    return finding if _end(check, standing, finding) is None else "in flight"
 
 
 def _put_alone(check: Check, standing: Standing) -> Finding:
@@ -115,25 +113,19 @@ def _put_alone(check: Check, standing: Standing) -> Finding:
         if start is None:
             return standing.why_not(check.start)
         finding = put_surely(check, start)
-        end = _end(check, start, standing, finding)
+        end = _end(check, standing, finding)
         if end is None:
             return finding
         ends.append(end)
     return no(f"it ends the server: {ends[0]}")
 
 
-def _end(check: Check, start: Start, standing: Standing, finding: Finding) -> str | None:
+def _end(check: Check, standing: Standing, finding: Finding) -> str | None:
     """How the server ended under a check; None where it serves on."""
     how = standing.ended(check.start)
-    if how is not None or finding.result in ("yes", "not offered") or check.start not in _ASKABLE:
+    if how is not None or finding.result in ("yes", "not offered") or standing.serves(check.start):
         return how
-    try:
-        # A proxy in front may answer when the app's process is gone.
-        start.scope_of()
-    except Unanswered as fault:
-        how = standing.ended(check.start) or f"a plain request is not served any more: {fault}"
-        standing.give_up(check.start, how)
-    return how
+    return standing.ended(check.start)
 
 
 def judge_all(checks: Iterable[LifeCheck], lives: Lives) -> Iterator[Found]:

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
 from asgi_bench.conformance.check import Check, LifeCheck, StartName
+from asgi_bench.conformance.clients.http2 import Http2
 from asgi_bench.conformance.draining import done_at_s, drain
 from asgi_bench.conformance.findings import Finding, Unanswered, cant_tell, not_offered
 from asgi_bench.conformance.journal import Journal
@@ -150,6 +152,9 @@ def check_server(
         )
         if ups["http"].fault is not None:
             raise ServerFault(ups["http"].fault)
+        # So that it is known which of them serve at all.
+        for name in get_args(StartName):
+            standing.serves(name)
         found = list(put_all(checks, standing))
         lives = _lives(standing, bad, scenario)
         if not candidate.plain.has_lifespan:
@@ -202,6 +207,7 @@ class _Standing:
         self._patience = patience
         self._shared = _shared(candidate)
         self._starts: dict[StartName, Start] = {}
+        self._served: set[StartName] = set()
         self._revivals = 0
 
     def up(self, name: StartName) -> _Up:
@@ -232,9 +238,25 @@ class _Standing:
         up = self._ups.get(self._own(name))
         return None if up is None or up.fault is not None else up.ended
 
-    def give_up(self, name: StartName, how: str) -> None:
-        """As `putting.Standing`."""
-        self.up(name).given_up = how
+    def serves(self, name: StartName) -> bool:
+        """As `putting.Standing`. What has never served can't have ended."""
+        start = self.start(name)
+        if start is None:
+            return False
+        up = self.up(name)
+        try:
+            if name in ("http2", "h2c") or (name == "tls" and "http2" in self.features):
+                _ask_over_http2(start)
+            else:
+                # A proxy in front may answer when the app's process is gone.
+                start.scope_of()
+        except Unanswered as fault:
+            if self._own(name) not in self._served:
+                return True
+            up.given_up = up.ended or f"a plain request is not served any more: {fault}"
+            return False
+        self._served.add(self._own(name))
+        return True
 
     def revive(self, name: StartName) -> None:
         """As `putting.Standing`. One that ends again and again is left alone."""
@@ -252,6 +274,15 @@ class _Standing:
 
     def _own(self, name: StartName) -> StartName:
         return self._shared.get(name, name)
+
+
+def _ask_over_http2(start: Start) -> None:
+    """A plain request; raises Unanswered where it doesn't reach the app."""
+    with Http2(start) as client:
+        number, token = client.request()
+        answer = client.answer(number)
+    if not start.was_called(token):
+        raise Unanswered(f"the app was not called, the answer: {answer.told}")
 
 
 _WAYS: Mapping[StartName, Way] = {
