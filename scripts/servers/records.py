@@ -96,7 +96,8 @@ def _without_places(text: str) -> str:
         (str(Path.home()), "~"),
     ):
         text = text.replace(place, name)
-    return re.sub(r"/tmp/asgi-bench-\w+", "/tmp/asgi-bench", text)
+    # Of a temporary folder's name a part is drawn.
+    return re.sub(r"(/asgi-bench)-\w+(?=/)", r"\1", text)
 
 
 def file_of(server: str, variant: str, python: str, folder: Path) -> Path:
