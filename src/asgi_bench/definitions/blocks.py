@@ -73,9 +73,13 @@ def _own_blocks(
     # What is measured comes last: other ways that the same setting is asked by may not be.
     for one in sorted(planned, key=lambda one: one.skip_reason is None):
         cell = one.cell
-        kind = (places.get(cell.scenario, len(places)), cell.workers)
+        count_of = (places.get(cell.scenario, len(places)), cell.workers)
         is_first = one.skip_reason is not None or cell.setting == reference
-        number = first_of.get(kind, 0) if is_first else part_of[*kind, cell.without_setup.setting]
+        number = (
+            first_of.get(count_of, 0)
+            if is_first
+            else part_of[*count_of, cell.without_setup.setting]
+        )
         found[cell.scenario, cell.setting] = number
     return found
 
