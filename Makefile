@@ -40,6 +40,12 @@ test: setup ## Run the tests; FLAGS='-k store' chooses
 lint: setup ## Check formatting, lint rules and types
 	@scripts/lint
 
+.PHONY: docs
+docs: setup ## Build the documentation as a site in build/site
+	@$(VENV)/bin/python -c 'import material' 2>/dev/null || $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --quiet
+	@echo build/site/index.html
+
 .PHONY: clean
 clean: ## Remove .venv and caches; results stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -9,7 +9,7 @@ from tests.synthetic_run import planned_cells, synthetic_run
 
 # Answers over those by HTTP/1.1 over TCP.
 RATIOS = {"hello+tls": 0.8, "hello+unix": 1.1, "hello+h2": 0.6, "hello+h2+tls": 0.5}
-NO_HTTP2 = "speaks no HTTP/2"
+NO_HTTP2 = "does not speak HTTP/2"
 
 
 def ways_run(rounds: int = 6) -> Run:

@@ -8,7 +8,12 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import Distribution, distribution, packages_distributions
+from importlib.metadata import (
+    Distribution,
+    distribution,
+    distributions,
+    packages_distributions,
+)
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +50,16 @@ def declared() -> list[Requirement]:
     """Return every requirement of the package and of its extras."""
     groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
     return [Requirement(line) for group in groups for line in group]
+
+
+def extra(name: str) -> list[Requirement]:
+    """Return the requirements of an extra."""
+    return [Requirement(line) for line in PROJECT["optional-dependencies"][name]]
+
+
+def is_installed(requirement: Requirement) -> bool:
+    """Tell whether a requirement's distribution is there, in whatever version."""
+    return any(distributions(name=requirement.name))
 
 
 def pins() -> list[Requirement]:
@@ -110,10 +125,13 @@ def test_each_requirement_is_pinned_once(python: str) -> None:
 
 
 def test_all_that_comes_along_is_pinned() -> None:
-    """What the requirements require in turn is pinned too, at the version installed here."""
+    """What the requirements require in turn is pinned too, at the version installed here.
+
+    `make docs` alone installs what builds the site.
+    """
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     pinned = {canonicalize_name(pin.name): pin for pin in pins() if applies(pin.marker, here)}
-    waiting = declared()
+    waiting = [one for one in declared() if one not in extra("docs") or is_installed(one)]
     seen: set[str] = set()
     while waiting:
         requirement = waiting.pop()

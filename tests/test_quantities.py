@@ -70,7 +70,7 @@ def test_shares_are_percent_or_plain(text: str, share: float) -> None:
 @pytest.mark.parametrize("text", ["2", "0", "100%", "-1%", "%", "2%%", "nan", ""])
 def test_a_wrong_share_is_refused(text: str) -> None:
     """None, all or more of something is no precision; the error names the flag."""
-    with pytest.raises(UsageError, match=r"^--precision: .* as in 2%"):
+    with pytest.raises(UsageError, match=r"^--precision: .* such as 2%"):
         parse_share(text, "--precision")
 
 
@@ -104,5 +104,5 @@ def test_counts_keep_their_order_and_appear_once(numbers: list[int]) -> None:
 @pytest.mark.parametrize("text", ["", "0", "1,", "a", "1.5", "-1", "1 2", "9999999999"])
 def test_wrong_counts_are_refused(text: str) -> None:
     """Zero, gaps, fractions and absurd numbers are errors that name the flag."""
-    with pytest.raises(UsageError, match=r"^--workers: .* as in 1,2,4$"):
+    with pytest.raises(UsageError, match=r"^--workers: .* such as 1,2,4$"):
         parse_counts(text, "--workers")

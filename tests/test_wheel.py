@@ -171,7 +171,7 @@ def test_what_is_installed_is_measured(said: Said, bare: Path, tmp_path: Path) -
 @situation(
     "alone",
     "No server is installed at all",
-    says="nothing can be measured: no chosen server is installed with all it needs; … -m pip "
+    says="nothing can be measured: none of the chosen servers has everything it needs; … -m pip "
     "install daphne 'granian[uvloop]'",
 )
 def test_without_any_server_one_line_says_what_helps(

@@ -98,8 +98,10 @@ def _changed(before: str, after: str) -> Callable[[Path], tuple[Setup, Setup]]:
 CASES: dict[CaseName, Case] = {
     "alike": Case("a longer path, name and environment, and nothing else", _alike),
     "upgrade": Case(f"`{OLDER}` to what is pinned", None, explains=("python_calls",)),
-    "far": Case("300 reads a request all over 128 MiB, not in one page", _changed("near", "far")),
-    "stat": Case("one more `os.stat` a request", _changed("none", "stat")),
+    "far": Case(
+        "300 reads per request across 128 MiB instead of one page", _changed("near", "far")
+    ),
+    "stat": Case("one more `os.stat` per request", _changed("none", "stat")),
 }
 
 
@@ -217,7 +219,7 @@ def timed_table(records: Sequence[TimedCase]) -> list[str]:
 
 
 def case_section(folder: Path) -> str:
-    """The section of METHODOLOGY.md on single cases: what is called, by counts and by time."""
+    """The section of docs/measurements.md on single cases: verdicts by counts and by time."""
     records, timed = read_cases(folder), read_timed(folder / "time")
     parts = []
     if records:
@@ -232,7 +234,8 @@ def case_section(folder: Path) -> str:
     for record in records:
         if record.judged.explanations:
             parts += [
-                f"{CASES[record.kind].told} is explained so, the largest of each, per request:",
+                f"The explanation of {CASES[record.kind].told}, the largest changes of each "
+                "kind, per request:",
                 "\n".join(explained_lines(record)),
             ]
     return "\n\n".join(parts) or "Nothing has been recorded yet."

@@ -1,4 +1,4 @@
-"""The section of METHODOLOGY.md on what an A/B catches: made of the records alone."""
+"""The section of docs/measurements.md on what an A/B catches: made of the records alone."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,12 +42,12 @@ def pseudo_line(records: Sequence[Record]) -> str:
     others = ", ".join(f"{count:,} {word}" for word, count in sorted(found.verdicts.items()))
     return (
         f"{found.runs:,} pseudo A/As of the {found.pool} blocks of A/As, drawn with replacement "
-        f"over all repetitions, sides relabelled: {found.alarms} false alarms, {rate:.2%}; in all "
-        f"{others}. Given these blocks the rate is at most {given_blocks:.2%} (95 %). They are "
-        f"those of {len(aas)} repetitions, which need not be alike: by the standard error of a "
-        f"jackknife over repetitions it is at most "
-        f"{max(given_blocks, rate + TWO_SIDED_95 * error):.2%}. Other days and machines are in "
-        "none of this."
+        f"over all repetitions, sides relabelled: {found.alarms} false alarms, {rate:.2%}; in "
+        f"all {others}. Given these blocks the rate is at most {given_blocks:.2%} (95 %). The "
+        f"blocks come from {len(aas)} repetitions, which need not be alike: by the standard "
+        "error of a jackknife over repetitions the rate is at most "
+        f"{max(given_blocks, rate + TWO_SIDED_95 * error):.2%}. None of this covers other days "
+        "and machines."
     )
 
 

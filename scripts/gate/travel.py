@@ -79,7 +79,7 @@ PLACES: dict[str, Place] = {
         "40 variables and 4,000 bytes more of environment",
         env={f"ASGI_BENCH_MORE_{number:02}": "x" * 80 for number in range(40)},
     ),
-    "old": Place("a CPU without AVX2, as glibc is told", env={"GLIBC_TUNABLES": OLD_CPU}),
+    "old": Place("a CPU without AVX2, emulated through glibc", env={"GLIBC_TUNABLES": OLD_CPU}),
     "again": Place("here again, at another time"),
 }
 
@@ -190,7 +190,7 @@ def _against(own: dict[int, float], here: dict[int, float]) -> str:
 
 
 def travel_section(folder: Path) -> str:
-    """The section of METHODOLOGY.md on how far a count travels."""
+    """The section of docs/measurements.md on how far a count travels."""
     records = read_travel(folder)
     if not records:
         return "Nothing has been recorded yet."

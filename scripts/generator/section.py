@@ -1,4 +1,4 @@
-"""The figures of the generator that METHODOLOGY.md tells, from its records."""
+"""The figures of the generator that docs/measurements.md tells, from its records."""
 
 import json
 import statistics
@@ -31,19 +31,20 @@ def section(folder: Path) -> str:
         "| --- | --- | ---: | ---: |",
         *(row for name in ALL for row in _medians(OVER[name], records[name])),
         "",
-        "Medians of the ratios within rounds, and what they have to be:",
+        "Medians of the ratios within rounds, and their targets:",
         "",
         "| over | ratio of ours | is | target | |",
         "| --- | --- | ---: | --- | --- |",
         *(row for name in ALL for row in _judged(name, records[name])),
         "",
-        "wrk shakes hands anew in each slice of a second, some percent of its time over TLS. A "
-        "WebSocket message costs our client as much as a request over HTTP/1.1, where it costs no "
-        "more than wrk, which is C, and two calls of the system are most of it. To be 1.5 times as "
-        "good as picows it would have to cost a quarter less than that.",
+        "wrk repeats its handshakes in each slice of a second, which is some percent of its "
+        "time over TLS. A WebSocket message costs asgi-bench's client as much as a request over "
+        "HTTP/1.1, where it costs no more than wrk, which is written in C; two system calls are "
+        "most of it. To be 1.5 times as efficient as picows, it would have to cost a quarter "
+        "less than that.",
         "",
-        "A server's figure has to be the same by both, to 10 % (`--server`; medians, and of the "
-        "ratio within rounds):",
+        "A server's figure must be the same with both, to 10 % (`--server`; medians, and the "
+        "median of the ratio within rounds):",
         "",
         "| server | over | connections x streams | requests/s by ours | by the other | ratio |",
         "| --- | --- | --- | ---: | ---: | ---: |",
@@ -125,11 +126,11 @@ def _open_loop(lag: Mapping[str, Any], stall: Mapping[str, Any]) -> list[str]:
             for row in lag["rates"]
         ),
         "",
-        f"The rate is kept to {LEAST_RATE_RATIO}, and the lag is at most "
-        f"{MOST_LAG_S * 1e6:.0f} \u00b5s at p99, up to {held_words(lag['rates'])}.",
+        f"The rate is kept to {LEAST_RATE_RATIO}, and the lag is at most {MOST_LAG_S * 1e6:.0f} "
+        f"µs at p99, up to {held_words(lag['rates'])}.",
         "",
         "A server that stalls for 100 ms of every second (`scripts/bench-stall`): p99 is "
-        f"{stall['analytic_p99_s'] * 1e3:.0f} ms by arithmetic, {stall['open_p99_s'] * 1e3:.1f} ms "
-        f"in open loop at 500 requests/s, and {stall['closed_p99_s'] * 1e3:.1f} ms in closed loop "
-        "with 64 connections, which hides it.",
+        f"{stall['analytic_p99_s'] * 1e3:.0f} ms by arithmetic, {stall['open_p99_s'] * 1e3:.1f} "
+        f"ms in an open loop at 500 requests/s, and {stall['closed_p99_s'] * 1e3:.1f} ms in a "
+        "closed loop with 64 connections, which hides the stall.",
     ]

@@ -18,9 +18,9 @@ from asgi_bench.store.folders import newest_run
 from asgi_bench.store.runs import read_run
 
 HATCHED = (
-    "Where a cell is invalid, its figures tell nothing of the server: most often the load "
-    "generator was the limit. It has no ratio, and stands last. `asgi-bench report` of the raw "
-    "data has the reasons, and those of what is suspect."
+    "If a cell is invalid, its figures say nothing about the server: most often the load "
+    "generator was the limit. It has no ratio and comes last. `asgi-bench report` of the raw "
+    "data gives the reasons, and those of suspect cells."
 )
 HELLO, WEBSOCKET, STREAM = "hello", "websocket-echo", "stream"
 
@@ -59,7 +59,7 @@ def protocols_summary(folder: Path, root: Path) -> str:
     items = [*_costs(report), *_leader(report, WEBSOCKET, "messages"), *_leader(report, STREAM)]
     return "\n\n".join(
         [
-            f"{_measured(report)} All of it: [docs/protocols.md](docs/protocols.md).",
+            f"{_measured(report)} All figures: [docs/protocols.md](docs/protocols.md).",
             *_images(run_folder, where, f"protocols-{HELLO}-*"),
             "\n".join(f"- {item}" for item in items),
         ]

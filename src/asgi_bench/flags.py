@@ -40,7 +40,7 @@ HOW_LONG = "How long"
 APP = "Your app"
 VERDICT = "Verdict"
 OUTPUT = "Output"
-MACHINE = "The measuring machine"
+MACHINE = "Machine"
 GROUPS = (SIDES, WHAT, LOAD, HOW_LONG, APP, VERDICT, OUTPUT, MACHINE)
 
 
@@ -309,7 +309,7 @@ def _assignments(given: tuple[str, ...], where: str) -> dict[str, str]:
 
 def _file(given: str, where: str) -> str:
     if not Path(given).is_file():
-        raise UsageError(f"{where}: {given} is no file")
+        raise UsageError(f"{where}: {given} is not a file")
     return str(Path(given).resolve())
 
 

@@ -38,10 +38,12 @@ def _quantity(text: str, units: Mapping[str, float], name: str, example: str) ->
     match = _QUANTITY.fullmatch(text.strip())
     if match is None or match[2] not in units:
         allowed = ", ".join(units)
-        raise UsageError(f"{name}: {text!r} needs a number and a unit ({allowed}), as in {example}")
+        raise UsageError(
+            f"{name}: {text!r} needs a number and a unit ({allowed}), such as {example}"
+        )
     value = float(match[1]) * units[match[2]]
     if not 0 < value < math.inf:
-        raise UsageError(f"{name}: {text!r} must be more than zero, and finite")
+        raise UsageError(f"{name}: {text!r} must be finite and greater than zero")
     return value
 
 
@@ -57,7 +59,7 @@ def parse_share(text: str, name: str = "share") -> float:
     except ValueError:
         share = -1.0
     if rest or not 0 < share < 1:
-        raise UsageError(f"{name}: {text!r} must be a share above 0, as in 2% or 0.02")
+        raise UsageError(f"{name}: {text!r} must be a share greater than 0, such as 2% or 0.02")
     return share
 
 
@@ -69,7 +71,7 @@ def parse_counts(text: str, name: str = "counts") -> tuple[int, ...]:
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(re.fullmatch(r"0*[1-9]\d{0,8}", part, re.ASCII) for part in parts):
-        raise UsageError(f"{name}: {text!r} must be whole numbers from 1 on, as in 1,2,4")
+        raise UsageError(f"{name}: {text!r} must be whole numbers of at least 1, such as 1,2,4")
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
@@ -77,7 +79,7 @@ def parse_whole(text: str, name: str = "number", *, least: int = 0, most: int | 
     """Return a whole number; raises UsageError where it isn't one, or out of bounds."""
     number = int(text) if re.fullmatch(r"[+-]?\d{1,18}", text.strip(), re.ASCII) else None
     if number is None or number < least or (most is not None and number > most):
-        bounds = f"from {least} on" if most is None else f"from {least} to {most}"
+        bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise UsageError(f"{name}: {text!r} must be a whole number {bounds}")
     return number
 
@@ -89,7 +91,7 @@ def parse_number(text: str, name: str = "number", *, least: float = 0.0) -> floa
     except ValueError:
         number = math.nan
     if not least <= number < math.inf:
-        raise UsageError(f"{name}: {text!r} must be a number from {least:g} on")
+        raise UsageError(f"{name}: {text!r} must be a number of at least {least:g}")
     return number
 
 

@@ -305,7 +305,7 @@ def test_a_commit_that_breaks_under_load_fails_the_job(workspace: Path) -> None:
     step, ended = compared(workspace, "breaking")
     assert (step.outputs["verdict"], step.outputs["exit-code"], ended) == ("failed", "1", 1)
     assert "candidate: in " in step.summary
-    assert "got no right answer" in step.summary
+    assert "got no correct response" in step.summary
     told_of(workspace, "breaking", step)
 
 

@@ -127,7 +127,7 @@ def test_rounds_that_kept_nothing_are_told(rounds_broken: int, is_known: bool) -
     (reason,) = (r for r in sweep.validity_reasons if r.code == "objective-not-kept")
     assert reason.level == "valid"
     assert f"in {rounds_broken} of 5 rounds" in reason.text
-    assert ("left out" in reason.text) == is_known
+    assert ("excluded from" in reason.text) == is_known
 
 
 def test_one_disturbed_step_moves_no_limit() -> None:

@@ -70,5 +70,5 @@ def test_a_list_of_accepted_failures_is_read() -> None:
 @pytest.mark.parametrize("line", ["http.heads", "mine http.head because", "http.head mine"])
 def test_a_wrong_line_is_named(line: str) -> None:
     """File and line, and what is wrong with it."""
-    with pytest.raises(UsageError, match=r"known.txt:2: (no check is named|expected CHECK)"):
+    with pytest.raises(UsageError, match=r"known.txt:2: (there is no check|expected CHECK)"):
         read_accepted(f"http.head\n{line}\n", "known.txt", CHECKS)

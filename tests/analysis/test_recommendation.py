@@ -153,7 +153,7 @@ def test_objective_at_fixed_rates_takes_the_cheapest_that_holds() -> None:
     assert all((each.ratio.upper or 9) < 1 for each in found.beaten)
     reasons = dict(found.left_out)
     assert "hypercorn/trio/w1/hello/r3000" in reasons
-    assert reasons["daphne/default/w1/hello/r3000"] == "is not shown to keep the objective"
+    assert reasons["daphne/default/w1/hello/r3000"] == "was not shown to meet the objective"
 
 
 def synthetic(loads: tuple[PlannedCell, ...] | None = None, rounds: int = 6) -> Run:
@@ -165,18 +165,18 @@ def synthetic(loads: tuple[PlannedCell, ...] | None = None, rounds: int = 6) -> 
     ("run", "objective", "words"),
     [
         (lambda: synthetic(rounds=5), None, "too few rounds to tell servers apart; measure 6"),
-        (lambda: synthetic(rounds=0), None, "no sound closed loop"),
-        (lambda: synthetic(planned_cells((OpenLoop(500),))), None, "name an objective"),
+        (lambda: synthetic(rounds=0), None, "no usable closed-loop cell"),
+        (lambda: synthetic(planned_cells((OpenLoop(500),))), None, "state an objective"),
         (synthetic, P99_10MS, "measure with --sweep"),
         (
             lambda: synthetic(planned_cells((OpenLoop(500),))),
             Objective(0.99, 1e-5),
-            "no setting is shown to keep the objective",
+            "no setting was shown to meet the objective",
         ),
         (
             lambda: synthetic(planned_cells(OPEN_AND_SWEEP[-1:])),
             Objective(0.99, 1e-5),
-            "no setting kept the objective at any rate of its sweep",
+            "no setting met the objective at any rate of its sweep",
         ),
     ],
 )
@@ -218,7 +218,7 @@ def test_the_same_setting_may_be_best_at_all_connections() -> None:
     found = recommend(synthetic_run(planned_cells(loads, worker_counts=(1,)), rounds=9))
     assert found.elsewhere[0].better == ()
     text = render_terminal(recommendation_document(found), width=1000)
-    assert "at 256 connections nothing is shown to be better" in text
+    assert "at 256 connections no setting was shown to be better" in text
 
 
 def test_sweeps_of_several_scenarios_are_not_mixed() -> None:
@@ -248,8 +248,8 @@ def test_only_one_is_recommended_without_a_claim() -> None:
 @situation(
     "reasons",
     "You ask for a recommendation after a run under a CPU quota",
-    says="measured under a CPU quota of 1.5 CPUs, which the load generator shared: deployed with "
-    "more, another setting may be better",
+    says="measured under a CPU quota of 1.5 CPUs, shared with the load generator: with more CPUs, "
+    "another setting may be better",
 )
 def test_a_quota_allows_as_many_workers_as_it_has_cpus_for(said: Said) -> None:
     """Two workers on a CPU and a half show costs and no gains, unless they were asked for."""

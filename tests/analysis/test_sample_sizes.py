@@ -42,7 +42,7 @@ def test_the_first_percentile_without_samples_enough_is_named(
     assert (reason.value, reason.limit) == (samples, limit)
     name = {20: "p50", 1000: "p99", 10_000: "p99.9"}[limit]
     assert f"{samples} response times" in reason.text
-    assert f"too few for {name}, which takes {limit}: it isn't shown" in reason.text
+    assert f"too few for {name}, which needs {limit}, so it isn't shown" in reason.text
 
 
 def test_without_any_there_is_nothing_to_say() -> None:

@@ -179,7 +179,7 @@ def test_few_rounds_claim_no_order(healthy: Report) -> None:
     """Five rounds compare every pair, and claim nothing: any cell may hold any place."""
     assert {each.distinguishable for each in healthy.comparisons} == {False}
     assert {each.reason for each in healthy.comparisons} == {
-        "5 common rounds are too few: a claim needs 6"
+        "5 common rounds are too few: an order needs 6"
     }
     ranks = {(cell.workers, cell.rank) for cell in healthy.cells}
     assert ranks == {(1, Rank(1, 11)), (2, Rank(1, 6))}

@@ -57,7 +57,7 @@ def test_a_grossly_slower_candidate_is_a_regression(slower: Finished) -> None:
 def test_a_summary_that_has_no_room_leaves_the_verdict(slower: Finished) -> None:
     """It is said, and the verdict's line and exit code stay."""
     assert slower.code == 3
-    assert slower.stderr.splitlines()[-1].startswith("--summary: /dev/full: can't be written: ")
+    assert slower.stderr.splitlines()[-1].startswith("--summary: /dev/full: can't write it: ")
 
 
 def test_a_stored_ab_is_judged_again_from_its_folder(slower: Finished) -> None:
@@ -167,7 +167,7 @@ def test_a_candidate_that_breaks_under_load_fails(tmp_path: Path) -> None:
     assert report.verdict == "failed"
     assert report.blocks == 3
     assert "candidate: in all 3 rounds, the worst: " in report.text
-    assert "got no right answer" in report.text
+    assert "got no correct response" in report.text
 
 
 @pytest.mark.parametrize(
@@ -192,14 +192,14 @@ def test_exit_codes(verdict: Verdict, code: ExitCode) -> None:
     ("flags", "told"),
     [
         ((), "baseline and candidate are the same"),
-        (("--aa", "--candidate-args", "-x"), "leave --candidate… out"),
+        (("--aa", "--candidate-args", "-x"), "leave the --candidate… flags out"),
         (("--aa", "--min-change", "0"), "--min-change"),
         (("--aa", "--min-change", "2x"), "--min-change"),
         (("--aa", "--budget", "100"), "--budget"),
         (("--aa", "--sweep"), "--sweep"),
         (("--aa", "--client", "http"), "--client"),
-        (("--aa", "-r", "20", "--duration", "600ms"), "too few requests for a median"),
-        (("--aa", "--summary", "nowhere/summary.md"), "there is no folder nowhere"),
+        (("--aa", "-r", "20", "--duration", "600ms"), "too few for a median"),
+        (("--aa", "--summary", "nowhere/summary.md"), "the folder nowhere does not exist"),
     ],
 )
 def test_faults_of_usage_are_told_before_anything_starts(

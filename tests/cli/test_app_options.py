@@ -68,30 +68,30 @@ def test_the_interpreter_is_kept_as_it_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("--path", "/x"), "--path is about an app of your own: name it, as in `run app:app`"),
-        (("--app-dir", "."), "--app-dir is about"),
-        (("--method", "GET"), "--method is about"),
-        (("--header", "A:1"), "--header is about"),
-        (("--body", "x"), "--body is about"),
-        (("--expect-status", "200"), "--expect-status is about"),
-        (("--expect-body", "x"), "--expect-body is about"),
-        (("--factory",), "--factory is about"),
-        (("--requests", "pyproject.toml"), "--requests is about"),
+        (("--path", "/x"), "--path describes your own app: name the app, as in `run app:app`"),
+        (("--app-dir", "."), "--app-dir describes"),
+        (("--method", "GET"), "--method describes"),
+        (("--header", "A:1"), "--header describes"),
+        (("--body", "x"), "--body describes"),
+        (("--expect-status", "200"), "--expect-status describes"),
+        (("--expect-body", "x"), "--expect-body describes"),
+        (("--factory",), "--factory describes"),
+        (("--requests", "pyproject.toml"), "--requests describes"),
         (
             ("app:app", "--requests", "pyproject.toml", "--path", "/x"),
-            "--path is about a single request: --requests has it in its file",
+            "--path describes a single request: with --requests, write it in the file",
         ),
         (
             ("app:app", "--requests", "pyproject.toml", "--expect-status", "200"),
-            "--expect-status is about a single request",
+            "--expect-status describes a single request",
         ),
         (("app:app", "--requests", "pyproject.toml"), "pyproject.toml: [build-system]: unknown"),
-        (("app:app", "--scenario", "hello"), "--scenario chooses among the shipped ones"),
-        (("app:app", "--expect-body", "("), "--expect-body: '(' is no regular expression"),
-        (("app:app", "--app-dir", "/nowhere"), "--app-dir: /nowhere is no folder"),
+        (("app:app", "--scenario", "hello"), "--scenario chooses among the shipped scenarios"),
+        (("app:app", "--expect-body", "("), "--expect-body: '(' is not a regular expression"),
+        (("app:app", "--app-dir", "/nowhere"), "--app-dir: /nowhere is not a folder"),
         (("app",), "APP: 'app' must be module:attribute"),
-        (("--python", "/no/python"), "--python: '/no/python' is no program that can be run"),
-        (("--python", "no-such-python"), "--python: 'no-such-python' is no program"),
+        (("--python", "/no/python"), "--python: '/no/python' is not a program that can be run"),
+        (("--python", "no-such-python"), "--python: 'no-such-python' is not a program"),
     ],
 )
 def test_a_wrong_value_names_its_flag(args: tuple[str, ...], words: str) -> None:
@@ -152,16 +152,16 @@ def test_a_file_of_requests_takes_the_place_of_the_flags(tmp_path: Path) -> None
         ("home", "/", 1.0),
         ("list", "/items", 3.0),
     ]
-    with pytest.raises(UsageError, match="--requests needs the fast client"):
+    with pytest.raises(UsageError, match="--requests needs the client `fast`"):
         _ask("app:app", "--client", "http", project=tmp_path)
 
 
 @pytest.mark.parametrize(
     ("flag", "told"),
     [
-        (("--http", "2"), "--pipeline is about HTTP/1.1"),
-        (("--websocket", "/ws"), "--pipeline sends requests ahead of their answers"),
-        (("--stream",), "--pipeline sends requests ahead of their answers"),
+        (("--http", "2"), "--pipeline needs HTTP/1.1"),
+        (("--websocket", "/ws"), "--pipeline sends requests before earlier ones are answered"),
+        (("--stream",), "--pipeline sends requests before earlier ones are answered"),
     ],
 )
 def test_pipelines_are_of_http1_alone(tmp_path: Path, flag: tuple[str, ...], told: str) -> None:

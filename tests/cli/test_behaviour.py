@@ -14,7 +14,7 @@ def test_only_the_fast_client_can_tell_what_was_lost(tmp_path: Path) -> None:
     """One line, and nothing is measured."""
     finished = in_process(*TINY, "--behaviour", "--client", "http", folder=tmp_path)
     assert finished.code == ExitCode.USAGE
-    assert "--behaviour needs the fast client" in finished.stderr
+    assert "--behaviour needs the client `fast`" in finished.stderr
 
 
 def test_idle_connections_are_watched_with_behaviour_alone(tmp_path: Path) -> None:

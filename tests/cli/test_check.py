@@ -54,7 +54,7 @@ def test_a_failed_server_fails_the_check(mixed: Finished) -> None:
     assert mixed.stdout.splitlines()[-1] == "3 ok, 2 failed, 5 skipped"
     assert mixed.code == 1
     *_, logs = mixed.stderr.split()
-    assert mixed.stderr == f"asgi-bench: what the servers wrote is kept in {logs}\n"
+    assert mixed.stderr == f"asgi-bench: the servers' logs are in {logs}\n"
     written = Path(logs, "exits-default-w1-hello-c2.log").read_text()
     assert "invalid int value: 'many'" in written
     shutil.rmtree(logs)
@@ -91,7 +91,9 @@ def test_nothing_to_start_is_one_line(tmp_path: Path) -> None:
     finished = in_process(
         "check", "--runners", str(FAULTY_SERVERS), "-s", "absent", "-w", "1", folder=tmp_path
     )
-    assert "nothing can be measured: no chosen server is installed" in finished.stderr
+    assert (
+        "nothing can be measured: none of the chosen servers has everything it needs"
+    ) in finished.stderr
     assert finished.code == 1
 
 

@@ -53,4 +53,6 @@ def test_other_machine_needs_force(tmp_path: Path) -> None:
     assert "3f9c2d71" in str(refused.exception) and "other" in str(refused.exception)
     forced = invoke(base, other, "--force")
     assert forced.exit_code == 3
-    assert "across machines, so take it for a hint" in forced.stdout.splitlines()[-1]
+    assert (
+        "the runs are from different machines, so treat this as a hint"
+    ) in forced.stdout.splitlines()[-1]

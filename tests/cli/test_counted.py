@@ -50,7 +50,9 @@ def test_compare_names_what_keeps_counts_apart(tmp_path: Path) -> None:
     other = store_counted(counted_run(1, 0.01, code={**CODE, "libc.so.6": "dddd"}), tmp_path)
     found = invoke("compare", base, other)
     assert found.exit_code == 0, found.output
-    assert "not counted in the same: other files of libc.so.6" in found.stdout.splitlines()[-1]
+    assert (
+        "counted under different conditions: other files of libc.so.6"
+    ) in found.stdout.splitlines()[-1]
     assert invoke("compare", base, other, "--fail-on-undecided").exit_code == 4
 
 
@@ -80,7 +82,7 @@ def test_history_shows_counts_beside_times(tmp_path: Path) -> None:
     )
     assert f"{CELL.key}, instructions: 1" in both.stdout
     page = unescape((tmp_path / "history.html").read_text(encoding="utf-8"))
-    assert "Instructions over time" in page and "Where each count stands" in page
+    assert "Instructions over time" in page and "Current counts" in page
     assert invoke("history", tmp_path).stdout == both.stdout
 
 

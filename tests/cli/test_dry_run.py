@@ -68,9 +68,9 @@ LOOKS = "6, 9, 13 or 18"
 @pytest.mark.parametrize(
     ("flags", "rounds", "words"),
     [
-        (("--budget", "2m"), "at most 18", "as many as fit into 2.0 minutes, about 11; seed"),
+        (("--budget", "2m"), "at most 18", "as many as fit in 2.0 minutes, about 11; seed"),
         (("--precision", "2%"), LOOKS, "every throughput ratio is within ±2%, about 3.2 minutes"),
-        (("--budget", "20s", "--precision", "2%"), LOOKS, "±2%, and as many as fit into 0.3"),
+        (("--budget", "20s", "--precision", "2%"), LOOKS, "±2%, and as many as fit in 0.3"),
     ],
 )
 def test_a_goal_is_told(flags: tuple[str, ...], rounds: str, words: str, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_precision_needs_a_ratio(tmp_path: Path) -> None:
         folder=tmp_path,
     )
     assert finished.code == 2
-    assert "measure another server beside it" in finished.stderr
+    assert "add another server" in finished.stderr
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_unwritable_target_is_one_clear_line(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = invoke(folder, "--format", "bmf", "--to", str(tmp_path / "file" / "out.json"))
     assert isinstance(result.exception, BenchError)
-    assert "can't be written" in str(result.exception)
+    assert "can't write it" in str(result.exception)
 
 
 def test_damage_goes_to_stderr(run: Run, tmp_path: Path) -> None:

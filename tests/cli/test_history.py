@@ -75,8 +75,8 @@ def test_second_time_reads_the_index(parent: Path) -> None:
 def test_faults_are_one_clear_line(parent: Path, tmp_path: Path) -> None:
     """No folder, no run in it, no such machine: each is named."""
     for arguments, told in (
-        ((tmp_path / "nowhere",), "no folder"),
-        ((tmp_path,), "no run is stored here"),
+        ((tmp_path / "nowhere",), "no such folder"),
+        ((tmp_path,), "no runs here"),
         ((parent, "--machine", "abc"), "no run of 'abc'"),
         ((parent, "--min-change", "2"), "--min-change"),
     ):
@@ -96,10 +96,10 @@ def test_change_with_an_upgrade_is_told_apart(tmp_path: Path) -> None:
     store_history(tmp_path, 12, {8: 0.9}, upgraded)
     lines = invoke(tmp_path).stdout.splitlines()
     assert lines[0] == "No lasting change in 12 runs; 1 doubtful"
-    place = lines.index("Doubtful changes: they may be the measuring's")
+    place = lines.index("Doubtful changes: perhaps only the measurement changed")
     assert any("throughput: 1" in line for line in lines[place:])
     assert not any("throughput: 1" in line for line in lines[:place])
     page = unescape((tmp_path / "history.html").read_text(encoding="utf-8"))
-    assert "<h3>Doubtful changes: they may be the measuring's</h3>" in page
+    assert "<h3>Doubtful changes: perhaps only the measurement changed</h3>" in page
     assert "tool asgi-bench 0.1.0 → 9.0.0; machine, tool or load are among it" in page
-    assert "Doubtful is a change where" in page
+    assert "A change is doubtful if" in page

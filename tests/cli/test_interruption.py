@@ -153,7 +153,7 @@ def test_a_killed_load_process_fails_its_block_and_is_replaced(bereft: Backgroun
     assert {trial.cell.partition("/")[0] for trial in failed} == {"tiny", "single"}
     (round,) = {trial.round for trial in failed}
     assert all(
-        trial.reason == "the load process died by signal 9: it left no word" for trial in failed
+        trial.reason == "the load process died by signal 9: it left no message" for trial in failed
     )
     assert len(trials) == 6
     assert all(trial.requests for trial in trials if trial.round != round)

@@ -62,7 +62,7 @@ def test_measuring_elsewhere_is_refused_in_one_line(elsewhere: dict[str, Ended],
     """Whatever its flags, a verb that measures says that it needs Linux, and exits with 1."""
     assert elsewhere[verb] == Ended(
         1,
-        "asgi-bench: measuring needs Linux, this is darwin; "
+        "asgi-bench: measuring needs Linux, and this is darwin; "
         "report, plot and the other reading verbs work here\n",
     )
 

@@ -84,7 +84,10 @@ def test_each_flag_has_its_own_effect(args: tuple[str, ...], field: str, value: 
     [
         (("--duration", "2"), "--duration: '2' needs a number and a unit"),
         (("--timeout", "x"), "--timeout: 'x' needs"),
-        (("--startup-timeout", "0s"), "--startup-timeout: '0s' must be more than zero"),
+        (
+            ("--startup-timeout", "0s"),
+            "--startup-timeout: '0s' must be finite and greater than zero",
+        ),
         (("-w", "0"), "--workers: '0' must be whole numbers"),
         (("-c", ""), "--connections: '' must be whole numbers"),
         (("--server-cpus", "x"), "--server-cpus "),
@@ -95,20 +98,30 @@ def test_each_flag_has_its_own_effect(args: tuple[str, ...], field: str, value: 
         (("-r", "0"), "--rate: '0' must be requests per second"),
         (("--slo", "p99=10ms"), "--slo is searched for along a load curve: add --sweep"),
         (("--sweep", "--slo", "99"), "--slo: '99' must be a percentile and a time"),
-        (("--client", "http", "-r", "5"), "--rate, --common-rate and --sweep need the fast"),
-        (("--client", "http", "--load-processes", "2"), "--load-processes: only the fast client"),
-        (("--locustfile", __file__, "--sweep"), "--rate, --common-rate and --sweep need the fast"),
-        (("--locustfile", __file__, "--client", "http"), "--locustfile, --client: give one of"),
-        (("-c", "2,64", "--load-processes", "3"), "--load-processes: 3 need a connection each, "),
-        (("--rounds", "0"), "--rounds: '0' must be a whole number from 1 on"),
+        (
+            ("--client", "http", "-r", "5"),
+            "--rate, --common-rate and --sweep need the client `fast`",
+        ),
+        (("--client", "http", "--load-processes", "2"), "--load-processes needs the client `fast`"),
+        (
+            ("--locustfile", __file__, "--sweep"),
+            "--rate, --common-rate and --sweep need the client `fast`",
+        ),
+        (("--locustfile", __file__, "--client", "http"), "--locustfile, --client: use only one"),
+        (
+            ("-c", "2,64", "--load-processes", "3"),
+            "--load-processes: 3 processes need a connection each, ",
+        ),
+        (("--rounds", "0"), "--rounds: '0' must be a whole number of at least 1"),
         (("--client", "wrk"), "--client: 'wrk' must be one of fast, fasthttp, http"),
-        (("--seed", "-1"), "--seed: '-1' must be a whole number from 0 on"),
-        (("--common-rate", "0"), "--common-rate: '0' must be a number from 0.1 on"),
-        (("--locustfile", "/no/file"), "--locustfile: /no/file is no file"),
-        (("--load-processes", "65"), "--load-processes: 65 need a connection each, "),
+        (("--seed", "-1"), "--seed: '-1' must be a whole number of at least 0"),
+        (("--common-rate", "0"), "--common-rate: '0' must be a number of at least 0.1"),
+        (("--locustfile", "/no/file"), "--locustfile: /no/file is not a file"),
+        (("--load-processes", "65"), "--load-processes: 65 processes need a connection each, "),
         (
             ("--also-connections", "4", "--load-processes", "5"),
-            "--load-processes: 5 need a connection each, and --also-connections gives 4",
+            "--load-processes: 5 processes need a connection each, but --also-connections gives "
+            "only 4",
         ),
     ],
 )
@@ -131,7 +144,7 @@ def test_flags_of_open_loops_need_one(
     for open_loop in (("-r", "500"), ("--sweep",), ("--common-rate", "500")):
         selection, _ = ask(*args, *open_loop)
         assert getattr(selection, field) == value
-    with pytest.raises(UsageError, match=f"^{args[0]} .*there is none: add --rate"):
+    with pytest.raises(UsageError, match=f"^{args[0]} .*there are none: add --rate"):
         ask(*args)
     text = '[tool.asgi-bench]\narrivals = "constant"\nclosed = true\n'
     (tmp_path / "pyproject.toml").write_text(text)

@@ -154,7 +154,7 @@ def test_another_reference_may_be_named(tmp_path: Path) -> None:
 @situation(
     "alone",
     "A stored histogram of one trial is damaged: the report has all the others",
-    says="warning: trials.jsonl line 1: a histogram of …, round 0, can't be read: that trial "
+    says="warning: trials.jsonl line 1: a histogram of …, round 0, can't be read: the trial "
     "counts as failed",
 )
 def test_a_damaged_histogram_costs_its_trial_alone(said: Said, tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def test_out_of_budget_it_goes_on_until_it_is_done(tmp_path: Path) -> None:
     again = in_process("run", "--resume", folder.name, folder=tmp_path)
     assert again.code == 0
     (line,) = again.stderr.splitlines()
-    assert "is complete: 3 rounds, nothing is left to measure" in line
+    assert "is complete: 3 rounds, nothing left to measure" in line
     assert ((folder / "trials.jsonl").read_bytes(), (folder / "run.json").read_bytes()) == before
 
 
@@ -151,8 +151,8 @@ def test_out_of_budget_it_goes_on_until_it_is_done(tmp_path: Path) -> None:
         (("--label", "other"), {}, 2, "--label names a new run"),
         ((), {"tool_version": "0.0.1"}, 1, "tool asgi-bench: 0.0.1 is now "),
         ((), {"packages": {"uvicorn": "0.1"}}, 1, "package uvicorn: 0.1 is now "),
-        ((), {"started_in": "/gone"}, 2, "started in /gone, which is no folder any more"),
-        ((), {"command_line": []}, 2, "does not tell the command that measured it"),
+        ((), {"started_in": "/gone"}, 2, "started in /gone, which no longer exists"),
+        ((), {"command_line": []}, 2, "does not record the command that measured it"),
     ],
 )
 def test_another_run_is_refused_in_one_line(
@@ -178,8 +178,11 @@ def test_an_ab_and_an_older_run_are_refused(cut: Path, tmp_path: Path) -> None:
     """An A/B has its looks planned in one budget; files of an older version are only read."""
     folder = copied(cut, tmp_path / "ab", plan={"gate": {"min_change": 0.02}})
     finished = in_process("run", "--resume", str(folder), folder=tmp_path)
-    assert (finished.code, "is an A/B: its looks are planned" in finished.stderr) == (2, True)
+    assert (finished.code, "is an A/B, whose interim looks are planned" in finished.stderr) == (
+        2,
+        True,
+    )
     folder = copied(cut, tmp_path / "old", schema_version=1)
     (folder / "trials.jsonl").write_bytes(b"")
     finished = in_process("run", "--resume", str(folder), folder=tmp_path)
-    assert (finished.code, "is of schema version 1" in finished.stderr) == (2, True)
+    assert (finished.code, "has schema version 1" in finished.stderr) == (2, True)

@@ -52,7 +52,7 @@ def skipped(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 @situation(
     "alone",
     "None of the chosen servers is installed with all it needs",
-    says="nothing can be measured: no chosen server is installed with all it needs; … -m pip "
+    says="nothing can be measured: none of the chosen servers has everything it needs; … -m pip "
     "install 'no-such-package>=1'",
 )
 def test_where_all_is_skipped_one_line_says_what_helps(said: Said, skipped: Finished) -> None:

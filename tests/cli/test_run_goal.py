@@ -32,7 +32,7 @@ def test_a_precision_is_reached_at_a_look(tmp_path: Path) -> None:
     assert report.run.reached.rounds == rounds
     codes = {reason.code for cell in report.cells for reason in cell.validity_reasons}
     assert "missing-rounds" not in codes
-    assert f"Asked for: ±99%. Reached: {rounds} rounds in" in finished.stdout
+    assert f"Goal: ±99%. Reached: {rounds} rounds in" in finished.stdout
 
 
 def test_a_budget_ends_a_run(tmp_path: Path) -> None:
@@ -45,4 +45,4 @@ def test_a_budget_ends_a_run(tmp_path: Path) -> None:
     assert finished.run.header.preparation.spent_s > 0
     rounds = {trial.round for trial in finished.run.trials}
     assert 1 <= len(rounds) < 6
-    assert "Asked for: at most 1 s. Reached: " in finished.stdout
+    assert "Goal: at most 1 s. Reached: " in finished.stdout

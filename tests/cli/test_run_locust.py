@@ -123,7 +123,11 @@ def test_fast_users_share_the_connections_of_a_cell(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("locustfile", "line"),
     [
-        (FAST, "--connections: the locustfile's users can't have 6 together: 1 has 4, 2 have 8"),
+        (
+            FAST,
+            "--connections: no number of the locustfile's users has 6 connections together: 1 "
+            "has 4, 2 have 8",
+        ),
         ("import no_such_module", "No module named 'no_such_module'"),
         ("", "/users.py: the load process died with exit code 1: "),
     ],
@@ -163,7 +167,7 @@ def test_a_shape_that_ends_too_soon_fails_its_trial(tmp_path: Path) -> None:
     assert done.code == 1
     (trial,) = done.run.trials
     assert trial.outcome == "failed"
-    assert "a LoadTestShape has to last longer than --duration" in (trial.reason or "")
+    assert "a LoadTestShape must last longer than --duration" in (trial.reason or "")
 
 
 def page(path: str = "/") -> str | None:
@@ -209,5 +213,5 @@ def test_a_taken_port_is_told_before_anything_is_measured(tmp_path: Path) -> Non
     with socket.create_server(("127.0.0.1", WEB_PORT)):
         done = in_process("run", *TINY, "--web-ui", "--rounds", "1", folder=tmp_path)
     assert done.code == 1
-    assert f"--web-ui: port {WEB_PORT}" in done.stderr.splitlines()[-1]
+    assert f"--web-ui: another program uses port {WEB_PORT}" in done.stderr.splitlines()[-1]
     assert not list(tmp_path.glob("results/*/run.json"))

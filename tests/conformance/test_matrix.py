@@ -43,7 +43,7 @@ def test_a_fault_fails_the_command_unless_it_is_accepted(tmp_path: Path) -> None
     accepted.write_text("good http.host-missing\nhttp.head\n")
     finished = matrix(tmp_path, "--variant", "bad", "--accept", str(accepted))
     assert finished.code == 0
-    assert "accepted, and passes now: good/bad http.head" in finished.stderr
+    assert "accepted, but passes now: good/bad http.head" in finished.stderr
     assert "http.host-missing (accepted)" in finished.stdout
 
 

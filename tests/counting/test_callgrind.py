@@ -128,7 +128,7 @@ def test_lines_of_a_command_are_passed_over() -> None:
 
 def test_parts_that_do_not_come_to_the_total_are_refused() -> None:
     """A file that contradicts itself is no count."""
-    with pytest.raises(BadProfile, match="its parts come to 4, and it states 5"):
+    with pytest.raises(BadProfile, match="its parts add up to 4, but it states 5"):
         read_profile("events: Ir\nfn=f\n1 4\ntotals: 5\n")
 
 

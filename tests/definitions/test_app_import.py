@@ -15,7 +15,7 @@ def _leaves(what: str) -> Any:
     return situation(
         "traces",
         f"Your app {what} when it is imported, and can't be measured: nothing stays",
-        says="is no ASGI application: it is int, which can't be called",
+        says="is not an ASGI application: it is int, which can't be called",
     )
 
 
@@ -60,7 +60,7 @@ def test_a_factory_is_called(tmp_path: Path) -> None:
     text = ASGI3 + "def make(): return app"
     assert _style(tmp_path, text, "it:make", is_factory=True) == "asgi3"
     assert "add --factory" in str(_fault(tmp_path, text, "it:make"))
-    assert "no factory" in str(_fault(tmp_path, "app = 1", is_factory=True))
+    assert "not a factory" in str(_fault(tmp_path, "app = 1", is_factory=True))
 
 
 def test_an_app_is_imported_from_its_folder(tmp_path: Path) -> None:
@@ -96,15 +96,15 @@ def test_a_missing_attribute_names_what_there_is(tmp_path: Path) -> None:
     """Things that can be called and were made there; neither classes nor imported functions."""
     text = f"from os.path import join\nclass C:\n  def __call__(self): ...\nother = C()\n{ASGI3}"
     fault = _fault(tmp_path, text, "it:nope")
-    assert str(fault) == "APP it:nope: module 'it' has no attribute 'nope'; there are: other, app"
+    assert str(fault) == "APP it:nope: module 'it' has no attribute 'nope'; it has: other, app"
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("app = 3", "is no ASGI application: it is int, which can't be called"),
+        ("app = 3", "is not an ASGI application: it is int, which can't be called"),
         ("def app(environ, start_response): ...", "it takes (environ, start_response), not (scope"),
-        ("import sys; sys.exit(4)", "its import ended Python with code 4"),
+        ("import sys; sys.exit(4)", "importing it ended Python with code 4"),
         ("import os; os.write(2, b'last words'); os._exit(7)", "with code 7: last words"),
     ],
 )
@@ -121,7 +121,7 @@ def test_an_import_that_hangs_is_given_up_with_all_it_started(tmp_path: Path) ->
         "pathlib.Path('pid').write_text(str(child.pid))\n"
         "time.sleep(60)\n"
     )
-    with pytest.raises(AppFault, match=r"its import did not end within 1\.5 s"):
+    with pytest.raises(AppFault, match=r"importing it took more than 1\.5 s"):
         style_of(OwnApp("it:app", tmp_path), sys.executable, os.environ, 1.5)
     child = Path("/proc", (tmp_path / "pid").read_text(), "stat")
     assert not child.exists() or child.read_text().rpartition(")")[2].split()[0] in "ZX"
@@ -167,7 +167,7 @@ def test_what_the_app_prints_is_kept_apart(
 
 def test_an_interpreter_that_is_none_is_said(tmp_path: Path) -> None:
     """A path that can't be run is a fault of usage that names it."""
-    with pytest.raises(UsageError, match=r"/no/python: can.t be run: No such file"):
+    with pytest.raises(UsageError, match=r"/no/python: can.t run it: No such file"):
         style_of(OwnApp("it:app", tmp_path), "/no/python", os.environ, 1)
 
 
@@ -198,25 +198,25 @@ def old_of(settings): return settings["database"]
             (
                 *("it:make", True, "`--factory`, and the factory needs a variable"),
                 "it:make is a factory that fails: KeyError: 'SHOP_PREFIX': that variable isn't "
-                "set; --env SHOP_PREFIX=VALUE sets it",
+                "set; set it with --env SHOP_PREFIX=VALUE",
             ),
             (
                 *("it:make", False, "APP is a factory that fails, and `--factory` is left out"),
-                "it takes no scope, and called as a factory it raises KeyError: 'SHOP_PREFIX'",
+                "it takes no scope, and raises KeyError: 'SHOP_PREFIX' when called as a factory",
             ),
             (
                 *("it:make_async", True, "`--factory`, and the factory is async"),
-                "it:make_async is no factory of an app: it is async, and servers don't await what "
-                "it returns",
+                "it:make_async is not an app factory: it is async, and servers don't await "
+                "factories",
             ),
             (
                 *("it:make_async", False, "APP is an async factory"),
-                "it is an async function without parameters: no scope, and servers await no "
-                "factory",
+                "it is an async function without parameters: it takes no scope, and servers "
+                "don't await factories",
             ),
             (
                 *("it:make_of", True, "`--factory`, and the factory wants an argument"),
-                "it:make_of is no factory of an app: it takes (config); a factory is called "
+                "it:make_of is not an app factory: it takes (config); a factory is called "
                 "without arguments",
             ),
             (
@@ -225,17 +225,17 @@ def old_of(settings): return settings["database"]
             ),
             (
                 *("it:Holder", False, "APP is a class whose instances are no apps"),
-                "it takes no scope, and makes Holder, which is no app either",
+                "it takes no scope, and makes Holder, which is not an app either",
             ),
             (
                 *("it:Holder", True, "`--factory`, and what it makes is no app"),
-                "what the factory returns is no ASGI application: it is Holder, which can't be "
-                "called",
+                "the factory returns something that is not an ASGI application: it is Holder, "
+                "which can't be called",
             ),
             (
                 *("it:old_of", False, "APP is a function of its settings"),
-                "it takes (settings), not (scope, receive, send); of a scope alone it makes "
-                "KeyError: 'database'",
+                "it takes (settings), not (scope, receive, send); called with a scope alone it "
+                "makes KeyError: 'database'",
             ),
         )
     ],
@@ -251,7 +251,7 @@ def test_factories_are_told_truly(
 
 def test_what_is_served_is_known_by_trying(tmp_path: Path) -> None:
     """A class whose instances are apps gets the hint, and with it is one; so old styles stay."""
-    assert "it makes the app, so add --factory" in str(_fault(tmp_path, FACTORIES, "it:Shop"))
+    assert "but makes the app: add --factory" in str(_fault(tmp_path, FACTORIES, "it:Shop"))
     assert _style(tmp_path, FACTORIES, "it:Shop", is_factory=True) == "asgi3"
     assert _style(tmp_path, FACTORIES, "it:Holder.app") == "asgi3"
     assert _style(tmp_path, FACTORIES, "it:old") == "asgi2"
@@ -261,7 +261,7 @@ def test_a_variable_that_an_import_needs_is_named(tmp_path: Path) -> None:
     """The flag that sets it stands beside the exception; another KeyError has no such hint."""
     text = f"import os\nos.environ['SHOP_DB']\n{ASGI3}"
     assert str(_fault(tmp_path, text)).endswith(
-        "can't be imported: KeyError: 'SHOP_DB': "
-        "that variable isn't set; --env SHOP_DB=VALUE sets it"
+        "can't be imported: KeyError: 'SHOP_DB': that variable isn't set; set it with --env "
+        "SHOP_DB=VALUE"
     )
     assert str(_fault(tmp_path, f"{{}}['SHOP_DB']\n{ASGI3}")).endswith("KeyError: 'SHOP_DB'")

@@ -57,10 +57,13 @@ def test_a_pin_replaces_what_a_runner_file_requires() -> None:
 @pytest.mark.parametrize(
     ("glob", "words"),
     [
-        ("nobody", "--server 'nobody' matches nothing; there are: fast, lone, plain"),
-        ("nobody==1", "--server 'nobody==1' pins no server; there are: fast, lone, plain"),
-        ("plain==1", "--server 'plain==1': its runner file names no distribution to pin"),
-        ("fast==1.*", "--server 'fast==1.*': '1.*' is no version"),
+        ("nobody", "--server 'nobody' matches nothing; available: fast, lone, plain"),
+        (
+            "nobody==1",
+            "--server 'nobody==1' matches no server to pin; available: fast, lone, plain",
+        ),
+        ("plain==1", "--server 'plain==1' can't be pinned: its runner file names no distribution"),
+        ("fast==1.*", "--server 'fast==1.*': '1.*' is not a version"),
     ],
 )
 def test_what_means_nothing_is_named(glob: str, words: str) -> None:

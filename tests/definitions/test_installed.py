@@ -101,7 +101,7 @@ def test_a_build_without_a_lock_is_told_by_its_version(tmp_path: Path) -> None:
 
 def test_an_interpreter_that_does_not_run_is_an_error(tmp_path: Path) -> None:
     """A wrong path is said in one line with the path."""
-    with pytest.raises(UsageError, match=r"nopython: is no Python interpreter"):
+    with pytest.raises(UsageError, match=r"nopython: not a Python interpreter"):
         Installation(str(tmp_path / "nopython")).missing(["msgspec"])
 
 

@@ -47,7 +47,7 @@ def test_a_build_without_a_lock_is_another_interpreter(elsewhere: Path) -> None:
 def test_what_is_not_there_is_told_with_what_is(elsewhere: Path) -> None:
     """The line names the version, and those that are found."""
     fake(elsewhere / "uv" / "cpython-3.98" / "bin", "python3.98", "echo 3.98")
-    with pytest.raises(UsageError, match=r"--python: no Python 3.97 is found here; .*3\.98"):
+    with pytest.raises(UsageError, match=r"--python: Python 3.97 was not found; .*3\.98"):
         read_interpreters("3.97", FLAG)
 
 

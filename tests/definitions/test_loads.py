@@ -55,7 +55,9 @@ def test_rates_are_numbers_or_shares(text: str, rates: tuple[OfferedRate, ...]) 
 )
 def test_what_is_no_rate_is_named(text: str) -> None:
     """The message names the flag, what was given and what is allowed."""
-    with pytest.raises(UsageError, match=r"--rate: .* requests per second, as in 500, or a share"):
+    with pytest.raises(
+        UsageError, match=r"--rate: .* requests per second, such as 500, or a share"
+    ):
         parse_rates(text)
 
 
@@ -93,7 +95,7 @@ def test_objective_is_a_percentile_and_a_time(text: str, objective: Objective) -
 @pytest.mark.parametrize("text", ["", "p99", "99=10ms", "p100=1s", "p0=1s", "p-1=1s", "px=1s"])
 def test_what_is_no_objective_is_named(text: str) -> None:
     """The message names the flag and shows how it is written."""
-    with pytest.raises(UsageError, match=r"--slo: .* a percentile and a time, as in p99=10ms"):
+    with pytest.raises(UsageError, match=r"--slo: .* a percentile and a time, such as p99=10ms"):
         parse_objective(text)
 
 
@@ -132,7 +134,7 @@ def test_closed_adds_the_closed_loops() -> None:
 def test_several_caps_are_refused() -> None:
     """An open loop has one cap; the message names the flag and the counts."""
     for flags in ({"rates": "500"}, {"sweep": True}):
-        with pytest.raises(UsageError, match=r"--connections: 8,64: .* one cap"):
+        with pytest.raises(UsageError, match=r"--connections: 8,64: .* a single cap"):
             loads_of((8, 64), **flags)
 
 

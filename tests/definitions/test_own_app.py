@@ -34,10 +34,12 @@ def test_an_app_is_a_module_and_an_attribute(text: str) -> None:
 )
 def test_what_is_no_app_is_one_line(text: str) -> None:
     """The error quotes what was given and shows how it should look."""
-    with pytest.raises(UsageError, match=r"^APP: .* must be module:attribute, as in app:app") as it:
+    with pytest.raises(
+        UsageError, match=r"^APP: .* must be module:attribute, such as app:app"
+    ) as it:
         parse_target(text)
     assert "\n" not in str(it.value)
-    assert ("--app-dir names the folder" in str(it.value)) == ("/" in text or ".py" in text)
+    assert ("name its folder with --app-dir" in str(it.value)) == ("/" in text or ".py" in text)
 
 
 @pytest.mark.parametrize("path", ["/", "/items?a=1&b=%20", "/~x/(y)"])
@@ -89,14 +91,14 @@ def test_what_is_no_header_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("Content-Length", "asgi-bench sends it with every body itself: leave it out"),
-        ("connection", "asgi-bench doesn't ask servers to close or to upgrade; "),
+        ("Content-Length", "asgi-bench sends it with every body: leave it out"),
+        ("connection", "asgi-bench doesn't ask servers to close connections or to upgrade; "),
         (
             "Transfer-Encoding",
             "--chunked sends the body in chunks",
         ),
         ("Upgrade", "asgi-bench doesn't ask servers to upgrade; "),
-        ("Expect", "asgi-bench sends bodies at once and doesn't wait for a 100; "),
+        ("Expect", "asgi-bench sends bodies immediately and doesn't wait for a 100; "),
     ],
 )
 def test_framing_is_not_the_users(name: str, why: str) -> None:
@@ -105,7 +107,7 @@ def test_framing_is_not_the_users(name: str, why: str) -> None:
         parse_headers([f"{name}: 1"])
     told = str(refused.value)
     assert told.startswith(f"--header: {name}: {why}")
-    assert told.endswith((": leave it out", "; a --locustfile of your own can"))
+    assert told.endswith((": leave it out", "; your own --locustfile can"))
 
 
 def test_a_body_is_text_or_a_file(tmp_path: Path) -> None:
@@ -113,7 +115,7 @@ def test_a_body_is_text_or_a_file(tmp_path: Path) -> None:
     (tmp_path / "body").write_bytes(b"\xff\x00")
     assert read_body("ä") == "ä".encode()
     assert read_body(f"@{tmp_path}/body") == b"\xff\x00"
-    with pytest.raises(UsageError, match="--body: no/file: can't be read: No such file"):
+    with pytest.raises(UsageError, match="--body: no/file: can't read it: No such file"):
         read_body("@no/file")
 
 

@@ -338,16 +338,16 @@ def test_each_way_is_a_dimension() -> None:
     told = {one.cell.key: one.skip_reason or " ".join(one.command) for one in plan.cells}
     assert told == {
         "both/default/w1/hello/c64": "/py -p {port} hello:app 1",
-        "both/default/w1/hello+tls/c64": "its runner file tells no way to bind to TLS",
+        "both/default/w1/hello+tls/c64": "its runner file gives no way to bind to TLS",
         "both/default/w1/hello+unix/c64": "/py -u {socket} hello:app 1",
         "daphne/default/w1/hello/c64": "/py --fd {fd}",
-        "daphne/default/w1/hello+tls/c64": "its runner file tells no way to bind to TLS",
+        "daphne/default/w1/hello+tls/c64": "its runner file gives no way to bind to TLS",
         "daphne/default/w1/hello+unix/c64": "/py -u {socket}",
         "both/default/w2/hello/c64": "/py -p {port} hello:app 2",
-        "both/default/w2/hello+tls/c64": "its runner file tells no way to bind to TLS",
+        "both/default/w2/hello+tls/c64": "its runner file gives no way to bind to TLS",
         "both/default/w2/hello+unix/c64": "/py -u {socket} hello:app 2",
         "daphne/default/w2/hello/c64": "/py --fd {fd}",
-        "daphne/default/w2/hello+tls/c64": "its runner file tells no way to bind to TLS",
+        "daphne/default/w2/hello+tls/c64": "its runner file gives no way to bind to TLS",
         "daphne/default/w2/hello+unix/c64": "takes no worker count over a Unix socket",
     }
     sharing = {one.cell.key: one.socket_sharing for one in plan.cells}
@@ -401,7 +401,7 @@ def test_streams_are_those_of_http2() -> None:
 
 def test_streams_without_http2_are_refused() -> None:
     """A number of streams that nothing would use is a fault of the user's."""
-    with pytest.raises(UsageError, match="--streams are those of HTTP/2's connections: add"):
+    with pytest.raises(UsageError, match="--streams needs HTTP/2: add"):
         settled(Selection(streams=4))
     assert settled(Selection(streams=4, http=("2",))).streams == 4
 
@@ -506,16 +506,16 @@ def test_the_apps_come_first_on_the_module_path() -> None:
 @pytest.mark.parametrize(
     ("selection", "words"),
     [
-        (Selection(servers=("uvicorn", "x*")), "--server 'x*' matches nothing; there are: daphne"),
+        (Selection(servers=("uvicorn", "x*")), "--server 'x*' matches nothing; available: daphne"),
         (
             Selection(variants=("trio",)),
-            "--variant 'trio' matches nothing; there are: default, h11",
+            "--variant 'trio' matches nothing; available: default, h11",
         ),
         (
             Selection(servers=("daphne",), variants=("h11",)),
-            "--variant 'h11' matches nothing; there are: default",
+            "--variant 'h11' matches nothing; available: default",
         ),
-        (Selection(scenarios=("x",)), "--scenario 'x' matches nothing; there are: hello, socket"),
+        (Selection(scenarios=("x",)), "--scenario 'x' matches nothing; available: hello, socket"),
     ],
 )
 def test_a_glob_that_matches_nothing_lists_the_names(selection: Selection, words: str) -> None:
@@ -675,10 +675,10 @@ def test_an_app_of_the_users_comes_from_its_own_folder() -> None:
 @pytest.mark.parametrize(
     ("scenario", "told"),
     [
-        ("websocket-echo", "websocket-echo talks over WebSocket"),
+        ("websocket-echo", "websocket-echo uses WebSocket"),
         ("pipelined", "pipelined pipelines requests"),
-        ("events", "events times an answer by its parts"),
-        ("ten-requests", "ten-requests closes a connection after so many answers"),
+        ("events", "events times a response part by part"),
+        ("ten-requests", "ten-requests closes connections after a number of responses"),
         ("upload-1m-chunked", "upload-1m-chunked sends a body in chunks"),
     ],
 )
@@ -688,7 +688,9 @@ def test_locusts_own_clients_refuse_what_they_cannot_send(
     """One line names the scenario and what it takes; nothing else is measured in its place."""
     selection = Selection(scenarios=(scenario,), client=client)
     shipped = load_scenarios(shipped_apps() / "scenarios.toml")
-    with pytest.raises(UsageError, match=f"--client {client}: {told}; only fast does that"):
+    with pytest.raises(
+        UsageError, match=f"--client {client}: {told}, and only the client `fast` can do that"
+    ):
         _plan(selection, scenarios=shipped)
     assert _plan(Selection(scenarios=("headers",), client=client), scenarios=shipped).cells
 
@@ -699,7 +701,7 @@ def test_random_masks_are_for_what_talks_over_websocket() -> None:
     both = Selection(scenarios=("hello", "websocket-echo"), random_masks=True)
     plan = _plan(both, scenarios=shipped)
     assert [one.random_masks for one in plan.scenarios] == [False, True]
-    with pytest.raises(UsageError, match="--random-masks is about WebSocket"):
+    with pytest.raises(UsageError, match="--random-masks needs a WebSocket scenario"):
         _plan(Selection(random_masks=True), scenarios=shipped)
 
 

@@ -79,8 +79,11 @@ def test_the_nearest_file_upwards_counts(tmp_path: Path) -> None:
         ("[tool.asgi-bench]\nstartup_timeout = '1s'", "unknown key 'startup_timeout'; allowed:"),
         ("[tool.asgi-bench]\nrounds = '3'", "rounds: expected int | null, got str"),
         ("[tool.asgi-bench]\nduration = '2'", "duration: '2' needs a number and a unit"),
-        ("[tool.asgi-bench]\nworkers = [1, 0]", "workers: '1,0' must be whole numbers from 1 on"),
-        ("[tool.asgi-bench]\nprecision = '2'", "precision: '2' must be a share above 0"),
+        (
+            "[tool.asgi-bench]\nworkers = [1, 0]",
+            "workers: '1,0' must be whole numbers of at least 1",
+        ),
+        ("[tool.asgi-bench]\nprecision = '2'", "precision: '2' must be a share greater than 0"),
         (
             "[tool.asgi-bench]\nclient = 'wrk'",
             "client: invalid enum value 'wrk'; allowed: fast, fasthttp, http",

@@ -29,7 +29,7 @@ def test_what_is_left_out_has_the_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "holds no scenario"),
+        ("", "contains no scenario"),
         ("x = 1", "x: expected a table"),
         ("[x]", "[x]: missing required key app"),
         ('[x]\napp = "m"', "[x]: app: 'm' must be module:attribute"),
@@ -41,9 +41,9 @@ def test_what_is_left_out_has_the_defaults(tmp_path: Path) -> None:
         ('[x]\napp = "m:a"\npipeline = 1', "[x]: pipeline: 1 must be 2 to 1000"),
         (
             '[x]\napp = "m:a"\npipeline = 16\nconversations = 3',
-            "[x]: pipeline: requests of HTTP/1.1 alone are, without conversations",
+            "[x]: pipeline: only HTTP/1.1 requests can be pipelined, without conversations",
         ),
-        ('["x/y"]\napp = "m:a"', "[x/y]: a scenario's name is part of a cell's key"),
+        ('["x/y"]\napp = "m:a"', "[x/y]: a scenario's name is part of cell keys"),
     ],
 )
 def test_a_mistake_is_one_line_with_file_and_key(tmp_path: Path, text: str, words: str) -> None:

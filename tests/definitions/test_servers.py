@@ -138,8 +138,8 @@ def test_all_keys_arrive(tmp_path: Path) -> None:
             'command = ["s"]\nworkers = "shared-socket"',
             "workers = 'shared-socket' and {fd} in the command belong",
         ),
-        ('command = ["s"]\nrequires = ["a b"]', "requires: 'a b' is no requirement line"),
-        ('command = ["s"]\nvariants = 1', "variants: expected tables like [variants.default]"),
+        ('command = ["s"]\nrequires = ["a b"]', "requires: 'a b' is not a requirement such"),
+        ('command = ["s"]\nvariants = 1', "variants: expected tables such as [variants.default]"),
         ('command = ["s"]\nvariants.a = 1', "[variants.a]: expected a table"),
         ('command = ["s"]\nvariants.a.arg = []', "[variants.a]: unknown key 'arg'; allowed: args,"),
         ('command = ["s"]\nvariants.a.args = [1]', "[variants.a]: args[0]: expected str, got int"),
@@ -150,7 +150,7 @@ def test_all_keys_arrive(tmp_path: Path) -> None:
             "[variants.a]: proves: unknown key 'lop'; allowed: loop, parser, protocol, transport",
         ),
         ('command = ["s"]\nvariants.a.proves = { loop = 1 }', "proves: expected str, got int"),
-        ('command = ["s"]\nvariants."a/b".args = []', "[variants.a/b]: the name 'a/b' may hold"),
+        ('command = ["s"]\nvariants."a/b".args = []', "[variants.a/b]: the name 'a/b' may contain"),
     ],
 )
 def test_a_mistake_is_one_line_with_file_key_and_what_is_allowed(
@@ -208,7 +208,7 @@ def test_a_file_tells_how_each_way_is_switched_on(tmp_path: Path) -> None:
     secret = ("-p", "{port}", "-c", "{cert}", "-k", "{key}")
     assert server.argv(default, "2", "tls") == ("serve", *secret, "--h2", "{app}")
     assert server.lack("2", "tls") is server.lack("1", "unix") is None
-    assert server.lack("2", "tcp") == "speaks HTTP/2 over TLS alone"
+    assert server.lack("2", "tcp") == "speaks HTTP/2 only over TLS"
     assert set(server.features) == {"asgi3", "http2", "tls", "unix-socket"}
 
 
@@ -217,8 +217,8 @@ def test_a_file_without_a_word_is_http1_over_tcp(tmp_path: Path) -> None:
     server = _load(tmp_path, 'command = ["serve", "{port}"]')
     assert server.argv(server.variants["default"], "1", "tcp") == ("serve", "{port}")
     assert server.lack("1", "tcp") is None
-    assert server.lack("1", "tls") == "its runner file tells no way to bind to TLS"
-    assert server.lack("2", "tcp") == "speaks no HTTP/2"
+    assert server.lack("1", "tls") == "its runner file gives no way to bind to TLS"
+    assert server.lack("2", "tcp") == "does not speak HTTP/2"
 
 
 def test_filling_leaves_what_is_not_known_yet() -> None:

@@ -74,17 +74,17 @@ def test_the_first_request_stands_for_the_app(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "holds no request; one is a table like [list]"),
-        ("list = 1", "list: expected a table like [list], with `path` and `weight`"),
+        ("", "contains no request; a request is a table such as [list]"),
+        ("list = 1", "list: expected a table such as [list], with `path` and `weight`"),
         ("[a]\nwait = 1", "[a]: unknown key 'wait'; allowed: body, body_file, expect_body,"),
         ("[a]\nweight = 0", "[a]: weight: 0 must be a number above 0"),
         ("[a]\nweight = inf", "[a]: weight: inf must be a number above 0"),
         ("[a]\nweight = '1'", "[a]: weight: expected float, got str"),
         ("[a]\npath = 'items'", "[a]: path: 'items' must begin with a slash"),
-        ("[a]\nmethod = 'P T'", "[a]: method: 'P T' must be a method of HTTP"),
+        ("[a]\nmethod = 'P T'", "[a]: method: 'P T' must be an HTTP method"),
         ("[a]\nheaders = { Expect = 'x' }", "[a]: headers: Expect: asgi-bench sends"),
         ("[a]\nexpect_status = 99", "[a]: expect_status: 99 must be 200 to 999"),
-        ("[a]\nexpect_pattern = '('", "[a]: expect_pattern: '(' is no regular expression"),
+        ("[a]\nexpect_pattern = '('", "[a]: expect_pattern: '(' is not a regular expression"),
         (
             "[a]\nexpect_pattern = 'x'\nexpect_body = 'x'",
             "[a]: give either expect_body or expect_pattern, not both",
@@ -93,7 +93,7 @@ def test_the_first_request_stands_for_the_app(tmp_path: Path) -> None:
         ("[a]\nbody_file = 'absent'", "[a]: body_file: "),
         (
             "\n".join(f"[r{n}]" for n in range(MOST_REQUESTS + 1)),
-            f"holds {MOST_REQUESTS + 1} requests, at most {MOST_REQUESTS}",
+            f"contains {MOST_REQUESTS + 1} requests; at most {MOST_REQUESTS} are allowed",
         ),
     ],
 )
@@ -139,11 +139,11 @@ def test_a_conversation_is_a_list_of_messages(tmp_path: Path) -> None:
         ("[a]\nwebsocket = '/'\nmessages = []", "[a]: messages: must begin with a message to send"),
         ("[a]\nwebsocket = '/'", "[a]: messages: must begin with a message to send"),
         ("[a]\nwebsocket = '/'\nmessages = [{ send = 'x' }]", "must end with a message to expect"),
-        ("[a]\nwebsocket = '/'\nmessages = 'x'", "messages: expected a list of tables, as in "),
+        ("[a]\nwebsocket = '/'\nmessages = 'x'", "messages: expected a list of tables, such as "),
         ("[a]\nwebsocket = '/'\nmessages = [{ sent = 'x' }]", "messages[0]: unknown key 'sent'"),
         (
             "[a]\nwebsocket = '/'\nmessages = [{ send = 'x', expect = 'x' }]",
-            "messages[0]: give one of send, expect, expect_pattern",
+            "messages[0]: needs exactly one of send, expect, expect_pattern",
         ),
         (
             "[a]\nwebsocket = '/'\nmessages = [{ send = 'x', times = 0 }]",
@@ -151,7 +151,7 @@ def test_a_conversation_is_a_list_of_messages(tmp_path: Path) -> None:
         ),
         (
             "[a]\nwebsocket = '/'\nmessages = [{ send = 'x' }, { expect_pattern = '(' }]",
-            "messages[1]: expect_pattern: '(' is no regular expression",
+            "messages[1]: expect_pattern: '(' is not a regular expression",
         ),
         ("[a]\nwebsocket = 'ws'\nmessages = [{ send = 'x' }, { expect = 'x' }]", "[a]: websocket:"),
         (
@@ -161,7 +161,7 @@ def test_a_conversation_is_a_list_of_messages(tmp_path: Path) -> None:
         ),
         (
             "[b]\npath = '/'\n[a]\nwebsocket = '/'\nmessages = [{ send = 'x' }, { expect = 'x' }]",
-            "[a]: a conversation over WebSocket stands in it alone",
+            "[a]: a WebSocket conversation must be the only table in the file",
         ),
         ("[a]\nwebsocket = '/'\nweight = 2\nmessages = []", "[a]: unknown key 'weight'"),
     ],

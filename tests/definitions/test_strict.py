@@ -8,7 +8,7 @@ from asgi_bench.errors import UsageError
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"a = ", "not valid TOML"), (b"a = '\xff'", "not UTF-8 at byte 5"), (None, "can't be read")],
+    [(b"a = ", "not valid TOML"), (b"a = '\xff'", "not UTF-8 at byte 5"), (None, "can't read it")],
 )
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes | None, words: str) -> None:
     """Broken, wrongly encoded and missing files each give one line with the file's name."""

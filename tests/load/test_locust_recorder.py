@@ -189,7 +189,7 @@ def test_the_steps_of_a_shape_are_one_load(known: KnownAnswers, tmp_path: Path) 
 def test_a_shape_that_ends_within_a_slice_is_a_fault(known: KnownAnswers, tmp_path: Path) -> None:
     """Half a slice without load is no measurement: the line says what ended."""
     server = known.behave(Behaviour(delay_s=0.005))
-    told = re.escape("its users stopped before the slice ended (a LoadTestShape has to last longer")
+    told = re.escape("its users stopped before the slice ended (a LoadTestShape must last longer")
     with recorded(tmp_path, server, VISITOR + SHAPE.format(rest="None")) as process:
         with pytest.raises(LoadFault, match=told):
             process.ask(Load("/", 20.0), Loaded, TIMEOUT_S)

@@ -79,4 +79,4 @@ def test_ports_that_run_out_are_our_limit(monkeypatch: pytest.MonkeyPatch) -> No
     openings.begin()
     (first,) = wrong.kept
     assert errors == {"connect": 1}
-    assert "this machine has no free port left on our side" in first.text
+    assert "this machine has no free client port left" in first.text

@@ -113,12 +113,12 @@ def test_it_speaks_tls_to_who_has_the_certificate(known: KnownAnswers, tmp_path:
 @pytest.mark.parametrize(
     ("options", "host", "told"),
     [
-        ("streams = 2", "http://127.0.0.1:1", "streams are HTTP/2's: set http to 2"),
-        ("http = '2'; pipeline = 2", "http://127.0.0.1:1", "pipeline is HTTP/1.1's"),
-        ("messages = [{}]; pipeline = 2", "http://127.0.0.1:1", "pipeline is HTTP/1.1's"),
-        ("unix_socket = '/s'", "https://127.0.0.1:1", "unix_socket is without TLS"),
+        ("streams = 2", "http://127.0.0.1:1", "streams need HTTP/2: set http to 2"),
+        ("http = '2'; pipeline = 2", "http://127.0.0.1:1", "pipeline needs HTTP/1.1 requests"),
+        ("messages = [{}]; pipeline = 2", "http://127.0.0.1:1", "pipeline needs HTTP/1.1 requests"),
+        ("unix_socket = '/s'", "https://127.0.0.1:1", "unix_socket works without TLS only"),
         ("http = '2'; messages = [{}]", "http://127.0.0.1:1", "leave out http"),
-        ("", "ftp://127.0.0.1:1", "FastUser takes http[s]://HOST[:PORT] alone"),
+        ("", "ftp://127.0.0.1:1", "FastUser accepts only http[s]://HOST[:PORT]"),
     ],
 )
 def test_options_that_exclude_each_other_are_refused(options: str, host: str, told: str) -> None:
@@ -201,12 +201,12 @@ def test_a_stop_during_the_ramp_is_clean(known: KnownAnswers, tmp_path: Path) ->
 def test_another_scheme_is_refused_by_name(tmp_path: Path) -> None:
     """What FastUser does not speak it says, with the flag that named it."""
     run = run_locust(tmp_path, LOCUSTFILE, "ftp://127.0.0.1:1", run_time="1s")
-    assert "--host ftp://127.0.0.1:1: FastUser takes http[s]://HOST[:PORT] alone" in run.output
+    assert "--host ftp://127.0.0.1:1: FastUser accepts only http[s]://HOST[:PORT]" in run.output
 
 
 def readme_example() -> str:
-    """The locustfile that the README shows."""
-    text = (ROOT / "README.md").read_text()
+    """The locustfile that docs/locust.md shows."""
+    text = (ROOT / "docs" / "locust.md").read_text()
     (example,) = re.findall(r"```python\n(# hello_locust\.py\n.*?)```", text, re.DOTALL)
     assert isinstance(example, str)
     return example

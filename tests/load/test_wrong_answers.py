@@ -132,8 +132,8 @@ def test_a_redirect_tells_where_to(said: Said) -> None:
 @situation(
     "answers",
     "A 200 of the same length with an error in its body",
-    says="(… body): another body than the expected one of 5 bytes to GET /shop?page=2 "
-    "(body: 'wrong')",
+    says="(… body): a body other than the expected one of 5 bytes to GET /shop?page=2 (body: "
+    "'wrong')",
 )
 def test_a_hidden_error_is_shown(said: Said) -> None:
     """The body alone is wrong."""
@@ -143,7 +143,7 @@ def test_a_hidden_error_is_shown(said: Said) -> None:
 @situation(
     "answers",
     "A worker dies in the middle of an answer",
-    says="closed the connection amid its answer: 4 of the 99 bytes of its body came",
+    says="closed the connection in the middle of its response: 4 of the 99 bytes of its body came",
 )
 def test_a_broken_answer_is_shown(said: Said) -> None:
     """How far the answer had come is told."""
@@ -165,8 +165,8 @@ def test_bytes_that_belong_to_no_answer_are_quoted(said: Said) -> None:
 @situation(
     "answers",
     "Some connections are accepted and never answered (a pool that is too small, a dead worker)",
-    says="no whole answer within 0.2 s: nothing came to GET /shop?page=2; 3 of 4 connections "
-    "never got an answer",
+    says="no complete response within 0.2 s: nothing came to GET /shop?page=2; 3 of 4 "
+    "connections never got an answer",
 )
 def test_connections_without_any_answer_are_counted(said: Said) -> None:
     """One that takes a dead one's place is none of its own."""
@@ -176,8 +176,8 @@ def test_connections_without_any_answer_are_counted(said: Said) -> None:
 @situation(
     "answers",
     "Only one of several workers answers wrongly",
-    says="only 1 of 2 workers answered wrongly (process 12): an app that keeps state within one "
-    "worker does so; measure with -w 1",
+    says="only 1 of 2 workers sent wrong responses (process 12): the app probably keeps state "
+    "within one worker; measure with -w 1",
 )
 def test_a_single_bad_worker_is_named(said: Said) -> None:
     """What only some workers do, one worker alone would not."""
@@ -187,7 +187,7 @@ def test_a_single_bad_worker_is_named(said: Said) -> None:
             said(judged(opened, workers=2, by_process={"12": 60}))
             everyone = judged(opened, workers=2, by_process={"11": 50, "12": 60})
             alone = judged(opened, workers=1, by_process={"12": 60})
-    assert "workers answered" not in everyone + alone
+    assert "workers sent" not in everyone + alone
 
 
 def test_each_request_has_its_own_wrong_answers() -> None:

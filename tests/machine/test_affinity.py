@@ -144,8 +144,8 @@ def test_a_wish_leaves_the_other_side_what_is_left_of_the_quota(tmp_path: Path) 
         (None, (0, 9), "--load-cpus '0,9': this process may use CPU 0-3, not 9"),
         ((), None, "--server-cpus '': .*name at least one"),
         ((0, 1), (1, 2), "--server-cpus 0-1 and --load-cpus 1-2 share CPU 1"),
-        ((0, 1, 2, 3), None, "--server-cpus 0-3 leaves no CPU to the generator"),
-        (None, (0, 1, 2, 3), "--load-cpus 0-3 leaves no CPU to the servers"),
+        ((0, 1, 2, 3), None, "--server-cpus 0-3 leaves no CPU for the generator"),
+        (None, (0, 1, 2, 3), "--load-cpus 0-3 leaves no CPU for the servers"),
     ],
 )
 def test_impossible_wishes_are_usage_errors(

@@ -42,7 +42,7 @@ def test_too_low_a_hard_limit_is_a_fault_that_says_what_to_do() -> None:
     """One line: what is needed, what there is, and how to get there."""
     connections = 1024 - SPARE_DESCRIPTORS + 1
     line, _ = limited(200, 1024, connections)
-    assert line.startswith(f"{connections} connections need 1025 open files, and this machine")
+    assert line.startswith(f"{connections} connections need 1025 open files, but this machine")
     assert "allows 1024" in line
     assert "ulimit -Hn" in line
     assert "lower -c" in line

@@ -13,9 +13,9 @@ from asgi_bench.machine.perf_events import open_counter, read_counter, reason_of
 @pytest.mark.parametrize(
     ("code", "paranoid", "reason"),
     [
-        (errno.ENOENT, "2", "shows no counters of its CPU"),
-        (errno.EOPNOTSUPP, "2", "shows no counters of its CPU"),
-        (errno.EACCES, "4", "kernel.perf_event_paranoid is 4: 2 lets a process count"),
+        (errno.ENOENT, "2", "exposes no counters of its CPU"),
+        (errno.EOPNOTSUPP, "2", "exposes no counters of its CPU"),
+        (errno.EACCES, "4", "kernel.perf_event_paranoid is 4; at 2, a process may count"),
         (errno.EPERM, "1", "seccomp profile"),
         (errno.EACCES, None, "may not count"),
         (errno.ENOSYS, "2", "the kernel has no perf_event_open"),

@@ -62,7 +62,9 @@ def test_a_body_is_compared_where_it_never_differs(
     assert (settled.expect_status, settled.compared) == (201, compared)
     assert settled.accepts(b"always")
     assert len(told) == 1
-    assert told[0].startswith("GET / of app answers 201; compared in every answer: status, framing")
+    assert told[0].startswith(
+        "GET / of app returns 201; compared in every response: status, framing"
+    )
 
 
 @pytest.fixture
@@ -134,7 +136,7 @@ def test_what_is_known_is_not_asked_for(tmp_path: Path) -> None:
     settled, told = _settled(tmp_path, stated, _cell("nonsense"))
     assert settled.compared == ("status", "framing", "pattern")
     assert told == [
-        "GET / of app answers 200; compared in every answer: status, framing, a match of '^x' "
+        "GET / of app returns 200; compared in every response: status, framing, a match of '^x' "
         "in the body"
     ]
     assert not list(tmp_path.iterdir())
@@ -181,8 +183,8 @@ def test_a_request_of_a_file_that_fails_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         _settled(tmp_path, mix, _cell("(404 if self.path == '/b' else 200, b'')"))
     assert str(caught.value) == (
-        "[b]: GET /b is answered with status 404 (no body); if that is right, "
-        "say expect_status = 404, else see its path, method, headers and body (asked of "
+        "[b]: GET /b is answered with status 404 (no body); if that is right, state it with "
+        "expect_status = 404, otherwise check its path, method, headers and body (asked of "
         "one/default/w1/app)"
     )
 

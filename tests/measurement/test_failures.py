@@ -128,7 +128,7 @@ def test_a_port_that_a_stranger_took_fails_and_names_the_stranger(
     assert trial.outcome == "failed"
     assert trial.reason is not None
     assert trial.reason.startswith(f"port {stranger.port} is held by ")
-    assert f"(pid {threading.main_thread().native_id}), not by this server alone" in trial.reason
+    assert f"(pid {threading.main_thread().native_id}), not only by this server" in trial.reason
     assert trial.reason.endswith("OSError: [Errno 98] Address already in use")
     assert trial.sent_total == 0
 

@@ -75,7 +75,7 @@ def test_another_process_takes_over(how: str, made: list[StandIn], tmp_path: Pat
         with suppress(LoadFault), stand.in_use() as used:
             first: Any = used
             if how == "it failed":
-                raise LoadFault("the load process gave no answer within 20 s")
+                raise LoadFault("the load process did not reply within 20 s")
             first.is_alive = False
         assert not first.is_alive
         with stand.in_use() as used:

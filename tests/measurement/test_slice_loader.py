@@ -232,7 +232,7 @@ def test_a_share_of_an_unknown_rate_fails_its_own_cell_alone() -> None:
     assert (quick.outcome, quick.offered_rps) == ("ok", 500.0)
     assert (dead.outcome, dead.slices) == ("failed", ())
     assert dead.reason is not None
-    assert dead.reason.startswith("no right answer came in the warm-up")
+    assert dead.reason.startswith("no correct response came in the warm-up")
     assert sum(isinstance(command, Close) for command in stand.commands) == 2
     # Once it answers it has one, and keeps it; the other keeps that of its first round.
     stand.speeds = {"quick": 2000.0, "dead": 100.0}

@@ -31,7 +31,7 @@ def test_the_current_folder_is_where_an_app_comes_from(tmp_path: Path) -> None:
     finished = in_process("run", "app:app", "--dry-run", folder=tmp_path)
     assert finished.code == ExitCode.USAGE
     assert finished.stderr == (
-        "asgi-bench: APP app:app: module 'app' has no attribute 'app'; there are: other\n"
+        "asgi-bench: APP app:app: module 'app' has no attribute 'app'; it has: other\n"
     )
     finished = in_process("run", "app:other", "--dry-run", "-s", "uvicorn", folder=tmp_path)
     assert finished.code == ExitCode.OK

@@ -30,8 +30,8 @@ def test_a_missing_parser_fails_the_variant_that_promises_it(tmp_path: Path) -> 
     )
     assert finished.code == ExitCode.FAILED
     assert _lines(finished) == {
-        "uvicorn/default/w1/hello": "failed: its parser is h11._connection.Connection, "
-        "and the variant states httptools.*",
+        "uvicorn/default/w1/hello": "failed: its parser is h11._connection.Connection, but the "
+        "variant states httptools.*",
         "uvicorn/h11-asyncio/w1/hello": "ok: asyncio._UnixSelectorEventLoop, uvicorn.H11Protocol, "
         "h11.Connection, TCP_NODELAY",
     }
@@ -51,7 +51,7 @@ def test_a_missing_loop_fails_every_variant_that_promises_it(tmp_path: Path) -> 
             *("hypercorn/uvloop", "uvicorn/default"),
         )
     }
-    wrong = "its loop is asyncio.unix_events._UnixSelectorEventLoop, and the variant states uvloop"
+    wrong = "its loop is asyncio.unix_events._UnixSelectorEventLoop, but the variant states uvloop"
     assert wrong in lines["uvicorn/default/w1/hello"]
 
 
@@ -67,8 +67,8 @@ def test_a_run_does_not_measure_what_is_misnamed(tmp_path: Path) -> None:
     (failed,) = finished.trials("uvicorn/default")
     assert (failed.outcome, failed.slices) == ("failed", ())
     assert failed.reason == (
-        "not what its name says: its loop is asyncio.unix_events._UnixSelectorEventLoop, "
-        "and the variant states uvloop.*"
+        "not what its name says: its loop is asyncio.unix_events._UnixSelectorEventLoop, but the "
+        "variant states uvloop.*"
     )
     assert [trial.outcome for trial in finished.trials("uvicorn/h11-asyncio")] == ["ok", "ok"]
     proofs = {proof.setting: proof for proof in read_proofs(finished.run_folder)}

@@ -36,8 +36,8 @@ def test_a_comparison_that_fits_is_whole() -> None:
     cells = [cell("pass", f"uvicorn/v{number}/w1/hello/c64") for number in range(40)]
     text = render_post(compared_document(comparison(cells, 20, 20)))
     assert text.count("| uvicorn/v") == 80 and text.count("- package p") == 20
-    assert text.count("in the base run alone") == 20
-    assert "more" not in text.replace("or more matters", "") and "Cut" not in text
+    assert text.count("only in the base run") == 20
+    assert "more" not in text.replace("or more matters", "") and "Shortened" not in text
 
 
 def test_the_worst_comes_first() -> None:
@@ -59,7 +59,7 @@ def test_it_keeps_to_the_limit(count: int) -> None:
     assert len(text.encode()) <= MOST_BYTES
     assert text.startswith("> [!CAUTION]\n> **regression**: granian/default/w1")
     assert "| granian/default/w1/hello/c64 |" in text
-    assert "more rows\n" in text and "Cut, being too long" in text
+    assert "more rows\n" in text and "Shortened" in text
 
 
 def test_long_reasons_keep_to_the_limit() -> None:

@@ -33,7 +33,7 @@ def test_old_and_new_and_change_are_shown() -> None:
     for text in (render_terminal(document), render_post(document)):
         words = " ".join(text.replace("|", " ").split())
         assert "python3.11 80,000 80,950 +950" in words
-        assert "all that has no name here 500 450 -50" in words
+        assert "everything without a name 500 450 -50" in words
         assert "0 1 +1" in words.replace("0.00", "0").replace("1.00", "1")
         assert "System calls by system call, 4 → 4 in all: nothing changed." in words.replace(
             "4.00", "4"

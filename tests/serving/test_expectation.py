@@ -70,45 +70,51 @@ def test_no_single_good_status_is_the_users_to_mend() -> None:
     """An error status or two different ones can't be taken as right without a word."""
     with pytest.raises(UsageError, match=r"^APP: GET / is answered with status 404 .*status 404"):
         learned(OWN, _answers(b"", status=404))
-    with pytest.raises(UsageError, match="answered with 200 and 500: --expect-status says"):
+    with pytest.raises(
+        UsageError, match="answered with 200 and 500: state the right one with --expect-status"
+    ):
         learned(OWN, [_answer(200), _answer(500), _answer(200)])
 
 
 REFUSED = "APP: GET / is answered with status "
-ELSE = "else see --path, --method, --header and --body"
+ELSE = "otherwise check --path, --method, --header and --body"
 HOSTS = (
-    "perhaps the app doesn't allow the host 127.0.0.1: allow it (Django's ALLOWED_HOSTS, "
-    "Starlette's allowed_hosts), or send one that it allows by --header 'Host: NAME'; "
+    "perhaps the app rejects the host 127.0.0.1: allow it (Django's ALLOWED_HOSTS, Starlette's "
+    "allowed_hosts), or send an allowed one with --header 'Host: NAME'; "
 )
 
 
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (_answer(404), "404 (no body); if that is right, say --expect-status 404, " + ELSE),
+        (
+            _answer(404),
+            "404 (no body); if that is right, state it with --expect-status 404, " + ELSE,
+        ),
         (
             _answer(500, b"x" * 200),
-            f"500 (body: '{'x' * 120}…'); if that is right, say --expect-status 500, {ELSE}",
+            f"500 (body: '{'x' * 120}…'); if that is right, state it with --expect-status 500, "
+            f"{ELSE}",
         ),
         (
             _answer(302, b"", "Location: /login?next=/"),
             "302 (location: /login?next=/, no body); if that is right, "
-            f"say --expect-status 302, {ELSE}",
+            f"state it with --expect-status 302, {ELSE}",
         ),
         (
             _answer(301, b"", "location: https://127.0.0.1:80/a"),
-            "301 (location: https://127.0.0.1:80/a, no body); an app that wants HTTPS may take "
-            f"--header 'X-Forwarded-Proto: https' for it; if that is right, "
-            f"say --expect-status 301, {ELSE}",
+            "301 (location: https://127.0.0.1:80/a, no body); if the app requires HTTPS, try "
+            f"--header 'X-Forwarded-Proto: https'; if that is right, "
+            f"state it with --expect-status 301, {ELSE}",
         ),
         (
             _answer(400, b"Invalid host header"),
             f"400 (body: 'Invalid host header'); {HOSTS}if that is right, "
-            f"say --expect-status 400, {ELSE}",
+            f"state it with --expect-status 400, {ELSE}",
         ),
         (
             _answer(999),
-            f"999 (no body); if that is right, say --expect-status 999, {ELSE}",
+            f"999 (no body); if that is right, state it with --expect-status 999, {ELSE}",
         ),
     ],
 )
@@ -123,9 +129,9 @@ def test_a_missing_slash_is_guessed() -> None:
     """A redirect to the same path with a slash names the flag, or the key, that spares it."""
     items = Scenario(name="app", app="app:app", path="/items?a=1", expect_status=0)
     redirect = _answer(307, b"", "location: http://127.0.0.1:8000/items/?a=1")
-    with pytest.raises(UsageError, match="perhaps it is --path /items/ that you mean; if"):
+    with pytest.raises(UsageError, match="perhaps you mean --path /items/; if"):
         learned(items, [redirect])
-    with pytest.raises(UsageError, match='perhaps it is path = "/items/" that you mean; if'):
+    with pytest.raises(UsageError, match='perhaps you mean path = "/items/"; if'):
         learned(items, [redirect], is_of_file=True)
 
 

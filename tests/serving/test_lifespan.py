@@ -60,8 +60,8 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlannedCell:
 @situation(
     "reasons",
     "The app's startup waits for ever: servers neither listen nor say why",
-    says="the app's lifespan startup doesn't complete: asked alone it still waits after … s, in "
-    "connect (…/it.py:5)",
+    says="the app's lifespan startup doesn't complete: run on its own it is still waiting after "
+    "… s, in connect (…/it.py:5)",
 )
 def test_where_a_startup_waits_is_told(planned: PlannedCell, said: Said) -> None:
     """The innermost place in the user's own files, with its function."""

@@ -50,9 +50,9 @@ def test_what_is_stated_and_runs_is_proven() -> None:
 @pytest.mark.parametrize(
     ("told", "fault"),
     [
-        ([_but(loop="asyncio.X")], "its loop is asyncio.X, and the variant states uvloop.*"),
-        ([_but(parser=None)], "its parser is not to be found, and the variant states httptools.*"),
-        ([TOLD, _but(pid=8, loop="x")], "its loop is x, and the variant states uvloop.*"),
+        ([_but(loop="asyncio.X")], "its loop is asyncio.X, but the variant states uvloop.*"),
+        ([_but(parser=None)], "its parser is not to be found, but the variant states httptools.*"),
+        ([TOLD, _but(pid=8, loop="x")], "its loop is x, but the variant states uvloop.*"),
         ([TOLD, TOLD], None),
     ],
 )
@@ -104,11 +104,11 @@ def test_what_an_app_changes_is_named() -> None:
     assert changes(plain, plain) == ()
     other = msgspec.structs.replace(plain, loop="asyncio.X", parser=None)
     assert changes(other, plain) == (
-        "the app changes its loop: asyncio.X in place of uvloop.Loop",
-        "the app changes its parser: none to be found in place of "
+        "the app changes its loop: asyncio.X instead of uvloop.Loop",
+        "the app changes its parser: none to be found instead of "
         "httptools.parser.parser.HttpRequestParser",
     )
-    assert changes(plain, other) == ("the app changes its loop: uvloop.Loop in place of asyncio.X",)
+    assert changes(plain, other) == ("the app changes its loop: uvloop.Loop instead of asyncio.X",)
 
 
 def test_modes_for_debugging_are_those_of_all_workers() -> None:

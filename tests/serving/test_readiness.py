@@ -58,8 +58,8 @@ def test_a_good_server_is_ready_after_two_requests(
 @situation(
     "asked",
     "`-w 4 --server-args '--workers 1'`: fewer workers serve than you asked for",
-    says="asked for 3 workers, 1 serves, and no process is left to become another: the worker "
-    "count is set elsewhere too; leave it to --workers",
+    says="asked for 3 workers, 1 serves, and no process is left to become another: something "
+    "else sets the worker count too; set it only with --workers",
 )
 def test_fewer_workers_than_asked_for_are_refused_soon(
     said: Said, make_server: MakeServer, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
@@ -126,7 +126,8 @@ NONE_SENT = (0, ErrorCounts())
         (
             "cut-off",
             (1, ErrorCounts(reset=1)),
-            "closed the connection amid its answer: 13 of the 20 bytes of its body came",
+            "closed the connection in the middle of its response: 13 of the 20 bytes of its body "
+            "came",
         ),
     ],
 )
@@ -159,13 +160,13 @@ def test_a_server_that_misbehaves_is_a_fault_with_its_reason(
         (
             "interim",
             ErrorCounts(timeout=1),
-            "no whole answer within 0.3 s: nothing came but an interim status 103; "
-            "a final one has to follow",
+            "no complete response within 0.3 s: nothing came but an interim status 103; a final "
+            "one has to follow",
         ),
         (
             "short",
             ErrorCounts(timeout=1),
-            "no whole answer within 0.3 s: 13 of the 20 bytes of its body came",
+            "no complete response within 0.3 s: 13 of the 20 bytes of its body came",
         ),
         (
             "beyond",
@@ -194,7 +195,7 @@ def test_connections_that_are_closed_without_an_answer_are_given_up(
     """A server may do so while it boots, and no longer than an answer may take."""
     server = make_server("unanswered")
     server.start()
-    with pytest.raises(ServerFault, match=r"^closed the connection without an answer$") as caught:
+    with pytest.raises(ServerFault, match=r"^closed the connection without a response$") as caught:
         wait_until_ready(server, scenario, 1, 20, answer_timeout_s=0.5)
     assert caught.value.probes_sent == caught.value.errors.reset == requests_read(server) > 1
 
@@ -257,7 +258,9 @@ def test_an_answer_from_a_stranger_is_a_fault(
     foreign = ConnectionOwners({}, strangers=1)
     monkeypatch.setattr(sockets, "connection_owners", lambda *_: foreign)
     with make_server() as server:
-        with pytest.raises(ServerFault, match="answered by a process that is not of this server"):
+        with pytest.raises(
+            ServerFault, match="answered by a process that does not belong to this server"
+        ):
             wait_until_ready(server, scenario, 1, 20)
 
 
@@ -311,7 +314,7 @@ def test_a_stranger_on_the_port_explains_the_exit(
     server = make_server(command=(sys.executable, "-I", "-S", "-c", script))
     server.start()
     with stranger(server.endpoint.port) as pid:
-        with pytest.raises(ServerFault, match=rf"\(pid {pid}\), not by this server"):
+        with pytest.raises(ServerFault, match=rf"\(pid {pid}\), not only by this server"):
             wait_until_ready(server, scenario, 1, 20)
         server.kill()
 
@@ -411,7 +414,7 @@ def test_workers_that_crash_again_and_again_are_not_waited_for(
     """The exception that they all end by is the reason, long before the time is up."""
     server = supervisor(make_server, "crash")
     began_s = time.monotonic()
-    told = r"its workers crash as they start, \d+ so far: RuntimeError: no loop here"
+    told = r"its workers crash on start, \d+ so far: RuntimeError: no loop here"
     with pytest.raises(ServerFault, match=told):
         wait_until_ready(server, scenario, 2, 60)
     assert time.monotonic() - began_s < 30
@@ -443,7 +446,7 @@ def test_a_server_at_work_may_need_longer(make_server: MakeServer, scenario: Sce
         server.start()
     busy, idle = wait_for_all([(server, scenario, 1) for server in servers], 0.5)
     assert isinstance(busy, ServerFault) and isinstance(idle, ServerFault)
-    assert busy.reason.endswith("at work: --startup-timeout gives them longer")
+    assert busy.reason.endswith("busy: allow longer with --startup-timeout")
     assert re.search(r"not ready within 0.5 s: nothing listens on port \d+$", idle.reason)
 
 

@@ -190,7 +190,10 @@ def test_the_sides_may_have_apps_of_their_own(tmp_path: Path) -> None:
     [
         (Asked("candidate", app="fast.py"), "--candidate-app: 'fast.py' must be module:attribute"),
         (Asked("candidate", app_dir=Path()), "--candidate-app-dir is about an app of your own"),
-        (Asked("candidate", app="a:b", app_dir=Path("no")), "--candidate-app-dir: no is no folder"),
+        (
+            Asked("candidate", app="a:b", app_dir=Path("no")),
+            "--candidate-app-dir: no is not a folder",
+        ),
     ],
 )
 def test_flags_of_no_use_are_told(asked: Asked, told: str) -> None:

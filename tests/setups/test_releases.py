@@ -52,7 +52,7 @@ def test_the_newest_release_is_told_where_it_is_another(index: Path) -> None:
 
 def test_what_pip_can_not_find_is_its_fault(index: Path) -> None:
     """One line says what was asked, and how pip ended."""
-    with pytest.raises(BenchError, match=r"--upgrade: pip can't tell what is newest: "):
+    with pytest.raises(BenchError, match=r"--upgrade: pip can't find the newest releases: "):
         upgrades(["tiny-server"], sys.executable)
 
 

@@ -52,14 +52,20 @@ def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("texts", "told"),
     [
-        (["installed", "uvicorn"], "'installed' is the environment as it is and stands alone"),
-        ([f"uvicorn {sys.executable}"], "is an interpreter and stands alone"),
+        (
+            ["installed", "uvicorn"],
+            "'installed' is the environment as it is and can't be combined with other values",
+        ),
+        (
+            [f"uvicorn {sys.executable}"],
+            "is an interpreter and can't be combined with other values",
+        ),
         (["./nowhere"], "'./nowhere' does not exist"),
         (["nowhere-1.0-py3-none-any.whl"], "does not exist"),
-        (["=0.50"], "'=0.50' is no requirement"),
+        (["=0.50"], "'=0.50' is not a requirement"),
         (["git+https://example.org/u"], "needs a name before it, as in 'NAME @ git+https"),
-        ([__file__], "is neither a wheel, a source archive nor a program"),
-        ([str(Path(__file__).parent)], "holds neither pyproject.toml nor setup.py"),
+        ([__file__], "is not a wheel, a source archive or a program"),
+        ([str(Path(__file__).parent)], "contains neither pyproject.toml nor setup.py"),
         (["'uvicorn"], "can't be split"),
         ([" "], "is empty"),
     ],

@@ -63,13 +63,13 @@ def test_what_is_no_commit_is_told(ref: str, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repository")
     (repository / "file").write_text("x")
     commit(repository, "first")
-    with pytest.raises(UsageError, match=r"--baseline-ref: .* is no commit of"):
+    with pytest.raises(UsageError, match=r"--baseline-ref: .* is not a commit of"):
         commit_of(repository, ref, "--baseline-ref")
 
 
 def test_a_folder_without_repository_is_told(tmp_path: Path) -> None:
     """One line says that there is none."""
-    with pytest.raises(UsageError, match="lies in no git repository: fatal: not a git repo"):
+    with pytest.raises(UsageError, match="is not in a git repository: fatal: not a git repo"):
         repository_of(tmp_path, "--baseline-ref")
 
 
@@ -79,5 +79,5 @@ def test_git_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     assert repository_of(repository, "--baseline-ref") == repository
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BenchError, match="needs git, which is not installed"):
+    with pytest.raises(BenchError, match="needs git, and git is not installed"):
         repository_of(repository, "--baseline-ref")

@@ -105,8 +105,8 @@ def test_fast_errors_are_shown(said: Said, broken: Finished) -> None:
     """Every way that answers went wrong stands in the reason, whatever the format."""
     text = " ".join(broken.stdout.split())
     said(text)
-    assert "requests got no right answer" in text
-    assert "look into the server's log" not in text
+    assert "requests got no correct response" in text
+    assert "see the server's log" not in text
     document = json.loads(
         in_process(
             "report", str(broken.run_folder), "--format", "json", folder=broken.folder
@@ -133,7 +133,7 @@ def test_a_limit_is_told_by_request(said: Said, broken: Finished) -> None:
 @situation(
     "answers",
     "Errors hide in answers with status 200",
-    says="""another body than the expected one of 20 bytes to hidden from process … (server:
+    says="""a body other than the expected one of 20 bytes to hidden from process … (server:
     uvicorn, body: '{"errors": ["pool"]}')""",
 )
 def test_an_error_in_a_200_is_told(said: Said, broken: Finished) -> None:
@@ -166,7 +166,7 @@ def test_a_worker_that_holds_nearly_all_connections_is_told(forgetful: Finished)
 @situation(
     "answers",
     "Sessions live in the memory of one worker, and `-w 2` answers 401",
-    says="only 1 of 2 workers answered wrongly (process …)",
+    says="only 1 of 2 workers sent wrong responses (process …)",
 )
 def test_a_worker_that_alone_answers_wrongly_is_named(said: Said, forgetful: Finished) -> None:
     """Whose connections they were is looked up while they are open."""
@@ -195,7 +195,7 @@ def test_a_server_that_ends_is_the_reason(said: Said, tmp_path: Path) -> None:
 @situation(
     "answers",
     "A check in your locustfile fails every answer",
-    says="invalid tiny/default/w1/hello/c4: … requests got no right answer (… body): "
+    says="invalid tiny/default/w1/hello/c4: … requests got no correct response (… body): "
     "CatchResponseError: no items on this page to GET /items",
 )
 def test_failures_of_a_locustfile_stand_in_the_reason(said: Said, tmp_path: Path) -> None:

@@ -79,8 +79,8 @@ def _text(done: Finished) -> str:
 @situation(
     "asked",
     "`run -w 1 --server-args '--workers 4'`: the flag that is passed on overrides the worker count",
-    says="invalid uvicorn/default/w1/hello/c8: asked for 1 worker, 4 serve: the worker count is "
-    "set elsewhere too; leave it to --workers",
+    says="invalid uvicorn/default/w1/hello/c8: asked for 1 worker, but 4 serve: something else "
+    "sets the worker count too; set it only with --workers",
 )
 def test_more_workers_than_asked_for_are_invalid(said: Said, tmp_path: Path) -> None:
     """Whether they are up when the server answers first or not, all that serve are counted."""
@@ -128,7 +128,7 @@ def test_a_file_that_a_server_reads_by_itself_is_seen(said: Said, tmp_path: Path
 @situation(
     "asked",
     "The app sets an event loop policy when it is imported, and the server obeys it",
-    says="invalid hypercorn/default/w1/shop/c8: what ran is not what was asked for: the app "
+    says="invalid hypercorn/default/w1/shop/c8: what ran is not what was requested: the app "
     "changes its loop: uvloop.Loop in place of asyncio.unix_events._UnixSelectorEventLoop",
 )
 def test_a_loop_policy_of_the_app_is_seen(said: Said, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_loop_policy_of_the_app_is_seen(said: Said, tmp_path: Path) -> None:
 @situation(
     "asked",
     "The app changes the event loop, and `--server-args` leaves it open which one was meant",
-    says="failed hypercorn/default/w1/shop: the app changes its loop: uvloop.Loop in place of "
+    says="failed hypercorn/default/w1/shop: the app changes its loop: uvloop.Loop instead of "
     "asyncio.unix_events._UnixSelectorEventLoop",
 )
 def test_flags_of_the_users_hide_no_loop(said: Said, tmp_path: Path) -> None:

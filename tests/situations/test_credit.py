@@ -124,7 +124,7 @@ def test_requests_to_another_host_are_invalid(said: Said, shop: Finished) -> Non
     "credit",
     "A listener of your locustfile sets `environment.host` to another server",
     says="note tiny/default/w1/hello/c4: the locustfile set the host to http://127.0.0.1:…; its "
-    "users asked the server under test all the same",
+    "users sent their requests to the server under test all the same",
 )
 def test_a_locustfile_can_not_change_the_host(said: Said, shop: Finished) -> None:
     """What names no host goes to the server under test."""
@@ -139,7 +139,7 @@ def test_a_locustfile_can_not_change_the_host(said: Said, shop: Finished) -> Non
     "credit",
     "Your locustfile reports journeys or cache hits as requests, and the load has connections to "
     "others",
-    says="… of … requests that the locustfile reported name no URL, and the load process has 4 "
+    says="… of … requests that the locustfile reported have no URL, and the load process has 4 "
     "connections to 127.0.0.1:…",
 )
 def test_what_is_no_request_counts_for_nothing(said: Said, shop: Finished) -> None:

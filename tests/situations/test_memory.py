@@ -42,8 +42,8 @@ def findings(cell: CellReport) -> dict[str, str]:
 @situation(
     "memory",
     "Each request leaves something behind, in a fast and in a slow server",
-    says="memory grew by … KiB per 1,000 requests (95%: … to …), and … MiB stayed after the load: "
-    "a leak, or a cache without a bound",
+    says="memory grew by … KiB per 1,000 requests (95%: … to …), and … MiB were still in use "
+    "after the load: a leak, or a cache without a bound",
 )
 def test_the_same_leak_reads_the_same(finished: Finished, said: Said) -> None:
     """However many requests were answered in the time that there was."""
@@ -63,7 +63,7 @@ def test_the_same_leak_reads_the_same(finished: Finished, said: Said) -> None:
 @situation(
     "memory",
     "The app fills a cache with its first requests, and no more",
-    says="Stays: of the memory after the load, with all connections closed, over idle.",
+    says="Stays: memory above idle that remains after the load, with all connections closed.",
 )
 def test_a_cache_that_is_full_is_no_leak(finished: Finished, said: Said) -> None:
     """It stays after the load, and does not grow with the requests."""
@@ -91,7 +91,7 @@ def test_a_leak_in_a_child_is_the_servers(finished: Finished, said: Said) -> Non
 @situation(
     "memory",
     "You want memory growth as a figure: in text, Markdown, CSV, HTML and JSON",
-    says="Grows: memory per 1,000 requests under load, with its 95% interval.",
+    says="Grows: memory growth per 1,000 requests under load, with its 95% interval.",
 )
 def test_growth_is_in_every_format(finished: Finished, said: Said) -> None:
     """The same figure wherever the run is told."""

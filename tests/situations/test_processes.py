@@ -77,7 +77,7 @@ def test_the_cost_of_a_request_is_true(finished: Finished, variant: str) -> None
 @situation(
     "processes",
     "Each request starts a program and waits for it (`asyncio.create_subprocess_exec`)",
-    says="of processes that came or went meanwhile too",
+    says="including processes that came or went",
 )
 def test_a_program_per_request_counts(finished: Finished, said: Said) -> None:
     """What came and went between two readings is in the CPU time, and the server is no idler."""
@@ -93,7 +93,7 @@ def test_a_program_per_request_counts(finished: Finished, said: Said) -> None:
 @situation(
     "processes",
     "A pool of processes starts under load (`ProcessPoolExecutor`)",
-    says="of processes that came or went meanwhile too",
+    says="including processes that came or went",
 )
 def test_a_pool_born_under_load_counts(finished: Finished, said: Said) -> None:
     """Nobody knew of the pool when it was ready."""
@@ -106,7 +106,7 @@ def test_a_pool_born_under_load_counts(finished: Finished, said: Said) -> None:
 @situation(
     "processes",
     "The app starts a daemon under load, which leaves the server's group and session",
-    says="of processes that came or went meanwhile too",
+    says="including processes that came or went",
 )
 def test_a_daemon_that_left_the_tree_counts(finished: Finished, said: Said) -> None:
     """It has no parent of the server's, but its mark."""
@@ -119,8 +119,8 @@ def test_a_daemon_that_left_the_tree_counts(finished: Finished, said: Said) -> N
 @situation(
     "processes",
     "The only worker is recycled after so many requests (`--max-requests`)",
-    says="1 worker was replaced under load, as after a highest number of requests: starting the "
-    "new ones is in the figures",
+    says="1 worker was replaced under load, perhaps after a maximum number of requests: the "
+    "figures include starting the new ones",
 )
 def test_a_recycled_worker_is_no_dead_one(finished: Finished, said: Said) -> None:
     """What old and new ones used adds up, and nothing is found lost."""
@@ -147,8 +147,8 @@ def test_recycled_workers_are_counted(finished: Finished, said: Said) -> None:
 @situation(
     "processes",
     "The app starts processes and ignores SIGCHLD, so that nobody waits for them",
-    says="the server's CPU time is not known: processes that it started ended, and none of its own "
-    "waited for them (it ignores SIGCHLD, or they had left it)",
+    says="the server's CPU time is not known: processes it started have ended, and none of its own "
+    "waited for them (it ignores SIGCHLD, or they were detached)",
 )
 def test_cpu_time_that_nobody_inherits_is_not_made_up(finished: Finished, said: Said) -> None:
     """The kernel forgets it: no figure is better than a tenth of it."""

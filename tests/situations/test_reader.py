@@ -105,8 +105,8 @@ def test_a_close_without_a_word_is_no_fault(tmp_path: Path, said: Said) -> None:
 @situation(
     "reader",
     "The server closes after each answer, or after some of them",
-    says="… of the answers ended their connection; opening another took … ms in the mean, … of the "
-    "connections' time: throughput bears that, response times don't",
+    says="… of the answers ended their connection; opening a new one took … ms on average, … of "
+    "the connections' time: throughput bears that, response times don't",
 )
 def test_what_connecting_costs_is_told_apart(mixed: Finished, said: Said) -> None:
     """The trial is valid, and response times are there."""
@@ -131,16 +131,16 @@ BROKEN = {
     ),
     "short": (
         "The answer is shorter than its `content-length`, and the connection stays open",
-        "no whole answer within 0.5 s: 5 of the 20 bytes of its body came",
+        "no complete response within 0.5 s: 5 of the 20 bytes of its body came",
     ),
     "cut-off": (
         "The answer is shorter than its `content-length`, and the server closes",
-        "closed the connection amid its answer: 5 of the 20 bytes of its body came",
+        "closed the connection in the middle of its response: 5 of the 20 bytes of its body came",
     ),
     "103": (
         "The app misuses an interim status (100, 103) as its answer",
-        "no whole answer within 0.5 s: nothing came but an interim status 103; a final one has to "
-        "follow",
+        "no complete response within 0.5 s: nothing came but an interim status 103; a final one "
+        "has to follow",
     ),
     "space": (
         "A header of the answer has a space before its colon",
@@ -157,11 +157,13 @@ BROKEN = {
     ),
     "huge": (
         "The headers of the answer are larger than asgi-bench reads",
-        "its answer is more than asgi-bench reads: head over 256 KiB, a limit of asgi-bench's own",
+        "its response is larger than asgi-bench reads: head over 256 KiB, a limit of "
+        "asgi-bench's own",
     ),
     "download": (
         "The app serves downloads that are larger than asgi-bench reads",
-        "its answer is more than asgi-bench reads: body over 64 MiB, a limit of asgi-bench's own",
+        "its response is larger than asgi-bench reads: body over 64 MiB, a limit of asgi-bench's "
+        "own",
     ),
 }
 
@@ -191,8 +193,8 @@ def test_what_is_broken_fails_at_once_and_is_quoted(tmp_path: Path, said: Said, 
                 "The app allows some hosts alone (Django's ALLOWED_HOSTS, Starlette's "
                 "TrustedHostMiddleware)",
                 says="is answered with status 400 (body: 'Invalid host header'); perhaps the app "
-                "doesn't allow the host 127.0.0.1: allow it (Django's ALLOWED_HOSTS, Starlette's "
-                "allowed_hosts), or send one that it allows by --header 'Host: NAME'",
+                "rejects the host 127.0.0.1: allow it (Django's ALLOWED_HOSTS, Starlette's "
+                "allowed_hosts), or send an allowed one with --header 'Host: NAME'",
             ),
         ),
         pytest.param(
@@ -200,8 +202,8 @@ def test_what_is_broken_fails_at_once_and_is_quoted(tmp_path: Path, said: Said, 
             marks=situation(
                 "reader",
                 "The path is redirected to the same with a slash (FastAPI, Django)",
-                says="is answered with status 307 (location: /slash/, no body); perhaps it is "
-                "--path /slash/ that you mean",
+                says="is answered with status 307 (location: /slash/, no body); perhaps you mean "
+                "--path /slash/",
             ),
         ),
         pytest.param(
@@ -209,8 +211,8 @@ def test_what_is_broken_fails_at_once_and_is_quoted(tmp_path: Path, said: Said, 
             marks=situation(
                 "reader",
                 "The path wants a login",
-                says="is answered with status 401 (body: 'log in'); if that is right, say "
-                "--expect-status 401",
+                says="is answered with status 401 (body: 'log in'); if that is right, state it "
+                "with --expect-status 401",
             ),
         ),
         pytest.param(
@@ -218,7 +220,7 @@ def test_what_is_broken_fails_at_once_and_is_quoted(tmp_path: Path, said: Said, 
             marks=situation(
                 "reader",
                 "The app answers with a status that HTTP does not have",
-                says="is answered with status 600 (body: 'ok'); if that is right, say "
+                says="is answered with status 600 (body: 'ok'); if that is right, state it with "
                 "--expect-status 600",
             ),
         ),
@@ -242,8 +244,8 @@ def test_a_refused_status_says_what_came(
             marks=situation(
                 "reader",
                 "`--header 'Transfer-Encoding: chunked'`, to send a body in chunks",
-                says="--header: Transfer-Encoding: --chunked sends the body in chunks: leave it "
-                "out",
+                says="--header: Transfer-Encoding: use --chunked to send the body in chunks: "
+                "leave this out",
             ),
         ),
         pytest.param(
@@ -252,7 +254,7 @@ def test_a_refused_status_says_what_came(
                 "reader",
                 "`--header 'Expect: 100-continue'`",
                 says="--header: Expect: asgi-bench sends bodies at once and doesn't wait for a "
-                "100; a --locustfile of your own can",
+                "100; your own --locustfile can",
             ),
         ),
     ],
@@ -270,8 +272,8 @@ def test_a_header_that_frames_is_refused_with_a_way_out(
 @situation(
     "reader",
     "The first answers are whole, and under load some are broken",
-    says="requests got no right answer (… body): its answer breaks HTTP/1.1: 2 bytes beyond the "
-    "end of the answer (its content-length is 2): 'ay' to GET /sometimes",
+    says="requests got no correct response (… body): its answer breaks HTTP/1.1: 2 bytes beyond "
+    "the end of the answer (its content-length is 2): 'ay' to GET /sometimes",
 )
 def test_load_says_what_is_broken_as_the_probes_do(tmp_path: Path, said: Said) -> None:
     """The same words, in the reason why the trial is invalid."""
@@ -382,7 +384,7 @@ def test_a_locustfile_says_what_is_right(tmp_path: Path, said: Said, path: str, 
 @situation(
     "reader",
     "The app refuses a large upload (413) before it has come, and the server closes",
-    says="Sent: bytes of requests per second, heads included.",
+    says="Sent: bytes of requests per second, including heads.",
 )
 def test_an_answer_that_comes_early_is_the_answer(tmp_path: Path, said: Said) -> None:
     """It counts though the sending failed, and what went out is told, not what was to be sent."""

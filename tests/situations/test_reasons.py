@@ -98,7 +98,7 @@ def test_the_apps_own_words_come_out_of_every_log(
 @situation(
     "reasons",
     "The app calls `asyncio.run` on its import, and uvicorn imports it where a loop runs",
-    says="its workers crash as they start, … so far: RuntimeError: asyncio.run() cannot be called "
+    says="its workers crash on start, … so far: RuntimeError: asyncio.run() cannot be called "
     "from a running event loop",
 )
 def test_a_crash_loop_is_told_at_once(folder: Path, kept: list[Finished], said: Said) -> None:
@@ -114,7 +114,7 @@ def test_a_crash_loop_is_told_at_once(folder: Path, kept: list[Finished], said: 
 @situation(
     "reasons",
     "Each worker wants the same port for its metrics: one gets it, the others crash and come again",
-    says="its workers crash as they start, … so far: OSError: [Errno 98] Address already in use",
+    says="its workers crash on start, … so far: OSError: [Errno 98] Address already in use",
 )
 def test_one_worker_that_is_up_hides_no_crash_loop(
     folder: Path, kept: list[Finished], said: Said
@@ -147,7 +147,7 @@ def test_workers_replaced_in_silence_are_counted(
 @situation(
     "reasons",
     "`--startup-timeout` is too short for the import of the app",
-    says="APP shop:app: its import did not end within 0.5 s: --startup-timeout gives it longer",
+    says="APP shop:app: importing it took more than 0.5 s: allow longer with --startup-timeout",
 )
 def test_a_short_time_for_the_import_names_its_flag(folder: Path, said: Said) -> None:
     """The flag that was too short, before any server is started."""
@@ -158,8 +158,8 @@ def test_a_short_time_for_the_import_names_its_flag(folder: Path, said: Said) ->
 @situation(
     "reasons",
     "A worker is killed as it starts, and its server ends without a word",
-    says="failed uvicorn/default/w1/shop: was ended by SIGKILL before it was ready, and said "
-    "nothing",
+    says="failed uvicorn/default/w1/shop: was ended by SIGKILL before it was ready, without a "
+    "message",
 )
 def test_a_killed_server_is_said_to_be_killed(
     folder: Path, kept: list[Finished], said: Said
@@ -175,7 +175,7 @@ def test_a_killed_server_is_said_to_be_killed(
     "reasons",
     "The app's startup never completes, and its server never listens",
     says="not ready within 1 s: nothing listens on port …; the app's lifespan startup doesn't "
-    "complete: asked alone it still waits after … s, in app (…/shop.py:…)",
+    "complete: run on its own it is still waiting after … s, in app (…/shop.py:…)",
 )
 def test_a_startup_that_never_completes_is_told(
     folder: Path, kept: list[Finished], said: Said, monkeypatch: pytest.MonkeyPatch

@@ -95,7 +95,7 @@ def test_half_a_cpu_for_the_whole_run(group: Group, tmp_path: Path) -> None:
 @situation(
     "reasons",
     "A container's CPU quota stops the server again and again",
-    says="throttled by the CPU quota of 0.1 CPUs in … of … periods, server and load generator "
+    says="throttled by the quota of 0.1 CPUs in … of … periods, server and load generator "
     "together: raise the quota of this container or control group, or measure outside it",
 )
 def test_a_quota_is_the_reason(

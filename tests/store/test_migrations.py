@@ -88,7 +88,7 @@ def test_version_without_a_way_up_is_refused(tmp_path: Path) -> None:
     """A version that no function migrates from is an error that names the file and the range."""
     folder = store_run(synthetic_run(planned_cells()[:1], rounds=1), tmp_path)
     age(folder)
-    with pytest.raises(BenchError, match=r"run\.json: schema_version is 0.*reads from 1"):
+    with pytest.raises(BenchError, match=r"run\.json: schema_version is 0.*reads 1 to"):
         read_run(folder)
 
 

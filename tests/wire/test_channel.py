@@ -158,7 +158,7 @@ def test_http2_over_tls_needs_the_servers_word(
         if told is None:
             with connected(front.endpoint("http2")):
                 return
-        with pytest.raises(OSError, match=rf"ALPN offered h2, and the server {told}"):
+        with pytest.raises(OSError, match=rf"ALPN offered h2, but the server {told}"):
             with connected(front.endpoint("http2")):
                 pass
 

@@ -87,24 +87,25 @@ def test_a_close_while_idle_is_seen(known: KnownAnswers) -> None:
 @pytest.mark.parametrize(
     ("script", "kind", "text"),
     [
-        (("empty",), "reset", "closed the connection without an answer"),
-        (("reset",), "reset", "reset the connection without an answer"),
+        (("empty",), "reset", "closed the connection without a response"),
+        (("reset",), "reset", "reset the connection without a response"),
         (
             ("truncated",),
             "reset",
-            "closed the connection amid its answer: 8 of the 13 bytes of its body came",
+            "closed the connection in the middle of its response: 8 of the 13 bytes of its body "
+            "came",
         ),
         (
             ("reset-until-close",),
             "reset",
-            "reset the connection amid its answer: 13 bytes of a body came that only the "
-            "connection's close would end",
+            "reset the connection in the middle of its response: 13 bytes of a body came that "
+            "only the connection's close would end",
         ),
-        (("silent",), "timeout", "no whole answer within 0.05 s: nothing came"),
+        (("silent",), "timeout", "no complete response within 0.05 s: nothing came"),
         (
             ("half-silent",),
             "timeout",
-            "no whole answer within 0.05 s: 8 of the 13 bytes of its body came",
+            "no complete response within 0.05 s: 8 of the 13 bytes of its body came",
         ),
         (
             ("malformed",),
@@ -114,8 +115,8 @@ def test_a_close_while_idle_is_seen(known: KnownAnswers) -> None:
         (
             ("huge-head",),
             "body",
-            "its answer is more than asgi-bench reads: head over 256 KiB, a limit of asgi-bench's "
-            "own",
+            "its response is larger than asgi-bench reads: head over 256 KiB, a limit of "
+            "asgi-bench's own",
         ),
         (
             ("garbage",),

@@ -134,13 +134,13 @@ def counted_cell(key: str, lives: Sequence[Life], server_version: str | None = N
 
 
 NOTES = (
-    "Counts never rank servers: fewer instructions are not so much more speed. A count is to be "
-    "compared with the same server's and app's, before and after a change.",
-    "Instructions are those in user mode. They don't tell of the kernel's work, of waiting, of "
-    "caches and branches that miss, nor of threads that run or hold each other up side by side. "
-    "System calls are told apart, without those in which a server waits.",
-    "Per request: by regression over lives that differ in requests alone, so that start, import, "
-    "timers and stop are left out. The interval is over layouts of memory.",
+    "Counts never rank servers: fewer instructions do not mean proportionally more speed. "
+    "Compare a count only with the same server and app before and after a change.",
+    "Instructions are counted in user mode only. They miss work in the kernel, waiting, cache "
+    "and branch misses, and threads that run in parallel or block each other. System calls are "
+    "listed separately, without those in which a server waits.",
+    "Per request: a regression over processes that differ only in the number of requests, so "
+    "start-up, imports, timers and shutdown are left out. Intervals are over memory layouts.",
 )
 
 
@@ -168,6 +168,6 @@ def _added(plan: Plan) -> Iterator[str]:
     for planned in plan.cells:
         if planned.skip_reason is None and planned.added_to_count:
             yield (
-                f"{planned.cell.key} was counted with {shlex.join(planned.added_to_count)}, as its "
-                "runner file says."
+                f"{planned.cell.key} was counted with {shlex.join(planned.added_to_count)}, as "
+                "its runner file states."
             )

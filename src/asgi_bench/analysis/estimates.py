@@ -9,9 +9,9 @@ class Interval(msgspec.Struct, frozen=True):
     value: float | None = None
     """The estimate."""
     lower: float | None = None
-    """Its lower 95 % bound; null under 3 rounds."""
+    """Its lower 95 % bound; null with fewer than 3 rounds."""
     upper: float | None = None
-    """Its upper 95 % bound; null under 3 rounds."""
+    """Its upper 95 % bound; null with fewer than 3 rounds."""
 
 
 class Ratio(msgspec.Struct, frozen=True):
@@ -22,9 +22,9 @@ class Ratio(msgspec.Struct, frozen=True):
     value: float
     """The ratio."""
     lower: float | None
-    """Its lower 95 % bound; null under 3 rounds."""
+    """Its lower 95 % bound; null with fewer than 3 rounds."""
     upper: float | None
-    """Its upper 95 % bound; null under 3 rounds."""
+    """Its upper 95 % bound; null with fewer than 3 rounds."""
 
 
 class Percentiles(msgspec.Struct, frozen=True):
@@ -52,10 +52,10 @@ class Costs(msgspec.Struct, frozen=True):
     server_system_s_per_request: Interval = Interval()
     """The part of `server_cpu_s_per_request` in the kernel."""
     throughput_rps_per_core: Interval = Interval()
-    """Correct answers per second of the server's CPU time: over the cores it kept busy, not those
-    it was given."""
+    """Correct responses per second of the server's CPU time: per core it kept busy, not per core it
+    was given."""
     server_pss_idle_bytes: int | None = None
-    """Memory before the load, when the server was ready; median of rounds."""
+    """Memory when the server was ready, before the load; median of rounds."""
     server_pss_peak_bytes: int | None = None
     """The most memory that was seen between slices; median of rounds."""
     server_pss_kept_bytes: int | None = None

@@ -115,10 +115,10 @@ def turn_findings(
             level="valid",
             value=often,
             limit=MOST_SWITCHES,
-            text="its threads share a CPU and wake each other up: "
-            f"{often:.2g} context switches a request at {few} connections, {rarely:.2g} at "
-            f"{many}, for with few requests at hand each hand-over takes few along; that costs "
-            f"{1 / cost.value - 1:.0%} more CPU time a request, against the reference's",
+            text=f"its threads share a CPU and wake each other up: {often:.2g} context switches "
+            f"per request at {few} connections, {rarely:.2g} at {many}, because each "
+            "hand-over carries few requests when few are waiting; that costs "
+            f"{1 / cost.value - 1:.0%} more CPU time per request, relative to the reference",
         )
     return found
 

@@ -32,7 +32,7 @@ def sweep_report(sample: Sample, plan: Plan) -> SweepReport:
     """
     load = sample.planned.cell.load
     if not load.is_sweep:
-        raise TypeError(f"{sample.planned.cell.key} is no sweep")
+        raise TypeError(f"{sample.planned.cell.key} is not a sweep")
     used = sample.estimating
     brackets = _brackets(sample, load.objective)
     steps = _steps(used, load)
@@ -116,9 +116,9 @@ def _unkept(brackets: Sequence[Bracket]) -> Iterator[Reason]:
     unkept = sum(each.kept_rps is None for each in brackets)
     if not unkept:
         return
-    text = f"no rate kept the objective in {unkept} of {len(brackets)} rounds"
+    text = f"no rate met the objective in {unkept} of {len(brackets)} rounds"
     if 2 * unkept < len(brackets):
-        text += ", which are left out of the highest rate"
+        text += ", which are excluded from the highest rate"
     yield Reason("objective-not-kept", "valid", float(unkept), float(len(brackets)), text)
 
 
@@ -128,8 +128,8 @@ def _unsaturated(points: Sequence[SweepPoint]) -> Iterator[Reason]:
         return
     highest = max(point.share for point in points)
     text = (
-        f"no rate overloaded it, though the highest was {highest:.0%} of its throughput in the "
-        "warm-up: the curve ends before its knee; measure again, or with more --duration"
+        f"no rate overloaded it, although the highest was {highest:.0%} of its throughput in "
+        "the warm-up: the curve ends before its knee; measure again, or with more --duration"
     )
     yield Reason("not-saturated", "valid", 0.0, 1.0, text)
 

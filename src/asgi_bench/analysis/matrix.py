@@ -50,8 +50,8 @@ def read_accepted(text: str, where: str, checks: Iterable[CheckEntry]) -> tuple[
             raise UsageError(f"{where}:{number}: expected CHECK, or SERVER CHECK: {line.strip()!r}")
         if words[-1] not in known:
             raise UsageError(
-                f"{where}:{number}: no check is named {words[-1]!r}; "
-                "`check --matrix --format json` lists them"
+                f"{where}:{number}: there is no check {words[-1]!r}; `check --matrix --format "
+                "json` lists all checks"
             )
         accepted.append(Accepted(words[-1], *words[:-1]))
     return tuple(accepted)

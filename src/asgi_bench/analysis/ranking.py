@@ -136,9 +136,9 @@ def _comparison(keys: Sequence[str], metric: Metric, pair: Pair, p_adjusted: flo
     reason = None
     if rounds < MIN_CLAIM_ROUNDS:
         common = "1 common round is" if rounds == 1 else f"{rounds} common rounds are"
-        reason = f"{common} too few: a claim needs {MIN_CLAIM_ROUNDS}"
+        reason = f"{common} too few: an order needs {MIN_CLAIM_ROUNDS}"
     elif p_adjusted >= SIGNIFICANCE:
-        reason = f"p {p_adjusted:.2g} is not below {SIGNIFICANCE:g}: chance would do as well"
+        reason = f"p = {p_adjusted:.2g} is not below {SIGNIFICANCE:g}: this could be chance"
     return Comparison(
         a=keys[pair.a],
         b=keys[pair.b],

@@ -97,11 +97,13 @@ def recommend(
     """
     plan = run.header.plan
     if plan.gate is not None:
-        raise BenchError(f"{run.header.run_id} is an A/B of one setting: there is none to choose")
+        raise BenchError(
+            f"{run.header.run_id} is an A/B of one setting: there is nothing to choose from"
+        )
     if any(planned.target is not None for planned in plan.cells):
         raise BenchError(
-            f"{run.header.run_id} loaded what somebody else has started: there is no command line "
-            f"to recommend"
+            f"{run.header.run_id} loaded a server that was already running: there is no command "
+            "line to recommend"
         )
     samples = sample_cells(run)
     quota_cpus = _quota_cpus(run)
@@ -110,7 +112,7 @@ def recommend(
     question = _question(allowed, objective, run.header.run_id)
     values, reference = _values(question, samples, run)
     if not values:
-        raise BenchError(f"{run.header.run_id}: no setting has a figure to go by")
+        raise BenchError(f"{run.header.run_id}: no setting has usable figures")
     metric = CPU if question.basis == "cpu" else THROUGHPUT
     looked = is_looked(plan)
     best = _best(values, samples, metric, looked=looked, run_id=run.header.run_id)
@@ -197,7 +199,10 @@ def _allowed(
             reason = f"{cell.workers} workers are more than the {workers_most} allowed"
         elif plan.is_oversubscribed(cell):
             where = _where_crowded(plan)
-            reason = f"measured with {cell.workers} workers {where}, which shows costs, not gains"
+            reason = (
+                f"measured with {cell.workers} workers {where}, which shows what workers cost, "
+                "not what they gain"
+            )
         if reason is None:
             allowed.append(sample)
         else:
@@ -224,9 +229,9 @@ def _limited(quota_cpus: float | None) -> Iterator[str]:
     """Say what a recommendation under a quota is good for."""
     if quota_cpus is not None:
         yield (
-            f"measured under a CPU quota of {quota_cpus:g} CPUs, which the load generator shared: "
-            "deployed with more, another setting may be better; by default no more workers are "
-            "considered than it has CPUs for"
+            f"measured under a CPU quota of {quota_cpus:g} CPUs, shared with the load "
+            "generator: with more CPUs, another setting may be better; by default, only "
+            "settings with no more workers than CPUs in the quota are considered"
         )
 
 
@@ -235,9 +240,9 @@ def _unmeasured(allowed: Sequence[Sample], workers_most: int) -> Iterator[str]:
     measured = max((sample.planned.cell.workers for sample in allowed), default=0)
     if measured < workers_most:
         yield (
-            f"no more than {measured} worker{'' if measured == 1 else 's'} were measured with a "
-            f"CPU for each: for {workers_most}, measure with --workers and --server-cpus on a "
-            f"machine that has them"
+            f"at most {measured} worker{'' if measured == 1 else 's'} had a CPU each: for "
+            f"{workers_most}, measure with --workers and --server-cpus on a machine with enough "
+            "CPUs"
         )
 
 
@@ -247,8 +252,8 @@ def _question(samples: Sequence[Sample], objective: Objective | None, run_id: st
         loads = [s.planned.cell.load for s in samples if s.planned.cell.load.is_closed]
         if not loads:
             raise BenchError(
-                f"{run_id}: no sound closed loop to recommend by; measure one, or name an "
-                f"objective (--slo p99=10ms)"
+                f"{run_id}: no usable closed-loop cell to base a recommendation on; measure "
+                "one, or state an objective (--slo p99=10ms)"
             )
         candidates = _under(samples, loads[0])
         return _Question("throughput", candidates[0].compared_by(THROUGHPUT), candidates, ())
@@ -262,7 +267,7 @@ def _question(samples: Sequence[Sample], objective: Objective | None, run_id: st
             if sum(kept_rate(t) is not None for t in s.estimating) * 2 > len(s.estimating)
         ]
         if not kept:
-            raise BenchError(f"{run_id}: no setting kept the objective at any rate of its sweep")
+            raise BenchError(f"{run_id}: no setting met the objective at any rate of its sweep")
         unkept = [s for s in sweeps if s not in kept]
         return _Question("kept-rate", kept_rate, tuple(kept), _not_kept(unkept))
     return _at_fixed_rates(samples, objective, run_id)
@@ -273,12 +278,12 @@ def _at_fixed_rates(samples: Sequence[Sample], objective: Objective, run_id: str
     fixed = [s for s in samples if _fixed_rate_rps(s) is not None]
     if not fixed:
         raise BenchError(
-            f"{run_id}: nothing to judge an objective by; measure with --sweep, or at a --rate "
-            f"that is no share"
+            f"{run_id}: nothing here shows whether an objective was met; measure with --sweep, "
+            "or at a --rate in requests per second"
         )
     holding = [s for s in fixed if _holds(s, objective)]
     if not holding:
-        raise BenchError(f"{run_id}: no setting is shown to keep the objective at a measured rate")
+        raise BenchError(f"{run_id}: no setting was shown to meet the objective at a measured rate")
     highest = max(holding, key=lambda s: _fixed_rate_rps(s) or 0.0).planned.cell.load
     at_rate = _under(fixed, highest)
     return _Question(
@@ -290,7 +295,7 @@ def _at_fixed_rates(samples: Sequence[Sample], objective: Objective, run_id: str
 
 
 def _not_kept(samples: Iterable[Sample]) -> tuple[tuple[str, str], ...]:
-    return tuple((s.planned.cell.key, "is not shown to keep the objective") for s in samples)
+    return tuple((s.planned.cell.key, "was not shown to meet the objective") for s in samples)
 
 
 def _under(samples: Sequence[Sample], load: Load) -> tuple[Sample, ...]:
@@ -338,8 +343,8 @@ def _best(
     comparisons = compare(values, metric, looked=looked)
     if comparisons and max(len(c.round_ratios) for c in comparisons) < MIN_CLAIM_ROUNDS:
         raise BenchError(
-            f"{run_id}: too few rounds to tell servers apart; measure {MIN_CLAIM_ROUNDS} or more "
-            f"(--rounds, or --budget)"
+            f"{run_id}: too few rounds to tell servers apart; measure {MIN_CLAIM_ROUNDS} or "
+            "more (--rounds, or --budget)"
         )
     standings = stand(list(values), comparisons)
     leading = [key for key, standing in standings.items() if standing.rank.best == 1]

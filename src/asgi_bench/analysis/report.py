@@ -36,9 +36,9 @@ class ErrorTotals(msgspec.Struct, frozen=True):
     """Wrong answers by kind, and all kinds together."""
 
     total: int
-    """All wrong answers."""
+    """All wrong responses."""
     status: int
-    """Responses with another status than the expected one."""
+    """Responses with a status other than the expected one."""
     body: int
     """Responses with a wrong body or wrong framing."""
     connect: int
@@ -55,7 +55,7 @@ class Rank(msgspec.Struct, frozen=True):
     best: int
     """1 + the number of cells that are distinguishably better."""
     worst: int
-    """The number of cells less those that are distinguishably worse."""
+    """The number of cells minus those that are distinguishably worse."""
 
 
 class RequestReport(msgspec.Struct, frozen=True):
@@ -68,15 +68,15 @@ class RequestReport(msgspec.Struct, frozen=True):
     path: str
     """The path."""
     share: float
-    """Its weight over all weights."""
+    """Its weight divided by the sum of all weights."""
     requests: int
     """Correct answers in the slices."""
     sent: int
-    """All of these requests that were sent in the slices."""
+    """All of these requests sent in the slices."""
     errors: ErrorTotals
     """Wrong answers in the slices by kind."""
     response_time_s: Percentiles
-    """Percentiles of its response times; null in a sweep, whose rates differ."""
+    """Percentiles of its response times; null in a sweep, because its rates differ."""
     response_bytes: int | None
     """Size of one response, head and body."""
 
@@ -94,7 +94,7 @@ class CellFacts(msgspec.Struct, Generic[LoadT], frozen=True):
     server_version: str | None
     """The version that was measured."""
     variant: str
-    """The variant of the server; of a run over several interpreters with the one it is under:
+    """The variant of the server; in a run over several interpreters, with its interpreter:
     `default@3.12`."""
     workers: int
     """How many workers it was started with."""
@@ -113,25 +113,25 @@ class CellFacts(msgspec.Struct, Generic[LoadT], frozen=True):
     reason: str | None
     """Why it failed or was skipped; otherwise null."""
     validity: ValidityLevel
-    """`valid`, `suspect` or `invalid`, from those of its rounds."""
+    """`valid`, `suspect` or `invalid`, derived from its rounds."""
     validity_reasons: tuple[Reason, ...]
     """The findings that the verdict rests on."""
     oversubscribed: bool
     """Whether there are more workers than server CPUs: a property, not a fault."""
     rounds: int
-    """Rounds that were measured; estimates leave out the invalid ones."""
+    """Rounds that were measured; estimates exclude the invalid ones."""
     requests: int
-    """Correct answers in the cell's own block, invalid rounds included."""
+    """Correct responses in the cell's own block, including invalid rounds."""
     errors: ErrorTotals
-    """Wrong answers in the cell's own block, invalid rounds included."""
+    """Wrong responses in the cell's own block, including invalid rounds."""
     sent_total: int
-    """All requests ever sent to it: probes, ramp, warm-up and other blocks too."""
+    """All requests ever sent to it, including probes, ramp, warm-up and other blocks."""
     errors_total: ErrorTotals
-    """Wrong answers to all of these."""
+    """Wrong responses to all of these."""
     wrong_answers: tuple[WrongAnswer, ...]
-    """The first wrong answer of each kind in any round, with the counts of all rounds."""
+    """The first wrong response of each kind in any round, with the counts of all rounds."""
     unanswered_connections: int
-    """The most connections in one round on which no request was ever answered."""
+    """The most connections in one round on which no request ever got a response."""
 
     @property
     def request_key(self) -> str:
@@ -149,79 +149,78 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
     """A cell under one load, with its estimates; they leave out invalid rounds."""
 
     throughput_rps: Interval
-    """Correct answers per second of load."""
+    """Correct responses per second of load."""
     throughput_ratio: Ratio | None
-    """Throughput over the `reference` cell's, from pairs within the same rounds."""
+    """Throughput relative to the `reference` cell, from pairs within the same rounds."""
     server_cpu_s_per_request: Interval
-    """CPU time of the server over all requests."""
+    """CPU time of the server per request, over all requests."""
     server_pss_bytes: int | None
     """Memory of the server's processes after the load (PSS); median of rounds."""
     load_cpu_s_per_request: float | None
-    """CPU time of the load generator over all requests, without what it spent waiting precisely."""
+    """CPU time of the load generator per request, without the time it spent spinning."""
     load_cpu_share: float | None
     """CPU time of the load generator as a share of what it may use."""
     response_time_s: Percentiles
-    """Response times: from the intended moment of sending to the last byte. Null in an overloaded
+    """Response times: from the intended time of sending to the last byte. Null in an overloaded
     cell."""
     service_time_s: Percentiles
-    """Service times: from the sending to the last byte. Null in an overloaded cell."""
+    """Service times: from sending to the last byte. Null in an overloaded cell."""
     generator_lag_s: Percentiles
     """How late the load generator sent."""
     offered_rps: float | None = None
-    """Of an open loop: the rate; where the load states a share, what that came to. Null in a closed
+    """In an open loop: the rate; if the load states a share, the resulting rate. Null in a closed
     loop."""
     rate_ratio: float | None = None
-    """Of an open loop: requests sent before their schedule's end, of those due. Null in a closed
-    loop."""
+    """In an open loop: the share of due requests that were sent before the schedule's end. Null in
+    a closed loop."""
     overloaded: bool | None = None
-    """Of an open loop: whether in half of its rounds or more the queue grew until the end. Null in
+    """In an open loop: whether the queue grew until the end in at least half of its rounds. Null in
     a closed loop."""
     in_flight_max: int | None = None
-    """Of an open loop: the most requests on the wire at once. Null in a closed loop."""
+    """In an open loop: the most requests in flight at once. Null in a closed loop."""
     rank: Rank | None = None
-    """The places it may hold among the sound cells of its scenario, load and worker count, which
-    were measured in the same minutes: by throughput, in an open loop by the rounds' median response
-    times. Null where it is invalid or lacks that figure."""
+    """Its range of ranks among the usable cells of its scenario, load and worker count, which were
+    measured in the same minutes: by throughput, in an open loop by the rounds' median response
+    times. Null if it is invalid or lacks that figure."""
     server_cpu_ratio: Ratio | None = None
-    """CPU time per request over the `reference` cell's, from pairs within the same rounds."""
+    """CPU time per request relative to the `reference` cell, from pairs within the same rounds."""
     tied_with: tuple[str, ...] | None = None
-    """The cells among these that it can't be told apart from; null where it has no rank."""
+    """The cells among these that it is statistically tied with; null if it has no rank."""
     costs: Costs = Costs()
-    """What its server costs besides."""
+    """What else its server costs."""
     by_request: tuple[RequestReport, ...] = ()
-    """Figures of each request, where there are several."""
+    """Figures of each request, if there are several."""
     sent_bytes_per_s: Interval = Interval()
-    """Bytes of requests that went out per second, heads included; without a value where requests
-    have no body."""
+    """Bytes of requests sent per second, including heads; without a value if requests have no
+    body."""
     received_bytes_per_s: Interval = Interval()
-    """Bytes of right answers that came in per second, heads included; without a value where answers
+    """Bytes of correct responses received per second, including heads; without a value if responses
     are under 4 KiB."""
     messages_per_s: Interval = Interval()
-    """Messages over WebSocket, or events of streams that the client leaves, that came in right
-    answers per second; without a value where an answer is one message, or none."""
+    """WebSocket messages, or events of streams that the client leaves, received per second in
+    correct responses; without a value if a response is one message or none."""
     first_byte_time_s: Percentiles = Percentiles()
-    """Of streams: from the sending to the first byte of the body."""
+    """For streams: from sending to the first byte of the body."""
     handshake_time_s: Percentiles = Percentiles()
-    """How long it took to open each connection that was opened in the slices, up to where it could
-    be asked: TCP, TLS and WebSocket together. Null where none was."""
+    """How long it took to open each connection that was opened in the slices, until it could carry
+    a request: TCP, TLS and WebSocket together. Null if none was."""
     gap_time_s: Percentiles = Percentiles()
-    """Of streams: from the end of one part to that of the next. Parts are events where an answer is
-    an event stream, otherwise its chunks."""
+    """For streams: from the end of one part to the end of the next. Parts are events in an event
+    stream, otherwise chunks."""
     pss_bytes_per_connection: float | None = None
-    """What each open connection took of the server's memory over what it was when ready, the
-    requests on it included, of streams that are held while they are; median of rounds. Null below
-    1,000 connections."""
+    """Memory per open connection, beyond what the ready server used, including its requests; for
+    streams, while they are open. Median of rounds. Null below 1,000 connections."""
     server_cpu_share_per_stream: Interval = Interval()
-    """CPU time of the server per second of each stream that is held open."""
+    """CPU time of the server per second and open stream."""
     leftovers: Leftovers | None = None
-    """What was left of streams after all their clients had gone, the most in any round; null where
-    none are held."""
+    """What remained of streams after all their clients had gone, the most in any round; null if
+    none are kept open."""
     growth_bytes_per_1000_requests: Interval = Interval()
-    """How much the memory of its server grew per 1,000 requests under all load that this had, that
-    of other cells that share its processes too; interval on the mean of rounds. Null where a trial
-    has too few samples or fewer than 500 requests."""
+    """How much its server's memory grew per 1,000 requests under all of its load, including that of
+    other cells that share its processes; interval on the mean of rounds. Null if a trial has too
+    few samples or fewer than 500 requests."""
     metrics: dict[str, Interval] | msgspec.UnsetType = msgspec.UNSET
-    """Further metrics by name; absent where none is declared."""
+    """Further metrics by name; absent if none is declared."""
 
 
 class SweepPoint(msgspec.Struct, frozen=True):
@@ -258,7 +257,7 @@ class SweepReport(CellFacts[RateSweep], frozen=True):
     saturation_rps: Interval
     """What was answered at the rates from which on all overload the server; null where none did."""
     by_request: tuple[RequestReport, ...] = ()
-    """Figures of each request, where there are several."""
+    """Figures of each request, if there are several."""
 
 
 class SettingReport(msgspec.Struct, frozen=True):
@@ -326,21 +325,21 @@ class Reached(msgspec.Struct, frozen=True):
     duration_s: float
     """The run's time."""
     half_width_median: float | None
-    """The median half-width of the throughput ratios of sound closed loops to the reference, as a
-    share: 0.02 is ±2 %. Null without ratios that have bounds."""
+    """The median half-width of the throughput ratios of usable closed loops to the reference, as a
+    share: 0.02 is ±2 %. Null if no ratio has bounds."""
     half_width_max: float | None
     """The widest of these half-widths."""
     slice_scatter: float | None = None
-    """How calm the machine was: by how much the slices of one server scatter within a round, the
-    median over the closed loops of the standard deviations of logarithms. Below 0.1 is calm, above
-    0.2 noisy. Null where there are no slices."""
+    """How noisy the machine was: how much slices of one server vary within a round, as the median
+    over the closed loops of the standard deviations of logarithms. Below 0.1 is calm, above 0.2
+    noisy. Null if there are no slices."""
 
 
 class RunGoal(Goal, frozen=True):
     """What a run was to reach."""
 
     spent_s: float = 0.0
-    """What was gone of its time when the first round began."""
+    """How much of its time was used when the first round began."""
 
 
 class RunFacts(msgspec.Struct, frozen=True):
@@ -361,9 +360,9 @@ class RunFacts(msgspec.Struct, frozen=True):
     reference: str | None
     """The server setting that ratios refer to, as in `plan`."""
     goal: RunGoal | None = None
-    """What it was to reach, as in `plan.goal`; null where nothing was asked."""
+    """Its goal, as in `plan.goal`; null if it had none."""
     reached: Reached | None = None
-    """What it came to."""
+    """What it reached."""
     resumed: tuple[Resumption, ...] = ()
     """The parts after the first, in which `run --resume` went on with it, as in `run.json`."""
 
@@ -380,28 +379,28 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[CellReport, ...]
     """Each planned cell that is no sweep."""
     comparisons: tuple[Comparison, ...] = ()
-    """Each two of the cells of a scenario, load and worker count: closed loops on `throughput_rps`,
-    and on `server_cpu_s_per_request`."""
+    """Each pair of cells of a scenario, load and worker count: closed loops on `throughput_rps` and
+    on `server_cpu_s_per_request`."""
     sweeps: tuple[SweepReport, ...] = ()
     """Each cell whose load is a sweep."""
     behaviour: tuple[Behaviour, ...] = ()
-    """How each server setting behaved, as in `behaviour.json`; empty where it wasn't watched."""
+    """How each server setting behaved, as in `behaviour.json`; empty if it wasn't observed."""
     latency_comparisons: tuple[Comparison, ...] = ()
-    """Each two of these cells with an open loop, on `response_time_p50_s`: the median of a
+    """Each pair of these cells with an open loop, on `response_time_p50_s`: the median of a
     round."""
     scaling: tuple[Scaling, ...] = ()
     """Each server setting that was measured at saturation with several worker counts."""
     ways: tuple[CellRatio, ...] = ()
-    """Each cell that was asked another way than by HTTP/1.1 over TCP, beside one that was."""
+    """Each cell measured over something other than HTTP/1.1 and TCP, beside one that was."""
     levels: tuple[Level, ...] = ()
     """Each closed loop of a server setting that was measured over several connection counts."""
     settings: tuple[SettingReport, ...] = ()
     """Each server setting of the plan, in the plan's order."""
     interpreters: tuple[Interpreter, ...] = ()
-    """Of a run over several interpreters: each, in the order given."""
+    """For a run over several interpreters: each of them, in the order given."""
     setup_ratios: tuple[CellRatio, ...] = ()
-    """Of a run over several interpreters: each cell under another than the first, over the same
-    cell under that one."""
+    """For a run over several interpreters: each cell under an interpreter other than the first,
+    relative to the same cell under the first."""
 
     @property
     def everything(self) -> Sequence[CellReport | SweepReport]:

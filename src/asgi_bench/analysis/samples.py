@@ -242,7 +242,7 @@ def with_reference(run: Run, name: str | None, flag: str = "--reference") -> Run
     if name is None:
         return run
     if plan.gate is not None:
-        raise UsageError(f"{flag}: an A/B refers to its baseline")
+        raise UsageError(f"{flag}: the ratios of an A/B always refer to its baseline")
     measured = [one.cell.setting for one in plan.cells if one.skip_reason is None]
     replace = msgspec.structs.replace
     plan = replace(plan, reference=setting_named(name, measured, flag))

@@ -34,7 +34,7 @@ def coefficient_of_variation(values: Sequence[float]) -> float:
     """The standard deviation over the mean. Raises ValueError under 2 values or for a mean of 0."""
     array = np.asarray(values, dtype=float)
     if len(array) < 2 or array.mean() == 0:
-        raise ValueError("a coefficient of variation needs 2 values and a mean that isn't 0")
+        raise ValueError("a coefficient of variation needs two values and a mean other than 0")
     return float(array.std(ddof=1) / array.mean())
 
 

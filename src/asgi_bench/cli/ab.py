@@ -74,7 +74,7 @@ class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--min-change",
             VERDICT,
             SHARE,
-            "Smallest change that matters. Default: 1.5%, and with --count 0.3% of instructions.",
+            "Smallest change that matters. Default: 1.5%; with --count, 0.3% of instructions.",
             is_key=False,
         ),
     ] = None
@@ -84,8 +84,8 @@ class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--budget",
             HOW_LONG,
             DURATION,
-            "Run for at most this long; an A/B by time ends sooner once everything is decided. "
-            "Default: 1m40s, and with --count 1m.",
+            "Run for at most TIME. A timed comparison ends sooner if every cell is decided. "
+            "Default: 1m40s; with --count, 1m.",
             is_common=True,
             is_key=False,
         ),
@@ -96,8 +96,8 @@ class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--count",
             VERDICT,
             SWITCH,
-            "Judge by instructions and system calls per request, which a busy machine doesn't "
-            "move, in place of time.",
+            "Compare instructions and system calls per request instead of time. A busy machine "
+            "does not change them.",
             is_key=False,
         ),
     ] = False
@@ -107,10 +107,10 @@ class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--explain",
             VERDICT,
             SWITCH,
-            "With --count: say where the sides differ, by shared object, C function, Python "
-            "function and system call; it takes about a minute more.",
+            "With --count: show which shared objects, C functions, Python functions and system "
+            "calls differ. Takes about a minute more.",
             needs=("count",),
-            needs_words="--explain says where counts differ: it needs --count",
+            needs_words="--explain shows where counts differ: add --count",
             is_key=False,
         ),
     ] = False
@@ -120,9 +120,10 @@ class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--time",
             VERDICT,
             SWITCH,
-            "With --count: judge by time too.",
+            "With --count: compare by time as well.",
             needs=("count",),
-            needs_words="--time adds time to --count; without that an A/B is by time anyway",
+            needs_words="--time adds timing to --count; without --count, ab compares by time "
+            "anyway",
             is_key=False,
         ),
     ] = False
@@ -132,9 +133,11 @@ class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--upgrade",
             SIDES,
             SWITCH,
-            "Let the candidate have the newest releases of the server and of what its runner file "
-            "requires.",
-            conflicts={"candidate": "--upgrade says what the candidate is: leave --candidate out"},
+            "Give the candidate the newest releases of the server and of the packages its "
+            "runner file requires.",
+            conflicts={
+                "candidate": "--upgrade already chooses the candidate: leave --candidate out"
+            },
             is_common=True,
             is_key=False,
         ),
@@ -146,7 +149,7 @@ class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--rounds",
             HOW_LONG,
             whole(),
-            "Measure at most this many blocks; --budget mostly ends an A/B before.",
+            "Measure at most N blocks; --budget usually ends the comparison first.",
         ),
     ] = MOST_BLOCKS
     fail_on_undecided: FailOnUndecided = False
@@ -156,7 +159,8 @@ class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--summary",
             OUTPUT,
             Kind("FILE", lambda text, _: Path(text)),
-            "Write the verdict as Markdown on one screen, as for $GITHUB_STEP_SUMMARY.",
+            "Also write the verdict as one screen of Markdown, for example to "
+            "$GITHUB_STEP_SUMMARY.",
             is_key=False,
         ),
     ] = None
@@ -171,7 +175,7 @@ def ab(asked: AbFlags) -> None:
     if asked.upgrade:
         upgrade = upgrade_of(compared_by_default(asked))
         if not upgrade.candidate:
-            print("no newer release of what the servers require: there is nothing to compare")
+            print("no newer release of the packages the servers require: nothing to compare")
             return
         asked = msgspec.structs.replace(asked, servers=upgrade.servers)
         lines = ((*asked.baseline.texts, *upgrade.baseline), upgrade.candidate)
@@ -275,17 +279,20 @@ def _order(asked: AbFlags, plan: Plan, began_s: float) -> Order:
 def _check(asked: AbFlags) -> None:
     """Raise UsageError for what an A/B can't do, or has nothing to compare for."""
     if asked.sweep:
-        raise UsageError("--sweep: an A/B has no load curves; give --rate or --connections")
+        raise UsageError("--sweep: ab measures no load curves; use --rate or --connections")
     if asked.client != "fast":
-        raise UsageError("--client, --locustfile: an A/B needs slices, which only `fast` sends")
+        raise UsageError(
+            "--client, --locustfile: ab needs short slices, and only the client `fast` can send "
+            "them"
+        )
     _check_rates(asked)
     says_something = asked.upgrade or asked.candidate != Asked("candidate")
     if asked.gate.is_aa and says_something:
-        raise UsageError("--aa compares the baseline with itself: leave --candidate… out")
+        raise UsageError("--aa compares the baseline with itself: leave the --candidate… flags out")
     if not asked.gate.is_aa and not says_something and asked.baseline == Asked("baseline"):
         raise UsageError(
-            "baseline and candidate are the same: say what --candidate… is, or --aa to compare "
-            "the baseline with itself"
+            "baseline and candidate are the same: name the candidate with a --candidate… flag, "
+            "or add --aa to compare the baseline with itself"
         )
 
 
@@ -294,9 +301,9 @@ def _check_rates(selection: Selection) -> None:
     for rate in selection.rates:
         if rate.rate_rps is not None and rate.rate_rps * selection.duration_s < P50_SAMPLES:
             raise UsageError(
-                f"--rate: {rate.rate_rps:g} a second for {selection.duration_s:g} s are too few "
-                f"requests for a median, which takes {P50_SAMPLES}: give "
-                f"--duration {2 * P50_SAMPLES / rate.rate_rps:.1f}s"
+                f"--rate: {rate.rate_rps:g} requests/s for {selection.duration_s:g} s are too "
+                f"few for a median, which needs {P50_SAMPLES} requests: use --duration "
+                f"{2 * P50_SAMPLES / rate.rate_rps:.1f}s"
             )
 
 
@@ -324,9 +331,9 @@ def _check_summary(path: Path | None) -> None:
     if path is None:
         return
     if not path.parent.is_dir():
-        raise UsageError(f"--summary: {path}: there is no folder {path.parent}")
+        raise UsageError(f"--summary: {path}: the folder {path.parent} does not exist")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise UsageError(f"--summary: {path}: can't be written: permission denied")
+        raise UsageError(f"--summary: {path}: can't write it: permission denied")
 
 
 def _is_written(path: Path, reports: Sequence[AbReport]) -> bool:
@@ -335,6 +342,6 @@ def _is_written(path: Path, reports: Sequence[AbReport]) -> bool:
         texts = [render_ab(report, "markdown") for report in reports]
         path.write_text("\n".join(texts), encoding="utf-8")
     except OSError as fault:
-        say(f"--summary: {path}: can't be written: {fault.strerror}")
+        say(f"--summary: {path}: can't write it: {fault.strerror}")
         return False
     return True

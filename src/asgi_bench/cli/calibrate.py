@@ -42,7 +42,7 @@ class CalibrateFlags(msgspec.Struct, frozen=True):
             "--quick",
             HOW_LONG,
             SWITCH,
-            "Measure the generator's ceiling and timer alone: about 5 s.",
+            "Measure only the generator's ceiling and timer, in about 5 s.",
             is_key=False,
         ),
     ] = False
@@ -52,13 +52,19 @@ class CalibrateFlags(msgspec.Struct, frozen=True):
             "--budget",
             HOW_LONG,
             DURATION,
-            "About how long it may take. Default: about 95s.",
+            "Take about TIME. Default: 95s.",
             is_key=False,
         ),
     ] = None
     as_json: Annotated[
         bool,
-        Flag("--json", OUTPUT, SWITCH, "Print JSON; the path then goes to stderr.", is_key=False),
+        Flag(
+            "--json",
+            OUTPUT,
+            SWITCH,
+            "Print JSON, and the path of the stored file on stderr.",
+            is_key=False,
+        ),
     ] = False
     output: Output = DEFAULT_OUTPUT
     server_cpus: ServerCpus = ()
@@ -85,7 +91,7 @@ def calibrate_(asked: CalibrateFlags) -> None:
 
 def _extent(asked: CalibrateFlags) -> Extent:
     if asked.quick and asked.budget_s is not None:
-        raise UsageError("--quick, --budget: give one of them; a quick calibration has its length")
+        raise UsageError("--quick, --budget: use only one; a quick calibration has a fixed length")
     if asked.budget_s is not None:
         return extent_within(asked.budget_s)
     return QUICK if asked.quick else FULL

@@ -31,8 +31,8 @@ class CheckFlags(Selection, frozen=True, kw_only=True):
             "--matrix",
             WHAT,
             SWITCH,
-            "Hold each server to the ASGI specification and HTTP's, check by check, and say what "
-            "was seen; `default` variants only, unless --variant names others.",
+            "Check each server against the ASGI specification and the HTTP RFCs, and show the "
+            "evidence. Checks `default` variants unless --variant names others.",
             is_common=True,
             is_key=False,
         ),
@@ -43,9 +43,9 @@ class CheckFlags(Selection, frozen=True, kw_only=True):
             "--format",
             OUTPUT,
             choice(*get_args(MatrixFormat)),
-            "How to print the matrix.",
+            "Format of the matrix.",
             needs=("matrix",),
-            needs_words="--format is how --matrix is printed: add --matrix",
+            needs_words="--format sets the format of the matrix: add --matrix",
             is_key=False,
         ),
     ] = "text"
@@ -55,9 +55,9 @@ class CheckFlags(Selection, frozen=True, kw_only=True):
             "--accept",
             OUTPUT,
             FILE,
-            "Failures that are accepted, one a line: CHECK, or SERVER CHECK.",
+            "File of known failures, one per line: CHECK, or SERVER CHECK.",
             needs=("matrix",),
-            needs_words="--accept lists failures of --matrix: add --matrix",
+            needs_words="--accept lists known failures of the matrix: add --matrix",
             is_key=False,
         ),
     ] = None
@@ -67,10 +67,10 @@ class CheckFlags(Selection, frozen=True, kw_only=True):
             "--strict",
             OUTPUT,
             SWITCH,
-            "With --matrix: also exit with 1 where a server doesn't do what it should, or an "
-            "accepted failure now passes.",
+            "With --matrix: also exit with 1 if a server misses a SHOULD, or if an accepted "
+            "failure now passes.",
             needs=("matrix",),
-            needs_words="--strict is about --matrix: add --matrix",
+            needs_words="--strict makes the matrix stricter: add --matrix",
             is_key=False,
         ),
     ] = False
@@ -93,7 +93,7 @@ def check(asked: CheckFlags) -> None:
             shutil.rmtree(logs)
     skipped = sum(result.skip_reason is not None for result in results)
     if failed:
-        print(f"asgi-bench: what the servers wrote is kept in {logs}", file=sys.stderr)
+        print(f"asgi-bench: the servers' logs are in {logs}", file=sys.stderr)
     print(f"{len(results) - failed - skipped} ok, {failed} failed, {skipped} skipped")
     if failed:
         sys.exit(ExitCode.FAILED)
@@ -132,7 +132,7 @@ def _check_matrix(asked: CheckFlags) -> None:
     from asgi_bench.conformance.matrix import check_matrix
 
     if asked.own_app is not None:
-        raise UsageError("--matrix serves an app of its own: leave APP out")
+        raise UsageError("--matrix serves its own app: leave APP out")
     accepted: tuple[Accepted, ...] = ()
     if asked.accept is not None:
         listed = Path(asked.accept).read_text(encoding="utf-8")
@@ -144,9 +144,9 @@ def _check_matrix(asked: CheckFlags) -> None:
     text = render_matrix(matrix, verdict, asked.format, width=terminal_width(), color=takes_color())
     sys.stdout.write(text)
     for result in verdict.outdated:
-        say(f"accepted, and passes now: {result.setting} {result.check}")
+        say(f"accepted, but passes now: {result.setting} {result.check}")
     if any(one.is_failed for one in matrix.unchecked):
-        say(f"what the servers wrote is kept in {logs}")
+        say(f"the servers' logs are in {logs}")
     else:
         shutil.rmtree(logs)
     if verdict.is_failed:

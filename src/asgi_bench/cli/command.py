@@ -67,7 +67,7 @@ class VerbCommand(click.Command):
         is_long = len(self.flags) >= MANY_FLAGS
         for one in self.flags:
             group = one.flag.group if is_long else "Options"
-            groups.setdefault(group, []).append((_usage(one), _help(one)))
+            groups.setdefault(group, []).append((usage_of(one), help_of(one)))
         help_option = self.get_help_option(ctx)
         record = help_option.get_help_record(ctx) if help_option is not None else None
         if record is not None:
@@ -101,14 +101,15 @@ def _name(one: Declared) -> str:
     return one.flag.key.replace("-", "_")
 
 
-def _usage(one: Declared) -> str:
+def usage_of(one: Declared) -> str:
+    """How a flag is written: `-c, --connections N,…`."""
     flag = one.flag
     short = f"{flag.short}, " if flag.short else ""
     return f"{short}{'' if flag.is_argument else flag.name} {flag.kind.metavar}".strip()
 
 
-def _help(one: Declared) -> str:
-    """The text with the default, where there is one to tell."""
+def help_of(one: Declared) -> str:
+    """What a flag does, then its default if it has one."""
     has_default = one.default is not msgspec.NODEFAULT and one.default
     shown = one.flag.kind.show(one.default) if has_default else ""
     return f"{one.flag.help} Default: {shown}." if shown else one.flag.help

@@ -26,18 +26,23 @@ from asgi_bench.store.runs import read_run
 class CompareFlags(msgspec.Struct, frozen=True, kw_only=True):
     """The flags of `compare`."""
 
-    base: Annotated[str, Flag("BASE_RUN", OUTPUT, text("BASE_RUN"), "A run's folder or id.")]
+    base: Annotated[
+        str, Flag("BASE_RUN", OUTPUT, text("BASE_RUN"), "Folder or id of the earlier run.")
+    ]
     candidate: Annotated[
-        str, Flag("CAND_RUN", OUTPUT, text("CAND_RUN"), "The other run's folder or id.")
+        str, Flag("CAND_RUN", OUTPUT, text("CAND_RUN"), "Folder or id of the later run.")
     ]
     min_change: MinChange = None
     force: Annotated[
-        bool, Flag("--force", OUTPUT, SWITCH, "Compare runs of different machines all the same.")
+        bool,
+        Flag(
+            "--force", OUTPUT, SWITCH, "Compare the runs even if they are from different machines."
+        ),
     ] = False
     fail_on_undecided: FailOnUndecided = False
     format: Annotated[
         Literal["text", "markdown"],
-        Flag("--format", OUTPUT, choice("text", "markdown"), "How to print it."),
+        Flag("--format", OUTPUT, choice("text", "markdown"), "Output format."),
     ] = "text"
     output: Output = DEFAULT_OUTPUT
 
@@ -50,8 +55,8 @@ def compare(asked: CompareFlags) -> None:
     counted = [has_counts(Path(run.folder)) for run in runs]
     if any(counted) and not all(counted):
         raise UsageError(
-            f"{runs[counted.index(True)].header.run_id} counted and the other run timed: "
-            "they have nothing to compare"
+            f"{runs[counted.index(True)].header.run_id} counted and the other run timed: there "
+            "is nothing to compare"
         )
     found = _by_counts(runs, asked) if all(counted) else _by_time(runs, asked)
     document = compared_document(found)
@@ -75,8 +80,9 @@ def _by_time(runs: list[Run], asked: CompareFlags) -> RunComparison:
     machines = [run.header.machine for run in runs]
     if machines[0].fingerprint != machines[1].fingerprint and not asked.force:
         raise UsageError(
-            f"the runs are of different machines, {' and '.join(map(_machine_words, machines))}: "
-            f"servers' ratios move with the machine; measure both on one, or --force"
+            "the runs are from different machines, "
+            f"{' and '.join(map(_machine_words, machines))}, and ratios between servers depend "
+            "on the machine: measure both on one machine, or add --force"
         )
     least = MIN_CHANGE if asked.min_change is None else asked.min_change
     return compare_runs(*runs, min_change=least)

@@ -47,7 +47,7 @@ class CountFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--rounds",
             HOW_LONG,
             whole(),
-            "Layouts of memory to count in, each with fresh processes. Default: 4.",
+            "Count in N memory layouts, each with fresh processes. Default: 4.",
             is_common=True,
         ),
     ] = LAYOUTS
@@ -57,14 +57,14 @@ class CountFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--explain",
             OUTPUT,
             SWITCH,
-            "Say in what a request's instructions go, by shared object and C function, and what "
-            "Python calls for it; it takes about a minute more.",
+            "Break a request down by shared object, C function and Python function. Takes about "
+            "a minute more.",
             is_key=False,
         ),
     ] = False
     format: Annotated[
         CountsFormat,
-        Flag("--format", OUTPUT, choice(*get_args(CountsFormat)), "How to print it.", is_key=False),
+        Flag("--format", OUTPUT, choice(*get_args(CountsFormat)), "Output format.", is_key=False),
     ] = "text"
 
 
@@ -133,10 +133,10 @@ def refuse_loads(asked: Selection) -> None:
     """Raise UsageError for loads and clients that a count has no use for."""
     if asked.is_open or asked.common_rate_rps or asked.also_connections or asked.streams > 1:
         raise UsageError(
-            "--rate, --sweep, --common-rate, --also-connections, --streams: a count sends one "
-            "request at a time, as fast as they are answered"
+            "--rate, --sweep, --common-rate, --also-connections, --streams: count sends one "
+            "request at a time, each as soon as the last is answered; leave them out"
         )
     if asked.client != "fast" or asked.load_processes > 1:
         raise UsageError(
-            "--client, --locustfile, --load-processes: a count has a client of its own"
+            "--client, --locustfile, --load-processes: count has its own client; leave them out"
         )

@@ -29,7 +29,7 @@ class ExportFlags(msgspec.Struct, frozen=True, kw_only=True):
             "--format",
             OUTPUT,
             choice(*ExportFormat, metavar="FORMAT"),
-            f"Whose format: {', '.join(ExportFormat)}.",
+            f"Export format: {', '.join(ExportFormat)}.",
         ),
     ]
     run: StoredRun = None
@@ -39,8 +39,8 @@ class ExportFlags(msgspec.Struct, frozen=True, kw_only=True):
             "--to",
             OUTPUT,
             Kind("PATH", lambda text, _: Path(text)),
-            "File to write, or for github-action-benchmark and hgrm, which are several files, the "
-            "folder. Default: stdout; for those two RUN/exports/FORMAT.",
+            "Write to PATH: a file, or a folder for github-action-benchmark and hgrm, which are "
+            "several files. Default: stdout; for those two, RUN/exports/FORMAT.",
         ),
     ] = None
     output: Output = DEFAULT_OUTPUT
@@ -72,8 +72,8 @@ def _documents(format: ExportFormat, stored: Run) -> tuple[ExportFile, ...]:
     if format.of_counts is None:
         known = ", ".join(one for one in ExportFormat if one.of_counts is not None)
         raise UsageError(
-            f"--format {format}: {stored.header.run_id} counted, and has no times; there are "
-            f"{known}, and report --format json or csv"
+            f"--format {format}: {stored.header.run_id} counted and has no times; use {known}, "
+            "or report --format json or csv"
         )
     return format.of_counts(Counted(stored.header, read_lives(folder)))
 
@@ -84,5 +84,5 @@ def write_document(document: ExportFile, path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(document.text, encoding="utf-8", newline="")
     except OSError as error:
-        raise BenchError(f"{path}: can't be written: {error.strerror}") from None
+        raise BenchError(f"{path}: can't write it: {error.strerror}") from None
     return path

@@ -35,7 +35,7 @@ Wait = Annotated[
         "--wait",
         MACHINE,
         DURATION,
-        "If another run holds this machine, wait up to this long for it to end.",
+        "If another run holds this machine, wait up to TIME for it to finish. Default: don't wait.",
     ),
 ]
 # Of verbs that read. A project's doesn't count: it may not be in the run at hand.
@@ -45,13 +45,13 @@ OtherReference = Annotated[
         "--reference",
         OUTPUT,
         text("SERVER/VARIANT"),
-        "What ratios refer to. Default: what they referred to when the run was measured.",
+        "Server that ratios refer to. Default: the run's own reference.",
         is_key=False,
     ),
 ]
 StoredRun = Annotated[
     str | None,
-    Flag("RUN", OUTPUT, text("[RUN]"), "A run's folder or id. Default: the newest run."),
+    Flag("RUN", OUTPUT, text("[RUN]"), "Folder or id of the run. Default: the newest run."),
 ]
 MinChange = Annotated[
     float | None,
@@ -59,14 +59,18 @@ MinChange = Annotated[
         "--min-change",
         VERDICT,
         SHARE,
-        "Smallest change that matters. Default: 2%, and of counted instructions 0.3%.",
+        "Smallest change that matters. Default: 2%; for counted instructions, 0.3%.",
         is_key=False,
     ),
 ]
 FailOnUndecided = Annotated[
     bool,
     Flag(
-        "--fail-on-undecided", VERDICT, SWITCH, "Exit with 4 if nothing was decided.", is_key=False
+        "--fail-on-undecided",
+        VERDICT,
+        SWITCH,
+        "Exit with 4 if the verdict is undecided.",
+        is_key=False,
     ),
 ]
 
@@ -101,7 +105,7 @@ class MeasuringFlags(Selection, frozen=True, kw_only=True):
 
     output: Output = DEFAULT_OUTPUT
     label: Annotated[
-        str | None, Flag("--label", OUTPUT, text("WORD"), "A word to end the run's id with.")
+        str | None, Flag("--label", OUTPUT, text("WORD"), "Append WORD to the run's id.")
     ] = None
     dry_run: Annotated[
         bool,
@@ -109,7 +113,7 @@ class MeasuringFlags(Selection, frozen=True, kw_only=True):
             "--dry-run",
             OUTPUT,
             SWITCH,
-            "Print cells, commands and time; measure nothing.",
+            "Print the cells, their commands and the time needed; measure nothing.",
             is_key=False,
         ),
     ] = False
@@ -126,7 +130,8 @@ class RunFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--reference",
             WHAT,
             text("SERVER/VARIANT"),
-            "What ratios refer to, as SERVER/VARIANT. Default: the server whose runner says so.",
+            "Server that ratios refer to. Default: the one whose runner file sets the lowest "
+            "`reference`.",
         ),
     ] = None
     targets: Annotated[
@@ -158,7 +163,7 @@ class RunFlags(MeasuringFlags, frozen=True, kw_only=True):
         bool, Flag("--fail-fast", HOW_LONG, SWITCH, "Stop after the first failed trial.")
     ] = False
     strict: Annotated[
-        bool, Flag("--strict", OUTPUT, SWITCH, "Exit with 5 if a measurement is invalid.")
+        bool, Flag("--strict", OUTPUT, SWITCH, "Exit with 5 if any cell is invalid.")
     ] = False
     behaviour: Annotated[
         bool,
@@ -166,8 +171,8 @@ class RunFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--behaviour",
             WHAT,
             SWITCH,
-            "After the rounds, stop each server under load, overload it, let it idle and kill a "
-            "worker: about 20 s each.",
+            "After the rounds, stop each server under load, overload it, leave it idle, and "
+            "kill a worker. Takes about 20 s per server.",
         ),
     ] = False
     idle_watch_s: Annotated[
@@ -176,9 +181,9 @@ class RunFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--idle-watch",
             WHAT,
             DURATION,
-            "With --behaviour: how long to watch idle connections.",
+            "With --behaviour: watch idle connections for TIME.",
             needs=("behaviour",),
-            needs_words="--idle-watch is how long --behaviour watches idle connections: add "
+            needs_words="--idle-watch sets how long --behaviour watches idle connections: add "
             "--behaviour",
         ),
     ] = 10.0
@@ -188,9 +193,12 @@ class RunFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--resume",
             HOW_LONG,
             text("RUN"),
-            "Go on with a run that was cut or out of budget, with the flags it had; --budget is "
-            "how long now.",
-            conflicts={"label": "--label names a new run, and --resume goes on with an old one"},
+            "Continue a run that was interrupted or ran out of budget, with its own flags. "
+            "--budget limits this part alone.",
+            conflicts={
+                "label": "--label names a new run, but --resume continues an old one: leave one "
+                "of them out"
+            },
             is_key=False,
         ),
     ] = None

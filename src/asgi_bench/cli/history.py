@@ -40,7 +40,7 @@ class HistoryFlags(msgspec.Struct, frozen=True, kw_only=True):
             "--machine",
             OUTPUT,
             text("FINGERPRINT"),
-            "Machine whose runs to show. Default: that of the newest run.",
+            "Show the runs of this machine. Default: the machine of the newest run.",
         ),
     ] = None
     min_change: MinChange = None
@@ -53,7 +53,7 @@ def history(asked: HistoryFlags) -> None:
 
     folder, machine = asked.folder, asked.machine
     if not folder.is_dir():
-        raise UsageError(f"{folder}: no folder; name the one that run folders lie in")
+        raise UsageError(f"{folder}: no such folder; name the folder that holds the runs")
     listing = list_history(folder, _summary, RULES_VERSION)
     _check(folder, listing, machine)
     entries, environments = listing.entries, listing.environments
@@ -85,9 +85,7 @@ def _check(folder: Path, listing: Listing, machine: str | None) -> None:
     """Raise UsageError where there is nothing to show."""
     machines = sorted({entry.fingerprint for entry in listing.entries})
     if not machines and not listing.unreadable:
-        raise UsageError(f"{folder}: no run is stored here; measure one with `asgi-bench run`")
+        raise UsageError(f"{folder}: no runs here; measure one with `asgi-bench run`")
     if machine is not None and machine not in machines:
         known = ", ".join(machines) or "none"
-        raise UsageError(
-            f"--machine: no run of {machine!r} is stored in {folder}; there are {known}"
-        )
+        raise UsageError(f"--machine: {folder} has no run of {machine!r}; it has runs of {known}")

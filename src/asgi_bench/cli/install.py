@@ -28,7 +28,7 @@ class InstallFlags(msgspec.Struct, frozen=True, kw_only=True):
             "SERVER",
             WHAT,
             many("SERVER…"),
-            "Servers to install, globs or NAME==VERSION; '*' is all.",
+            "Servers to install: globs, or NAME==VERSION. '*' installs all.",
             is_key=False,
         ),
     ]
@@ -38,7 +38,7 @@ class InstallFlags(msgspec.Struct, frozen=True, kw_only=True):
             "--python",
             WHAT,
             INTERPRETERS,
-            "Interpreters that the servers run in front of. Default: the one of asgi-bench.",
+            "Interpreters that will run the servers. Default: asgi-bench's own.",
         ),
     ] = (sys.executable,)
     runner_folders: Runners = ()

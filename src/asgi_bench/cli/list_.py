@@ -65,7 +65,7 @@ def _print_tables(servers: Sequence[ListedServer], scenarios: Iterable[Scenario]
     for line in reasons:
         console.print(plain(line), soft_wrap=True)
     if any(server.installed == "own" for server in servers):
-        console.print("own: in an environment of its own, made by asgi-bench install")
+        console.print("own: runs in its own environment, built by `asgi-bench install`")
     console.print()
     # What all servers can isn't told, nor what is sent and has to come: JSON has both.
     table = _table("scenario", "needs", "description")

@@ -48,81 +48,83 @@ class Verb(msgspec.Struct, frozen=True):
 
 # In the order of `--help`.
 VERBS = {
-    "list": Verb("list_", "list_", "Show servers, variants and scenarios, and what is missing."),
+    "list": Verb("list_", "list_", "List servers, variants and scenarios, and what is missing."),
     "install": Verb(
         "install",
         "install_",
-        "Build an environment of its own for a server.",
-        "Servers that can't or needn't be installed beside the others run in such an environment, "
-        "which lies in front of --python's. Exit code 1 where one can't be used here.",
+        "Build an environment for a server.",
+        "Use this for servers that can't be installed beside the others. The environment adds "
+        "to that of --python. Exits with 1 if a server can't be used here.",
         is_measuring=True,
     ),
     "check": Verb(
         "check",
         "check",
-        "Start, verify and stop each server once.",
-        "Takes the flags of `run`, so that one line serves both: those of load and time are "
-        "checked, not used.",
+        "Start each server once, verify its answer, and stop it.",
+        "Takes the same flags as `run`, so one command line serves both; flags for load and "
+        "time are checked but not used.",
         is_measuring=True,
     ),
     "run": Verb(
         "run",
         "run",
         "Measure servers under load and rank them.",
-        "Prints a ranked table, the charts, the page and, as the last line, the run's folder. A "
-        "project may set these flags in the table [tool.asgi-bench] of its pyproject.toml.",
+        "Prints a ranked table, the paths of the charts and the page, and, as the last line, "
+        "the run's folder. A project can set these flags in its pyproject.toml, in the table "
+        "[tool.asgi-bench].",
         is_measuring=True,
     ),
     "ab": Verb(
         "ab",
         "ab",
-        "Compare a candidate with its baseline; say if it is slower.",
-        "Both are measured in one run, interleaved; unless told otherwise the reference server's "
-        "default variant with 1 worker. The last line is the verdict.",
+        "Compare a candidate with a baseline, and say if it is slower.",
+        "Measures both sides in one run, interleaved. Default: the reference server's `default` "
+        "variant with 1 worker. The last line is the verdict.",
         is_measuring=True,
     ),
     "count": Verb(
         "count",
         "count",
         "Count instructions and system calls per request.",
-        "By valgrind and strace, on any machine, whatever else it does: a change of half a per "
-        "cent shows. Counts never rank servers. The last line is the run's folder.",
+        "Runs servers under valgrind and strace, so it works on any machine, even a busy one, "
+        "and detects changes of half a percent. Counts never rank servers. The last line is the "
+        "run's folder.",
         is_measuring=True,
     ),
     "calibrate": Verb(
         "calibrate",
         "calibrate_",
         "Measure this machine and the load generator.",
-        "Runs in the same folder go by what it finds.",
+        "Later runs in the same output folder use the result.",
         is_measuring=True,
     ),
     "report": Verb(
         "report",
         "report",
-        "Print a run: text, JSON, Markdown, CSV or an HTML page.",
-        "All formats have the same rows, verdicts, findings, versions and commands. JSON and CSV "
-        "also have every figure behind them, Markdown has what proves the settings. HTML is "
-        "written into the run's folder.",
+        "Print a run as text, JSON, Markdown or CSV, or as a page.",
+        "Every format has the same rows, verdicts, findings, versions and commands. JSON and "
+        "CSV add all figures; Markdown adds the proof of the settings. HTML is written to "
+        "RUN/report.html.",
     ),
-    "plot": Verb("plot", "plot", "Draw a run's charts as SVG and PNG into its folder."),
+    "plot": Verb("plot", "plot", "Draw a run's charts as SVG and PNG."),
     "recommend": Verb(
         "recommend",
         "recommend",
-        "Say which server to deploy, and why.",
-        "The last line is the command to start it.",
+        "Recommend a server to deploy, with reasons.",
+        "The last line is the command that starts it.",
     ),
-    "compare": Verb("compare", "compare", "Show what changed between two runs."),
+    "compare": Verb("compare", "compare", "Compare two stored runs."),
     "history": Verb(
         "history",
         "history",
-        "Show when the runs of a folder changed for good.",
+        "Show what changed across a folder of runs, and when.",
         "Also writes DIR/history.html.",
     ),
     "export": Verb(
         "export",
         "export_",
         "Write a run in another tool's format.",
-        "Cells that can't be believed are left out as numbers.",
+        "Figures of failed, skipped and invalid cells are left out.",
     ),
 }
 
@@ -174,15 +176,15 @@ def command(name: str) -> click.Command:
 
 def _refuse() -> None:
     raise BenchError(
-        f"measuring needs Linux, this is {sys.platform}; "
-        "report, plot and the other reading verbs work here"
+        f"measuring needs Linux, and this is {sys.platform}; report, plot and the other reading "
+        "verbs work here"
     )
 
 
 @click.group(
     name="asgi-bench",
     cls=VerbsGroup,
-    help="Compare ASGI servers honestly.",
+    help="Compare ASGI servers fairly, with known error bars.",
     invoke_without_command=True,
 )
 @click.version_option(__version__, message=f"asgi-bench {__version__}", help="Show the version.")

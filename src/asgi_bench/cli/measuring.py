@@ -52,7 +52,7 @@ def check_measurable(plan: Plan) -> None:
     if missing:
         python = shlex.quote(plan.python or sys.executable)
         raise BenchError(
-            f"nothing can be measured: no chosen server is installed with all it needs; "
+            "nothing can be measured: none of the chosen servers has everything it needs; "
             f"{python} -m {install_command(missing)}"
         )
     told = [f"{key}: {reason}" for key, reason in reasons.items()]
@@ -130,7 +130,7 @@ def _time_words(plan: Plan, round_s: float) -> str:
     fit = min(int(goal.budget_s / round_s + 0.5), plan.rounds) if round_s else plan.rounds
     stops = (*goal.looks, plan.rounds) if precise else ()
     fit = max((look for look in stops if look <= fit), default=max(fit, 1))
-    in_time = f"as many as fit into {goal.budget_s / 60:.1f} minutes, about {fit}"
+    in_time = f"as many as fit in {goal.budget_s / 60:.1f} minutes, about {fit}"
     return f"{precise}, and {in_time} at most" if precise else in_time
 
 

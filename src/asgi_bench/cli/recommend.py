@@ -27,7 +27,8 @@ class RecommendFlags(msgspec.Struct, frozen=True, kw_only=True):
             "--slo",
             OUTPUT,
             OBJECTIVE,
-            "Only settings that kept this, as in p99=10ms, in a sweep or at a fixed rate.",
+            "Consider only settings that met this objective, such as p99=10ms, in a sweep or at "
+            "a fixed rate.",
         ),
     ] = None
     cpus: Annotated[
@@ -36,7 +37,7 @@ class RecommendFlags(msgspec.Struct, frozen=True, kw_only=True):
             "--cpus",
             OUTPUT,
             whole(),
-            "At most this many workers. Default: as many as the servers had CPUs.",
+            "Consider at most N workers. Default: as many as the servers had CPUs.",
         ),
     ] = None
     output: Output = DEFAULT_OUTPUT

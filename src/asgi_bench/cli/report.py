@@ -46,7 +46,7 @@ class ReportFlags(msgspec.Struct, frozen=True, kw_only=True):
 
     run: StoredRun = None
     format: Annotated[
-        AnyFormat, Flag("--format", OUTPUT, choice(*get_args(AnyFormat)), "How to print it.")
+        AnyFormat, Flag("--format", OUTPUT, choice(*get_args(AnyFormat)), "Output format.")
     ] = "text"
     reference: OtherReference = None
     output: Output = DEFAULT_OUTPUT

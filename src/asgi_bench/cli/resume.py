@@ -70,7 +70,7 @@ def _check_values(folder: Path, kept: Told) -> None:
 def say_complete(run: Run) -> None:
     """Say that nothing is left of a run."""
     rounds = complete_rounds(run)
-    say(f"{run.folder} is complete: {_rounds(rounds)}, nothing is left to measure")
+    say(f"{run.folder} is complete: {_rounds(rounds)}, nothing left to measure")
 
 
 def say_what_is_left(folder: Path, *, has_behaviour: bool) -> None:
@@ -79,7 +79,10 @@ def say_what_is_left(folder: Path, *, has_behaviour: bool) -> None:
         run = read_run(folder)
         if not is_complete(run, has_behaviour=has_behaviour):
             done = f"{complete_rounds(run)} of {_rounds(run.header.plan.rounds)}"
-            say(f"{done} are measured; asgi-bench run --resume {shlex.quote(str(folder))} goes on")
+            say(
+                f"{done} measured; continue with: asgi-bench run --resume "
+                f"{shlex.quote(str(folder))}"
+            )
 
 
 def _rounds(number: int) -> str:
@@ -91,18 +94,18 @@ def _check(folder: Path, run: Run) -> None:
     header = run.header
     if header.plan.gate is not None:
         raise UsageError(
-            f"--resume: {folder} is an A/B: its looks are planned as shares of one budget, so it "
-            f"can't go on; measure it anew"
+            f"--resume: {folder} is an A/B, whose interim looks are planned for one budget, so "
+            "it can't be continued: measure it again"
         )
     if run.stored_version != SCHEMA_VERSION:
         raise UsageError(
-            f"--resume: {folder} is of schema version {run.stored_version}, which is read and not "
-            f"written any more ({SCHEMA_VERSION} is): measure it anew"
+            f"--resume: {folder} has schema version {run.stored_version}, which this asgi-bench "
+            f"can read but no longer write (it writes {SCHEMA_VERSION}): measure it again"
         )
     if header.tool_version != __version__:
         raise BenchError(
-            f"--resume: {folder} can't go on: tool asgi-bench: {header.tool_version} is now "
-            f"{__version__}"
+            f"--resume: {folder} can't be continued: tool asgi-bench: {header.tool_version} is "
+            f"now {__version__}"
         )
     if header.command_line[:1] != ("run",):
-        raise UsageError(f"--resume: {folder} does not tell the command that measured it")
+        raise UsageError(f"--resume: {folder} does not record the command that measured it")

@@ -40,12 +40,14 @@ def run(asked: RunFlags) -> None:
     with nullcontext() if stored is None else started_in(stored):
         plan = _plan(asked)
     if asked.behaviour and plan.client != "fast":
-        raise UsageError("--behaviour needs the fast client: others can't tell what was lost")
+        raise UsageError(
+            "--behaviour needs the client `fast`: the others can't tell which requests were lost"
+        )
     idle_watch_s = asked.idle_watch_s if asked.behaviour else None
     if asked.dry_run:
         print(dry_run_text(plan, idle_watch_s))
         if stored is not None:
-            print(f"{complete_rounds(stored)} rounds are measured and stay")
+            print(f"{complete_rounds(stored)} rounds are already measured and will be kept")
         return
     check_measurable(plan)
     warn_of_load()

@@ -127,10 +127,10 @@ class _Reader:
         # Callgrind states both: a summary at the head, and totals when all is written.
         stated = self._stated["totals"] or self._stated["summary"]
         if not stated:
-            raise BadProfile("it states no total: it was not written to its end")
+            raise BadProfile("no total: the file is incomplete")
         total, counted = sum(stated), sum(self._costs.values())
         if counted != total:
-            raise BadProfile(f"its parts come to {counted}, and it states {total}")
+            raise BadProfile(f"its parts add up to {counted}, but it states {total}")
         return Profile(total, dict(self._costs))
 
     def _cost(self, line: str) -> None:

@@ -301,7 +301,9 @@ def _ask(members: Sequence[_Member], timeout_s: float) -> None:
         now_s = time.monotonic()
         for member in waiting:
             if member.fault is None and not member.is_done and now_s - member.sent_s > timeout_s:
-                member.fail(member.process.explained(f"no whole answer within {timeout_s:g} s"))
+                member.fail(
+                    member.process.explained(f"no complete response within {timeout_s:g} s")
+                )
 
 
 def _stop(members: Sequence[_Member], timeout_s: float) -> None:
@@ -319,6 +321,6 @@ def _stop(members: Sequence[_Member], timeout_s: float) -> None:
     reports = stop_all([member.process for member in standing], timeout_s)
     for member, report in zip(standing, reports, strict=True):
         if report.was_killed:
-            member.fault = f"didn't end within {timeout_s:g} s of SIGTERM"
+            member.fault = f"did not end within {timeout_s:g} s of SIGTERM"
         elif report.fault is not None:
             member.fault = report.fault

@@ -81,10 +81,10 @@ def explaining() -> tuple[Counting, ...]:
 def backend_words() -> str:
     """What counts instructions here, and why."""
     if (lack := Hardware().missing()) is not None:
-        return f"instructions are counted by valgrind: {lack}"
+        return f"valgrind counts instructions: {lack}"
     return (
-        "instructions are counted by the CPU's own counters; this way was tested with the kernel's "
-        "counters alone, not tried on hardware"
+        "the CPU's own counters count instructions; this has been tested with the kernel's "
+        "software counters only, not on hardware"
     )
 
 
@@ -94,8 +94,8 @@ def check_countable(plan: Plan) -> None:
         open_end = scenario.stream is not None and scenario.stream.leave_after is not None
         if scenario.requests or open_end or scenario.is_broadcast:
             raise BenchError(
-                f"{scenario.name}: counting asks one request again and again, and this scenario "
-                "has several, a stream without an end or a broadcast"
+                f"{scenario.name}: counting repeats a single request, but this scenario has "
+                "several, an endless stream or a broadcast"
             )
 
 

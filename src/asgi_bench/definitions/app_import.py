@@ -39,26 +39,29 @@ def style_of(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float)
         first_line = told["error"].partition("\n")[0]
         unset = told["unset"]
         is_lacking = unset is not None and (unset in env or unset not in os.environ)
-        hint = f": that variable isn't set; --env {unset}=VALUE sets it" if is_lacking else ""
+        hint = f": that variable isn't set; set it with --env {unset}=VALUE" if is_lacking else ""
         raise AppFault(f"APP {target} {what}: {first_line}{hint}{held}", told["traceback"])
     module, _, attribute = target.partition(":")
     if "missing" in told:
         raise AppFault(
-            f"APP {target}: no module {told['missing']!r} in {own.app_dir} or among the packages "
-            f"of {python}; --app-dir names the folder it lies in"
+            f"APP {target}: no module {told['missing']!r} in {own.app_dir} or among the "
+            f"packages of {python}; name its folder with --app-dir"
         )
     if "absent" in told:
         names = ", ".join(told["apps"][:5])
-        there = f"; there are: {names}" if names else ""
+        there = f"; it has: {names}" if names else ""
         raise AppFault(f"APP {target}: module {module!r} has no attribute {attribute!r}{there}")
     style = str(told["style"])
     if style in STYLES:
         return style
     if told.get("of") == "factory":
-        raise AppFault(f"APP {target} is no factory of an app: it {style}")
+        raise AppFault(f"APP {target} is not an app factory: it {style}")
     if "of" in told:
-        raise AppFault(f"APP {target}: what the factory returns is no ASGI application: it {style}")
-    raise AppFault(f"APP {target} is no ASGI application: it {style}")
+        raise AppFault(
+            f"APP {target}: the factory returns something that is not an ASGI application: it "
+            f"{style}"
+        )
+    raise AppFault(f"APP {target} is not an ASGI application: it {style}")
 
 
 def _ask(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float) -> dict[str, Any]:
@@ -73,15 +76,15 @@ def _ask(own: OwnApp, python: str, env: Mapping[str, str], timeout_s: float) -> 
                     argv, output=printed, env=env, timeout_s=timeout_s, folder=own.starts_in
                 )
             except OSError as fault:
-                raise UsageError(f"{python}: can't be run: {fault.strerror}") from None
+                raise UsageError(f"{python}: can't run it: {fault.strerror}") from None
         if code is None:
             raise AppFault(
-                f"APP {own.target}: its import did not end within {timeout_s:g} s: "
-                "--startup-timeout gives it longer"
+                f"APP {own.target}: importing it took more than {timeout_s:g} s: allow longer "
+                "with --startup-timeout"
             )
         if result.is_file():
             told: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
             return told
         line = reason_in(output.read_text(encoding="utf-8", errors="replace"))
         last = f": {line}" if line else ""
-        raise AppFault(f"APP {own.target}: its import ended Python with code {code}{last}")
+        raise AppFault(f"APP {own.target}: importing it ended Python with code {code}{last}")

@@ -66,8 +66,8 @@ def check_goal(plan: Plan) -> None:
         if is_closed and planned.skip_reason is None and planned.cell.setting != plan.reference:
             return
     raise UsageError(
-        "--precision applies to throughput ratios to the reference, in closed loop: measure "
-        "another server beside it"
+        "--precision applies to throughput ratios, so it needs a closed-loop cell besides the "
+        "reference: add another server"
     )
 
 
@@ -84,8 +84,8 @@ def _rounds(selection: Selection) -> int:
     most = goal.looks[-1]
     if selection.rounds is not None and selection.rounds > most:
         raise UsageError(
-            f"--rounds: {selection.rounds} with --budget or --precision is the most rounds, and "
-            f"these end after {most} at the latest"
+            f"--rounds: {selection.rounds} caps the rounds of --budget or --precision, and "
+            f"these end after {most} at the latest: leave --rounds out or lower it"
         )
     return selection.rounds or most
 

@@ -38,13 +38,15 @@ def chosen_servers(globs: Collection[str], servers: Mapping[str, Server]) -> lis
 def _pinned(pin: str, server: Server | None, version: str, servers: Iterable[str]) -> Server:
     """The server that `NAME==VERSION` means."""
     if server is None:
-        raise UsageError(f"--server {pin!r} pins no server; there are: {', '.join(servers)}")
+        raise UsageError(
+            f"--server {pin!r} matches no server to pin; available: {', '.join(servers)}"
+        )
     if server.distribution is None:
-        raise UsageError(f"--server {pin!r}: its runner file names no distribution to pin")
+        raise UsageError(f"--server {pin!r} can't be pinned: its runner file names no distribution")
     try:
         Version(version)
     except InvalidVersion:
-        raise UsageError(f"--server {pin!r}: {version!r} is no version") from None
+        raise UsageError(f"--server {pin!r}: {version!r} is not a version") from None
     return _pinned_to(server, server.distribution, version)
 
 
@@ -79,7 +81,7 @@ def matching(globs: Collection[str], names: Iterable[str], flag: str) -> list[st
     known = list(dict.fromkeys(names))
     for glob in globs:
         if not any(fnmatchcase(name, glob) for name in known):
-            raise UsageError(f"{flag} {glob!r} matches nothing; there are: {', '.join(known)}")
+            raise UsageError(f"{flag} {glob!r} matches nothing; available: {', '.join(known)}")
     if not globs:
         return known
     return [name for name in known if any(fnmatchcase(name, glob) for glob in globs)]

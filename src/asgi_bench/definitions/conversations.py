@@ -23,7 +23,7 @@ def parse_messages(tables: Any, where: str) -> tuple[Message, ...]:
         return ()
     if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
         example = '[{ send = "ping" }, { expect = "pong" }]'
-        raise UsageError(f"{where}: expected a list of tables, as in {example}")
+        raise UsageError(f"{where}: expected a list of tables, such as {example}")
     messages = tuple(_message(table, f"{where}[{n}]") for n, table in enumerate(tables))
     if not messages or not messages[0].is_sent:
         raise UsageError(f"{where}: must begin with a message to send")
@@ -53,7 +53,7 @@ def _message(table: dict[str, Any], where: str) -> Message:
     message = convert(table, Message, where)
     told = [key for key in _KEYS[:3] if key in table]
     if len(told) != 1:
-        raise UsageError(f"{where}: give one of {', '.join(_KEYS[:3])}")
+        raise UsageError(f"{where}: needs exactly one of {', '.join(_KEYS[:3])}")
     if not 1 <= message.times <= MOST_TIMES:
         raise UsageError(f"{where}: times: {message.times} must be 1 to {MOST_TIMES}")
     if message.expect_pattern is not None:

@@ -38,8 +38,8 @@ def _packaged_runners(named: EntryPoint) -> Path:
             return folder
     of = "" if named.dist is None else f" of {named.dist.name}"
     raise UsageError(
-        f"entry point {named.name!r}{of}, group {RUNNERS_GROUP}: {named.value!r} is no folder of "
-        "an installed package"
+        f"entry point {named.name!r}{of}, group {RUNNERS_GROUP}: {named.value!r} is not a "
+        "folder of an installed package"
     )
 
 

@@ -102,7 +102,9 @@ def _of_one_argument(app: Any, signature: inspect.Signature) -> str:
     if first == "scope" or signature.parameters[first].kind is inspect.Parameter.VAR_POSITIONAL:
         return "asgi2"
     global doing
-    doing = f"takes {signature}, not (scope, receive, send); of a scope alone it makes {FAULT}"
+    doing = (
+        f"takes {signature}, not (scope, receive, send); called with a scope alone it makes {FAULT}"
+    )
     kind = _signature(app(dict(SCOPE)))
     if kind is not None and _takes(kind, 3):
         return f"makes an app of {signature}; a factory is called without arguments"
@@ -112,14 +114,17 @@ def _of_one_argument(app: Any, signature: inspect.Signature) -> str:
 def _of_no_argument(found: Any) -> str:
     """What takes nothing may be a factory: whether `--factory` would do is tried."""
     global doing
-    doing = f"takes no scope, and called as a factory it raises {FAULT}"
+    doing = f"takes no scope, and raises {FAULT} when called as a factory"
     made = found()
     if inspect.iscoroutine(made):
         made.close()
-        return "is an async function without parameters: no scope, and servers await no factory"
+        return (
+            "is an async function without parameters: it takes no scope, and servers don't "
+            "await factories"
+        )
     if callable(made) and _takes_scope(made):
-        return "takes no scope; it makes the app, so add --factory"
-    return f"takes no scope, and makes {type(made).__name__}, which is no app either"
+        return "takes no scope but makes the app: add --factory"
+    return f"takes no scope, and makes {type(made).__name__}, which is not an app either"
 
 
 def _takes_scope(made: Any) -> bool:
@@ -159,7 +164,7 @@ def main() -> None:
         found = getattr(found, name)
     if sys.argv[3] == "factory":
         if not callable(found):
-            tell(style=f"is {type(found).__name__}, which can't be called: no factory")
+            tell(style=f"is {type(found).__name__}, which can't be called, so it is not a factory")
         signature = _signature(found)
         if signature is not None and not _takes(signature, 0):
             tell(style=f"takes {signature}; a factory is called without arguments", of="factory")
@@ -168,7 +173,7 @@ def main() -> None:
         if inspect.isawaitable(found):
             if inspect.iscoroutine(found):
                 found.close()
-            tell(style="is async, and servers don't await what it returns", of="factory")
+            tell(style="is async, and servers don't await factories", of="factory")
         tell(style=style(found), of="what it returns")
     tell(style=style(found))
 

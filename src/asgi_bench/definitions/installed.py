@@ -123,7 +123,7 @@ class Installation:
             told = json.loads(answer)
             return told["path"], told["markers"], told["is_free_threaded"]
         except (OSError, subprocess.SubprocessError, ValueError):
-            raise UsageError(f"{self.python}: is no Python interpreter that runs") from None
+            raise UsageError(f"{self.python}: not a Python interpreter that runs") from None
 
     @cached_property
     def _distributions(self) -> dict[str, Distribution]:

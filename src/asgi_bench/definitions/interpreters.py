@@ -55,8 +55,8 @@ def program_of(version: str, where: str) -> str:
             return program
     others = sorted({other.name.removeprefix("python") for other in _managed("python3.*")})
     known = ", ".join(name for name in others if is_version(name))
-    there = f"; there are: {known}" if known else ""
-    raise UsageError(f"{where}: no Python {version} is found here{there}")
+    there = f"; available: {known}" if known else ""
+    raise UsageError(f"{where}: Python {version} was not found{there}")
 
 
 def _interpreter(name: str, where: str) -> str:
@@ -70,7 +70,7 @@ def _interpreter(name: str, where: str) -> str:
     # Path.resolve would follow links.
     path = os.path.abspath(name) if os.sep in name else shutil.which(name)  # noqa: PTH100
     if path is None or shutil.which(path) is None:
-        raise UsageError(f"{where}: {name!r} is no program that can be run")
+        raise UsageError(f"{where}: {name!r} is not a program that can be run")
     return path
 
 

@@ -41,13 +41,13 @@ def _rate(part: str, name: str) -> OfferedRate:
     match = _RATE.fullmatch(part)
     if match is None or float(match[1]) <= 0:
         raise UsageError(
-            f"{name}: {part!r} must be requests per second, as in 500, or a share, as in 50%"
+            f"{name}: {part!r} must be requests per second, such as 500, or a share, such as 50%"
         )
     if not match[2]:
         return OfferedRate(rate_rps=float(match[1]))
     share = float(match[1]) / 100
     if share > 4:
-        raise UsageError(f"{name}: {part!r} is more than 400% of what the server can do")
+        raise UsageError(f"{name}: {part!r} is more than 400% of the server's own throughput")
     return OfferedRate(share=share)
 
 
@@ -76,7 +76,7 @@ def loads(
     if connections is not None and len(connections) > 1 and not closed:
         counts = ",".join(map(str, connections))
         raise UsageError(
-            f"--connections: {counts}: with --rate or --sweep it is one cap; give one number"
+            f"--connections: {counts}: with --rate or --sweep this is a single cap; give one number"
         )
     cap = max(connections) if connections else DEFAULT_OPEN_CONNECTIONS
     open_loops: tuple[Load, ...] = tuple(
@@ -101,7 +101,7 @@ def parse_objective(text: str, name: str = "--slo") -> Objective:
     percentile, equals, limit = text.partition("=")
     match = _PERCENTILE.fullmatch(percentile.strip())
     if not equals or match is None or not float(match[1]):
-        raise UsageError(f"{name}: {text!r} must be a percentile and a time, as in p99=10ms")
+        raise UsageError(f"{name}: {text!r} must be a percentile and a time, such as p99=10ms")
     # 99.9 / 100 is not 0.999.
     quantile = round(float(match[1]) / 100, 12)
     return Objective(quantile, parse_duration(limit.strip(), name))

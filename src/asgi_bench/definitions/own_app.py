@@ -50,7 +50,7 @@ def _requests_in(file: str, where: str) -> tuple[WeightedRequest, ...]:
 
 def _single(flag: str) -> dict[str, str]:
     """What a flag about one request says beside a file of several."""
-    return {"requests": f"{flag} is about a single request: --requests has it in its file"}
+    return {"requests": f"{flag} describes a single request: with --requests, write it in the file"}
 
 
 def _located_body(text: str, folder: Path) -> str:
@@ -59,7 +59,7 @@ def _located_body(text: str, folder: Path) -> str:
 
 def _folder(text: str, where: str) -> Path:
     if not Path(text).is_dir():
-        raise UsageError(f"{where}: {text} is no folder")
+        raise UsageError(f"{where}: {text} is not a folder")
     return Path(os.path.abspath(text))  # noqa: PTH100  (links are kept, as a shell does)
 
 
@@ -88,9 +88,9 @@ def parse_target(text: str, flag: str = "APP") -> str:
         return text
     hint = ""
     if is_file:
-        hint = "; it is a module's name, not a file's: --app-dir names the folder"
+        hint = "; use the module's name, not a file name, and name its folder with --app-dir"
     raise UsageError(
-        f"{flag}: {text!r} must be module:attribute, as in app:app or "
+        f"{flag}: {text!r} must be module:attribute, such as app:app or "
         f"myproject.asgi:application{hint}"
     )
 
@@ -104,9 +104,10 @@ class OwnApp(msgspec.Struct, frozen=True):
             "APP",
             APP,
             Kind("[APP]", parse_target),
-            "Your own app as module:attribute, instead of the scenarios.",
+            "Your own app as module:attribute, measured instead of the scenarios.",
             conflicts={
-                "scenario": "--scenario chooses among the shipped ones: leave it out with APP"
+                "scenario": "--scenario chooses among the shipped scenarios: leave it out if you "
+                "name an APP"
             },
         ),
     ] = ""
@@ -116,7 +117,7 @@ class OwnApp(msgspec.Struct, frozen=True):
             "--app-dir",
             APP,
             Kind("DIR", _folder, show=lambda _: "", locate=within),
-            "Folder to import it from. Default: the current one.",
+            "Folder to import APP from. Default: the current folder.",
             is_common=True,
         ),
     ] = Path()
@@ -160,7 +161,7 @@ class OwnApp(msgspec.Struct, frozen=True):
             "--body",
             APP,
             Kind("TEXT|@FILE", read_body, locate=_located_body),
-            "Body of the request.",
+            "Body of the request. Default: none.",
             conflicts=_single("--body"),
         ),
     ] = b""
@@ -170,7 +171,7 @@ class OwnApp(msgspec.Struct, frozen=True):
             "--chunked",
             APP,
             SWITCH,
-            "Send the body in chunks, without its length.",
+            "Send the body in chunks, without a Content-Length.",
             conflicts=_single("--chunked"),
         ),
     ] = False
@@ -180,7 +181,8 @@ class OwnApp(msgspec.Struct, frozen=True):
             "--stream",
             APP,
             SWITCH,
-            "Time the answer by its parts: events, or chunks. One without an end is left.",
+            "Time a streamed response part by part: its events or chunks. The client leaves "
+            "endless streams.",
             conflicts=_single("--stream"),
         ),
     ] = False
@@ -190,11 +192,11 @@ class OwnApp(msgspec.Struct, frozen=True):
             "--pipeline",
             APP,
             whole(least=FEWEST_PIPELINED, most=MOST_PIPELINED),
-            "Keep so many requests under way on each connection, over HTTP/1.1.",
+            "Pipeline N requests on each connection, over HTTP/1.1. Default: no pipelining.",
             conflicts=dict.fromkeys(
                 ("websocket", "stream"),
-                "--pipeline sends requests ahead of their answers: leave out --websocket and "
-                "--stream",
+                "--pipeline sends requests before earlier ones are answered: leave out "
+                "--websocket and --stream",
             ),
         ),
     ] = None
@@ -204,7 +206,7 @@ class OwnApp(msgspec.Struct, frozen=True):
             "--expect-status",
             APP,
             whole("STATUS", least=LOWEST_STATUS, most=HIGHEST_STATUS),
-            "Correct status. Default: what probes find, if it is 2xx.",
+            "Status a correct response has. Default: the 2xx status that probe requests get.",
             conflicts=_single("--expect-status"),
         ),
     ] = None
@@ -214,8 +216,8 @@ class OwnApp(msgspec.Struct, frozen=True):
             "--expect-body",
             APP,
             Kind("REGEX", checked_pattern),
-            "Regular expression that the response body must match. Default, without "
-            "--expect-status too: the body that probes find, if it is always the same.",
+            "Regular expression the response body must match. Default: the body that probe "
+            "requests get, if it is always the same and --expect-status is not set.",
             conflicts=_single("--expect-body"),
         ),
     ] = None
@@ -225,11 +227,11 @@ class OwnApp(msgspec.Struct, frozen=True):
             "--websocket",
             APP,
             Kind("PATH", parse_path),
-            "Path of a WebSocket: messages are sent there, instead of requests.",
+            "Send messages to the WebSocket at PATH instead of requests.",
             conflicts=_single("--websocket")
             | dict.fromkeys(
                 ("path", "method", "body", "expect-status", "expect-body"),
-                "--websocket has a path of its own, --message and --expect-message: leave out "
+                "--websocket has its own path, --message and --expect-message: leave out "
                 "--path, --method, --body and --expect-...",
             ),
         ),
@@ -240,7 +242,7 @@ class OwnApp(msgspec.Struct, frozen=True):
             "--message",
             APP,
             Kind("TEXT|@FILE", read_body, locate=_located_body),
-            "Message that is sent over and over: text, or binary where a file is not UTF-8.",
+            "Message to send again and again: text, or binary if the file is not UTF-8.",
             needs=("websocket",),
             needs_words="--message is sent over a WebSocket: add --websocket PATH",
         ),
@@ -251,10 +253,10 @@ class OwnApp(msgspec.Struct, frozen=True):
             "--expect-message",
             APP,
             Kind("REGEX", checked_pattern),
-            "Regular expression that the message in return must match. Default: the message that "
-            "probes find, if it is always the same.",
+            "Regular expression each reply must match. Default: the reply that probe messages "
+            "get, if it is always the same.",
             needs=("websocket",),
-            needs_words="--expect-message comes over a WebSocket: add --websocket PATH",
+            needs_words="--expect-message is received over a WebSocket: add --websocket PATH",
         ),
     ] = None
     requests: Annotated[
@@ -263,7 +265,7 @@ class OwnApp(msgspec.Struct, frozen=True):
             "--requests",
             APP,
             Kind("FILE", _requests_in, locate=within),
-            "TOML file of several weighted requests, instead of the flags for one.",
+            "TOML file of several weighted requests, or of a WebSocket conversation.",
         ),
     ] = ()
     working_dir: Path | None = None
@@ -307,7 +309,9 @@ def scenario_of(own: OwnApp, needs: tuple[str, ...] = ("asgi3",)) -> Scenario:
     first = own.requests[0] if own.requests else _request_of(own)
     if first.messages:
         if own.pipeline is not None:
-            raise UsageError("--pipeline is about requests of HTTP/1.1: --requests has messages")
+            raise UsageError(
+                "--pipeline needs HTTP/1.1 requests, but --requests has WebSocket messages"
+            )
         needs = (*needs, WEBSOCKET)
     facts = {field: getattr(first, field) for field in Request.__struct_fields__}
     return Scenario(

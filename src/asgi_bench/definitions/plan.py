@@ -70,7 +70,7 @@ def load_plan(selection: Selection) -> Plan:
             interpreter that doesn't run, or an app that can't be imported (AppFault).
     """
     if len(selection.interpreters) > 1:
-        raise UsageError("--python: only `run` takes several interpreters")
+        raise UsageError("--python: only `run` accepts several interpreters")
     check_passed(selection.passed, os.environ)
     selection = on_this_machine(selection)
     if selection.targets:
@@ -195,7 +195,9 @@ def _with_random_masks(scenarios: Sequence[Scenario]) -> list[Scenario]:
     """Those over WebSocket with a mask for each frame; raises UsageError where there are none."""
     if not any(scenario.messages for scenario in scenarios):
         names = ", ".join(scenario.name for scenario in scenarios)
-        raise UsageError(f"--random-masks is about WebSocket, and none of these talks it: {names}")
+        raise UsageError(
+            f"--random-masks needs a WebSocket scenario, and none of these is one: {names}"
+        )
     return [
         msgspec.structs.replace(scenario, random_masks=bool(scenario.messages))
         for scenario in scenarios
@@ -206,14 +208,16 @@ def _check_stock(client: str, scenarios: Sequence[Scenario]) -> None:
     """Raise UsageError where Locust's own client would send anything else than a scenario."""
     for scenario in scenarios:
         beyond = {
-            "talks over WebSocket": scenario.messages,
+            "uses WebSocket": scenario.messages,
             "pipelines requests": scenario.pipeline,
-            "times an answer by its parts": scenario.stream,
-            "closes a connection after so many answers": scenario.conversations,
+            "times a response part by part": scenario.stream,
+            "closes connections after a number of responses": scenario.conversations,
             "sends a body in chunks": scenario.chunked,
         }
         for what in (what for what, is_asked in beyond.items() if is_asked):
-            raise UsageError(f"--client {client}: {scenario.name} {what}; only fast does that")
+            raise UsageError(
+                f"--client {client}: {scenario.name} {what}, and only the client `fast` can do that"
+            )
 
 
 def unable(server: Server, cell: Cell, scenario: Scenario) -> str | None:
@@ -225,9 +229,9 @@ def unable(server: Server, cell: Cell, scenario: Scenario) -> str | None:
     if lack is not None:
         return lack
     if cell.http != "1" and scenario.messages:
-        return "WebSocket is held over HTTP/1.1 alone"
+        return "WebSocket works over HTTP/1.1 only"
     if cell.workers > 1 and scenario.is_broadcast:
-        return "a room of this scenario lies within one worker"
+        return "this scenario's chat room exists within one worker only"
     if cell.workers > 1 and server.workers == "single":
         return "takes no worker count"
     argv = server.argv(server.variants[cell.variant], cell.http, cell.transport, scenario.needs)

@@ -44,17 +44,20 @@ def load_scenarios(path: Path) -> dict[str, Scenario]:
     """
     tables = read_toml(path)
     if not tables:
-        raise UsageError(f"{path}: holds no scenario; one is a table like [hello]")
+        raise UsageError(f"{path}: contains no scenario; a scenario is a table such as [hello]")
     return {name: _scenario(name, table, path) for name, table in tables.items()}
 
 
 def _scenario(name: str, table: Any, path: Path) -> Scenario:
     where = f"{path}: [{name}]"
     if not isinstance(table, dict):
-        raise UsageError(f"{path}: {name}: expected a table like [hello], with `app` and `path`")
+        raise UsageError(f"{path}: {name}: expected a table such as [hello], with `app` and `path`")
     check_name(name, f"{path}: [{shortened(repr(name), LONGEST_NAME)}]")
     if "/" in name or "+" in name:
-        raise UsageError(f"{where}: a scenario's name is part of a cell's key: no slash, no plus")
+        raise UsageError(
+            f"{where}: a scenario's name is part of cell keys, so it can't contain a slash or a "
+            "plus"
+        )
     check_keys(table, _KEYS, where)
     messages = parse_messages(table.get("messages"), f"{where}: messages")
     scenario = convert({**table, "name": name, "messages": ()}, Scenario, where)
@@ -95,7 +98,9 @@ def _check_pipeline(scenario: Scenario, where: str) -> None:
         raise UsageError(f"{where}: pipeline: {depth} must be {allowed}")
     excluded = ("messages", "stream", "conversations")
     for key in (key for key in excluded if getattr(scenario, key)):
-        raise UsageError(f"{where}: pipeline: requests of HTTP/1.1 alone are, without {key}")
+        raise UsageError(
+            f"{where}: pipeline: only HTTP/1.1 requests can be pipelined, without {key}"
+        )
 
 
 def check_status(status: int, where: str) -> None:

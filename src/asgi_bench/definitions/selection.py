@@ -63,20 +63,30 @@ Seed = Annotated[
         "--seed",
         HOW_LONG,
         whole(least=0),
-        "Seed of every random order. Drawn if omitted; always recorded.",
+        "Random seed. Drawn if omitted; always recorded in run.json.",
     ),
 ]
 Runners = Annotated[
     tuple[Path, ...],
-    Flag("--runners", WHAT, FOLDERS, "Folder with runner files of your own; repeatable."),
+    Flag("--runners", WHAT, FOLDERS, "Folder with your own runner files; repeatable."),
 ]
 ServerCpus = Annotated[
     tuple[int, ...],
-    Flag("--server-cpus", MACHINE, CPUS, "CPUs of the servers, as in 0,2-3."),
+    Flag(
+        "--server-cpus",
+        MACHINE,
+        CPUS,
+        "CPUs for the servers, such as 0,2-3. Default: half of the CPUs.",
+    ),
 ]
 LoadCpus = Annotated[
     tuple[int, ...],
-    Flag("--load-cpus", MACHINE, CPUS, "CPUs of the load generator."),
+    Flag(
+        "--load-cpus",
+        MACHINE,
+        CPUS,
+        "CPUs for the load generator, such as 1. Default: the other half.",
+    ),
 ]
 Rounds = Annotated[
     int | None,
@@ -84,7 +94,7 @@ Rounds = Annotated[
         "--rounds",
         HOW_LONG,
         whole(),
-        "Rounds, each with fresh server processes. Default: 6.",
+        "Measure N rounds, each with fresh server processes. Default: 6.",
         is_common=True,
     ),
 ]
@@ -99,14 +109,21 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--server",
             WHAT,
             GLOBS,
-            "Servers to measure, NAME==VERSION for one version; repeatable.",
+            "Servers to measure, as names or globs; NAME==VERSION pins a version. Repeatable. "
+            "Default: all that need no environment of their own.",
             short="-s",
             is_common=True,
         ),
     ] = ()
     variants: Annotated[
         tuple[str, ...],
-        Flag("--variant", WHAT, GLOBS, "Variants to measure; repeatable.", is_common=True),
+        Flag(
+            "--variant",
+            WHAT,
+            GLOBS,
+            "Variants to measure, as names or globs; repeatable. Default: all.",
+            is_common=True,
+        ),
     ] = ()
     workers: Annotated[
         tuple[int, ...] | None,
@@ -114,14 +131,20 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--workers",
             WHAT,
             COUNTS,
-            "Worker counts, as in 1,2. Default: 1, and 2 for each server's `default` variant.",
+            "Worker counts, such as 1,2. Default: 1, plus 2 for `default` variants.",
             short="-w",
             is_common=True,
         ),
     ] = None
     scenarios: Annotated[
         tuple[str, ...],
-        Flag("--scenario", WHAT, GLOBS, "Scenarios to measure; repeatable.", is_common=True),
+        Flag(
+            "--scenario",
+            WHAT,
+            GLOBS,
+            "Scenarios to measure, as names or globs; repeatable.",
+            is_common=True,
+        ),
     ] = DEFAULT_SCENARIOS
     http: Annotated[
         tuple[HttpVersion, ...],
@@ -129,7 +152,8 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--http",
             WHAT,
             HTTP_VERSIONS,
-            "HTTP versions, as in 1,2; 2 is by ALPN over TLS and by prior knowledge elsewhere.",
+            "HTTP versions, such as 1,2. HTTP/2 is negotiated by ALPN over TLS and assumed "
+            "elsewhere (prior knowledge).",
         ),
     ] = ("1",)
     transports: Annotated[
@@ -138,7 +162,7 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--transport",
             WHAT,
             TRANSPORTS,
-            "What carries the bytes, as in tcp,tls,unix: TCP, TLS, a Unix socket.",
+            "Transports: any of tcp, tls and unix (a Unix socket).",
         ),
     ] = ("tcp",)
     interpreters: Annotated[
@@ -147,9 +171,9 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--python",
             WHAT,
             INTERPRETERS,
-            "Interpreters of the servers: venv/bin/python as it is, or a version as in 3.12, with "
-            "the servers installed in an environment of its own; several make a table. Default: "
-            "the one of asgi-bench.",
+            "Interpreters for the servers: a path such as venv/bin/python, or a version such as "
+            "3.12, for which the servers are installed in a new environment. Several are "
+            "compared. Default: asgi-bench's own interpreter.",
         ),
     ] = (sys.executable,)
     server_args: Annotated[
@@ -158,7 +182,7 @@ class Selection(Knobs, frozen=True, kw_only=True):
     ] = ()
     env: Annotated[
         dict[str, str],
-        Flag("--env", WHAT, ASSIGNMENTS, "Variable set for every server; repeatable."),
+        Flag("--env", WHAT, ASSIGNMENTS, "Environment variable set for every server; repeatable."),
     ] = msgspec.field(default_factory=dict)
     passed: Annotated[
         tuple[str, ...],
@@ -176,8 +200,7 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--connections",
             LOAD,
             COUNTS,
-            "Connections, as in 8,64; with --rate the most there may be. Default: 64, or 256 with "
-            "--rate.",
+            "Connections, such as 8,64; with --rate, the maximum. Default: 64; with --rate, 256.",
             short="-c",
             is_common=True,
         ),
@@ -188,8 +211,8 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--also-connections",
             LOAD,
             COUNTS,
-            "Also measure each server's `default` variant, with the fewest workers, over so many "
-            "connections, as in 256.",
+            "Also measure each server's `default` variant, at its lowest worker count, with "
+            "these numbers of connections.",
             is_common=True,
         ),
     ] = None
@@ -199,8 +222,8 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--block-size",
             MACHINE,
             whole(least=2),
-            "Keep at most this many servers up at once, the reference among them. Default: all of "
-            "a scenario and worker count.",
+            "Keep at most N servers up at once, including the reference. Default: all servers "
+            "of a scenario and worker count.",
         ),
     ] = None
     streams: Annotated[
@@ -209,7 +232,7 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--streams",
             LOAD,
             whole(),
-            "With --http 2: streams of each connection, so many requests at once.",
+            "With --http 2: send N requests at once on each connection.",
         ),
     ] = 1
     random_masks: Annotated[
@@ -218,7 +241,7 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--random-masks",
             LOAD,
             SWITCH,
-            "Over WebSocket: draw a mask for each frame that is sent, instead of one for all.",
+            "Over WebSocket: draw a new mask for each frame instead of reusing one.",
         ),
     ] = False
     rates: Annotated[
@@ -227,8 +250,8 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--rate",
             LOAD,
             RATES,
-            "Open loops: requests per second, or shares of the cell's own throughput, as in "
-            "500,50%.",
+            "Open-loop rates: requests per second, or shares of the cell's own throughput, such "
+            "as 500,50%.",
             short="-r",
             is_common=True,
         ),
@@ -239,7 +262,7 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--sweep",
             LOAD,
             SWITCH,
-            "Load curve: open loops from light load to past saturation.",
+            "Measure a load curve: open loops from light load to beyond saturation.",
             is_common=True,
         ),
     ] = False
@@ -249,7 +272,7 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--slo",
             LOAD,
             OBJECTIVE,
-            "With --sweep: find the highest rate that keeps this, as in p99=10ms.",
+            "With --sweep: find the highest rate that meets this objective, such as p99=10ms.",
             needs=("sweep",),
             needs_words="--slo is searched for along a load curve: add --sweep",
         ),
@@ -260,10 +283,10 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--closed",
             LOAD,
             SWITCH,
-            "With --rate or --sweep: measure the closed loops too.",
+            "With --rate or --sweep: measure closed loops as well.",
             needs=_OPEN_LOOPS,
-            needs_words="--closed adds closed loops to open ones, and there is none: add --rate or "
-            "--sweep, or leave it out",
+            needs_words="--closed adds closed loops to open ones, and there are none: add --rate "
+            "or --sweep, or leave --closed out",
         ),
     ] = False
     common_rate_rps: Annotated[
@@ -272,7 +295,8 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--common-rate",
             LOAD,
             RATE,
-            "Also load each server's `default` variant with 1 worker at this rate.",
+            "Also measure each server's `default` variant with 1 worker at this rate, in "
+            "requests per second.",
         ),
     ] = None
     arrivals: Annotated[
@@ -281,9 +305,9 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--arrivals",
             LOAD,
             choice("poisson", "constant"),
-            "How an open loop spaces its requests.",
+            "Spacing of an open loop's requests.",
             needs=_OPEN_LOOPS,
-            needs_words="--arrivals is about open loops, and there is none: add --rate, "
+            needs_words="--arrivals applies to open loops, and there are none: add --rate, "
             "--common-rate or --sweep",
         ),
     ] = "poisson"
@@ -297,7 +321,7 @@ class Selection(Knobs, frozen=True, kw_only=True):
         OwnApp | None,
         Nested(
             "app",
-            "is about an app of your own: name it, as in `run app:app`",
+            "describes your own app: name the app, as in `run app:app`",
             others=("target",),
         ),
     ] = None
@@ -331,20 +355,20 @@ def settled(selection: Selection) -> Selection:
     """
     own, client = selection.own_app, selection.client
     if selection.streams > 1 and "2" not in selection.http:
-        raise UsageError(
-            "--streams are those of HTTP/2's connections: add --http 2, or leave it out"
-        )
+        raise UsageError("--streams needs HTTP/2: add --http 2, or leave it out")
     if own is not None and own.pipeline is not None and "1" not in selection.http:
-        raise UsageError("--pipeline is about HTTP/1.1: add --http 1, or take --streams for HTTP/2")
+        raise UsageError("--pipeline needs HTTP/1.1: add --http 1, or use --streams for HTTP/2")
     if client == "fast" and selection.locustfile is None:
         _check_load_processes(selection)
     else:
         _check_other_client(selection)
         client = client if selection.locustfile is None else "locustfile"
     if own is not None and own.requests and client != "fast":
-        raise UsageError("--requests needs the fast client: others send one request alone")
+        raise UsageError("--requests needs the client `fast`: the others send a single request")
     if own is not None and own.websocket is not None and client not in ("fast", "locustfile"):
-        raise UsageError("--websocket needs the fast client: Locust's own have no WebSocket")
+        raise UsageError(
+            "--websocket needs the client `fast`: Locust's own clients have no WebSocket"
+        )
     if own is not None:
         folder = Path.cwd() / own.app_dir
         working_dir = working_folder(folder, Path.cwd())
@@ -367,8 +391,8 @@ def _check_load_processes(selection: Selection) -> None:
     for flag, fewest in ((flag, min(given)) for flag, given in counts.items() if given):
         if selection.load_processes > fewest:
             raise UsageError(
-                f"--load-processes: {selection.load_processes} need a connection each, and "
-                f"{flag} gives {fewest}"
+                f"--load-processes: {selection.load_processes} processes need a connection "
+                f"each, but {flag} gives only {fewest}"
             )
 
 
@@ -376,13 +400,15 @@ def _check_other_client(selection: Selection) -> None:
     """Raise UsageError for what only our own user does, and for two other clients at once."""
     if selection.rates or selection.common_rate_rps or selection.sweep:
         raise UsageError(
-            "--rate, --common-rate and --sweep need the fast client: others are closed loops"
+            "--rate, --common-rate and --sweep need the client `fast`: the others are closed loops"
         )
     if selection.load_processes > 1:
-        raise UsageError("--load-processes: only the fast client shares its load among several")
+        raise UsageError(
+            "--load-processes needs the client `fast`: the others can't share their load"
+        )
     if selection.http != ("1",) or selection.transports != ("tcp",):
         raise UsageError(
-            "--http and --transport need the fast client: others speak HTTP/1.1 by TCP"
+            "--http and --transport need the client `fast`: the others use HTTP/1.1 over TCP"
         )
     if selection.locustfile is not None and selection.client != "fast":
-        raise UsageError("--locustfile, --client: give one of them; a file brings its own users")
+        raise UsageError("--locustfile, --client: use only one; a locustfile brings its own users")

@@ -71,57 +71,77 @@ HTTP_KEYS = tuple(
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """A named set of flags of one server, appended to its command.
-
-    `proves` are patterns of the class names that must really run.
-    """
+    """A named set of flags of one server."""
 
     name: str
+    """Its name, from the table's."""
     args: tuple[str, ...] = ()
+    """Arguments appended to the server's command."""
     requires: tuple[str, ...] = ()
+    """Requirement lines of this variant, besides those of the server."""
     env: dict[str, str] = {}
+    """Variables set for this variant, besides those of the server."""
     description: str = ""
+    """What the variant is, in one line."""
     proves: dict[str, str] = {}
+    """Patterns of the class names that must really run, by `loop`, `parser`, `protocol` and
+    `transport`. If another one runs, the variant's cells fail."""
 
 
 class Server(msgspec.Struct, frozen=True):
-    """A runner file, validated. `here` is the folder it lies in."""
+    """A runner file, validated."""
 
     name: str
+    """The server's name, from the file's."""
     here: str
+    """The folder of the file."""
     command: tuple[str, ...]
+    """The command that starts the server, with placeholders."""
     workers: WorkersMode
+    """How it gets workers. `native`: by `{workers}` in the command. `shared-socket`: asgi-bench
+    starts that many processes, which inherit one listening socket as `{fd}`. `single`: not at all.
+    Default: `native` if the command has `{workers}`, otherwise `single`."""
     requires: tuple[str, ...] = ()
+    """Requirement lines that install it."""
     environment: EnvironmentKind = "shared"
-    """`own`: `asgi-bench install` makes it an environment for itself, and it is measured only where
-    it is asked for. `shared`: it is one of those that are installed together."""
+    """`shared` (the default): it is installed beside the others. `own`: `asgi-bench install` builds
+    an environment for it, and it is measured only if `-s` names it."""
     pins: tuple[str, ...] = ()
-    """Requirement lines with `==`: the versions that an environment of its own has."""
+    """Requirement lines with `==`: the versions in its own environment."""
     distribution: str | None = None
+    """The installed distribution whose version is recorded."""
     version_command: tuple[str, ...] | None = None
+    """A command that prints the version, for servers that are no distribution."""
     supports: tuple[str, ...] = ("asgi3",)
+    """Features that scenarios may need. Default: `asgi3`."""
     env: dict[str, str] = {}
+    """Variables set for the server."""
     homepage: str | None = None
+    """Where to read about it."""
     worker_timeout_flag: str | None = None
-    """Its flag for how long a worker may stay silent, as in a long import, until it's replaced."""
+    """Its flag for how long a worker may be silent, for example in a long import, before it is
+    replaced. Errors suggest it."""
     unset: tuple[str, ...] = ()
     """Patterns of variables that it reads in place of flags. No server inherits them."""
     reference: int | None = None
-    """Its place among those that others are compared with where nothing else is asked for."""
+    """Makes it a default reference for ratios; the lowest number comes first."""
     idles: bool = True
-    """Whether it leaves the CPU alone while nothing asks it. One that polls without end would slow
-    down what is up beside it, so it is measured in a block of its own."""
+    """Whether it uses no CPU without requests. A server that polls endlessly would slow down its
+    neighbours, so it is measured in a block of its own."""
     count: dict[str, tuple[str, ...]] = {}
-    """`args`: what is added to its command where it is counted, as valgrind doesn't know every
+    """`args`: added to the command when it is counted, since valgrind doesn't know every
     instruction of a CPU."""
     bind: dict[str, tuple[str, ...]] = {}
-    """What stands in the command for `{bind}`, by transport. Without the table it is TCP."""
+    """The arguments that replace `{bind}`, by transport (`tcp`, `tls`, `unix`). Without the table
+    it is measured over TCP only."""
     http: dict[str, tuple[str, ...]] = {}
-    """What stands in the command for `{http}`, by HTTP version. Without the table it is 1."""
+    """The arguments that replace `{http}`, by HTTP version (`1`, `2`, `2+tls`). Without the table
+    it is measured with HTTP/1.1 only."""
     interface: dict[str, tuple[str, ...]] = {}
-    """What stands in the command for `{interface}`, by how the app is called. Without the table it
-    is ASGI."""
+    """The arguments that replace `{interface}`, by kind of app (`asgi`, `wsgi`, `rsgi`). Without
+    the table it serves ASGI apps."""
     variants: dict[str, Variant] = {}
+    """Its variants, by name. Default: one variant, `default`."""
     pinned_version: str | None = None
     """The version of `-s NAME==VERSION`, which then is the name; no key of the file."""
 
@@ -148,14 +168,14 @@ class Server(msgspec.Struct, frozen=True):
     def lack(self, http: HttpVersion, transport: Transport) -> str | None:
         """What it can't do of a way to be asked by, in words; None where it can."""
         if transport not in (self.bind or {"tcp": ()}):
-            return f"its runner file tells no way to bind to {TRANSPORT_WORDS[transport]}"
+            return f"its runner file gives no way to bind to {TRANSPORT_WORDS[transport]}"
         if self._version(http, transport) is not None:
             return None
         others = [each for each in TRANSPORTS if self._version(http, each) is not None]
         if others:
             known = " or ".join(TRANSPORT_WORDS[each] for each in others)
-            return f"speaks HTTP/{http} over {known} alone"
-        return f"speaks no HTTP/{http}"
+            return f"speaks HTTP/{http} only over {known}"
+        return f"does not speak HTTP/{http}"
 
     def argv(
         self,
@@ -204,7 +224,7 @@ def load_servers(folders: Iterable[Path]) -> dict[str, Server]:
             raise UsageError(f"{folder}: no such folder of runner files")
         paths = sorted(folder.glob("*.toml"))
         if not paths:
-            raise UsageError(f"{folder}: holds no runner file; one is named SERVER.toml")
+            raise UsageError(f"{folder}: contains no runner file (SERVER.toml)")
         servers.update((path.stem, load_server(path)) for path in paths)
     return servers
 
@@ -221,7 +241,7 @@ def load_server(path: Path) -> Server:
     check_keys(table, _SERVER_KEYS, where)
     variants = table.get("variants", {"default": {}})
     if not isinstance(variants, dict) or not variants:
-        raise UsageError(f"{where}: variants: expected tables like [variants.default]")
+        raise UsageError(f"{where}: variants: expected tables such as [variants.default]")
     mode = table.get("workers", _default_mode(table, variants))
     if isinstance(mode, str):
         check_values([mode], get_args(WorkersMode), f"{where}: workers")
@@ -279,8 +299,8 @@ def _variant(name: str, table: Any, where: str) -> Variant:
 def _check_name(name: str, where: str) -> None:
     if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         raise UsageError(
-            f"{where}: the name {shortened(repr(name), LONGEST_NAME)} may hold letters, digits, "
-            f"dot, dash and _, {LONGEST_NAME} of them at most"
+            f"{where}: the name {shortened(repr(name), LONGEST_NAME)} may contain only letters, "
+            f"digits, dots, dashes and underscores, at most {LONGEST_NAME} of them"
         )
 
 
@@ -343,8 +363,9 @@ def _check_workers(server: Server, argv: Sequence[str], where: str) -> None:
         raise UsageError(f"{where}: workers = 'native' needs {{workers}} in the command")
     if (server.workers == "shared-socket") != ("fd" in used):
         raise UsageError(
-            f"{where}: workers = 'shared-socket' and {{fd}} in the command belong together; "
-            f"here are workers = {server.workers!r} and {'a' if 'fd' in used else 'no'} {{fd}}"
+            f"{where}: workers = 'shared-socket' and {{fd}} in the command belong together, but "
+            f"workers = {server.workers!r} and the command has {'a' if 'fd' in used else 'no'} "
+            "{fd}"
         )
 
 
@@ -354,7 +375,7 @@ def _check_requirements(lines: Iterable[str], where: str) -> None:
             Requirement(line)
         except InvalidRequirement:
             raise UsageError(
-                f"{where}: {line!r} is no requirement line like 'fastest[loop]>=2'"
+                f"{where}: {line!r} is not a requirement such as 'fastest[loop]>=2'"
             ) from None
 
 
@@ -364,7 +385,7 @@ def _check_pins(server: Server, where: str) -> None:
     for line in server.pins:
         pin = Requirement(line)
         if [one.operator for one in pin.specifier] != ["=="] or pin.marker or pin.extras:
-            raise UsageError(f"{where}: pins: {line!r} must be like 'fastest==2.1'")
+            raise UsageError(f"{where}: pins: {line!r} must look like 'fastest==2.1'")
     if server.pins and server.environment != "own":
         raise UsageError(f"{where}: pins need environment = 'own'")
 

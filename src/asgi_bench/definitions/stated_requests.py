@@ -31,11 +31,12 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _REQUEST_TARGET = re.compile(r"/[!-~]*", re.ASCII)
 _HEADER_VALUE = re.compile(r"[^\r\n\0]*")
 # What frames a message or manages its connection can't be asked for by a header, and why not.
-_ELSEWHERE = "a --locustfile of your own can"
+_ELSEWHERE = "your own --locustfile can"
 _RESERVED_HEADERS = {
-    "connection": f"asgi-bench doesn't ask servers to close or to upgrade; {_ELSEWHERE}",
-    "content-length": "asgi-bench sends it with every body itself: leave it out",
-    "expect": f"asgi-bench sends bodies at once and doesn't wait for a 100; {_ELSEWHERE}",
+    "connection": "asgi-bench doesn't ask servers to close connections or to upgrade; "
+    f"{_ELSEWHERE}",
+    "content-length": "asgi-bench sends it with every body: leave it out",
+    "expect": f"asgi-bench sends bodies immediately and doesn't wait for a 100; {_ELSEWHERE}",
     "transfer-encoding": "--chunked sends the body in chunks: leave it out",
     "upgrade": f"asgi-bench doesn't ask servers to upgrade; {_ELSEWHERE}",
 }
@@ -45,8 +46,8 @@ def parse_path(text: str, where: str = "--path") -> str:
     """Return the path and query of a request; raises UsageError where it can't be one."""
     if not _REQUEST_TARGET.fullmatch(text):
         raise UsageError(
-            f"{where}: {text!r} must begin with a slash and hold neither spaces nor other "
-            "characters that need percent-encoding"
+            f"{where}: {text!r} must begin with a slash, without spaces or other characters "
+            "that need percent-encoding"
         )
     return text
 
@@ -55,7 +56,7 @@ def parse_method(text: str, where: str = "--method") -> str:
     """Return a method in upper case; raises UsageError where it can't be one."""
     method = text.upper()
     if not _TOKEN.fullmatch(method) or method == "CONNECT":
-        raise UsageError(f"{where}: {text!r} must be a method of HTTP, as in POST")
+        raise UsageError(f"{where}: {text!r} must be an HTTP method, such as POST")
     return method
 
 
@@ -71,7 +72,7 @@ def parse_headers(texts: Sequence[str], where: str = "--header") -> dict[str, st
         name, value = name.strip(), value.strip()
         is_header = colon and _TOKEN.fullmatch(name) and _HEADER_VALUE.fullmatch(value)
         if not is_header or not _fits_latin_1(value):
-            raise UsageError(f"{where}: {text!r} must be NAME:VALUE, as in 'Accept: text/html'")
+            raise UsageError(f"{where}: {text!r} must be NAME:VALUE, such as 'Accept: text/html'")
         if name.lower() in _RESERVED_HEADERS:
             raise UsageError(f"{where}: {name}: {_RESERVED_HEADERS[name.lower()]}")
         known = next((one for one in headers if one.lower() == name.lower()), None)
@@ -99,7 +100,7 @@ def read_file(path: Path, where: str) -> bytes:
     try:
         return read_regular(path)
     except OSError as fault:
-        raise UsageError(f"{where}: {path}: can't be read: {fault.strerror}") from None
+        raise UsageError(f"{where}: {path}: can't read it: {fault.strerror}") from None
 
 
 def as_text(body: bytes) -> str | None:
@@ -136,13 +137,17 @@ def load_requests(path: Path) -> tuple[WeightedRequest, ...]:
     """
     tables = read_toml(path)
     if not tables:
-        raise UsageError(f"{path}: holds no request; one is a table like [list]")
+        raise UsageError(f"{path}: contains no request; a request is a table such as [list]")
     if len(tables) > MOST_REQUESTS:
-        raise UsageError(f"{path}: holds {len(tables)} requests, at most {MOST_REQUESTS}")
+        raise UsageError(
+            f"{path}: contains {len(tables)} requests; at most {MOST_REQUESTS} are allowed"
+        )
     requests = tuple(_request(name, table, path) for name, table in tables.items())
     talking = next((one.name for one in requests if one.messages), None)
     if talking is not None and len(requests) > 1:
-        raise UsageError(f"{path}: [{talking}]: a conversation over WebSocket stands in it alone")
+        raise UsageError(
+            f"{path}: [{talking}]: a WebSocket conversation must be the only table in the file"
+        )
     return requests
 
 
@@ -151,7 +156,9 @@ def _request(name: str, table: Any, path: Path) -> WeightedRequest:
     check_name(name, where)
     where = f"{path}: [{name}]"
     if not isinstance(table, dict):
-        raise UsageError(f"{path}: {name}: expected a table like [list], with `path` and `weight`")
+        raise UsageError(
+            f"{path}: {name}: expected a table such as [list], with `path` and `weight`"
+        )
     if "websocket" in table:
         return _conversation(name, table, where)
     check_keys(table, _Table.__struct_fields__, where)

@@ -25,7 +25,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_regular(path).decode())
     except OSError as fault:
-        raise UsageError(f"{path}: can't be read: {fault.strerror}") from None
+        raise UsageError(f"{path}: can't read it: {fault.strerror}") from None
     except UnicodeDecodeError as fault:
         raise UsageError(f"{path}: not UTF-8 at byte {fault.start}") from None
     except RecursionError:
@@ -113,5 +113,5 @@ def checked_pattern(pattern: str, where: str) -> str:
     try:
         re.compile(pattern)
     except re.error as fault:
-        raise UsageError(f"{where}: {pattern!r} is no regular expression: {fault}") from None
+        raise UsageError(f"{where}: {pattern!r} is not a regular expression: {fault}") from None
     return pattern

@@ -116,7 +116,7 @@ class BroadcastPool(MessagePool):
             self._break("body", f"{self._conversation.breach}: {fault}")
             return False
         except (EOFError, OSError):
-            self._break("reset", "closed a connection of the room before it had the message")
+            self._break("reset", "closed a connection to the room before it had the message")
             return False
         room.missing.discard(fd)
         return True

@@ -311,7 +311,7 @@ class LoadProcess:
             reply = decode_reply(read_frame(receive))
             self._is_asked = False
         except TimeoutError as error:
-            raise LoadFault(f"the load process gave no answer within {timeout_s:g} s") from error
+            raise LoadFault(f"the load process did not reply within {timeout_s:g} s") from error
         except (EOFError, ConnectionError) as error:
             raise LoadFault(self._epitaph()) from error
         if isinstance(reply, Failed):
@@ -327,7 +327,7 @@ class LoadProcess:
         except subprocess.TimeoutExpired:
             return "the load process closed its connection and lives on"
         how = f"with exit code {code}" if code >= 0 else f"by signal {-code}"
-        word = reason_in(self._log.text()) or "it left no word"
+        word = reason_in(self._log.text()) or "it left no message"
         return f"the load process died {how}: {word}"
 
 

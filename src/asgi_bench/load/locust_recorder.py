@@ -163,8 +163,8 @@ class Recorder:
         begin_s = time.perf_counter()
         if self.conduct.wait(self._is_over, command.duration_s):
             return Failed(
-                "its users stopped before the slice ended (a LoadTestShape has to last longer than "
-                "--duration)"
+                "its users stopped before the slice ended (a LoadTestShape must last longer "
+                "than --duration)"
             )
         end_s = time.perf_counter()
         load_cpu_s, load_wait_s = clocks.read_s()
@@ -258,7 +258,7 @@ def failure(kind: str, request: str, response: Any, fault: Any) -> WrongAnswer:
     status = status_of(response)
     told = str(fault)
     if told in KINDS:
-        text = f"status {status}" if told == "status" else "another body than the expected one"
+        text = f"status {status}" if told == "status" else "a body other than the expected one"
     else:
         text = excerpt(f"{type(fault).__name__}: {told}".encode(), TEXT_LETTERS)[1:-1]
     wrong = WrongAnswer(kind, request, text, time.perf_counter(), status=status)

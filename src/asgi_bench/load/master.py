@@ -81,7 +81,7 @@ class LoadMaster:
         try:
             return merge([self._replies.get(timeout=timeout_s) for _ in range(count)])
         except Empty:
-            return Failed(f"not all of {count} load processes answered within {timeout_s:g} s")
+            return Failed(f"not all of {count} load processes replied within {timeout_s:g} s")
 
     def _take(self, environment: Any, msg: Any, **_: Any) -> None:
         self._replies.put(decode_reply(msg.data))

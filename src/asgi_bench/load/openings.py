@@ -124,7 +124,7 @@ def _why(fault: OSError) -> str:
     """Why a connection could not be begun, and whose limit that is."""
     if fault.errno == EADDRNOTAVAIL:
         return (
-            "this machine has no free port left on our side, which is no fault of the server's "
+            "this machine has no free client port left, which is not the server's fault "
             "(net.ipv4.ip_local_port_range; each closed connection keeps its port for a minute)"
         )
     return str(fault.strerror)

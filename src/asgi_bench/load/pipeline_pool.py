@@ -154,7 +154,7 @@ class PipelinePool(SharedPool[Pipeline]):
         """Replace the connection of an answer that ends it, whatever is under way there."""
         connection = self._shared.connections[slot]
         if not connection.is_ending:
-            connection.fail(Fault("reset", "closed the connection after an answer before this"))
+            connection.fail(Fault("reset", "closed the connection after an earlier response"))
         super()._part(slot)
 
     def _fail(self, slot: int, kind: str, text: str) -> Taken:
@@ -164,11 +164,11 @@ class PipelinePool(SharedPool[Pipeline]):
         has_begun = answer is not None and answer.has_begun
         first = self.partial.get(connection.asked[0])
         if kind == "timeout" and first is not None and first is not answer:
-            text = f"no whole answer to a request before it: {first.so_far}"
+            text = f"no complete response to an earlier request: {first.so_far}"
         self._note_loss(slot, kind, Evidence(text), has_begun=has_begun)
         self._shared.blamed.add(connection)
         if not connection.is_ending:
-            connection.fail(Fault(kind, "failed on a request before this, and left it"))
+            connection.fail(Fault(kind, "failed on an earlier request and abandoned this one"))
         self.reopen(slot)
         return Taken.LOST
 

@@ -329,7 +329,7 @@ class Pool:
         for slot in late:
             answer = self.partial.get(slot)
             so_far = "nothing came" if answer is None else answer.so_far
-            text = f"no whole answer within {self.target.timeout_s:g} s: {so_far}"
+            text = f"no complete response within {self.target.timeout_s:g} s: {so_far}"
             self._fail(slot, "timeout", text)
         self._openings.sweep(now_ns)
         return len(late)
@@ -423,8 +423,8 @@ class Pool:
         """How far the answer had come that a slot owes, in words."""
         answer = self.partial.get(slot)
         if answer is None or not answer.has_begun:
-            return "without an answer"
-        return f"amid its answer: {answer.so_far}"
+            return "without a response"
+        return f"in the middle of its response: {answer.so_far}"
 
     def _note_loss(self, slot: int, kind: str, evidence: Evidence, *, has_begun: bool) -> None:
         tally = self._asked(slot)
@@ -451,7 +451,7 @@ class Pool:
         if data:
             self.unasked += 1
             self.errors["body"] += 1
-            text = f"bytes that nobody asked for, after an answer: {excerpt(data)}"
+            text = f"unsolicited bytes after a response: {excerpt(data)}"
             self.wrong.note("body", None, Evidence(text), self._channels[slot])
 
     def _part(self, slot: int) -> None:

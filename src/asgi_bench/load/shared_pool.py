@@ -365,7 +365,7 @@ class SharedPool(Pool, Generic[ConnectionT]):
             self._shared.blamed.add(connection)
             self.unasked += 1
             self.errors["body"] += 1
-            text = f"{self.what} that nobody asked for: {fault.text}"
+            text = f"unsolicited {self.what}: {fault.text}"
             self.wrong.note("body", None, Evidence(text), connection.channel)
 
     def _drop(self, slot: int) -> None:

@@ -198,24 +198,28 @@ class FastUser(User):
         except msgspec.ValidationError as fault:
             raise UsageError(f"messages: {fault}") from None
         if not messages[0].is_sent or messages[-1].is_sent:
-            raise UsageError("messages: begin with one to send, and end with one to expect")
+            raise UsageError("messages: must begin with one to send and end with one to expect")
         return messages
 
     def _endpoint(self) -> Endpoint:
         """Where the host is, and how it is asked."""
         url = urlsplit(self.host or "")
         if url.scheme not in PORTS or not url.hostname:
-            raise UsageError(f"--host {self.host}: FastUser takes http[s]://HOST[:PORT] alone")
+            raise UsageError(f"--host {self.host}: FastUser accepts only http[s]://HOST[:PORT]")
         if self.messages and self.http == "2":
-            raise UsageError("FastUser: messages are a conversation over WebSocket: leave out http")
+            raise UsageError("FastUser: messages are a WebSocket conversation: leave out http")
         if self.streams > 1 and self.http == "1":
-            raise UsageError("FastUser: streams are HTTP/2's: set http to 2")
+            raise UsageError("FastUser: streams need HTTP/2: set http to 2")
         if self.pipeline > 1 and (self.messages or self.http == "2"):
-            raise UsageError("FastUser: pipeline is HTTP/1.1's: leave out messages, and http")
+            raise UsageError(
+                "FastUser: pipeline needs HTTP/1.1 requests: leave out messages and http"
+            )
         protocol: Protocol = "http2" if self.http == "2" else "http1"
         if self.unix_socket:
             if url.scheme == "https":
-                raise UsageError("FastUser: unix_socket is without TLS: take a host of http://")
+                raise UsageError(
+                    "FastUser: unix_socket works without TLS only: use an http:// host"
+                )
             return Endpoint(self.unix_socket, "unix", protocol)
         port = url.port or PORTS[url.scheme]
         family = socket.AF_INET

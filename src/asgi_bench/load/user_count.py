@@ -34,7 +34,8 @@ def user_count(connections: int, user_classes: Sequence[type[User]]) -> int:
         for number in range(max(users - 1, 1), users + 1)
     )
     raise UsageError(
-        f"--connections: the locustfile's users can't have {connections} together: {nearest}"
+        f"--connections: no number of the locustfile's users has {connections} connections "
+        f"together: {nearest}"
     )
 
 

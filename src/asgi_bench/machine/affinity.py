@@ -42,7 +42,7 @@ def parse_cpus(text: str, flag: str) -> tuple[int, ...]:
         match = re.fullmatch(r"\s*([0-9]{1,6})\s*(?:-\s*([0-9]{1,6})\s*)?", part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if first > last:
-            raise UsageError(f"{flag} {text!r}: {part!r} is no CPU or range; write 0,2-3")
+            raise UsageError(f"{flag} {text!r}: {part!r} is not a CPU or a range, such as 0,2-3")
         cpus.update(range(first, last + 1))
     return tuple(sorted(cpus))
 
@@ -179,8 +179,8 @@ def _rest(
     rest = untouched or tuple(cpu for cpu in available if cpu not in taken)
     if not rest and len(available) > 1:
         raise UsageError(
-            f"{flag} {format_cpus(taken)} leaves no CPU to {whom}: "
-            f"keep at least one of {format_cpus(available)} free"
+            f"{flag} {format_cpus(taken)} leaves no CPU for {whom}: keep at least one of "
+            f"{format_cpus(available)} free"
         )
     return tuple(sorted(rest or available))
 

@@ -110,9 +110,10 @@ def busy_warning(sample_s: float = _SAMPLE_S) -> str | None:
         return None
     busiest = max(used_cpus, key=lambda pid: used_cpus[pid])
     return (
-        f"this machine is busy: others use {total_cpus:.1f} of {os.cpu_count() or 1} CPUs, most "
-        f"of it {process_name(busiest)} (pid {busiest}) with {used_cpus[busiest]:.1f}; load "
-        f"average {os.getloadavg()[0]:.1f}; expect wider intervals"
+        f"this machine is busy: other programs use {total_cpus:.1f} of {os.cpu_count() or 1} "
+        f"CPUs, most of it {process_name(busiest)} (pid {busiest}) with "
+        f"{used_cpus[busiest]:.1f}; load average {os.getloadavg()[0]:.1f}; expect wider "
+        "intervals"
     )
 
 

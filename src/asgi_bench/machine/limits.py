@@ -22,7 +22,8 @@ def raise_descriptor_limit(connections: int) -> int:
     needed = connections + SPARE_DESCRIPTORS
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise BenchError(
-            f"{connections} connections need {needed} open files, and this machine allows {hard}: "
-            f"raise the hard limit (`ulimit -Hn`, or LimitNOFILE of a service) or lower -c"
+            f"{connections} connections need {needed} open files, but this machine allows "
+            f"{hard}: raise the hard limit (`ulimit -Hn`, or LimitNOFILE of a service) or lower "
+            "-c"
         )
     return hard

@@ -99,7 +99,9 @@ def _acquire(
             pass
         who = f"another run is measuring on this machine ({_describe_holders(handle)})"
         if time.monotonic() >= deadline:
-            raise BenchError(f"{who}; start again when it has ended (lock: {path})")
+            raise BenchError(
+                f"{who}; start again when it has finished, or use --wait (lock: {path})"
+            )
         if announce is not None:
             announce(f"{who}; waiting up to {wait_s:g} s")
             announce = None

@@ -90,12 +90,14 @@ def why_not(event: EventName, mode: Mode = "user") -> str | None:
 def reason_of(code: int) -> str:
     """What an error of perf_event_open means, and what would mend it."""
     if code in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
-        return "the machine shows no counters of its CPU, as most virtual machines don't"
+        return "the machine exposes no counters of its CPU, as is usual for virtual machines"
     if code in (errno.EACCES, errno.EPERM):
         level = _paranoid()
         if level is not None and level > 2:
-            return f"kernel.perf_event_paranoid is {level}: 2 lets a process count"
-        return "this process may not count: a container's seccomp profile or a policy forbids it"
+            return f"kernel.perf_event_paranoid is {level}; at 2, a process may count"
+        return (
+            "this process may not count: a container's seccomp profile or another policy forbids it"
+        )
     if code == errno.ENOSYS:
         return "the kernel has no perf_event_open"
     return f"perf_event_open fails: {os.strerror(code)}"

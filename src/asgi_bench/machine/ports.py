@@ -73,5 +73,5 @@ def free_endpoint(rng: random.Random) -> Endpoint:
             _handed_out.add(port)
             return endpoint
     raise BenchError(
-        f"no free port: {_ATTEMPTS} drawn between {choices[0]} and {choices[-1]}, all in use"
+        f"no free port: {_ATTEMPTS} tries between {choices[0]} and {choices[-1]} were all in use"
     )

@@ -243,6 +243,6 @@ def _in_words(request: Request) -> str:
         after = request.stream.leave_after
         end = ", a stream that ends" if after is None else f", a stream, left after {after} parts"
     return (
-        f"{request.method} {request.path} of {request.name} answers "
-        f"{request.expect_status}{end}; compared in every answer: {', '.join(parts)}"
+        f"{request.method} {request.path} of {request.name} returns "
+        f"{request.expect_status}{end}; compared in every response: {', '.join(parts)}"
     )

@@ -18,8 +18,8 @@ from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.proof import PROBE_SCENARIO, ask_workers, changes, proof_of
 from asgi_bench.serving.worker_count import await_more
 
-NO_APP = "its command serves no ASGI app"
-NOT_OURS = "somebody else has started it"
+NO_APP = "its command does not serve an ASGI app"
+NOT_OURS = "it was already running when the run began"
 # Variables, and words of a command, by which somebody asks for a mode for debugging.
 DEBUG_VARIABLE = re.compile(r"DEBUG|DEVMODE|TRACEMALLOC|COVERAGE", re.IGNORECASE)
 DEBUG_WORD = re.compile(r"-X.*|-.*debug.*|dev|(.*/)?coverage")

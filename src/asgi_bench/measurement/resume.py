@@ -109,7 +109,7 @@ def started_in(run: Run) -> Iterator[None]:
     """
     folder = Path(run.header.started_in or ".")
     if not folder.is_dir():
-        raise UsageError(f"--resume: the run was started in {folder}, which is no folder any more")
+        raise UsageError(f"--resume: the run was started in {folder}, which no longer exists")
     with contextlib.chdir(folder):
         yield
 
@@ -130,4 +130,7 @@ def _refuse(folder: Path, found: Differences) -> None:
     more = f"; and {len(told) - MOST_DIFFERENCES} more" if len(told) > MOST_DIFFERENCES else ""
     words = f"{'; '.join(told[:MOST_DIFFERENCES])}{more}"
     kind = UsageError if found.plan else BenchError
-    raise kind(f"--resume: {folder} can't go on, for its rounds would not be comparable: {words}")
+    raise kind(
+        f"--resume: {folder} can't be continued, because its rounds would not be comparable: "
+        f"{words}"
+    )

@@ -171,8 +171,8 @@ def _check_page(plan: Plan) -> None:
     """Raise BenchError where Locust's page was asked for and its port is taken."""
     if plan.web_ui and listening_inodes(Endpoint.local(WEB_PORT)):
         raise BenchError(
-            f"--web-ui: port {WEB_PORT}, where Locust's page would be, is taken by another "
-            f"program: stop that, or leave --web-ui out"
+            f"--web-ui: another program uses port {WEB_PORT}, where Locust's page would be: "
+            "stop it, or leave --web-ui out"
         )
 
 

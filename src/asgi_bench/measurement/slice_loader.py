@@ -237,7 +237,8 @@ class SliceLoader:
         if load.is_relative and not ceiling_rps:
             whose = "" if self._settles(item.cell) else " of the baseline"
             item.trial.fail(
-                f"no right answer came in the warm-up{whose}, so no share of a rate is known"
+                f"no correct response came in the warm-up{whose}, so shares of its throughput "
+                "are not known"
             )
         elif (rate_rps := load.rate_of(ceiling_rps)) is not None:
             self._rates_rps[key] = rate_rps

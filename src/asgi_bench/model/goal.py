@@ -23,47 +23,47 @@ class Goal(msgspec.Struct, frozen=True):
             "--budget",
             HOW_LONG,
             DURATION,
-            "Run for at most this long: as many rounds as fit, --rounds at most.",
+            "Run for at most TIME; --rounds still caps the rounds.",
             is_common=True,
         ),
     ] = None
-    """The time that the run may take, from the command's start. Waiting for another run's end is
-    left out."""
+    """The time that the run may take, from the start of the command. Waiting for another run is not
+    included."""
     precision: Annotated[
         float | None,
         Flag(
             "--precision",
             HOW_LONG,
             SHARE,
-            "Stop once every throughput ratio is known to within this, as in 2%; checked after 6, "
-            "9, 13 and 18 rounds.",
+            "Stop once the 95% interval of every throughput ratio is within ±SHARE, such as 2%. "
+            "Checked after 6, 9, 13 and 18 rounds.",
         ),
     ] = None
-    """The half-width that the 95 % interval of every throughput ratio is to have at most, as a
-    share: 0.02 is ±2 %."""
+    """The largest half-width that the 95 % interval of every throughput ratio may have, as a share:
+    0.02 is ±2 %."""
     looks: tuple[int, ...] = (6, 9, 13, 18)
-    """After how many rounds the precision is looked at, and never between: who looks often enough
-    sees what they hope for. Further rounds are added after the last."""
+    """After how many rounds the precision is checked, and never in between: anyone who looks often
+    enough finds what they hope for. Further rounds follow the last."""
 
 
 class Gate(msgspec.Struct, frozen=True):
     """What an A/B is judged by; with the trials it gives the same verdict again."""
 
     min_change: float = 0.015
-    """The smallest change that matters, as a share: 0.015; of an A/B by counts 0.003."""
+    """The smallest change that matters, as a share: 0.015; for an A/B by counts, 0.003."""
     alpha: float = 0.05
-    """The most probability, over all looks and metrics, of taking an A/A for a change."""
+    """The highest probability, over all looks and metrics, of mistaking an A/A for a change."""
     looks: tuple[float, ...] = (0.5, 1.0)
     """The planned looks at the data, as shares of the budget; the last is its end."""
     budget_s: float = 100.0
-    """Time for the whole command, from its start; of an A/B by counts 60 s."""
+    """Time for the whole command, from its start; for an A/B by counts, 60 s."""
     is_aa: Annotated[
         bool,
         Flag(
             "--aa",
             SIDES,
             SWITCH,
-            "Compare the baseline with itself; this should pass.",
+            "Compare the baseline with itself; the verdict should be pass.",
             is_key=False,
         ),
     ] = False
@@ -74,20 +74,20 @@ class Gate(msgspec.Struct, frozen=True):
             "--max-growth",
             VERDICT,
             SIZE,
-            "Judge growth of memory too: how much more per 1,000 requests than the baseline's is "
-            "still fine.",
+            "Also judge memory growth: the candidate may grow by at most SIZE more per 1,000 "
+            "requests than the baseline.",
             is_key=False,
         ),
     ] = None
     """By how much more than the baseline's the candidate's memory may grow per 1,000 requests; null
-    where that isn't judged."""
+    if that isn't judged."""
     min_syscalls: Annotated[
         float,
         Flag(
             "--min-syscalls",
             VERDICT,
             CALLS,
-            "With --count: smallest change in system calls per request that matters. Default: 0.5.",
+            "With --count: smallest change in system calls per request that matters.",
             is_key=False,
         ),
     ] = LEAST_SYSCALLS_CHANGE

@@ -10,20 +10,20 @@ class OpenStreams(msgspec.Struct, frozen=True):
     """The server while streams were held open, before a slice: as many as were seen at once."""
 
     connections: int
-    """Connections that its processes held then, a stream on each."""
+    """Connections that its processes held at that time, with a stream on each."""
     server_pss_bytes: int
-    """Memory of all its processes then (PSS)."""
+    """Memory of all its processes at that time (PSS)."""
 
 
 class Leftovers(msgspec.Struct, frozen=True):
     """The server once the clients of all its streams had gone, against what it was when ready."""
 
     after_s: float
-    """How long after the last connection was closed this was seen."""
+    """How long after the last connection was closed this was read."""
     streams: int | None = None
-    """Streams that the app still ran; null where it can't tell, or did not answer."""
+    """Streams that the app still ran; null if it can't report them, or did not respond."""
     connections: int | None = None
-    """Connections that the server's processes still held; null where that could not be seen."""
+    """Connections that the server's processes still held; null if that could not be read."""
     descriptors: int | None = None
     """Descriptors that they held open and had not when the server was ready; null likewise."""
     pss_kept_bytes: int | None = None

@@ -127,7 +127,7 @@ THROUGHPUT = Metric(
 )
 THROUGHPUT_RATIO = Metric(
     name="throughput_ratio",
-    title="throughput over the reference's",
+    title="throughput relative to the reference",
     unit=RATIO,
     more_is_better=True,
     exported=CLOSED,
@@ -319,7 +319,7 @@ CONNECTION_MEMORY = Metric(
         name="connection-memory",
         title="Server memory per open connection",
         axis="KiB",
-        note="over what the idle server takes, median of rounds",
+        note="beyond what the idle server uses, median of rounds",
     ),
 )
 GROWTH = Metric(
@@ -341,7 +341,7 @@ GROWTH = Metric(
 )
 HIGHEST_RATE = Metric(
     name="highest_rate_rps",
-    title="highest rate that keeps the objective",
+    title="highest rate that meets the objective",
     unit=PER_SECOND,
     more_is_better=True,
     exported=SWEEP,

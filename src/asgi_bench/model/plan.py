@@ -40,9 +40,9 @@ class Objective(msgspec.Struct, frozen=True):
     """A latency objective."""
 
     quantile: float
-    """The quantile of the response times that has to keep the limit: 0.99."""
+    """The quantile of the response times that must be within the limit: 0.99."""
     limit_s: float
-    """The response time that it must keep."""
+    """The limit on that response time."""
 
 
 class AnyLoad(msgspec.Struct, frozen=True, tag_field="loop"):
@@ -132,9 +132,9 @@ class ClosedLoop(AnyLoad, frozen=True, tag="closed"):
     is_closed: ClassVar[bool] = True
 
     connections: int
-    """How many connections each send their next request after the answer."""
+    """How many connections, each of which sends its next request after the response."""
     streams: int = 1
-    """How many requests each connection has out at once: over 1 with HTTP/2 alone."""
+    """How many requests each connection has in flight: more than 1 only with HTTP/2."""
 
     @property
     def key(self) -> str:
@@ -150,16 +150,16 @@ class OpenLoop(AnyLoad, frozen=True, tag="open"):
     has_one_rate: ClassVar[bool] = True
 
     rate_rps: float | None
-    """Requests due per second; null where a share is stated."""
+    """Requests due per second; null if a share is given."""
     rate_share: float | None = None
-    """The rate as a share of the cell's own closed-loop throughput; in an A/B of the baseline's, on
-    all sides."""
+    """The rate as a share of the cell's own closed-loop throughput; in an A/B, of the baseline's,
+    for all sides."""
     arrivals: Arrivals = "poisson"
     """How requests are spaced: `poisson` or `constant`."""
     connections: int = 256
-    """The most connections."""
+    """The maximum number of connections."""
     streams: int = 1
-    """The most requests that each connection has out at once: over 1 with HTTP/2 alone."""
+    """The maximum number of requests in flight per connection: more than 1 only with HTTP/2."""
 
     @property
     def key(self) -> str:
@@ -183,15 +183,15 @@ class RateSweep(AnyLoad, frozen=True, tag="sweep"):
     shares: tuple[float, ...]
     """The shares of the cell's own closed-loop throughput, rising."""
     objective: Objective | None = None
-    """What the highest rate is searched for that keeps it; null where nothing is searched."""
+    """The objective that the highest rate must meet; null if nothing is searched."""
     search_steps: int = 0
     """How many more rates each round tries in that search, by bisection."""
     arrivals: Arrivals = "poisson"
     """How requests are spaced: `poisson` or `constant`."""
     connections: int = 256
-    """The most connections."""
+    """The maximum number of connections."""
     streams: int = 1
-    """The most requests that each connection has out at once: over 1 with HTTP/2 alone."""
+    """The maximum number of requests in flight per connection: more than 1 only with HTTP/2."""
 
     @property
     def key(self) -> str:
@@ -219,11 +219,11 @@ class Cell(msgspec.Struct, frozen=True):
     load: Load
     """How requests are offered. Its `loop` is `closed`, `open` or `sweep`."""
     setup: str | None = msgspec.field(default=None, name="side")
-    """The name of its setup; null where the plan has none. In an A/B it is the side."""
+    """The name of its setup; null if the plan has none. In an A/B, the side."""
     http: HttpVersion = "1"
     """The HTTP version: `1` is HTTP/1.1, `2` is HTTP/2, over TCP by prior knowledge."""
     transport: Transport = "tcp"
-    """What carries the bytes: `tcp`, `tls` (over TCP) or `unix` (a socket with a path)."""
+    """The transport: `tcp`, `tls` (over TCP) or `unix` (a Unix socket)."""
 
     @property
     def key(self) -> str:
@@ -272,15 +272,15 @@ class ServerEnvironment(msgspec.Struct, frozen=True):
     python: str
     """Its interpreter."""
     packages: dict[str, str] = {}
-    """The distributions in it, with versions. What it hasn't is the servers' interpreter's."""
+    """The distributions in it, with versions. All others come from the servers' interpreter."""
 
 
 class PlannedCell(msgspec.Struct, frozen=True):
     """A cell with what starts its server."""
 
     cell: Cell
-    """The cell. Its parts with slashes between them are its key: `uvicorn/default/w1/hello/c64`, in
-    an A/B `uvicorn/default@candidate/w1/hello/c64`."""
+    """The cell. Its parts, joined by slashes, are its key: `uvicorn/default/w1/hello/c64`, in an
+    A/B `uvicorn/default@candidate/w1/hello/c64`."""
     command: tuple[str, ...] = ()
     """The server's argv; each start fills in `{port}` and `{fd}`."""
     env: dict[str, str] = {}
@@ -288,43 +288,42 @@ class PlannedCell(msgspec.Struct, frozen=True):
     working_dir: str = ""
     """Where the server is started."""
     socket_sharing: Literal["own", "inherited"] = "own"
-    """`own`: the server opens its sockets. `inherited`: its processes share one that was opened for
-    them."""
+    """`own`: the server opens its sockets. `inherited`: its processes share one opened for them."""
     server_version: str | None = None
     """The version that was measured."""
     blocks: tuple[int, ...] = (0,)
-    """The blocks of a round that the cell takes part in. Its estimates rest on the first. Only the
-    reference takes part in several, so that each block has something to compare with."""
+    """The blocks of a round that the cell takes part in. Its estimates come from the first. Only
+    the reference takes part in several, so that each block has something to compare with."""
     duration_s: float | None = None
-    """Time under load of this cell in a round, where that is not the plan's; otherwise null."""
+    """Time under load of this cell per round, if it differs from the plan's; otherwise null."""
     skip_reason: str | None = None
     """Why the cell can't be measured here."""
     proof_command: tuple[str, ...] = ()
-    """The argv that starts the same server on the app that tells what really runs (`proofs.json`);
-    empty where the server takes no app."""
+    """The argv that starts the same server on the probe app, which reports what really runs
+    (`proofs.json`); empty if the server takes no app."""
     proves: dict[str, str] = {}
-    """What that app must tell, or the cell fails: patterns of class names by `loop`, `protocol`,
+    """What that app must report, or the cell fails: patterns of class names by `loop`, `protocol`,
     `parser`, `transport`, from the runner file."""
     proof_env: dict[str, str] = {}
-    """Variables that the proof has beside `env`: the app that is in its process."""
+    """Variables of the proof besides `env`: the app to import in its process."""
     app_dir: str = ""
-    """The folder of its app; empty in older runs, where it is `working_dir`."""
+    """The folder of its app; empty in older runs, which use `working_dir`."""
     worker_timeout_flag: str | None = None
-    """The server's flag for how long a worker may stay silent, as in a long import, until it is
-    replaced."""
+    """The server's flag for how long a worker may be silent, for example in a long import, before
+    it is replaced."""
     count_args: tuple[str, ...] = ()
-    """What is added to the command where the server is counted, from the runner file."""
+    """What is added to the command when the server is counted, from the runner file."""
     has_lifespan: bool = True
     """Whether the server runs an app's start-up and shutdown, as its runner states."""
     environment: ServerEnvironment | None = None
-    """The environment that its server has for itself; null where it runs in that of all."""
+    """Its server's own environment; null if it runs in the shared one."""
     unset: tuple[str, ...] = ()
-    """Patterns of variables that its server doesn't inherit: what servers read in place of flags,
-    as their runner files state."""
+    """Patterns of variables that its server doesn't inherit: those that servers read in place of
+    flags, as their runner files state."""
     passed: tuple[str, ...] = ()
     """Variables that its server inherits though their names are those of secrets (`--pass-env`)."""
     missing: tuple[str, ...] = ()
-    """Requirement lines that a skipped cell needs and that are not met."""
+    """Requirement lines that a skipped cell needs and that are not installed."""
     target: str | None = None
     """The URL of a server that somebody else has started; null where the run starts its own."""
     target_address: str = ""
@@ -362,7 +361,7 @@ class PlannedCell(msgspec.Struct, frozen=True):
 
 Duration: TypeAlias = Annotated[
     float,
-    Flag("--duration", HOW_LONG, DURATION, "Measured time per cell and round.", is_common=True),
+    Flag("--duration", HOW_LONG, DURATION, "Time under load per cell and round.", is_common=True),
 ]
 
 
@@ -370,58 +369,61 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for all cells of a run: each field is a flag, and a part of the plan as asked."""
 
     duration_s: Duration = 2.0
-    """Time under load of one cell in one round, in all its slices."""
+    """Time under load per cell and round, over all slices."""
     client: Annotated[
         Client,
         Flag(
             "--client",
             LOAD,
             choice("fast", "fasthttp", "http"),
-            "Our own Locust user, or one of Locust's (cells are then measured one by one).",
+            "Client: asgi-bench's Locust user, or one of Locust's own, which measures cells one "
+            "by one.",
         ),
     ] = "fast"
-    """What sends the requests: `fast` (our own Locust user), `fasthttp` or `http` (Locust's),
-    `locustfile` (the user's own)."""
+    """What sends the requests: `fast` (asgi-bench's Locust user), `fasthttp` or `http` (Locust's),
+    or `locustfile` (your own)."""
     locustfile: Annotated[
         str | None,
         Flag(
             "--locustfile",
             LOAD,
             FILE,
-            "Run your own Locust users against each server (one cell at a time).",
+            "Run your own Locust users against each server, one cell at a time.",
         ),
     ] = None
-    """The file that the users come from, where they are the user's own."""
+    """The file that defines the users, if they are your own."""
     web_ui: Annotated[
-        bool, Flag("--web-ui", LOAD, SWITCH, "Open Locust's own live page during the run.")
+        bool, Flag("--web-ui", LOAD, SWITCH, "Open Locust's live page during the run.")
     ] = False
-    """Whether Locust's web page is served beside the run."""
+    """Whether Locust's web page is served during the run."""
     load_processes: Annotated[
-        int, Flag("--load-processes", LOAD, whole(), "Locust processes that share the load.")
+        int,
+        Flag("--load-processes", LOAD, whole(), "Number of Locust processes that share the load."),
     ] = 1
-    """The processes of the load generator; each sends from one thread."""
+    """The number of load processes; each sends from one thread."""
     request_timeout_s: Annotated[
-        float, Flag("--timeout", LOAD, DURATION, "Give up on a response after this long.")
+        float, Flag("--timeout", LOAD, DURATION, "Longest time to wait for a response.")
     ] = 5.0
-    """How long an answer may take."""
+    """How long a response may take."""
     startup_timeout_s: Annotated[
-        float, Flag("--startup-timeout", WHAT, DURATION, "Give a server this long to start.")
+        float,
+        Flag("--startup-timeout", WHAT, DURATION, "Longest time to wait for a server to start."),
     ] = 30.0
-    """How long a server may take until it answers."""
+    """How long a server may take to start responding."""
 
 
 class Plan(Knobs, frozen=True):
     """Everything a run was asked to do; with the seed it gives the same order again."""
 
     cells: tuple[PlannedCell, ...]
-    """Every cell, also those that can't be measured here."""
+    """Every cell, including those that can't be measured here."""
     scenarios: tuple[Scenario, ...]
     """The requests and the expected answers."""
     rounds: int
-    """How often each cell is to be measured, each time in fresh processes. With a `goal`, the most
-    rounds there may be."""
+    """How many times each cell is measured, each time in fresh processes. With a `goal`, the
+    maximum."""
     seed: int
-    """Decides the order of blocks and slices: the same seed gives the same order."""
+    """Determines the order of blocks and slices: the same seed gives the same order."""
     reference: str | None
     """Server, variant and workers of the server that ratios refer to: `uvicorn/default/w1`."""
     server_cpus: tuple[int, ...] = ()
@@ -432,16 +434,16 @@ class Plan(Knobs, frozen=True):
     """How many CPUs servers and load generator may use together, by the quota of a container, a
     control group or a systemd unit; null where there is none, and in older runs."""
     python: str | None = None
-    """The servers' interpreter, where `--python` named another than the one that runs asgi-bench;
-    otherwise null."""
+    """The servers' interpreter, if `--python` named one other than asgi-bench's own; otherwise
+    null."""
     setups: tuple[Setup, ...] = msgspec.field(default=(), name="sides")
-    """The setups that each cell is measured under: of an A/B `baseline`, `control` (a second
-    process of the baseline) and `candidate`, of a run over several interpreters each of them;
+    """The setups that each cell is measured under: for an A/B `baseline`, `control` (a second
+    process of the baseline) and `candidate`; for a run over several interpreters, each of them;
     otherwise empty."""
     gate: Gate | None = None
-    """The rule that an A/B is judged by; otherwise null."""
+    """The rule that judges an A/B; otherwise null."""
     goal: Goal | None = None
-    """What a run with `--budget` or `--precision` is to reach; otherwise null."""
+    """The goal of a run with `--budget` or `--precision`; otherwise null."""
 
     def is_oversubscribed(self, cell: Cell) -> bool:
         """Whether a cell has more workers than its servers have CPUs, or than a quota allows."""
@@ -463,4 +465,4 @@ def setting_named(name: str, settings: Iterable[str], flag: str = "--reference")
     for setting in known:
         if name in (setting, setting.rpartition("/w")[0]):
             return setting
-    raise UsageError(f"{flag} {name!r} is not measured; there are: {', '.join(known)}")
+    raise UsageError(f"{flag} {name!r} is not measured; available: {', '.join(known)}")

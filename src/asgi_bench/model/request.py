@@ -29,17 +29,17 @@ class Message(msgspec.Struct, frozen=True):
     """One message of a WebSocket conversation: one that is sent, or one that has to come."""
 
     send: str | None = None
-    """What is sent, where it is text."""
+    """What is sent, if it is text."""
     expect: str | None = None
-    """The only right message that may come now, where it is text."""
+    """The only correct message that may come now, if it is text."""
     expect_pattern: str | None = None
-    """A regular expression that has to match in the message that comes now."""
+    """A regular expression that the next message must match."""
     times: int = 1
-    """So many of it, one after the other."""
+    """How many times it is sent or expected, one after the other."""
     send_bytes: bytes | None = None
     """What is sent as a binary message, in base64."""
     expect_bytes: bytes | None = None
-    """The only right binary message that may come now, in base64."""
+    """The only correct binary message that may come now, in base64."""
 
     @property
     def is_sent(self) -> bool:
@@ -54,12 +54,12 @@ class Stream(msgspec.Struct, frozen=True):
     """
 
     leave_after: int | None = None
-    """After so many parts the client leaves: it closes the connection and opens another, and the
-    answer is right if it was until then. Null: the answer ends by itself. 0 while that isn't known:
-    probes before the load find it."""
+    """After how many parts the client leaves: it closes the connection and opens another, and the
+    response is correct if it was correct until then. Null: the response ends by itself. 0 while
+    that isn't known: probes before the load find it."""
     running_at: str | None = None
-    """The path at which the app tells how many such streams run in the process that answers, as
-    JSON with `pid` and `streams`; null where it can't be asked."""
+    """The path at which the app reports how many such streams run in the responding process, as
+    JSON with `pid` and `streams`; null if it has none."""
 
     @property
     def is_held(self) -> bool:
@@ -77,40 +77,41 @@ class Request(msgspec.Struct, frozen=True):
     path: str = "/"
     """The path, with its query."""
     headers: dict[str, str] = {}
-    """Headers sent beside those that every request has."""
+    """Headers sent besides those that every request has."""
     body: str = ""
-    """The request's body, where it is text."""
+    """The request's body, if it is text."""
     expect_status: int = 200
-    """The status of a correct answer; over WebSocket 101, the handshake's. 0 while it isn't known:
-    probes before the load find it, and whether the body can be compared."""
+    """The status of a correct response; over WebSocket 101, the handshake's. 0 while it isn't
+    known: probes before the load find it, and whether the body can be compared."""
     expect_body: str | None = None
-    """The only correct body, where it is text."""
+    """The only correct body, if it is text."""
     expect_pattern: str | None = None
-    """A regular expression; a correct body, read as UTF-8, holds a match of it."""
+    """A regular expression that a correct body, read as UTF-8, must match."""
     body_bytes: bytes | None = None
-    """The request's body in base64, where it isn't text."""
+    """The request's body in base64, if it isn't text."""
     expect_bytes: bytes | None = None
-    """The only correct body in base64, where it isn't text."""
+    """The only correct body in base64, if it isn't text."""
     messages: tuple[Message, ...] = ()
-    """The conversation over WebSocket that is held at `path`, again and again on each connection:
-    what is sent, and what has to come then. Empty for a request over HTTP."""
+    """The WebSocket conversation at `path`, repeated on each connection: what is sent, and what
+    must come back. Empty for a request over HTTP."""
     conversations: int | None = None
-    """So many conversations are held, or over HTTP/1.1 requests answered, on a connection; then it
-    is closed in order and another is opened. Null for any number."""
+    """How many conversations, or over HTTP/1.1 responses, a connection has before it is closed
+    properly and another is opened. Null for any number."""
     compared: tuple[Part, ...] = ()
-    """What an answer had to be right in to count: `status`, `framing`, and `body` (all its bytes)
-    or `pattern`; over WebSocket the `messages`, each by itself, and their framing."""
+    """What a response is compared in to count as correct: `status`, `framing`, and `body` (all its
+    bytes) or `pattern`; over WebSocket the `messages`, each by itself, and their framing."""
     body_size: int | None = None
-    """The size of the request's body in bytes, where it is numbered lines of eight bytes each."""
+    """The size of the request's body in bytes, if it consists of numbered lines of eight bytes
+    each."""
     expect_size: int | None = None
-    """The size of the only correct body in bytes, where it is such lines."""
+    """The size of the only correct body in bytes, if it consists of such lines."""
     expect_coding: Coding | None = None
-    """The content coding that a correct answer has. Its body is compared decoded: servers and
-    versions may code the same in other bytes."""
+    """The content coding of a correct response. Its body is compared decoded, since servers and
+    versions may encode the same content differently."""
     chunked: bool = False
     """Whether the request's body is sent in chunks, without its length."""
     stream: Stream | None = None
-    """How its answer is timed by parts, where that is asked for."""
+    """How its response is timed part by part, if it is."""
 
     @property
     def turns(self) -> tuple[tuple[tuple[Message, ...], tuple[Message, ...]], ...]:
@@ -162,7 +163,7 @@ class WeightedRequest(Request, frozen=True):
     """One of several requests of a scenario."""
 
     weight: float = 1.0
-    """Its share of all that are sent is its weight over all weights."""
+    """Its share of all requests sent is its weight divided by the sum of all weights."""
 
 
 class Scenario(Request, frozen=True, kw_only=True):
@@ -179,30 +180,29 @@ class Scenario(Request, frozen=True, kw_only=True):
     description: str = ""
     """What the scenario is for."""
     requires: tuple[str, ...] = ()
-    """Requirement lines of its app, beside those of the server."""
+    """Requirement lines of its app, besides those of the server."""
     requests: tuple[WeightedRequest, ...] = ()
-    """Where there are several requests: each of them, drawn by weight. The scenario's own request
-    is the first."""
+    """If there are several requests: each of them, drawn by weight. The scenario's own request is
+    the first."""
     connections: int | None = None
-    """How many connections load it where `-c` says nothing; null is the usual number."""
+    """How many connections load it without `-c`; null is the usual number."""
     is_broadcast: bool = False
-    """Over WebSocket: one connection sends, and every one has to receive: a request is right when
-    all have. The path is a room's, to which the load adds a name of its own."""
+    """Over WebSocket: one connection sends and every connection must receive; a request is correct
+    once all have. The path is that of a chat room, to which the load adds a name of its own."""
     active: int | None = None
-    """Over WebSocket: on so many of the connections messages are sent, the others are open and
-    idle; null for all."""
+    """Over WebSocket: the number of connections on which messages are sent; the others are open and
+    idle. Null for all."""
     random_masks: bool = False
-    """Over WebSocket: whether each frame that the load sends has a mask of its own, drawn at
-    random."""
+    """Over WebSocket: whether each frame that the load sends has its own random mask."""
     pipeline: int | None = None
-    """Over HTTP/1.1: so many requests are under way at once on each connection, sent without
-    waiting for the answers before; null for one."""
+    """Over HTTP/1.1: the number of requests in flight on each connection, sent without waiting for
+    earlier responses; null for one."""
     resumes: bool = False
     """Over TLS: whether a connection resumes the session of an earlier one."""
     most_connections: int | None = None
-    """More connections are not put on it: such cells are skipped."""
+    """The most connections it is loaded with: cells with more are skipped."""
     most_duration_s: float | None = None
-    """It is not loaded for longer than this in a round: such cells are skipped."""
+    """The longest time it is loaded per round: cells with more are skipped."""
 
     @property
     def is_http1(self) -> bool:
@@ -219,9 +219,9 @@ class Scenario(Request, frozen=True, kw_only=True):
     ) -> str | None:
         """Why it can't be loaded so: by so many connections, for so long, over that HTTP."""
         if http != "1" and self.is_http1:
-            return "is loaded over HTTP/1.1 alone in this scenario"
+            return "supports only HTTP/1.1 in this scenario"
         if transport != "tls" and "tls" in self.needs:
-            return "shakes hands over TLS alone in this scenario: --transport tls"
+            return "needs TLS in this scenario: add --transport tls"
         if self.most_connections is not None and connections > self.most_connections:
             return f"takes at most {self.most_connections} connections in this scenario"
         if self.most_duration_s is not None and duration_s > self.most_duration_s:

@@ -27,8 +27,8 @@ class Machine(msgspec.Struct, frozen=True):
     """Where a run was measured."""
 
     fingerprint: str
-    """Hash of the coarse facts: the processor's name, numbers and caches, CPU count, kernel (6.18),
-    system, Python (3.11), and a CPU quota if there is one. Runs with the same one may be
+    """Hash of the main facts: the processor's name, numbers and caches, CPU count, kernel (6.18),
+    system, Python (3.11), and a CPU quota if there is one. Runs with the same fingerprint may be
     compared."""
     hostname: str
     """The machine's name."""
@@ -43,13 +43,13 @@ class Machine(msgspec.Struct, frozen=True):
     os: str
     """The operating system."""
     virtualization: str | None
-    """What the machine is virtualized by; null where it isn't known to be."""
+    """How the machine is virtualized; null if it isn't known to be."""
     governor: str | None
-    """How the kernel chooses the CPU's clock rate; null where it doesn't."""
+    """How the kernel chooses the CPU's clock rate; null if it doesn't."""
     python: str
     """The Python that ran asgi-bench."""
     details: dict[str, str] = {}
-    """Further facts as text; their set may grow."""
+    """Further facts as text; more may be added."""
 
     @property
     def processor_facts(self) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ class Source(msgspec.Struct, frozen=True):
     commit: str
     """The commit's hash."""
     branch: str | None = None
-    """The branch; null where none was checked out."""
+    """The branch; null if none was checked out."""
     dirty: bool = False
     """Whether tracked files differed from the commit."""
     committed_at: str | None = None
@@ -102,17 +102,16 @@ class Resumption(msgspec.Struct, frozen=True):
     first_round: int
     """The first round that it was to measure, counted from 0. Those before it were complete."""
     begins_s: float = 0.0
-    """Where it begins in the seconds since the run began. Pauses between parts are left out of
-    these."""
+    """When it begins, in seconds since the run began, not counting pauses between parts."""
     budget_s: float | None = None
     """Its own budget; null where it had none."""
     spent_s: float = 0.0
-    """What was gone of that budget when its first round began."""
+    """How much of that budget was used when its first round began."""
     set_aside: int = 0
-    """Trials of a round that was cut short. They lie in `unfinished.jsonl`, and the round was
+    """Trials of a round that was interrupted. They are in `unfinished.jsonl`, and the round was
     measured again."""
     damage: tuple[str, ...] = ()
-    """What it could not read of the parts before it, in words."""
+    """What it could not read of earlier parts, in words."""
     command_line: tuple[str, ...] = ()
     """The command line as it was typed."""
 

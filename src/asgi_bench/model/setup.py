@@ -11,9 +11,9 @@ class Setup(msgspec.Struct, frozen=True):
     python: str
     """The interpreter that runs its servers."""
     app: str | None = None
-    """The app that its servers serve; null in older runs, where it was the scenario's own."""
+    """The app that its servers serve; null in older runs, which serve the scenario's own."""
     app_dir: str | None = None
-    """The folder of the app; null in older runs, where it was the scenario's own."""
+    """The folder of the app; null in older runs, which use the scenario's own."""
     server_args: tuple[str, ...] = ()
     """Flags added to those of every server."""
     env: dict[str, str] = {}
@@ -21,10 +21,10 @@ class Setup(msgspec.Struct, frozen=True):
     description: str = ""
     """The setup as it was given: `uvicorn==0.50.0`, a git ref, a path."""
     commit: str | None = None
-    """The commit that a git ref came to."""
+    """The commit that a git ref resolved to."""
     packages: dict[str, str] = {}
     """What its interpreter has installed, with versions."""
     python_version: str = ""
-    """The version of its interpreter, as in `CPython 3.11.7`."""
+    """The version of its interpreter, such as `CPython 3.11.7`."""
     working_dir: str | None = None
-    """Where its servers start, if not in `app_dir`; otherwise null."""
+    """The folder in which its servers start, if not `app_dir`; otherwise null."""

@@ -29,7 +29,7 @@ class ErrorCounts(msgspec.Struct, frozen=True):
     """Wrong answers by kind."""
 
     status: int = 0
-    """Responses with another status than the expected one."""
+    """Responses with a status other than the expected one."""
     body: int = 0
     """Responses with a wrong body or wrong framing."""
     connect: int = 0
@@ -67,11 +67,11 @@ class OpenFigures(msgspec.Struct, frozen=True):
     """What an open-loop slice tells beside its counts."""
 
     due: int
-    """Requests that the schedule of the slice held."""
+    """Requests due in the slice's schedule."""
     sent_in_time: int
-    """Those of the due requests that were sent before the schedule's end."""
+    """Due requests that were sent before the schedule's end."""
     unsent: int
-    """Those of the due requests that were never sent."""
+    """Due requests that were never sent."""
     outstanding: tuple[int, ...]
     """How many requests were due and unanswered at each quarter of the schedule."""
     in_flight_max: int
@@ -100,16 +100,16 @@ class Slice(msgspec.Struct, frozen=True):
     end_s: float
     """When the slice ended, in seconds since the run began."""
     duration_s: float
-    """Time from the first send to the last answer."""
+    """Time from the first send to the last response."""
     requests: int
-    """Correct answers."""
+    """Correct responses."""
     sent: int
     """All requests that were sent."""
     errors: int
-    """All wrong answers."""
+    """All wrong responses."""
     server_cpu_s: float
-    """CPU time of the server's processes, read before the first send and after the last answer;
-    divide it by `sent`. It includes what processes born in this slice used until their next
+    """CPU time of the server's processes, read before the first send and after the last response;
+    divide it by `sent`. It includes what processes that began in this slice used until their next
     slice."""
     load_cpu_s: float
     """CPU time of the load generator between the same two readings; divide it by `sent`."""
@@ -120,31 +120,31 @@ class Slice(msgspec.Struct, frozen=True):
     times_hdr: dict[str, str] = {}
     """Of a step of a sweep: the histogram of its response times, as `response_time`."""
     accounted_share: float | None = None
-    """The sum of response times over the time that connections (closed loop) or requests (open
-    loop, Little's law) were in flight: 1 if nothing is missing. A connection that closed or broke
-    counts until its last answer, its successor from the first request. A slice of an open loop in
-    which a request got no right answer is not judged by it."""
+    """The sum of response times divided by the time that connections (closed loop) or requests
+    (open loop, Little's law) were in flight: 1 if nothing is missing. A connection that closed or
+    broke counts until its last response, its successor from the first request. A slice of an open
+    loop in which a request got no correct response is not judged by it."""
     steady_requests: int | None = None
-    """Correct answers of its steady part, of a closed loop in which nothing broke;
-    otherwise null. They make the throughput, with `steady_s`."""
+    """Correct responses of its steady part, in a closed loop in which nothing broke; otherwise
+    null. Divided by `steady_s` they give the throughput."""
     steady_s: float | None = None
-    """The time from a connection's first answer to its last, on the average of the connections:
-    neither the ramp of the slice nor its drain is in it."""
+    """The time from a connection's first response to its last, averaged over the connections; it
+    includes neither the ramp nor the drain of the slice."""
     load_wait_s: float | None = None
     """How long threads of the load generator waited for a CPU."""
     meters: dict[str, float] = {}
-    """What the meters told of the slice, by name; what isn't known is left out."""
+    """Readings of the meters for the slice, by name; unknown ones are left out."""
     reconnects: int | None = None
-    """Connections that were opened again within the slice, because an answer or an error ended
-    theirs; null where the client doesn't tell."""
+    """Connections that were reopened within the slice, because a response or an error ended them;
+    null if the client doesn't report it."""
     connect_s: float | None = None
-    """The time that opening connections took, summed; null where the client doesn't tell."""
+    """The total time spent opening connections; null if the client doesn't report it."""
     sent_bytes: int | None = None
-    """Bytes of the requests that were sent, heads included; null where requests have no body or the
-    client doesn't tell."""
+    """Bytes of the requests sent, including heads; null if requests have no body or the client
+    doesn't report it."""
     received_bytes: int | None = None
-    """Bytes of the right answers, heads included; null in older runs, and where the client doesn't
-    tell."""
+    """Bytes of the correct responses, including heads; null in older runs, and if the client
+    doesn't report it."""
 
     @property
     def counted(self) -> tuple[int, float]:
@@ -178,12 +178,12 @@ class RequestFigures(msgspec.Struct, frozen=True):
     requests: int = 0
     """Correct answers in the slices."""
     sent: int = 0
-    """All of these requests that were sent in the slices."""
+    """All of these requests sent in the slices."""
     errors: ErrorCounts = ErrorCounts()
     """Wrong answers in the slices by kind."""
     times_hdr: dict[str, str] = {}
-    """The histogram of its response times, as `response_time`; none in a sweep, whose steps differ
-    in rate."""
+    """The histogram of its response times, as `response_time`; none in a sweep, because its steps
+    differ in rate."""
     response_bytes: int | None = None
     """Size of one response, head and body."""
 
@@ -223,11 +223,11 @@ class Reason(msgspec.Struct, frozen=True):
     code: str
     """Which finding it is."""
     level: ValidityLevel
-    """What it makes of the trial or cell: `valid`, `suspect` or `invalid`."""
+    """Its effect on the trial or cell: `valid`, `suspect` or `invalid`."""
     value: float | None
     """The figure that was found."""
     limit: float | None
-    """The limit that it is held against."""
+    """The limit it is compared with."""
     text: str
     """The finding in plain words."""
 
@@ -242,26 +242,26 @@ class WrongAnswer(msgspec.Struct, frozen=True):
     """Its kind: a field of the counts of errors (`status`, `body`, `connect`, `reset`,
     `timeout`)."""
     request: str
-    """The request's name where several are sent, otherwise its method and path; empty for none."""
+    """The request's name if several are sent, otherwise its method and path; empty if none."""
     text: str
     """What was wrong, in words."""
     at_s: float
     """When it was seen, in seconds since the run began."""
     count: int = 1
-    """How many of its like came in the slices; 0 where only the warm-up had any."""
+    """How many like it came in the slices; 0 if only the warm-up had any."""
     status: int | None = None
-    """The status of a whole answer; null where none came."""
+    """The status of a complete response; null if none came."""
     headers: dict[str, str] = {}
-    """Those headers of a whole answer that may say why."""
+    """Headers of a complete response that may explain it."""
     body: str | None = None
-    """How the body of a whole answer begins, in quotes."""
+    """The beginning of a complete response's body, in quotes."""
     body_bytes: int | None = None
     """The length of that body."""
     client_port: int | None = None
-    """The port of the connection on the load generator's side; null where a user's Locust client
-    sent the request."""
+    """The port of the connection on the load generator's side; null if a user's Locust client sent
+    the request."""
     pid: int | None = None
-    """The process of the server that held the connection, where that could be seen."""
+    """The process of the server that held the connection, if that could be seen."""
 
     @property
     def likeness(self) -> tuple[str, str, int | None]:
@@ -292,30 +292,30 @@ class Trial(msgspec.Struct, frozen=True):
     """The file with the server's output, relative to the run folder."""
     log_bytes_cut: int = 0
     """Bytes that were cut out of the middle of a long log. Its first and last 128 KiB are kept,
-    with a line between them that says so."""
+    with a line between them saying so."""
     slices: tuple[Slice, ...] = ()
-    """The stretches of load."""
+    """The slices: unbroken stretches of load."""
     lead_in_s: float | None = None
     """How long the server was loaded before each slice to warm it up, and until each connection had
-    an answer; that is in no slice. Null where slices have no lead-in."""
+    a response; no slice includes it. Null if slices have no lead-in."""
     interleaved: bool = True
-    """Whether the load came in slices among those of other servers. If not, the trial is one slice
-    and must not be pooled with interleaved ones."""
+    """Whether the load came in slices interleaved with those of other servers. If not, the trial is
+    one slice and must not be pooled with interleaved ones."""
     offered_rps: float | None = None
     """The rate of an open loop, in requests per second."""
     requests: int = 0
-    """Correct answers in all slices."""
+    """Correct responses in all slices."""
     errors: ErrorCounts = ErrorCounts()
-    """Wrong answers in all slices by kind."""
+    """Wrong responses in all slices, by kind."""
     reconnects: int = 0
-    """Connections that were opened again, from the first one on: the server closed them, while they
-    were idle or after an answer, or they failed."""
+    """Connections that were reopened, because the server closed them (while idle or after a
+    response) or because they failed."""
     sent_total: int = 0
-    """All requests ever sent to this server; probes, ramp and warm-up count too."""
+    """All requests ever sent to this server, including probes, ramp and warm-up."""
     errors_total: ErrorCounts = ErrorCounts()
-    """Wrong answers to all of these by kind."""
+    """Wrong responses to all of these, by kind."""
     clamped: int = 0
-    """Times above the histograms' range, which are counted at its end."""
+    """Times above the histograms' range, which count at its end."""
     times_hdr: dict[str, str] = {}
     """Histograms of times by name. `response_time` is from the intended moment of sending to the
     last byte; in a closed loop the intended moment is the sending. `service_time` is from the
@@ -339,38 +339,39 @@ class Trial(msgspec.Struct, frozen=True):
     server_pss_bytes: int | None = None
     """Memory of all the server's processes after the load; what they share counts once (PSS)."""
     server_pss_file_bytes: int | None = None
-    """The part of it that is of pages of files, programs and libraries: the less of them, the more
-    other processes map the same. Null where the kernel doesn't tell, and in older runs."""
+    """The part of it that is pages of files, such as programs and libraries: the more other
+    processes map the same files, the less it is. Null if the kernel doesn't report it, and in older
+    runs."""
     server_pss_idle_bytes: int | None = None
-    """Memory when the server was ready and had answered nothing but probes."""
+    """Memory when the server was ready and had answered only probes."""
     server_pss_peak_bytes: int | None = None
-    """The most memory that was seen. It is read between slices where the resident size has grown,
-    once a second at most, and in the warm-up where processes came that run under load alone. What
-    was taken and given back within a slice is not in it."""
+    """The most memory seen. It is read between slices whenever the resident size has grown, at most
+    once a second, and in the warm-up when processes appear that run only under load. Memory taken
+    and returned within a slice is not included."""
     server_pss_after_bytes: int | None = None
-    """Memory after all load of the server's, with every connection closed."""
+    """Memory after all of the server's load, with every connection closed."""
     memory_samples: tuple[tuple[int, int], ...] = ()
     """Requests that the server had answered since its load began, and its memory (PSS, bytes) then.
     Samples are taken between slices, in steps of an eighth of the requests so far, 50 at least.
     Requests of other cells that share the processes count too."""
     voluntary_switches: int | None = None
-    """Context switches of the server's threads over the slices that were waits for something to do;
-    null where processes ended in them."""
+    """Voluntary context switches of the server's threads over the slices: waits for work. Null if
+    processes ended meanwhile."""
     involuntary_switches: int | None = None
-    """Context switches of the server's threads over the slices that were losses of the CPU; null
-    where processes ended in them."""
+    """Involuntary context switches of the server's threads over the slices: losses of the CPU. Null
+    if processes ended meanwhile."""
     machine_energy_j: float | None = None
-    """Energy that all CPU packages took over the slices, for the load generator too, in joules
-    (RAPL). Null where the machine doesn't tell, as virtual ones don't."""
+    """Energy used by all CPU packages over the slices, including the load generator's, in joules
+    (RAPL). Null if the machine doesn't report it, as virtual machines don't."""
     server_life_s: tuple[float, float] | None = None
     """When the server was started and when it had stopped, in seconds since the run began."""
     startup_s: float | None = None
-    """Time from the start to the first right answer with all workers up."""
+    """Time from the start to the first correct response with all workers up."""
     stop_s: float | None = None
-    """Time from SIGTERM, sent when no connection is open any more, to the end of the last process;
-    null where the end had to be enforced."""
+    """Time from SIGTERM, sent once no connection is open, to the end of the last process; null if
+    it had to be killed."""
     stop_forced: bool = False
-    """Whether the end had to be enforced, after 5 s."""
+    """Whether it had to be killed, after 5 s."""
     server_cpus: tuple[int, ...] = ()
     """The server's CPUs, as read back from its processes."""
     load_cpus: tuple[int, ...] = ()
@@ -378,63 +379,63 @@ class Trial(msgspec.Struct, frozen=True):
     cpu_s_by_process: dict[str, float] = {}
     """CPU time of each of the server's processes over the slices, by pid."""
     late_cpu_s: float = 0.0
-    """The part of `server_cpu_s` from processes that ended meanwhile, or that were born in a slice
-    and started up after it."""
+    """The part of `server_cpu_s` from processes that ended meanwhile, or that began in a slice and
+    finished starting after it."""
     has_untold_cpu: bool = False
-    """Whether processes may have ended whose CPU time nobody inherited; `server_cpu_s` is too small
-    then."""
+    """Whether processes may have ended whose CPU time no parent inherited; `server_cpu_s` is then
+    too small."""
     connections_by_process: dict[str, int] = {}
     """Connections of each of the server's processes, by pid."""
     workers_lost: int = 0
-    """Of the workers that accepted connections before the load, those that were gone for good after
-    it."""
+    """Workers that accepted connections before the load, and were gone after it without a
+    replacement."""
     workers_replaced: int = 0
-    """Of these workers, those that were gone after it with others in their place."""
+    """Workers that accepted connections before the load, and were replaced during it."""
     strangers: int = 0
     """Connections that a process other than the server's held."""
     response_bytes: int | None = None
-    """Size of one response, head and body; null where Locust's own clients sent the load, which
-    don't tell the size of a head."""
+    """Size of one response, head and body; null if Locust's own clients sent the load, because they
+    don't report the size of a head."""
     validity: ValidityLevel = "valid"
-    """Whether the figures can be believed: `valid`, `suspect` or `invalid`."""
+    """Whether the figures can be trusted: `valid`, `suspect` or `invalid`."""
     validity_reasons: tuple[Reason, ...] = ()
     """The findings that the verdict rests on."""
     rules_version: int = 0
-    """Version of the rules that gave the verdict. A report judges again what older rules judged."""
+    """Version of the rules behind the verdict. A report judges trials of older rules again."""
     by_request: tuple[RequestFigures, ...] = ()
-    """Figures of each request, where the scenario has several. Attempts to connect, and bytes that
-    nobody asked for, belong to none of them."""
+    """Figures of each request, if the scenario has several. Connection attempts and unsolicited
+    bytes belong to none of them."""
     workers_serving: int = 0
-    """The most processes that took connections at once; 0 where none could be seen."""
+    """The most processes that accepted connections at once; 0 if none could be seen."""
     differs: tuple[str, ...] = ()
-    """What ran otherwise than asked for, as `proofs.json` tells."""
+    """What ran differently from what was requested, according to `proofs.json`."""
     target: str | None = None
     """The URL of a server that somebody else has started: nothing is known of its processes. Null
     where the run started its own."""
     throttling: Throttling | None = None
-    """What a CPU quota did over the slices; null where there is none."""
+    """What a CPU quota did during the slices; null if there is none."""
     users: UserFigures | None = None
     """What Locust users did; null unless a locustfile or a stock client sent the load."""
     server_ended: str | None = None
-    """How the server ended of itself under load, as in `exited with code 0`; null where it lived to
+    """How the server ended by itself under load, such as `exited with code 0`; null if it ran to
     the end."""
     wrong_answers: tuple[WrongAnswer, ...] = ()
-    """The first wrong answer of each kind to each request with each status, 12 at most, from the
+    """The first wrong response of each kind, for each request and each status; at most 12, from the
     first connection on."""
     wrong_by_process: dict[str, int] = {}
-    """How many whole wrong answers came from each process of the server, by pid."""
+    """How many complete wrong responses came from each process of the server, by pid."""
     unanswered_connections: int = 0
-    """Connections on which no request was ever answered, not even wrongly."""
+    """Connections on which no request ever got a response, not even a wrong one."""
     streams: int | None = None
-    """Of several streams a connection: how many the server allowed at once, at most those asked
-    for, on the connection with the fewest; null where one was asked for."""
+    """With several streams per connection: how many the server allowed at once, up to the number
+    requested, on the connection with the fewest; null with one stream."""
     messages_per_request: float | None = None
-    """Messages over WebSocket, or events of a stream that the client leaves, that the answer to a
-    request holds on average; null where an answer is one body, and in older runs."""
+    """WebSocket messages, or events of a stream that the client leaves, per response on average;
+    null if a response is one body, and in older runs."""
     open_streams: OpenStreams | None = None
-    """What streams took that the client holds open and leaves, in a closed loop; otherwise null."""
+    """What streams cost that the client keeps open and leaves, in a closed loop; otherwise null."""
     leftovers: Leftovers | None = None
-    """What was left of such streams once all clients of the block had gone; otherwise null."""
+    """What remained of such streams once all clients of the block had gone; otherwise null."""
     control_frames: dict[str, int] = {}
     """HTTP/2: the control frames that came, by their names (`SETTINGS`, `PING`, `GOAWAY`,
     `RST_STREAM`, `WINDOW_UPDATE`)."""

@@ -76,34 +76,35 @@ KIND_WORDS: dict[DifferenceKind, str] = {
 MOST_TIMES_LONGER = 10
 
 _STALLS = (
-    "Look for what holds the candidate up now and then: garbage collection, a task that blocks, a "
-    "slow start. `-r 50%` shows p99 at a fixed rate, where stalls can't hide."
+    "Look for what makes the candidate stall now and then: garbage collection, a blocking task, "
+    "a slow start. `-r 50%` shows p99 at a fixed rate, where stalls can't hide."
 )
 _ADVICE: dict[Verdict, str] = {
-    "regression": "Look for the cause in what differs between the sides. The same command with "
-    "twice the budget narrows the interval. If the cost is meant, say so and merge: the gate "
-    "remembers no run.",
-    "failed": "Nothing is said about speed: a side did not start, did not answer rightly, or broke "
-    "under load, and measuring again won't mend that. Its log lies in the run's folder; "
-    "`asgi-bench check` starts it alone, `asgi-bench run` loads it alone.",
-    "invalid": "Nothing is said about the candidate, neither good nor bad: the machine was too "
-    "restless. Measure again with nothing else running; a larger budget alone won't help.",
-    "improvement": "Nothing has to be done.",
-    "pass": "Nothing has to be done: a slowdown that matters is ruled out. Rare stalls are not: "
-    "they show in p99 at a fixed rate (`-r 50%`).",
+    "regression": "Look for the cause among the differences between the sides. The same command "
+    "with twice the budget narrows the interval. If the cost is intended, say so and merge: the "
+    "gate remembers no run.",
+    "failed": "This says nothing about speed: a side did not start, responded wrongly, or broke "
+    "under load, and measuring again won't fix that. Its log is in the run's folder; `asgi-bench "
+    "check` starts it alone, and `asgi-bench run` loads it alone.",
+    "invalid": "This says nothing about the candidate, good or bad: the machine was too noisy. "
+    "Stop everything else and measure again; a larger budget alone won't help.",
+    "improvement": "Nothing needs to be done.",
+    "pass": "Nothing needs to be done: a slowdown that matters is ruled out. Rare stalls are "
+    "not; they show in p99 at a fixed rate (`-r 50%`).",
 }
 # By the code of what left it open, whatever the intervals are.
 _OPEN_ADVICE: dict[str, str] = {
-    "perhaps-stalls": f"Give a larger budget to be sure. {_STALLS}",
-    "control-moved": "Two starts of the baseline differ in memory: see what makes them.",
-    "few-measured": "Give more --duration, or a higher rate.",
-    "baseline-overloaded": "Give a lower rate, as `-r 50%`: half of what the baseline reaches.",
-    "perhaps-overloaded": "Give a larger budget to be sure, or a lower rate, as `-r 50%`.",
+    "perhaps-stalls": f"Use a larger budget to be sure. {_STALLS}",
+    "control-moved": "Two starts of the baseline differ in memory: find out what makes them "
+    "differ.",
+    "few-measured": "Use more --duration, or a higher rate.",
+    "baseline-overloaded": "Use a lower rate, such as `-r 50%`: half of what the baseline reaches.",
+    "perhaps-overloaded": "Use a larger budget to be sure, or a lower rate, such as `-r 50%`.",
 }
 _AA_ADVICE: dict[Verdict, str] = {
-    "regression": "Both sides are the same: this is a false alarm, or the machine tells apart "
-    "what is the same. Don't gate on it before `--aa` passes.",
-    "pass": "Both sides are the same, and the gate says so: it can be used on this machine.",
+    "regression": "Both sides are the same, so this is a false alarm, or the machine shows "
+    "differences where there are none. Don't gate on it before `--aa` passes.",
+    "pass": "Both sides are the same, and the verdict agrees: this machine can be used as a gate.",
 }
 
 
@@ -187,7 +188,7 @@ def _differences(report: AbReport) -> Text | Items:
     """What is not the same on both sides."""
     if not report.differences:
         same = "as it should be" if report.is_aa else "so it is the code, or nothing"
-        return Text(f"No difference is known between the sides' environments: {same}.")
+        return Text(f"The sides' environments have no known differences: {same}.")
     return listing("What differs", map(difference_words, report.differences), DIFFERENCES)
 
 
@@ -290,7 +291,7 @@ def difference_words(found: Difference) -> str:
 
 def _value(found: Difference, value: str | None) -> str:
     if value is None:
-        return "none" if found.kind != "commit" else "the files as they lie"
+        return "none" if found.kind != "commit" else "the working tree"
     text = plain(value)
     return text[:COMMIT_LETTERS] if found.kind == "commit" else text or "empty"
 
@@ -313,37 +314,39 @@ def notes(report: AbReport) -> tuple[str, ...]:
         calls = shown.get(SYSCALLS.name)
         also = "" if calls is None else f", or {calls.min_change or 0:g} or more system calls"
         return (
-            "What the candidate takes more for a request than the baseline; below 0 it takes less. "
-            f"Regression: significant, and {least}% or more instructions{also}. "
-            "Pass: so much is ruled out.",
-            "Intervals are over layouts of memory, the same on both sides, as wide as all metrics "
-            "and cells together ask for.",
-            "Counts don't see the kernel's work, waiting, caches and threads side by side, and "
-            "never rank servers.",
+            "How much more a request costs on the candidate than on the baseline; below 0 it "
+            f"costs less. Regression: significant, and {least}% or more instructions{also}. "
+            "Pass: that much is ruled out.",
+            "Intervals are over memory layouts, which are the same on both sides, widened for "
+            "all metrics and cells together.",
+            "Counts miss work in the kernel, waiting, caches and parallel threads, and never "
+            "rank servers.",
         )
     found = [
-        "Slowdown: what the candidate costs more than the baseline; below 0 it is the faster one.",
+        "Slowdown: how much more the candidate costs than the baseline; below 0, the candidate "
+        "is faster.",
         f"Regression: significant, and {least}% or more. Pass: {least}% or more is ruled out.",
-        "Intervals are over blocks of fresh processes, as wide as all metrics, cells and looks "
-        "together ask for. Would see: the slowdown that so many blocks call a regression four "
-        "times in five. Control: a second process of the baseline against the first.",
+        "Intervals are over blocks of fresh processes, widened for all metrics, cells and looks "
+        "together. Would see: the slowdown that this many blocks call a regression four times "
+        "out of five. Control: a second process of the baseline against the first.",
     ]
     for one in shown.values():
         if one.is_of_memory and one.min_change is not None:
             found.append(
-                f"{metric_of(one.metric).told.capitalize()}: {least_words(one)} or more matters; "
-                "it is tested by itself."
+                f"{metric_of(one.metric).told.capitalize()}: {least_words(one)} or more "
+                "matters; tested separately."
             )
     p99 = shown.get(P99.name)
     if any(metric.is_total for metric in shown.values()):
         found.append(
-            "All: all slices of all blocks together. The gated figures leave out what stands out, "
-            f"as stalls of the machine; where all are surely slower by more than {least}%, and the "
-            "control's are not, the candidate stalls: a regression."
+            "All: all slices of all blocks together. The gated figures leave out outliers, such "
+            "as stalls of the machine. If all slices together are surely slower by more than "
+            f"{least}%, and the control's are not, then the candidate stalls: a regression."
         )
     if p99 is not None and p99.confidence is None:
         found.append(
-            "p99: of all blocks together, without an interval, for a block has too few requests."
+            "p99: of all blocks together, without an interval, because a block has too few "
+            "requests."
         )
     return tuple(found)
 
@@ -367,10 +370,11 @@ def advice(report: AbReport) -> str:
         return _of_undecided(report)
     if report.verdict == "pass" and is_of_counts(report):
         return (
-            "Nothing has to be done: more work in user mode is ruled out. `--time` sees the rest."
+            "Nothing needs to be done: more work in user mode is ruled out. `--time` covers the "
+            "rest."
         )
     if report.verdict == "regression" and _stalls(report):
-        return f"{_STALLS} If the cost is meant, say so and merge: the gate remembers no run."
+        return f"{_STALLS} If the cost is intended, say so and merge: the gate remembers no run."
     return _ADVICE[report.verdict]
 
 
@@ -388,8 +392,8 @@ def _of_undecided(report: AbReport) -> str:
             return f"This is not a pass. {_OPEN_ADVICE[reason.code]}"
     least = numbers.tick(report.min_change * 100)
     text = (
-        f"Neither a slowdown of {least}% nor its absence is shown: this is not a pass. "
-        f"A larger --min-change asks for less"
+        f"A slowdown of {least}% is neither shown nor ruled out, so this is not a pass. A "
+        "larger --min-change needs less"
     )
     times = [
         _times_longer(metric, metric.min_change or report.min_change)
@@ -399,9 +403,11 @@ def _of_undecided(report: AbReport) -> str:
     ]
     longest = max(times, default=math.inf)
     if longest > MOST_TIMES_LONGER:
-        return f"{text}; so does a quieter machine: time alone would take too long."
+        return f"{text}, or a quieter machine; time alone would take too long."
     budget_s = math.ceil(report.budget_s * longest / 10) * 10
-    return f"{text}; about --budget {budget_s}s would decide, if the effect is what it seems."
+    return (
+        f"{text}; about --budget {budget_s}s would decide, if the effect is as large as it seems."
+    )
 
 
 def _times_longer(metric: MetricVerdict, min_change: float) -> float:

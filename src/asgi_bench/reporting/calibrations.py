@@ -75,12 +75,12 @@ def _entries(calibration: Calibration) -> Iterator[Entry]:
 
 def _ceiling(points: tuple[CeilingPoint, ...]) -> Entry:
     return Entry(
-        "Ceiling of the load generator: 1 / its CPU time per request, server aside",
+        "Ceiling of the load generator: 1 / its CPU time per request, without the server's",
         (
             table_of(_CEILING, points),
             Text(
-                f"A closed-loop cell above {CEILING_SHARE:.0%} of it for each load process is "
-                f"marked generator-bound."
+                f"A closed-loop cell above {CEILING_SHARE:.0%} of this for each load process is "
+                "marked generator-bound."
             ),
         ),
     )
@@ -88,9 +88,9 @@ def _ceiling(points: tuple[CeilingPoint, ...]) -> Entry:
 
 def _timer(timer: TimerError) -> Entry:
     return _stage(
-        f"Timer: at an even {rate(timer.rate_rps)}/s requests leave late by "
+        f"Timer: at a constant {rate(timer.rate_rps)}/s, requests leave late by "
         f"{_figures(timer.generator_lag_s)}",
-        "Open-loop latencies of that size are as much the generator's as the server's.",
+        "Open-loop latencies of this size are as much the generator's as the server's.",
     )
 
 
@@ -98,8 +98,8 @@ def _bias(bias: LatencyBias) -> Entry:
     return _stage(
         f"Latency of a server that does nothing, at {rate(bias.rate_rps)}/s: "
         f"{_figures(bias.response_time_s)}",
-        f"generator lag in it: {_figures(bias.generator_lag_s)}",
-        "No server can show less here; it is not subtracted from any.",
+        f"of which generator lag: {_figures(bias.generator_lag_s)}",
+        "No server can show less here; it is not subtracted from any figure.",
     )
 
 
@@ -112,9 +112,10 @@ def _noise(noise: SliceNoise) -> Entry:
     if correlation is None:
         return _stage(text)
     meaning = (
-        "neighbours are alike: the machine has slow and fast phases, which interleaving evens out"
+        "neighbouring slices are alike: the machine has slow and fast phases, which "
+        "interleaving evens out"
         if correlation > NOTABLE_AUTOCORRELATION
-        else "neighbours are nearly independent"
+        else "neighbouring slices are nearly independent"
     )
     return _stage(f"{text}, lag-1 autocorrelation {correlation:.2f}", f"{meaning}.")
 
@@ -126,13 +127,14 @@ def _floor(floor: AAFloor) -> Entry:
         lines.append(f"{difference} (too few blocks for a bound)")
     else:
         lines.append(
-            f"{difference} ±{percent(floor.half_width)} % (95 %): smaller differences can't be "
-            f"seen in as many rounds"
+            f"{difference} ±{percent(floor.half_width)} % (95 %): this many rounds can't show "
+            "smaller differences"
         )
         if abs(floor.mean) > floor.half_width:
             lines.append(
-                "0 is outside: by chance in 1 of 20 calibrations; if again, something is unfair "
-                "here, so look for what else runs on this machine"
+                "0 is outside the interval: that happens by chance in 1 of 20 calibrations; if "
+                "it happens again, something is unfair here, so look for what else runs on this "
+                "machine"
             )
     if floor.starts is not None:
         starts = floor.starts
@@ -151,20 +153,21 @@ def _floor(floor: AAFloor) -> Entry:
 def _lengths(found: SliceLengths) -> Entry:
     words = {
         "same": f"the same within {percent(found.tolerance)} %",
-        "undecided": f"not shown to be within {percent(found.tolerance)} %, nor beyond",
+        "undecided": f"neither shown to be within {percent(found.tolerance)} % nor beyond it",
         "different": f"beyond {percent(found.tolerance)} %",
     }
     return _stage(
-        f"Slices: {found.server} to {found.reference} over {found.connections} connections, "
-        f"{found.segments} segments, {len(found.neighbours)} other servers up and loaded in turn",
+        f"Slices: {found.server} relative to {found.reference} over {found.connections} "
+        f"connections, {found.segments} segments, {len(found.neighbours)} other servers up and "
+        "loaded in turn",
         *(
             f"{milliseconds(effect.slice_s)} ms: {factor(effect.ratio)} "
-            f"{_bounds(effect.ratio_lower, effect.ratio_upper)}, of it the length's "
+            f"{_bounds(effect.ratio_lower, effect.ratio_upper)}, of which due to the length "
             f"{_change(effect)}: {words[effect.verdict]}"
             for effect in found.lengths
         ),
-        *(f"Each slice, whatever its length, loses {_loss(loss)}." for loss in found.losses),
-        f"Shortest slice to use: {milliseconds(found.shortest_slice_s)} ms.",
+        *(f"Every slice loses {_loss(loss)}, whatever its length." for loss in found.losses),
+        f"Shortest usable slice: {milliseconds(found.shortest_slice_s)} ms.",
     )
 
 

@@ -75,15 +75,16 @@ def column_notes(loads: Iterable[Load], reference: str | None) -> tuple[str, ...
     """What the columns mean under these loads, for under the tables."""
     kinds = {load.kind: load for load in loads}
     notes = [
-        "w: worker processes. ±: 95% interval over rounds with fresh processes, each by itself."
+        "w: worker processes. ±: 95% interval over rounds with fresh processes, for each figure "
+        "by itself."
     ]
     for load in kinds.values():
         loop = f"{load.kind.capitalize()}. " if len(kinds) > 1 else ""
         notes.append(loop + " ".join(_sentences(load, reference)))
     if not all(load.is_sweep for load in kinds.values()):
         notes.append(
-            "CPU: time of the server's process tree per request, over all requests; of processes "
-            "that came or went meanwhile too."
+            "CPU: CPU time of the server's process tree per request, over all requests, "
+            "including processes that came or went."
         )
     return tuple(notes)
 
@@ -94,15 +95,18 @@ def _sentences(load: Load, reference: str | None) -> Iterator[str]:
     if load.is_closed:
         yield f"p50, p99: {times}."
         if reference is not None:
-            yield f"Ratio: over that of {plain(reference)} in the same rounds."
+            yield f"Ratio: to {plain(reference)} in the same rounds."
     elif load.has_one_rate:
-        yield "Ranked by p50. Kept: requests sent before the schedule's end, of those due."
-        yield f"p50, p99, p99.9: {times}; service: from the sending."
-        yield "Lag: the p99 of what the load generator itself was late."
+        yield (
+            "Ranked by p50. Kept: share of the due requests that were sent before the "
+            "schedule's end."
+        )
+        yield f"p50, p99, p99.9: {times}; service: measured from sending."
+        yield "Lag: p99 of how late the load generator itself sent requests."
     else:
         if load.objective is not None:
-            yield f"Highest: the highest rate that kept {objective_words(load.objective)}."
-        yield "Saturated: answers while more was offered than the server could take."
+            yield f"Highest: the highest rate that met {objective_words(load.objective)}."
+        yield "Saturated: responses per second while more was offered than the server could handle."
         yield f"p99: {times}, in ms, at shares of each server's own throughput."
 
 

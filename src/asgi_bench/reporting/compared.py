@@ -47,25 +47,25 @@ def _notes(found: RunComparison) -> Iterator[str]:
     if found.is_counted:
         yield from _counted_notes(found)
     elif found.reference is None:
-        yield "Slowdowns are of absolute figures, which move with the machine: none is judged."
+        yield "Slowdowns are of absolute figures, which depend on the machine: none is judged."
     else:
         yield (
             f"Slowdown: how much the cell's ratio to {plain(found.reference)}, which both runs "
-            f"have, got worse; {numbers.tick(found.min_change * 100)}% or more matters. What "
-            f"changed for both, as an app or interpreter they share, cancels out: that takes "
-            f"asgi-bench ab. Intervals are over the rounds of both runs, as wide as all metrics "
-            f"and cells together ask for."
+            f"have, got worse; {numbers.tick(found.min_change * 100)}% or more matters. "
+            "Whatever changed for both, such as a shared app or interpreter, cancels out: use "
+            "asgi-bench ab for that. Intervals are over the rounds of both runs, widened for "
+            "all metrics and cells together."
         )
 
 
 def _counted_notes(found: RunComparison) -> Iterator[str]:
     """What a verdict on stored counts means."""
     yield (
-        f"Counts per request, by layouts that both runs have: what matters is "
-        f"{numbers.tick(found.min_change * 100)}% more instructions or half a system call. They "
-        "are judged where both were counted in the same: architecture, kernel, interpreter, "
-        "libraries, valgrind, and under paths of the same length. Another user or environment "
-        "moves them by less than 0.1 %."
+        "Counts per request, over the memory layouts that both runs have. "
+        f"{numbers.tick(found.min_change * 100)}% more instructions or half a system call "
+        "matters. Counts are judged if both runs have the same architecture, kernel, "
+        "interpreter, libraries and valgrind, and paths of the same length. Another user or "
+        "environment changes them by less than 0.1 %."
     )
 
 
@@ -73,12 +73,12 @@ def _findings(found: RunComparison) -> Iterator[str]:
     """What else to know: machines, cells that could not be compared."""
     if not found.same_machine and not found.is_counted:
         yield (
-            "the machines differ: even ratios of servers move with processor, kernel and CPU "
-            "count by more than most changes do; measure both on one machine, or with ab"
+            "the machines differ: even ratios between servers change with processor, kernel and "
+            "CPU count by more than most changes do; measure both on one machine, or use ab"
         )
     for role, times in found.resumed:
         yield f"the {role} run has {resumed_parts(times)}"
     for cell in found.cells:
         yield from (f"{plain(cell.cell)}: {plain(reason.text)}" for reason in cell.reasons)
     for key, role in found.only:
-        yield f"{plain(key)}: in the {role} run alone"
+        yield f"{plain(key)}: only in the {role} run"

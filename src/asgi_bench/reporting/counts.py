@@ -78,7 +78,7 @@ def counts_document(report: CountsReport) -> Document:
             Section("counts", "Counted per request", (table_of(COLUMNS, lines),)),
             Section("failed", "Not counted", (Items(failed),)),
             *(section for cell in report.cells for section in _parts_sections(cell)),
-            Section("notes", "What these counts say", (Notes(tuple(map(plain, report.notes))),)),
+            Section("notes", "How to read these counts", (Notes(tuple(map(plain, report.notes))),)),
         ),
     )
 

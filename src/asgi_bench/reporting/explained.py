@@ -10,7 +10,7 @@ from asgi_bench.reporting.wording import plain
 
 # A comment shows the first of each at once, and folds the others.
 AT_ONCE = 3
-NOT_NAMED = "all that has no name here"
+NOT_NAMED = "everything without a name"
 
 
 def explained_section(found: Iterable[Explanation]) -> Section:
@@ -52,14 +52,15 @@ _FIGURES = (
 def _notes(found: Iterable[Explanation]) -> Iterator[str]:
     """What the entries are, by what was found."""
     counters = {one.counter for one in found}
-    yield "Per request, the ten that changed most; what changed by less than can be told is out."
+    yield "Per request, the ten largest changes; changes too small to detect are left out."
     if "placed_instructions" in counters:
         yield (
-            "Instructions are those in the object or function itself, without what it calls, from "
-            "one layout of memory: they say where, the verdict's how many."
+            "Instructions are those in the object or function itself, without the functions it "
+            "calls, from one memory layout: they show where the change is; the verdict shows "
+            "how large it is."
         )
     if "python_calls" in counters:
         yield (
-            "Calls are those from Python code, of functions in Python and in C; a coroutine counts "
+            "Calls are those from Python code to Python and C functions; a coroutine counts "
             "once, when it begins."
         )

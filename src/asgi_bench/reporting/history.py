@@ -31,15 +31,15 @@ from asgi_bench.reporting.run.source import Charts
 from asgi_bench.reporting.wording import plain, shortened
 from asgi_bench.store.index import Listing
 
-DOUBTFUL_TITLE = "Doubtful changes: they may be the measuring's"
+DOUBTFUL_TITLE = "Doubtful changes: perhaps only the measurement changed"
 DOUBTFUL_NOTE = (
-    "Doubtful is a change where machine, tool, load or the reference changed too: it may be the "
-    "measuring's. Which of the two it is, asgi-bench ab tells: of the commits before and after, "
-    "both with what is there now."
+    "A change is doubtful if machine, tool, load or reference changed with it: then perhaps "
+    "only the measurement changed. To find out, run asgi-bench ab on the commits before and "
+    "after, both with today's environment."
 )
 COUNTED_DOUBTFUL_NOTE = (
-    "Doubtful is a change where architecture, kernel, instruction sets, libraries, interpreter or "
-    "tool changed too: a count is another there, whatever the code does."
+    "A change is doubtful if architecture, kernel, instruction sets, libraries, interpreter or "
+    "tool changed with it: then counts differ whatever the code does."
 )
 SUBJECT_LETTERS = 60
 TOLD_CHANGES = 8
@@ -48,8 +48,8 @@ VALUE_LETTERS = 120
 SHARED_LETTERS = 30
 NO_CHARTS = Charts()
 FOOTER = (
-    "Made by asgi-bench from stored runs. Ratios of servers that were measured in the same minutes "
-    "are what is followed; what moved both of them is not seen here."
+    "Made by asgi-bench from stored runs. It follows ratios of servers that were measured in "
+    "the same minutes, so changes that affect both are not visible here."
 )
 
 
@@ -93,15 +93,15 @@ def history_document(
         sections=(
             Section("changes", "Changes", tuple(_changes(history, room))),
             Section("charts", "Over time", (*figures, missing), least="page"),
-            Section("series", "Where each stands", (table_of(COLUMNS, history.series),)),
+            Section("series", "Current levels", (table_of(COLUMNS, history.series),)),
             Section(
                 "surroundings",
-                "Where the surroundings changed",
+                "Changes in the environment",
                 (_listed(map(break_words, reversed(history.breaks)), room.surroundings, room),),
             ),
             Section(
                 "findings",
-                "What else to know",
+                "Notes",
                 (_listed(findings(histories, listing), room.findings, room),),
             ),
             *(_counted_sections(counted, room) if counted.runs else ()),
@@ -121,13 +121,13 @@ def _counted_sections(history: History, room: Room) -> Iterator[Section]:
     yield Section("counted-changes", "Changes of counts", tuple(_changes(history, room)))
     yield Section(
         "counted-series",
-        "Where each count stands",
+        "Current counts",
         (table_of(COUNTED_COLUMNS, history.series),),
     )
     places = (found for found in reversed(history.breaks))
     yield Section(
         "counted-surroundings",
-        "Where what was counted in changed",
+        "Where the counting environment changed",
         (_listed(map(break_words, places), room.surroundings, room),),
     )
 
@@ -137,10 +137,8 @@ def _changes(history: History, room: Room) -> Iterator[Block]:
     if history.shifts:
         yield _shifts("", history.shifts, room)
     elif history.series:
-        meanwhile = " while the measuring stayed the same" if history.doubtful_shifts else ""
-        yield Text(
-            f"None of the series changed its level for good by as much as matters{meanwhile}."
-        )
+        meanwhile = " while the measurement stayed the same" if history.doubtful_shifts else ""
+        yield Text(f"No series changed its level permanently by enough to matter{meanwhile}.")
     yield _shifts(DOUBTFUL_TITLE, history.doubtful_shifts, room)
     if history.series:
         yield Notes(notes(history))
@@ -197,7 +195,7 @@ def _within(most: int | None, room: Room, items: Iterable[Item], title: str = ""
 def headline(history: History) -> str:
     """What there is to know first, in a sentence."""
     if not history.runs:
-        return "No run is stored here"
+        return "There are no runs here"
     if not history.series:
         if is_counted(history):
             return "Nothing to compare over time: nothing was counted"
@@ -284,7 +282,7 @@ def run_words(run: RunEntry) -> str:
 
 def resumed_parts(times: int) -> str:
     """Of how many parts a run is, and what lies between them."""
-    return f"rounds of {times + 1} parts, with pauses between them: it was resumed"
+    return f"rounds in {times + 1} parts, with pauses between them: it was resumed"
 
 
 def commit_words(shift: Shift) -> str:
@@ -328,22 +326,25 @@ def changes_words(changes: Sequence[Change]) -> str:
 def blame_words(shift: Shift) -> str:
     """What came with it, or may have."""
     if not shift.changes and not shift.nearby:
-        return "nothing else is known to have changed: it is the code, or what isn't recorded"
+        return (
+            "nothing else is known to have changed: it is the code, or something that isn't "
+            "recorded"
+        )
     told = [changes_words(shift.changes)] if shift.changes else []
     if shift.nearby:
         told.append(f"{_nearby_words(shift)}: {changes_words(shift.nearby)}")
     if shift.reference and shift.reference_changed:
-        told.append("the reference itself is among it, and every ratio to it moves with that")
+        told.append("the reference itself changed, and every ratio to it changes with it")
     elif shift.may_be_measuring:
-        told.append("machine, tool or load are among it, so it need not be the code")
+        told.append("machine, tool or load changed too, so it may not be the code")
     return "; ".join(told)
 
 
 def _nearby_words(shift: Shift) -> str:
     """Where the changes are that are not at its likeliest place."""
     if shift.step.kind == "drift":
-        return "and on the way" if shift.changes else "on the way"
-    return "and within the runs it may be" if shift.changes else "within the runs it may be"
+        return "and in between" if shift.changes else "in between"
+    return "and among the possible runs" if shift.changes else "among the possible runs"
 
 
 def break_words(found: Break) -> str:
@@ -386,18 +387,18 @@ def notes(history: History) -> tuple[str, ...]:
     least = numbers.tick(history.min_change * 100)
     rare = round(1 / FALSE_ALARMS)
     first = (
-        "Counts per request, of all machines together: they hang on what was counted in, not on "
-        "the machine's state. Of an A/B the baseline is followed."
+        "Counts per request, of all machines together, since they depend on the environment and "
+        "not on the machine's state. Of an A/B, the baseline counts."
         if is_counted(history)
-        else "Ratios to the run's own reference, measured in the same minutes; absolute figures of "
-        "different days are not compared."
+        else "Ratios to the run's own reference, measured in the same minutes; absolute figures "
+        "of different days are not compared."
     )
     doubtful = COUNTED_DOUBTFUL_NOTE if is_counted(history) else DOUBTFUL_NOTE
     return (
         first,
-        f"A change has at least {MIN_SEGMENT} runs on either side and {least}% or more; one or two "
-        f"runs that stand out are spikes. Of {rare:,} series without a change about one has one "
-        f"found in it. Intervals are 95%, given that the place is right.",
+        f"A change has at least {MIN_SEGMENT} runs on either side and is {least}% or more; one "
+        f"or two outlying runs are spikes. About one in {rare:,} series without a change shows "
+        "one. Intervals are 95%, given that the place is right.",
         *((doubtful,) if history.doubtful_shifts else ()),
     )
 
@@ -408,13 +409,14 @@ def findings(histories: Histories, listing: Listing) -> Iterator[str]:
     every = (*history.series, *counted.series)
     small = sum(series.small for series in every)
     if small:
-        yield f"{count_words(small, 'change')} smaller than the least that matters not shown"
+        yield f"{count_words(small, 'change')} smaller than the smallest that matters not shown"
     if history.abs:
-        yield f"{count_words(history.abs, 'A/B run')} left out: their sides are no series"
+        yield f"{count_words(history.abs, 'A/B run')} left out: their sides form no series"
     if history.without_points:
         yield (
-            f"{count_words(history.without_points, 'run')} without a usable ratio: the reference "
-            f"alone was measured, or it is failed or invalid. Measure a second server beside yours"
+            f"{count_words(history.without_points, 'run')} without a usable ratio: only the "
+            "reference was measured, or the reference failed or is invalid. Measure a second "
+            "server beside yours"
         )
     if counted.without_points:
         yield f"{count_words(counted.without_points, 'run')} counted nothing"
@@ -425,12 +427,12 @@ def findings(histories: Histories, listing: Listing) -> Iterator[str]:
     if short:
         yield f"{short} of the series too short to judge: under {MIN_SERIES} runs"
     if any(len(series.points) > LONGEST_SERIES for series in every):
-        yield f"changes are looked for in the newest {LONGEST_SERIES:,} runs of each series"
+        yield f"only the newest {LONGEST_SERIES:,} runs of each series are searched for changes"
     for other in history.others:
         yield (
             f"other machine {plain(other.fingerprint)} ({plain(other.cpu_model)}, "
             f"{count_words(other.cpu_count, 'CPU')}, {plain(other.hostname)}): "
-            f"{count_words(other.runs, 'run')}, not mixed in; see --machine"
+            f"{count_words(other.runs, 'run')}, not included; see --machine"
         )
     yield from map(plain, listing.notes)
     for stored in listing.unreadable:

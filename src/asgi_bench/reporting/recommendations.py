@@ -21,12 +21,12 @@ LEFT_OUT_ENV = ("PYTHONPATH",)
 NAMED = 12
 
 TIED = (
-    "Could not be told apart from it (of such the one with the fewest workers is named, then the "
-    "default variant, then the better estimate):"
+    "Statistically tied with it (among ties, the setting with the fewest workers is chosen, "
+    "then the default variant, then the better estimate):"
 )
 NOUNS = {
     "throughput": "requests per second",
-    "kept-rate": "the highest rate that kept the objective",
+    "kept-rate": "the highest rate that met the objective",
     "cpu": "CPU time per request",
 }
 SHORT_NOUNS = {"throughput": "throughput", "kept-rate": "rate", "cpu": "CPU time"}
@@ -46,7 +46,7 @@ def recommendation_document(found: Recommendation) -> Document:
             Section("why", "", (Text(_why(found)),)),
             _section("beaten", "It is better than:", _compared(found.beaten, found)),
             _section("tied", TIED, _compared(found.tied, found)),
-            _section("elsewhere", "With other connections:", _elsewhere(found)),
+            _section("elsewhere", "At other connection counts:", _elsewhere(found)),
             _section("left-out", "Not considered:", _left_out(found)),
             _section("doubts", "Doubts:", _doubts(found)),
             Section("hints", "", tuple(map(Text, _hints(found.planned)))),
@@ -83,12 +83,12 @@ def _why(found: Recommendation) -> str:
     if not others:
         return (
             f"Why: it is the only setting of run {plain(found.run_id)} that could be considered "
-            f"({where}; {limit}), so there is nothing it was better than."
+            f"({where}; {limit}), so it was not compared with any other."
         )
     figure = f" {_estimate(found)}." if found.estimate.value is not None else ""
     return (
         f"Why: of {others + 1} settings in run {plain(found.run_id)} ({where}; {limit}; "
-        f"{found.rounds} rounds) none is better in {NOUNS[found.basis]}.{figure}"
+        f"{found.rounds} rounds), none is better in {NOUNS[found.basis]}.{figure}"
     )
 
 
@@ -97,13 +97,13 @@ def _estimate(found: Recommendation) -> str:
     estimate = found.estimate
     if found.reference is not None and found.reference != found.planned.cell.setting:
         return (
-            f"It has {numbers.times(estimate.value)} times what {plain(found.reference)} has"
-            f"{_bounds(estimate)}"
+            f"It reached {numbers.times(estimate.value)} times the figure of "
+            f"{plain(found.reference)}{_bounds(estimate)}"
         )
     if found.reference is not None:
         return "It is the reference itself"
     if found.basis == "cpu":
-        return f"It takes {numbers.microseconds(estimate.value)} µs a request"
+        return f"It takes {numbers.microseconds(estimate.value)} µs per request"
     return f"It reached {numbers.rate(estimate.value)} requests/s"
 
 
@@ -130,7 +130,7 @@ def _elsewhere(found: Recommendation) -> Iterator[str]:
     for each in found.elsewhere:
         where = f"at {each.connections} connections"
         if not each.better:
-            yield f"{where} nothing is shown to be better"
+            yield f"{where} no setting was shown to be better"
         for pair in each.better[:NAMED]:
             yield (
                 f"{where} {_setting(pair.b)} is better: this one has "
@@ -156,7 +156,7 @@ def _left_out(found: Recommendation) -> Iterator[str]:
         cell = found.planned.cell
         only = plain(f"{cell.request_key}/{cell.load.key}")
         names = [*map(plain, found.apart[:NAMED]), *(["…"] if len(found.apart) > NAMED else [])]
-        yield f"{', '.join(names)}: only {only} is compared; there others may be better"
+        yield f"{', '.join(names)}: only {only} is compared; elsewhere others may be better"
 
 
 def _doubts(found: Recommendation) -> Iterator[str]:
@@ -164,17 +164,17 @@ def _doubts(found: Recommendation) -> Iterator[str]:
     yield from map(plain, found.doubts)
     shaky = [_setting(each.b) for each in found.beaten if not each.holds_trimmed]
     if shaky:
-        yield f"better than {', '.join(shaky)} only with the most extreme rounds"
+        yield f"better than {', '.join(shaky)} only because of the most extreme rounds"
 
 
 def _hints(planned: PlannedCell) -> Iterator[str]:
     """What to know before the command line is used elsewhere."""
     yield (
-        "The command line is the measured one, with port 8000: start it where the app can be "
-        "imported, and set address, logs and timeouts as you need them."
+        "This is the measured command line, with port 8000: run it where the app can be "
+        "imported, and set address, logging and timeouts as you need them."
     )
     if planned.socket_sharing == "inherited":
         yield (
-            f"It inherits its listening socket as descriptor {INHERITED_FD}, as systemd's socket "
-            f"activation passes it; start one process a worker."
+            f"It inherits its listening socket as descriptor {INHERITED_FD}, as with systemd's "
+            "socket activation; start one process per worker."
         )

@@ -53,7 +53,7 @@ def latency_words(load: Load) -> str:
     """What the percentiles are, in a few words: at saturation they follow from the throughput."""
     if load.is_closed:
         return "response time at saturation"
-    return "response time from the intended moment"
+    return "response time from the intended time"
 
 
 def objective_words(objective: Objective) -> str:

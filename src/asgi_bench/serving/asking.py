@@ -78,7 +78,7 @@ def _ask_once(
                 connection.send(dialogue(endpoint, request).exchanges[0])
             return [_told(connection.answer(timeout_s), kind) for connection in connections]
         except NoAnswer as fault:
-            raise ServerFault(f"the app that tells what runs gave no answer: {fault}") from None
+            raise ServerFault(f"the probe app did not respond: {fault}") from None
 
 
 def _told(response: Response, kind: type[T]) -> T:
@@ -86,5 +86,5 @@ def _told(response: Response, kind: type[T]) -> T:
         return msgspec.json.decode(response.body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise ServerFault(
-            f"status {response.status} from something else than the app that tells what runs"
+            f"status {response.status} from something other than the probe app"
         ) from None

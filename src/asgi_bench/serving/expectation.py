@@ -116,15 +116,15 @@ def learned(
     if len(statuses) > 1:
         both = " and ".join(map(str, statuses))
         key = "expect_status" if is_of_file else "--expect-status"
-        raise UsageError(f"{told} is answered with {both}: {key} says which is right")
+        raise UsageError(f"{told} is answered with {both}: state the right one with {key}")
     if not 200 <= status <= 299:
         say = f"expect_status = {status}" if is_of_file else f"--expect-status {status}"
         keys = "its path, method, headers and body"
         flags = "--path, --method, --header and --body"
         raise UsageError(
             f"{told} is answered with status {status} ({_told(answers[0])}); "
-            f"{_hint(request, answers[0], is_of_file=is_of_file)}if that is right, say {say}, "
-            f"else see {keys if is_of_file else flags}"
+            f"{_hint(request, answers[0], is_of_file=is_of_file)}if that is right, state it "
+            f"with {say}, otherwise check {keys if is_of_file else flags}"
         )
     request = msgspec.structs.replace(request, expect_status=status)
     bodies = {answer.body for answer in answers}
@@ -167,17 +167,17 @@ def _hint(request: Request, response: Response, *, is_of_file: bool) -> str:
     path = urlsplit(request.path).path
     if urlsplit(location).path == f"{path}/":
         say = f'path = "{path}/"' if is_of_file else f"--path {path}/"
-        return f"perhaps it is {say} that you mean; "
+        return f"perhaps you mean {say}; "
     if location.startswith("https:"):
         forwarded = header.format("X-Forwarded-Proto", "https")
-        return f"an app that wants HTTPS may take {forwarded} for it; "
+        return f"if the app requires HTTPS, try {forwarded}; "
     has_host = any(name.lower() == "host" for name in request.headers)
     speaks_of_host = b"host" in response.body.lower()
     if response.status in (400, 421) and not has_host and (speaks_of_host or not request.content):
         host = header.format("Host", "NAME")
         return (
-            f"perhaps the app doesn't allow the host {HOST}: allow it (Django's ALLOWED_HOSTS, "
-            f"Starlette's allowed_hosts), or send one that it allows by {host}; "
+            f"perhaps the app rejects the host {HOST}: allow it (Django's ALLOWED_HOSTS, "
+            f"Starlette's allowed_hosts), or send an allowed one with {host}; "
         )
     return ""
 

@@ -65,6 +65,6 @@ def _ask(
         place = json.loads(result.read_text(encoding="utf-8"))
     where = f", in {place['name']} ({place['file']}:{place['line']})" if place else ""
     return (
-        f"the app's lifespan startup doesn't complete: asked alone it still waits after "
+        "the app's lifespan startup doesn't complete: run on its own it is still waiting after "
         f"{patience_s:g} s{where}"
     )

@@ -33,7 +33,7 @@ def listening_socket(endpoint: Endpoint) -> socket.socket:
 def describe_holder(inodes: set[int]) -> str:
     """Who holds one of these sockets, for a message: `nginx (pid 123)`."""
     pid = holder_of(inodes)
-    return "a process that we may not see" if pid is None else f"{process_name(pid)} (pid {pid})"
+    return "a process of another user" if pid is None else f"{process_name(pid)} (pid {pid})"
 
 
 def holder_of(inodes: set[int]) -> int | None:

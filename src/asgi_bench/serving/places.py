@@ -73,8 +73,8 @@ class Places:
         path = str(self._files / f"{self._sockets}.sock")
         if len(path.encode()) > LONGEST_PATH_BYTES:
             raise BenchError(
-                f"{path}: a Unix socket's path has {LONGEST_PATH_BYTES} bytes at most: set TMPDIR "
-                "to a shorter folder"
+                f"{path}: a Unix socket's path can have at most {LONGEST_PATH_BYTES} bytes: set "
+                "TMPDIR to a shorter folder"
             )
         return Place(Endpoint(path, "unix", cell.protocol), {"{socket}": path})
 

@@ -57,7 +57,7 @@ def proof_of(setting: str, told: Sequence[Told], proves: Mapping[str, str]) -> P
     first = told[0]
     nodelays = {one.tcp_nodelay for one in told}
     faults = [
-        f"its {part} is {name or 'not to be found'}, and the variant states {pattern}"
+        f"its {part} is {name or 'not to be found'}, but the variant states {pattern}"
         for one in distinct(told)
         for part, pattern in proves.items()
         if not fnmatchcase(name := getattr(one, part) or "", pattern)
@@ -88,7 +88,7 @@ def changes(with_app: Proof, without: Proof) -> tuple[str, ...]:
     """Return what an app changes, as sentences, from the proofs with it and without it."""
     pairs = ((part, getattr(with_app, part), getattr(without, part)) for part in CHANGEABLE)
     return tuple(
-        f"the app changes its {part}: {own or 'none to be found'} in place of {plain}"
+        f"the app changes its {part}: {own or 'none to be found'} instead of {plain}"
         for part, own, plain in pairs
         if plain is not None and own != plain
     )

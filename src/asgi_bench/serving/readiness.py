@@ -39,7 +39,7 @@ _LONGEST_PAUSE_S = 1.0
 # Where the time is up: over so long, and from this share of a CPU on, a server is at work.
 _BUSY_LOOK_S = 0.2
 _BUSY_SHARE = 0.3
-SAID_NOTHING = ", and said nothing"
+SAID_NOTHING = ", without a message"
 # Masters start their workers one by one, and look after those that ended every second at most.
 _TOO_FEW_AFTER_S = 4.0
 # A listener may be in nobody's hands for a moment (passed over a Unix socket, its holder just
@@ -106,8 +106,8 @@ class Candidate:
         is_seen = ended is not None and holder_of(strangers) is not None
         if strangers and (is_seen or self._stranger_looks >= _STRANGER_LOOKS):
             raise self._fault(
-                f"{self._process.endpoint.label} is held by {describe_holder(strangers)}, "
-                "not by this server alone"
+                f"{self._process.endpoint.label} is held by {describe_holder(strangers)}, not "
+                "only by this server"
             )
         if ended is not None and not strangers:
             raise self._fault(f"{ended} before it was ready", silence=SAID_NOTHING)
@@ -134,7 +134,7 @@ class Candidate:
             serve = "1 serves" if len(accepting) == 1 else f"{len(accepting)} serve"
             raise self._fault(
                 f"asked for {self._workers} workers, {serve}, and no process is left to become "
-                "another: the worker count is set elsewhere too; leave it to --workers"
+                "another: something else sets the worker count too; set it only with --workers"
             )
 
     def give_up(self, timeout_s: float) -> ServerFault:
@@ -148,7 +148,7 @@ class Candidate:
             if flag is not None and not exceptions_in(self._process.log.text()):
                 reason += f" (--server-args '{flag} SECONDS' gives them longer to start)"
         elif is_busy:
-            reason += "; its processes were still at work: --startup-timeout gives them longer"
+            reason += "; its processes were still busy: allow longer with --startup-timeout"
         elif not reason_in(self._process.log.text(), Rank.PRINTED):
             wait = startup_wait(self._process.planned, self._scenario.app)
             reason += f"; {wait}" if wait else ""
@@ -226,8 +226,8 @@ class Candidate:
         owners = sockets.connection_owners(self._process.endpoint, ports, pids)
         if owners.strangers:
             raise self._fault(
-                f"a request to {self._process.endpoint.label} was answered by a process "
-                "that is not of this server"
+                f"a request to {self._process.endpoint.label} was answered by a process that "
+                "does not belong to this server"
             )
         self._verified = True
         self._answering.update(owners.by_pid)
@@ -248,7 +248,7 @@ class Candidate:
             return
         told = exceptions_in(self._process.log.text())
         if told and told.count(told[-1]) >= FEWEST_CRASHES:
-            raise self._fault(f"its workers crash as they start, {self._turnover.ended} so far")
+            raise self._fault(f"its workers crash on start, {self._turnover.ended} so far")
 
     def _is_busy(self) -> bool:
         """Whether the processes use a CPU right now."""

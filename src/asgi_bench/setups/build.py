@@ -124,11 +124,11 @@ def _app_dir(asked: Asked, own_app: OwnApp | None) -> Path | None:
     if asked.app_dir is not None:
         if asked.app is None and own_app is None:
             raise UsageError(
-                f"{asked.flag('app-dir')} is about an app of your own: name it as APP or by "
-                f"{asked.flag('app')}"
+                f"{asked.flag('app-dir')} names the folder of your own app: name the app as APP "
+                f"or with {asked.flag('app')}"
             )
         if not asked.app_dir.is_dir():
-            raise UsageError(f"{asked.flag('app-dir')}: {asked.app_dir} is no folder")
+            raise UsageError(f"{asked.flag('app-dir')}: {asked.app_dir} is not a folder")
         return Path(os.path.abspath(asked.app_dir))  # noqa: PTH100  (links are kept)
     if own_app is not None:
         return own_app.app_dir
@@ -149,7 +149,7 @@ def _source(
     packages = _installed_from(repository, Installation(base))
     if app_dir is None and not packages:
         raise UsageError(
-            f"{flag} would change nothing: no app of {repository} is measured, and {base} has "
+            f"{flag} would change nothing: the app is not in {repository}, and {base} has "
             "nothing installed from there"
         )
     tree = tree_of(repository, commit)
@@ -255,6 +255,6 @@ def check_origins(
         found = [Path(place).resolve() for place in places]
         if found and not any(one.is_relative_to(root) for one in found for root in roots):
             raise UsageError(
-                f"{flag}: {name!r} would be imported from {found[0]}, which comes before what was "
-                "installed: move it, or the app, or set --app-dir or PYTHONPATH otherwise"
+                f"{flag}: {name!r} would be imported from {found[0]}, which comes before the "
+                "installed one: move it or the app, or change --app-dir or PYTHONPATH"
             )

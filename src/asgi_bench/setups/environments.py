@@ -293,7 +293,7 @@ def run_step(argv: Sequence[str], what: str) -> None:
 def _reason(said: Sequence[str], code: int | None) -> str:
     """The one line that tells most: pip's last error, or how the step ended."""
     if code is None:
-        return f"it did not end within {BUILD_TIMEOUT_S:g} s"
+        return f"it took more than {BUILD_TIMEOUT_S:g} s"
     refused = [line for line in said if "require a different python version" in line]
     if refused:
         # Of every version that there is; the newest stands last.

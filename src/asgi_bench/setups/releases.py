@@ -114,7 +114,9 @@ def _newest(python: str, names: Sequence[str]) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="asgi-bench-") as folder:
         report = Path(folder) / "report.json"
         flags = ("--dry-run", "--no-deps", "--ignore-installed", "--report", str(report))
-        run_step([python, *PIP_INSTALL, *flags, *names], f"{FLAG}: pip can't tell what is newest")
+        run_step(
+            [python, *PIP_INSTALL, *flags, *names], f"{FLAG}: pip can't find the newest releases"
+        )
         told = json.loads(report.read_text(encoding="utf-8"))
     metadata = [one["metadata"] for one in told["install"]]
     return {canonicalize_name(one["name"]): one["version"] for one in metadata}

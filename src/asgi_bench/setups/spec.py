@@ -83,8 +83,8 @@ class Asked(msgspec.Struct, frozen=True):
             "--SIDE",
             SIDES,
             many("WHAT"),
-            "What the SIDE runs in: `installed`, requirements ('SERVER==VERSION', a wheel, a "
-            "source folder) or a Python interpreter; repeatable.",
+            "Environment of the SIDE: `installed`, requirements ('SERVER==VERSION', a wheel, a "
+            "source folder) or a Python interpreter; repeatable. Default: `installed`.",
             is_common=True,
         ),
     ] = ()
@@ -94,7 +94,7 @@ class Asked(msgspec.Struct, frozen=True):
             "--SIDE-ref",
             SIDES,
             text("REF"),
-            "Git ref of the SIDE: its app and its project at that commit.",
+            "Git ref of the SIDE: its app and project are taken from that commit.",
             is_common=True,
         ),
     ] = None
@@ -107,7 +107,7 @@ class Asked(msgspec.Struct, frozen=True):
     ] = None
     server_args: Annotated[
         tuple[str, ...],
-        Flag("--SIDE-args", SIDES, ARGUMENTS, "Server arguments added for the SIDE alone."),
+        Flag("--SIDE-args", SIDES, ARGUMENTS, "Server arguments for the SIDE only."),
     ] = ()
 
     def flag(self, part: str = "") -> str:
@@ -125,7 +125,7 @@ def parse_environment(texts: Sequence[str], flag: str) -> Environment:
     alone = [word for word in words if word == INSTALLED or _is_interpreter(word)]
     if alone and len(words) > 1:
         kind = "is the environment as it is" if alone[0] == INSTALLED else "is an interpreter"
-        raise UsageError(f"{flag}: {alone[0]!r} {kind} and stands alone")
+        raise UsageError(f"{flag}: {alone[0]!r} {kind} and can't be combined with other values")
     if words == [INSTALLED]:
         return Environment()
     if alone:
@@ -152,8 +152,8 @@ def _words(text: str, flag: str) -> list[str]:
 
 
 _ALLOWED = (
-    f"{INSTALLED!r}, requirements like 'fastest==2.0', a wheel, a source folder, or a Python "
-    "interpreter are allowed"
+    f"allowed are {INSTALLED!r}, requirements such as 'fastest==2.0', a wheel, a source folder, "
+    "or a Python interpreter"
 )
 
 
@@ -177,11 +177,11 @@ def _line(word: str, flag: str) -> Line:
 def _fault_of(word: str, path: Path) -> str:
     kind = kind_of(path)
     if kind == "folder":
-        return "holds neither pyproject.toml nor setup.py"
+        return "contains neither pyproject.toml nor setup.py"
     if kind == "file":
-        return "is neither a wheel, a source archive nor a program"
+        return "is not a wheel, a source archive or a program"
     is_path = os.sep in word or path.name.endswith(ARCHIVES)
-    return "does not exist" if is_path else "is no requirement"
+    return "does not exist" if is_path else "is not a requirement"
 
 
 def _is_requirement(text: str) -> bool:

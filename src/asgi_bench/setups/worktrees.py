@@ -29,7 +29,7 @@ def repository_of(folder: Path, flag: str) -> Path:
     """Return the top folder of the working tree that a folder lies in; raises UsageError."""
     done = _git(folder, "rev-parse", "--show-toplevel")
     if done.returncode != 0:
-        raise UsageError(f"{flag}: {folder} lies in no git repository: {_last_line(done)}")
+        raise UsageError(f"{flag}: {folder} is not in a git repository: {_last_line(done)}")
     return Path(done.stdout.rstrip("\n"))
 
 
@@ -43,8 +43,8 @@ def commit_of(repository: Path, ref: str, flag: str) -> str:
     )
     if found is None or found.returncode != 0:
         raise UsageError(
-            f"{flag}: {ref!r} is no commit of {repository}; in a shallow clone it may have to be "
-            "fetched first"
+            f"{flag}: {ref!r} is not a commit of {repository}; a shallow clone may have to "
+            "fetch it first"
         )
     return found.stdout.strip()
 
@@ -122,9 +122,9 @@ def _git(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
             timeout=GIT_TIMEOUT_S,
         )
     except FileNotFoundError:
-        raise BenchError("comparing git refs needs git, which is not installed") from None
+        raise BenchError("comparing git refs needs git, and git is not installed") from None
     except subprocess.TimeoutExpired:
-        raise BenchError(f"git {arguments[0]} did not end within {GIT_TIMEOUT_S:g} s") from None
+        raise BenchError(f"git {arguments[0]} took more than {GIT_TIMEOUT_S:g} s") from None
 
 
 def _last_line(done: "subprocess.CompletedProcess[str]") -> str:

@@ -42,7 +42,7 @@ def write_calibration(parent: Path, calibration: Calibration) -> Path:
 
 def read_calibration(path: Path) -> Calibration:
     """Read a calibration. Raises BenchError for what can't be read, naming the file."""
-    again = "measure anew with `asgi-bench calibrate`"
+    again = "measure again with `asgi-bench calibrate`"
     try:
         content = read_regular(path)
         version = msgspec.json.decode(content, type=_Version)
@@ -50,7 +50,7 @@ def read_calibration(path: Path) -> Calibration:
             raise BenchError(f"{path}: schema is {version.schema!r}, not {CALIBRATION_SCHEMA!r}")
         if version.schema_version != CALIBRATION_VERSION:
             raise BenchError(
-                f"{path}: schema_version is {version.schema_version}, and this asgi-bench reads "
+                f"{path}: schema_version is {version.schema_version}, but this asgi-bench reads "
                 f"{CALIBRATION_VERSION}; {again}"
             )
         return msgspec.json.decode(content, type=Calibration)

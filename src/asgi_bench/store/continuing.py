@@ -37,7 +37,7 @@ class ContinuedRun(RunWriter):
         """Raise BenchError where the folder takes nothing."""
         for path in (self.folder, self.folder / TRIALS_FILE):
             if path.exists() and not os.access(path, os.W_OK):
-                raise BenchError(f"{path}: can't be written, so the run can't go on there")
+                raise BenchError(f"{path}: can't be written, so the run can't be continued there")
         return self
 
     def take_up(self, resumption: Resumption, proofs: Sequence[Proof]) -> None:
@@ -53,7 +53,9 @@ class ContinuedRun(RunWriter):
             self.write_proofs(proofs)
             self._trials = open_to_append(self.folder / TRIALS_FILE)
         except OSError as error:
-            raise BenchError(f"{self.folder}: the run can't go on: {error.strerror}") from None
+            raise BenchError(
+                f"{self.folder}: the run can't be continued: {error.strerror}"
+            ) from None
 
     def _set_aside(self, first_round: int) -> None:
         """Move the trials of later rounds to `unfinished.jsonl`, a line cut off to `cut.jsonl`.

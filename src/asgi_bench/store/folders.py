@@ -70,8 +70,7 @@ def newest_run(parent: Path) -> Path:
     runs = list_runs(parent)
     if not runs:
         raise UsageError(
-            f"{parent}: no run is stored here; measure one with `asgi-bench run`, or name a run "
-            f"folder"
+            f"{parent}: no runs here; measure one with `asgi-bench run`, or name a run folder"
         )
     return runs[-1]
 

@@ -179,10 +179,10 @@ def _read_index(
     except FileNotFoundError:
         return {}, {}
     except OSError as error:
-        notes.append(f"{path} can't be read: {error.strerror}; all runs were read anew")
+        notes.append(f"{path} can't be read: {error.strerror}; all runs were read again")
         return {}, {}
     except (BenchError, *UNREADABLE) as fault:
-        notes.append(f"{path} was damaged and is made anew: {fault}")
+        notes.append(f"{path} was damaged and has been rebuilt: {fault}")
         return {}, {}
     environments = {line.key: line.facts for line in lines if line.key and line.facts is not None}
     runs = {
@@ -209,4 +209,6 @@ def _write_index(
     try:
         write_whole(path, msgspec.json.encode(head) + b"\n" + rest)
     except OSError as error:
-        notes.append(f"{path} can't be written: {error.strerror}; the next time reads all again")
+        notes.append(
+            f"{path} can't be written: {error.strerror}; the next command reads all runs again"
+        )

@@ -82,13 +82,13 @@ def migration_path(
         raise BenchError(f"schema is {schema!r}, not {RUN_SCHEMA!r}")
     if version > SCHEMA_VERSION:
         raise BenchError(
-            f"schema_version is {version}, and this asgi-bench reads up to {SCHEMA_VERSION}: "
-            f"upgrade asgi-bench to read this run"
+            f"schema_version is {version}, but this asgi-bench reads up to {SCHEMA_VERSION}: "
+            "upgrade asgi-bench to read this run"
         )
     missing = [step for step in range(version, SCHEMA_VERSION) if step not in migrations]
     if missing:
         raise BenchError(
-            f"schema_version is {version}, and this asgi-bench reads from {missing[-1] + 1} to "
+            f"schema_version is {version}, but this asgi-bench reads {missing[-1] + 1} to "
             f"{SCHEMA_VERSION}"
         )
     return tuple(migrations[step] for step in range(version, SCHEMA_VERSION))

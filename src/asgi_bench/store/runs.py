@@ -245,8 +245,8 @@ def _read_trials(file: Path, path: tuple[Migration, ...], damage: list[str]) -> 
             except UNREADABLE as error:
                 if not line.endswith(b"\n"):
                     damage.append(
-                        f"{file.name} line {number} is cut off after {len(line)} bytes: "
-                        f"that trial is left out"
+                        f"{file.name} line {number} is cut off after {len(line)} bytes: that "
+                        "trial is left out"
                     )
                     return
                 raise BenchError(
@@ -260,8 +260,8 @@ def _read_trials(file: Path, path: tuple[Migration, ...], damage: list[str]) -> 
                 )
             if not _has_sound_histograms(trial):
                 damage.append(
-                    f"{file.name} line {number}: a histogram of {trial.cell}, round {trial.round}, "
-                    "can't be read: that trial counts as failed"
+                    f"{file.name} line {number}: a histogram of {trial.cell}, round "
+                    f"{trial.round}, can't be read: the trial counts as failed"
                 )
                 trial = _given_up(trial)
             yield trial

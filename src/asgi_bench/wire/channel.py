@@ -169,7 +169,7 @@ class TlsChannel(TcpChannel):
         # A server that knows no ALPN speaks HTTP/1.1, as ever.
         if chosen != wanted and (chosen is not None or wanted != "http/1.1"):
             told = "chose none" if chosen is None else f"chose {chosen}"
-            raise OSError(errno.EPROTO, f"TLS: ALPN offered {wanted}, and the server {told}")
+            raise OSError(errno.EPROTO, f"TLS: ALPN offered {wanted}, but the server {told}")
         self._engine = engine
         self._read, self._write, self._pending = engine.read, engine.write, engine.pending
 

@@ -19,7 +19,7 @@ from asgi_bench.wire.http1 import LimitError, Response, WireError
 
 _READ_BYTES = 64 * 1024
 # What is wrong with an answer that can't be read stands behind this, or a protocol's own words.
-TOO_MUCH = "its answer is more than asgi-bench reads"
+TOO_MUCH = "its response is larger than asgi-bench reads"
 
 # As `ErrorCounts` names them.
 FaultKind: TypeAlias = Literal["connect", "reset", "timeout", "body"]
@@ -170,7 +170,7 @@ class Connection:
         came = self._reader.so_far
         if 0 < self._owed < self._asked:
             came = f"{came} after {self._share}"
-        text = f"no whole answer within {timeout_s:g} s: {came}"
+        text = f"no complete response within {timeout_s:g} s: {came}"
         return NoAnswer("timeout", text, has_begun=self.began_s is not None)
 
     def close(self) -> None:
@@ -274,6 +274,6 @@ class Connection:
             text = f"{how} the connection after {self._share}"
             return NoAnswer("reset", text, has_begun=True)
         if self.began_s is None or self._reader is None:
-            return NoAnswer("reset", f"{how} the connection without an answer")
-        text = f"{how} the connection amid its answer: {self._reader.so_far}"
+            return NoAnswer("reset", f"{how} the connection without a response")
+        text = f"{how} the connection in the middle of its response: {self._reader.so_far}"
         return NoAnswer("reset", text, has_begun=True)

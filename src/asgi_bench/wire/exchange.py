@@ -58,7 +58,7 @@ class Exchange(msgspec.Struct, frozen=True):
     expect_coding: Coding | None = None
     """The content coding that an answer has to have; bodies are compared without it."""
     stream: Stream | None = None
-    """How its answer is timed by parts, where that is asked for."""
+    """How its response is timed part by part, if it is."""
 
     @property
     def has_body(self) -> bool:
@@ -96,7 +96,7 @@ class Exchange(msgspec.Struct, frozen=True):
             return f"a body that is not in {self.expect_coding}"
         if self.expect_body is None:
             return f"a body without a match of {self.expect_pattern}"
-        return f"another body than the expected one of {len(self.expect_body)} bytes"
+        return f"a body other than the expected one of {len(self.expect_body)} bytes"
 
     def _first_wrong(self, response: Messages) -> int | None:
         """The place of the first message that is not the wanted one."""

@@ -141,7 +141,7 @@ def test_of_several_servers_each_is_named() -> None:
 @situation(
     "gate",
     "`--candidate-ref` alone: the candidate is a commit, the baseline your files",
-    says="What differs commit the files as they lie → abcdef012345",
+    says="What differs commit the working tree → abcdef012345",
 )
 def test_files_against_a_commit_are_told_as_such(said: Said) -> None:
     """The side without a commit is told as what it is, and folders of commits not at all."""

@@ -51,8 +51,8 @@ def test_a_gated_metric_that_was_not_measured_is_no_pass(
     assert report.verdict == "undecided"
     assert codes(report)[0] == "few-measured"
     assert report.cells[0].reasons[0].value == pytest.approx(known / 28)
-    assert f"median response time is known in {known} of 28 blocks" in report.text
-    assert "give more --duration or a higher rate" in report.text
+    assert f"median response time is known in only {known} of 28 blocks" in report.text
+    assert "use more --duration or a higher rate" in report.text
 
 
 def test_few_blocks_without_a_metric_are_judged_without_them() -> None:
@@ -75,7 +75,7 @@ def test_lost_slices_are_no_pass_either() -> None:
 
     report = ab_report(ab_run(0.0, edit=lose))
     assert report.verdict == "undecided"
-    assert "CPU per request is known in 14 of 28 blocks" in report.text
+    assert "CPU per request is known in only 14 of 28 blocks" in report.text
 
 
 @pytest.mark.parametrize("candidate_too", [False, True])
@@ -88,7 +88,7 @@ def test_a_rate_that_the_baseline_cannot_take_compares_nothing(candidate_too: bo
     report = report_of(behind=behind)
     assert report.verdict == "undecided"
     assert codes(report) == ["baseline-overloaded"]
-    assert "the rate is more than the baseline can take" in report.text
+    assert "the rate is more than the baseline can handle" in report.text
     assert "in 14 of 28 blocks" in report.text
     (p50, *_) = report.cells[0].metrics
     assert (p50.verdict, p50.blocks) == ("undecided", 14)
@@ -99,7 +99,7 @@ def test_a_candidate_that_alone_falls_behind_is_a_regression() -> None:
     report = report_of(behind=lambda role, block: role == "candidate" and block % 2 == 0)
     assert report.verdict == "regression"
     assert codes(report) == ["candidate-overloaded"]
-    assert "the candidate alone could not take the rate in 14 of 28 blocks" in report.text
+    assert "the candidate alone could not keep up with the rate in 14 of 28 blocks" in report.text
 
 
 def test_a_candidate_that_seldom_falls_behind_is_judged_by_its_median() -> None:

@@ -127,7 +127,7 @@ def test_a_run_that_failed_outright_is_failed_without_a_reference() -> None:
 
 def test_the_line_tells_what_its_interval_leaves_out() -> None:
     """Rounds of two runs don't know how runs vary as wholes; what has no interval says nothing."""
-    words = "run-to-run variance is not in the interval"
+    words = "the interval does not include run-to-run variance"
     assert words in compared(run_at(1, 0.9)).text
     gone = edited(run_at(1), TRACKED, lambda t: failed(t, "exited with 1"))
     assert words not in compared(gone).text

@@ -145,10 +145,10 @@ def test_two_stored_counts_are_judged_across_machines(more: float, verdict: str)
     ("candidate", "told"),
     [
         (counted_run(1, 0.05, code=NEWER_LIBC), "other files of libc.so.6"),
-        (counted_run(1, 0.05, code={}), "is not recorded of both"),
+        (counted_run(1, 0.05, code={}), "is not recorded for both"),
         (
             counted_run(1, 0.05, machine=replace(MACHINE, kernel="6.18.5")),
-            "not counted in the same: machine kernel 6.1 → 6.18",
+            "counted under different conditions: machine kernel 6.1 → 6.18",
         ),
         (
             counted_run(1, 0.05, machine=replace(MACHINE, details={"architecture": "aarch64"})),

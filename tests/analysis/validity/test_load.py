@@ -71,7 +71,7 @@ def test_fewer_streams_than_asked_for_are_said(
     assert (reason is not None) is is_found
     if reason is not None:
         assert (reason.level, reason.value, reason.limit) == ("suspect", 3, 8)
-        assert "allows 3 streams on a connection" in reason.text
+        assert "allows 3 streams per connection" in reason.text
 
 
 @pytest.mark.parametrize("load", [CLOSED_64, OPEN_500, SWEEP])
@@ -319,12 +319,12 @@ def test_connections_that_answers_end_are_told_with_what_they_cost() -> None:
     reason = found(reconnecting(CLOSED_64, 1000), CLOSED_64)["reconnects"]
     assert (reason.level, reason.value) == ("valid", 1.0)
     assert reason.text == (
-        "100% of the answers ended their connection; opening another took 3.2 ms in the mean, 2% "
-        "of the connections' time: throughput bears that, response times don't"
+        "100% of the responses ended their connection; opening a new one took 3.2 ms on average, "
+        "2% of the connections' time: throughput includes that, response times don't"
     )
     assert found(reconnecting(OPEN_500, 500))["reconnects"].text == (
-        "50% of the answers ended their connection; opening another took 6.4 ms in the mean, and a "
-        "request that found none open waited for it"
+        "50% of the responses ended their connection; opening a new one took 6.4 ms on average, "
+        "and a request that found no open connection waited for one"
     )
 
 

@@ -73,7 +73,7 @@ def test_only_what_surely_grows_is_found(lower: float, requests: int, is_found: 
     assert bool(found) == is_found
     if found:
         assert "by 1,024 KiB per 1,000 requests (95%: 512 to 2,048)" in found[0].text
-        assert "3.0 MiB stayed" in found[0].text
+        assert "3.0 MiB were still in use" in found[0].text
     assert not growth_findings(Interval(MIB), None, [trial])
 
 

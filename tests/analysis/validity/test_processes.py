@@ -55,8 +55,8 @@ def test_connections_spread_over_workers(
 @situation(
     "answers",
     "Each worker's first request is slow, and one worker takes nearly all connections meanwhile",
-    says="one worker held 63 of 64 connections, 2.0 times its share among 2: the others had less "
-    "to do",
+    says="one worker held 63 of 64 connections, 2.0 times an equal share among 2: the others had "
+    "less to do",
 )
 def test_a_worker_without_work_is_suspect(said: Said) -> None:
     """With less than a tenth of its share it hardly serves, or holds no connection at all."""
@@ -121,4 +121,4 @@ def test_more_workers_than_asked_for_are_invalid(asked: int, serving: int, is_fo
     assert ("worker-count" in reasons) is is_found
     if is_found:
         assert reasons["worker-count"].level == "invalid"
-        assert reasons["worker-count"].text.startswith("asked for 1 worker, 2 serve")
+        assert reasons["worker-count"].text.startswith("asked for 1 worker, but 2 serve")

@@ -9,7 +9,7 @@ from tests.synthetic_run import planned_cells, synthetic_run
 
 replace = msgspec.structs.replace
 PROVES = {"loop": "uvloop.*"}
-SILENT = Proof("granian/uvloop/w1", unproven="the app that tells what runs gave no answer")
+SILENT = Proof("granian/uvloop/w1", unproven="the probe app did not respond")
 
 
 def stating(cell: PlannedCell) -> PlannedCell:
@@ -34,7 +34,7 @@ def test_a_probe_without_an_answer_is_a_finding_in_words() -> None:
     run = run_with(SILENT, Proof("uvicorn/default/w1", loop="uvloop.Loop"))
     (finding,) = told(run)
     assert (finding.level, finding.cells) == ("note", ("granian/uvloop/w1/hello/c64",))
-    assert "(loop uvloop.*): the app that tells what runs gave no answer" in finding.text
+    assert "(loop uvloop.*): the probe app did not respond" in finding.text
     plain = {cell.cell: cell for cell in summarize(replace(run, proofs=())).cells}
     for cell in summarize(run).cells:
         assert (cell.validity, cell.rank) == (plain[cell.cell].validity, plain[cell.cell].rank)

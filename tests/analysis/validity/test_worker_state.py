@@ -31,8 +31,8 @@ def found(errors: ErrorCounts, *, alone: ErrorCounts = NONE) -> list[str]:
 @situation(
     "answers",
     "`-w 1` answers rightly and `-w 2` doesn't: sessions or counters in memory",
-    says="with 2 workers …% of the answers were wrong, with 1 next to none: the app may keep state "
-    "within one worker",
+    says="with 2 workers …% of the responses were wrong, with 1 almost none: the app may keep "
+    "state within one worker",
 )
 def test_state_within_a_worker_is_suggested(said: Said) -> None:
     """One worker answered rightly in the same run."""

@@ -119,9 +119,9 @@ def test_a_machine_without_counters_is_named() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (None, "were not read"),
-        ("{", "were not read"),
-        ('{"user": [5, true], "kernel": [5, false]}', "another program had the CPU's counters"),
+        (None, "could not be read"),
+        ("{", "could not be read"),
+        ('{"user": [5, true], "kernel": [5, false]}', "another program used the CPU's counters"),
     ],
 )
 def test_a_count_that_is_not_whole_is_none(text: str | None, reason: str, tmp_path: Path) -> None:

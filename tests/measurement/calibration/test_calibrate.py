@@ -189,7 +189,7 @@ def test_without_servers_the_null_server_serves() -> None:
     assert found.latency_bias is None
     assert found.aa_floor.half_width is None
     assert found.notes[0] == "tiny can't be measured here: gone"
-    assert "takes two real servers" in found.notes[-1]
+    assert "needs two real servers" in found.notes[-1]
 
 
 def test_a_server_that_fails_costs_its_stages_alone() -> None:
@@ -200,7 +200,7 @@ def test_a_server_that_fails_costs_its_stages_alone() -> None:
     assert found.ceiling and found.timer_error.generator_lag_s.samples
     assert (found.slice_noise, found.slice_lengths, found.aa_floor) == (None, None, None)
     (note,) = found.notes
-    assert note.startswith("the noise of servers was not measured to the end: exits/")
+    assert note.startswith("the noise of servers was not fully measured: exits/")
 
 
 class Calls(NamedTuple):

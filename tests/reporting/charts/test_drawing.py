@@ -321,7 +321,7 @@ def test_latency_of_an_open_loop_names_its_rate(mixed: dict[str, Path]) -> None:
     shown = texts(mixed["latency-hello-r3000.svg"])
     assert "Response time at 3,000 requests/s: hello" in shown
     assert not any("saturation" in text for text in shown)
-    assert any("from the intended moment" in text for text in shown)
+    assert any("from the intended time" in text for text in shown)
     closed = texts(mixed["latency-hello-c64.svg"])
     assert "Response time at saturation: hello" in closed
 

@@ -80,5 +80,5 @@ def test_units_are_those_people_read(subject: Survey) -> None:
 def test_nothing_usable_is_an_error() -> None:
     """The action refuses an empty list, so none is written."""
     nothing = survey(synthetic_run(planned_cells()[:1], rounds=0))
-    with pytest.raises(BenchError, match="no cell has figures"):
+    with pytest.raises(BenchError, match="no cell has usable figures"):
         github_action_benchmark(exported(nothing))

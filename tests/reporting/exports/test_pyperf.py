@@ -22,7 +22,7 @@ def test_pyperf_loads_a_benchmark_for_each_measure(
     path.write_text(document.text)
     suite = reader.BenchmarkSuite.load(str(path))
     key = "uvicorn/default/w1/hello/c64"
-    answer = suite.get_benchmark(f"{key}: time per answer")
+    answer = suite.get_benchmark(f"{key}: time per response")
     trials = [trial for trial in exported_run.trials if trial.cell == key]
     assert answer.get_values() == pytest.approx([1 / (t.throughput_rps or 0) for t in trials])
     assert answer.get_unit() == "second"
@@ -58,5 +58,5 @@ def test_the_sides_of_an_ab_have_the_same_rounds(tmp_path: Path) -> None:
 
 def test_nothing_usable_is_an_error() -> None:
     """pyperf takes no empty suite, so none is written."""
-    with pytest.raises(BenchError, match="no cell has figures"):
+    with pytest.raises(BenchError, match="no cell has usable figures"):
         pyperf(survey(synthetic_run(planned_cells()[:1], rounds=0)))

@@ -15,10 +15,10 @@ REPORT = summarize(msgspec.structs.replace(synthetic_run(), behaviours=BEHAVIOUR
 def test_what_went_well_is_said_in_plain_words() -> None:
     """Each part has one sentence with its figures."""
     assert sentences(WELL) == (
-        "stop under load: the 64 requests under way were all answered (691 connections refused); "
+        "stop under load: the 64 requests in flight were all answered (691 connections refused); "
         "it ended after 0.20 s with exit code 0",
-        "overload: offered 175% of its own throughput it kept answering, 90% of it, answers within "
-        "41.0 ms of the sending (p99); normal again after 0.12 s",
+        "overload: offered 175% of its own throughput it kept answering, 90% of it, responses "
+        "within 41.0 ms of sending (p99); normal again after 0.12 s",
         "idle connections: still open after 10 s",
         "restart: 1 of 2 workers killed, another served after 0.73 s; 32 requests lost (32 reset)",
     )
@@ -27,14 +27,14 @@ def test_what_went_well_is_said_in_plain_words() -> None:
 def test_what_went_badly_is_said_in_plain_words() -> None:
     """Losses are told by kind, limits as limits, and a part that is missing with its reason."""
     assert sentences(BADLY) == (
-        "stop under load: 60 of the 64 requests under way were lost, 4 sent after the signal were "
-        "lost (61 reset, 3 truncated); it did not end within 10 s and had to be killed",
+        "stop under load: 60 of the 64 requests in flight were lost, 4 sent after the signal "
+        "were lost (61 reset, 3 truncated); it did not end within 10 s and had to be killed",
         "overload: offered 175% of its own throughput it broke down, 25% of it, and lost 500 "
-        "requests (400 wrong, 100 without an answer in time); not normal again within 10 s",
-        "idle connections: closed after 5.0 s; of 12 requests sent near that moment 1 were lost",
+        "requests (400 wrong, 100 without a response in time); not normal again within 10 s",
+        "idle connections: closed after 5.0 s; of 12 requests sent near that moment, 1 were lost",
         "restart: does not apply: a single process serves | alone",
     )
-    assert "the whole server ended; 64 requests lost (64 reset" in sentences(ENDED)[0]
+    assert "ended the whole server; 64 requests lost (64 reset" in sentences(ENDED)[0]
 
 
 def test_a_table_has_a_figure_or_a_dash_for_each_part() -> None:

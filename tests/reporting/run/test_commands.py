@@ -16,4 +16,4 @@ def proofs_of(*pids: int) -> str:
 def test_fewer_workers_than_there_are_is_said() -> None:
     """What one of two workers told is not shown as if both had."""
     assert proofs_of(7, 8) == "event loop uvloop.Loop"
-    assert proofs_of(7) == "event loop uvloop.Loop; told by 1 of 2 workers"
+    assert proofs_of(7) == "event loop uvloop.Loop; reported by 1 of 2 workers"

@@ -31,7 +31,7 @@ def test_who_passes_whom_is_said_in_words(said: Said) -> None:
     blocks = connections_section(Source(report)).blocks
     (items,) = [block for block in blocks if isinstance(block, Items)]
     assert [item.words for item in items.items][1:] == [
-        "At 256 connections granian passes gunicorn-uvicorn and uvicorn."
+        "At 256 connections granian overtakes gunicorn-uvicorn and uvicorn."
     ]
     said(render_report(report, "text"))
 
@@ -39,8 +39,8 @@ def test_who_passes_whom_is_said_in_words(said: Said) -> None:
 @situation(
     "reasons",
     "A server with several threads and one CPU is slow at few connections",
-    says="its threads share a CPU and wake each other up: 0.75 context switches a request at 64 "
-    "connections, 0.013 at 256, for with few requests at hand each hand-over takes few along",
+    says="its threads share a CPU and wake each other up: 0.75 context switches per request at 64 "
+    "connections, 0.013 at 256, because each hand-over carries few requests when few are waiting",
 )
 def test_why_it_passes_them_is_said_of_the_cell(said: Said) -> None:
     """The finding names both figures and what they cost."""

@@ -46,7 +46,7 @@ def test_many_findings_of_one_kind_are_told_by_one(cells: int, lines: int) -> No
     waited = [finding for finding in found if "waited for a CPU" in finding.text]
     assert len(waited) == lines
     assert [cell for finding in waited for cell in finding.cells] == names
-    assert waited[0].text.startswith("for instance ") == (lines == 1)
+    assert waited[0].text.startswith("for example ") == (lines == 1)
 
 
 def test_notes_of_one_kind_are_one_line_with_an_example() -> None:
@@ -59,7 +59,7 @@ def test_notes_of_one_kind_are_one_line_with_an_example() -> None:
     run = synthetic_run(planned_cells(worker_counts=(1,)), rounds=3, edit=idle)
     (note,) = findings(summarize(run))
     assert (note.level, len(note.cells)) == ("note", 11)
-    assert note.text.startswith("for instance in all 3 rounds, the worst: neither side was busy")
+    assert note.text.startswith("for example in all 3 rounds, the worst: neither side was busy")
 
 
 def test_sound_run_has_no_findings() -> None:

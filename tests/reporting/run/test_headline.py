@@ -53,7 +53,7 @@ def test_a_tie_is_said_as_a_tie() -> None:
         in {("granian", "default"), ("granian", "uvloop"), ("uvicorn", "default")}
     )
     first, *_ = verdicts(summarize(synthetic_run(cells, rounds=8)))
-    assert set(first.sentence.removesuffix(" share the first place").split(" and ")) == {
+    assert set(first.sentence.removesuffix(" are tied for first place").split(" and ")) == {
         "granian",
         "granian uvloop",
     }
@@ -63,8 +63,8 @@ def test_a_tie_is_said_as_a_tie() -> None:
 def test_too_few_rounds_prove_nothing() -> None:
     """Below six rounds no order is claimed, whatever the difference."""
     first, *_ = verdicts(summarize(synthetic_run(servers("granian", "hypercorn"), rounds=3)))
-    assert first.sentence == "granian came first, which is not proven"
-    assert "It takes 6 rounds to claim an order, and this run has 3 rounds" in first.proof
+    assert first.sentence == "granian came first, but this is not proven"
+    assert "An order needs 6 rounds, and this run has 3 rounds" in first.proof
 
 
 def test_who_lacks_rounds_is_not_called_slower() -> None:
@@ -77,7 +77,7 @@ def test_who_lacks_rounds_is_not_called_slower() -> None:
     cells = servers("granian", "uvicorn", "daphne")
     first, *_ = verdicts(summarize(synthetic_run(cells, rounds=6, edit=spoil)))
     assert first.sentence == "granian came first"
-    assert "Nothing is claimed of daphne, for want of 6 usable rounds" in first.proof
+    assert "No claim is made about daphne: fewer than 6 usable rounds" in first.proof
 
 
 def test_throughput_comes_before_the_other_loads() -> None:
@@ -142,4 +142,4 @@ def test_it_may_turn_over_with_streams_too() -> None:
 def test_nothing_turns_over_without_proof() -> None:
     """With too few rounds for an order the headline is that of the first load, as ever."""
     first, *_ = verdicts(summarize(turning_run(rounds=5)))
-    assert first.sentence.endswith("came first, which is not proven")
+    assert first.sentence.endswith("came first, but this is not proven")

@@ -13,7 +13,7 @@ def test_a_server_stands_under_each_interpreter() -> None:
     assert len(table.rows) == 6 * 3
     (notes,) = [block for block in section.blocks if isinstance(block, Notes)]
     assert any("3.12 has other versions: uvloop 0.21.0" in text for text in notes.texts)
-    assert any("default@3.14t/w1 ran without an interpreter lock" in text for text in notes.texts)
+    assert any("default@3.14t/w1 ran without the GIL" in text for text in notes.texts)
 
 
 def test_one_interpreter_makes_no_section() -> None:

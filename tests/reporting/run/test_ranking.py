@@ -10,18 +10,18 @@ from tests.synthetic_run import planned_cells, synthetic_run
 def test_few_rounds_say_that_no_order_is_claimed() -> None:
     """Under 6 rounds the table's order is that of estimates, and is called so."""
     *_, note = surety_notes(summarize(synthetic_run(planned_cells(worker_counts=(1,)))))
-    assert "no order is claimed: that takes 6 rounds, and this run has 5" in note
+    assert "no ranks: they need 6 rounds, and this run has 5" in note
 
 
 def test_sensitivity_is_stated() -> None:
     """Claims that hang on single rounds are counted and named; else all are said to hold."""
     report = summarize(synthetic_run(planned_cells(worker_counts=(1,)), rounds=8))
     *_, sensitivity = surety_notes(report)
-    assert "all hold" in sensitivity
+    assert "all survive" in sensitivity
     first, *others = report.comparisons
     fallen = msgspec.structs.replace(first, holds_trimmed=False)
     *_, sensitivity = surety_notes(msgspec.structs.replace(report, comparisons=(fallen, *others)))
-    assert " 1 rest on single rounds" in sensitivity
+    assert " 1 rest on a few rounds" in sensitivity
     assert f"{first.a} to {first.b}" in sensitivity
 
 
@@ -35,4 +35,4 @@ def test_ranges_and_notes_are_shown(format: Format) -> None:
     """A tie is shown as a range of places, with what that means under the table."""
     shown = render_report(summarize(synthetic_run(rounds=9)), format)
     assert "1–2" in shown  # noqa: RUF001 (the dash of a range)
-    assert "can't be told apart" in shown
+    assert "statistically tied" in shown

@@ -251,7 +251,7 @@ def test_overloaded_cell_says_so_and_has_no_percentiles(mixed: Report) -> None:
     assert (
         {p50[key] for key in overloaded} == {places[key] for key in overloaded} == {numbers.MISSING}
     )
-    told = [f for f in findings(mixed) if "more than the server can take" in f.text]
+    told = [f for f in findings(mixed) if "more than the server can handle" in f.text]
     assert {cell for finding in told for cell in finding.cells} >= overloaded
 
 
@@ -260,8 +260,8 @@ def test_open_loop_is_not_said_to_be_at_saturation(mixed: Report) -> None:
     for text in (render_report(mixed, "text"), render_report(mixed, "markdown")):
         flat = " ".join(text.split())
         assert "Closed loop. p50, p99: response time at saturation." in flat
-        assert "p99.9: response time from the intended moment" in flat
-        assert "Highest: the highest rate that kept p99 ≤ 20 ms." in flat.replace("\\", "")
+        assert "p99.9: response time from the intended time" in flat
+        assert "Highest: the highest rate that met p99 ≤ 20 ms." in flat.replace("\\", "")
     only = summarize(synthetic_run(planned_cells(OPEN_AND_SWEEP), rounds=1))
     assert "saturation" not in render_report(only, "text")
 

@@ -21,7 +21,7 @@ def test_held_streams_have_what_they_take_and_leave() -> None:
     assert rows["uvicorn", "default"][streams] == "0"
     assert rows["hypercorn", "default"][streams] == "1,999"
     (notes,) = [block for block in section.blocks if isinstance(block, Notes)]
-    assert "5 s later" in notes.texts[-1]
+    assert "5 s after" in notes.texts[-1]
 
 
 def test_a_run_without_streams_says_nothing_of_them() -> None:

@@ -67,7 +67,7 @@ def counts_verdict(header: RunHeader, lives: Sequence[Life]) -> AbReport:
     """Judge an A/B by counts from its plan and its lives; raises BenchError where it is none."""
     plan = header.plan
     if plan.gate is None or not plan.setups:
-        raise BenchError(f"{header.run_id}: is no A/B: it has no sides to compare")
+        raise BenchError(f"{header.run_id}: not an A/B run, so there are no sides to compare")
     cells = list(dict.fromkeys(planned.cell.without_setup for planned in plan.cells))
     verdicts = judged_cells(cells, lives, plan.gate)
     sides = {side.name: side for side in plan.setups}
@@ -207,16 +207,16 @@ def agreement_words(by_counts: Verdict, by_time: Verdict) -> str:
     """What two verdicts on the same two sides mean together."""
     if by_counts == by_time:
         return f"Counts and times agree: {by_counts}."
-    told = f"Counts say {by_counts}, times say {by_time}."
+    told = f"Counts say {by_counts}; times say {by_time}."
     bad = ("regression",)
     if by_counts in bad and by_time in ("pass", "improvement", "undecided"):
         return (
-            f"{told} More is computed for each request, too little to show in time on this machine "
-            "today, or made up for by what a count doesn't see."
+            f"{told} Each request does more work, but either too little to show in time on this "
+            "machine today, or something that counts don't see makes up for it."
         )
     if by_time in bad and by_counts in ("pass", "improvement", "undecided"):
         return (
-            f"{told} No more is computed: look for what a count doesn't see, as waiting, locks, "
-            "work of the kernel, caches and memory."
+            f"{told} Requests do no more work, so look for what counts don't see: waiting, "
+            "locks, work in the kernel, caches and memory."
         )
-    return f"{told} The worse of the two counts."
+    return f"{told} The worse verdict stands."

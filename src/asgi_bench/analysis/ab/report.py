@@ -132,7 +132,7 @@ def ab_report(run: Run) -> AbReport:
     """
     plan = run.header.plan
     if plan.gate is None or not plan.setups:
-        raise BenchError(f"{run.folder}: is no A/B: it has no sides to compare")
+        raise BenchError(f"{run.folder}: not an A/B run, so there are no sides to compare")
     by_key = {planned.cell.key: planned.cell for planned in plan.cells}
     trials = [judged(t, by_key[t.cell], run.header) for t in run.trials if t.cell in by_key]
     rounds = 1 + max((trial.round for trial in trials), default=-1)
@@ -304,7 +304,7 @@ def side_failure(role: Role, trials: Sequence[Trial]) -> Reason | None:
         *(reason.text for reason in found.validity_reasons if reason.code in SERVER_FAULTS),
         *(trial.reason for trial in at_fault if trial.reason),
     ]
-    return _failed(role, len(at_fault) / len(tried), told[0] if told else "no reason was given")
+    return _failed(role, len(at_fault) / len(tried), told[0] if told else "no reason was recorded")
 
 
 def is_hopeless(rounds: int, trials: Sequence[Trial]) -> bool:

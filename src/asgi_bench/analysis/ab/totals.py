@@ -93,7 +93,7 @@ def stall_vetoes(
         if is_sure:
             vetoes.append(Veto(total.metric, "regression", _reason("stalls", total, gate, text)))
         else:
-            text = f"perhaps {text}; that is not sure enough for a regression"
+            text = f"perhaps {text}; the evidence is too weak for a regression"
             reason = _reason("perhaps-stalls", total, gate, text)
             vetoes.append(Veto(one.metric, "undecided", reason))
     return vetoes
@@ -257,7 +257,7 @@ def _starts_shape(total: MetricVerdict, typical: Sequence[BlockEffect]) -> Shape
         return None
     return Shape(
         "some of its starts are slow",
-        f"; in {slow} of {len(typical)} blocks the typical slice is slower by as much",
+        f"; in {slow} of {len(typical)} blocks the typical slice is that much slower",
     )
 
 

@@ -54,11 +54,11 @@ def few_blocks_veto(metric: Metric, found: int, usable: int) -> Veto | None:
     if not found and metric.gating is not None and metric.gating.is_optional:
         return None
     why = (
-        f"it takes {P50_SAMPLES} response times a block; give more --duration or a higher rate"
+        f"a block needs {P50_SAMPLES} response times; use more --duration or a higher rate"
         if metric == P50
-        else "give more --duration"
+        else "use more --duration"
     )
-    text = f"{metric.told} is known in {found} of {usable} blocks, and two thirds are needed: "
+    text = f"{metric.told} is known in only {found} of {usable} blocks, and two thirds are needed: "
     reason = Reason(
         "few-measured", "suspect", found / usable, float(MIN_USABLE_SHARE), f"{text}{why}"
     )
@@ -81,8 +81,8 @@ def overload_veto(cell: Cell, blocks: Blocks) -> Veto | None:
     alone = behind.count({"candidate"})
     others = behind.count({"baseline"}) + behind.count({"control"})
     told = (
-        f"the candidate alone could not take the rate in {alone} of {count} blocks, one process "
-        f"of the baseline alone in {others}: its queue grew until the end"
+        f"the candidate alone could not keep up with the rate in {alone} of {count} blocks, a "
+        f"baseline process alone in {others}: the queue grew until the end"
     )
     by_chance = float(bdtrc(alone - 1, alone + others, 1 / 3)) if alone else 1.0
     if alone >= most * count and by_chance <= OVERLOAD_LEVEL:
@@ -91,9 +91,9 @@ def overload_veto(cell: Cell, blocks: Blocks) -> Veto | None:
     baseline = sum(map(is_baseline_overloaded, blocks.values()))
     if baseline >= most * count:
         text = (
-            f"the rate is more than the baseline can take: its queue grew until the end in "
-            f"{baseline} of {count} blocks, where times only tell how long it was loaded; give a "
-            "lower rate, as -r 50%"
+            "the rate is more than the baseline can handle: its queue grew until the end in "
+            f"{baseline} of {count} blocks, so response times only reflect how long it was "
+            "loaded; use a lower rate, such as -r 50%"
         )
         reason = Reason("baseline-overloaded", "suspect", baseline / count, most, text)
         return Veto(P50.name, "undecided", reason)

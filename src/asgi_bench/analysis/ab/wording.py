@@ -118,7 +118,7 @@ def _against(one: MetricVerdict) -> str:
         case "pass":
             return f", less than the {least} that matters"
         case "undecided":
-            return f": neither a change of {least} nor its absence is shown"
+            return f": a change of {least} is neither shown nor ruled out"
         case _:
             return f"; {least} or more matters"
 
@@ -146,7 +146,7 @@ def _effort(report: AbReport) -> str:
     if not seen or report.verdict in ("failed", "invalid"):
         return effort
     what = "more instructions by" if is_of_counts(report) else "a slowdown of"
-    return f"{effort}, which would have shown {what} {_rounded(max(seen))}"
+    return f"{effort}, enough to detect {what} {_rounded(max(seen))}"
 
 
 def is_of_counts(report: AbReport) -> bool:
@@ -171,11 +171,11 @@ def control_reason(one: MetricVerdict) -> Reason:
     metric = metric_of(one.metric)
     what = f"two processes of the baseline differ by {change_size(metric, one.control.d)}"
     if one.is_of_memory:
-        text = f"{what} in {metric.told}, so nothing is said of the candidate's"
+        text = f"{what} in {metric.told}, so nothing can be said about the candidate's"
     else:
         text = (
-            f"{what} in {metric.told}, so the machine tells apart what is the same: measure again, "
-            "with nothing else running"
+            f"{what} in {metric.told}, so the machine shows differences where there are none: "
+            "stop everything else and measure again"
         )
     return Reason(
         code="control-moved",

@@ -162,7 +162,10 @@ def compare_runs(base: Run, candidate: Run, *, min_change: float = MIN_CHANGE) -
     """
     for run in (base, candidate):
         if run.header.plan.gate is not None:
-            raise UsageError(f"{run.header.run_id} is an A/B: its verdict is in itself, see report")
+            raise UsageError(
+                f"{run.header.run_id} is an A/B run and has its own verdict: see `asgi-bench "
+                "report`"
+            )
     sides = (
         _Side(BASE, base.header.plan, sample_cells(base)),
         _Side(CANDIDATE, candidate.header.plan, sample_cells(candidate)),
@@ -323,12 +326,16 @@ def only_in_one(base: Collection[str], candidate: Collection[str]) -> Iterator[t
 
 def _verdict_line(found: RunComparison) -> str:
     """`regression: uvicorn/…: throughput is 3.1 % worse […]`, the verdict's word first."""
-    worth = "" if found.same_machine else "; across machines, so take it for a hint at most"
+    worth = (
+        ""
+        if found.same_machine
+        else ("; the runs are from different machines, so treat this as a hint at most")
+    )
     if found.reference is None and found.verdict == "undecided":
         return (
-            f"undecided: no cell is the same and valid in both runs beside another, by a known "
-            f"version, command and environment, so there is no reference, and absolute figures "
-            f"of two runs decide nothing{worth}"
+            "undecided: no cell besides the compared ones is valid in both runs with the same "
+            "known version, command and environment, so there is no reference, and absolute "
+            f"figures of two runs decide nothing{worth}"
         )
     cells = [cell for cell in found.cells if cell.verdict == found.verdict]
     if not cells:
@@ -343,7 +350,7 @@ def _limits(cell: CellVerdict) -> str:
     decided = None if cell.reasons else telling(cell)
     if decided is None or decided.effect.lo is None:
         return ""
-    return "; run-to-run variance is not in the interval"
+    return "; the interval does not include run-to-run variance"
 
 
 def _cell_words(cell: CellVerdict) -> str:

@@ -47,8 +47,8 @@ from asgi_bench.model.metrics import COUNTED, LEAST_INSTRUCTIONS_CHANGE
 # Of an A/B what was there before: a history is of that, and the candidate's verdict is its own.
 BASELINE = "baseline"
 UNKNOWN_CODE = (
-    "what machine code was counted is not recorded of both, for older versions of asgi-bench "
-    "recorded none"
+    "the counted machine code is not recorded for both, since older versions of asgi-bench did "
+    "not record it"
 )
 MOST_NAMED = 4
 
@@ -247,7 +247,9 @@ def _grounds(
 
 
 def _reason(text: str) -> Reason:
-    return Reason("other-ground", "invalid", None, None, f"not counted in the same: {text}")
+    return Reason(
+        "other-ground", "invalid", None, None, f"counted under different conditions: {text}"
+    )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -274,7 +276,8 @@ def _verdict_line(found: RunComparison) -> str:
     more = f" (and {len(cells) - 1} more)" if len(cells) > 1 else ""
     if cell.reasons and cell.verdict != "failed":
         return (
-            f"undecided: {cell.cell}: {cell.reasons[0].text}; there such counts don't compare{more}"
+            f"undecided: {cell.cell}: {cell.reasons[0].text}; counts taken under different "
+            f"conditions don't compare{more}"
         )
     decided = telling(cell)
     words = cell.reasons[0].text if cell.reasons else "nothing was counted on both sides"

@@ -32,8 +32,8 @@ def server_ended(seen: Evidence) -> Reason | None:
         level="invalid",
         value=float(answered),
         limit=None,
-        text=f"the server {trial.server_ended} under load, after {answered} requests; look into "
-        "its log, and for a limit among its flags",
+        text=f"the server {trial.server_ended} under load, after {answered} requests; see its "
+        "log, and check its flags for a limit",
     )
 
 
@@ -58,13 +58,13 @@ def errors(seen: Evidence) -> Reason | None:
     )
     told = wrong_words(trial, cell)
     is_answered = trial.errors.status + trial.errors.body > trial.errors.total / 2
-    advice = () if is_answered and told else ("look into the server's log, or load it less",)
+    advice = () if is_answered and told else ("see the server's log, or load it less",)
     return Reason(
         code="errors",
         level="invalid" if share > MAX_ERROR_SHARE else "suspect",
         value=share,
         limit=MAX_ERROR_SHARE,
-        text=f"{wrong} of {sent} requests got no right answer ({kinds}): "
+        text=f"{wrong} of {sent} requests got no correct response ({kinds}): "
         + "; ".join((*told, *advice)),
     )
 
@@ -95,7 +95,7 @@ def no_answers(seen: Evidence) -> Reason | None:
         level="invalid",
         value=float(trial.requests),
         limit=1.0,
-        text="not one right answer came under load; look into what came instead",
+        text="not one correct response came under load; see what came instead",
     )
 
 
@@ -109,7 +109,7 @@ def not_as_asked(seen: Evidence) -> Reason | None:
         level="invalid",
         value=float(len(trial.differs)),
         limit=0.0,
-        text=f"what ran is not what was asked for: {'; '.join(trial.differs)}",
+        text=f"what ran is not what was requested: {'; '.join(trial.differs)}",
     )
 
 
@@ -137,8 +137,8 @@ def _stranger(trial: Trial) -> Reason | None:
         level="invalid",
         value=float(trial.strangers),
         limit=0.0,
-        text=f"{trial.strangers} connections were held by a process that isn't the server's; stop "
-        f"what else listens on this machine and measure again",
+        text=f"{trial.strangers} connections were held by a process that isn't the server's; "
+        "stop whatever else listens on this machine and measure again",
     )
 
 
@@ -155,8 +155,8 @@ def _idle(trial: Trial) -> Reason | None:
         value=cpu_s,
         limit=LEAST_CPU_S_PER_REQUEST,
         text=f"{trial.requests} requests were answered while the server's processes did nothing: "
-        f"{cpu_s * 1e6:.1f} µs of CPU time a request, and no server needs less than "
-        f"{LEAST_CPU_S_PER_REQUEST * 1e6:.0f}; somebody else answered, or nobody",
+        f"{cpu_s * 1e6:.1f} µs of CPU time per request, and no server needs less than "
+        f"{LEAST_CPU_S_PER_REQUEST * 1e6:.0f}; something else answered",
     )
 
 
@@ -171,8 +171,8 @@ def _elsewhere(users: UserFigures, sent: int) -> Reason | None:
         value=share,
         limit=MOST_ELSEWHERE_SHARE,
         text=f"{users.elsewhere} of {sent} requests went to {users.elsewhere_host}, which isn't "
-        "the server under test; let the locustfile request paths without a host, and follow no "
-        "redirect to another",
+        "the server under test; use paths without a host in the locustfile, and follow no "
+        "redirects to other hosts",
     )
 
 
@@ -184,15 +184,15 @@ def _unplaced(users: UserFigures, sent: int) -> Reason | None:
     whose = (
         f"the load process has {users.connections_elsewhere} connections to {users.connected_to}"
         if is_elsewhere
-        else "others do: those are counted beside them"
+        else "others do: those are counted as well"
     )
     return Reason(
         code="unplaced-requests",
         level="invalid" if is_elsewhere else "suspect",
         value=float(users.unplaced),
         limit=0.0,
-        text=f"{users.unplaced} of {sent} requests that the locustfile reported name no URL, and "
-        f"{whose}; report what the server under test has answered alone",
+        text=f"{users.unplaced} of {sent} requests that the locustfile reported have no URL, and "
+        f"{whose}; report only requests to the server under test",
     )
 
 
@@ -205,8 +205,8 @@ def _held(users: UserFigures) -> Reason | None:
         level="valid",
         value=None,
         limit=None,
-        text=f"the locustfile set the host to {users.host_asked}; its users asked the server under "
-        "test all the same",
+        text=f"the locustfile set the host to {users.host_asked}; its users sent their requests "
+        "to the server under test all the same",
     )
 
 
@@ -259,7 +259,7 @@ def _of_some_workers(trial: Trial, cell: Cell) -> str:
     if len(guilty) >= holding:
         return ""
     return (
-        f"only {len(guilty)} of {holding} workers answered wrongly (process {', '.join(guilty)}): "
-        "an app that keeps state within one worker does so; measure with -w 1, or keep the state "
-        "where all workers find it"
+        f"only {len(guilty)} of {holding} workers sent wrong responses (process "
+        f"{', '.join(guilty)}): the app probably keeps state within one worker; measure with -w "
+        "1, or share the state among workers"
     )

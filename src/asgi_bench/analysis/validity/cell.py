@@ -50,7 +50,7 @@ FEWEST_JUDGED = 2000
 KIBIBYTE = 1024
 MEBIBYTE = 1024**2
 
-NOT_REACHED = "the run ended before a round of this cell was finished"
+NOT_REACHED = "the run ended before this cell finished a round"
 SWEEP_QUANTILE = 0.99
 
 
@@ -91,7 +91,7 @@ def judge_cell(trials: Sequence[Trial], planned_rounds: int) -> Verdict:
 
 def _failure(failed: Sequence[Trial], rounds: int) -> str:
     """Why a cell failed: the commonest reason of its failed rounds."""
-    reasons = Counter(trial.reason or "no reason was given" for trial in failed)
+    reasons = Counter(trial.reason or "no reason was recorded" for trial in failed)
     reason = reasons.most_common(1)[0][0]
     return reason if rounds == 1 else f"in {_out_of(len(failed), rounds)}: {reason}"
 
@@ -109,9 +109,9 @@ def _few_usable(tried: Sequence[Trial]) -> tuple[Reason, ...]:
     if usable >= MIN_USABLE_SHARE * len(tried):
         return ()
     if usable:
-        text = f"only {usable} of {len(tried)} rounds can be used, and two thirds are needed"
+        text = f"only {usable} of {len(tried)} rounds are usable, and two thirds are needed"
     else:
-        text = "no round can be used; what figures there are come from invalid ones"
+        text = "no round is usable; any figures come from invalid rounds"
     return (_share_reason("too-few-usable", "invalid", usable, tried, MIN_USABLE_SHARE, text),)
 
 
@@ -125,7 +125,7 @@ def _bad_rounds(tried: Sequence[Trial]) -> tuple[Reason, ...]:
     bad = sum(not is_usable(trial) for trial in tried)
     if not bad:
         return ()
-    text = f"{_out_of(bad, len(tried))} left out of the estimates: invalid or failed"
+    text = f"{_out_of(bad, len(tried))} excluded from the estimates: invalid or failed"
     return (_share_reason("bad-rounds", "suspect", bad, tried, Fraction(0), text),)
 
 
@@ -134,7 +134,7 @@ def _many_suspect(tried: Sequence[Trial]) -> tuple[Reason, ...]:
     suspect = sum(trial.outcome == "ok" and trial.validity == "suspect" for trial in tried)
     if suspect <= MAX_SUSPECT_SHARE * len(tried):
         return ()
-    text = f"{_out_of(suspect, len(tried))} suspect, and a third may be"
+    text = f"{_out_of(suspect, len(tried))} suspect, and at most a third may be"
     return (_share_reason("suspect-rounds", "suspect", suspect, tried, MAX_SUSPECT_SHARE, text),)
 
 
@@ -209,8 +209,7 @@ def proof_findings(planned: PlannedCell, proofs: Mapping[str, Proof]) -> tuple[R
         return ()
     stated = ", ".join(f"{part} {pattern}" for part, pattern in planned.proves.items())
     text = (
-        f"not proven to be what its name says ({stated}): {proof.unproven}; it was measured all "
-        f"the same"
+        f"not proven to be what its name says ({stated}): {proof.unproven}; it was measured anyway"
     )
     return (Reason("unproven", "valid", None, None, text),)
 
@@ -236,9 +235,9 @@ def worker_state_findings(
             level="valid",
             value=share,
             limit=MAX_ERROR_SHARE,
-            text=f"with {cell.workers} workers {share:.1%} of the answers were wrong, with 1 next "
-            "to none: the app may keep state within one worker (sessions, counters, "
-            "caches in memory), which the others don't see",
+            text=f"with {cell.workers} workers {share:.1%} of the responses were wrong, with 1 "
+            "almost none: the app may keep state within one worker (sessions, counters, "
+            "in-memory caches) that the others don't see",
         ),
     )
 
@@ -263,7 +262,11 @@ def growth_findings(
         < FEWEST_JUDGED
     ):
         return ()
-    stays = "" if kept is None else f", and {kept / MEBIBYTE:,.1f} MiB stayed after the load"
+    stays = (
+        ""
+        if kept is None
+        else (f", and {kept / MEBIBYTE:,.1f} MiB were still in use after the load")
+    )
     return (
         Reason(
             code="memory-grows",
@@ -271,8 +274,8 @@ def growth_findings(
             value=value,
             limit=MOST_GROWTH_BYTES,
             text=f"memory grew by {value / KIBIBYTE:,.0f} KiB per 1,000 requests (95%: "
-            f"{lower / KIBIBYTE:,.0f} to {upper / KIBIBYTE:,.0f}){stays}: a leak, or a cache "
-            "without a bound; give more --duration to see whether it ends",
+            f"{lower / KIBIBYTE:,.0f} to {upper / KIBIBYTE:,.0f}){stays}: a leak, or an "
+            "unbounded cache; use more --duration to see whether the growth ends",
         ),
     )
 
@@ -288,8 +291,9 @@ def stall_findings(stall: float | None) -> tuple[Reason, ...]:
             level="valid",
             value=1 - exp(stall),
             limit=LEAST_STALL,
-            text=f"all its slices together are {1 - exp(stall):.1%} slower than its typical ones, "
-            "beside its neighbours': it stalls now and then; ratios have that in them",
+            text=f"all its slices together are {1 - exp(stall):.1%} slower than its typical "
+            "ones, relative to its neighbours: it stalls now and then, and its ratios "
+            "include the stalls",
         ),
     )
 
@@ -337,6 +341,6 @@ def few_samples(samples: int, quantile: float, where: str) -> Reason:
         level="valid",
         value=float(samples),
         limit=float(needed),
-        text=f"{samples} response times {where} are too few for p{quantile * 100:g}, which takes "
-        f"{needed}: it isn't shown; give more --duration or --rounds, or a higher rate",
+        text=f"{samples} response times {where} are too few for p{quantile * 100:g}, which needs "
+        f"{needed}, so it isn't shown; use more --duration or --rounds, or a higher rate",
     )

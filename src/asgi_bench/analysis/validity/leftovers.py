@@ -57,7 +57,7 @@ def leftover_findings(left: Leftovers | None) -> tuple[Reason, ...]:
     if not told:
         return ()
     value = float(left.streams or left.connections or left.descriptors or 0)
-    hint = "; the app isn't told that clients leave, or doesn't end" if left.streams else ""
+    hint = "; the app isn't told that clients have gone, or doesn't end" if left.streams else ""
     return (
         Reason(
             code="left-over",

@@ -54,14 +54,14 @@ def _busy(seen: Evidence) -> Reason | None:
             level="invalid",
             value=server_share,
             limit=BUSY_SHARE,
-            text=f"the load generator was the limit: it used its CPU, or waited for it, "
-            f"{load_share:.0%} of the time, and the server only {server_share:.0%} of what it may, "
-            f"so the server can do more than is shown; measure with fewer workers or fewer "
-            f"--server-cpus",
+            text="the load generator was the limit: it was using its CPU, or waiting for it, "
+            f"{load_share:.0%} of the time, and the server only {server_share:.0%} of its "
+            "share, so the server can do more than shown; measure with fewer workers or "
+            "fewer --server-cpus",
         )
     busy = (
-        f"neither side was busy (server {server_share:.0%}, load generator {load_share:.0%} of the "
-        f"CPU it may use)"
+        f"neither side was busy (server {server_share:.0%}, load generator {load_share:.0%} of "
+        "its CPU share)"
     )
     return unhurried(seen.trial, busy) or Reason(
         code="concurrency-bound",
@@ -69,7 +69,7 @@ def _busy(seen: Evidence) -> Reason | None:
         value=server_share,
         limit=BUSY_SHARE,
         text=f"{busy}: {seen.cell.load.connections} connections are too few for this server, or "
-        f"something else took its CPU; try more --connections on an idle machine",
+        "something else took its CPU; use more --connections on an idle machine",
     )
 
 
@@ -100,9 +100,9 @@ def little_to_spare(seen: Evidence) -> Reason | None:
         level="suspect",
         value=share,
         limit=CEILING_SHARE,
-        text=f"the load generator worked {share:.0%} of the time that its CPU has, waiting left "
-        "out: requests queued at it, too, and that is part of their response times; measure with "
-        "more --load-processes, or at a lower rate",
+        text=f"the load generator was busy {share:.0%} of the time its CPU was available to it: "
+        "requests queued in the generator too, and their response times include that; use "
+        "more --load-processes, or a lower rate",
     )
 
 
@@ -131,9 +131,10 @@ def open_limit(seen: Evidence) -> Reason | None:
         level="suspect" if is_sweep else "invalid",
         value=server_share,
         limit=BUSY_SHARE,
-        text=f"{what} generator was the limit: requests piled up while it used its CPU, or waited "
-        f"for it, {load_share:.0%} of the time and the server only {server_share:.0%} of what it "
-        f"may; measure with more --load-processes, or give the server fewer --server-cpus",
+        text=f"{what} generator was the limit: requests piled up while it was using its CPU, or "
+        f"waiting for it, {load_share:.0%} of the time, and the server only "
+        f"{server_share:.0%} of its share; use more --load-processes, or give the server "
+        "fewer --server-cpus",
     )
 
 
@@ -182,6 +183,6 @@ def near_ceiling(
         value=share,
         limit=CEILING_SHARE,
         text=f"{throughput_rps:,.0f} requests/s are {share:.0%} of the {ceiling:,.0f} that the "
-        f"load generator can carry over {connections} connections on this machine; the server "
-        f"{server}: measure with more --load-processes, or give the server fewer --server-cpus",
+        f"load generator can send over {connections} connections on this machine; the "
+        f"server {server}: use more --load-processes, or give the server fewer --server-cpus",
     )

@@ -37,9 +37,9 @@ def few_streams(seen: Evidence) -> Reason | None:
         level="suspect",
         value=float(allowed),
         limit=float(asked),
-        text=f"the server allows {allowed} streams on a connection "
-        f"(SETTINGS_MAX_CONCURRENT_STREAMS), not the {asked} that were asked for: no more were out "
-        f"at once; compare at --streams {allowed}",
+        text=f"the server allows {allowed} streams per connection "
+        f"(SETTINGS_MAX_CONCURRENT_STREAMS) instead of the {asked} requested, so no more "
+        f"were in flight; compare servers at --streams {allowed}",
     )
 
 
@@ -59,8 +59,8 @@ def accounted(seen: Evidence) -> Reason | None:
             level="suspect",
             value=share,
             limit=LEAST_ACCOUNTED_SHARE,
-            text=f"response times explain only {share:.1%} of the connections' time: in the rest "
-            "they waited for the load generator, so the server can do more than is shown",
+            text=f"response times explain only {share:.1%} of the connections' time: for the "
+            "rest they waited for the load generator, so the server can do more than shown",
         )
     if abs(share - 1) <= MOST_LITTLE_DEVIATION:
         return None
@@ -102,9 +102,9 @@ def nagle(seen: Evidence) -> Reason | None:
         level="valid",
         value=share,
         limit=NAGLE_SHARE,
-        text=f"{share:.0%} of the answers took 38 to 48 ms while the server's CPU idled: Nagle's "
-        "algorithm against delayed acknowledgements, as where TCP_NODELAY is not set on the "
-        "server's connections",
+        text=f"{share:.0%} of the responses took 38 to 48 ms while the server's CPU was idle: "
+        "Nagle's algorithm against delayed acknowledgements, probably because the server's "
+        "connections lack TCP_NODELAY",
     )
 
 
@@ -122,23 +122,23 @@ def reconnects(seen: Evidence) -> Reason | None:
     if not sent or ended / sent <= HARMLESS_RECONNECT_SHARE:
         return None
     connect_s = sum(piece.connect_s or 0.0 for piece in told)
-    each = f"opening another took {connect_s / opened * 1e3:.3g} ms in the mean"
+    each = f"opening a new one took {connect_s / opened * 1e3:.3g} ms on average"
     return Reason(
         code="reconnects",
         level="valid",
         value=ended / sent,
         limit=HARMLESS_RECONNECT_SHARE,
-        text=f"{min(ended / sent, 1.0):.0%} of the answers ended their connection; {each}"
-        f"{_share_of_time(trial, cell, connect_s)}",
+        text=f"{min(ended / sent, 1.0):.0%} of the responses ended their connection; "
+        f"{each}{_share_of_time(trial, cell, connect_s)}",
     )
 
 
 def _share_of_time(trial: Trial, cell: Cell, connect_s: float) -> str:
     """Where that time is counted."""
     if not cell.load.is_closed:
-        return ", and a request that found none open waited for it"
+        return ", and a request that found no open connection waited for one"
     share = connect_s / (trial.duration_s * cell.load.connections)
-    return f", {share:.0%} of the connections' time: throughput bears that, response times don't"
+    return f", {share:.0%} of the connections' time: throughput includes that, response times don't"
 
 
 def generator_lag(seen: Evidence) -> Reason | None:
@@ -165,8 +165,8 @@ def generator_lag(seen: Evidence) -> Reason | None:
         value=share,
         limit=MOST_LATE_SHARE,
         text=f"the load generator itself sent {share:.1%} of the requests more than "
-        f"{_time(limit_s)} late, beside a median response time of {_time(response_s)}: {what} its "
-        "own; measure on an idle machine, or at a lower rate",
+        f"{_time(limit_s)} late, with a median response time of {_time(response_s)}, so "
+        f"{what} its own; measure on an idle machine, or at a lower rate",
     )
 
 
@@ -186,9 +186,9 @@ def rate_kept(seen: Evidence) -> Reason | None:
             level="invalid",
             value=kept,
             limit=LEAST_RATE_RATIO,
-            text=f"the load generator sent only {kept:.1%} of the requests in time, and late by "
-            f"{_time(late_s)} in the median: the rate is more than it can offer here; try "
-            "--load-processes, or a lower rate",
+            text=f"the load generator sent only {kept:.1%} of the requests in time, with a "
+            f"median lateness of {_time(late_s)}: the rate is more than it can send here; "
+            "use more --load-processes, or a lower rate",
         )
     if not seen.is_overloaded:
         return None
@@ -197,8 +197,8 @@ def rate_kept(seen: Evidence) -> Reason | None:
         level="valid",
         value=kept,
         limit=LEAST_RATE_RATIO,
-        text="the rate is more than the server can take: requests piled up until the end, "
-        f"{kept:.0%} of them were sent in time; there are no percentiles of a growing queue",
+        text="the rate is more than the server can handle: requests piled up until the end, and "
+        f"{kept:.0%} of them were sent in time; a growing queue has no percentiles",
     )
 
 

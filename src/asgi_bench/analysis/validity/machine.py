@@ -28,8 +28,8 @@ def steal(seen: Evidence) -> Reason | None:
         level="suspect",
         value=share,
         limit=MOST_STEAL_SHARE,
-        text=f"the hypervisor gave {share:.0%} of the CPU time in use to others; measure when the "
-        "host is quieter, or with more rounds",
+        text=f"the hypervisor gave {share:.0%} of the CPU time in use to other guests; measure "
+        "when the host is quieter, or with more rounds",
     )
 
 
@@ -48,9 +48,9 @@ def _throttled(trial: Trial) -> Reason | None:
         level="suspect",
         value=throttled_share(trial),
         limit=MOST_THROTTLED_SHARE,
-        text=f"throttled by the CPU quota of {found.quota_cpus:g} CPUs in "
-        f"{found.throttled_periods} of {found.periods} periods, server and load generator "
-        "together: raise the quota of this container or control group, or measure outside it",
+        text=f"throttled by the quota of {found.quota_cpus:g} CPUs in {found.throttled_periods} "
+        f"of {found.periods} periods, server and load generator together: raise the quota "
+        "of this container or control group, or measure outside it",
     )
 
 
@@ -88,6 +88,6 @@ def busy_neighbours(seen: Evidence) -> Reason | None:
         level="suspect",
         value=share,
         limit=MOST_NEIGHBOUR_SHARE,
-        text=f"the other servers, which should have idled, used {share:.0%} of a CPU; measure this "
-        "one alone, or leave the one out that doesn't idle (a finding names it)",
+        text=f"the other servers, which should have been idle, used {share:.0%} of a CPU; "
+        "measure this one alone, or leave out the busy one (a finding names it)",
     )

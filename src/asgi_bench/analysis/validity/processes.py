@@ -23,8 +23,7 @@ def worker_died(seen: Evidence) -> Reason | None:
         level="invalid",
         value=float(trial.workers_lost),
         limit=0.0,
-        text=f"{trial.workers_lost} of the server's worker processes died under load; look into "
-        f"its log",
+        text=f"{trial.workers_lost} of the server's worker processes died under load; see its log",
     )
 
 
@@ -40,8 +39,8 @@ def workers_replaced(seen: Evidence) -> Reason | None:
         level="valid",
         value=float(count),
         limit=0.0,
-        text=f"{which} replaced under load, as after a highest number of requests: starting the "
-        "new ones is in the figures",
+        text=f"{which} replaced under load, perhaps after a maximum number of requests: the "
+        "figures include starting the new ones",
     )
 
 
@@ -55,9 +54,9 @@ def untold_cpu(seen: Evidence) -> Reason | None:
         level="suspect",
         value=others_share(trial.slices),
         limit=HARMLESS_OTHERS_SHARE,
-        text="the server's CPU time is not known: processes that it started ended, and none of "
-        "its own waited for them (it ignores SIGCHLD, or they had left it); have the app wait for "
-        "what it starts",
+        text="the server's CPU time is not known: processes it started have ended, and none of "
+        "its own waited for them (it ignores SIGCHLD, or they were detached); have the app "
+        "wait for the processes it starts",
     )
 
 
@@ -69,8 +68,8 @@ def miscounted(asked: int, serving: int) -> str | None:
     if serving <= asked:
         return None
     return (
-        f"asked for {asked} worker{'s' if asked > 1 else ''}, {serving} serve: the worker count "
-        "is set elsewhere too; leave it to --workers"
+        f"asked for {asked} worker{'s' if asked > 1 else ''}, but {serving} serve: something "
+        "else sets the worker count too; set it only with --workers"
     )
 
 
@@ -109,8 +108,8 @@ def _uneven_connections(trial: Trial, cell: Cell) -> Reason | None:
         level="suspect" if least * cell.workers < LEAST_SHARE * sum(counts) else "valid",
         value=share,
         limit=MOST_SHARE,
-        text=f"one worker held {max(counts)} of {sum(counts)} connections, {share:.1f} times its "
-        f"share among {cell.workers}: the others had less to do",
+        text=f"one worker held {max(counts)} of {sum(counts)} connections, {share:.1f} times an "
+        f"equal share among {cell.workers}: the others had less to do",
     )
 
 
@@ -128,8 +127,8 @@ def _uneven_cpu(trial: Trial, cell: Cell) -> Reason | None:
         value=share,
         limit=MOST_SHARE,
         text=f"one process did {max(times_s) / sum(times_s):.0%} of the server's work, "
-        f"{share:.1f} times a worker's share among {cell.workers}: the others had less to do, "
-        "or it does what they can't share",
+        f"{share:.1f} times an equal share among {cell.workers}: the others had less to do, "
+        "or it does work that can't be shared",
     )
 
 
@@ -143,5 +142,5 @@ def stop_forced(seen: Evidence) -> Reason | None:
         level="valid",
         value=None,
         limit=None,
-        text="the server did not end in time when it was asked to (SIGTERM), and was killed",
+        text="the server did not stop in time after SIGTERM and was killed",
     )

@@ -36,8 +36,8 @@ def unhurried(trial: Trial, busy: str) -> Reason | None:
             value=waiting,
             limit=MOST_WAITING_SHARE,
             text=f"the users' own waiting set the rate: {users.users:.0f} users waited "
-            f"{waiting:.0%} of their time, by wait_time or in their tasks, and {busy}; what the "
-            "server can do would show with users that don't wait",
+            f"{waiting:.0%} of their time, in wait_time or in their tasks, and {busy}; "
+            "users that don't wait would show what the server can do",
         )
     if not users.has_shape:
         return None
@@ -57,7 +57,7 @@ def locustfile_exit(seen: Evidence) -> Reason | None:
     if not code:
         return None
     text = (
-        f"the locustfile set Locust's exit code to {code} (process_exit_code): its own check says "
-        "that this load did not pass; asgi-bench's exit code tells nothing of it"
+        f"the locustfile set Locust's exit code to {code} (process_exit_code), so its own check "
+        "failed; asgi-bench's exit code does not reflect that"
     )
     return Reason("locustfile-exit", "valid", float(code), 0.0, text)

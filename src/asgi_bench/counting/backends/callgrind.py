@@ -26,7 +26,7 @@ class Callgrind(Valgrind):
             try:
                 profiles.append(read_profile(file.read_text(errors="replace")))
             except BadProfile as fault:
-                raise ServerFault(f"what callgrind wrote can't be read: {fault}") from None
+                raise ServerFault(f"callgrind's output can't be read: {fault}") from None
         if not profiles:
             raise ServerFault("callgrind wrote no counts")
         whole = merged(profiles)

@@ -42,11 +42,13 @@ class Hardware:
         try:
             found = msgspec.json.decode(path.read_bytes(), type=dict[Mode, tuple[int, bool]])
         except (OSError, msgspec.MsgspecError):
-            raise ServerFault("the CPU's counters were not read: the server was killed") from None
+            raise ServerFault(
+                "the CPU's counters could not be read: the server was killed"
+            ) from None
         if not all(is_whole for _, is_whole in found.values()):
             raise ServerFault(
-                "another program had the CPU's counters for a part of the time: end profilers, "
-                "and see whether kernel.nmi_watchdog is 0"
+                "another program used the CPU's counters for part of the time: stop profilers, "
+                "and check that kernel.nmi_watchdog is 0"
             )
         counts = {str(mode): count for mode, (count, _) in found.items()}
         return Tally(total=counts.get("user", 0), parts={"mode": counts}, processes=1)

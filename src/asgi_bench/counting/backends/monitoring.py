@@ -44,7 +44,7 @@ class Monitoring:
         found = list(_processes(folder))
         if not found:
             raise ServerFault(
-                "no calls were counted: the server runs no CPython, or one that ignores PYTHONPATH"
+                "no calls were counted: the server does not run CPython, or ignores PYTHONPATH"
             )
         calls = sum(found, Totals[str]())
         return Tally(

@@ -51,7 +51,7 @@ class Strace:
             text = ""
         calls, total = calls_in(text.splitlines())
         if total is None:
-            raise ServerFault("strace was ended before it wrote what it had counted")
+            raise ServerFault("strace was ended before it wrote its counts")
         worked = {name: count for name, count in calls.items() if name not in WAITS}
         waited = {name: count for name, count in calls.items() if name in WAITS}
         return Tally(sum(worked.values()), {"name": worked, "wait": waited})

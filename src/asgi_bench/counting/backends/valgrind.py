@@ -65,7 +65,7 @@ class Valgrind:
             with file.open(encoding="utf-8", errors="replace") as lines:
                 found, summed = functions_in(lines)
             if summed is None:
-                raise ServerFault("a process was ended before valgrind wrote what it had counted")
+                raise ServerFault("a process was ended before valgrind wrote its counts")
             functions.update(found)
             total += summed
             processes += 1
@@ -79,8 +79,8 @@ class Valgrind:
             text = file.read_text(encoding="utf-8", errors="replace")
             if unknown := _UNKNOWN_INSTRUCTION.search(text):
                 return (
-                    f"valgrind doesn't know the instruction {unknown['bytes'].strip()}: what uses "
-                    "it has to be built for a plainer CPU, or left out, to be counted"
+                    f"valgrind doesn't know the instruction {unknown['bytes'].strip()}: rebuild "
+                    "the code that uses it for a plainer CPU, or leave that code out"
                 )
             if fatal := _FATAL.search(text):
                 return f"valgrind: {fatal['text']}"

@@ -155,9 +155,9 @@ def watch_restart(load: WatchedLoad, server: RunningServer, connections: int) ->
     workers = sorted(before - set(process.root_pids))
     if not workers:
         raise NotApplicable(
-            "a single process serves, and nobody watches over it"
+            "it is a single process without a supervisor"
             if before
-            else "its workers can't be told from its other processes"
+            else "its workers can't be told apart from its other processes"
         )
     load.open(connections, warmup_s=0.0)
 

@@ -98,7 +98,7 @@ class BehaviourRunner:
         flood = self._load(server, "flood")
         found = watch_overload(usual, flood, server, connections, self._chance)
         if found is None:
-            raise ServerFault("no right answer came, so its capacity is not known")
+            raise ServerFault("no correct response came, so its capacity is not known")
         return found
 
     def _idle(self, cells: Sequence[PlannedCell]) -> None:

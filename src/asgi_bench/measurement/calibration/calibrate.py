@@ -107,8 +107,8 @@ def extent_within(budget_s: float, flag: str = "--budget") -> Extent:
     if repetitions < FEWEST_REPETITIONS:
         least_s = math.ceil(FIXED_S + FEWEST_REPETITIONS * REPETITION_S)
         raise UsageError(
-            f"{flag}: a full calibration takes at least {least_s}s, and {budget_s:g}s were given; "
-            f"--quick measures the generator alone, in a few seconds"
+            f"{flag}: a full calibration takes at least {least_s}s, but {budget_s:g}s were "
+            "given; --quick measures only the generator, in a few seconds"
         )
     return msgspec.structs.replace(
         FULL, aa_blocks=repetitions, length_segments=repetitions * SEGMENTS_PER_BLOCK
@@ -201,7 +201,7 @@ def calibration_for(
         return stored
     announce(
         "measuring the load generator for a few seconds; `asgi-bench calibrate` measures this "
-        "machine whole"
+        "machine fully"
     )
     calibration = _quick(plan, machine)
     write_calibration(parent, calibration)
@@ -241,11 +241,11 @@ def _noise(context: CalibrationContext, extent: Extent, notes: list[str]) -> _No
         if extent.noise_slices or extent.length_segments:
             _measure_pair(context, cells or [first], extent, found)
         if extent.length_segments and len(cells) < 2:
-            notes.append("whether short slices change ratios: it takes two real servers to see")
+            notes.append("whether short slices change ratios: this needs two real servers")
         if extent.aa_blocks:
             found.aa_floor = measure_aa(context, first, extent.aa_blocks)
     except CalibrationFault as fault:
-        notes.append(f"the noise of servers was not measured to the end: {fault}")
+        notes.append(f"the noise of servers was not fully measured: {fault}")
     return found
 
 

@@ -110,8 +110,8 @@ class CalibrationContext:
         loaded = self._sessions[command.name].load(command)
         if loaded.errors.total or not loaded.requests:
             raise CalibrationFault(
-                f"{command.name}: {loaded.errors.total} of {loaded.sent} answers of a slice were "
-                f"wrong or missing"
+                f"{command.name}: {loaded.errors.total} of {loaded.sent} responses in a slice "
+                "were wrong or missing"
             )
         self._loaded_s += command.duration_s
         self._tell(CalibrationStep(self._stage, self._loaded_s, self._planned_s))

@@ -288,7 +288,9 @@ def _ways(
 
 
 def _openings(report: Report, group: Group[CellReport], styles: Styles) -> Drawn:
-    notes = bar_notes(report, group, OPENING, "until it could be asked: TCP, TLS and WebSocket")
+    notes = bar_notes(
+        report, group, OPENING, "until it could carry a request: TCP, TLS and WebSocket"
+    )
     words = _words(report, group, "Time to open a connection, median", notes)
     return words, draw_openings(words, group, styles)
 

@@ -92,7 +92,7 @@ def latency_notes(group: Group[CellReport], curves: Collection[str]) -> Iterator
         # N connections that always wait: the mean is N / throughput (Little's law).
         words += ", where it mirrors throughput"
     yield words
-    yield "a line ends where fewer than ten samples lie beyond"
+    yield "a line ends where fewer than ten samples lie beyond it"
     if any(section.invalid for section in group.sections):
         yield HATCHED
     missing = [cell for cell in group.cells if cell.cell not in curves]

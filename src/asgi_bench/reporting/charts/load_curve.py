@@ -99,13 +99,13 @@ def draw_load_curve(words: Words, section: Section[SweepReport], styles: Styles)
 
 def curve_notes(section: Section[SweepReport]) -> Iterator[str]:
     """For the load curve."""
-    yield "response time from the intended moment"
+    yield "response time from the intended time"
     yield "arrow: overloaded, the queue grows without end"
     if any(sweep.highest_rate_rps.value is not None for sweep in section.cells):
-        yield "on the dashed line: the highest rate that kept the objective, 95% interval"
+        yield "on the dashed line: the highest rate that met the objective, with its 95% interval"
     if any(sweep.saturation_rps.value is not None for sweep in section.cells):
-        yield "dotted: what is answered at saturation"
-    yield "gray diagonal: all that is offered"
+        yield "dotted: throughput at saturation"
+    yield "gray diagonal: the offered rate"
     if section.invalid:
         yield HATCHED
     missing = [sweep for sweep in section.cells if not sweep.points]

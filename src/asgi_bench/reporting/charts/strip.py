@@ -114,10 +114,10 @@ def strip_notes(slices: int, *, is_spoilt: bool) -> Iterator[str]:
     """For the strip chart."""
     together = pooled(slices)
     yield "a dot a slice" if together == 1 else f"a dot {together} slices"
-    yield "a line a round, high where faster than the cell's own mean"
-    yield f"a row shows ±{SHOWN_DEVIATION:.0%}"
+    yield "one line per round, high where faster than the cell's own mean"
+    yield f"a row spans ±{SHOWN_DEVIATION:.0%}"
     yield "right: standard deviation of the dots"
-    yield "a dip in all rows is the machine's, in one row the server's"
+    yield "a dip in all rows is the machine's; in one row, the server's"
     if is_spoilt:
         yield HATCHED
 

@@ -112,12 +112,12 @@ def _words(history: History, place: str, members: list[Series], left_out: int) -
         "dot: a run" if per_dot == 1 else f"dot: the median of up to {per_dot} runs",
         "hollow: a spike",
         "line: the level",
-        "shaded: the runs that a change may have come with",
-        "gray shade: doubtful, the measuring changed too",
+        "shaded: the runs with which a change may have come",
+        "gray shade: doubtful, since the measurement changed too",
         "dashed: machine, tool or load changed"
         if members[0].reference
         else "dashed: kernel, libraries, interpreter or tool changed",
-        "dotted: packages or flags did",
+        "dotted: packages or flags changed",
     ]
     if left_out:
         notes.append(f"{left_out} more without a change are left out")
@@ -154,7 +154,7 @@ def draw_timeline(words: Words, history: History, series: Sequence[Series]) -> F
     figure, drawn = open_sheet(words, panels, Margins(LEFT, RIGHT))
     for axes, one in zip(drawn, series, strict=True):
         _draw_panel(axes, history, one)
-    name_x(drawn[-1], "run, the oldest first, with the day it began")
+    name_x(drawn[-1], "run, oldest first, with the day it began")
     return figure
 
 

@@ -36,7 +36,7 @@ AXES = (
     Axis(
         topic="protocols",
         by="protocol",
-        base=lambda report: "by HTTP/1.1 over TCP",
+        base=lambda report: "over HTTP/1.1 and TCP",
         ratios=lambda report: report.ways,
         heading=lambda cell: way_words(cell.http, cell.transport),
         scenario=lambda cell: cell.scenario,

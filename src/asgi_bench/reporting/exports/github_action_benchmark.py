@@ -31,8 +31,8 @@ def github_action_benchmark(run: Exported) -> tuple[ExportFile, ...]:
             documents.append(ExportFile(name, text + "\n"))
     if not documents:
         raise BenchError(
-            f"{run.run}: no cell has figures that can be believed, and "
-            f"github-action-benchmark takes no empty list"
+            f"{run.run}: no cell has usable figures, and github-action-benchmark accepts no "
+            "empty list"
         )
     return tuple(documents)
 

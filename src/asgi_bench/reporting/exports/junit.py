@@ -72,7 +72,7 @@ def _case(cell: CellReport | SweepReport, loaded_s: float) -> ElementTree.Elemen
     reasons = [f"{reason.level}, {reason.code}: {reason.text}" for reason in cell.validity_reasons]
     if verdict in TAGS:
         message = cell.reason if cell.outcome != "ok" else "; ".join(reasons)
-        words = {"message": xml_text(message or "no reason was given")}
+        words = {"message": xml_text(message or "no reason was recorded")}
         if verdict != "skipped":
             words["type"] = verdict
         ElementTree.SubElement(case, TAGS[verdict], words)

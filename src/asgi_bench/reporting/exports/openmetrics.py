@@ -33,7 +33,7 @@ def _run_lines(run: Exported) -> Iterator[str]:
     """Which run it was, and when."""
     name = f"{PREFIX}_run_info"
     yield f"# TYPE {name} gauge"
-    yield f"# HELP {name} The run that the figures are from."
+    yield f"# HELP {name} The run that the figures come from."
     facts = {
         "run": run.run,
         "tool_version": run.tool_version,
@@ -51,7 +51,7 @@ def _state_lines(run: Exported) -> Iterator[str]:
     """Whether each cell has figures, so that an alarm can tell a missing one from a bad one."""
     name = f"{PREFIX}_cell_usable"
     yield f"# TYPE {name} gauge"
-    yield f"# HELP {name} 1 where a cell's figures can be believed, else 0."
+    yield f"# HELP {name} 1 if a cell's figures are usable, otherwise 0."
     for cell in run.cells:
         verdict = {
             "outcome": cell.outcome,

@@ -40,8 +40,8 @@ def pyperf(surveyed: Survey) -> tuple[ExportFile, ...]:
     ]
     if not benchmarks:
         raise BenchError(
-            f"{surveyed.report.run.id}: no cell has figures that can be believed, and pyperf takes "
-            f"no empty suite"
+            f"{surveyed.report.run.id}: no cell has usable figures, and pyperf accepts no empty "
+            "suite"
         )
     suite = {"version": FORMAT_VERSION, "metadata": _metadata(surveyed), "benchmarks": benchmarks}
     text = msgspec.json.format(msgspec.json.encode(suite), indent=2).decode()
@@ -57,7 +57,7 @@ def _measures(sample: Sample) -> Mapping[str, Callable[[Trial], float | None]]:
         if metric.unit.si == "s":
             found[metric.title.removesuffix(" per request")] = partial(figure_of, metric)
     if THROUGHPUT in compared:
-        found["time per answer"] = _s_per_answer
+        found["time per response"] = _s_per_answer
     return found
 
 

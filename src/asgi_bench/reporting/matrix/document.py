@@ -25,13 +25,13 @@ from asgi_bench.reporting.document import (
 from asgi_bench.reporting.wording import plain, shortened
 
 TITLES: Mapping[Subject, str] = {
-    "scope": "What the app is handed",
+    "scope": "What the app receives",
     "http": "Requests and responses",
-    "bodies": "Bodies of requests",
-    "streaming": "Responses in parts",
+    "bodies": "Request bodies",
+    "streaming": "Streamed responses",
     "connections": "Connections",
     "lifespan": "Lifespan",
-    "drain": "Stopped while in use",
+    "drain": "Shutdown under load",
     "websocket": "WebSocket",
     "http2": "HTTP/2",
 }
@@ -64,9 +64,9 @@ def matrix_document(matrix: Matrix, verdict: MatrixVerdict) -> Document:
                 ),
             )
             for level, title in (
-                ("must", "No, where a server must"),
-                ("should", "No, where a server should"),
-                ("differs", "Differs, as it may"),
+                ("must", "Fails a MUST"),
+                ("should", "Fails a SHOULD"),
+                ("differs", "Differs, as allowed"),
             )
         ),
         Section(
@@ -75,7 +75,7 @@ def matrix_document(matrix: Matrix, verdict: MatrixVerdict) -> Document:
             (Items(tuple(_item(one, entries, servers, verdict) for one in doubts)),),
         ),
         *_tables(matrix, servers),
-        Section("notes", "What this says", (Notes(tuple(_notes())),)),
+        Section("notes", "How to read this", (Notes(tuple(_notes())),)),
     )
     return Document(
         title="",
@@ -195,7 +195,8 @@ def _mark(result: MatrixResult | None) -> Mark | None:
 
 def _notes() -> Iterator[str]:
     yield (
-        "must, should: what the ASGI specification or an RFC asks for, in the sentence quoted. "
-        "differs: what servers are free to do. -: not offered, as it may be. ?: can't tell."
+        "must, should: required or recommended by the ASGI specification or an RFC, in the "
+        "sentence quoted. differs: left to the server. -: not offered, which is allowed. ?: "
+        "can't tell."
     )
-    yield "A check that fails is put again; a result that isn't the same twice is no result."
+    yield "A check that fails is repeated; a result that differs between two attempts is no result."

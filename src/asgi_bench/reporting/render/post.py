@@ -30,7 +30,7 @@ MOST_ENTRIES = (100, 30, 8, 1)
 # A log line may be within a sentence, and a name from outside in a cell.
 SENTENCE_LETTERS = 600
 CELL_LETTERS = 200
-CUT = Section("cut", "", (Text("Cut, being too long: the text format has all."),))
+CUT = Section("cut", "", (Text("Shortened; the text format has everything."),))
 
 
 def render_post(document: Document, *, most_bytes: int = MOST_BYTES) -> str:

@@ -23,12 +23,14 @@ KEPT_SHARE = 0.7
 PARTS = ("stop", "overload", "idle", "restart")
 
 NOTES = (
-    "Each part in fresh processes, once, under load; none of it enters a ranking.",
-    "Stop: SIGTERM in the middle of closed-loop load; lost: requests under way at the signal, and "
-    "those sent after it, without a right answer.",
-    "Overload: answers per second, in percent of the server's own throughput, while more was "
-    "offered than it takes; back: until the median is normal again; growth of its memory (PSS).",
-    "Idle: after how long a connection is closed. Restart: a killed worker until another serves.",
+    "Each part runs once, under load, in fresh processes; nothing here affects a ranking.",
+    "Stop: SIGTERM in the middle of closed-loop load. Lost: requests that were in flight at the "
+    "signal or sent after it and got no correct response.",
+    "Overload: responses per second, in percent of the server's own throughput, while more was "
+    "offered than it can handle. Back: time until the median is normal again. Growth: of its "
+    "memory (PSS).",
+    "Idle: time until an idle connection is closed. Restart: time from killing a worker until "
+    "another one serves.",
 )
 
 
@@ -164,7 +166,7 @@ def _sentences(behaviour: Behaviour) -> Iterator[str]:
 
 def stop_words(stop: GracefulStop) -> str:
     """How a server ended under load."""
-    under_way = f"the {stop.in_flight} requests under way"
+    under_way = f"the {stop.in_flight} requests in flight"
     if stop.in_flight_lost:
         text = f"{stop.in_flight_lost} of {under_way} were lost"
     else:
@@ -190,7 +192,7 @@ def overload_words(overload: Overload) -> str:
         text += f", and lost {numbers.count(overload.losses.lost)} requests"
         text += _kinds(overload.losses)
     if overload.service_p99_s is not None:
-        text += f", answers within {numbers.milliseconds(overload.service_p99_s)} ms of the sending"
+        text += f", responses within {numbers.milliseconds(overload.service_p99_s)} ms of sending"
         text += " (p99)"
     if overload.recovery_s is None:
         return f"{text}; not normal again within {numbers.tick(overload.recovery_limit_s)} s"
@@ -203,7 +205,7 @@ def idle_words(idle: IdleKeepAlive) -> str:
         return f"idle connections: still open after {numbers.tick(idle.watched_s)} s"
     text = f"idle connections: closed after {numbers.seconds(idle.earliest_s)} s"
     if idle.sent_near:
-        text += f"; of {idle.sent_near} requests sent near that moment {idle.lost_near} were lost"
+        text += f"; of {idle.sent_near} requests sent near that moment, {idle.lost_near} were lost"
     return text
 
 
@@ -212,7 +214,7 @@ def restart_words(restart: WorkerRestart) -> str:
     lost = f"{numbers.count(restart.losses.lost)} requests lost{_kinds(restart.losses)}"
     of = f"1 of {restart.workers} workers" if restart.workers > 1 else "the only worker"
     if not restart.survived:
-        return f"restart: with {of} killed the whole server ended; {lost}"
+        return f"restart: killing {of} ended the whole server; {lost}"
     if restart.replaced_after_s is None:
         limit_s = numbers.tick(restart.limit_s)
         return f"restart: {of} killed and not replaced within {limit_s} s; {lost}"
@@ -235,7 +237,7 @@ def _kinds(losses: Losses) -> str:
             (losses.reset, "reset"),
             (losses.truncated, "truncated"),
             (losses.wrong, _wrong(losses)),
-            (losses.timeout, "without an answer in time"),
+            (losses.timeout, "without a response in time"),
             (losses.refused, "connections refused"),
         )
         if number

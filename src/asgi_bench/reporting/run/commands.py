@@ -62,7 +62,7 @@ def setting_entry(members: Sequence[SettingReport]) -> Entry:
 def _environment_words(environment: ServerEnvironment) -> str:
     """What a server has in an environment of its own."""
     packages = ", ".join(f"{name} {version}" for name, version in environment.packages.items())
-    return f"in an environment of its own: {packages}"
+    return f"in its own environment: {packages}"
 
 
 def _start(setting: SettingReport, env: Iterable[str]) -> Iterator[Block]:
@@ -94,7 +94,7 @@ def _proven(proof: Proof, workers: int) -> Iterator[str]:
     if proof.tcp_nodelay is not None:
         yield f"TCP_NODELAY {'on' if proof.tcp_nodelay else 'off'}"
     if 0 < len(proof.worker_pids) < workers:
-        yield f"told by {len(proof.worker_pids)} of {workers} workers"
+        yield f"reported by {len(proof.worker_pids)} of {workers} workers"
     for fault in (proof.fault, proof.unproven):
         if fault is not None:
             yield fault
@@ -112,7 +112,7 @@ def _asked(scenario: Scenario) -> Iterator[tuple[str, Words]]:
                 Span(_request(request), "code"),
                 " of ",
                 Span(scenario.app, "code"),
-                f"{words}. Right is: {answer}.",
+                f"{words}. Correct response: {answer}.",
             ),
         )
 

@@ -88,18 +88,18 @@ def _passed(cells: Sequence[CellReport], levels: Levels) -> Iterator[str]:
         names = [cell_name(other) for pair, other in passed.items() if pair not in told]
         told |= passed.keys()
         if names:
-            yield f"At {level.connections} connections {cell_name(cell)} passes {listed(names)}."
+            yield f"At {level.connections} connections {cell_name(cell)} overtakes {listed(names)}."
 
 
 def _notes(report: Report) -> Iterator[str]:
     """What the columns mean, for under the tables."""
     yield (
-        "Ratio: over the reference's over as many connections, in the same rounds. Change: of the "
-        "throughput ratio against that over the fewest connections. Switches: context switches of "
-        "the server's threads per request, waits and losses of the CPU. First: whether it may hold "
-        "the first place among the settings that were measured over all of the counts. Passes: is "
-        "distinguishably slower over fewer connections, and faster there."
+        "Ratio: to the reference over the same number of connections, in the same rounds. "
+        "Change: of the throughput ratio against the one over the fewest connections. Switches: "
+        "context switches of the server's threads per request, voluntary and involuntary. "
+        "First: whether it may be in first place among the settings measured at all of these "
+        "counts. Passes: distinguishably slower over fewer connections, and faster there."
     )
     claimed = first_places(report)
     if claimed and not any(found.turns_over for found in claimed):
-        yield "The first place is not shown to turn over between these counts."
+        yield "The first place is not shown to change between these counts."

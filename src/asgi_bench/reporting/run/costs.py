@@ -58,20 +58,22 @@ def cost_tables(groups: Sequence[AnyGroup]) -> tuple[Table, ...]:
 
 
 _NOTES = {
-    "user": "User, sys: the CPU time of a request, parted.",
-    "req/s": "Per core: that the server kept busy.",
-    "waits": "Waits, lost: context switches for want of work, and of a CPU.",
-    "sent": "Sent: bytes of requests per second, heads included.",
-    "messages": "Messages: over WebSocket, or events, in right answers.",
-    "received": "Received: bytes of right answers per second, heads included; of large ones alone.",
-    "size": "Size: of an answer with its head.",
-    "mJ": "mJ: energy of all CPUs, the load generator's too.",
-    "idle": "Idle, peak: PSS before the load, and the most seen between slices.",
-    "conn.": "Conn.: memory of each open connection, over what the idle server takes; of streams "
-    "that are held, while they are.",
-    "grows": "Grows: memory per 1,000 requests under load, with its 95% interval.",
-    "stays": "Stays: of the memory after the load, with all connections closed, over idle.",
-    "start": "Start: to the first right answer; start and stop beside the block's other servers.",
+    "user": "User, sys: user and system CPU time per request.",
+    "req/s": "Per core: requests per second per CPU that the server kept busy.",
+    "waits": "Waits, lost: voluntary and involuntary context switches.",
+    "sent": "Sent: bytes of requests per second, including heads.",
+    "messages": "Messages: WebSocket messages, or events, in correct responses.",
+    "received": "Received: bytes of correct responses per second, including heads; shown for "
+    "large ones only.",
+    "size": "Size: of a response, including its head.",
+    "mJ": "mJ: energy of all CPUs, including the load generator's.",
+    "idle": "Idle, peak: PSS before the load, and the highest seen between slices.",
+    "conn.": "Conn.: memory per open connection, beyond what the idle server uses; for streams, "
+    "while they are open.",
+    "grows": "Grows: memory growth per 1,000 requests under load, with its 95% interval.",
+    "stays": "Stays: memory above idle that remains after the load, with all connections closed.",
+    "start": "Start: time to the first correct response. Start and stop happen beside the block's "
+    "other servers.",
 }
 _OF_LOAD = (
     Column("user", "µs", lambda c: numbers.microseconds(c.costs.server_user_s_per_request.value)),

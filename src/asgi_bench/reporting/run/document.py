@@ -50,7 +50,7 @@ SECTIONS: tuple[Callable[[Source], Section], ...] = (
 )
 FOOTER = (
     "Made by asgi-bench from stored measurements. Figures hold for this machine, these versions "
-    "and this load; ratios within one table are what to compare."
+    "and this load; compare ratios within one table."
 )
 
 

@@ -39,14 +39,17 @@ from asgi_bench.store.folders import (
 
 # Files in the run's folder, of which one may be a pattern, and what each holds.
 KNOWN = (
-    (HEADER_FILE, "what was planned, where, with which packages"),
-    (TRIALS_FILE, "every measurement, a line a trial"),
-    (UNFINISHED_FILE, "trials of rounds that were cut short and measured again"),
+    (HEADER_FILE, "what was planned, on which machine, with which packages"),
+    (TRIALS_FILE, "every measurement, one line per trial"),
+    (UNFINISHED_FILE, "trials of rounds that were interrupted and measured again"),
     (PROOFS_FILE, "what really ran under each server setting"),
-    (BEHAVIOUR_FILE, "how each server setting behaved under a stop, overload, idling, a crash"),
-    (VERDICT_FILE, "the verdict on the A/B, with what it rests on"),
-    (STATS_FILES, "Locust's own table, a line a cell and round"),
-    (PHASES_FILE, "seconds of the run by phase"),
+    (
+        BEHAVIOUR_FILE,
+        "how each server setting behaved when stopped, overloaded, left idle, and after a crash",
+    ),
+    (VERDICT_FILE, "the A/B verdict, and its evidence"),
+    (STATS_FILES, "Locust's own table, one line per cell and round"),
+    (PHASES_FILE, "seconds spent in each phase of the run"),
     (LOGS_FOLDER, "the servers' output"),
     (CHARTS_FOLDER, "the charts as SVG and PNG"),
 )
@@ -86,7 +89,7 @@ def files_section(source: Source) -> Section:
         )
     links = tuple(_links(Path(run.folder))) if run.folder else ()
     words = (
-        "This page is made from these files alone; they lie beside it in the run folder ",
+        "This page is made only from these files in the run's folder: ",
         Span(source.report.run.id, "code"),
         ".",
     )
@@ -149,7 +152,7 @@ def _run_facts(run: Run, phases_s: Mapping[str, float]) -> Iterator[tuple[str, s
         yield ("resumed", _part_words(part))
     yield ("asgi-bench", plain(header.tool_version))
     yield ("rounds", f"at most {plan.rounds}, each with fresh processes")
-    yield ("load of a cell in a round", f"{plan.duration_s:g} s")
+    yield ("load per cell and round", f"{plan.duration_s:g} s")
     yield ("CPUs of the servers", _server_cpus(plan))
     yield ("CPUs of the generator", ", ".join(map(str, plan.load_cpus)) or "any")
     yield ("load processes", str(plan.load_processes))
@@ -166,7 +169,7 @@ def _part_words(part: Resumption) -> str:
     if part.budget_s is not None:
         words += f", for at most {duration_text(part.budget_s)}"
     if part.set_aside:
-        words += f"; {part.set_aside} trials of a round cut short are in {UNFINISHED_FILE}"
+        words += f"; {part.set_aside} trials of an interrupted round are in {UNFINISHED_FILE}"
     return "; ".join((words, *map(plain, part.damage)))
 
 

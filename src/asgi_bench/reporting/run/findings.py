@@ -64,7 +64,7 @@ def _merged(level: str, texts: Mapping[str, str]) -> Iterator[Finding]:
         by_text.setdefault(text, []).append(cell)
     most = {"note": 1, "failed": len(texts), "skipped": len(texts)}.get(level, TOLD_TEXTS)
     if len(by_text) > most:
-        yield Finding(level, tuple(texts), f"for instance {next(iter(by_text))}")
+        yield Finding(level, tuple(texts), f"for example {next(iter(by_text))}")
     else:
         yield from (Finding(level, tuple(cells), text) for text, cells in by_text.items())
 
@@ -72,7 +72,7 @@ def _merged(level: str, texts: Mapping[str, str]) -> Iterator[Finding]:
 def _of_cell(cell: CellReport | SweepReport) -> Iterator[tuple[str, str, str]]:
     """Level, code and text of what there is to say about one cell."""
     if cell.outcome != "ok":
-        yield cell.outcome, cell.outcome, cell.reason or "no reason was given"
+        yield cell.outcome, cell.outcome, cell.reason or "no reason was recorded"
         return
     for reason in cell.validity_reasons:
         level = "note" if reason.level == "valid" else reason.level
@@ -90,7 +90,10 @@ def _about_reference(report: Report) -> tuple[Finding, ...]:
         return ()
     if any(cell.throughput_ratio for cell in measured):
         without = tuple(cell.cell for cell in measured if cell.throughput_ratio is None)
-        text = f"no ratio: the reference {plain(reference or '')} has no sound trial beside it"
+        text = (
+            f"no ratio: the reference {plain(reference or '')} has no usable trial in the same "
+            "rounds"
+        )
         return (Finding("note", without, text),) if without else ()
     if reference is None:
         return (Finding("note", (), "the run has no reference server, so there are no ratios"),)

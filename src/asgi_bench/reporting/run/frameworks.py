@@ -14,8 +14,8 @@ from asgi_bench.reporting.wording import load_words, plain
 # The scenario that a framework's is compared with, and how those are called.
 BARE, PREFIX = "hello", "framework-"
 NOTE = (
-    "Server: the CPU time of `hello` without a framework, of the same server under the same load; "
-    "its share is what a request of the framework's spends on the server. Where that is small, "
+    "Server: the CPU time of `hello` without a framework, with the same server and load; share: "
+    "how much of the framework's request is spent on the server. Where that share is small, "
     "another server gains little."
 )
 

@@ -148,12 +148,12 @@ def _sentence(cells: Sequence[CellReport], pairs: Pairs) -> str:
     if len(cells) == 1:
         return f"{cell_name(first)} stands alone: there is nothing to compare it with"
     if max(cell.rounds for cell in cells) < MIN_CLAIM_ROUNDS:
-        return f"{cell_name(first)} came first, which is not proven"
+        return f"{cell_name(first)} came first, but this is not proven"
     leaders, unproven = _leaders(cells, pairs), _unproven(cells, pairs)
     if len(leaders) > NAMED:
-        return f"{len(leaders)} of {len(cells)} settings share the first place"
+        return f"{len(leaders)} of {len(cells)} settings are tied for first place"
     if len(leaders) > 1:
-        return f"{listed([cell_name(cell) for cell in leaders])} share the first place"
+        return f"{listed([cell_name(cell) for cell in leaders])} are tied for first place"
     if unproven:
         return f"{cell_name(first)} came first"
     does = "is the fastest" if first.load.is_closed else _answers_soonest(first)
@@ -161,7 +161,7 @@ def _sentence(cells: Sequence[CellReport], pairs: Pairs) -> str:
 
 
 def _answers_soonest(cell: CellReport) -> str:
-    return f"answers soonest at {offered_words(cell.load)}"
+    return f"has the lowest latency at {offered_words(cell.load)}"
 
 
 def _leaders(cells: Sequence[CellReport], pairs: Pairs) -> list[CellReport]:
@@ -196,7 +196,7 @@ def _proof(cells: Sequence[CellReport], pairs: Pairs) -> Iterator[str]:
     leaders, unproven = _leaders(cells, pairs), _unproven(cells, pairs)
     if max(cell.rounds for cell in cells) < MIN_CLAIM_ROUNDS:
         measured = f"{first.rounds} round{'' if first.rounds == 1 else 's'}"
-        yield f"It takes {MIN_CLAIM_ROUNDS} rounds to claim an order, and this run has {measured}"
+        yield f"An order needs {MIN_CLAIM_ROUNDS} rounds, and this run has {measured}"
         yield _next(first, others[0], pairs)
         return
     if len(leaders) > 1:
@@ -206,14 +206,14 @@ def _proof(cells: Sequence[CellReport], pairs: Pairs) -> Iterator[str]:
         yield _next(first, followers[0], pairs)
     if unproven:
         names = listed([cell_name(cell) for cell in unproven])
-        yield f"Nothing is claimed of {names}, for want of {MIN_CLAIM_ROUNDS} usable rounds"
+        yield f"No claim is made about {names}: fewer than {MIN_CLAIM_ROUNDS} usable rounds"
 
 
 def _tie(leaders: Sequence[CellReport], pairs: Pairs) -> Iterator[str]:
     """Between which bounds two that can't be told apart lie."""
     first, second, *_ = leaders
     ratio = _ratio(first, second, pairs)
-    yield "Those that share a place can't be told apart in this run"
+    yield "Tied settings can't be told apart in this run"
     if ratio is not None:
         yield f"{cell_name(first)} to {cell_name(second)}: {_bounded(ratio)}"
 
@@ -263,8 +263,8 @@ def _bounded(ratio: Interval, unit: str = "") -> str:
 def _sweep_sentence(best: SweepReport) -> str:
     """Who keeps the objective at the highest rate, or answers most when offered too much."""
     if best.objective is not None:
-        return f"{cell_name(best)} kept {objective_words(best.objective)} at the highest rate"
-    return f"{cell_name(best)} answered most when offered more than it could take"
+        return f"{cell_name(best)} met {objective_words(best.objective)} at the highest rate"
+    return f"{cell_name(best)} had the highest throughput when offered more than it could handle"
 
 
 def _sweep_proof(ranked: Iterable[SweepReport]) -> str:

@@ -14,8 +14,8 @@ from asgi_bench.reporting.run.ways import by_base, over_base
 from asgi_bench.reporting.wording import load_words, plain
 
 _NOTE = (
-    "Ratio: over the same server under {first}, in the same rounds. CPU: of a request. Each server "
-    "has told from inside which interpreter it runs."
+    "Ratio: to the same server under {first}, in the same rounds. CPU: per request. Each server "
+    "reported from inside which interpreter runs it."
 )
 
 
@@ -62,5 +62,5 @@ def _notes(report: Report) -> Iterator[str]:
     for setting in report.settings:
         proof = setting.proof
         if proof is not None and proof.gil is not None and FREE_THREADED in (proof.python or ""):
-            state = "with its interpreter lock on" if proof.gil else "without an interpreter lock"
+            state = "with the GIL" if proof.gil else "without the GIL"
             yield f"{plain(setting.setting)} ran {state}."

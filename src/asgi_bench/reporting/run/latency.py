@@ -12,12 +12,12 @@ from asgi_bench.reporting.run.source import Source
 from asgi_bench.reporting.wording import TONES, latency_words, plain, verdict_word
 
 NOTE = (
-    "A percentile without ten samples beyond it is left out. Service: from the sending, not from "
-    "the intended moment."
+    "Percentiles with fewer than ten samples beyond them are left out. Service: measured from "
+    "sending, not from the intended time."
 )
 REQUESTS_NOTE = (
-    "By request: of all that was sent, drawn by weight; an answer counts if it is right for its "
-    "own request."
+    "By request: requests are drawn by weight; a response counts as correct if it is right for "
+    "its own request."
 )
 
 

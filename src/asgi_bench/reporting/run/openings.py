@@ -12,8 +12,8 @@ from asgi_bench.reporting.run.source import Source
 from asgi_bench.reporting.wording import load_words, plain, way_words
 
 NOTE = (
-    "Opening: of a connection until it could be asked: TCP, TLS and WebSocket together, of those "
-    "that were opened under load. CPU: of a request, with what its connection took."
+    "Opening: time until a connection could carry a request (TCP, TLS and WebSocket together), "
+    "for connections opened under load. CPU: per request, including its connection."
 )
 
 

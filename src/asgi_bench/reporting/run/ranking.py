@@ -28,7 +28,7 @@ from asgi_bench.reporting.run.source import Source
 
 SHOWN_CLAIMS = 3
 BAR_HEAD = Head("", "throughput ratio", "left", is_picture=True)
-BAR_NOTE = "Bar: the ratio to the reference; line: its 95% interval; upright: 1, the reference."
+BAR_NOTE = "Bar: ratio to the reference. Line: its 95% interval. Vertical mark: 1, the reference."
 
 
 def ranking_section(source: Source) -> Section:
@@ -127,20 +127,20 @@ def _reached(run: RunFacts) -> Iterator[str]:
             asked.append(f"at most {numbers.clock(goal.budget_s)}{part}")
         rounds = f"{reached.rounds} round{'' if reached.rounds == 1 else 's'}"
         yield (
-            f"Asked for: {' in '.join(asked)}. Reached: {rounds} in "
-            f"{numbers.clock(reached.duration_s)}."
+            f"Goal: {' in '.join(asked)}. Reached: {rounds} in {numbers.clock(reached.duration_s)}."
         )
     if reached.half_width_median is not None:
         widened = ""
         if goal is not None and goal.precision is not None:
-            widened = " Intervals are wider by what stopping at a planned look costs."
+            widened = " Intervals are wider because the run may stop at a planned look."
         yield (
-            f"Throughput ratios are known to ±{numbers.percent(reached.half_width_median)}% in the "
-            f"median, to ±{numbers.percent(reached.half_width_max)}% at worst.{widened}"
+            f"Throughput ratios are known to ±{numbers.percent(reached.half_width_median)}% in "
+            f"the median and ±{numbers.percent(reached.half_width_max)}% in the worst "
+            f"case.{widened}"
         )
     if reached.slice_scatter is not None:
         yield (
-            f"Slices of one server scatter by {numbers.percent(reached.slice_scatter)}% within a "
+            f"Slices of one server vary by {numbers.percent(reached.slice_scatter)}% within a "
             f"round: {_calmness(reached.slice_scatter)}."
         )
 
@@ -149,7 +149,7 @@ def _calmness(scatter: float) -> str:
     """What the scatter of slices says of a machine."""
     if scatter < CALM_SCATTER:
         return "the machine was calm"
-    return "the machine was noisy" if scatter >= NOISY_SCATTER else "the machine was restless"
+    return "the machine was noisy" if scatter >= NOISY_SCATTER else "the machine was somewhat noisy"
 
 
 def _places(report: Report) -> Iterator[str]:
@@ -160,14 +160,15 @@ def _places(report: Report) -> Iterator[str]:
     most_rounds = max(len(each.round_ratios) for each in everything)
     if most_rounds < MIN_CLAIM_ROUNDS:
         yield (
-            f"#: no order is claimed: that takes {MIN_CLAIM_ROUNDS} rounds, and this run has "
-            f"{most_rounds}. Rows stand by their estimates."
+            f"#: no ranks: they need {MIN_CLAIM_ROUNDS} rounds, and this run has {most_rounds}. "
+            "Rows are sorted by their estimates."
         )
         return
     yield (
-        f"#: the places it may hold; cells that share one can't be told apart. Each pair is tested "
-        f"over rounds (t on log ratios, at least {MIN_CLAIM_ROUNDS}), p < {SIGNIFICANCE:g} after "
-        f"Holm's adjustment for all pairs of a table's worker count."
+        "#: rank, as a range: settings with overlapping ranks are statistically tied. Each pair "
+        f"is tested over rounds (t-test on log ratios, at least {MIN_CLAIM_ROUNDS} rounds); p < "
+        f"{SIGNIFICANCE:g} after Holm's correction for all pairs of a table with the same "
+        "worker count."
     )
     yield _sensitivity([each for each in everything if each.distinguishable])
 
@@ -175,14 +176,14 @@ def _places(report: Report) -> Iterator[str]:
 def _sensitivity(claims: Sequence[Comparison]) -> str:
     """Whether the claims stand without the most extreme rounds."""
     if not claims:
-        return "No two can be told apart."
+        return "No two settings can be told apart."
     fallen = [each for each in claims if not each.holds_trimmed]
-    pairs = f"Of {len(claims)} differences on throughput, CPU and latency"
+    pairs = f"Of {len(claims)} differences in throughput, CPU and latency,"
     if not fallen:
-        return f"{pairs} all hold without the fifth of the rounds at either end."
+        return f"{pairs} all survive trimming the best and worst 20 % of rounds."
     named = "; ".join(f"{each.a} to {each.b}" for each in fallen[:SHOWN_CLAIMS])
     more = "; …" if len(fallen) > SHOWN_CLAIMS else ""
     return (
-        f"{pairs} {len(fallen)} rest on single rounds, for they don't hold without the fifth of "
-        f"the rounds at either end: {named}{more}."
+        f"{pairs} {len(fallen)} rest on a few rounds: they don't survive trimming the best and "
+        f"worst 20 % of rounds: {named}{more}."
     )

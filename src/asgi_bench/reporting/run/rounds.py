@@ -14,8 +14,8 @@ from asgi_bench.reporting.run.source import Source
 from asgi_bench.reporting.wording import cell_name
 
 WORDS = (
-    "Throughput over the reference's in the same round. Each round has fresh processes; the "
-    "intervals rest on these figures, not on single requests."
+    "Throughput relative to the reference in the same round. Each round has fresh processes; "
+    "the intervals rest on these figures, not on single requests."
 )
 
 

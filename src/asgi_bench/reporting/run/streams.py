@@ -16,15 +16,14 @@ from asgi_bench.reporting.run.rows import caption, grouped_rows
 from asgi_bench.reporting.run.source import Source
 
 NOTE = (
-    "First byte: of the body, from the sending. Gap: from the end of one part to that of the next; "
-    "parts are events where an answer is an event stream, otherwise its chunks. CPU: of a whole "
-    "stream."
+    "First byte: of the body, measured from sending. Gap: from the end of one part to the end "
+    "of the next; parts are events in an event stream, otherwise chunks. CPU: per whole stream."
 )
 HELD_NOTE = (
-    "Events: of all streams together. CPU, memory: of each stream while it is open. Left: once all "
-    "clients have gone, {after_s:.0f} s later, the most in any round: streams that the app still "
-    "runs, connections and descriptors of the server's processes, memory over what it was before "
-    "the load, and the share of a CPU that is used."
+    "Events: of all streams together. CPU, memory: per stream while it is open. Left: what "
+    "remains {after_s:.0f} s after all clients have gone, the most in any round: streams still "
+    "running in the app, connections and descriptors of the server's processes, memory above "
+    "what it used before the load, and CPU use."
 )
 
 

@@ -84,7 +84,7 @@ def _ratio_text(ratio: CellRatio | None, of: Callable[[CellRatio], Interval]) ->
 
 
 _NOTE = (
-    "Ratio: over the same server asked by HTTP/1.1 over TCP, in the same rounds. HTTP/2 is agreed "
-    "by ALPN over TLS, by prior knowledge elsewhere. CPU: of a request. At saturation response "
-    "times follow from the throughput."
+    "Ratio: to the same server over HTTP/1.1 and TCP, in the same rounds. HTTP/2 is negotiated "
+    "by ALPN over TLS and assumed elsewhere (prior knowledge). CPU: per request. At saturation, "
+    "response times follow from throughput."
 )

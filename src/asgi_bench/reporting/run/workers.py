@@ -51,24 +51,25 @@ def _notes(points: Sequence[ScalingPoint], reference: str | None) -> Iterator[st
     """What the columns mean, for under the tables."""
     bases = {point.basis for point in points}
     yield (
-        "Speed-up: throughput over that of the fewest workers; eff.: efficiency, that over the "
-        "growth in workers; CPU: of a request, over that of the fewest."
+        "Speed-up: throughput relative to the fewest workers. Eff.: efficiency, the speed-up "
+        "divided by the growth in workers. CPU: per request, relative to the fewest workers."
     )
     if "reference" in bases and reference is not None:
         yield (
-            f"Worker counts are minutes apart: each is taken over {plain(reference)} in the same "
-            "minutes first, so the interval holds that one's noise too."
+            "Worker counts are measured minutes apart, so each is first taken relative to "
+            f"{plain(reference)} in the same minutes; the interval therefore includes the "
+            "reference's noise."
         )
     if "round" in bases:
-        yield "Without a reference beside both, the machine's drift is in the speed-up."
+        yield "Without a reference beside both, the speed-up includes the machine's drift."
     yield (
-        "Per worker: memory of the whole tree; added: what it grew by for each more. Conn., busy: "
-        "connections and CPU time of the busiest worker over an equal share."
+        "Per worker: memory of the whole process tree. Added: growth per additional worker. "
+        "Conn., busy: connections and CPU time of the busiest worker relative to an equal share."
     )
     if any(point.oversubscribed for point in points):
         yield (
-            "Over CPUs: oversubscribed, with more workers than server CPUs; it shows what workers "
-            "cost, not what they gain."
+            "Over CPUs: oversubscribed, with more workers than server CPUs; this shows what "
+            "workers cost, not what they gain."
         )
 
 
