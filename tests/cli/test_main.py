@@ -131,3 +131,16 @@ def test_broken_verb_is_not_a_missing_one(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(main, "import_module", broken)
     with pytest.raises(KeyError, match="list_"):
         command("list")
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("asgi-bench re", {"report", "recommend"}), ("asgi-bench run --dry", {"--dry-run"})],
+)
+def test_a_shell_completes_verbs_and_flags(words: str, completed: set[str]) -> None:
+    """What docs/commands.md puts into a shell's start-up file offers verbs and flags."""
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    told = CliRunner().invoke(
+        app, [], prog_name="asgi-bench", env={"_ASGI_BENCH_COMPLETE": "bash_complete", **asked}
+    )
+    assert {line.partition(",")[2] for line in told.stdout.splitlines()} == completed

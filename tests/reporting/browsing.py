@@ -27,14 +27,15 @@ IN_A_BROWSER = [
 class Visit:
     """An open page, and what came up that must not: messages, errors, dialogs, requests."""
 
-    def __init__(self, browser: Browser, file: Path, **options: Any) -> None:
+    def __init__(self, browser: Browser, file: Path, query: str = "", **options: Any) -> None:
+        address = file.as_uri() + query
         self.page = browser.new_context(**options).new_page()
         self.wrong: list[str] = []
         self.page.on("console", lambda message: self.wrong.append(message.text))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("dialog", lambda dialog: self._dismiss(dialog))
-        self.page.on("request", lambda request: self._note(request.url, file.as_uri()))
-        self.page.goto(file.as_uri())
+        self.page.on("request", lambda request: self._note(request.url, address))
+        self.page.goto(address)
 
     def __enter__(self) -> Page:
         return self.page

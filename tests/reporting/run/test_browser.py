@@ -138,6 +138,41 @@ def test_filters_narrow_every_table(browser: Browser, mixed: Path) -> None:
         assert rows.count() == every
 
 
+def test_what_is_chosen_is_in_the_address(browser: Browser, mixed: Path) -> None:
+    """Filters and the order of a table are in the address, and a page opened by it has them."""
+    with Visit(browser, mixed) as page:
+        page.locator("select[name='server']").select_option("granian")
+        table = page.locator("table.main").first
+        table.get_by_role("button", name="variant").click()
+        table.get_by_role("button", name="variant").click()
+        query = page.url.partition(".html")[2]
+        seen = column(page, 2)
+    assert "server=granian" in query and "sort=" in query
+    with Visit(browser, mixed, query=query) as page:
+        assert page.locator("select[name='server']").input_value() == "granian"
+        assert column(page, 2) == seen == sorted(seen, reverse=True)
+        page.get_by_role("button", name="Show all").click()
+        expect(page.get_by_role("status")).to_have_text("All rows are shown.")
+        assert "server=" not in page.url
+
+
+def test_an_address_of_another_page_does_no_harm(browser: Browser, mixed: Path) -> None:
+    """Filters and columns that this page hasn't are passed over."""
+    with Visit(browser, mixed, query="?server=nobody&sort=9.99.up&other=1") as page:
+        assert page.locator("select[name='server']").input_value() == ""
+        assert page.locator("th[aria-sort]").count() == 0
+
+
+def test_a_command_is_copied(browser: Browser, mixed: Path) -> None:
+    """The button beside a server's command puts that alone on the clipboard, and says so."""
+    with Visit(browser, mixed, permissions=["clipboard-read", "clipboard-write"]) as page:
+        command = page.locator("#servers pre").first
+        command.get_by_role("button", name="Copy command").click()
+        expect(command.get_by_role("button")).to_have_text("Copied")
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == command.locator("code").inner_text()
+
+
 def test_scenario_filter_narrows_tables_charts_and_behaviour(browser: Browser, mixed: Path) -> None:
     """With two scenarios one can be chosen; nothing that is of the other one stays."""
     with Visit(browser, mixed) as page:

@@ -1,6 +1,7 @@
 // Sorting and filtering of what is already in the page: without this script the page is complete.
 "use strict";
 const status = document.getElementById("status");
+const asked = new URLSearchParams(location.search);
 
 // "12,345 ±2%" is 12345, "1–3" is 1, "×0.9" is 0.9; what holds no figure comes last.
 function figure(text) {
@@ -15,10 +16,21 @@ function compare(a, b, isText) {
   return x - y;
 }
 
-function sort(table, header) {
+// What is chosen is kept in the address, so that a link to the page shows the same.
+function remember(name, value) {
+  const address = new URL(location.href);
+  if (value) address.searchParams.set(name, value);
+  else address.searchParams.delete(name);
+  try {
+    history.replaceState(null, "", address);
+  } catch {
+    // Some browsers refuse it for a file; the page works all the same.
+  }
+}
+
+function sort(table, header, descends) {
   const column = header.cellIndex;
   const isText = header.classList.contains("text");
-  const descends = header.getAttribute("aria-sort") === "ascending";
   for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
   header.setAttribute("aria-sort", descends ? "descending" : "ascending");
   const body = table.tBodies[0];
@@ -34,14 +46,43 @@ function sort(table, header) {
   status.textContent = `Sorted by ${name}, ${descends ? "descending" : "ascending"}.`;
 }
 
-for (const table of document.querySelectorAll("table.sortable")) {
+const tables = [...document.querySelectorAll("table.sortable")];
+for (const [place, table] of tables.entries()) {
   for (const header of table.tHead.rows[0].querySelectorAll("th")) {
     const button = document.createElement("button");
     button.type = "button";
     button.append(...header.childNodes);
     header.append(button);
-    button.addEventListener("click", () => sort(table, header));
+    button.addEventListener("click", () => {
+      const descends = header.getAttribute("aria-sort") === "ascending";
+      sort(table, header, descends);
+      remember("sort", `${place}.${header.cellIndex}.${descends ? "down" : "up"}`);
+    });
   }
+}
+
+// `sort=0.3.down`: the first table by its fourth column.
+function sortAsRemembered() {
+  const [place, column, way] = (asked.get("sort") ?? "").split(".");
+  const header = tables[place]?.tHead.rows[0].cells[column];
+  if (header?.tagName === "TH") sort(tables[place], header, way === "down");
+}
+
+for (const command of document.querySelectorAll("pre")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "copy";
+  button.textContent = "Copy command";
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(command.querySelector("code").textContent);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Can't copy here";
+    }
+    setTimeout(() => { button.textContent = "Copy command"; }, 2000);
+  });
+  command.append(button);
 }
 
 const form = document.getElementById("filters");
@@ -68,11 +109,21 @@ function filter() {
   status.textContent = wanted.length ? `${shown} of ${all} rows are shown.` : "All rows are shown.";
 }
 
+function rememberFilters() {
+  for (const field of form.elements) if (field.name) remember(field.name, field.value);
+}
+
 if (form) {
   form.hidden = false;
-  form.addEventListener("change", filter);
-  form.addEventListener("reset", () => setTimeout(filter));
+  for (const field of form.elements) {
+    const value = field.name && asked.get(field.name);
+    if ([...(field.options ?? [])].some((option) => option.value === value)) field.value = value;
+  }
+  const choose = () => { filter(); rememberFilters(); };
+  form.addEventListener("change", choose);
+  form.addEventListener("reset", () => setTimeout(choose));
   form.addEventListener("submit", (event) => event.preventDefault());
   filter();
-  status.textContent = "";
 }
+sortAsRemembered();
+if (status && ![...asked.keys()].length) status.textContent = "";
