@@ -34,48 +34,62 @@ WAIT_S = 0.005
 
 
 class FastUser(User):
-    """Closed-loop load on `connections` keep-alive connections from a single Locust user.
+    """Closed-loop load on many connections from a single Locust user, as fast as wrk.
 
-    Subclass it in a locustfile, set what to request and what to expect, and start it with
-    `locust -f FILE --host http://127.0.0.1:8000 -u 1`; each further user has as many connections
-    of its own. `method`, `path`, `headers` and `body` (bytes) are the request; it is sent again on
-    a connection as soon as its answer is whole. An answer is right with the status
-    `expect_status`, sound framing and, where it is given, exactly the bytes of `expect_body`;
-    anything else is a Locust failure by its kind: status, body, connect, reset, or timeout after
-    `timeout_s` seconds. Nothing is retried.
+    Subclass it in a locustfile, and start that with one user:
 
-    With `messages` it talks over WebSocket at `path` instead: a list of what is sent and what has
-    to come then, as in `[{"send": "ping"}, {"expect": "pong"}]`, held again and again on each
-    connection. `{"expect_pattern": REGEX}` is a message that has to match, `"times": N` so many of
-    one. What is sent at once counts as one request, with all that has to come before more is sent.
-    With `random_masks` each frame has a mask of its own.
+        class Hello(FastUser):
+            path = "/"
+            expect_body = b"Hello, world!"
 
-    `https://` is TLS: the certificate has to be one that the system trusts, or signed by that in
-    `ca_file`. `unix_socket` is a path to connect to in place of the host. With `http = "2"` each
-    connection carries `streams` requests at once, over TLS agreed by ALPN. With `pipeline` above 1
-    each connection of HTTP/1.1 has so many requests under way.
+        $ locust -f hello.py --headless -u 1 --host http://127.0.0.1:8000
 
-    Raises UsageError when it starts for a host that isn't `http[s]://HOST[:PORT]`, for a
-    conversation that is none, and for options that exclude each other.
+    Each further user has as many connections of its own. A connection sends the request again as
+    soon as its response is complete. A response is correct if it has the expected status, sound
+    framing and, if stated, exactly the expected body. Anything else is a Locust failure by kind:
+    status, body, connect, reset or timeout. Nothing is retried.
+
+    With `https://` hosts it verifies the certificate and, over HTTP/2, negotiates by ALPN.
+
+    Raises UsageError on start for a host that isn't `http[s]://HOST[:PORT]`, for an invalid
+    conversation, and for options that exclude each other.
     """
 
     abstract = True
 
     connections: ClassVar[int] = 64
+    """How many keep-alive connections the user owns."""
     method: ClassVar[str] = "GET"
+    """The method of the request."""
     path: ClassVar[str] = "/"
+    """The path and query of the request, or the path of the WebSocket."""
     headers: ClassVar[dict[str, str]] = {}
+    """Headers sent besides those that every request has."""
     body: ClassVar[bytes] = b""
+    """The body of the request."""
     expect_status: ClassVar[int] = 200
+    """The status of a correct response."""
     expect_body: ClassVar[bytes | None] = None
+    """The body of a correct response; None accepts any."""
     messages: ClassVar[Sequence[Mapping[str, str | int]]] = ()
+    """A WebSocket conversation in place of the request, repeated on each connection:
+    `[{"send": "ping"}, {"expect": "pong"}]`. `{"expect_pattern": REGEX}` must match, and
+    `"times": N` repeats a message. Messages sent together count as one request, with everything
+    that must arrive before more is sent."""
     random_masks: ClassVar[bool] = False
+    """Whether each WebSocket frame has its own random mask."""
     timeout_s: ClassVar[float] = 5.0
+    """How long a response may take, in seconds."""
     http: ClassVar[HttpVersion] = "1"
+    """The HTTP version: `1` or `2`."""
     streams: ClassVar[int] = 1
+    """With HTTP/2: how many requests each connection has in flight."""
     pipeline: ClassVar[int] = 1
+    """With HTTP/1.1: how many requests each connection has in flight."""
     ca_file: ClassVar[str] = ""
+    """The certificate authority to trust; empty means those of the system."""
     unix_socket: ClassVar[str] = ""
+    """The path of a Unix socket to connect to instead of the host."""
 
     def on_start(self) -> None:
         """Open the connections one by one under load."""
