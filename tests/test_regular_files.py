@@ -29,7 +29,7 @@ def test_what_is_too_large_is_not_read(tmp_path: Path) -> None:
     os.truncate(file, 2 * 2**30)
     with pytest.raises(OSError) as caught:
         open_regular(file)
-    assert caught.value.strerror == "it has 2048 MiB, and at most 64 MiB are read"
+    assert caught.value.strerror == "it has 2048 MiB, and at most 64 MiB can be read"
 
 
 def test_a_link_to_a_file_is_read_and_one_to_nothing_is_not(tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ def open_regular(path: Path, most_bytes: int = MOST_BYTES) -> BinaryIO:
         if state.st_size > most_bytes:
             raise OSError(
                 errno.EFBIG,
-                f"it has {state.st_size / 2**20:.0f} MiB, and at most {most_bytes / 2**20:.0f} MiB "
-                "are read",
+                f"it has {state.st_size / 2**20:.0f} MiB, and at most {most_bytes / 2**20:.0f} "
+                "MiB can be read",
                 str(path),
             )
         return os.fdopen(handle, "rb")

@@ -62,8 +62,8 @@ def held_back_words(environ: Iterable[str], log: str = "", passed: Iterable[str]
         return ""
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return (
-        f"servers don't inherit {', '.join(names[:_MOST_NAMED])}{more}, for a name like that may "
-        f"hold a secret: --pass-env {names[0]} lets it in"
+        f"servers don't inherit {', '.join(names[:_MOST_NAMED])}{more}, because variables with "
+        f"such names may hold a secret: --pass-env {names[0]} lets it in"
     )
 
 
@@ -74,5 +74,5 @@ def check_passed(passed: Iterable[str], environ: Mapping[str, str]) -> None:
             raise UsageError(f"--pass-env: {name} is not set in the environment")
         if not is_secret(name):
             raise UsageError(
-                f"--pass-env: {name} is not held back: servers inherit it, or --env sets it"
+                f"--pass-env: {name} is not held back: servers inherit it already, or --env sets it"
             )

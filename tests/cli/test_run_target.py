@@ -40,9 +40,9 @@ def url() -> Iterator[str]:
 @pytest.mark.slow
 @situation(
     "reasons",
-    "You load a server that somebody else has started",
-    says="somebody else has started http://127.0.0.1:…: its CPU time, memory, workers and log are "
-    "not known, nor whether it was the limit or the network to it",
+    "You load a server that is already running",
+    says="http://127.0.0.1:… was already running: its CPU time, memory, workers and log are not "
+    "known, nor whether it or the network was the limit",
 )
 def test_a_server_elsewhere_is_loaded_and_left_alone(url: str, tmp_path: Path, said: Said) -> None:
     """It has throughput and response times, what isn't known is null, and the report says so."""
@@ -74,7 +74,7 @@ def test_a_server_elsewhere_is_loaded_and_left_alone(url: str, tmp_path: Path, s
 @situation(
     "answers",
     "Nothing answers at the URL of --target",
-    says="--target: http://127.0.0.1:…: no right answer within 1 s: …",
+    says="--target: http://127.0.0.1:…: no correct response within 1 s: …",
 )
 def test_a_target_that_does_not_answer_is_one_clear_line(tmp_path: Path, said: Said) -> None:
     """It ends before anything is measured, and leaves no run behind."""
@@ -90,11 +90,11 @@ def test_a_target_that_does_not_answer_is_one_clear_line(tmp_path: Path, said: S
     ("flags", "why"),
     [
         (("app:app",), "leave out APP"),
-        (("-s", "uvicorn"), "leave out what says which to start"),
-        (("-w", "2"), "leave out what says which to start"),
+        (("-s", "uvicorn"), "leave out the flags that choose and start servers"),
+        (("-w", "2"), "leave out the flags that choose and start servers"),
         (("--transport", "tls"), "leave out --transport"),
         (("--behaviour",), "leave it out with --target"),
-        (("--client", "http"), "needs the fast client"),
+        (("--client", "http"), "needs the client `fast`"),
         (("--server-cpus", "0"), "leave out --server-cpus"),
     ],
 )

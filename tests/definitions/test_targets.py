@@ -40,9 +40,9 @@ def test_a_url_names_scheme_host_and_port(text: str, target: Target, url: str) -
         ("http://", "it must be http"),
         ("http://me:secret@10.0.0.1", "it must be http"),
         ("http://10.0.0.1:99999", "it must be http"),
-        ("http://10.0.0.1/items", "--path has it"),
-        ("http://10.0.0.1?all=1", "--path has it"),
-        ("http://[::1]:8000", "IPv4 addresses alone"),
+        ("http://10.0.0.1/items", "use --path for the path"),
+        ("http://10.0.0.1?all=1", "use --path for the path"),
+        ("http://[::1]:8000", "only IPv4 addresses"),
     ],
 )
 def test_what_is_no_target_is_said_in_one_line(text: str, why: str) -> None:
@@ -86,7 +86,7 @@ def test_loopback_and_private_addresses_may_be_loaded(host: str) -> None:
 def test_others_have_to_be_named(host: str) -> None:
     """A public address is refused until the user says that it may be loaded."""
     target = Target("http", host, 80)
-    with pytest.raises(UsageError, match=f"say --allow-target {host}"):
+    with pytest.raises(UsageError, match=f"add --allow-target {host}"):
         address_of(target, ("8.8.4.4",))
     assert address_of(target, (host,)) == host
 

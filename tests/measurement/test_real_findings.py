@@ -59,7 +59,7 @@ def test_a_neighbour_that_does_not_idle_is_found(peculiar: Finished) -> None:
 def test_the_one_that_does_not_idle_is_named(peculiar: Finished) -> None:
     """The report tells which of a block's servers it is, by what each one's neighbours use."""
     told = " ".join(peculiar.stdout.split())
-    assert "while others had their turn and nothing asked it" in told
+    assert "without a request of its own, while others were loaded" in told
 
 
 def test_connections_that_fell_to_one_worker_are_found(peculiar: Finished) -> None:

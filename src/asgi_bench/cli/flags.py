@@ -79,23 +79,25 @@ FailOnUndecided = Annotated[
 _NOT_OF_TARGETS = (
     dict.fromkeys(
         ("app", "app-dir", "factory", "scenario"),
-        "--target loads what is served there: leave out APP, --app-dir, --factory and --scenario; "
-        "--path says what is asked",
+        "--target loads whatever is served there: leave out APP, --app-dir, --factory and "
+        "--scenario; --path defines the request",
     )
     | dict.fromkeys(
         ("server", "variant", "workers", "runners", "server-args", "env", "python", "block-size"),
-        "--target loads servers that run already: leave out what says which to start, and how "
-        "(--server, --variant, --workers, --runners, --server-args, --env, --python, --block-size)",
+        "--target loads servers that are already running: leave out the flags that choose and "
+        "start servers (--server, --variant, --workers, --runners, --server-args, --env, "
+        "--python, --block-size)",
     )
     | {
-        "transport": "--target says by its URL what carries the bytes: leave out --transport",
-        "server-cpus": "--target's servers are not moved: leave out --server-cpus",
+        "transport": "--target gives the transport in its URL: leave out --transport",
+        "server-cpus": "--target servers stay on their own CPUs: leave out --server-cpus",
         "behaviour": "--behaviour stops and kills servers: leave it out with --target",
-        "common-rate": "--common-rate is for variants that are started: take --rate with --target",
+        "common-rate": "--common-rate applies to variants that asgi-bench starts: use --rate "
+        "with --target",
     }
     | dict.fromkeys(
         ("client", "locustfile"),
-        "--target needs the fast client: leave out --client and --locustfile",
+        "--target needs the client `fast`: leave out --client and --locustfile",
     )
 )
 
@@ -140,8 +142,8 @@ class RunFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--target",
             WHAT,
             many("URL", parse_targets),
-            "Load a server that runs already, at http://HOST:PORT, instead of starting any; "
-            "repeatable. --path and its kin say what is asked.",
+            "Load a server that is already running, at http://HOST:PORT, instead of starting "
+            "any; repeatable. --path and similar flags define the request.",
             conflicts=_NOT_OF_TARGETS,
             is_key=False,
         ),
@@ -152,10 +154,10 @@ class RunFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--allow-target",
             WHAT,
             many("HOST", parse_hosts),
-            "With --target: load this host though its address is neither loopback nor private; "
+            "With --target: load this host even if its address is neither loopback nor private; "
             "repeatable.",
             needs=("target",),
-            needs_words="--allow-target allows what --target names: add --target URL",
+            needs_words="--allow-target allows the host of a --target: add --target URL",
             is_key=False,
         ),
     ] = ()

@@ -22,15 +22,17 @@ from asgi_bench.plain_text import harmless, harmless_lines, shortened
 # A line longer than this holds somebody's data, not what is wrong with it.
 _MOST_LETTERS = 4000
 _OF_THE_MACHINE = {
-    errno.ENOSPC: "make room, or name another folder by -o; TMPDIR is where temporary files lie",
-    errno.EDQUOT: "make room, or name another folder by -o; TMPDIR is where temporary files lie",
-    errno.EROFS: "name a folder that can be written by -o; TMPDIR is where temporary files lie",
-    errno.EMFILE: "allow more of them by `ulimit -n`",
+    errno.ENOSPC: "free some space, or choose another folder with -o; TMPDIR is the folder of "
+    "temporary files",
+    errno.EDQUOT: "free some space, or choose another folder with -o; TMPDIR is the folder of "
+    "temporary files",
+    errno.EROFS: "choose a writable folder with -o; TMPDIR is the folder of temporary files",
+    errno.EMFILE: "allow more of them with `ulimit -n`",
     errno.ENFILE: "end programs that hold many files open",
-    errno.ENOMEM: "end programs that take memory, or measure fewer servers",
+    errno.ENOMEM: "end programs that use memory, or measure fewer servers",
     errno.EACCES: "you may not read or write it",
     errno.ENAMETOOLONG: "no path is as long",
-    errno.EIO: "the disk or terminal doesn't take it; is it well?",
+    errno.EIO: "the disk or terminal rejects it; check that it works",
 }
 
 

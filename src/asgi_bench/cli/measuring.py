@@ -73,7 +73,7 @@ def dry_run_text(plan: Plan, idle_watch_s: float | None = None) -> str:
             lines.append(f"{planned.cell.key}: skipped: {planned.skip_reason}")
         elif planned.target is not None:
             path = plan.scenarios[0].path
-            lines.append(f"{planned.cell.key}: {planned.target}{path}, which runs already")
+            lines.append(f"{planned.cell.key}: {planned.target}{path}, already running")
         else:
             lines.append(f"{planned.cell.key}: {shlex.join(planned.command)}")
     members = [one for _, _, block in rounds_and_blocks(once, measured) for one in block]

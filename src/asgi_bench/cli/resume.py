@@ -62,8 +62,8 @@ def _check_values(folder: Path, kept: Told) -> None:
         lacking = names_without_value(words) if isinstance(words, list | tuple) else ()
         if lacking:
             raise UsageError(
-                f"--resume: {folder} doesn't keep the value of {', '.join(lacking)}, which may be "
-                f"secret: give each --{key} of the run anew"
+                f"--resume: {folder} doesn't store the value of {', '.join(lacking)}, which may "
+                f"be secret: give each --{key} of the run again"
             )
 
 

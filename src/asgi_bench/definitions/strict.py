@@ -55,7 +55,7 @@ def check_name(name: str, where: str) -> None:
     """
     if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
         raise UsageError(
-            f"{where}: a name has 1 to {LONGEST_NAME} letters, and no control characters"
+            f"{where}: a name must have 1 to {LONGEST_NAME} characters, without control characters"
         )
 
 

@@ -33,7 +33,7 @@ def parse_targets(texts: Sequence[str], where: str) -> tuple[Target, ...]:
 
 
 def _target(text: str, where: str) -> Target:
-    allowed = "it must be http[s]://HOST[:PORT], as in http://10.0.0.1:8000"
+    allowed = "it must be http[s]://HOST[:PORT], such as http://10.0.0.1:8000"
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -42,9 +42,11 @@ def _target(text: str, where: str) -> Target:
     if parts.scheme not in TRANSPORTS or not parts.hostname or parts.username is not None:
         raise UsageError(f"{where}: {text!r}: {allowed}")
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise UsageError(f"{where}: {text!r}: leave out what follows the host; --path has it")
+        raise UsageError(
+            f"{where}: {text!r}: leave out everything after the host; use --path for the path"
+        )
     if ":" in parts.hostname:
-        raise UsageError(f"{where}: {text!r}: load goes to IPv4 addresses alone")
+        raise UsageError(f"{where}: {text!r}: only IPv4 addresses can be loaded")
     if not _HOST.fullmatch(parts.hostname) or port == 0:
         raise UsageError(f"{where}: {text!r}: {allowed}")
     return Target(parts.scheme, parts.hostname, PORTS[parts.scheme] if port is None else port)
@@ -56,7 +58,7 @@ def parse_hosts(texts: Sequence[str], where: str) -> tuple[str, ...]:
     for host in hosts:
         if not _HOST.fullmatch(host):
             raise UsageError(
-                f"{where}: {host!r} must be a host or address alone, as in 203.0.113.7"
+                f"{where}: {host!r} must be only a host or an address, such as 203.0.113.7"
             )
     return hosts
 
@@ -77,8 +79,8 @@ def address_of(target: Target, allowed: Sequence[str]) -> str:
     if not is_open and not {target.host, address} & set(allowed):
         named = "" if address == target.host else f" ({address})"
         raise UsageError(
-            f"--target {target.url}: {target.host}{named} is no loopback or private address; if "
-            f"you may load it, say --allow-target {target.host}"
+            f"--target {target.url}: {target.host}{named} is neither a loopback nor a private "
+            f"address; if you may load it, add --allow-target {target.host}"
         )
     return address
 

@@ -313,8 +313,8 @@ class FarCandidate:
 
     def give_up(self, timeout_s: float) -> ServerFault:
         """The fault of a server that gave no right answer in time."""
-        why = self._probes[-1].text if self._probes else "it was not asked"
-        return self._fault(f"no right answer within {timeout_s:g} s: {why}")
+        why = self._probes[-1].text if self._probes else "no request was sent"
+        return self._fault(f"no correct response within {timeout_s:g} s: {why}")
 
     def close(self) -> None:
         """Close the probes' connections."""

@@ -69,7 +69,7 @@ def _pinned_versions(servers: Iterable[Server]) -> dict[str, str]:
         name = canonicalize_name(server.distribution)
         if found.setdefault(name, server.pinned_version) != server.pinned_version:
             raise UsageError(
-                f"{FLAG}: the baseline has one version of {server.distribution}: give one of "
+                f"{FLAG}: the baseline has one version of {server.distribution}: use one of "
                 f"{found[name]} and {server.pinned_version}"
             )
     return found

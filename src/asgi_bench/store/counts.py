@@ -49,6 +49,6 @@ def read_lives(folder: Path) -> tuple[Life, ...]:
             if not line.endswith(b"\n"):
                 break
             raise BenchError(
-                f"{path} line {number}: {error}; without this line the others can be read"
+                f"{path} line {number}: {error}; remove this line to read the others"
             ) from None
     return tuple(found)

@@ -250,13 +250,13 @@ def _read_trials(file: Path, path: tuple[Migration, ...], damage: list[str]) -> 
                     )
                     return
                 raise BenchError(
-                    f"{file} line {number}: {error}; without this line the others can be read"
+                    f"{file} line {number}: {error}; remove this line to read the others"
                 ) from None
             before = first_lines.setdefault((trial.cell, trial.round, trial.block), number)
             if before != number:
                 raise BenchError(
-                    f"{file} line {number}: {trial.cell} has a trial of round {trial.round}, block "
-                    f"{trial.block}, in line {before} already: remove the one that is not it"
+                    f"{file} line {number}: {trial.cell} already has a trial of round "
+                    f"{trial.round}, block {trial.block}, in line {before}: remove the wrong one"
                 )
             if not _has_sound_histograms(trial):
                 damage.append(

@@ -79,9 +79,8 @@ def elsewhere(seen: Evidence) -> Reason | None:
         level="valid",
         value=None,
         limit=None,
-        text=f"somebody else has started {url}: its CPU time, memory, workers and log are not "
-        "known, nor whether it was the limit or the network to it; the time of the network is in "
-        "the response times",
+        text=f"{url} was already running: its CPU time, memory, workers and log are not known, "
+        "nor whether it or the network was the limit; response times include the network",
     )
 
 

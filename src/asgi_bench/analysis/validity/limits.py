@@ -82,9 +82,9 @@ def _alone_busy(load_share: float | None, *, is_stopped: bool) -> Reason | None:
         level="invalid",
         value=load_share,
         limit=BUSY_SHARE,
-        text=f"the load generator was the limit, as far as can be told: it used its CPU, or "
-        f"waited for it, {load_share:.0%} of the time, and of the server nothing is known; measure "
-        f"with more --load-processes",
+        text="the load generator was probably the limit: it was using its CPU, or waiting for "
+        f"it, {load_share:.0%} of the time, and nothing is known about the server; use more "
+        "--load-processes",
     )
 
 

@@ -56,8 +56,8 @@ def restless_findings(cell: Cell, shares: Mapping[str, float]) -> tuple[Reason, 
             level="valid",
             value=share,
             limit=MOST_IDLE_SHARE,
-            text=f"it used {share:.0%} of a CPU while others had their turn and nothing asked it: "
-            "they were slower for it; leave it out, or put `idles = false` into its runner file, "
-            "so that it is measured in a block of its own",
+            text=f"it used {share:.0%} of a CPU without a request of its own, while others were "
+            "loaded, and slowed them down; leave it out, or put `idles = false` into its "
+            "runner file, so that it is measured in a block of its own",
         ),
     )

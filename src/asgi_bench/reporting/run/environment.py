@@ -139,7 +139,7 @@ def _machine_facts(run: Run) -> Iterator[tuple[str, str]]:
 
 def _server_cpus(plan: Plan) -> str:
     if any(planned.target is not None for planned in plan.cells):
-        return "not known: somebody else has started them"
+        return "not known: the servers were already running"
     return ", ".join(map(str, plan.server_cpus)) or "any"
 
 
