@@ -53,6 +53,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def is_current(self, version: str | None) -> bool:
         """Whether it is of this version, and of all checks that there are now."""
+        if self.fault:
+            return self.version == version
         known = {*self.yes, *(one.check for one in self.remarks)}
         return self.version == version and known >= {entry.id for entry in ENTRIES}
 
@@ -79,14 +81,14 @@ def record_of(matrix: Matrix) -> Record:
         tool_version=matrix.tool_version,
         yes=tuple(one.check for one in results if one.result == "yes"),
         remarks=tuple(
-            Remark(one.check, one.result, _without_places(one.evidence or ""))
+            Remark(one.check, one.result, without_places(one.evidence or ""))
             for one in results
             if one.result != "yes"
         ),
     )
 
 
-def _without_places(text: str) -> str:
+def without_places(text: str) -> str:
     """Evidence as it is on any machine: no folder of this one."""
     for place, name in (
         (str(cache_folder()), "~/.cache/asgi-bench"),
