@@ -1,5 +1,6 @@
 """The pages on conformance, made of the records: one of all servers, and one of each."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -151,8 +152,8 @@ def _not_run(records: Iterable[Record]) -> Iterator[str]:
 
 
 def _needs(fault: str) -> str:
-    """A reason in short: `needs Python >=3.14`."""
-    return fault.removeprefix("can't be installed: ")
+    """A reason in short: `needs Python >=3.14`; files without their folders."""
+    return re.sub(r"(?<!\S)~?/(?:[^/\s:]+/)+", "", fault.removeprefix("can't be installed: "))
 
 
 def _names(records: Iterable[Record], is_it: Callable[[Record], bool]) -> str:
