@@ -207,7 +207,10 @@ def _other_pythons(records: Sequence[Record], labels: Sequence[str]) -> Iterator
         ]
         told = _table(("server", "check", "level", labels[0], label), rows) if rows else ""
         same = "with the same results" if not rows else "with the same results but for these"
-        yield f"{len(others)} of them were checked on {label} too, {same}."
+        yield (
+            f"{len(others)} of them were checked on {label} too, {same}. Checks that wait for "
+            "something may differ by the machine's load as well."
+        )
         if told:
             yield told
         versions = [
