@@ -2,17 +2,14 @@
 
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from asgi_bench.cli.command import VerbCommand
 from asgi_bench.cli.main import VERBS, command
+from tests.documents import FENCED, ROOT, block_with, commands_in, documents
 
-ROOT = Path(__file__).resolve().parents[1]
-FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# What is between them is made of data or of other tests.
 LINK = re.compile(r"\[(?:[^\[\]]|\[[^\[\]]*\])*\]\(([^()\s]+)\)")
 HEADING = re.compile(r"^#{1,6} +(.+?)\s*#*$", re.MULTILINE)
 EXTERNAL = re.compile(r"https?://[\w.-]+\.[a-z]+(?::\d+)?(?:/[^\s\"'<>]*)?")
@@ -23,36 +20,9 @@ FILES = ("order.json", "locustfile.py", "shop.py", "FILE")
 LOOKED_UP = re.compile(r"--(?:python|resume) \S+")
 
 
-def documents() -> list[Path]:
-    """Return the documents, all that is in Markdown for readers."""
-    return sorted(
-        [
-            *ROOT.glob("*.md"),
-            *(ROOT / "docs").rglob("*.md"),
-            ROOT / "results" / "README.md",
-        ]
-    )
-
-
-def shown_commands() -> Iterator[tuple[str, str]]:
-    """Yield each command of asgi-bench in a console block, with the document it is in."""
-    for path in documents():
-        for language, block in FENCED.findall(path.read_text(encoding="utf-8")):
-            if language != "console":
-                continue
-            for line in block.replace("\\\n", " ").splitlines():
-                if line.startswith("$ asgi-bench ") and "…" not in line:
-                    yield str(path.relative_to(ROOT)), line.removeprefix("$ ")
-
-
-def block_with(document: str, start: str) -> str:
-    """Return the one block of a document that begins with these words."""
-    text = (ROOT / document).read_text(encoding="utf-8")
-    (block,) = (block for _, block in FENCED.findall(text) if block.startswith(start))
-    return str(block)
-
-
-COMMANDS = sorted(set(shown_commands()))
+COMMANDS = sorted(
+    {(str(path.relative_to(ROOT)), line) for path in documents() for line in commands_in(path)}
+)
 
 
 def test_there_are_commands() -> None:
