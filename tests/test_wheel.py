@@ -1,6 +1,7 @@
 """What a plain `pip install` gives, away from the checkout: the wheel must carry all it needs."""
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -62,6 +63,16 @@ def bare(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not is_left_out and not (own / entry.name).exists():
             (own / entry.name).symlink_to(entry)
     return folder / "bin"
+
+
+def test_the_description_needs_no_repository(wheel: Path) -> None:
+    """What an index shows is README, without pictures and links that only a checkout has."""
+    with zipfile.ZipFile(wheel) as packed:
+        (name,) = (name for name in packed.namelist() if name.endswith(".dist-info/METADATA"))
+        description = packed.read(name).decode()
+    assert "Description-Content-Type: text/markdown" in description
+    assert "pip install 'asgi-bench[servers]'" in description
+    assert not re.findall(r"\]\((?!https://)", description)
 
 
 def pip(*arguments: str) -> None:
