@@ -161,7 +161,7 @@ def test_something_else_than_the_probe_app_is_a_fault(
     server = make_server()
     server.start()
     wait_until_ready(server, scenario, 1, 20)
-    with pytest.raises(ServerFault, match="status 200 from something else than the app"):
+    with pytest.raises(ServerFault, match="status 200 from something other than the probe app"):
         ask_workers(server.endpoint, 1, 5)
-    with pytest.raises(ServerFault, match="gave no answer: no connection: Connection refused"):
+    with pytest.raises(ServerFault, match="did not respond: no connection: Connection refused"):
         ask_workers(free_endpoint(random.Random()), 1, 5)
