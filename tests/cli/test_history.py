@@ -101,5 +101,5 @@ def test_change_with_an_upgrade_is_told_apart(tmp_path: Path) -> None:
     assert not any("throughput: 1" in line for line in lines[:place])
     page = unescape((tmp_path / "history.html").read_text(encoding="utf-8"))
     assert "<h3>Doubtful changes: perhaps only the measurement changed</h3>" in page
-    assert "tool asgi-bench 0.1.0 → 9.0.0; machine, tool or load are among it" in page
+    assert "tool asgi-bench 0.1.0 → 9.0.0; machine, tool or load changed too" in page
     assert "A change is doubtful if" in page
