@@ -263,7 +263,7 @@ def test_what_a_project_sets_for_its_runs_is_theirs(tmp_path: Path) -> None:
 def test_rounds_are_explained_as_the_limit_they_are() -> None:
     """An A/B has another default than runs, and ends sooner: its help says so."""
     told = CliRunner().invoke(command("ab"), ["--help"]).stdout
-    assert re.search(r"--rounds N +Measure at most this many blocks; .*\n.* Default: 1000\.", told)
+    assert re.search(r"--rounds N +Measure at most N blocks; .*\n.* Default: 1000\.", told)
 
 
 def test_the_verdict_is_stored_as_its_schema_says(slower: Finished) -> None:

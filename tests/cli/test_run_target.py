@@ -122,5 +122,5 @@ def test_flags_about_a_request_still_need_something_to_ask(tmp_path: Path) -> No
     """Without APP and --target there is nothing that --path would be of."""
     done = in_process("run", "--path", "/items", "--dry-run", folder=tmp_path)
     assert done.code == 2
-    assert "--path is about an app of your own" in done.stderr
+    assert "--path describes your own app" in done.stderr
     assert not list(tmp_path.glob("results/*/run.json"))

@@ -104,7 +104,7 @@ def test_a_load_process_that_hangs_or_is_killed_is_a_fault(slices: LoadProcess, 
         file.write("Traceback and so on\nMemoryError: out of it\n\n")
     (pid,) = slices.pids
     os.kill(pid, signal.SIGSTOP)
-    with pytest.raises(LoadFault, match=r"gave no answer within 0\.2 s"):
+    with pytest.raises(LoadFault, match=r"did not reply within 0\.2 s"):
         slices.ask(Close("/"), Closed, 0.2)
     os.kill(pid, signal.SIGKILL)
     last_word = r"died.*: MemoryError: out of it"

@@ -284,7 +284,7 @@ def test_one_answer_is_asked_for_as_over_http1(streams: KnownAnswers) -> None:
     [
         ("dynamic", "body", "its answer breaks HTTP/2: header block that is no HPACK"),
         ("malformed", "body", "its answer breaks HTTP/2: PING frame of 5 bytes"),
-        ("truncated", "reset", "closed the connection amid its answer"),
+        ("truncated", "reset", "closed the connection in the middle of its response"),
         ("silent", "timeout", "no complete response within 0.3 s: nothing came"),
         ("reset", "reset", "reset the connection"),
     ],

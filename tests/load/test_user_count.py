@@ -58,15 +58,17 @@ def test_of_several_kinds_locusts_own_order_counts() -> None:
 @pytest.mark.parametrize(
     ("connections", "classes", "told"),
     [
-        (2, [Fast], "can't have 2 together: 1 has 4"),
-        (10, [Fast], "can't have 10 together: 2 have 8, 3 have 12"),
-        (3, [Single], "can't have 3 together: 1 has 1"),
-        (2, [Empty], "can't have 2 together: 1 has 0, 2 have 0"),
+        (2, [Fast], "2 connections together: 1 has 4"),
+        (10, [Fast], "10 connections together: 2 have 8, 3 have 12"),
+        (3, [Single], "3 connections together: 1 has 1"),
+        (2, [Empty], "2 connections together: 1 has 0, 2 have 0"),
     ],
 )
 def test_what_no_number_of_users_has_is_refused(
     connections: int, classes: list[type[User]], told: str
 ) -> None:
     """The line names the flag, and what the nearest numbers of users have."""
-    with pytest.raises(UsageError, match=f"^--connections: the locustfile's users {told}$"):
+    with pytest.raises(
+        UsageError, match=f"^--connections: no number of the locustfile's users has {told}$"
+    ):
         user_count(connections, classes)

@@ -189,7 +189,10 @@ def test_the_sides_may_have_apps_of_their_own(tmp_path: Path) -> None:
     ("asked", "told"),
     [
         (Asked("candidate", app="fast.py"), "--candidate-app: 'fast.py' must be module:attribute"),
-        (Asked("candidate", app_dir=Path()), "--candidate-app-dir is about an app of your own"),
+        (
+            Asked("candidate", app_dir=Path()),
+            "--candidate-app-dir names the folder of your own app",
+        ),
         (
             Asked("candidate", app="a:b", app_dir=Path("no")),
             "--candidate-app-dir: no is not a folder",

@@ -71,7 +71,7 @@ def test_a_pinned_server_is_compared_with_the_newest(index: Path) -> None:
     current = msgspec.structs.replace(asked, servers=("tiny==1.10",))
     assert upgrade_of(current).candidate == ()
     several = msgspec.structs.replace(asked, servers=("tiny==1.0", "tiny==1.10"))
-    with pytest.raises(UsageError, match=r"give one of 1\.0 and 1\.10"):
+    with pytest.raises(UsageError, match=r"use one of 1\.0 and 1\.10"):
         upgrade_of(several)
 
 

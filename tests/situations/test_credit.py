@@ -109,7 +109,7 @@ def shop(decoy: int, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     "credit",
     "Some requests of your locustfile name another host by their URL",
     says="invalid tiny/default/w1/hello/c4: … of … requests went to 127.0.0.1:…, which isn't the "
-    "server under test; let the locustfile request paths without a host",
+    "server under test; use paths without a host in the locustfile",
 )
 def test_requests_to_another_host_are_invalid(said: Said, shop: Finished) -> None:
     """However right the answers are, they are not the server's."""
@@ -173,7 +173,7 @@ def test_answers_while_the_server_did_nothing_are_invalid(said: Said, tmp_path: 
     "reasons",
     "Users of your locustfile think between requests (`wait_time`), and neither side is busy",
     says="note tiny/default/w1/hello/c4: the users' own waiting set the rate: 4 users waited …% of "
-    "their time, by wait_time or in their tasks",
+    "their time, in wait_time or in their tasks",
 )
 def test_the_users_own_waiting_is_the_reason(said: Said, tmp_path: Path) -> None:
     """Not too few connections."""

@@ -43,7 +43,7 @@ def findings(cell: CellReport) -> dict[str, str]:
     "memory",
     "Each request leaves something behind, in a fast and in a slow server",
     says="memory grew by … KiB per 1,000 requests (95%: … to …), and … MiB were still in use "
-    "after the load: a leak, or a cache without a bound",
+    "after the load: a leak, or an unbounded cache",
 )
 def test_the_same_leak_reads_the_same(finished: Finished, said: Said) -> None:
     """However many requests were answered in the time that there was."""

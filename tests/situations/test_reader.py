@@ -17,7 +17,7 @@ ODD = ("--runners", str(SERVERS / "odd"), "-s", "odd", "-w", "1")
 ONE_ROUND = ("--rounds", "1", "--duration", "300ms", "-c", "8")
 # The server of the tests takes no app, and asgi-bench wants one to be named.
 NO_APP = "async def app(scope, receive, send): ...\n"
-FRAMED = "compared in every answer: status, framing, body (2 bytes)"
+FRAMED = "compared in every response: status, framing, body (2 bytes)"
 NO_SERVER = "no server could serve the app; odd/default/w1/app: "
 
 
@@ -105,8 +105,8 @@ def test_a_close_without_a_word_is_no_fault(tmp_path: Path, said: Said) -> None:
 @situation(
     "reader",
     "The server closes after each answer, or after some of them",
-    says="… of the answers ended their connection; opening a new one took … ms on average, … of "
-    "the connections' time: throughput bears that, response times don't",
+    says="… of the responses ended their connection; opening a new one took … ms on average, … of "
+    "the connections' time: throughput includes that, response times don't",
 )
 def test_what_connecting_costs_is_told_apart(mixed: Finished, said: Said) -> None:
     """The trial is valid, and response times are there."""
@@ -253,7 +253,7 @@ def test_a_refused_status_says_what_came(
             marks=situation(
                 "reader",
                 "`--header 'Expect: 100-continue'`",
-                says="--header: Expect: asgi-bench sends bodies at once and doesn't wait for a "
+                says="--header: Expect: asgi-bench sends bodies immediately and doesn't wait for a "
                 "100; your own --locustfile can",
             ),
         ),

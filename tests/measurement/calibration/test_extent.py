@@ -17,7 +17,7 @@ def test_extent_follows_the_budget() -> None:
 
 def test_too_small_a_budget_is_a_mistake() -> None:
     """Under three blocks there are no intervals: the line says how much it takes, which will do."""
-    with pytest.raises(UsageError, match=r"^--budget: .* at least 58s, and 57s were given"):
+    with pytest.raises(UsageError, match=r"^--budget: .* at least 58s, but 57s were given"):
         extent_within(57)
     assert extent_within(58).aa_blocks == 3
 
