@@ -112,7 +112,7 @@ def test_a_public_address_is_refused_before_a_byte_is_sent(tmp_path: Path) -> No
     flags = ("run", "--target", "http://203.0.113.7", "--dry-run")
     done = in_process(*flags, folder=tmp_path)
     assert done.code == 2
-    assert "say --allow-target 203.0.113.7" in " ".join(done.stderr.split())
+    assert "add --allow-target 203.0.113.7" in " ".join(done.stderr.split())
     done = in_process(*flags, "--allow-target", "203.0.113.7", folder=tmp_path)
     assert done.code == 0
     assert "203.0.113.7/default/w1/target/c64: http://203.0.113.7/" in done.stdout

@@ -89,7 +89,7 @@ def test_half_a_cpu_for_the_whole_run(group: Group, tmp_path: Path) -> None:
     # Where other groups leave this one less than its quota, nothing has to be stopped.
     is_stopped = is_throttled(trial)
     assert ("throttled" in {reason.code for reason in trial.validity_reasons}) == is_stopped
-    assert ("throttled by the CPU quota of 0.5 CPUs" in said) == is_stopped
+    assert ("throttled by the quota of 0.5 CPUs" in said) == is_stopped
 
 
 @situation(
