@@ -117,6 +117,18 @@ def test_a_load_process_that_hangs_or_is_killed_is_a_fault(slices: LoadProcess, 
         slices.ask(Close("/"), Closed, TIMEOUT_S)
 
 
+def test_a_load_process_that_is_stopped_is_ended_at_once(log: Path) -> None:
+    """It would not hear of a quit, nor of SIGTERM: neither is waited for."""
+    with LoadProcess(slice_arguments(), log=log, table=log.with_suffix(".csv")) as process:
+        process.greet()
+        os.kill(process.pids[0], signal.SIGSTOP)
+        with pytest.raises(LoadFault, match="it is stopped, as by SIGSTOP"):
+            process.ask(Close("/"), Closed, 1.0)
+        began_s = time.monotonic()
+    assert time.monotonic() - began_s < QUIT_TIMEOUT_S
+    assert not process.is_alive
+
+
 def test_a_locustfile_that_fails_is_a_fault_with_its_last_word(tmp_path: Path, log: Path) -> None:
     """What Locust says when it can't load a file reaches the user."""
     bad = tmp_path / "bad.py"

@@ -44,7 +44,7 @@ from asgi_bench.load.messages import (
 from asgi_bench.load.target import scenario_target
 from asgi_bench.log_reasons import reason_in
 from asgi_bench.machine.bounded_log import BoundedLog
-from asgi_bench.machine.processes import process_table
+from asgi_bench.machine.processes import process_table, stat_fields
 from asgi_bench.machine.reaper import MARK_NAME, REAPER, kill_marked
 from asgi_bench.model import (
     HOST,
@@ -223,6 +223,12 @@ class LoadProcess:
         return self._process.poll() is None
 
     @property
+    def _is_stopped(self) -> bool:
+        """Whether a signal has stopped it, so that it does nothing until another one."""
+        fields = stat_fields(self._process.pid)
+        return fields is not None and fields[0] == "T"
+
+    @property
     def group_pids(self) -> tuple[int, ...]:
         """All its processes that live: of several those that carry load, and Locust's master."""
         own = self._process.pid
@@ -255,13 +261,15 @@ class LoadProcess:
         for; else it would be for nothing, and a stretch of stock users may last minutes.
         """
         is_waited_for = self._table is not None or not self._is_asked
-        if self.is_alive:
+        # One that is stopped hears of nothing but SIGKILL.
+        orderly = () if self._is_stopped else (*((None,) if is_waited_for else ()), signal.SIGTERM)
+        if orderly and self.is_alive:
             try:
                 self.send(Quit(self._table))
                 self._control.shutdown(socket.SHUT_WR)
             except (LoadFault, OSError):
                 pass
-        for ending in (*((None,) if is_waited_for else ()), signal.SIGTERM, signal.SIGKILL):
+        for ending in (*orderly, signal.SIGKILL):
             if ending is not None:
                 self._process.send_signal(ending)
             try:
@@ -311,7 +319,9 @@ class LoadProcess:
             reply = decode_reply(read_frame(receive))
             self._is_asked = False
         except TimeoutError as error:
-            raise LoadFault(f"the load process did not reply within {timeout_s:g} s") from error
+            why = ": it is stopped, as by SIGSTOP" if self._is_stopped else ""
+            told = f"the load process did not reply within {timeout_s:g} s{why}"
+            raise LoadFault(told) from error
         except (EOFError, ConnectionError) as error:
             raise LoadFault(self._epitaph()) from error
         if isinstance(reply, Failed):
