@@ -138,6 +138,26 @@ def test_a_wish_leaves_the_other_side_what_is_left_of_the_quota(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("count", "quota_cpus", "split"),
+    [
+        (8, None, affinity.CpuSplit((0, 1, 2, 3, 4, 5, 6), (7,))),
+        (4, None, affinity.CpuSplit((0, 1, 2), (3,))),
+        (8, 3.5, affinity.CpuSplit((0, 1, 2), (3,))),
+        (2, None, affinity.CpuSplit((0, 1), (1,), is_shared=True)),
+        (1, None, affinity.CpuSplit((0,), (0,), is_shared=True)),
+        (8, 1.0, affinity.CpuSplit((0,), (0,), is_shared=True)),
+    ],
+)
+def test_with_load_from_elsewhere_servers_have_all_cpus_but_one(
+    tmp_path: Path, count: int, quota_cpus: float | None, split: affinity.CpuSplit
+) -> None:
+    """The master's own, which servers have too where there are few."""
+    sysfs = fake_sysfs(tmp_path, {n: f"{n}" for n in range(count)})
+    found = affinity.split_for_master(quota_cpus=quota_cpus, allowed=range(count), sysfs=sysfs)
+    assert found == split
+
+
+@pytest.mark.parametrize(
     ("servers", "load", "text"),
     [
         ((9,), None, "--server-cpus '9': this process may use CPU 0-3, not 9"),

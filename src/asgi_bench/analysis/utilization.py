@@ -48,12 +48,15 @@ def load_occupied_share(trial: Trial, plan: Plan) -> float | None:
 
 def load_capacity_cpus(trial: Trial, plan: Plan) -> float:
     """What the load generator may use: a CPU for each process that has one, within a quota."""
-    quota_cpus = inf if trial.throttling is None else trial.throttling.quota_cpus
+    is_here = trial.throttling is not None and not plan.load_hosts
+    quota_cpus = trial.throttling.quota_cpus if is_here and trial.throttling else inf
     return min(sending_processes(trial, plan), quota_cpus)
 
 
 def sending_processes(trial: Trial, plan: Plan) -> int:
     """A load process sends from one thread, so it can use one CPU, however many it may run on."""
+    if plan.load_hosts:
+        return plan.load_hosts
     load_cpus = len(trial.load_cpus or plan.load_cpus)
     return min(plan.load_processes, load_cpus) if load_cpus else plan.load_processes
 

@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
+from asgi_bench.definitions.load_hosts import parse_listen, read_token_file
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.definitions.targets import parse_hosts, parse_targets
 from asgi_bench.flags import (
     DURATION,
     FOLDER,
     HOW_LONG,
+    LOAD,
     MACHINE,
     OUTPUT,
     SHARE,
@@ -16,9 +18,11 @@ from asgi_bench.flags import (
     VERDICT,
     WHAT,
     Flag,
+    Kind,
     Nested,
     many,
     text,
+    whole,
 )
 from asgi_bench.model import Goal
 from asgi_bench.model.endpoint import Target
@@ -102,6 +106,20 @@ _NOT_OF_TARGETS = (
 )
 
 
+# What load from other hosts leaves no room for.
+_NOT_OF_LOAD_HOSTS = {
+    "target": "--load-hosts load servers of this machine: leave out --target",
+    "load-processes": "--load-hosts says how many load processes there are: leave out "
+    "--load-processes",
+    "behaviour": "--behaviour watches servers under load of this machine: leave out --load-hosts",
+    "web-ui": "--web-ui is of a load process of this machine: leave it out with --load-hosts",
+    "transport": "--load-hosts reach servers over TCP alone: leave out --transport",
+} | dict.fromkeys(
+    ("client", "locustfile"),
+    "--load-hosts need the fast client: leave out --client and --locustfile",
+)
+
+
 class MeasuringFlags(Selection, frozen=True, kw_only=True):
     """The flags of verbs that leave a run behind."""
 
@@ -161,6 +179,46 @@ class RunFlags(MeasuringFlags, frozen=True, kw_only=True):
             is_key=False,
         ),
     ] = ()
+    load_hosts: Annotated[
+        int,
+        Flag(
+            "--load-hosts",
+            LOAD,
+            whole(),
+            "Have this many load processes of other hosts send the load, each started there by "
+            "`asgi-bench load-worker`.",
+            needs=("listen",),
+            needs_words="--load-hosts are reached at an address of this machine: add --listen",
+            conflicts=_NOT_OF_LOAD_HOSTS,
+            is_key=False,
+        ),
+    ] = 0
+    listen: Annotated[
+        str | None,
+        Flag(
+            "--listen",
+            LOAD,
+            Kind("ADDRESS[:PORT]", parse_listen),
+            "With --load-hosts: the address of this machine that they and their load come to. "
+            "Default port: 5557.",
+            needs=("load-hosts",),
+            needs_words="--listen is where load hosts come to: add --load-hosts N",
+            is_key=False,
+        ),
+    ] = None
+    token: Annotated[
+        str | None,
+        Flag(
+            "--token",
+            LOAD,
+            Kind("@FILE", read_token_file),
+            "With --load-hosts: the file with what they have to know. Default: the variable "
+            "ASGI_BENCH_TOKEN, or a token drawn and told.",
+            needs=("load-hosts",),
+            needs_words="--token is what load hosts have to know: add --load-hosts N",
+            is_key=False,
+        ),
+    ] = None
     fail_fast: Annotated[
         bool, Flag("--fail-fast", HOW_LONG, SWITCH, "Stop after the first failed trial.")
     ] = False

@@ -76,6 +76,14 @@ VERBS = {
         "[tool.asgi-bench].",
         is_measuring=True,
     ),
+    "load-worker": Verb(
+        "load_worker",
+        "load_worker",
+        "Send load for a run on another machine.",
+        "It waits some minutes for `asgi-bench run --load-hosts N --listen ADDRESS` there, sends "
+        "load to that address alone, and ends with that run.",
+        is_measuring=True,
+    ),
     "ab": Verb(
         "ab",
         "ab",

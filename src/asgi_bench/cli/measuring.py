@@ -81,12 +81,19 @@ def dry_run_text(plan: Plan, idle_watch_s: float | None = None) -> str:
     lines.append(
         f"{_rounds_words(plan)} of {len(members)} trials of {plan.duration_s:g} s: "
         f"{_time_words(plan, round_s)}; seed {plan.seed}; servers on CPU "
-        f"{format_cpus(plan.server_cpus)}, load on CPU {format_cpus(plan.load_cpus)}"
-        f"{_quota_words(plan)}"
+        f"{format_cpus(plan.server_cpus)}, {_load_words(plan)}{_quota_words(plan)}"
     )
     if idle_watch_s is not None:
         lines.append(_behaviour_text(plan, idle_watch_s))
     return harmless_lines("\n".join(lines))
+
+
+def _load_words(plan: Plan) -> str:
+    """Where the load comes from."""
+    cpus = format_cpus(plan.load_cpus)
+    if not plan.load_hosts:
+        return f"load on CPU {cpus}"
+    return f"load from {plan.load_hosts} load processes of other hosts, their master on CPU {cpus}"
 
 
 def _quota_words(plan: Plan) -> str:

@@ -14,6 +14,7 @@ from asgi_bench.cli.progress import RunProgress
 from asgi_bench.cli.report import print_report
 from asgi_bench.cli.resume import say_complete, say_what_is_left
 from asgi_bench.cli.streams import say
+from asgi_bench.definitions.load_hosts import run_token
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.setups import plan_over_interpreters
 from asgi_bench.errors import ExitCode, UsageError
@@ -53,6 +54,9 @@ def run(asked: RunFlags) -> None:
     warn_of_load()
     if plan.web_ui:
         say(f"Locust's live page: {WEB_PAGE}")
+    token = run_token(asked.token) if plan.load_hosts else None
+    if token is not None and token.is_drawn:
+        say(f"this run's token: {token.text}")
     order = Order(
         plan,
         asked.output,
@@ -62,6 +66,7 @@ def run(asked: RunFlags) -> None:
         lock_wait_s=asked.wait_s or 0.0,
         idle_watch_s=idle_watch_s,
         prepared_s=own_age_s(),
+        token=None if token is None else token.text,
     )
     report = measured(order) if stored is None else _gone_on(order, stored, asked.part_budget_s)
     sys.exit(exit_code(report, strict=asked.strict))

@@ -9,7 +9,8 @@ import msgspec
 from asgi_bench.definitions.blocks import in_blocks
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import UsageError
-from asgi_bench.machine.affinity import split_cpus
+from asgi_bench.machine.addresses import is_loopback
+from asgi_bench.machine.affinity import split_cpus, split_for_master
 from asgi_bench.machine.control_groups import cpu_limit
 from asgi_bench.model import Knobs, Plan, PlannedCell, Scenario, setting_named
 
@@ -20,9 +21,11 @@ DEFAULT_ROUNDS = 6
 def on_this_machine(selection: Selection) -> Selection:
     """Return a selection with this machine's CPUs split between servers and generator."""
     quota_cpus = cpu_limit()
-    split = split_cpus(
-        selection.server_cpus or None, selection.load_cpus or None, quota_cpus=quota_cpus
-    )
+    asked = selection.server_cpus or None, selection.load_cpus or None
+    if asked == (None, None) and selection.listen is not None and not _is_loopback(selection):
+        split = split_for_master(quota_cpus=quota_cpus)
+    else:
+        split = split_cpus(*asked, quota_cpus=quota_cpus)
     return msgspec.structs.replace(
         selection,
         server_cpus=split.server_cpus,
@@ -42,6 +45,9 @@ def assembled(
     Raises UsageError where what was asked for as the reference, or as rounds, can't be.
     """
     reference = _reference(planned, selection.reference, references)
+    knobs = {name: getattr(selection, name) for name in Knobs.__struct_fields__}
+    if selection.load_hosts:
+        knobs["load_processes"] = selection.load_hosts
     return Plan(
         cells=in_blocks(planned, reference, selection.block_size),
         scenarios=tuple(scenarios),
@@ -53,8 +59,15 @@ def assembled(
         quota_cpus=selection.quota_cpus,
         python=None if selection.python == sys.executable else selection.python,
         goal=selection.goal,
-        **{name: getattr(selection, name) for name in Knobs.__struct_fields__},
+        load_hosts=selection.load_hosts,
+        listen=selection.listen,
+        **knobs,
     )
+
+
+def _is_loopback(selection: Selection) -> bool:
+    """Whether load hosts share this machine, as where that is tried out."""
+    return selection.listen is None or is_loopback(selection.listen.partition(":")[0])
 
 
 def check_goal(plan: Plan) -> None:

@@ -340,7 +340,7 @@ def _planned(
     argv = server.argv(variant, cell.http, cell.transport, scenario.needs)
     values = {
         "python": python if home.environment is None else home.environment.python,
-        "host": HOST,
+        "host": HOST if selection.listen is None else selection.listen.partition(":")[0],
         "workers": str(cell.workers),
         "here": server.here,
     }

@@ -332,6 +332,10 @@ class Selection(Knobs, frozen=True, kw_only=True):
     """Servers that somebody else has started, in place of those of the runner files."""
     allowed_targets: tuple[str, ...] = ()
     """Hosts and addresses that may be loaded though they are neither loopback nor private."""
+    load_hosts: int = 0
+    """How many load processes come from other hosts."""
+    listen: str | None = None
+    """Where their master listens, and by the same address the servers."""
     goal: Goal | None = None
     reference: str | None = None
     """Server/variant, with or without workers; None is the server whose runner file says so."""
@@ -389,10 +393,11 @@ def _check_load_processes(selection: Selection) -> None:
         "--also-connections": selection.also_connections or (),
     }
     for flag, fewest in ((flag, min(given)) for flag, given in counts.items() if given):
-        if selection.load_processes > fewest:
+        asked = selection.load_hosts or selection.load_processes
+        if asked > fewest:
+            name = "--load-hosts" if selection.load_hosts else "--load-processes"
             raise UsageError(
-                f"--load-processes: {selection.load_processes} processes need a connection "
-                f"each, but {flag} gives only {fewest}"
+                f"{name}: {asked} processes need a connection each, but {flag} gives only {fewest}"
             )
 
 

@@ -1,6 +1,5 @@
 """Servers that somebody else has started: where they are, whether they may be loaded, the plan."""
 
-import ipaddress
 import re
 import socket
 from collections.abc import Sequence
@@ -14,14 +13,10 @@ from asgi_bench.definitions.loads import loads
 from asgi_bench.definitions.own_app import OwnApp, scenario_of
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import BenchError, UsageError
+from asgi_bench.machine.addresses import is_own
 from asgi_bench.model import Cell, ClosedLoop, Load, Plan, PlannedCell, Scenario
 from asgi_bench.model.endpoint import PORTS, TRANSPORTS, HttpVersion, Target
 
-# Loopback, and what RFC 1918 sets aside for networks of one's own. Link-local is left out: there
-# clouds tell their machines secrets.
-OPEN_NETWORKS = tuple(
-    map(ipaddress.IPv4Network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
-)
 _HOST = re.compile(r"[a-z0-9._-]+")
 # What the scenario is called that the flags about a request describe.
 SCENARIO = "target"
@@ -75,8 +70,7 @@ def address_of(target: Target, allowed: Sequence[str]) -> str:
     except (OSError, UnicodeError) as fault:
         raise BenchError(f"--target {target.url}: {target.host} has no address: {fault}") from None
     address = str(found[0][4][0])
-    is_open = any(ipaddress.IPv4Address(address) in network for network in OPEN_NETWORKS)
-    if not is_open and not {target.host, address} & set(allowed):
+    if not is_own(address) and not {target.host, address} & set(allowed):
         named = "" if address == target.host else f" ({address})"
         raise UsageError(
             f"--target {target.url}: {target.host}{named} is neither a loopback nor a private "

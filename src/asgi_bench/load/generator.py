@@ -54,11 +54,16 @@ from asgi_bench.model import (
 )
 
 HERE = Path(__file__).parent
+# Modules that are run in place of Locust's own command.
+FAR_MASTER = "asgi_bench.load.far_master"
+FAR_WORKER = "asgi_bench.load.far_worker"
 # Locust's own default, so that people find it where they know it.
 WEB_PORT = 8089
 WEB_PAGE = f"http://{HOST}:{WEB_PORT}"
 WEB_ARGUMENTS = ("--autostart", "--web-host", HOST, "--web-port", str(WEB_PORT))
 START_TIMEOUT_S = 60.0
+# People start load processes on other hosts.
+FAR_START_TIMEOUT_S = 300.0
 QUIT_TIMEOUT_S = 10.0
 # Opening a connection takes 2 ms; on a machine that is busy elsewhere some times that.
 OPENING_S = 0.02
@@ -98,6 +103,11 @@ def slice_arguments(processes: int = 1) -> list[str]:
         arguments += ["--processes", str(processes), "--master-bind-host", HOST]
         arguments += ["--master-bind-port", port, "--master-port", port]
     return arguments
+
+
+def far_arguments(host: str, port: int, workers: int) -> list[str]:
+    """Return the arguments of a master (FAR_MASTER) that awaits load processes of other hosts."""
+    return [host, str(port), str(workers)]
 
 
 def stock_arguments(
@@ -161,7 +171,8 @@ class LoadProcess:
     `arguments` name its locustfile and users (`slice_arguments`, `stock_arguments`), `log` is
     where its output goes, `table` where Locust's own table is written as CSV when it quits. With
     `web_ui` Locust's live page is open at WEB_PAGE. Users of somebody's own (`is_users_own`) find
-    that person's folder, variables and settings for Locust; ours must not.
+    that person's folder, variables and settings for Locust; ours must not. `module` is run in
+    place of Locust's command, with these arguments alone.
     """
 
     def __init__(
@@ -173,8 +184,13 @@ class LoadProcess:
         table: Path | None = None,
         web_ui: bool = False,
         is_users_own: bool = False,
+        module: str | None = None,
     ) -> None:
-        self._arguments = [*arguments, *(WEB_ARGUMENTS if web_ui else ("--headless",))]
+        self._argv = [sys.executable, "-m", module or "locust", *arguments]
+        if module is None:
+            # No time limit, whatever Locust's own settings say.
+            self._argv += WEB_ARGUMENTS if web_ui else ("--headless",)
+            self._argv += ("--loglevel", "WARNING", "--only-summary", "--run-time", "0")
         self._log = BoundedLog(log)
         self._table = None if table is None else str(table.absolute())
         self._env = dict(env or {})
@@ -183,6 +199,7 @@ class LoadProcess:
         self._mark = REAPER.new_mark()
         # What a locustfile has set; known when the process has ended.
         self.exit_code: int | None = None
+        self.is_ready = False
         self.pids: tuple[int, ...] = ()
         self.cpus: tuple[int, ...] = ()
 
@@ -190,12 +207,9 @@ class LoadProcess:
         REAPER.prepare()
         ours, theirs = socket.socketpair()
         self._control = ours
-        argv = [sys.executable, "-m", "locust", *self._arguments]
-        # No time limit, whatever Locust's own settings say.
-        argv += ["--loglevel", "WARNING", "--only-summary", "--run-time", "0"]
         with theirs, self._log.opened() as log:
             self._process = subprocess.Popen(
-                argv,
+                self._argv,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -234,12 +248,13 @@ class LoadProcess:
         own = self._process.pid
         return tuple(entry.pid for entry in process_table().values() if entry.group == own)
 
-    def greet(self) -> None:
+    def greet(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Wait until the process is ready for commands; raises LoadFault.
 
         Stock users and those of a locustfile start at the first of them.
         """
-        self.pids = self.reply(Ready, START_TIMEOUT_S).pids
+        self.pids = self.reply(Ready, timeout_s).pids
+        self.is_ready = True
 
     def ask(self, command: Command, expected: type[R], timeout_s: float) -> R:
         """Send a command and return its reply; raises LoadFault where none comes in time."""

@@ -59,13 +59,10 @@ class LoadMaster:
         self._control.send(self._collect(workers, REPLY_TIMEOUT_S))
         while True:
             command = self._control.receive()
-            clients = [client.id for client in self._runner.clients.all]
             if isinstance(command, Load):
-                begin_at_s = perf_counter() + STEP_S
+                begin_at_s = perf_counter() + self._step_s()
                 command = msgspec.structs.replace(command, begin_at_s=begin_at_s)
-            for index, client in enumerate(clients):
-                share = share_of(command, index, workers)
-                self._runner.send_message(COMMAND_MESSAGE, encode(share), client)
+            self._share(command, workers)
             if isinstance(command, Quit):
                 last = self._collect(workers, FLUSH_TIMEOUT_S)
                 if isinstance(last, Failed):
@@ -76,6 +73,16 @@ class LoadMaster:
                 leave(self._runner.environment)
                 return
             self._control.send(self._collect(workers, REPLY_TIMEOUT_S))
+
+    def _step_s(self) -> float:
+        """How long after its order a slice begins."""
+        return STEP_S
+
+    def _share(self, command: Command, workers: int) -> None:
+        """Tell each worker its share of a command."""
+        for index, client in enumerate([client.id for client in self._runner.clients.all]):
+            share = share_of(command, index, workers)
+            self._runner.send_message(COMMAND_MESSAGE, encode(share), client)
 
     def _collect(self, count: int, timeout_s: float) -> Reply:
         try:
@@ -159,6 +166,10 @@ def _least_known(one: float | None, other: float | None) -> float | None:
     return min((value for value in (one, other) if value is not None), default=None)
 
 
+def _most_known(one: float | None, other: float | None) -> float | None:
+    return max((value for value in (one, other) if value is not None), default=None)
+
+
 def _each_place(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
     return tuple(map(add, one, other))
 
@@ -204,5 +215,6 @@ _MERGES: Mapping[str, Callable[[Any, Any], Any]] = {
     "response_bytes": _either,
     "wrong_by_port": or_,
     "streams": min,
+    "late_s": _most_known,
     "control_frames": _by_name,
 }

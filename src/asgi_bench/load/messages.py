@@ -10,6 +10,7 @@ from asgi_bench.load.target import Target
 from asgi_bench.model import (
     Arrivals,
     ErrorCounts,
+    LoadHost,
     OpenFigures,
     RequestFigures,
     UserFigures,
@@ -76,6 +77,16 @@ class Quit(msgspec.Struct, frozen=True, tag=True):
     table: str | None = None
 
 
+class Tick(msgspec.Struct, frozen=True, tag=True):
+    """Tell your clock, at once: it is answered whatever else goes on."""
+
+
+class Tock(msgspec.Struct, frozen=True, tag=True):
+    """What a load host's monotonic clock said when it was asked."""
+
+    at_s: float
+
+
 class Opened(msgspec.Struct, frozen=True, tag=True):
     """The ramp's outcome: the throughput it ended with, and the client ports of the connections.
 
@@ -85,6 +96,8 @@ class Opened(msgspec.Struct, frozen=True, tag=True):
     throughput_rps: float
     client_ports: tuple[int, ...]
     streams: int = 1
+    hosts: tuple[LoadHost, ...] = ()
+    """The load hosts that opened them, where they are others than this machine."""
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -155,6 +168,8 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     wrong_ports: tuple[int, ...] = ()
     wrong_answers: tuple[WrongAnswer, ...] = ()
     """The first of each kind since the connections were opened, where losses are told."""
+    late_s: float | None = None
+    """How long after the announced moment the last of several load hosts began."""
 
     @property
     def duration_s(self) -> float:
@@ -215,8 +230,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
-Command: TypeAlias = Open | Load | Close | Quit
-Reply: TypeAlias = Ready | Opened | Loaded | Closed | Left | Failed
+Command: TypeAlias = Open | Load | Close | Quit | Tick
+Reply: TypeAlias = Ready | Opened | Loaded | Closed | Left | Failed | Tock
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder(Command).decode

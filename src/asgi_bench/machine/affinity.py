@@ -20,6 +20,8 @@ SYSFS_CPUS = Path("/sys/devices/system/cpu")
 # A thread that starts while its process is being moved inherits the mask of its creator, so a
 # second look is nearly always enough; the limit is for a process that starts threads for ever.
 _MOVE_PASSES = 20
+# With fewer CPUs a master of load hosts has none for itself.
+FEWEST_FOR_MASTER = 4
 
 
 class CpuSplit(msgspec.Struct, frozen=True):
@@ -128,6 +130,24 @@ def split_cpus(
             set(core) & set(servers) and set(core) & set(load) for core in cores(available, sysfs)
         ),
     )
+
+
+def split_for_master(
+    *,
+    quota_cpus: float | None = None,
+    allowed: Sequence[int] | None = None,
+    sysfs: Path = SYSFS_CPUS,
+) -> CpuSplit:
+    """Divide the CPUs where the load comes from other hosts.
+
+    One is for the master and the harness, which are busy between slices alone: of fewer than four
+    the servers have it too.
+    """
+    available = tuple(sorted(allowed_cpus() if allowed is None else allowed))
+    usable = _within(quota_cpus, available, sysfs, least=1)
+    if len(usable) < FEWEST_FOR_MASTER:
+        return CpuSplit(usable, usable[-1:], is_shared=True)
+    return CpuSplit(usable[:-1], usable[-1:])
 
 
 def _check_wish(flag: str, wish: Sequence[int], available: tuple[int, ...]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from asgi_bench.errors import BenchError
 from asgi_bench.machine.processes import PROC
 from asgi_bench.machine.sockets import listening_inodes
-from asgi_bench.model import Endpoint
+from asgi_bench.model import HOST, Endpoint
 
 _EPHEMERAL_RANGE = PROC / "sys/net/ipv4/ip_local_port_range"
 # Below 10000 live most well-known services; one of them may start while a run lasts.
@@ -60,15 +60,15 @@ def is_free(endpoint: Endpoint) -> bool:
     return True
 
 
-def free_endpoint(rng: random.Random) -> Endpoint:
-    """A port of this machine that is free now and that this process was never given before.
+def free_endpoint(rng: random.Random, host: str = HOST) -> Endpoint:
+    """A port of an address of this machine that is free now and was never given before.
 
     Raises BenchError if none is found.
     """
     choices = candidates(*ephemeral_range())
     for _ in range(_ATTEMPTS):
         port = rng.choice(choices)
-        endpoint = Endpoint.local(port)
+        endpoint = Endpoint((host, port))
         if port not in _handed_out and is_free(endpoint):
             _handed_out.add(port)
             return endpoint

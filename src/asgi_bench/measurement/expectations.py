@@ -68,7 +68,7 @@ def learn_answers(plan: Plan, folder: Path, announce: Callable[[str], None]) -> 
     """
     if plan.locustfile is not None:
         return Preparation(plan.scenarios)
-    with Places() as places:
+    with Places(plan.server_host) as places:
         return _learn_all(plan, folder, announce, places)
 
 

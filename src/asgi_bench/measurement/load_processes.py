@@ -6,10 +6,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from asgi_bench.load.generator import LoadFault, LoadProcess, LoadSession, slice_arguments
+from asgi_bench.errors import BenchError
+from asgi_bench.load.generator import (
+    FAR_MASTER,
+    FAR_START_TIMEOUT_S,
+    START_TIMEOUT_S,
+    LoadFault,
+    LoadProcess,
+    LoadSession,
+    far_arguments,
+    slice_arguments,
+)
 from asgi_bench.machine.affinity import move
 from asgi_bench.measurement.interruption import uninterrupted
 from asgi_bench.model import Plan
+from asgi_bench.model.endpoint import TOKEN_VARIABLE
 
 
 def spread(pids: Sequence[int], cpus: Sequence[int]) -> tuple[int, ...]:
@@ -31,20 +42,26 @@ def enter(stack: ExitStack, process: LoadProcess) -> LoadProcess:
         return stack.enter_context(process)
 
 
-def settle(process: LoadProcess, cpus: Sequence[int]) -> None:
+def settle(process: LoadProcess, cpus: Sequence[int], timeout_s: float = START_TIMEOUT_S) -> None:
     """Wait until a load process is ready for commands and put it on its CPUs; raises LoadFault."""
-    process.greet()
+    process.greet(timeout_s)
     process.cpus = spread(process.pids, cpus)
     # The master of several carries no load, yet would do its work on the servers' CPUs.
     move(set(process.group_pids).difference(process.pids), cpus)
 
 
 class LoadProcesses:
-    """Holds one slice server ready; `folder` is the run's, where its log and table go."""
+    """Holds one slice server ready; `folder` is the run's, where its log and table go.
 
-    def __init__(self, folder: Path, plan: Plan) -> None:
+    Where the load comes from other hosts it is their master, and they know it by the `token`. Such
+    a host that is lost ends the run: the others have nobody to take its part.
+    """
+
+    def __init__(self, folder: Path, plan: Plan, token: str | None = None) -> None:
         self._folder = folder
         self._plan = plan
+        self._token = token
+        self._lost: str | None = None
         self._stack = ExitStack()
         self._process: LoadProcess | None = None
 
@@ -63,6 +80,24 @@ class LoadProcesses:
         """Start a load process, which takes a second or two; who uses it first waits for it."""
         self._start()
 
+    def await_hosts(self) -> None:
+        """Wait for the load processes of other hosts, if such were asked for.
+
+        Raises BenchError where they don't come, or one of them was lost.
+        """
+        if not self._plan.load_hosts:
+            return
+        if self._lost is None:
+            try:
+                self._ready()
+                return
+            except LoadFault as fault:
+                self._lost = str(fault)
+        raise BenchError(
+            f"the run ends here: {self._lost}; what is measured stays, and --resume goes on with "
+            f"it, once load workers are started anew"
+        )
+
     @contextmanager
     def in_use(self) -> Iterator[LoadProcess]:
         """Give the load process, ready for commands; one that fails inside the block is ended.
@@ -71,7 +106,8 @@ class LoadProcesses:
         """
         try:
             yield self._ready()
-        except LoadFault:
+        except LoadFault as fault:
+            self._lost = str(fault)
             self._discard()
             raise
 
@@ -82,10 +118,24 @@ class LoadProcesses:
     def _ready(self) -> LoadProcess:
         if self._process is not None and not self._process.is_alive:
             self._discard()
+            if self._plan.load_hosts:
+                raise LoadFault("the master of the load hosts has died")
         process = self._process or self._start()
-        if not process.pids:
-            settle(process, self._plan.load_cpus)
+        if not process.is_ready:
+            self._settle(process)
         return process
+
+    def _settle(self, process: LoadProcess) -> None:
+        """Wait until it is ready for commands; raises LoadFault."""
+        count = self._plan.load_hosts
+        timeout_s = FAR_START_TIMEOUT_S if count else START_TIMEOUT_S
+        try:
+            settle(process, self._plan.load_cpus, timeout_s)
+        except LoadFault:
+            if not count or not process.is_alive:
+                raise
+            late = f"not all of the {count} load workers came within {timeout_s / 60:g} minutes"
+            raise LoadFault(late) from None
 
     def _discard(self) -> None:
         self._process = None
@@ -97,11 +147,16 @@ class LoadProcesses:
         # Each process of a run has a table of its own: counts of one that failed aren't lost, nor
         # are those of the parts before this one.
         suffix = _free_suffix(logs)
+        plan, listen = self._plan, self._plan.listen_at
         process = LoadProcess(
-            slice_arguments(self._plan.load_processes),
+            slice_arguments(plan.load_processes)
+            if listen is None
+            else far_arguments(*listen, plan.load_hosts),
             log=logs / f"locust{suffix}.log",
+            env={} if self._token is None else {TOKEN_VARIABLE: self._token},
             table=self._folder / f"locust{suffix}_stats.csv",
-            web_ui=self._plan.web_ui,
+            web_ui=plan.web_ui,
+            module=None if listen is None else FAR_MASTER,
         )
         self._process = enter(self._stack, process)
         return self._process

@@ -22,7 +22,7 @@ from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.measurement.progress import Observer
 from asgi_bench.measurement.rounds import SoFar, measure
-from asgi_bench.measurement.run import Order, header_of, make_room
+from asgi_bench.measurement.run import Order, header_of, make_room, waiting_words
 from asgi_bench.measurement.stock_loader import check_locustfile
 from asgi_bench.model import Proof, Resumption, Run
 from asgi_bench.store.continuing import ContinuedRun
@@ -75,6 +75,8 @@ def carry_on(
             command_line=order.command_line,
         )
         plan = part.budgeted(run.header.plan)
+        if plan.listen is not None:
+            announce(waiting_words(plan.load_hosts, plan.listen))
         with ContinuedRun(run) as writer:
 
             def accept(proofs: tuple[Proof, ...]) -> None:
@@ -94,6 +96,7 @@ def carry_on(
                 idle_watch_s=order.idle_watch_s,
                 so_far=so_far,
                 accept=accept,
+                token=order.token,
             )
             # What the flags took is added where the report is shown.
             preparing_s = progress.phases_s["prepare"] + part.spent_s - order.prepared_s

@@ -51,6 +51,7 @@ def measure(
     idle_watch_s: float | None = None,
     so_far: SoFar = NOTHING_YET,
     accept: Callable[[tuple[Proof, ...]], None] | None = None,
+    token: str | None = None,
 ) -> Progress:
     """Carry out a plan; every trial is stored as soon as its block has ended.
 
@@ -58,7 +59,7 @@ def measure(
     With `idle_watch_s` it is watched after them how the servers behave, idle connections for that
     long. Servers are fresh in each round. Whatever interrupts it, no process is left and the stored
     trials stand. A run that goes on leaves out the rounds that it has; `accept` stores what really
-    runs, or raises BenchError where it is not what ran before.
+    runs, or raises BenchError where it is not what ran before. Load hosts are known by the `token`.
     """
     cells = [planned for planned in plan.cells if planned.skip_reason is None]
     per_round_s = sum(
@@ -69,8 +70,10 @@ def measure(
         loader: Loader
         processes: LoadProcesses | None = None
         if plan.client == "fast":
-            processes = stack.enter_context(LoadProcesses(writer.folder, plan))
+            processes = stack.enter_context(LoadProcesses(writer.folder, plan, token))
             processes.prepare()
+            # No server is to stand and wait for people.
+            processes.await_hosts()
             loader = SliceLoader(
                 plan,
                 processes,
@@ -95,6 +98,8 @@ def measure(
             is_new_round = so_far.rounds < round and trials[-1].round < round
             if enough is not None and is_new_round and enough(round, trials):
                 break
+            if processes is not None:
+                processes.await_hosts()
             measured = measure_block(
                 plan, members, loader, writer, progress, round=round, block=block
             )

@@ -44,7 +44,7 @@ class Order(msgspec.Struct, frozen=True):
     """What to carry out, and where it goes: `parent` is the folder of all runs.
 
     With `idle_watch_s` the servers' behaviour is watched too, idle connections for that long.
-    `prepared_s` of a budget went into its plan.
+    `prepared_s` of a budget went into its plan. Load hosts are known by the `token`.
     """
 
     plan: Plan
@@ -55,6 +55,7 @@ class Order(msgspec.Struct, frozen=True):
     lock_wait_s: float = 0.0
     idle_watch_s: float | None = None
     prepared_s: float = 0.0
+    token: str | None = None
 
 
 def carry_out(
@@ -85,7 +86,8 @@ def carry_out(
         answered = preparation.answered(plan)
         machine = describe_machine()
         calibration = None
-        if plan.client == "fast":
+        # Of load hosts nothing is known before they come.
+        if plan.client == "fast" and not plan.load_hosts:
             calibration = calibration_for(order.parent, answered, machine, announce)
         calibrated_s = time.perf_counter() - began_s - asked_s
         # From here on the trials tell the time.
@@ -93,6 +95,8 @@ def carry_out(
         preparation = msgspec.structs.replace(preparation, calibration=calibration, spent_s=spent_s)
         with RunWriter(order.parent, header_of(order, machine, preparation)) as writer:
             folder_made(writer.folder)
+            if plan.listen is not None:
+                announce(waiting_words(plan.load_hosts, plan.listen))
             progress = measure(
                 answered,
                 writer,
@@ -101,10 +105,19 @@ def carry_out(
                 fail_fast=order.fail_fast,
                 enough=_ending(plan, spent_s),
                 idle_watch_s=order.idle_watch_s,
+                token=order.token,
             )
             phases_s = {"ask": asked_s, "calibrate": calibrated_s, **progress.phases_s}
             phases_s["prepare"] += progress.epoch_s - began_s - asked_s - calibrated_s
             writer.write_phases(phases_s)
+
+
+def waiting_words(load_hosts: int, listen: str) -> str:
+    """What a run says while it waits for load processes of other hosts."""
+    return (
+        f"waiting for {load_hosts} load worker{'' if load_hosts == 1 else 's'}: on each load host "
+        f"run `asgi-bench load-worker {listen}` with this run's token"
+    )
 
 
 def make_room(order: Order) -> None:

@@ -193,7 +193,7 @@ class RunningServers:
     def __enter__(self) -> Self:
         """Start every server, then wait until each is ready or has failed."""
         with self._stack as stack:
-            self._start(stack, stack.enter_context(Places()))
+            self._start(stack, stack.enter_context(Places(self._plan.server_host)))
             self._await()
             self._stack = stack.pop_all()
         return self

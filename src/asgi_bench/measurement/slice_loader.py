@@ -47,6 +47,8 @@ COLD_PER_WORKER = 8
 # A server that gave no right answer for this long has no more load in its round: each slice on a
 # dead one waits a second for its connections, on a silent one for the time-out of its requests.
 PATIENCE_S = 2.0
+# A load host that begins later than by this part of a slice has the others load it alone meanwhile.
+MOST_LATE_SHARE = 0.05
 
 
 class SliceLoader:
@@ -189,6 +191,7 @@ class SliceLoader:
             load_cpus=session.cpus,
             streams=opened.streams if load.streams > 1 else None,
             messages_per_request=self._messages_held(item),
+            load_hosts=opened.hosts,
         )
         if load.is_closed:
             scenario = item.server.scenario
@@ -283,6 +286,8 @@ class SliceLoader:
         loaded = self._sessions[item.cell.key].load(command)
         self._note_fruit(item, loaded, time.perf_counter() - began_s)
         self._meters.end(loaded, item.trial, offered_rps=rate_rps if command.is_step else None)
+        if (loaded.late_s or 0.0) > MOST_LATE_SHARE * loaded.duration_s:
+            item.trial.note_late_slice()
         if led_in is not None:
             self._lead_ins.note(item.cell.key, led_in, loaded)
         unknown = item.trial.without_owner(loaded.wrong_ports)

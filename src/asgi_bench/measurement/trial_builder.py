@@ -78,6 +78,10 @@ class TrialBuilder:
         """Set fields of the trial."""
         self._trial = msgspec.structs.replace(self._trial, **facts)
 
+    def note_late_slice(self) -> None:
+        """Count a slice that a load host began late."""
+        self.note(late_slices=self._trial.late_slices + 1)
+
     def note_workers(self, serving: int) -> None:
         """Take in how many processes took connections; the most at any moment stands."""
         self.note(workers_serving=max(self._trial.workers_serving, serving))

@@ -10,6 +10,11 @@ HOST = "127.0.0.1"
 # What a request over a Unix socket, which has no host of its own, says in its Host header.
 NAME = "localhost"
 
+# Where a master awaits load processes of other hosts: Locust's own default.
+MASTER_PORT = 5557
+# The variable with what a run and its load hosts know each other by.
+TOKEN_VARIABLE = "ASGI_BENCH_TOKEN"  # noqa: S105  (its name, no token)
+
 # Which port a URL without one means.
 PORTS = {"http": 80, "https": 443}
 

@@ -20,6 +20,7 @@ from asgi_bench.flags import (
     whole,
 )
 from asgi_bench.model.endpoint import (
+    HOST,
     PORTS,
     Endpoint,
     HttpVersion,
@@ -444,6 +445,24 @@ class Plan(Knobs, frozen=True):
     """The rule that judges an A/B; otherwise null."""
     goal: Goal | None = None
     """The goal of a run with `--budget` or `--precision`; otherwise null."""
+
+    load_hosts: int = 0
+    """How many load processes come from other hosts; 0 where this machine sends the load."""
+    listen: str | None = None
+    """Where their master and the servers listen, as `10.0.0.1:5557`; null without load hosts."""
+
+    @property
+    def listen_at(self) -> tuple[str, int] | None:
+        """Address and port of the master of load processes of other hosts."""
+        if self.listen is None:
+            return None
+        host, _, port = self.listen.partition(":")
+        return host, int(port)
+
+    @property
+    def server_host(self) -> str:
+        """The address that servers listen on."""
+        return HOST if self.listen_at is None else self.listen_at[0]
 
     def is_oversubscribed(self, cell: Cell) -> bool:
         """Whether a cell has more workers than its servers have CPUs, or than a quota allows."""

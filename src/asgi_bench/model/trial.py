@@ -170,6 +170,17 @@ class Throttling(msgspec.Struct, frozen=True):
     """CPU time that was kept from them, summed over CPUs."""
 
 
+class LoadHost(msgspec.Struct, frozen=True):
+    """A load process of another host, as its master saw it when a cell's connections opened."""
+
+    name: str
+    """The host's name, as it tells."""
+    round_trip_s: float
+    """The shortest of several round trips of a message to it: it is in every response time."""
+    clock_offset_s: float
+    """How far its monotonic clock is ahead of ours."""
+
+
 class RequestFigures(msgspec.Struct, frozen=True):
     """One of several requests in the slices of a trial."""
 
@@ -409,6 +420,10 @@ class Trial(msgspec.Struct, frozen=True):
     """The most processes that accepted connections at once; 0 if none could be seen."""
     differs: tuple[str, ...] = ()
     """What ran differently from what was requested, according to `proofs.json`."""
+    load_hosts: tuple[LoadHost, ...] = ()
+    """The load processes that sent the load, where they came from other hosts."""
+    late_slices: int = 0
+    """Slices that one of them began late, by more than a twentieth of the slice."""
     target: str | None = None
     """The URL of a server that somebody else has started: nothing is known of its processes. Null
     where the run started its own."""

@@ -38,9 +38,13 @@ class Certificate(NamedTuple):
 
 
 class Places:
-    """Hands out places as long as it is open; their files lie in a folder that then goes."""
+    """Hands out places as long as it is open; their files lie in a folder that then goes.
 
-    def __init__(self) -> None:
+    Ports are those of `host`.
+    """
+
+    def __init__(self, host: str = HOST) -> None:
+        self._host = host
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._sockets = 0
 
@@ -60,7 +64,7 @@ class Places:
         """A place for a cell's server, where nothing listens; raises BenchError."""
         if cell.transport == "unix":
             return self._socket(cell)
-        found = free_endpoint(chance)
+        found = free_endpoint(chance, self._host)
         fill = {"{port}": str(found.port)}
         if cell.transport == "tcp":
             return Place(Endpoint(found.address, "tcp", cell.protocol), fill)

@@ -239,6 +239,7 @@ def _load_facts(plan: Plan) -> dict[str, str | None]:
     return {
         "load client": plan.client,
         "load processes": str(plan.load_processes),
+        "load hosts": "other machines" if plan.load_hosts else None,
         "load time per round": f"{plan.duration_s:g} s",
         "load server CPUs": " ".join(map(str, plan.server_cpus)) or None,
         "load CPUs": " ".join(map(str, plan.load_cpus)) or None,

@@ -15,6 +15,8 @@ MOST_LAG_SHARE = 0.5
 MOST_LATE_SHARE = 0.01
 FEWEST_LATE = 5
 LEAST_RATE_RATIO = 0.99
+# Slices that a load host may begin late.
+MOST_LATE_SLICES = 0.05
 # Closed loop: what response times must explain of the connections' time (LOAD.md, Little).
 LEAST_ACCOUNTED_SHARE = 0.98
 # Open loop: how far requests in flight may be from rate x mean response time.
@@ -40,6 +42,39 @@ def few_streams(seen: Evidence) -> Reason | None:
         text=f"the server allows {allowed} streams per connection "
         f"(SETTINGS_MAX_CONCURRENT_STREAMS) instead of the {asked} requested, so no more "
         f"were in flight; compare servers at --streams {allowed}",
+    )
+
+
+def from_afar(seen: Evidence) -> Reason | None:
+    """Load of other hosts: what the way to them adds."""
+    hosts = seen.trial.load_hosts
+    if not hosts:
+        return None
+    trips_s = [host.round_trip_s for host in hosts]
+    names = ", ".join(sorted({host.name for host in hosts}))
+    return Reason(
+        code="load-hosts",
+        level="valid",
+        value=max(trips_s),
+        limit=None,
+        text=f"the load came from {len(hosts)} load process{'' if len(hosts) == 1 else 'es'} of "
+        f"other hosts ({names}), the farthest a round trip of {_time(max(trips_s))} away: that is "
+        "in every response time",
+    )
+
+
+def out_of_step(seen: Evidence) -> Reason | None:
+    """Load hosts that did not begin together: a part of the slices had a part of the load."""
+    slices, late = len(seen.trial.slices), seen.trial.late_slices
+    if not slices or late <= MOST_LATE_SLICES * slices:
+        return None
+    return Reason(
+        code="out-of-step",
+        level="suspect",
+        value=late / slices,
+        limit=MOST_LATE_SLICES,
+        text=f"in {late} of {slices} slices a load host began late, and the server had less load "
+        "than is told: let nothing else run on the load hosts, and have the network idle",
     )
 
 

@@ -31,6 +31,8 @@ RULES: tuple[Rule, ...] = (
     limits.little_to_spare,
     limits.open_limit,
     load.few_streams,
+    load.from_afar,
+    load.out_of_step,
     load.accounted,
     machine.steal,
     machine.cpu_denied,

@@ -156,6 +156,8 @@ def _run_facts(run: Run, phases_s: Mapping[str, float]) -> Iterator[tuple[str, s
     yield ("CPUs of the servers", _server_cpus(plan))
     yield ("CPUs of the generator", ", ".join(map(str, plan.load_cpus)) or "any")
     yield ("load processes", str(plan.load_processes))
+    if plan.listen is not None:
+        yield ("load hosts come to", plan.listen)
     yield ("seed", str(plan.seed))
     if plan.python is not None:
         yield ("Python of the servers", plain(plan.python))

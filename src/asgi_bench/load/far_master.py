@@ -1,0 +1,278 @@
+"""Locust's master between the harness and load processes of other hosts.
+
+Run as a module, `python -m asgi_bench.load.far_master ADDRESS PORT COUNT`, with the token and the
+harness's end of the control socket in the environment. Only who proves that it knows the token is
+let in, and only so many; then it is a `LoadMaster` whose words are sealed, and which tells each
+host by its own clock when a slice begins.
+"""
+
+import logging
+import sys
+import time
+from contextlib import suppress
+from typing import Any, NamedTuple, NoReturn
+
+import gevent
+import msgspec
+from gevent.event import Event
+from gevent.queue import Empty
+from locust.env import Environment
+from locust.runners import STATE_MISSING, MasterRunner
+
+from asgi_bench import __version__
+from asgi_bench.load.control import COMMAND_MESSAGE
+from asgi_bench.load.far_clock import FarClock, Trip, far_clock, on_our_clock
+from asgi_bench.load.far_words import (
+    HELLO,
+    REFUSED,
+    WELCOME,
+    Hello,
+    Welcome,
+    token_of_environment,
+)
+from asgi_bench.load.master import STEP_S, LoadMaster, merge, share_of
+from asgi_bench.load.messages import (
+    Command,
+    Failed,
+    Load,
+    Loaded,
+    Open,
+    Opened,
+    Ready,
+    Reply,
+    Tick,
+    Tock,
+    decode_reply,
+    encode,
+)
+from asgi_bench.load.seal import Forged, Seal, is_proven, new_nonce, proof
+from asgi_bench.load.slice_server import SliceServer
+from asgi_bench.model import LoadHost
+
+# The shortest of so many round trips tells how a clock stands; it is asked anew before a cell's
+# connections open, where that was this long ago.
+TRIPS = 16
+CLOCK_AGE_S = 5.0
+TICK_TIMEOUT_S = 5.0
+# Beside the way to a host, and the time that a message waits there.
+STEP_ROUND_TRIPS = 4
+LOOK_EVERY_S = 0.2
+# From being let in to being ready; a worker says both in one breath.
+READY_S = 10.0
+log = logging.getLogger(__name__)
+
+
+class Member(NamedTuple):
+    """A load process that was let in."""
+
+    hello: Hello
+    nonce: bytes
+    seal: Seal
+    let_in_s: float
+
+
+class FarMaster(MasterRunner):
+    """Locust's master, deaf to whoever has not proven that it knows the token."""
+
+    def __init__(
+        self, environment: Environment, host: str, port: int, *, token: str, wanted: int
+    ) -> None:
+        self._token = token
+        self._wanted = wanted
+        self.members: dict[str, Member] = {}
+        self.is_complete = Event()
+        super().__init__(environment, host, port)
+
+    def client_listener(self) -> NoReturn:
+        """Listen on, whatever a stranger sends: nothing of it may end the run."""
+        while True:
+            with suppress(ValueError, TypeError, LookupError, AttributeError):
+                super().client_listener()
+            log.warning("a message that nobody can read was passed over")
+
+    def handle_message(self, client_id: str, msg: Any) -> None:
+        """Take a message from who was let in, and none that claims to be another's."""
+        if msg.type == HELLO:
+            self._welcome(client_id, msg.data)
+        elif client_id in self.members and msg.node_id == client_id:
+            super().handle_message(client_id, msg)
+            if len(self.clients.ready) == self._wanted == len(self.members):
+                self.is_complete.set()
+
+    def _welcome(self, client_id: str, data: object) -> None:
+        """Let a worker in, or say why not; who says it again is told the same again."""
+        try:
+            hello = msgspec.convert(data, Hello)
+        except msgspec.ValidationError:
+            return
+        name = client_id.encode()
+        if not is_proven(hello.proof, self._token, "hello", name, hello.nonce):
+            log.warning("a load process without the run's token was turned away")
+            self.send_message(REFUSED, client_id=client_id, data="it needs the run's token")
+            return
+        refusal = self._refusal(client_id, hello)
+        if refusal is not None:
+            self.send_message(REFUSED, client_id=client_id, data=refusal)
+            return
+        if client_id not in self.members:
+            nonce = new_nonce()
+            seal = Seal(self._token, "master", name, hello.nonce, nonce)
+            self.members[client_id] = Member(hello, nonce, seal, time.monotonic())
+        nonce = self.members[client_id].nonce
+        told = Welcome(nonce, proof(self._token, "welcome", name, hello.nonce, nonce))
+        self.send_message(WELCOME, client_id=client_id, data=msgspec.structs.asdict(told))
+
+    def _is_there(self, client_id: str) -> bool:
+        """Whether one that was let in is still there, or about to say that it is ready."""
+        if client_id in self.clients:
+            return bool(self.clients[client_id].state != STATE_MISSING)
+        return time.monotonic() - self.members[client_id].let_in_s < READY_S
+
+    def _refusal(self, client_id: str, hello: Hello) -> str | None:
+        if len(self.members) >= self._wanted and not self.is_complete.is_set():
+            # One that came and went again leaves its place to another.
+            self.members = {name: one for name, one in self.members.items() if self._is_there(name)}
+        known = self.members.get(client_id)
+        if hello.version != __version__:
+            return f"it is asgi-bench {hello.version}, and the run's is {__version__}"
+        if known is None and len(self.members) >= self._wanted:
+            return f"the run has all the load processes that it waits for ({self._wanted})"
+        if known is not None and known.hello.nonce != hello.nonce:
+            return "another has its name"
+        return None
+
+
+class FarLoadMaster(LoadMaster):
+    """Relays to load processes of other hosts, and tells when one is gone."""
+
+    def __init__(self, runner: FarMaster) -> None:
+        self._master = runner
+        self._order: list[str] = []
+        self._clocks: dict[str, FarClock] = {}
+        self._asked_clocks_s: float | None = None
+        self._begin_at_s = 0.0
+        super().__init__(runner)
+
+    def serve(self, workers: int) -> None:
+        """Greet once every worker has, then relay until the harness quits."""
+        self._order = list(self._master.members)
+        super().serve(workers)
+
+    def _step_s(self) -> float:
+        longest_s = max(clock.round_trip_s for clock in self._clocks.values())
+        return STEP_S + STEP_ROUND_TRIPS * longest_s
+
+    def _share(self, command: Command, workers: int) -> None:
+        if isinstance(command, Open):
+            self._ask_clocks()
+        for index, client in enumerate(self._order):
+            share = share_of(command, index, workers)
+            if isinstance(share, Load) and share.begin_at_s is not None:
+                self._begin_at_s = share.begin_at_s
+                offset_s = self._clocks[client].offset_s
+                share = msgspec.structs.replace(share, begin_at_s=share.begin_at_s + offset_s)
+            self._tell(client, share)
+
+    def _tell(self, client: str, command: Command) -> None:
+        sealed = self._master.members[client].seal.close(encode(command))
+        self._master.send_message(COMMAND_MESSAGE, sealed, client)
+
+    def _collect(self, count: int, timeout_s: float) -> Reply:
+        """Await a reply of each; none of who is gone, which is told."""
+        deadline_s = time.monotonic() + timeout_s
+        found: dict[str, Reply] = {}
+        while len(found) < count:
+            lost = self._lost()
+            if lost:
+                return Failed(f"load host {' and '.join(lost)} is gone: it gave no sign for 3 s")
+            try:
+                client, reply = self._replies.get(timeout=LOOK_EVERY_S)
+            except Empty:
+                if time.monotonic() < deadline_s:
+                    continue
+                return Failed(f"not all of {count} load hosts answered within {timeout_s:g} s")
+            # One that came too late tells nothing any more.
+            if not isinstance(reply, Tock):
+                found[client] = self._as_ours(client, reply)
+        return merge([found[client] for client in self._order])
+
+    def _as_ours(self, client: str, reply: Reply) -> Reply:
+        """A reply by our clock, with what its host is to be known by."""
+        if isinstance(reply, Ready):
+            # Its number would be another process's here.
+            return Ready(())
+        clock = self._clocks.get(client, FarClock())
+        ours = on_our_clock(reply, clock.offset_s)
+        match ours:
+            case Loaded(begin_s=begin_s):
+                return msgspec.structs.replace(ours, late_s=begin_s - self._begin_at_s)
+            case Opened():
+                name = self._master.members[client].hello.host
+                host = LoadHost(name, round(clock.round_trip_s, 6), round(clock.offset_s, 6))
+                return msgspec.structs.replace(ours, hosts=(host,))
+        return ours
+
+    def _lost(self) -> list[str]:
+        """The names of those that have left, or gave no sign of life."""
+        clients = self._master.clients
+        return [
+            self._master.members[client].hello.host
+            for client in self._order
+            if client not in clients or clients[client].state == STATE_MISSING
+        ]
+
+    def _ask_clocks(self) -> None:
+        """See how each host's clock stands to ours, unless that was seen a moment ago."""
+        now_s = time.monotonic()
+        if self._asked_clocks_s is not None and now_s - self._asked_clocks_s < CLOCK_AGE_S:
+            return
+        for client in self._order:
+            trips = [trip for _ in range(TRIPS) if (trip := self._trip(client)) is not None]
+            if trips:
+                self._clocks[client] = far_clock(trips)
+            # Who doesn't answer is gone, which the next reply of all will tell.
+            self._clocks.setdefault(client, FarClock())
+        self._asked_clocks_s = time.monotonic()
+
+    def _trip(self, client: str) -> Trip | None:
+        sent_s = time.perf_counter()
+        self._tell(client, Tick())
+        with suppress(Empty):
+            while True:
+                teller, reply = self._replies.get(timeout=TICK_TIMEOUT_S)
+                if teller == client and isinstance(reply, Tock):
+                    return Trip(sent_s, reply.at_s, time.perf_counter())
+        return None
+
+    def _take(self, environment: Any, msg: Any, **_: Any) -> None:
+        member = self._master.members[msg.node_id]
+        try:
+            reply = decode_reply(member.seal.open(msg.data))
+        except (Forged, msgspec.MsgspecError) as fault:
+            log.warning("a reply of %s was passed over: %s", member.hello.host, fault)
+            return
+        self._replies.put((msg.node_id, reply))
+
+
+def main(address: str, port: int, wanted: int) -> None:
+    """Wait for so many load processes, let each have its user, relay until the harness quits."""
+    environment = Environment(user_classes=[SliceServer])
+    master = FarMaster(environment, address, port, token=token_of_environment(), wanted=wanted)
+    environment.runner = master
+    relay = FarLoadMaster(master)
+
+    def serve(user_count: int, **_: Any) -> None:
+        gevent.spawn(relay.serve, user_count)
+
+    environment.events.spawning_complete.add_listener(serve)
+
+    def begin() -> None:
+        master.is_complete.wait()
+        master.start(wanted, spawn_rate=wanted)
+
+    gevent.spawn(begin)
+    master.greenlet.join()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
