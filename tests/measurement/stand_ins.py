@@ -27,7 +27,11 @@ def loaded_cell(
     """A cell that is ready for its load, of a server that has no processes to look at."""
     cell = Cell(name, "default", workers, "hello", load or ClosedLoop(64), setup=setup)
     process = SimpleNamespace(
-        endpoint=Endpoint.local(1), pids=(), census=lambda: NOBODY, exit_description=None
+        endpoint=Endpoint.local(1),
+        pids=(),
+        census=lambda: NOBODY,
+        exit_description=None,
+        is_ours=True,
     )
     scenario = Scenario(name="hello", app="hello:app")
     server = RunningServer([PlannedCell(cell)], scenario, cast(ServerProcess, process))

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from asgi_bench.errors import BenchError
 from asgi_bench.load.generator import LoadFault
 from asgi_bench.machine.affinity import allowed_cpus
 from asgi_bench.measurement import load_processes
@@ -20,13 +21,13 @@ class StandIn:
 
     made: list["StandIn"]
 
-    def __init__(self, arguments: list[str], *, log: Path, table: Path, web_ui: bool) -> None:
+    def __init__(self, arguments: list[str], *, log: Path, table: Path, **_: Any) -> None:
         self.files = (log.name, table.name)
         log.touch()
         self.pids: tuple[int, ...] = ()
         self.group_pids = (4241, 4242)
         self.cpus: tuple[int, ...] = ()
-        self.is_alive = False
+        self.is_alive = self.is_ready = False
         self.made.append(self)
 
     def __enter__(self) -> "StandIn":
@@ -36,9 +37,10 @@ class StandIn:
     def __exit__(self, *_: object) -> None:
         self.is_alive = False
 
-    def greet(self) -> None:
+    def greet(self, timeout_s: float) -> None:
         """Have a pid."""
         self.pids = (4242,)
+        self.is_ready = True
 
 
 @pytest.fixture
@@ -89,6 +91,29 @@ def test_another_process_takes_over(how: str, made: list[StandIn], tmp_path: Pat
         ("locust.log", "locust_stats.csv"),
         ("locust-1.log", "locust-1_stats.csv"),
     ]
+
+
+def test_a_lost_load_host_ends_the_run(made: list[StandIn], tmp_path: Path) -> None:
+    """No other master takes over: nobody would come to it."""
+    plan = msgspec.structs.replace(plan_of(()), load_hosts=2, listen="127.0.0.1:5557")
+    with LoadProcesses(tmp_path, plan, "a token") as stand:
+        stand.await_hosts()
+        with suppress(LoadFault), stand.in_use():
+            raise LoadFault("load host far is gone")
+        with pytest.raises(BenchError, match="the run ends here: load host far is gone"):
+            stand.await_hosts()
+    assert len(made) == 1
+
+
+def test_a_master_that_died_ends_the_run(made: list[StandIn], tmp_path: Path) -> None:
+    """Between two blocks, too."""
+    plan = msgspec.structs.replace(plan_of(()), load_hosts=2, listen="127.0.0.1:5557")
+    with LoadProcesses(tmp_path, plan, "a token") as stand:
+        stand.await_hosts()
+        made[0].is_alive = False
+        with pytest.raises(BenchError, match="the master of the load hosts has died"):
+            stand.await_hosts()
+    assert len(made) == 1
 
 
 def test_all_processes_of_the_load_keep_to_its_cpus(tmp_path: Path) -> None:

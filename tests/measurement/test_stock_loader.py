@@ -39,7 +39,7 @@ class StandIn:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def greet(self) -> None:
+    def greet(self, timeout_s: float) -> None:
         """All users are up."""
 
     def ask(self, command: Load | Close, expected: type, timeout_s: float) -> Loaded | Closed:
