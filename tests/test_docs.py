@@ -41,6 +41,7 @@ def test_a_shown_command_is_understood(
     for name in FILES:
         (tmp_path / name).write_text("{}")
     (tmp_path / "load.toml").write_text(block_with("docs/requests.md", "# load.toml"))
+    (tmp_path / "token").write_text("a token of some length")
     monkeypatch.chdir(tmp_path)
     _, name, *arguments = shlex.split(LOOKED_UP.sub("", line), comments=True)
     verb = command(name)

@@ -10,6 +10,7 @@ from asgi_bench.errors import UsageError
 from asgi_bench.machine.addresses import is_own
 from asgi_bench.model.endpoint import MASTER_PORT, TOKEN_VARIABLE
 from asgi_bench.quantities import parse_whole
+from asgi_bench.regular_files import read_regular
 
 # A token that was typed may be guessed; shorter than this it surely is.
 SHORTEST_TOKEN = 12
@@ -58,7 +59,7 @@ def read_token_file(text: str, where: str) -> str:
             f"or set {TOKEN_VARIABLE}"
         )
     try:
-        return _checked(Path(text[1:]).read_text().strip(), where)
+        return _checked(read_regular(Path(text[1:])).decode().strip(), where)
     except (OSError, UnicodeDecodeError) as fault:
         raise UsageError(f"{where}: {text[1:]} can't be read: {fault}") from None
 
