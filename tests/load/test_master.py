@@ -199,6 +199,6 @@ def test_a_last_report_that_is_not_acknowledged_is_told(
         assert told == []
     else:
         (line,) = told
-        assert "may lack the last counts: not all of 2 load processes answered" in line
+        assert "may lack the last counts: not all of 2 load processes replied" in line
     assert tables == [tmp_path / "table.csv"]
     assert runner.has_quit
