@@ -19,7 +19,7 @@ def cli_page() -> str:
     """Return every verb with its flags, as `--help` has them."""
     parts = [
         "# Command line",
-        f"{MADE} [Commands by example](../commands.md) shows how they are used. Every flag of "
+        f"{MADE} [Commands by example](../commands.md) shows how they are used. Most flags of "
         "`run` can be set for a project, in the table `[tool.asgi-bench]` of its `pyproject.toml`.",
     ]
     for name, verb in VERBS.items():
