@@ -165,10 +165,10 @@ def test_each_of_several_requests_is_learnt_by_itself(tmp_path: Path) -> None:
     assert (settled.name, settled.path) == ("app", "/a")
     assert (settled.expect_status, settled.expect_body) == (200, "/a")
     assert [line.partition(";")[0] for line in told] == [
-        "GET /a of a answers 200",
-        "GET /b of b answers 201",
-        "GET /c of c answers 202",
-        "GET /d of d answers 200",
+        "GET /a of a returns 200",
+        "GET /b of b returns 201",
+        "GET /c of c returns 202",
+        "GET /d of d returns 200",
     ]
 
 

@@ -88,7 +88,7 @@ def test_an_app_is_loaded_with_several_requests(tmp_path: Path) -> None:
     assert_parted(trial)
     assert all(each.times_hdr.get(RESPONSE_TIME) for each in trial.by_request[:2])
     assert_reported(finished, ["uvicorn/default/w1/shop/c8"])
-    assert "GET /items of list answers 200" in finished.stderr
+    assert "GET /items of list returns 200" in finished.stderr
     (scenario,) = finished.run.header.preparation.scenarios
     assert (scenario.path, scenario.expect_body) == ("/items", "/items")
 

@@ -69,7 +69,7 @@ def test_whole_answers_are_measured_however_rare_they_are(mixed: Finished) -> No
     [
         pytest.param(
             name,
-            marks=situation("reader", what, says=f"GET /{name} of {name} answers 200; {FRAMED}"),
+            marks=situation("reader", what, says=f"GET /{name} of {name} returns 200; {FRAMED}"),
         )
         for name, what in {
             "many": "The answer has a hundred `set-cookie` headers",
@@ -244,8 +244,8 @@ def test_a_refused_status_says_what_came(
             marks=situation(
                 "reader",
                 "`--header 'Transfer-Encoding: chunked'`, to send a body in chunks",
-                says="--header: Transfer-Encoding: use --chunked to send the body in chunks: "
-                "leave this out",
+                says="--header: Transfer-Encoding: --chunked sends the body in chunks: "
+                "leave it out",
             ),
         ),
         pytest.param(
