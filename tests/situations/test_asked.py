@@ -95,7 +95,7 @@ def test_more_workers_than_asked_for_are_invalid(said: Said, tmp_path: Path) -> 
 @situation(
     "asked",
     "A runner file of your own states a worker count in its command, whatever `-w` says",
-    says="invalid mine/default/w1/hello/c8: asked for 1 worker, 3 serve",
+    says="invalid mine/default/w1/hello/c8: asked for 1 worker, but 3 serve",
 )
 def test_a_runner_that_states_its_own_count_is_invalid(said: Said, tmp_path: Path) -> None:
     """The app is none that could tell, so the measured processes are looked at themselves."""
@@ -129,7 +129,7 @@ def test_a_file_that_a_server_reads_by_itself_is_seen(said: Said, tmp_path: Path
     "asked",
     "The app sets an event loop policy when it is imported, and the server obeys it",
     says="invalid hypercorn/default/w1/shop/c8: what ran is not what was requested: the app "
-    "changes its loop: uvloop.Loop in place of asyncio.unix_events._UnixSelectorEventLoop",
+    "changes its loop: uvloop.Loop instead of asyncio.unix_events._UnixSelectorEventLoop",
 )
 def test_a_loop_policy_of_the_app_is_seen(said: Said, tmp_path: Path) -> None:
     """The proof has the app in its process, and what differs with it and without is its doing."""

@@ -162,7 +162,7 @@ def test_the_exit_code_of_a_locustfile_is_told(said: Said, shop: Finished) -> No
     "credit",
     "What your users report never reaches the server: a cache or a mock answers",
     says="invalid tiny/default/w1/hello/c4: … requests were answered while the server's processes "
-    "did nothing: 0.… µs of CPU time a request",
+    "did nothing: 0.… µs of CPU time per request",
 )
 def test_answers_while_the_server_did_nothing_are_invalid(said: Said, tmp_path: Path) -> None:
     """There is no connection to see, but no work was done either."""
