@@ -58,7 +58,7 @@ def _assert_measured(finished: Finished, name: str, compared: tuple[str, ...]) -
     run = finished.run
     (scenario,) = run.header.preparation.scenarios
     assert (scenario.name, scenario.compared) == (name, compared)
-    assert f"of {name} answers {scenario.expect_status}; compared in every" in finished.stderr
+    assert f"of {name} returns {scenario.expect_status}; compared in every" in finished.stderr
     for trial in run.trials:
         assert (trial.outcome, trial.errors_total.total) == ("ok", 0), trial
         assert trial.requests > 10
