@@ -228,7 +228,7 @@ _CASES: tuple[Case, ...] = (
         "start",
         "few-descriptors",
         (1,),
-        "open files, and this machine allows 64",
+        "open files, but this machine allows 64",
         rest=False,
         is_quick=True,
     ),
