@@ -33,6 +33,7 @@ BROUGHT: Mapping[str, str] = {
     "METHODOLOGY.md": "methodology.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
     "README.md": "index.md",
     "results/README.md": "reference/result-files.md",
     "results/recorded/matrix/README.md": "matrix.md",
