@@ -58,4 +58,4 @@ def test_a_busy_generator_is_the_limit_as_far_as_can_be_told(share: float, is_fo
     assert (told is not None) == is_found
     if told is not None:
         assert told.level == "invalid"
-        assert "of the server nothing is known" in told.text
+        assert "nothing is known about the server" in told.text
