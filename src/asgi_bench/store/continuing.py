@@ -11,8 +11,14 @@ from asgi_bench.errors import BenchError
 from asgi_bench.model import Proof, Resumption, Run, Trial
 from asgi_bench.regular_files import read_regular
 from asgi_bench.store.files import open_to_append, write_whole
-from asgi_bench.store.folders import CUT_FILE, HEADER_FILE, TRIALS_FILE, UNFINISHED_FILE
-from asgi_bench.store.runs import MOST_TRIALS_BYTES, UNREADABLE, RunWriter, encode_header
+from asgi_bench.store.folders import (
+    CUT_FILE,
+    HEADER_FILE,
+    MOST_BYTES_OF_RUN,
+    TRIALS_FILE,
+    UNFINISHED_FILE,
+)
+from asgi_bench.store.runs import UNREADABLE, RunWriter, encode_header
 
 
 class _Place(msgspec.Struct):
@@ -84,7 +90,7 @@ def _add(file: Path, lines: Sequence[bytes]) -> None:
 
 def _content(file: Path) -> bytes:
     try:
-        return read_regular(file, MOST_TRIALS_BYTES)
+        return read_regular(file, MOST_BYTES_OF_RUN)
     except FileNotFoundError:
         return b""
 

@@ -9,7 +9,8 @@ from asgi_bench.errors import BenchError
 from asgi_bench.model.counts import Life
 from asgi_bench.regular_files import read_regular
 from asgi_bench.store.files import open_to_append, write_fully
-from asgi_bench.store.runs import MOST_TRIALS_BYTES, UNREADABLE
+from asgi_bench.store.folders import MOST_BYTES_OF_RUN
+from asgi_bench.store.runs import UNREADABLE
 
 LIVES_FILE = "lives.jsonl"
 _DECODER = msgspec.json.Decoder(Life)
@@ -38,7 +39,7 @@ def read_lives(folder: Path) -> tuple[Life, ...]:
     """
     path = folder / LIVES_FILE
     try:
-        lines = read_regular(path, MOST_TRIALS_BYTES).splitlines(keepends=True)
+        lines = read_regular(path, MOST_BYTES_OF_RUN).splitlines(keepends=True)
     except OSError as error:
         raise BenchError(f"{path}: can't be read: {error.strerror}") from None
     found = []

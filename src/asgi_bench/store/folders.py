@@ -9,6 +9,9 @@ import msgspec
 from asgi_bench.errors import UsageError
 from asgi_bench.regular_files import read_regular
 
+# Of a header or of trials. A trial takes 30 KB, of a long sweep ten times that; 20,000 of them fit.
+# A header has the bodies of right answers in it, some of 64 MiB, a third longer as text.
+MOST_BYTES_OF_RUN = 2**30
 HEADER_FILE = "run.json"
 TRIALS_FILE = "trials.jsonl"
 UNFINISHED_FILE = "unfinished.jsonl"
@@ -93,6 +96,6 @@ def find_run(name: str | None, parent: Path) -> Path:
 def _started_at(header: Path) -> str | None:
     """When a run was started, or None for what is no run's header."""
     try:
-        return msgspec.json.decode(read_regular(header), type=_Start).started_at
+        return msgspec.json.decode(read_regular(header, MOST_BYTES_OF_RUN), type=_Start).started_at
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

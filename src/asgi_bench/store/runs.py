@@ -29,6 +29,7 @@ from asgi_bench.store.folders import (
     BEHAVIOUR_FILE,
     HEADER_FILE,
     LOGS_FOLDER,
+    MOST_BYTES_OF_RUN,
     PHASES_FILE,
     PROOFS_FILE,
     TRIALS_FILE,
@@ -47,8 +48,6 @@ T = TypeVar("T")
 _TRIAL_DECODER = msgspec.json.Decoder(Trial)
 # msgspec leaves bytes that are no UTF-8, and what is nested without end, to Python.
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-# A trial takes 30 KB, of a long sweep ten times that; 20,000 of them fit.
-MOST_TRIALS_BYTES = 2**30
 # Of an HDR V2 histogram: the cookie, and the length of what zlib has packed.
 _HEAD_BYTES = 8
 # Unpacked it has some 100 KB.
@@ -216,7 +215,7 @@ class _Version(msgspec.Struct):
 def _read_header(file: Path) -> tuple[RunHeader, tuple[Migration, ...]]:
     """The header, and the migrations its trials need too."""
     try:
-        content = read_regular(file)
+        content = read_regular(file, MOST_BYTES_OF_RUN)
         version = msgspec.json.decode(content, type=_Version)
         path = migration_path(version.schema, version.schema_version)
         if not path:
@@ -232,7 +231,7 @@ def _read_trials(file: Path, path: tuple[Migration, ...], damage: list[str]) -> 
     """The trials line by line; what can't be read of them goes to `damage`."""
     first_lines: dict[tuple[str, int, int], int] = {}
     try:
-        opened = open_regular(file, MOST_TRIALS_BYTES)
+        opened = open_regular(file, MOST_BYTES_OF_RUN)
     except FileNotFoundError:
         damage.append(f"{file.name} is missing: no trial was stored")
         return
