@@ -114,3 +114,19 @@ def test_newer_version_says_to_upgrade() -> None:
     """A run of a later tool is refused with the way out, not misread."""
     with pytest.raises(BenchError, match="upgrade asgi-bench"):
         migration_path(RUN_SCHEMA, SCHEMA_VERSION + 1)
+
+
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [({"scenarios": []}, "lacks 'cells'"), ({"cells": 3}, "not iterable"), (7, "'int' object")],
+)
+def test_what_is_not_of_its_version_is_refused_with_the_file(
+    tmp_path: Path, plan: object, told: str
+) -> None:
+    """A header of version 1 without what version 1 had: one line, no traceback."""
+    folder = store_run(synthetic_run(planned_cells()[:1], rounds=1), tmp_path)
+    header = msgspec.json.decode((folder / "run.json").read_bytes())
+    header = header | {"schema_version": 1, "plan": plan}
+    (folder / "run.json").write_bytes(msgspec.json.encode(header))
+    with pytest.raises(BenchError, match=f"run.json: not of the version that it states: .*{told}"):
+        read_run(folder)

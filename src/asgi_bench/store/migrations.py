@@ -95,14 +95,26 @@ def migration_path(
 
 
 def migrate_header(raw: Raw, path: tuple[Migration, ...]) -> Raw:
-    """`run.json` taken along the path; its `schema_version` becomes this tool's."""
+    """`run.json` taken along the path; its `schema_version` becomes this tool's.
+
+    Raises msgspec.ValidationError for what has not the form of its version.
+    """
     for step in path:
-        raw = step.header(raw)
+        raw = _taken(step.header, raw)
     return {**raw, "schema_version": SCHEMA_VERSION}
 
 
 def migrate_trial(raw: Raw, path: tuple[Migration, ...]) -> Raw:
-    """One line of `trials.jsonl` taken along the path."""
+    """One line of `trials.jsonl` taken along the path; raises as `migrate_header` does."""
     for step in path:
-        raw = step.trial(raw)
+        raw = _taken(step.trial, raw)
     return raw
+
+
+def _taken(step: Callable[[Raw], Raw], raw: Raw) -> Raw:
+    """A step takes the form of its version for granted, but anybody may have changed the file."""
+    try:
+        return step(raw)
+    except (KeyError, TypeError, AttributeError) as error:
+        told = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise msgspec.ValidationError(f"not of the version that it states: {told}") from None
