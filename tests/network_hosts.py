@@ -1,5 +1,6 @@
 """Hosts on a network, as network namespaces of this machine joined by a bridge; needs root."""
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -19,11 +20,15 @@ def needs_namespaces() -> pytest.MarkDecorator:
     return pytest.mark.skipif(not able, reason="network namespaces need root and iproute2")
 
 
+# The kernel removes a namespace and what was in it a while after it was told to.
+_NUMBERS = itertools.count()
+
+
 class Hosts:
     """So many hosts, each with an address, on one bridge; gone after the `with` block."""
 
     def __init__(self, count: int) -> None:
-        self._mark = f"ab{os.getpid()}"
+        self._mark = f"ab{os.getpid()}{next(_NUMBERS)}"
         self.addresses = [f"{NETWORK}.{number + 1}" for number in range(count)]
 
     def __enter__(self) -> Self:
