@@ -93,7 +93,10 @@ def test_killed_interrupted_and_resumed_it_is_the_run_it_would_have_been(
         interrupted = run.finish(30)
     if interrupted.code != 0:  # A stall may have let it end.
         assert interrupted.code == 130
-        assert f"--resume {interrupted.stdout.splitlines()[-1]} goes on" in interrupted.stderr
+        assert (
+            f"continue with: asgi-bench run --resume {interrupted.stdout.splitlines()[-1]}"
+            in interrupted.stderr
+        )
     with background(*resume, folder=tmp_path) as one, background(*resume, folder=tmp_path) as two:
         ends = [one.finish(), two.finish()]
     assert [end.code for end in ends] == [0, 0], [end.stderr for end in ends]
