@@ -92,10 +92,11 @@ def measure(
         proof_of = {planned.cell.key: _proof(planned, proofs) for planned in cells}
         right = [planned for planned in cells if planned.cell.key not in reasons]
         cells = [] if reasons and fail_fast else right
-        trials = list(so_far.trials)
+        # Who never asks whether it is enough goes on for hours: what is stored is not held as well.
+        trials = [] if enough is None else list(so_far.trials)
         for round, block, members in rounds_and_blocks(plan, cells, so_far.rounds):
             # Each part measures a round at least, so that a run comes to its end.
-            is_new_round = so_far.rounds < round and trials[-1].round < round
+            is_new_round = trials and so_far.rounds < round and trials[-1].round < round
             if enough is not None and is_new_round and enough(round, trials):
                 break
             if processes is not None:
@@ -108,7 +109,8 @@ def measure(
                 judged = judge_trial(proven, plan, calibration)
                 writer.append(judged)
                 progress.tell(TrialDone(judged))
-                trials.append(judged)
+                if enough is not None:
+                    trials.append(judged)
             if fail_fast and any(trial.outcome == "failed" for trial in measured):
                 break
         if idle_watch_s is not None and processes is not None:
