@@ -57,7 +57,7 @@ def test_streams_that_go_on_are_counted(finished: Finished, said: Said) -> None:
 @situation(
     "memory",
     "The app is told that clients leave, and ends their event streams",
-    says="Left: once all clients have gone, 5 s later",
+    says="Left: what remains 5 s after all clients have gone",
 )
 def test_streams_that_end_leave_nothing(finished: Finished, said: Said) -> None:
     """Neither a stream nor a connection nor a descriptor; without a finding."""
