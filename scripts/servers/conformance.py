@@ -67,11 +67,11 @@ def summary_page(records: Sequence[Record]) -> str:
     checked = [one for one in records if not one.fault]
     labels = sorted({one.label for one in checked}, key=_order)
     main = [one for one in checked if one.label == labels[0]]
+    days = sorted(one.checked_at[:10] for one in checked)
     parts = [
         f"{len(ENTRIES)} checks of {len({one.server for one in checked})} servers, on CPython "
         f"{' and '.join(labels)}, one worker each, "
-        f"{min(one.checked_at for one in checked)[:10]} to "
-        f"{max(one.checked_at for one in checked)[:10]}.",
+        f"{' to '.join(dict.fromkeys((days[0], days[-1])))}.",
         "## The servers",
         f"On CPython {labels[0]}. Each chapter: checks passed / failed / not offered, of those at "
         "the levels `must` and `should`; `?` is a check whose answer was not the same twice. The "
