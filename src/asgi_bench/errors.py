@@ -1,5 +1,6 @@
 """The faults a user can mend, each with the exit code of the command line."""
 
+import signal
 from enum import IntEnum
 
 
@@ -23,6 +24,18 @@ class BenchError(Exception):
 
     exit_code: int = ExitCode.FAILED
     account: str = ""
+
+
+class Interrupted(BaseException):
+    """The command was stopped from outside; exits as a shell expects, with 128 + the signal.
+
+    No BenchError: what goes on without a damaged trial must not go on without this.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+        self.number = number
+        self.exit_code = 128 + number
 
 
 class UsageError(BenchError):

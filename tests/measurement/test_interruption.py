@@ -3,15 +3,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from asgi_bench.measurement.interruption import (
-    Interrupted,
-    orderly_interruption,
-    uninterrupted,
-)
+from asgi_bench.errors import BenchError, Interrupted
+from asgi_bench.measurement.interruption import orderly_interruption, uninterrupted
 
 
 @pytest.fixture
@@ -63,6 +61,33 @@ def test_a_step_that_must_be_complete_is_completed_first() -> None:
     with orderly_interruption(), uninterrupted():
         done.append("again")
     assert done[-1] == "again"
+
+
+class Freed:
+    """What a signal comes to while Python frees it."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        sum(range(10))
+
+
+def test_a_signal_that_python_drops_interrupts_at_the_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What is raised while an object is freed is dropped; no traceback, and no exit code of 0."""
+    done: list[str] = []
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        with orderly_interruption():
+            del (freed := [Freed()])[:]
+            done.append("went on")
+    assert (freed, done) == ([], ["went on"])
+    assert capsys.readouterr().err == ""
+
+
+def test_what_skips_a_damaged_trial_does_not_skip_a_signal() -> None:
+    """An interruption is no fault of a run."""
+    with pytest.raises(Interrupted), orderly_interruption(), suppress(BenchError):
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_without_a_signal_nothing_happens() -> None:

@@ -16,7 +16,7 @@ import click
 import msgspec
 
 from asgi_bench import __version__
-from asgi_bench.errors import BenchError, ExitCode
+from asgi_bench.errors import BenchError, ExitCode, Interrupted
 from asgi_bench.plain_text import harmless, harmless_lines, shortened
 
 # A line longer than this holds somebody's data, not what is wrong with it.
@@ -217,6 +217,8 @@ def main() -> None:
         if fault.account:
             print(harmless_lines(fault.account.rstrip()), file=sys.stderr)
         _end(str(fault), fault.exit_code)
+    except Interrupted as stop:
+        _end(str(stop), stop.exit_code)
     except OSError as fault:
         if fault.errno not in _OF_THE_MACHINE:
             raise

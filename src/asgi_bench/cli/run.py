@@ -17,10 +17,10 @@ from asgi_bench.cli.streams import say
 from asgi_bench.definitions.load_hosts import run_token
 from asgi_bench.definitions.plan import load_plan
 from asgi_bench.definitions.setups import plan_over_interpreters
-from asgi_bench.errors import ExitCode, UsageError
+from asgi_bench.errors import ExitCode, Interrupted, UsageError
 from asgi_bench.load.generator import WEB_PAGE
 from asgi_bench.machine.clocks import own_age_s
-from asgi_bench.measurement.interruption import Interrupted, orderly_interruption
+from asgi_bench.measurement.interruption import orderly_interruption
 from asgi_bench.measurement.resume import carry_on, started_in
 from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.model import Plan, Resumption, Run

@@ -1,19 +1,16 @@
 """Ctrl-C and SIGTERM as one orderly exception: everything started is stopped on its way out."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from asgi_bench.errors import BenchError
+from asgi_bench.errors import Interrupted
 
-
-class Interrupted(BenchError):
-    """The run was stopped from outside; exits as a shell expects, with 128 + the signal."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(number).name}")
-        self.exit_code = 128 + number
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 
 class _Hold:
@@ -45,8 +42,11 @@ _hold = _Hold()
 def orderly_interruption() -> Iterator[None]:
     """Raise Interrupted in the main thread at the first signal; further ones are too late.
 
-    Stopping the servers takes a moment, and a second Ctrl-C must not leave half of them.
+    Stopping the servers takes a moment, and a second Ctrl-C must not leave half of them. Python
+    drops what is raised while it frees an object or calls a weak reference back, as it does all the
+    time when charts are drawn; so a signal that led to nothing is raised at the end of the block.
     """
+    came: list[int] = []
 
     def ignore(number: int, frame: FrameType | None) -> None:
         pass
@@ -54,18 +54,27 @@ def orderly_interruption() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         for each in signals:
             signal.signal(each, ignore)
+        came.append(number)
         _hold.interrupt(number)
+
+    def without_dropped(dropped: "UnraisableHookArgs") -> None:
+        if not isinstance(dropped.exc_value, Interrupted):
+            hook(dropped)
 
     signals = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         # Under nohup a run outlives its terminal.
         signals.append(signal.SIGHUP)
     before = {each: signal.signal(each, interrupt) for each in signals}
+    hook, sys.unraisablehook = sys.unraisablehook, without_dropped
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for each, handler in before.items():
             signal.signal(each, handler)
+    if came:
+        raise Interrupted(came[0])
 
 
 @contextmanager
