@@ -197,6 +197,9 @@ def _provoke(harness: _Harness) -> None:
         harness.until(lambda: (harness.folder / "importing").exists())
     elif case.phase == "report":
         harness.until(lambda: _has(harness, "phases.json"))
+    elif case.fault == "second-harness":
+        # It takes seconds to start: the first must not have ended by then.
+        harness.until(lambda: harness.run_folder is not None)
     elif case.phase == "write":
         harness.until(lambda: harness.reached("stop"))
     else:
