@@ -82,7 +82,7 @@ class _Harness:
             stdout=self._out,
             stderr=self._err,
             process_group=0,
-            preexec_fn=_few_files if case.fault == "few-descriptors" else _as_from_a_terminal,
+            preexec_fn=_few_files if case.fault == "few-descriptors" else as_from_a_terminal,
         )
 
     @property
@@ -101,7 +101,7 @@ class _Harness:
     @property
     def load_pids(self) -> list[int]:
         """The load processes among them."""
-        return [pid for pid in self.pids if b"\0locust\0" in _command_line(pid)]
+        return [pid for pid in self.pids if " locust " in command_line(pid)]
 
     @property
     def run_folder(self) -> Path | None:
@@ -178,7 +178,7 @@ def _variables(case: Case, journal: Path) -> dict[str, str]:
     return told | ({"FAULT": case.fault} if case.fault in SERVER_FAULTS else {})
 
 
-def _as_from_a_terminal() -> None:
+def as_from_a_terminal() -> None:
     """Signals end it, as they don't what a script has put into the background."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -333,7 +333,7 @@ def _faults(harness: _Harness, code: int | None) -> Iterator[str]:
     while (left := harness.pids) and time.monotonic() < deadline_s:
         time.sleep(0.05)
     if left:
-        yield f"left running: {[_command_line(pid)[:60] for pid in left]}"
+        yield f"left running: {[command_line(pid)[:60] for pid in left]}"
     ports = {one["port"] for one in harness.notes}
     held = [port for port in ports if listening_inodes(Endpoint.local(port))]
     if held:
@@ -385,10 +385,11 @@ def _flat(*texts: str) -> str:
     return " ".join(" ".join(texts).split())
 
 
-def _command_line(pid: int) -> bytes:
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""
+def command_line(pid: int) -> str:
+    """The words of a process, nothing once it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return ""
 
 
 def prepare(folder: Path) -> None:

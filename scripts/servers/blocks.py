@@ -6,8 +6,8 @@ from pathlib import Path
 from statistics import geometric_mean, mean, median, stdev
 
 import msgspec
-from scipy.stats import t
 
+from asgi_bench.analysis.intervals import log_interval
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.analysis.utilization import share_of_wall
 from asgi_bench.model import Run
@@ -146,11 +146,10 @@ def _against_all(kept: Sequence[Repetition], size: str) -> str:
         if all(name in change for change in changes)
     }
     worst = max(by_server, key=lambda name: abs(log(by_server[name])))
-    means = [log(geometric_mean(list(change.values()))) for change in changes]
-    told = f"{exp(mean(means)):.3f}"
-    if len(means) >= FEWEST:
-        half = t.ppf(0.975, len(means) - 1) * stdev(means) / len(means) ** 0.5
-        told += f" ({exp(mean(means) - half):.3f} to {exp(mean(means) + half):.3f})"
+    over_servers = log_interval([geometric_mean(list(change.values())) for change in changes])
+    told = f"{over_servers.value:.3f}"
+    if over_servers.lower is not None:
+        told += f" ({over_servers.lower:.3f} to {over_servers.upper:.3f})"
     return f"{told}; {worst} {by_server[worst]:.2f}"
 
 

@@ -125,6 +125,17 @@ def test_each_target_is_a_server_of_the_plan() -> None:
     assert not any(planned.command for planned in plan.cells)
 
 
+@pytest.mark.parametrize("own", [OwnApp(stream=True), OwnApp(chunked=True, body=b"x")])
+def test_what_is_timed_over_http1_alone_is_skipped_over_http2(own: OwnApp) -> None:
+    """As with servers of our own: such a cell is in the plan, with the reason."""
+    targets = parse_targets(("http://127.0.0.1:8000",), "--target")
+    plan = plan_of_targets(Selection(targets=targets, own_app=own, http=("1", "2")))
+    assert [planned.skip_reason for planned in plan.cells] == [
+        None,
+        "supports only HTTP/1.1 in this scenario",
+    ]
+
+
 def test_load_goes_to_the_address_that_was_looked_at() -> None:
     """The name is for the Host header and the certificate: it may mean another address later."""
     selection = Selection(targets=parse_targets(("https://localhost:8443",), "--target"))

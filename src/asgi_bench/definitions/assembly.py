@@ -7,12 +7,22 @@ from collections.abc import Sequence
 import msgspec
 
 from asgi_bench.definitions.blocks import in_blocks
+from asgi_bench.definitions.loads import loads
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import UsageError
 from asgi_bench.machine.addresses import is_loopback
 from asgi_bench.machine.affinity import split_cpus, split_for_master
 from asgi_bench.machine.control_groups import cpu_limit
-from asgi_bench.model import Knobs, Plan, PlannedCell, Scenario, setting_named
+from asgi_bench.model import (
+    ClosedLoop,
+    Knobs,
+    Load,
+    Plan,
+    PlannedCell,
+    Scenario,
+    setting_named,
+)
+from asgi_bench.model.endpoint import HttpVersion
 
 # The fewest that can tell two servers apart.
 DEFAULT_ROUNDS = 6
@@ -32,6 +42,27 @@ def on_this_machine(selection: Selection) -> Selection:
         load_cpus=split.load_cpus,
         quota_cpus=quota_cpus,
     )
+
+
+def asked_loads(
+    selection: Selection,
+    http: HttpVersion,
+    *,
+    connections: tuple[int, ...] | None,
+    further: Sequence[int],
+) -> tuple[Load, ...]:
+    """Return the loads over an HTTP version, each once; `further` are closed loops besides."""
+    streams = selection.streams if http == "2" else 1
+    asked = loads(
+        connections=connections,
+        rates=selection.rates,
+        arrivals=selection.arrivals,
+        closed=selection.closed,
+        streams=streams,
+        sweep=selection.sweep,
+        objective=selection.objective,
+    )
+    return tuple(dict.fromkeys((*asked, *(ClosedLoop(count, streams) for count in further))))
 
 
 def assembled(

@@ -9,7 +9,12 @@ from typing import NamedTuple
 import msgspec
 
 from asgi_bench.definitions.app_import import style_of
-from asgi_bench.definitions.assembly import assembled, check_goal, on_this_machine
+from asgi_bench.definitions.assembly import (
+    asked_loads,
+    assembled,
+    check_goal,
+    on_this_machine,
+)
 from asgi_bench.definitions.availability import (
     Home,
     Packages,
@@ -20,7 +25,7 @@ from asgi_bench.definitions.availability import (
 from asgi_bench.definitions.chosen import chosen_servers, matching
 from asgi_bench.definitions.folders import runner_folders, shipped_apps
 from asgi_bench.definitions.installed import Installation
-from asgi_bench.definitions.loads import DEFAULT_CONNECTIONS, loads
+from asgi_bench.definitions.loads import DEFAULT_CONNECTIONS
 from asgi_bench.definitions.own_app import OwnApp, scenario_of
 from asgi_bench.definitions.scenarios import load_scenarios
 from asgi_bench.definitions.selection import Selection
@@ -39,7 +44,6 @@ from asgi_bench.errors import UsageError
 from asgi_bench.model import (
     HOST,
     Cell,
-    ClosedLoop,
     Load,
     OpenLoop,
     Plan,
@@ -47,6 +51,7 @@ from asgi_bench.model import (
     Scenario,
 )
 from asgi_bench.model.endpoint import HttpVersion
+from asgi_bench.model.plan import load_time_s
 from asgi_bench.secret_names import check_passed, without_secrets
 
 # Six rounds of it at 500/s are samples enough for p99, and `make bench` keeps its 5 minutes.
@@ -297,24 +302,17 @@ def _loads(
     connections = selection.connections
     if connections is None and scenario.connections is not None and not selection.is_open:
         connections = (scenario.connections,)
-    streams = selection.streams if http == "2" else 1
-    asked = loads(
-        connections=connections,
-        rates=selection.rates,
-        arrivals=selection.arrivals,
-        closed=selection.closed,
-        streams=streams,
-        sweep=selection.sweep,
-        objective=selection.objective,
-    )
     further = (selection.also_connections or ()) if setting.is_plain else ()
-    asked = tuple(dict.fromkeys((*asked, *(ClosedLoop(count, streams) for count in further))))
+    asked = asked_loads(selection, http, connections=connections, further=further)
     as_asked: list[tuple[Load, float | None]] = [(load, None) for load in asked]
     rate_rps = selection.common_rate_rps
     if rate_rps is None or setting.variant.name != "default" or setting.workers != 1:
         return as_asked
     common = OpenLoop(
-        rate_rps, arrivals=selection.arrivals, connections=DEFAULT_CONNECTIONS, streams=streams
+        rate_rps,
+        arrivals=selection.arrivals,
+        connections=DEFAULT_CONNECTIONS,
+        streams=selection.streams if http == "2" else 1,
     )
     if any(load.key == common.key for load in asked):
         # --rate has it too: a second cell of the same name would be one too many.
@@ -353,7 +351,7 @@ def _planned(
     env = {**server.env, **variant.env, **selection.env, **(own.env if own else {})}
     inherited = env.get("PYTHONPATH", environ.get("PYTHONPATH", ""))
     env["PYTHONPATH"] = _module_path(own.folders if own else [str(app_dir)], inherited)
-    load_s = (duration_s or selection.duration_s) * (cell.load.steps + cell.load.search_steps)
+    load_s = load_time_s(cell.load, duration_s or selection.duration_s)
     reason = (
         reason
         or scenario.refusal(cell.load.connections, load_s, cell.http, cell.transport)

@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from asgi_bench.definitions.assembly import assembled
-from asgi_bench.definitions.loads import loads
+from asgi_bench.definitions.assembly import asked_loads, assembled
 from asgi_bench.definitions.own_app import OwnApp, scenario_of
 from asgi_bench.definitions.selection import Selection
 from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.machine.addresses import is_own
-from asgi_bench.model import Cell, ClosedLoop, Load, Plan, PlannedCell, Scenario
-from asgi_bench.model.endpoint import PORTS, TRANSPORTS, HttpVersion, Target
+from asgi_bench.model import Cell, Plan, PlannedCell, Scenario
+from asgi_bench.model.endpoint import PORTS, TRANSPORTS, Target
+from asgi_bench.model.plan import load_time_s
 
 _HOST = re.compile(r"[a-z0-9._-]+")
 # What the scenario is called that the flags about a request describe.
@@ -109,25 +109,18 @@ def _cells(selection: Selection, scenario: Scenario) -> list[PlannedCell]:
             ),
             target=target.url,
             target_address=addresses[target],
-            skip_reason="WebSocket is held over HTTP/1.1 alone"
-            if version == "2" and scenario.messages
-            else None,
+            skip_reason=scenario.refusal(
+                load.connections,
+                load_time_s(load, selection.duration_s),
+                version,
+                target.transport,
+            ),
         )
         for target, version in product(selection.targets, selection.http)
-        for load in _loads(selection, version)
+        for load in asked_loads(
+            selection,
+            version,
+            connections=selection.connections,
+            further=selection.also_connections or (),
+        )
     ]
-
-
-def _loads(selection: Selection, version: HttpVersion) -> tuple[Load, ...]:
-    streams = selection.streams if version == "2" else 1
-    asked = loads(
-        connections=selection.connections,
-        rates=selection.rates,
-        arrivals=selection.arrivals,
-        closed=selection.closed,
-        streams=streams,
-        sweep=selection.sweep,
-        objective=selection.objective,
-    )
-    further = (ClosedLoop(count, streams) for count in selection.also_connections or ())
-    return tuple(dict.fromkeys((*asked, *further)))

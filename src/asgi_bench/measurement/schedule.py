@@ -8,6 +8,7 @@ from itertools import permutations
 import msgspec
 
 from asgi_bench.model import Cell, PlannedCell
+from asgi_bench.model.plan import load_time_s
 
 # 1 s keeps slow servers interleaved at all.
 LONGEST_SLICE_S = 1.0
@@ -67,8 +68,7 @@ def slice_duration_s(
 
 def load_duration_s(planned: PlannedCell, duration_s: float) -> float:
     """Return the time under load of a cell in a round, from the plan's time per trial."""
-    load = planned.cell.load
-    return (planned.duration_s or duration_s) * (load.steps + load.search_steps)
+    return load_time_s(planned.cell.load, planned.duration_s or duration_s)
 
 
 def start_order(cells: Sequence[Cell], seed: int, round: int, block: int) -> list[Cell]:

@@ -203,6 +203,11 @@ class RateSweep(AnyLoad, frozen=True, tag="sweep"):
 Load: TypeAlias = ClosedLoop | OpenLoop | RateSweep
 
 
+def load_time_s(load: Load, duration_s: float) -> float:
+    """Return how long a round loads a cell: each step of a sweep takes the whole duration."""
+    return duration_s * (load.steps + load.search_steps)
+
+
 class Cell(msgspec.Struct, frozen=True):
     """Server x variant x workers x scenario x HTTP version x transport x load: one point.
 
