@@ -14,7 +14,7 @@ from asgi_bench.model.metrics import CPU, THROUGHPUT
 
 TURNS = 40
 ROUNDS = 8
-RATES_RPS = {"a": 30_000.0, "b": 25_000.0, "c": 2_500.0}
+RATES_RPS = {"a/c64": 30_000.0, "b/c64": 25_000.0, "c/c64": 2_500.0}
 
 
 def trial(cell: str, round: int, rates_rps: Sequence[float]) -> Trial:
@@ -60,7 +60,7 @@ def run_of(
     for round in range(ROUNDS):
         turns = np.exp(noise * chance.standard_normal(TURNS))
         for cell, rate_rps in RATES_RPS.items():
-            of_turns = np.repeat(turns, times if cell == "a" else 1)
+            of_turns = np.repeat(turns, times if cell == "a/c64" else 1)
             count = len(of_turns)
             stalls = np.where(chance.random(count) < 0.1, 0.6, 1.0)
             if cell == stalls_of:
@@ -74,7 +74,7 @@ def ratios(typical: Typical, cell: str, metric: str = THROUGHPUT.name) -> list[f
     """A cell's figure over that of the first, round by round."""
     figures = typical.figures
     return [
-        figures[Place(metric, cell, number, 0)] / figures[Place(metric, "a", number, 0)]
+        figures[Place(metric, cell, number, 0)] / figures[Place(metric, "a/c64", number, 0)]
         for number in range(ROUNDS)
     ]
 
@@ -96,12 +96,12 @@ def test_stalls_of_the_machine_drop_out() -> None:
     typical = typical_slices(trials)
     assert typical.stalls == {}
     by_place = {(one.cell, one.round): one for one in trials}
-    for cell in ("b", "c"):
-        true = RATES_RPS[cell] / RATES_RPS["a"]
+    for cell in ("b/c64", "c/c64"):
+        true = RATES_RPS[cell] / RATES_RPS["a/c64"]
         found = np.log(np.array(ratios(typical, cell)) / true)
         totals = [
             (by_place[cell, number].throughput_rps or 0)
-            / (by_place["a", number].throughput_rps or 1)
+            / (by_place["a/c64", number].throughput_rps or 1)
             for number in range(ROUNDS)
         ]
         assert abs(found.mean()) < 0.01
@@ -110,10 +110,10 @@ def test_stalls_of_the_machine_drop_out() -> None:
 
 def test_what_a_server_stalls_itself_counts() -> None:
     """A cell whose totals fall short of its typical slices, surely and beside its neighbours'."""
-    stalling = typical_slices(run_of(stalls_of="b"))
+    stalling = typical_slices(run_of(stalls_of="b/c64"))
     calm = typical_slices(run_of())
-    assert set(stalling.stalls) == {("b", 0, THROUGHPUT.name), ("b", 0, CPU.name)}
-    share = np.mean(ratios(stalling, "b")) / np.mean(ratios(calm, "b"))
+    assert set(stalling.stalls) == {("b/c64", 0, THROUGHPUT.name), ("b/c64", 0, CPU.name)}
+    share = np.mean(ratios(stalling, "b/c64")) / np.mean(ratios(calm, "b/c64"))
     # One slice in eight at 0.4 of the speed takes 2.5 times as long: 8 / 9.5 of the throughput.
     assert share == pytest.approx(8 / 9.5, abs=0.03)
 
@@ -121,18 +121,18 @@ def test_what_a_server_stalls_itself_counts() -> None:
 def test_cpu_time_has_typical_slices_too() -> None:
     """The cost of a request is compared by what it typically is."""
     typical = typical_slices(run_of())
-    found = np.mean(np.log(ratios(typical, "c", CPU.name)))
-    assert found == pytest.approx(np.log(RATES_RPS["a"] / RATES_RPS["c"]), abs=0.01)
+    found = np.mean(np.log(ratios(typical, "c/c64", CPU.name)))
+    assert found == pytest.approx(np.log(RATES_RPS["a/c64"] / RATES_RPS["c/c64"]), abs=0.01)
 
 
 def test_ratios_to_a_reference_that_comes_by_more_often_are_known_better() -> None:
     """Seen three times a turn its own noise is in them by its root, and they stay unbiased."""
-    true = RATES_RPS["c"] / RATES_RPS["a"]
+    true = RATES_RPS["c/c64"] / RATES_RPS["a/c64"]
     found = {
         times: [
             ratio / true
             for seed in range(25)
-            for ratio in ratios(typical_slices(run_of(seed, times=times, scatter=0.1)), "c")
+            for ratio in ratios(typical_slices(run_of(seed, times=times, scatter=0.1)), "c/c64")
         ]
         for times in (1, 3)
     }
@@ -146,7 +146,19 @@ def test_a_cell_out_of_step_is_left_out() -> None:
     trials = run_of()
     short = msgspec.structs.replace(trials[0], slices=trials[0].slices[:-3])
     found = {place.cell for place in typical_slices([short, *trials[1:3]]).figures}
-    assert found == {"b", "c"}
+    assert found == {"b/c64", "c/c64"}
+
+
+def test_each_load_has_turns_of_its_own() -> None:
+    """Cells at another load came by more seldom, and are compared among themselves."""
+    seldom = [
+        msgspec.structs.replace(one, cell=one.cell.replace("64", "256"), slices=one.slices[::4])
+        for one in run_of(2)
+    ]
+    often = run_of(1)
+    both = typical_slices([*often, *seldom]).figures
+    assert both == {**typical_slices(often).figures, **typical_slices(seldom).figures}
+    assert len(both) == len(often) * 2 + len(seldom) * 2
 
 
 @pytest.mark.parametrize("kept", [slice(0, 1), slice(0, 0)])
@@ -170,7 +182,9 @@ def test_a_machine_is_as_calm_as_its_slices_say() -> None:
 
 def test_a_server_that_stalls_is_told() -> None:
     """By how much more than its neighbours; one that stalls less than they is not."""
-    (found,) = stall_findings(typical_slices(run_of(stalls_of="b")).stalls["b", 0, THROUGHPUT.name])
+    (found,) = stall_findings(
+        typical_slices(run_of(stalls_of="b/c64")).stalls["b/c64", 0, THROUGHPUT.name]
+    )
     assert (found.code, found.level) == ("stalls", "valid")
     assert found.value == pytest.approx(1 - 8 / 9.5, abs=0.03)
     assert stall_findings(0.05) == stall_findings(None) == ()

@@ -169,6 +169,24 @@ def test_the_reference_comes_by_more_often() -> None:
         assert counts["quick"] % times == 0
 
 
+def test_long_slices_at_another_load_take_no_time_from_a_cell() -> None:
+    """Cells of one load come by equally often: as often as if the others weren't there."""
+    at_64 = [loaded_cell("quick"), loaded_cell("medium")]
+    at_256 = [loaded_cell(name, load=ClosedLoop(256)) for name in ("quick", "slow")]
+    visits = []
+    for cells in (at_64, at_256, [*at_64, *at_256]):
+        stand = StandIn()
+        loader = SliceLoader(
+            plan_of(()), cast(LoadProcesses, stand), Progress(lambda event: None, 1.0)
+        )
+        loader.load(cells, round=0, block=0)
+        visits.append(Counter(load.name for load in stand.loads))
+    alone, slower, together = visits
+    assert together == alone + slower
+    (count,), (slower_count,) = set(alone.values()), set(slower.values())
+    assert count > 5 * slower_count
+
+
 def test_all_connections_open_before_any_slice_and_close_after_all() -> None:
     """Every cell is open while any of them is loaded."""
     stand = StandIn()

@@ -82,18 +82,36 @@ def typical_slices(trials: Iterable[Trial]) -> Typical:
     for trial in trials:
         if trial.outcome == "ok" and trial.lead_in_s is not None:
             blocks.setdefault((trial.round, trial.block), []).append(trial)
+    groups = {place: list(_in_turns(of)) for place, of in blocks.items()}
     figures: dict[Place, float] = {}
     stalls: dict[tuple[str, int, str], float] = {}
     for metric in METRICS:
         if metric.of_slice is not None and metric.of_trial is not None:
-            fits = {place: fit for place, of in blocks.items() if (fit := _fit(of, metric))}
-            for block in {block for _, block in fits}:
-                stalling = _stalling(fits, block)
+            fits: dict[int, list[tuple[int, _Fitted]]] = {}
+            for (round, block), of in groups.items():
+                found = filter(None, (_fit(members, turns, metric) for turns, members in of))
+                fits.setdefault(block, []).extend((round, fit) for fit in found)
+            for block, of_block in fits.items():
+                stalling = _stalling([fit for _, fit in of_block])
                 stalls |= {(cell, block, metric.name): mean for cell, mean in stalling.items()}
-                for (round, of_block), fit in fits.items():
-                    if of_block == block:
-                        figures |= _placed(fit, metric, round, block, stalling.keys())
+                for round, fit in of_block:
+                    figures |= _placed(fit, metric, round, block, stalling.keys())
     return Typical(figures, stalls)
+
+
+def _in_turns(trials: Sequence[Trial]) -> Iterator[tuple[int, list[Trial]]]:
+    """The number of turns of those cells of a block that took turns, and their trials.
+
+    Those of one load do, and of two that came by equally often as well.
+    """
+    loads: dict[str, list[Trial]] = {}
+    for trial in trials:
+        loads.setdefault(trial.cell.rpartition("/")[2], []).append(trial)
+    groups: dict[int, list[Trial]] = {}
+    for members in loads.values():
+        counts = [len(trial.slices) for trial in members]
+        groups.setdefault(max(counts, key=counts.count), []).extend(members)
+    yield from groups.items()
 
 
 def fitted(table: Floats) -> Floats:
@@ -116,16 +134,14 @@ def _middle(table: Floats) -> Floats:
     return means
 
 
-def _fit(trials: Sequence[Trial], metric: Metric) -> _Fitted | None:
-    """Fit those cells of a block that came by as often as most; None under two, or for few turns.
+def _fit(trials: Sequence[Trial], turns: int, metric: Metric) -> _Fitted | None:
+    """Fit those cells that came by in each of so many turns; None under two, or for few turns.
 
     The reference may come by several times a turn, and each time is a row of the fit. A cell that
     ended early, or had slices for its wrong answers, is out of step.
     """
     assert metric.of_slice is not None
     assert metric.of_trial is not None
-    counts = [len(trial.slices) for trial in trials]
-    turns = max(counts, key=counts.count, default=0)
     if turns < FEWEST_TURNS:
         return None
     rows: list[list[float | None]] = []
@@ -146,13 +162,12 @@ def _fit(trials: Sequence[Trial], metric: Metric) -> _Fitted | None:
     return _Fitted(tuple(totals), typical, np.log(np.array(list(totals.values()))))
 
 
-def _stalling(fits: Mapping[tuple[int, int], _Fitted], block: int) -> dict[str, float]:
+def _stalling(fits: Iterable[_Fitted]) -> dict[str, float]:
     """By how much those cells of a block stall that do so more than their neighbours, surely."""
     stalls: dict[str, list[float]] = {}
-    for (_, of_block), fit in fits.items():
-        if of_block == block:
-            for cell, stall in zip(fit.cells, fit.stalls.tolist(), strict=True):
-                stalls.setdefault(cell, []).append(stall)
+    for fit in fits:
+        for cell, stall in zip(fit.cells, fit.stalls.tolist(), strict=True):
+            stalls.setdefault(cell, []).append(stall)
     return {
         cell: float(np.mean(of_rounds))
         for cell, of_rounds in stalls.items()
