@@ -65,14 +65,38 @@ def bare(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin"
 
 
-def test_the_description_needs_no_repository(wheel: Path) -> None:
-    """What an index shows is README, without pictures and links that only a checkout has."""
+def test_the_description_leads_to_files_of_this_version(wheel: Path) -> None:
+    """What an index shows is README, each picture and link of it an address of a file there is."""
     with zipfile.ZipFile(wheel) as packed:
         (name,) = (name for name in packed.namelist() if name.endswith(".dist-info/METADATA"))
         description = packed.read(name).decode()
+    assert f"Version: {__version__}\n" in description
     assert "Description-Content-Type: text/markdown" in description
     assert "pip install 'asgi-bench[servers]'" in description
-    assert not re.findall(r"\]\((?!https://)", description)
+    assert not re.findall(r"\]\((?!https://|#)", description)
+    ours = re.findall(rf"\]\(https://[\w./-]+/v{re.escape(__version__)}/([^)#]+)", description)
+    assert any(path.endswith(".svg") for path in ours)
+    for path in ours:
+        assert (ROOT / path).exists(), path
+
+
+def test_the_sdist_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    """What is installed from source is what is installed from the wheel."""
+    backend = tmp_path / "backend"
+    pip("install", "--target", str(backend), "hatchling")
+    argv = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    own = {**os.environ, "PYTHONPATH": str(backend)}
+    subprocess.run(argv, cwd=ROOT, env=own, check=True, capture_output=True, timeout=300)
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    pip("wheel", "--no-deps", "--wheel-dir", str(tmp_path), str(sdist))
+    (other,) = tmp_path.glob("*.whl")
+    assert contents(other) == contents(wheel)
+
+
+def contents(wheel: Path) -> dict[str, int]:
+    """Each file of a wheel, with the checksum of what it holds."""
+    with zipfile.ZipFile(wheel) as packed:
+        return {one.filename: one.CRC for one in packed.infolist()}
 
 
 def pip(*arguments: str) -> None:

@@ -4,4 +4,4 @@ The public interface is the command line, the files and `asgi_bench.load.FastUse
 are internal and may change with any version.
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

@@ -7,7 +7,7 @@ import yaml
 
 from asgi_bench.cli.main import command
 from tests.action.job import STEPS
-from tests.action.workflows import ACTION, EXAMPLES, ROOT, WORKFLOWS, load, steps_of
+from tests.action.workflows import ACTION, EXAMPLES, OURS, ROOT, WORKFLOWS, load, steps_of
 
 INPUT = re.compile(r"inputs\.([\w-]+)")
 OUTPUT = re.compile(r"steps\.(\w+)\.outputs\.([\w-]+)")
@@ -72,7 +72,7 @@ def test_what_is_used_is_pinned(path: Path) -> None:
     """A tag may move; a commit does not. Only this action itself is named by its version."""
     for step in steps_of(path):
         used = step.get("uses", "")
-        assert not used or PINNED.fullmatch(used) or used.startswith("OWNER/asgi-bench@v"), used
+        assert not used or PINNED.fullmatch(used) or used.startswith(OURS), used
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=files)

@@ -7,7 +7,7 @@ import pytest
 
 from asgi_bench.errors import ExitCode
 from tests.action.job import STEPS, Step, run_step
-from tests.action.workflows import ACTION, WORKFLOWS, load
+from tests.action.workflows import ACTION, OURS, WORKFLOWS, load
 from tests.command_line import COMMAND, LOCK_PATIENCE_S
 from tests.repositories import commit, git, make_repository
 
@@ -180,7 +180,7 @@ def test_a_job_ends_after_its_measurement(path: Path) -> None:
     default = load(ACTION)["inputs"]["budget"]["default"]
     for job in load(path)["jobs"].values():
         for step in job["steps"]:
-            if step.get("uses", "").startswith(("./", "OWNER/asgi-bench@")):
+            if step.get("uses", "").startswith(("./", OURS)):
                 budget = step.get("with", {}).get("budget", default)
                 limit_s = measure["time_limit_s"]([f"--budget={budget}"])
                 limit_s += measure["STOPPING_S"] + measure["REPORT_S"]

@@ -1,5 +1,6 @@
 """What is read by GitHub: the action, the project's own workflow, and those to copy."""
 
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 ACTION = ROOT / "action.yml"
 EXAMPLES = ROOT / "examples" / "github"
+# How a workflow names this action, but for its version.
+_URLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+OURS = f"{_URLS['Repository'].removeprefix('https://github.com/')}@v"
 WORKFLOWS = (*EXAMPLES.glob("*.yml"), *(ROOT / ".github" / "workflows").glob("*.yml"))
 
 
