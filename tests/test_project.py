@@ -161,7 +161,9 @@ def test_each_import_is_declared() -> None:
 def test_the_version_stands_in_one_place() -> None:
     """pyproject.toml takes the version from the package, and the change log leads with it."""
     assert "version" in PROJECT["dynamic"]
-    assert (ROOT / PYPROJECT["tool"]["hatch"]["version"]["path"]).read_text().count(__version__) == 1
+    assert (ROOT / PYPROJECT["tool"]["hatch"]["version"]["path"]).read_text().count(
+        __version__
+    ) == 1
     headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
     assert headings, "CHANGELOG.md has no entry"
     assert headings[0] == "Unreleased" or headings[0].split()[0] == __version__

@@ -1,11 +1,11 @@
-"""The faults a user can mend, each with the exit code of the command line."""
+"""Faults that the user can fix, each with its exit code."""
 
 import signal
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the command line exits with (README, "Exit codes")."""
+    """The exit codes of the command line (docs/commands.md, "Exit codes")."""
 
     OK = 0
     FAILED = 1
@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
 class BenchError(Exception):
     """A fault with one clear line for the user; anything else is a bug and keeps its traceback.
 
-    `account` is what a server or the user's own code said about it, of any length: it is shown
+    `account` is what a server or the user's own code said about it, of any length. It is shown
     once, before the line.
     """
 
@@ -27,9 +27,9 @@ class BenchError(Exception):
 
 
 class Interrupted(BaseException):
-    """The command was stopped from outside; exits as a shell expects, with 128 + the signal.
+    """The command was stopped from outside; exits with 128 + the signal, as a shell expects.
 
-    No BenchError: what goes on without a damaged trial must not go on without this.
+    This is not a BenchError: code that goes on without a damaged trial must not go on after this.
     """
 
     def __init__(self, number: int) -> None:
@@ -39,6 +39,6 @@ class Interrupted(BaseException):
 
 
 class UsageError(BenchError):
-    """A file, key or flag that is wrong: the text names it and says what is allowed."""
+    """A wrong file, key or flag: the text names it and says what is allowed."""
 
     exit_code = ExitCode.USAGE

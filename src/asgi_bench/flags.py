@@ -1,11 +1,11 @@
-"""A flag, declared once at the field that holds its value.
+"""A flag, declared once, at the field that holds its value.
 
     duration_s: Annotated[
         float, Flag("--duration", HOW_LONG, DURATION, "Measured time per cell and round.")
     ] = 2.0
 
-From there the command line has it, its help, and the table `[tool.asgi-bench]` of a project. Where
-the struct is a part of the plan (`model.Knobs`, `Goal`, `Gate`) the plan has it too.
+The command line, its help and the table `[tool.asgi-bench]` of a project are made from it. If the
+struct is part of the plan (`model.Knobs`, `Goal`, `Gate`), so is the value.
 """
 
 import functools
@@ -45,7 +45,7 @@ GROUPS = (SIDES, WHAT, LOAD, HOW_LONG, APP, VERDICT, OUTPUT, MACHINE)
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """What the values of a flag look like, and how they are read."""
+    """What the values of a flag look like, and how to read them."""
 
     metavar: str
     read: Callable[[Any, str], Any]
@@ -61,7 +61,7 @@ class Kind(msgspec.Struct, frozen=True):
 
     @property
     def is_switch(self) -> bool:
-        """Whether it is given without a value."""
+        """Whether the flag takes no value."""
         return self.toml is bool
 
 
@@ -89,7 +89,7 @@ class Flag(msgspec.Struct, frozen=True):
 
     @property
     def is_argument(self) -> bool:
-        """Whether it is told by its place on the command line."""
+        """Whether it is a positional argument."""
         return not self.name.startswith("--")
 
     @property
@@ -111,12 +111,12 @@ class Nested(msgspec.Struct, frozen=True):
     """What `SIDE` means in the names and helps of its flags."""
 
     def has_use(self, given: Collection[str]) -> bool:
-        """Whether its flags mean something beside those that are given."""
+        """Whether its flags have any effect beside those that are given."""
         return self.key is None or any(key in given for key in (self.key, *self.others))
 
 
 class Declared(msgspec.Struct, frozen=True):
-    """A flag at its place: `path` are the names of the fields that lead to its value."""
+    """A flag in its place: `path` lists the names of the fields that lead to its value."""
 
     path: tuple[str, ...]
     flag: Flag
@@ -125,7 +125,7 @@ class Declared(msgspec.Struct, frozen=True):
 
     @property
     def is_required(self) -> bool:
-        """Whether it has to be given, wherever its struct has to be."""
+        """Whether it must be given whenever its struct must be."""
         return self.default is msgspec.NODEFAULT and self.nested is None
 
 
@@ -178,13 +178,13 @@ def _struct_in(hint: Any) -> type[msgspec.Struct]:
 def read_flags(
     struct: type[StructT], told: Mapping[str, Any], project: Mapping[str, tuple[Any, str]]
 ) -> StructT:
-    """Return the struct with what the command line says, else the project; both by the flags' keys.
+    """Return the struct, filled from the command line and otherwise from the project.
 
-    `told` has a flag's text, all its texts where it is repeatable, True where it is a switch;
-    `project` the same, and what to blame.
+    Both map a flag's key to its text: all its texts if it is repeatable, True if it is a switch.
+    `project` also says what to blame for a wrong value.
 
     Raises:
-        UsageError: a value can't be read, or a flag that changes nothing beside the others.
+        UsageError: a value can't be read, or a flag changes nothing beside the others.
     """
     flags = {one.flag.key: one for one in declared(struct)}
     given = {key: (value, flags[key].flag.name) for key, value in told.items()}
@@ -250,7 +250,7 @@ def text(metavar: str) -> Kind:
 
 
 def choice(*words: str, metavar: str | None = None) -> Kind:
-    """One of some words."""
+    """One of these words."""
 
     def read(given: str, where: str) -> str:
         if given not in words:
@@ -262,7 +262,7 @@ def choice(*words: str, metavar: str | None = None) -> Kind:
 
 
 def choices(*words: str, metavar: str) -> Kind:
-    """Some of some words, each once, in the order given."""
+    """Some of these words, each once, in the order given."""
 
     def read(given: str, where: str) -> tuple[str, ...]:
         parts = [part.strip() for part in given.split(",")]

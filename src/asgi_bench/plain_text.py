@@ -1,7 +1,7 @@
-"""Text from outside, for a terminal: what would drive one, or turn a line around, is taken out.
+"""Text from outside, made safe for a terminal: control sequences and direction marks are removed.
 
-Logs of servers, names and files may hold escape sequences, and marks that have what follows read
-from right to left.
+Logs of servers, names and files may contain escape sequences, and marks that make the following
+text read from right to left.
 """
 
 import re
@@ -19,7 +19,7 @@ def plain(text: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """Text from outside without control characters, its spaces as they are: a space for each."""
+    """Text from outside with each control character replaced by a space, and its spaces kept."""
     if text.isprintable():
         return text
     letters = _ANSI_SEQUENCE.sub("", text)
@@ -27,10 +27,10 @@ def harmless(text: str) -> str:
 
 
 def harmless_lines(text: str) -> str:
-    """The same of a text of several lines; tabs become spaces."""
+    """The same for a text of several lines; tabs become spaces."""
     return "\n".join(map(harmless, text.expandtabs().split("\n")))
 
 
 def shortened(text: str, letters: int) -> str:
-    """The text cut to so many letters, its cut marked."""
+    """The text cut to at most this many characters, with the cut marked."""
     return text if len(text) <= letters else f"{text[: letters - 1].rstrip()}…"

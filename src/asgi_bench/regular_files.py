@@ -1,7 +1,7 @@
-"""Files that others may have put there: read only where they are files, and no larger than wanted.
+"""Files that others may have put there: read only if they are regular files, and not too large.
 
-A FIFO would hold the reader up for ever, a device never end, and a file of gigabytes fill the
-memory before its first byte is looked at.
+A FIFO would block the reader forever, a device would never end, and a file of gigabytes would
+fill the memory before its first byte is looked at.
 """
 
 import errno
@@ -22,9 +22,10 @@ _KINDS = {
 
 
 def open_regular(path: Path, most_bytes: int = MOST_BYTES) -> BinaryIO:
-    """Open a file to read; never waits.
+    """Open a file for reading; never waits.
 
-    Raises OSError, its `strerror` in words, for what is no file, too large, or can't be read.
+    Raises OSError, with its `strerror` in words, if it is no regular file, too large, or
+    unreadable.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -46,7 +47,7 @@ def open_regular(path: Path, most_bytes: int = MOST_BYTES) -> BinaryIO:
 
 
 def kind_of(path: Path) -> Literal["file", "folder", "other"] | None:
-    """What is at a path, None where nothing is; what is too long for a path is nowhere."""
+    """What is at a path; None if nothing is, or if the path is too long."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):  # A zero in it.
@@ -55,6 +56,6 @@ def kind_of(path: Path) -> Literal["file", "folder", "other"] | None:
 
 
 def read_regular(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
-    """Return what a file holds; raises OSError as `open_regular` does."""
+    """Return a file's content; raises OSError as `open_regular` does."""
     with open_regular(path, most_bytes) as file:
         return file.read(most_bytes)

@@ -1,4 +1,4 @@
-"""What a report says of a server setting across its cells: workers, connections, ways to ask."""
+"""What a report says about a server setting across its cells: workers, connections, protocols."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from asgi_bench.model.endpoint import HttpVersion, Transport, way_suffix
 
 
 class ScalingPoint(msgspec.Struct, frozen=True):
-    """One worker count of a server setting against its fewest."""
+    """One worker count of a server setting compared with its fewest."""
 
     cell: str
     """The cell's key."""
@@ -65,7 +65,7 @@ class Scaling(msgspec.Struct, frozen=True):
 
     @property
     def request_key(self) -> str:
-        """What was requested and how, as the keys of its cells have it."""
+        """What was requested and how, as in the keys of its cells."""
         return f"{self.scenario}{way_suffix(self.http, self.transport)}"
 
 
@@ -101,7 +101,7 @@ class Interpreter(msgspec.Struct, frozen=True):
 
 
 class CellRatio(msgspec.Struct, frozen=True):
-    """A cell over another one of the same server that was up beside it."""
+    """A cell relative to another one of the same server that was up at the same time."""
 
     cell: str
     """The cell's key."""

@@ -1,4 +1,4 @@
-"""What is said of every cell whatever its load, and figures of its rounds put together."""
+"""What applies to every cell whatever its load, and figures combined over its rounds."""
 
 from collections.abc import Iterable, Sequence
 from functools import reduce
@@ -58,9 +58,9 @@ def cell_facts(sample: Sample, plan: Plan) -> CellFacts[Any]:
 
 
 def merged(cell: str, what: str, blobs: Iterable[str | None]) -> Histogram | None:
-    """Stored histograms of a cell merged into one; None without samples.
+    """A cell's stored histograms merged into one; None without samples.
 
-    Raises BenchError for text that is no histogram, naming the cell and what it was.
+    Raises BenchError for text that is no histogram, naming the cell and the histogram.
     """
     try:
         return merge_histograms(blobs)
@@ -75,7 +75,7 @@ def error_totals(counts: Iterable[ErrorCounts]) -> ErrorTotals:
 
 
 def by_request(sample: Sample, plan: Plan) -> tuple[RequestReport, ...]:
-    """An entry for each request in the order of their file; none where there is but one.
+    """An entry for each request in the order of their file; none if there is only one.
 
     Raises BenchError for a stored histogram that can't be read.
     """

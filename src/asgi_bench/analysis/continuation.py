@@ -1,4 +1,4 @@
-"""How far a stored run has come, and whether what is measured now would be the same run."""
+"""How far a stored run has come, and whether measuring now would continue the same run."""
 
 from collections.abc import Iterator, Sequence
 
@@ -24,7 +24,7 @@ CELL_PARTS = ("cell", "skip_reason", "working_dir", "app_dir")
 
 
 class Differences(msgspec.Struct, frozen=True):
-    """What is not as it was when a run was measured, each in words."""
+    """What differs from when a run was measured, each in words."""
 
     plan: tuple[str, ...] = ()
     surroundings: tuple[str, ...] = ()
@@ -57,8 +57,8 @@ def complete_rounds(run: Run) -> int:
 def is_complete(run: Run, *, has_behaviour: bool = False) -> bool:
     """Whether nothing of a run's plan is left to measure.
 
-    That is so after its last round, and at a look at which its precision was reached; with
-    `has_behaviour`, once that of each server setting was watched.
+    True after its last round, and at a look at which its precision was reached; with
+    `has_behaviour`, once the behaviour of each server setting was observed.
     """
     header, rounds = run.header, complete_rounds(run)
     if rounds < header.plan.rounds and not is_precise(
@@ -69,7 +69,7 @@ def is_complete(run: Run, *, has_behaviour: bool = False) -> bool:
 
 
 def unwatched(run: Run) -> set[str]:
-    """The server settings whose behaviour is not, or only partly, known."""
+    """The server settings whose behaviour is unknown or only partly known."""
     refused = {proof.setting for proof in run.proofs if proof.fault is not None}
     settings = {
         planned.cell.process_key
@@ -82,8 +82,8 @@ def unwatched(run: Run) -> set[str]:
 def differences(stored: Run, now: RunHeader, proofs: Sequence[Proof] | None = None) -> Differences:
     """What differs between a stored run and one that would be measured now to continue it.
 
-    `now` has the plan and the surroundings of today, `proofs` what really runs today; without
-    these nothing is said of what runs.
+    `now` has today's plan and surroundings, `proofs` what really runs today; without proofs,
+    what runs is not compared.
     """
     before, after = (
         (() if proofs is None else stored.proofs),

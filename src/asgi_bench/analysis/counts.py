@@ -1,9 +1,9 @@
-"""What comes to a request: a regression of counts on requests, over lives of each layout.
+"""What a request takes: a regression of counts on requests, over lives of each layout.
 
-All lives of a layout serve for the same time, so that starting, stopping, importing and what timers
-do are the same in each; the slope over their requests is free of all these. Layouts are the unit of
-repetition: the same server counts the same again, but for some wake-ups, and another amount where
-its memory lies elsewhere.
+All lives of a layout serve for the same time, so starting, stopping, importing and timers cost the
+same in each; the slope over their requests is free of all these. Layouts are the unit of
+repetition: the same server counts the same again, except for a few wake-ups, and a different amount
+if its memory is laid out differently.
 """
 
 import shlex
@@ -29,7 +29,7 @@ LEAST_PART = 1e-4
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float | None:
-    """The slope of the line through points by least squares; None where all have one place."""
+    """The slope of the least-squares line through points; None if all have the same x."""
     places = np.array([place for place, _ in points], dtype=float)
     values = np.array([value for _, value in points], dtype=float)
     if len(points) < 2:
@@ -40,7 +40,7 @@ def slope(points: Sequence[tuple[float, float]]) -> float | None:
 
 
 def by_layout(lives: Iterable[Life]) -> dict[int, list[Life]]:
-    """The lives that were counted, by their layouts in order."""
+    """The counted lives, by layout in order."""
     found: dict[int, list[Life]] = {}
     for life in lives:
         if life.tally is not None:
@@ -49,7 +49,7 @@ def by_layout(lives: Iterable[Life]) -> dict[int, list[Life]]:
 
 
 def per_request(lives: Sequence[Life]) -> float | None:
-    """What comes to a request in the lives of one layout; None where they don't differ."""
+    """What a request takes in the lives of one layout; None if they don't differ in requests."""
     return slope([(life.requests, life.tally.total) for life in lives if life.tally is not None])
 
 
@@ -60,9 +60,9 @@ def layout_estimates(lives: Iterable[Life]) -> dict[int, float]:
 
 
 def parts_per_request(lives: Sequence[Life]) -> dict[Breakdown, dict[str, float]]:
-    """What comes to a request taken apart, the mean over layouts, the largest first.
+    """What a request takes, broken down: the mean over layouts, the largest part first.
 
-    A name that a life hasn't is 0 in it.
+    A name that a life doesn't have counts as 0 there.
     """
     layouts = by_layout(lives)
     kinds = {kind for life in lives if life.tally is not None for kind in life.tally.parts}
@@ -86,7 +86,7 @@ def _parts(layouts: Mapping[int, Sequence[Life]], kind: Breakdown) -> dict[str, 
 
 
 def figures_of(lives: Sequence[Life]) -> CountFigures | None:
-    """What one counter says of one cell; None where no layout has an estimate."""
+    """What one counter says about one cell; None if no layout has an estimate."""
     estimates = layout_estimates(lives)
     if not estimates:
         return None
@@ -113,7 +113,7 @@ def _large(
 
 
 def counted_cell(key: str, lives: Sequence[Life], server_version: str | None = None) -> CountedCell:
-    """What all counters say of one cell; failed where a life did."""
+    """What all counters say about one cell; failed if one of its lives did."""
     mine = [life for life in lives if life.cell == key]
     judging = [life for life in mine if life.counter not in EXPLAINING]
     reason = next((life.reason for life in judging if life.reason is not None), None)

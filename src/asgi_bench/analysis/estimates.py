@@ -1,4 +1,4 @@
-"""What is estimated of a cell: intervals, ratios, percentiles, and what its server costs."""
+"""Estimates for a cell: intervals, ratios, percentiles, and what its server costs."""
 
 import msgspec
 
@@ -15,7 +15,7 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 class Ratio(msgspec.Struct, frozen=True):
-    """A cell's figure over the reference cell's, from pairs within the same round and block."""
+    """A cell's figure relative to the reference cell's, from pairs in the same round and block."""
 
     reference: str
     """The key of the reference cell."""

@@ -29,7 +29,7 @@ LEAST_CALLS = 0.02
 def changed_most(
     baseline: Mapping[str, float], candidate: Mapping[str, float], least: float
 ) -> tuple[Change, ...]:
-    """The ten parts that changed most, by at least so much; a part that a side hasn't is 0."""
+    """The ten parts that changed most, by at least this much; a part that a side lacks is 0."""
     names = dict.fromkeys((*baseline, *candidate))
     changes = [Change(name, baseline.get(name, 0.0), candidate.get(name, 0.0)) for name in names]
     told = [change for change in changes if abs(_size(change)) >= max(least, 1e-12)]
@@ -43,9 +43,9 @@ def _size(change: Change) -> float:
 def explanations(
     cell: str, baseline: Sequence[Life], candidate: Sequence[Life]
 ) -> tuple[Explanation, ...]:
-    """Where the lives of two sides of a cell differ; nothing where they were not to be explained.
+    """Where the lives of a cell's two sides differ; nothing if no explanation was requested.
 
-    A breakdown that a side lacks, as of Python functions of a server without, is left out.
+    A breakdown that a side lacks, such as Python functions of a server without any, is left out.
     """
     if not any(life.counter in EXPLAINING for life in (*baseline, *candidate)):
         return ()

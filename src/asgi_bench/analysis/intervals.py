@@ -2,7 +2,7 @@
 
 A round has fresh processes, so it is the unit of repetition: never a request or a slice, which
 are correlated. Throughput, cost and their ratios are positive and vary by factors, so the mean
-and the t interval are taken on logarithms: the geometric mean, with bounds that multiply. That
+and the t interval are computed on logarithms: the geometric mean, with bounds that multiply. That
 makes the ratio a to b exactly the inverse of b to a.
 """
 
@@ -26,10 +26,10 @@ Floats = npt.NDArray[np.float64]
 
 
 def log_interval(values: Sequence[float], *, looked: bool = False) -> Interval:
-    """The geometric mean of positive values, one a round, with its 95 % t interval.
+    """The geometric mean of positive values, one per round, with its 95 % t interval.
 
-    With `looked` the number of rounds was chosen by the values' own scatter, at planned looks:
-    the bounds are wider by as much as that costs. Without values all three are None; under 3
+    With `looked`, the values' own scatter chose the number of rounds, at planned looks: the
+    bounds are widened by what that costs. Without values all three are None; with fewer than 3
     values the bounds are. Raises ValueError for a value that isn't positive and finite.
     """
     if not values:
@@ -53,14 +53,14 @@ def log_interval(values: Sequence[float], *, looked: bool = False) -> Interval:
 
 
 def interval_over(values: Iterable[float | None]) -> Interval:
-    """An interval over the rounds that have the figure: none of them can be 0."""
+    """An interval over the rounds that have the figure, which can't be 0."""
     return log_interval([value for value in values if value])
 
 
 def linear_interval(values: Sequence[float], *, looked: bool = False) -> Interval:
-    """The mean of values, one a round, with its 95 % t interval: for what may be zero or below.
+    """The mean of values, one per round, with its 95 % t interval: for what may be 0 or less.
 
-    Arguments as of `log_interval`.
+    Takes the arguments of `log_interval`.
     """
     if not values:
         return Interval()
@@ -76,16 +76,16 @@ def linear_interval(values: Sequence[float], *, looked: bool = False) -> Interva
 
 
 def paired_ratio(pairs: Iterable[tuple[float, float]], *, looked: bool = False) -> Interval:
-    """The ratio of the first to the second of each pair, one pair a round and block.
+    """The ratio of the first to the second of each pair, one pair per round and block.
 
     Both of a pair were measured in the same minutes on the same machine, so what slowed one
-    slowed the other and drops out of the ratio. Arguments and faults as of `log_interval`.
+    slowed the other and cancels out. Arguments and errors are those of `log_interval`.
     """
     return log_interval([ours / theirs for ours, theirs in pairs], looked=looked)
 
 
 def looks_factor(degrees: int) -> float:
-    """By how much the planned looks widen a standard error with so many degrees of freedom."""
+    """By how much the planned looks widen a standard error with this many degrees of freedom."""
     wide, narrow = (
         float(stdtrit(degrees, 0.5 + level / 2)) for level in (LOOKS_CONFIDENCE, CONFIDENCE)
     )
@@ -95,7 +95,7 @@ def looks_factor(degrees: int) -> float:
 def half_width(interval: Interval | Ratio) -> float | None:
     """The wider side of an interval as a share of its estimate: 0.02 is ±2 %; None without one.
 
-    Bounds on logarithms lie a factor above and below, so the upper side is the wider one.
+    Bounds on logarithms are a factor above and below, so the upper side is the wider one.
     """
     if not interval.value or interval.lower is None or interval.upper is None:
         return None

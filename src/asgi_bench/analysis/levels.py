@@ -1,4 +1,4 @@
-"""Closed loops over several connection counts: where the order turns over, and what that costs."""
+"""Closed loops at several connection counts: where the order changes, and at what cost."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -27,10 +27,9 @@ LEAST_BUSY_SHARE = 0.85
 
 
 class FirstPlaces(NamedTuple):
-    """Who may hold the first place over each count, of the settings that were measured over all.
+    """Who may be first at each count, of the settings that were measured at all of them.
 
-    They are those of one scenario, as it is asked for, and one worker count, so many as `settings`
-    says.
+    They share one scenario, HTTP version, transport and worker count; `settings` is their number.
     """
 
     request_key: str
@@ -40,7 +39,7 @@ class FirstPlaces(NamedTuple):
 
     @property
     def turns_over(self) -> bool:
-        """Whether there are two counts of which no setting may be first over both."""
+        """Whether no setting may be first at both of some two counts."""
         sets = [{cell.start for cell in cells} for cells in self.leaders.values()]
         return any(not one & other for one in sets for other in sets)
 
@@ -62,7 +61,7 @@ def levels_of(
 
 
 def first_places(report: Report) -> tuple[FirstPlaces, ...]:
-    """An entry for each scenario and worker count at which an order is claimed over all counts."""
+    """An entry for each scenario and worker count for which an order is claimed at all counts."""
     cells = {cell.cell: cell for cell in report.cells}
     groups: dict[tuple[str, int], list[Level]] = {}
     for level in report.levels:
@@ -97,8 +96,8 @@ def turn_findings(
 ) -> dict[str, Reason]:
     """By cell: that a server's threads take turns so often that more connections cost it less.
 
-    Said where the server was busy and switched often, and over more connections rarely, while its
-    CPU time per request came down against the reference's.
+    Reported if the server was busy and switched often, switched rarely at more connections, and
+    its CPU time per request fell relative to the reference's.
     """
     found: dict[str, Reason] = {}
     for level in levels:

@@ -1,4 +1,4 @@
-"""Load curves: what a sweep found at each offered rate, and the highest that kept the objective."""
+"""Load curves: what a sweep found at each rate, and the highest rate that met the objective."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean, median

@@ -1,4 +1,4 @@
-"""What a matrix means for an exit code: failures that count, and those that were accepted."""
+"""What a matrix means for an exit code: failures that count, and failures that were accepted."""
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -10,14 +10,14 @@ from asgi_bench.model.matrix import CheckEntry, Matrix, MatrixResult
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """A line of a file of accepted failures: a check, and of which servers it is accepted."""
+    """A line of a file of accepted failures: a check, and the servers for which it is accepted."""
 
     check: str
     servers: str = "*"
     """A glob of a server's name, or of `server/variant`."""
 
     def covers(self, result: MatrixResult) -> bool:
-        """Whether a result is one of those."""
+        """Whether a result is one of those accepted."""
         names = (result.server, result.setting)
         return self.check == result.check and any(fnmatchcase(name, self.servers) for name in names)
 
@@ -38,7 +38,7 @@ class MatrixVerdict(msgspec.Struct, frozen=True):
 def read_accepted(text: str, where: str, checks: Iterable[CheckEntry]) -> tuple[Accepted, ...]:
     """Read a file of accepted failures: a line is `CHECK`, or `SERVER CHECK`; # begins a comment.
 
-    Raises UsageError, naming the line, where it isn't understood.
+    Raises UsageError, naming the line, if it can't be understood.
     """
     known = {entry.id for entry in checks}
     accepted = []
@@ -60,10 +60,10 @@ def read_accepted(text: str, where: str, checks: Iterable[CheckEntry]) -> tuple[
 def judge_matrix(
     matrix: Matrix, accepted: Sequence[Accepted] = (), *, is_strict: bool = False
 ) -> MatrixVerdict:
-    """Judge a matrix: `must` counts, `should` where it is strict, `differs` never.
+    """Judge a matrix: `must` counts, `should` only if strict, `differs` never.
 
-    A server that didn't start has failed. With `is_strict` an accepted failure that now passes is
-    a failure of the list.
+    A server that didn't start has failed. With `is_strict`, an accepted failure that now passes
+    counts as a failure of the list.
     """
     levels = ("must", "should") if is_strict else ("must",)
     failures: list[MatrixResult] = []

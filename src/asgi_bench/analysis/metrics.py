@@ -27,9 +27,9 @@ FURTHER = tuple(
 
 
 def figure_of(metric: Metric, trial: Trial) -> float | None:
-    """A metric of one trial: None where it wasn't measured, or has too few samples.
+    """A metric of one trial; None if it wasn't measured, or has too few samples.
 
-    An overloaded trial has no times: they would only tell how long its schedule was. Raises
+    An overloaded trial has no times: they would only reflect how long its schedule was. Raises
     BenchError for a stored histogram that can't be read, naming cell and round.
     """
     if metric.times is not None and metric.times.of != GENERATOR_LAG and is_trial_overloaded(trial):
@@ -38,7 +38,7 @@ def figure_of(metric: Metric, trial: Trial) -> float | None:
 
 
 def stored_figure(metric: Metric, trial: Trial) -> float | None:
-    """The same, of an overloaded trial too."""
+    """The same, for an overloaded trial too."""
     if metric.times is not None:
         return _of_times(metric.times, trial)
     return None if metric.of_trial is None else metric.of_trial(trial)
@@ -63,7 +63,7 @@ def _histogram(blob: str | None) -> Histogram | None:
 def estimate(metric: Metric, trials: Sequence[Trial], *, looked: bool = False) -> Interval:
     """A metric over the rounds of a cell, as its `pooling` says; `looked` as in `log_interval`.
 
-    Rounds without it are left out; without any there is no value.
+    Rounds without it are excluded; without any there is no value.
     """
     if metric.pooling == "geometric":
         return interval_over(figure_of(metric, trial) for trial in trials)
@@ -83,7 +83,7 @@ def estimate(metric: Metric, trials: Sequence[Trial], *, looked: bool = False) -
 
 
 def cell_figure(metric: Metric, cell: CellReport | SweepReport) -> Interval:
-    """A metric in a report's cell; without a value where the cell has none."""
+    """A metric in a report's cell; without a value if the cell has none."""
     found = _found(cell, metric)
     if isinstance(found, Interval):
         return found

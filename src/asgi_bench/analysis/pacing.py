@@ -1,4 +1,4 @@
-"""How many rounds a run takes that decides it itself, as far as its clock tells."""
+"""How many rounds a run takes that decides this itself, as far as the clock decides."""
 
 from collections.abc import Sequence
 
@@ -19,19 +19,19 @@ def round_ends_s(trials: Sequence[Trial], rounds: int) -> list[float]:
 
 
 def is_look(goal: Goal, rounds: int) -> bool:
-    """Whether the results are looked at after so many rounds."""
+    """Whether the results are checked after this many rounds."""
     return rounds in goal.looks
 
 
 def is_time_up(plan: Plan, goal: Goal, ends_s: Sequence[float], spent_s: float = 0.0) -> bool:
-    """Whether the budget has no room for what would come next; never without one.
+    """Whether the budget has no room for what would come next; never without a budget.
 
     `spent_s` of it had gone by when the run began.
 
-    That is one round. With a precision to reach it is, at a look, all rounds until the next look,
-    for they are added together or not at all. What would end within half a round of the budget's
-    end is begun, so that it is overrun by less than a round. Only the clock decides here, so no
-    estimate is biased by it.
+    What comes next is one round; with a precision to reach it is, at a look, all rounds until the
+    next look, because they are added together or not at all. What would end within half a round
+    of the budget's end is begun, so the budget is overrun by less than a round. Only the clock
+    decides here, so no estimate is biased by it.
     """
     rounds = len(ends_s)
     if goal.budget_s is None or not rounds:
@@ -49,9 +49,9 @@ def next_stop(plan: Plan, goal: Goal, rounds: int) -> int:
 
 
 def due_rounds(plan: Plan, trials: Sequence[Trial], spent_s: float = 0.0) -> int:
-    """The rounds that a stored run should have: fewer than that means it was cut short.
+    """The rounds that a stored run should have: with fewer, it was cut short.
 
-    One with a goal ends when it has reached it: the rounds it then hasn't had aren't missing.
+    A run with a goal ends when it has reached it; rounds after that aren't missing.
     """
     goal = plan.goal
     rounds = 1 + max((trial.round for trial in trials), default=-1)

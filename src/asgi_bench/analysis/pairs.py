@@ -21,9 +21,9 @@ Floats = npt.NDArray[np.float64]
 
 
 class Pair(NamedTuple):
-    """The columns a and b: a over b in each of their rounds, and what follows from that.
+    """The columns a and b: a relative to b in each of their rounds, and what follows from that.
 
-    `p` is two-sided and not adjusted, 1 under 3 rounds. `trimmed` is the trimmed mean.
+    `p` is two-sided and not adjusted, 1 with fewer than 3 rounds. `trimmed` is the trimmed mean.
     """
 
     a: int
@@ -45,7 +45,7 @@ class _Test(NamedTuple):
 def pairs(logs: Floats, *, looked: bool = False) -> list[Pair]:
     """Every pair of columns that have a round in common, in the order of the columns.
 
-    `logs` are natural logarithms of a positive metric, rounds by cells, nan where a round has no
+    `logs` are natural logarithms of a positive metric, rounds by cells, nan if a round has no
     usable trial. `looked` as in `log_interval`.
     """
     first, second = np.triu_indices(logs.shape[1], k=1)
@@ -73,7 +73,7 @@ def pairs(logs: Floats, *, looked: bool = False) -> list[Pair]:
 def holm(p_values: Sequence[float]) -> list[float]:
     """The values adjusted for their number (Holm, 1979), in the order given; at most 1.
 
-    Calling different what is below 0.05 then errs in at most 5 % of such families.
+    If everything below 0.05 is called different, at most 5 % of such families have an error.
     """
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p, kind="stable")

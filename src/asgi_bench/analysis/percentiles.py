@@ -69,7 +69,7 @@ class TailCurve(NamedTuple):
 
 
 def merge_histograms(blobs: Iterable[str | None]) -> Histogram | None:
-    """One histogram out of many base64 HDR V2 texts, whatever their geometry; None if empty.
+    """One histogram from many base64 HDR V2 texts, whatever their geometry; None if empty.
 
     Raises BenchError for text that is no HDR V2 histogram.
     """
@@ -93,7 +93,7 @@ def merge_histograms(blobs: Iterable[str | None]) -> Histogram | None:
 def quantile_s(histogram: Histogram, quantile: float) -> float | None:
     """The value at a quantile in seconds, or None with fewer than 10/(1-q) samples.
 
-    As in every HDR implementation: the upper edge of the bucket that holds the sample.
+    As in every HDR implementation: the upper edge of the bucket with the sample.
     """
     total = histogram.total
     if total * (1 - quantile) < SAMPLES_BEYOND * (1 - 1e-9):
@@ -124,9 +124,9 @@ def percentiles_s(histogram: Histogram | None) -> Percentiles:
 
 
 def tail_curve(histogram: Histogram | None) -> TailCurve | None:
-    """The curve from p50 to p99.99, or to the last percentile with samples enough.
+    """The curve from p50 to p99.99, or to the last percentile with enough samples.
 
-    None without the 20 samples that p50 needs.
+    None with fewer than the 20 samples that p50 needs.
     """
     if histogram is None or histogram.total < 2 * SAMPLES_BEYOND:
         return None

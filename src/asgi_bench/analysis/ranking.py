@@ -1,10 +1,10 @@
-"""Which cells can be told apart, and the places each may hold among its like.
+"""Which cells can be told apart, and the ranks each may have in its group.
 
-Compared are the sound cells of one scenario, load and worker count. Where they share a block, each
-round measured them in the same minutes; where they are in several, each is taken over the reference
-beside it, so that what the machine did between blocks drops out and the reference's noise comes in.
-The unit is the round; a claim needs six of them, and holds against the number of pairs that were
-looked at.
+Sound cells of one scenario, load and worker count are compared. If they share a block, each round
+measured them in the same minutes; if they are in several, each is taken relative to the reference
+beside it, so that what the machine did between blocks cancels out and the reference's noise comes
+in. The unit is the round; a claim needs six of them, and is corrected for the number of pairs that
+were compared.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ class Standing(NamedTuple):
 
 
 class Ranking(NamedTuple):
-    """The comparisons of a run as its report parts them, and where each ranked cell stands."""
+    """The comparisons of a run, grouped as in its report, and the rank of each ranked cell."""
 
     comparisons: tuple[Comparison, ...]
     latency_comparisons: tuple[Comparison, ...]
@@ -40,9 +40,9 @@ class Ranking(NamedTuple):
 
 
 def rank_cells(samples: Mapping[str, Sample], plan: Plan) -> Ranking:
-    """Compare and rank all cells of a run that are no sweeps, by the cell's key.
+    """Compare and rank all cells of a run except sweeps, by the cell's key.
 
-    Failed, invalid and overloaded ones take no part.
+    Failed, invalid and overloaded cells are excluded.
 
     Raises BenchError for a stored histogram that can't be read.
     """
@@ -84,7 +84,7 @@ def compare(
 
 
 def stand(cells: Sequence[str], comparisons: Iterable[Comparison]) -> dict[str, Standing]:
-    """The standing of each cell, from their comparisons on the metric that ranks them."""
+    """The rank of each cell, from the comparisons on the metric that ranks."""
     better: dict[str, int] = dict.fromkeys(cells, 0)
     worse: dict[str, int] = dict.fromkeys(cells, 0)
     told_apart: dict[str, set[str]] = {key: {key} for key in cells}

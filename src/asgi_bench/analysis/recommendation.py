@@ -35,7 +35,7 @@ DEFAULT_VARIANT = "default"
 
 
 class Elsewhere(msgspec.Struct, frozen=True):
-    """How a recommended setting stands in a closed loop over other connections.
+    """How a recommended setting ranks in a closed loop with other connection counts.
 
     `better` compares it (a) with those that are distinguishably better there (b), the best first.
     """
@@ -45,15 +45,15 @@ class Elsewhere(msgspec.Struct, frozen=True):
 
 
 class Recommendation(msgspec.Struct, frozen=True):
-    """A setting, and all that was compared with it on one basis.
+    """A setting, and everything that was compared with it on one basis.
 
-    `estimate` is its figure over the reference's where `reference` names one, else the figure
-    itself. `beaten` and `tied` compare it (a) with the others (b): those it is distinguishably
-    better than, and those it can't be told apart from. `left_out` says by cell why it wasn't
-    considered, `apart` which other scenarios and loads (`hello/r500`) the run has, of which it says
-    nothing, and `elsewhere` in what its throughput was compared over other connections.
-    `workers_most` is how many workers were allowed, and `rounds` the fewest that a
-    comparison rests on, null where there was nothing to compare.
+    `estimate` is its figure relative to the reference's if `reference` names one, otherwise the
+    figure itself. `beaten` and `tied` compare it (a) with the others (b): those it is
+    distinguishably better than, and those it can't be told apart from. `left_out` says by cell
+    why it wasn't considered, `apart` which other scenarios and loads (`hello/r500`) the run has
+    that it says nothing about, and `elsewhere` how its throughput compares at other connection
+    counts. `workers_most` is how many workers were allowed, and `rounds` the fewest that a
+    comparison rests on; null if there was nothing to compare.
     """
 
     run_id: str
@@ -84,16 +84,17 @@ class _Question(msgspec.Struct, frozen=True):
 def recommend(
     run: Run, *, objective: Objective | None = None, workers_most: int | None = None
 ) -> Recommendation:
-    """The setting to deploy, with at most so many workers: by default as many as servers had CPUs.
+    """The setting to deploy, with at most this many workers; by default, the servers' CPUs.
 
-    A CPU quota counts as so many CPUs.
+    A CPU quota counts as that many CPUs.
 
-    Without an objective the one with the highest throughput in the closed loop that the plan names
-    first; with one the one that keeps it at the highest rate of a sweep, or where only fixed rates
-    were offered, at the highest of these for the least CPU time. Of those that can't be told apart
-    it has the fewest workers, then the default variant, then the best estimate.
+    Without an objective, the setting with the highest throughput in the closed loop that the plan
+    names first. With one, the setting that meets it at the highest rate of a sweep or, if only
+    fixed rates were offered, at the highest of these for the least CPU time. Among those that
+    can't be told apart it has the fewest workers, then the default variant, then the best
+    estimate.
 
-    Raises BenchError where the run doesn't tell: an A/B, nothing sound, too few rounds.
+    Raises BenchError if the run can't say: an A/B, nothing sound, too few rounds.
     """
     plan = run.header.plan
     if plan.gate is not None:

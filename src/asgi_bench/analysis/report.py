@@ -1,6 +1,6 @@
 """The report: exactly what `report --format json` prints, in this order of keys.
 
-All figures are SI. Whatever wasn't measured, or rests on too few samples or rounds, is null.
+All figures are SI. What wasn't measured, or rests on too few samples or rounds, is null.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ from asgi_bench.model.metrics import ComparedName
 
 
 class ErrorTotals(msgspec.Struct, frozen=True):
-    """Wrong answers by kind, and all kinds together."""
+    """Wrong responses by kind, and all kinds together."""
 
     total: int
     """All wrong responses."""
@@ -50,7 +50,7 @@ class ErrorTotals(msgspec.Struct, frozen=True):
 
 
 class Rank(msgspec.Struct, frozen=True):
-    """The places a cell may hold among those it was compared with: 1 to 3 is a three-way tie."""
+    """The ranks a cell may have among those it was compared with: 1 to 3 is a three-way tie."""
 
     best: int
     """1 + the number of cells that are distinguishably better."""
@@ -85,7 +85,7 @@ LoadT = TypeVar("LoadT", bound=ClosedLoop | OpenLoop | RateSweep)
 
 
 class CellFacts(msgspec.Struct, Generic[LoadT], frozen=True):
-    """What is said of every cell: what it is, how it came out, what was sent to it."""
+    """What every cell has: what it is, its outcome, what was sent to it."""
 
     cell: str
     """The cell's key."""
@@ -135,7 +135,7 @@ class CellFacts(msgspec.Struct, Generic[LoadT], frozen=True):
 
     @property
     def request_key(self) -> str:
-        """What was requested and how, as its key has it: `hello`, `hello+h2+tls`."""
+        """What was requested and how, as in its key: `hello`, `hello+h2+tls`."""
         return f"{self.scenario}{way_suffix(self.http, self.transport)}"
 
     @property
@@ -146,7 +146,7 @@ class CellFacts(msgspec.Struct, Generic[LoadT], frozen=True):
 
 
 class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
-    """A cell under one load, with its estimates; they leave out invalid rounds."""
+    """A cell under one load, with its estimates, which exclude invalid rounds."""
 
     throughput_rps: Interval
     """Correct responses per second of load."""
@@ -243,7 +243,7 @@ class SweepPoint(msgspec.Struct, frozen=True):
 
 
 class SweepReport(CellFacts[RateSweep], frozen=True):
-    """A cell's load curve, and the highest rate that keeps its objective."""
+    """A cell's load curve, and the highest rate that meets its objective."""
 
     points: tuple[SweepPoint, ...]
     """The load curve, by rising share."""
@@ -318,7 +318,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 class Reached(msgspec.Struct, frozen=True):
-    """What a run came to."""
+    """What a run reached."""
 
     rounds: int
     """How many rounds were completed or begun."""
@@ -404,5 +404,5 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def everything(self) -> Sequence[CellReport | SweepReport]:
-        """Whatever was measured or should have been, under whatever load."""
+        """Everything that was measured or should have been, under any load."""
         return (*self.cells, *self.sweeps)

@@ -1,4 +1,4 @@
-"""Which trials speak for which cell: for its estimates, and for its ratio to the reference.
+"""Which trials count for which cell: for its estimates, and for its ratio to the reference.
 
 Blocks of one round run one after another, so only trials of one block were measured in the same
 minutes. The reference cell takes part in every block; its own figures come from its first.
@@ -39,9 +39,9 @@ class Sample(msgspec.Struct, frozen=True):
     """The typical slices of the whole run."""
 
     def compared_by(self, metric: Metric) -> Callable[[Trial], float | None]:
-        """What a metric's ratios to other cells are of, in a trial of this run.
+        """What a metric's ratios to other cells are computed from, in a trial of this run.
 
-        That is its typical slice, where the cells of its block took turns; else the whole trial.
+        Its typical slice, if the cells of its block took turns; otherwise the whole trial.
         """
 
         def figure(trial: Trial) -> float | None:
@@ -52,7 +52,7 @@ class Sample(msgspec.Struct, frozen=True):
         return figure
 
     def stall(self, metric: Metric) -> float | None:
-        """By how much it stalls more than its neighbours, if it surely does (`Typical.stalls`)."""
+        """By how much more it stalls than its neighbours, if that is certain (`Typical.stalls`)."""
         place = (self.planned.cell.key, self.planned.blocks[0], metric.name)
         return self.typical.stalls.get(place)
 
@@ -63,10 +63,11 @@ class Sample(msgspec.Struct, frozen=True):
 
     @property
     def estimating(self) -> tuple[Trial, ...]:
-        """The trials its estimates rest on: the usable ones.
+        """The trials that its estimates rest on: the usable ones.
 
-        Where no round is usable the figures of the invalid ones are kept, for the cell is shown
-        as invalid anyway and what was measured helps to see why. A failed cell has none.
+        If no round is usable, the figures of the invalid ones are kept: the cell is shown as
+        invalid
+        anyway, and they help to see why. A failed cell has none.
         """
         if self.verdict.outcome != "ok":
             return ()
@@ -88,7 +89,7 @@ class Sample(msgspec.Struct, frozen=True):
 def sample_cells(run: Run) -> dict[str, Sample]:
     """The samples of all planned cells by key, in the plan's order.
 
-    Trials of cells that the plan doesn't know are left out.
+    Trials of cells that the plan doesn't have are excluded.
     """
     header = run.header
     cells = {planned.cell.key: planned.cell for planned in header.plan.cells}
@@ -122,7 +123,7 @@ def _with_findings(sample: Sample, found: tuple[Reason, ...]) -> Sample:
 
 
 def samples_of(plan: Plan, trials: Sequence[Trial], spent_s: float = 0.0) -> dict[str, Sample]:
-    """The same from judged trials, of a run that may still go on.
+    """The same from judged trials, of a run that may still be going on.
 
     `spent_s` of a budget had gone by when it began.
     """
@@ -140,7 +141,7 @@ def samples_of(plan: Plan, trials: Sequence[Trial], spent_s: float = 0.0) -> dic
 
 
 def reference_key(cell: Cell, reference: str | None) -> str | None:
-    """The reference cell of a cell: the prefix server/variant/wN, same request, same load."""
+    """The reference cell of a cell: prefix server/variant/wN, same request, same load."""
     return f"{reference}/{cell.request_key}/{cell.load.key}" if reference else None
 
 
@@ -150,10 +151,10 @@ def reference_pairs(
     plan: Plan,
     figure: Callable[[Trial], float | None],
 ) -> tuple[str, dict[int, tuple[float, float]]] | None:
-    """The reference cell's key, and (own, reference's) figure by the rounds that have both.
+    """The reference cell's key, and (own, reference's) figures for the rounds that have both.
 
-    The pairs are of usable trials in the cell's own block. None without a reference cell, or
-    where that one is failed or invalid in this block: what can't be believed is no reference.
+    The pairs are of usable trials in the cell's own block. None without a reference cell, or if
+    that one is failed or invalid in this block.
     """
     key = reference_key(sample.planned.cell, plan.reference)
     if key is None or key not in samples:
@@ -175,9 +176,9 @@ def over_reference(
     plan: Plan,
     figure: Callable[[Sample], Callable[[Trial], float | None]],
 ) -> dict[str, dict[int, float]] | None:
-    """The members' figures over the reference's beside them, by cell and round.
+    """The members' figures relative to the reference's beside them, by cell and round.
 
-    So cells of several blocks can be compared. None where a member has no such ratio.
+    This makes cells of several blocks comparable. None if a member has no such ratio.
     """
     ratios: dict[str, dict[int, float]] = {}
     for member in members:
@@ -195,7 +196,7 @@ def figures_in_block(
 ) -> dict[int, float]:
     """A cell's figure by round, of its usable trials in a block.
 
-    None where it is failed or invalid in that block, or has no place there.
+    None if it is failed or invalid in that block, or isn't in it.
     """
     trials = [trial for trial in sample.everywhere if trial.block == block]
     verdict = judge_cell(trials, plan.rounds)
@@ -221,7 +222,7 @@ def _sample(planned: PlannedCell, trials: Sequence[Trial], plan: Plan, rounds: i
 
 
 def judged(trial: Trial, cell: Cell, header: RunHeader) -> Trial:
-    """A stored verdict stands, unless older rules gave it."""
+    """The stored verdict, unless older rules gave it."""
     if trial.rules_version >= RULES_VERSION:
         return trial
     try:
@@ -231,12 +232,12 @@ def judged(trial: Trial, cell: Cell, header: RunHeader) -> Trial:
 
 
 def with_reference(run: Run, name: str | None, flag: str = "--reference") -> Run:
-    """The run with its ratios referring to another setting; without a name as it is.
+    """The run with its ratios referring to another setting; unchanged without a name.
 
-    Only a setting that took part in a block has ratios there: the reference that the run was
-    measured with is in all of them, any other in that of its worker count alone.
+    A setting has ratios only in blocks that it took part in: the run's original reference in all
+    of them, any other in those of its worker count alone.
 
-    Raises UsageError where no such setting was measured, and for an A/B, which has its own.
+    Raises UsageError if no such setting was measured, and for an A/B, which has its own.
     """
     plan = run.header.plan
     if name is None:

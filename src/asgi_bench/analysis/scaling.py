@@ -1,8 +1,8 @@
-"""What more workers gain and cost: each worker count of a server setting against its fewest.
+"""What more workers gain and cost: each worker count of a server setting compared with its fewest.
 
-Blocks hold one worker count each and run one after another, so two counts are minutes apart. What
-the machine did meanwhile drops out where the base was up in the same block, as the reference is,
-or over the reference, which is up in all of them: at the price of the reference's own noise.
+Blocks have one worker count each and run one after another, so two counts are minutes apart. What
+the machine did meanwhile cancels out if the base was up in the same block, as the reference is, or
+relative to the reference, which is up in all of them: at the price of the reference's own noise.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ Figure: TypeAlias = Callable[[Trial], float | None]
 def scaling_of(samples: Mapping[str, Sample], plan: Plan) -> tuple[Scaling, ...]:
     """An entry for each server setting that was measured at saturation with several counts.
 
-    The sides of an A/B are settings of their own: they differ in what they serve with.
+    The sides of an A/B are settings of their own: what serves them differs.
     """
     settings: dict[tuple[str, str, ClosedLoop], list[Sample]] = {}
     for sample in samples.values():

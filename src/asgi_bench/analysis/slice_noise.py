@@ -2,12 +2,13 @@
 
 Throughput varies by factors, so spreads are of its natural logarithm: 0.03 is about 3 %.
 
-A slice begins cold: with what other servers left in the caches, with a server that slept. On a
-shared host (28 November 2026) uvicorn's CPU time per request was 7 % higher in slices of 20 ms
-than of 100 ms, and granian's 6 %; within slices of 400 ms their rates were steady, to 2 %, from
-10 ms on. So a slice of any length loses about the same time, and the logarithm of a rate falls in
-a straight line over 1 / length. Along that line all lengths tell of each: the loss of 500 ms is a
-twenty-fifth of that of 20 ms. What is no line would show in the ratios, which are told as they are.
+A slice begins cold: other servers' data are in the caches, and the server was asleep. On a shared
+host (28 November 2026) uvicorn's CPU time per request was 7 % higher in slices of 20 ms than of
+100 ms, and granian's 6 %; within slices of 400 ms their rates were steady, to 2 %, from 10 ms on.
+So a slice of any length loses about the same time, and the logarithm of a rate falls in a straight
+line over 1 / length. Along that line every length informs all others: the loss of 500 ms is a
+twenty-fifth of that of 20 ms. Anything but a line would show in the ratios, which are reported as
+they are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,9 +40,9 @@ def coefficient_of_variation(values: Sequence[float]) -> float:
 
 
 def lag1_autocorrelation(values: Sequence[float]) -> float | None:
-    """How far each value goes with the one before it, -1 to 1; near 0 they are independent.
+    """How closely each value follows the one before it, -1 to 1; near 0 they are independent.
 
-    The usual estimate, r1 of Box and Jenkins. None under 3 values and where all are the same.
+    The usual estimate, r1 of Box and Jenkins. None with fewer than 3 values or if all are the same.
     """
     array = np.asarray(values, dtype=float)
     deviations = array - array.mean() if len(array) else array
@@ -69,12 +70,12 @@ def log_mean(ratios: Sequence[float]) -> tuple[float, float | None]:
 def start_variation(blocks: Sequence[Sequence[float]]) -> Variation | None:
     """The spread between starts of a server, from pairs of identical servers side by side.
 
-    `blocks` holds, for each block of fresh processes, the log ratio of the pair in each of their
+    `blocks` has, for each block of fresh processes, the log ratio of the pair in each of their
     paired slices. One-way analysis of variance over blocks, unbiased by the slices' own scatter:
     a ratio has the variance of two starts, hence the half. The bounds are those of Searle for the
     ratio of variance components (Linear Models, 1971, ch. 9), times the variance within.
 
-    Blocks are cut to the same number of slices. None under 2 blocks or 2 slices in each.
+    Blocks are cut to the same number of slices. None with fewer than 2 blocks or 2 slices in each.
     """
     visits = min(map(len, blocks), default=0)
     if len(blocks) < 2 or visits < 2:
@@ -106,20 +107,20 @@ def length_effects(
     slices: Mapping[float, int],
     tolerance: float = LENGTH_TOLERANCE,
 ) -> tuple[LengthEffect, ...]:
-    """What slices of each length make of the throughput ratio of two servers, shortest first.
+    """The throughput ratio of two servers from slices of each length, shortest first.
 
-    `rates_rps` holds by length in seconds the throughput of either server in each segment of time;
+    `rates_rps` has, by length in seconds, the throughput of either server in each segment of time;
     all lengths had their slices in each segment, so what moves a segment moves them all. `slices`
-    says how many each had: neighbouring slices differ alike whatever their length, so that is what
-    a length's rate weighs.
+    says how many each had: neighbouring slices differ equally whatever their length, so that is
+    the weight of a length's rate.
 
-    A ratio is that of the totals over all segments. The mean of the segments' logarithms would do
-    here what it must not: a segment has one slice of the longest and several of the shortest, and
-    the logarithm of a noisy mean is too low by half its variance, which servers don't share. The
-    change is the line's, against a slice without end. All bounds are the delete-one jackknife's
+    A ratio is that of the totals over all segments. The mean of the segments' logarithms would be
+    biased: a segment has one slice of the longest length and several of the shortest, and the
+    logarithm of a noisy mean is too low by half its variance, which differs between servers. The
+    change is the line's, relative to a slice without end. All bounds are the delete-one jackknife's
     over segments (Tukey, Ann. Math. Stat. 1958).
 
-    Raises ValueError under two lengths, or where they differ in segments.
+    Raises ValueError with fewer than two lengths, or if they differ in segments.
     """
     logs = {
         length_s: _log_totals([ours for ours, _ in pairs])
@@ -146,7 +147,7 @@ def slice_losses(
 ) -> tuple[SliceLoss, ...]:
     """The time that each slice loses of either server, whatever its length.
 
-    Takes what `length_effects` takes, and raises as it.
+    Takes and raises the same as `length_effects`.
     """
     losses = []
     for side, server in enumerate(servers):
@@ -159,11 +160,11 @@ def slice_losses(
 
 
 def shortest_length_s(effects: Sequence[LengthEffect], default_s: float) -> float:
-    """The shortest length to use: below the default one that is shown to be the `same`.
+    """The shortest length to use: below the default, one that is shown to be the `same`.
 
-    From the default on it is one that isn't shown to be `different`: to refuse what is undecided
-    would make slices the longer the noisier a machine is, and long slices are what noise harms.
-    No length counts that has a refused one above it. Raises ValueError without lengths.
+    From the default on it is one that isn't shown to be `different`: refusing what is undecided
+    would make slices longer the noisier a machine is, and noise harms long slices. A length doesn't
+    count if a longer one is refused. Raises ValueError without lengths.
     """
     if not effects:
         raise ValueError("there is no length to choose from")

@@ -18,7 +18,7 @@ CALM_SCATTER, NOISY_SCATTER = 0.1, 0.2
 
 
 def is_enough(plan: Plan, rounds: int, trials: Sequence[Trial], *, spent_s: float = 0.0) -> bool:
-    """Whether a run with a goal may end after so many rounds of judged trials.
+    """Whether a run with a goal may end after this many rounds of judged trials.
 
     `spent_s` of its time had gone by when it began.
 
@@ -33,7 +33,7 @@ def is_enough(plan: Plan, rounds: int, trials: Sequence[Trial], *, spent_s: floa
 
 
 def is_precise(plan: Plan, rounds: int, trials: Sequence[Trial], *, spent_s: float = 0.0) -> bool:
-    """Whether every throughput ratio is as sure as was asked, at a planned look; never between."""
+    """Whether every throughput ratio is as precise as requested; only true at a planned look."""
     goal = plan.goal
     if goal is None or goal.precision is None or not is_look(goal, rounds):
         return False
@@ -46,8 +46,8 @@ def is_precise(plan: Plan, rounds: int, trials: Sequence[Trial], *, spent_s: flo
 def ratio_half_widths(samples: Mapping[str, Sample], plan: Plan) -> dict[str, float | None]:
     """The half-width of each throughput ratio as a share, by the cell's key.
 
-    Of sound closed loops beside the reference: what is failed or invalid has no ratio to sharpen,
-    and an open loop sets its throughput itself. None where there are too few rounds for one.
+    For sound closed loops except the reference: a failed or invalid cell has no ratio, and an
+    open loop sets its throughput itself. None if there are too few rounds.
     """
     widths: dict[str, float | None] = {}
     for key, sample in samples.items():
@@ -60,9 +60,9 @@ def ratio_half_widths(samples: Mapping[str, Sample], plan: Plan) -> dict[str, fl
 
 
 def slice_scatter(trials: Iterable[Trial]) -> float | None:
-    """How calm the machine was, from how slices of one server differ within a round.
+    """How noisy the machine was: how much slices of one server differ within a round.
 
-    The median of the standard deviations of the logarithms of their rates: of trials with slices.
+    The median, over trials with slices, of the standard deviation of the logarithm of their rates.
     """
     scatters = []
     for trial in trials:
@@ -73,12 +73,12 @@ def slice_scatter(trials: Iterable[Trial]) -> float | None:
 
 
 def is_looked(plan: Plan) -> bool:
-    """Whether the scatter of the results had a say in how many rounds there are."""
+    """Whether the scatter of the results influenced the number of rounds."""
     return plan.goal is not None and plan.goal.precision is not None
 
 
 def reached(plan: Plan, samples: Mapping[str, Sample], spent_s: float) -> Reached:
-    """What a run came to: rounds, time, and how sure its throughput ratios are.
+    """What a run reached: rounds, time, and how precise its throughput ratios are.
 
     `spent_s` had gone by when it began.
     """

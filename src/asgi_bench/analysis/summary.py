@@ -1,4 +1,4 @@
-"""A stored run into the report document: estimates, verdicts, nothing invented."""
+"""Turns a stored run into the report document: estimates and verdicts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean, median
@@ -56,7 +56,7 @@ from asgi_bench.model.metrics import (
 class Survey(NamedTuple):
     """A run as read, its report, and what that rests on by the key of the cell.
 
-    That is the response times, merged, of those that have any, and the judged trials.
+    That is the merged response times of cells that have any, and the judged trials.
     """
 
     run: Run
@@ -74,7 +74,7 @@ def summarize(run: Run) -> Report:
 
 
 def survey(run: Run) -> Survey:
-    """The report with what it rests on, for whoever draws or exports it; raises as `summarize`."""
+    """The report with what it rests on, for drawing or exporting; raises as `summarize`."""
     samples = sample_cells(run)
     plan = run.header.plan
     sweeps = [s for s in samples.values() if s.planned.cell.load.is_sweep]
@@ -331,7 +331,7 @@ def _median_bytes(sizes: Iterable[int | None]) -> int | None:
 
 
 def kept_bytes(trial: Trial) -> int | None:
-    """What stays after the load: the memory with all connections closed, less that before it."""
+    """What stays after the load: memory with all connections closed, minus that before it."""
     if trial.server_pss_after_bytes is None or trial.server_pss_idle_bytes is None:
         return None
     return trial.server_pss_after_bytes - trial.server_pss_idle_bytes

@@ -1,4 +1,4 @@
-"""What an open loop can hold: overload, the rate kept, and the search for the highest rate."""
+"""What an open loop can sustain: overload, the rate kept, and the search for the highest rate."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,14 +18,14 @@ QUARTERS = 4
 
 
 def is_overloaded(figures: OpenFigures) -> bool:
-    """Whether what was due and unanswered kept growing over the schedule.
+    """Whether requests that were due and unanswered kept growing over the schedule.
 
-    A server that is given more than it can take falls behind evenly: by the end of the schedule
-    twice as far as by its middle. So compared are the end and the middle, and the growth has to be
-    above what a stall leaves and above chance (two standard deviations, were both counts Poisson).
-    A quarter of it must have come by the third quarter: what comes later is a stall at the end,
-    and what has gone again was a stall before. The cell then has no percentiles: they would only
-    tell how long the schedule was.
+    A server that is offered more than it can handle falls behind evenly: by the end of the schedule
+    twice as far as by its middle. So the end and the middle are compared, and the growth has to be
+    above what a stall leaves and above chance (two standard deviations, if both counts were
+    Poisson). A quarter of it must have come by the third quarter: what comes later is a stall at
+    the end, and what has gone again was a stall before. An overloaded cell has no percentiles:
+    they would only reflect how long the schedule was.
     """
     if figures.unsent:
         return True
@@ -42,7 +42,7 @@ def is_overloaded(figures: OpenFigures) -> bool:
 
 
 def open_figures(slices: Iterable[Slice]) -> list[OpenFigures]:
-    """Return what the slices of an open loop tell; nothing of those of a closed one."""
+    """Return the figures of an open loop's slices; nothing for a closed one."""
     return [piece.open_loop for piece in slices if piece.open_loop is not None]
 
 
@@ -52,7 +52,7 @@ def overloaded_slices(slices: Iterable[Slice]) -> tuple[Slice, ...]:
 
 
 def taken_slices(slices: Iterable[Slice]) -> tuple[Slice, ...]:
-    """Return the open loops that the server could take."""
+    """Return the open loops that the server could handle."""
     return tuple(s for s in slices if s.open_loop is not None and not is_overloaded(s.open_loop))
 
 
@@ -62,13 +62,13 @@ def is_trial_overloaded(trial: Trial) -> bool:
 
 
 def rate_ratio(figures: Sequence[OpenFigures]) -> float | None:
-    """Return the share of what was due that went out before its schedule's end."""
+    """Return the share of due requests that were sent before the schedule's end."""
     due = sum(each.due for each in figures)
     return sum(each.sent_in_time for each in figures) / due if due else None
 
 
 def keeps(step: Slice, objective: Objective) -> bool:
-    """Whether a step of a sweep kept the objective: no growing backlog, no errors, in time."""
+    """Whether a step of a sweep met the objective: no growing backlog, no errors, in time."""
     figures = step.open_loop
     if figures is None or step.times_hdr.get(RESPONSE_TIME) is None or is_overloaded(figures):
         return False
@@ -85,7 +85,7 @@ def keeps(step: Slice, objective: Objective) -> bool:
 
 
 class Bracket(msgspec.Struct, frozen=True):
-    """What a search knows: the highest rate that kept the objective, the lowest that did not."""
+    """What a search knows: the highest rate that met the objective, the lowest that did not."""
 
     kept_rps: float | None
     broken_rps: float | None
@@ -94,10 +94,10 @@ class Bracket(msgspec.Struct, frozen=True):
 def bracket(steps: Sequence[Slice], objective: Objective) -> Bracket:
     """Return where the objective breaks, from steps in any order.
 
-    A server that keeps a rate keeps every lower one, yet on a shared machine one stall breaks a
-    step that had nothing to fear, and luck lets one pass. So the limit is put where the fewest
-    steps contradict it, broken ones below and kept ones above (isotonic regression of yes and
-    no); of several such places at the lowest.
+    A server that sustains a rate sustains every lower one, yet on a shared machine one stall spoils
+    a step that was no trouble, and luck lets one pass. So the limit is put where the fewest steps
+    contradict it, broken ones below and kept ones above (isotonic regression of yes and no);
+    among several such places, at the lowest.
     """
     judged = sorted(
         (step.offered_rps, keeps(step, objective)) for step in steps if step.offered_rps
@@ -114,7 +114,7 @@ def bracket(steps: Sequence[Slice], objective: Objective) -> Bracket:
 
 
 def next_rate_rps(known: Bracket) -> float | None:
-    """Return the rate to try next, the geometric middle; None where there is nothing between."""
+    """Return the rate to try next, the geometric middle; None if there is nothing between."""
     match known:
         case Bracket(kept_rps=float(kept), broken_rps=float(broken)):
             return float((kept * broken) ** 0.5)

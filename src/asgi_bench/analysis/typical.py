@@ -1,16 +1,16 @@
 """The typical slice of each cell in a block: a joint model of all slices of all its cells.
 
-The cells of a block take turns, and the k-th turn meets one machine: what it was like then shows in
-all slices of the turn. So a slice's rate is, on logarithms, that of its cell, plus what the turn
-was like, plus what happened to that slice alone. On a shared host the last has a long tail: a
-virtual CPU that the host takes away for some milliseconds is a fifth of a slice of 20 ms. Cells and
-turns are therefore fitted by trimmed means in turn (Tukey's median polish, Exploratory Data
-Analysis 1977, with interquartile means). Over rounds, ratios then scatter by about half as much as
-those of totals (METHODOLOGY.md).
+The cells of a block take turns, and all slices of the k-th turn meet the same machine. So a slice's
+rate is, on logarithms, that of its cell, plus the state of the machine in that turn, plus what
+happened to that slice alone. On a shared host the last has a long tail: if the host takes a virtual
+CPU away for some milliseconds, that is a fifth of a slice of 20 ms. Cells and turns are therefore
+fitted alternately by trimmed means (Tukey's median polish, Exploratory Data Analysis 1977, with
+interquartile means). Over rounds, ratios then scatter about half as much as those of totals
+(METHODOLOGY.md).
 
-What a server itself does now and then, a collection or a write to disk, is left out with it. So a
-cell whose totals fall short of its typical slices by surely more than those of the other cells do
-is counted with what it stalls more.
+This also excludes what a server itself does now and then, such as a collection or a write to disk.
+So if a cell's totals fall short of its typical slices by certainly more than the other cells' do,
+its additional stalls are counted.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ class Place(NamedTuple):
 
 
 class Typical(NamedTuple):
-    """What the typical slices of a run come to."""
+    """The typical slices of a run."""
 
     figures: Mapping[Place, float] = {}
     """Of each trial that was measured so, with what its cell stalls more than its neighbours."""
@@ -73,10 +73,10 @@ class _Fitted(NamedTuple):
 
 
 def typical_slices(trials: Iterable[Trial]) -> Typical:
-    """The metrics of each trial as its typical slices have them, where its block was measured so.
+    """The metrics of each trial in its typical slices, if its block was measured that way.
 
-    A block with a single cell has nothing to be compared with, and older runs whose cells came by
-    as their slices' lengths had it have none.
+    A block with a single cell has nothing to be compared with, and older runs, in which cells took
+    turns by the length of their slices, have none.
     """
     blocks: dict[tuple[int, int], list[Trial]] = {}
     for trial in trials:
@@ -115,7 +115,7 @@ def _in_turns(trials: Sequence[Trial]) -> Iterator[tuple[int, list[Trial]]]:
 
 
 def fitted(table: Floats) -> Floats:
-    """What each row of a table of logarithms comes to, cells by turns, without what turns did.
+    """The value of each row of a table of logarithms, cells by turns, without the turns' effects.
 
     Turns are such that the middle half of them averages 0.
     """

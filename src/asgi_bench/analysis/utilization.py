@@ -1,6 +1,6 @@
 """Who used the CPUs: server, load generator, the other servers, everybody else, and a quota.
 
-They rest on what each slice says beside its counts. A trial stored without it has None.
+This rests on what each slice records beside its counts. A trial stored without it has None.
 """
 
 from collections.abc import Sequence
@@ -37,9 +37,9 @@ def load_busy_s(trial: Trial) -> float:
 
 
 def load_occupied_share(trial: Trial, plan: Plan) -> float | None:
-    """As `load_cpu_share`, with the time it was ready to run and waited for a CPU.
+    """As `load_cpu_share`, including the time it was ready to run and waited for a CPU.
 
-    On a machine that is busy elsewhere a generator at its limit uses less than a CPU.
+    On a machine that is busy elsewhere, a generator at its limit uses less than a CPU.
     """
     waited_s = sum(piece.load_wait_s or 0.0 for piece in trial.slices)
     share, wall_s = load_cpu_share(trial, plan), trial.duration_s
@@ -47,14 +47,14 @@ def load_occupied_share(trial: Trial, plan: Plan) -> float | None:
 
 
 def load_capacity_cpus(trial: Trial, plan: Plan) -> float:
-    """What the load generator may use: a CPU for each process that has one, within a quota."""
+    """What the load generator may use: one CPU for each process that has one, within a quota."""
     is_here = trial.throttling is not None and not plan.load_hosts
     quota_cpus = trial.throttling.quota_cpus if is_here and trial.throttling else inf
     return min(sending_processes(trial, plan), quota_cpus)
 
 
 def sending_processes(trial: Trial, plan: Plan) -> int:
-    """A load process sends from one thread, so it can use one CPU, however many it may run on."""
+    """The processes that send: each sends from one thread, so it can use one CPU."""
     if plan.load_hosts:
         return plan.load_hosts
     load_cpus = len(trial.load_cpus or plan.load_cpus)
@@ -62,7 +62,7 @@ def sending_processes(trial: Trial, plan: Plan) -> int:
 
 
 def is_throttled(trial: Trial) -> bool:
-    """Whether a CPU quota stopped servers and load in more periods than may be."""
+    """Whether a CPU quota stopped servers and load in more periods than acceptable."""
     return (throttled_share(trial) or 0.0) > MOST_THROTTLED_SHARE
 
 
@@ -73,7 +73,7 @@ def throttled_share(trial: Trial) -> float | None:
 
 
 def share_of_wall(slices: Sequence[Slice], meter: str) -> float | None:
-    """Return what a meter of time told over wall time, of the slices in which it did."""
+    """Return the sum of a time meter over wall time, of the slices that have it."""
     told = [piece.meters.get(meter) for piece in slices]
     return ratio(told, [piece.duration_s for piece in slices], is_added=False)
 
@@ -81,7 +81,7 @@ def share_of_wall(slices: Sequence[Slice], meter: str) -> float | None:
 def ratio(
     parts: Sequence[float | None], wholes: Sequence[float], *, is_added: bool = True
 ) -> float | None:
-    """Sum over sum; with `is_added` the whole is the part and the other together."""
+    """Sum over sum; with `is_added` the whole is both together."""
     known = [(part, whole) for part, whole in zip(parts, wholes, strict=True) if part is not None]
     part_s = sum(part for part, _ in known)
     whole_s = sum(whole for _, whole in known) + (part_s if is_added else 0.0)

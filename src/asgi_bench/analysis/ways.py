@@ -1,7 +1,7 @@
-"""One server over itself: what TLS, HTTP/2, a Unix socket or another interpreter change.
+"""One server relative to itself: what TLS, HTTP/2, a Unix socket or another interpreter change.
 
-The cell beside is the one over HTTP/1.1 by TCP, or the one under the plan's first setup. Both are
-up in one block, so that the figures of a round are of the same minutes.
+The other cell is the one by HTTP/1.1 over TCP, or the one of the plan's first setup. Both are up in
+one block, so that the figures of a round are from the same minutes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,13 +21,13 @@ from asgi_bench.model.metrics import CPU, P50, P99, THROUGHPUT
 
 
 def ways_of(samples: Mapping[str, Sample], plan: Plan) -> tuple[CellRatio, ...]:
-    """An entry for each measured cell that was asked another way than the plain one beside it."""
+    """An entry for each measured cell that has a plain one, by HTTP/1.1 over TCP, beside it."""
     plain = partial(msgspec.structs.replace, http="1", transport="tcp")
     return tuple(_ratios(samples, plan, plain))
 
 
 def setup_ratios_of(samples: Mapping[str, Sample], plan: Plan) -> tuple[CellRatio, ...]:
-    """An entry for each measured cell under another setup than the first; none of an A/B's."""
+    """An entry for each measured cell of another setup than the first; none for an A/B."""
     if plan.gate is not None or not plan.setups:
         return ()
     first = partial(msgspec.structs.replace, setup=plan.setups[0].name)
@@ -35,7 +35,7 @@ def setup_ratios_of(samples: Mapping[str, Sample], plan: Plan) -> tuple[CellRati
 
 
 def interpreters_of(plan: Plan, proofs: Sequence[Proof]) -> tuple[Interpreter, ...]:
-    """The interpreters of a run over several; none of an A/B's."""
+    """The interpreters of a run with several; none for an A/B."""
     if plan.gate is not None:
         return ()
     loaded = {canonicalize_name(name) for proof in proofs for name in proof.packages}

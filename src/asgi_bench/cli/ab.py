@@ -58,7 +58,7 @@ COUNTS_BUDGET_S = 60.0
 
 
 class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
-    """The flags of `ab`: what they say of neither side is the same on both."""
+    """The flags of `ab`: what they don't set for one side is the same on both."""
 
     # How an A/B divides its time is the rule's, not the project's, and what an A/B can't do must
     # not make every one a fault of usage.

@@ -73,7 +73,7 @@ class CalibrateFlags(msgspec.Struct, frozen=True):
 
 
 def calibrate_(asked: CalibrateFlags) -> None:
-    """Measure this machine and the load generator; runs in the same folder go by it."""
+    """Measure this machine and the load generator; runs in the same folder use the result."""
     extent = _extent(asked)
     plan = _plan(asked)
     warning = warn_of_load()
@@ -122,7 +122,7 @@ PARTS = 10
 
 
 class CalibrationProgress(LiveBar):
-    """Draws what `observe` is told, between slices alone; plain lines without a terminal."""
+    """Draws what `observe` gets, only between slices; plain lines without a terminal."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._stage = ""
@@ -135,7 +135,7 @@ class CalibrationProgress(LiveBar):
         super().__init__(console, columns, "calibrating")
 
     def observe(self, step: CalibrationStep) -> None:
-        """Take in where the calibration stands."""
+        """Record how far the calibration has come."""
         share = min(step.loaded_s / step.planned_s, 1.0) if step.planned_s else 1.0
         is_new = step.stage != self._stage
         self._stage = step.stage

@@ -1,4 +1,4 @@
-"""`asgi-bench check`: start, verify and stop each server once, or hold it to the specification."""
+"""`asgi-bench check`: start, verify and stop each server once, or test its conformance."""
 
 import shutil
 import sys
@@ -77,7 +77,7 @@ class CheckFlags(Selection, frozen=True, kw_only=True):
 
 
 def check(asked: CheckFlags) -> None:
-    """Start each server, see that it answers rightly with every worker, and stop it."""
+    """Start each server, check that it responds correctly with every worker, and stop it."""
     if asked.matrix:
         _check_matrix(asked)
         return

@@ -31,7 +31,7 @@ class VerbCommand(click.Command):
         )
 
     def asked(self, context: click.Context) -> Any:
-        """Return what the command line and the project ask for; raises UsageError."""
+        """Return what the command line and the project set; raises UsageError."""
         told = self._told(context)
         if "resume" in told:
             from asgi_bench.cli.resume import flags_of_run
@@ -62,7 +62,7 @@ class VerbCommand(click.Command):
         return settled(asked) if isinstance(asked, Selection) else asked
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the flags, and the verb's arguments among them."""
+        """Write the flags, including the verb's arguments."""
         groups: dict[str, list[tuple[str, str]]] = {}
         is_long = len(self.flags) >= MANY_FLAGS
         for one in self.flags:

@@ -1,4 +1,4 @@
-"""`asgi-bench compare`: two stored runs against each other."""
+"""`asgi-bench compare`: two stored runs."""
 
 import sys
 from pathlib import Path
@@ -48,8 +48,8 @@ class CompareFlags(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare(asked: CompareFlags) -> None:
-    """Tell what changed from one run to another, as ratios to a server that both have; or, where
-    both counted, in counts.
+    """Say what changed from one run to another, as ratios to a server that both have; if both
+    counted, in counts.
     """
     runs = [_read(name, asked.output) for name in (asked.base, asked.candidate)]
     counted = [has_counts(Path(run.folder)) for run in runs]

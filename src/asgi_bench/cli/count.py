@@ -130,7 +130,7 @@ def counted_text(plan: Plan) -> str:
 
 
 def refuse_loads(asked: Selection) -> None:
-    """Raise UsageError for loads and clients that a count has no use for."""
+    """Raise UsageError for loads and clients that a count can't use."""
     if asked.is_open or asked.common_rate_rps or asked.also_connections or asked.streams > 1:
         raise UsageError(
             "--rate, --sweep, --common-rate, --also-connections, --streams: count sends one "

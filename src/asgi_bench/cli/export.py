@@ -47,7 +47,7 @@ class ExportFlags(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def export_(asked: ExportFlags) -> None:
-    """Write what a run found for other tools; cells that can't be believed are no numbers."""
+    """Write what a run found for other tools; cells that can't be believed have no figures."""
     format, to = asked.format, asked.to
     folder = find_run(asked.run, asked.output)
     stored = read_run(folder)
@@ -79,7 +79,7 @@ def _documents(format: ExportFormat, stored: Run) -> tuple[ExportFile, ...]:
 
 
 def write_document(document: ExportFile, path: Path) -> Path:
-    """Write one file, its folders made; return its path. Raises BenchError where it can't be."""
+    """Write one file, creating its folders; return its path. Raises BenchError if that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(document.text, encoding="utf-8", newline="")

@@ -141,7 +141,7 @@ class MeasuringFlags(Selection, frozen=True, kw_only=True):
 
 
 class RunFlags(MeasuringFlags, frozen=True, kw_only=True):
-    """The flags of `run`: each but --dry-run may stand in `[tool.asgi-bench]`."""
+    """The flags of `run`: each except --dry-run may be in `[tool.asgi-bench]`."""
 
     goal: Annotated[Goal | None, Nested()] = None
     reference: Annotated[

@@ -47,7 +47,7 @@ class HistoryFlags(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def history(asked: HistoryFlags) -> None:
-    """Show where the ratios of a folder's runs changed for good, and write DIR/history.html."""
+    """Show where the ratios of a folder's runs changed permanently, and write DIR/history.html."""
     # matplotlib takes most of a second to import, which no other verb should pay for.
     from asgi_bench.reporting.pages import write_history_page
 

@@ -45,7 +45,7 @@ class InstallFlags(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def install_(asked: InstallFlags) -> None:
-    """Build an environment for each server, and say what became of it, one line a server."""
+    """Build an environment for each server, and print the result, one line per server."""
     servers = load_servers(runner_folders(asked.runner_folders))
     selection = Selection(
         servers=asked.servers,

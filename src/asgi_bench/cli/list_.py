@@ -1,4 +1,4 @@
-"""`asgi-bench list`: which servers and scenarios there are, and what is missing."""
+"""`asgi-bench list`: which servers and scenarios exist, and what is missing."""
 
 import os
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,8 @@
-"""The command line: its verbs by name, each imported when it is asked for.
+"""The command line: its verbs by name, each imported when it is needed.
 
-Those that measure need Linux. CPU clocks, affinity, epoll and /proc are Linux's, and some of their
-modules can't even be imported elsewhere; the verbs that read stored runs work there all the same.
+Verbs that measure need Linux: CPU clocks, affinity, epoll and /proc, and some of their modules
+can't
+be imported elsewhere. Verbs that read stored runs work anywhere.
 """
 
 import errno
@@ -37,7 +38,7 @@ _OF_THE_MACHINE = {
 
 
 class Verb(msgspec.Struct, frozen=True):
-    """A verb: the function of that module beside this one, which takes its flags as a struct."""
+    """A verb: a function of the module with its name, which takes its flags as a struct."""
 
     module: str
     function: str
@@ -148,7 +149,7 @@ class VerbsGroup(click.Group):
         self.commands = dict.fromkeys(VERBS)  # type: ignore[assignment]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All verbs; none is imported to tell."""
+        """All verbs, without importing any."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -156,14 +157,14 @@ class VerbsGroup(click.Group):
         return command(cmd_name) if cmd_name in VERBS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write one line a verb."""
+        """Write one line per verb."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
 
 
 @functools.cache
 def command(name: str) -> click.Command:
-    """The verb of that name; its module is imported here."""
+    """The verb with that name; its module is imported here."""
     verb = VERBS[name]
     if verb.is_measuring and sys.platform != "linux":
         # Refused whatever its flags are.
@@ -200,16 +201,16 @@ def _refuse() -> None:
 @click.version_option(__version__, message=f"asgi-bench {__version__}", help="Show the version.")
 @click.pass_context
 def app(context: click.Context) -> None:
-    """Print the help where no verb is asked for."""
+    """Print the help if no verb is given."""
     if context.invoked_subcommand is None:
         print(context.get_help())
         context.exit(ExitCode.USAGE)
 
 
 def main() -> None:
-    """Run the command line; a fault the user can mend is one line on stderr, the last.
+    """Run the command line; a fault that the user can fix is one line on stderr, the last.
 
-    What a machine runs out of may meet any step, so it is told here.
+    A machine may run out of disk, files or memory at any step, so that is handled here.
     """
     try:
         app(prog_name="asgi-bench")

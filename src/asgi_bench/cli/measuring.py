@@ -29,14 +29,14 @@ MOST_REASONS = 3
 
 
 def with_servers(asked: SelectionT, announce: Callable[[str], None]) -> SelectionT:
-    """The selection with the environments built that it takes: of interpreters, and of servers."""
+    """The selection, after building the environments of interpreters and servers."""
     built = with_environments(asked, announce)
     prepare(built, built.interpreters, announce)
     return built
 
 
 def warn_of_load() -> str | None:
-    """Say so where the machine is busy with something else, and return what was said."""
+    """Warn if the machine is busy with something else, and return the warning."""
     warning = busy_warning()
     if warning is not None:
         say(f"warning: {warning}")
@@ -44,7 +44,7 @@ def warn_of_load() -> str | None:
 
 
 def check_measurable(plan: Plan) -> None:
-    """Raise BenchError where nothing can be measured; the one line says what helps."""
+    """Raise BenchError if nothing can be measured; its one line says what helps."""
     reasons = {planned.cell.process_key: planned.skip_reason for planned in plan.cells}
     if not all(reasons.values()):
         return
@@ -63,7 +63,7 @@ def check_measurable(plan: Plan) -> None:
 def dry_run_text(plan: Plan, idle_watch_s: float | None = None) -> str:
     """Return what a run would do: its cells, what starts them, and how long it takes.
 
-    With `idle_watch_s` the servers' behaviour is watched too.
+    With `idle_watch_s` the servers' behaviour is observed too.
     """
     lines: list[str] = []
     measured = [planned for planned in plan.cells if planned.skip_reason is None]

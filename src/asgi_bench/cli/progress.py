@@ -1,7 +1,8 @@
 """The live display of a run, on stderr: round, cell, time left, last throughput.
 
-It is drawn between slices alone, from the harness' own thread: a display that refreshed itself
-would take CPU from the load generator in the middle of a slice.
+It is drawn only between slices, from the harness's own thread: a display that refreshed itself
+would
+take CPU from the load generator in the middle of a slice.
 """
 
 import time
@@ -33,7 +34,7 @@ WORDS = {
 
 
 class LiveBar:
-    """A bar that is drawn when it is told to, and not at all without a terminal."""
+    """A bar that is drawn on request, and not at all without a terminal."""
 
     def __init__(
         self, console: Console | None, columns: Sequence[ProgressColumn], words: str, **fields: Any
@@ -60,11 +61,11 @@ class LiveBar:
             self._progress.stop()
 
     def update(self, **fields: Any) -> None:
-        """Take in what the next drawing shows."""
+        """Update what the next drawing shows."""
         self._progress.update(self._task, **fields)
 
     def draw(self, *, force: bool = False) -> None:
-        """Redraw where the last time is long enough ago."""
+        """Redraw, unless the last drawing is too recent."""
         now_s = time.monotonic()
         if self.console.is_terminal and (force or now_s - self._drawn_s > REDRAW_EVERY_S):
             self._drawn_s = now_s
@@ -78,9 +79,9 @@ class LiveBar:
 
 
 class RunProgress(LiveBar):
-    """Draws what `observe` is told; plain lines, one a block, where stderr is no terminal.
+    """Draws what `observe` gets; plain lines, one per block, if stderr is no terminal.
 
-    An A/B is over when it has seen enough: what can be told of it is how long that takes at most.
+    An A/B ends when it has seen enough: only the longest time that it may take is known.
     """
 
     def __init__(self, plan: Plan, console: Console | None = None) -> None:
@@ -102,7 +103,7 @@ class RunProgress(LiveBar):
         super().__init__(console, columns, "getting ready", left="", last="")
 
     def observe(self, event: Event) -> None:
-        """Take in what happened; redraw where the last time is long enough ago."""
+        """Record what happened; redraw, unless the last drawing is too recent."""
         match event:
             case PhaseBegun():
                 self._enter(event)

@@ -1,4 +1,4 @@
-"""`asgi-bench recommend`: what to deploy, by a stored run."""
+"""`asgi-bench recommend`: what to deploy, according to a stored run."""
 
 import sys
 from typing import Annotated

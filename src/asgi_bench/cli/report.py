@@ -53,7 +53,7 @@ class ReportFlags(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def report(asked: ReportFlags) -> None:
-    """Print what a run found: a ranked table, with everything one should know beside it."""
+    """Print what a run found: a ranked table, with everything one should know about it."""
     folder = find_run(asked.run, asked.output)
     if has_counts(folder):
         _report_counts(folder, asked.format)
@@ -88,7 +88,7 @@ def _report_counts(folder: Path, format: AnyFormat) -> None:
 
 
 def print_counts(report: CountsReport, format: CountsFormat) -> None:
-    """Print what was counted to stdout, as wide and as coloured as it can take."""
+    """Print what was counted to stdout, in the terminal's width and colours."""
     sys.stdout.write(render_counts(report, format, width=terminal_width(), color=takes_color()))
 
 
@@ -98,17 +98,17 @@ def print_ab(document: AbReport, format: Literal["text", "markdown"]) -> None:
 
 
 def print_report(document: Report, format: Format) -> None:
-    """Print a report to stdout, as wide and as coloured as it can take."""
+    """Print a report to stdout, in the terminal's width and colours."""
     sys.stdout.write(render_report(document, format, width=terminal_width(), color=takes_color()))
 
 
 def print_document(document: Document) -> None:
-    """Print a document to stdout, as wide and as coloured as it can take."""
+    """Print a document to stdout, in the terminal's width and colours."""
     sys.stdout.write(render_terminal(document, width=terminal_width(), color=takes_color()))
 
 
 def terminal_width() -> int:
-    """The terminal's width; through a pipe what the shipped rows take, whatever reads it."""
+    """The terminal's width; for a pipe, the width that the shipped rows need."""
     if sys.stdout.isatty() or "COLUMNS" in os.environ:
         return shutil.get_terminal_size((WIDTH, 24)).columns
     return WIDTH
@@ -121,7 +121,7 @@ def takes_color() -> bool:
 
 
 def exit_code_of(verdict: Verdict, *, fail_on_undecided: bool) -> ExitCode:
-    """What a verdict exits with."""
+    """The exit code for a verdict."""
     if verdict == "undecided" and fail_on_undecided:
         return ExitCode.UNDECIDED
     return _EXIT_CODES[verdict]

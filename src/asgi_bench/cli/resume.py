@@ -26,13 +26,13 @@ Told = Mapping[str, Any]
 def flags_of_run(
     told: Told, told_by: Callable[[list[str]], Told], read: Callable[[Told], RunFlags]
 ) -> RunFlags:
-    """Return the flags of a stored run's own command line, but for what is told anew.
+    """Return the flags of a stored run's own command line, except those given anew.
 
-    `told_by` takes a command line apart, `read` turns what it tells into flags. A budget that is
-    told anew is that of this part alone; otherwise it has as long as the first.
+    `told_by` takes a command line apart, `read` turns the result into flags. A budget that is given
+    anew is for this part alone; otherwise this part has as long as the first.
 
     Raises:
-        UsageError: it is no run, or none that can go on.
+        UsageError: it is no run, or one that can't be continued.
         BenchError: another version of asgi-bench measured it.
     """
     output = read({key: value for key, value in told.items() if key == "output"}).output
@@ -74,7 +74,7 @@ def say_complete(run: Run) -> None:
 
 
 def say_what_is_left(folder: Path, *, has_behaviour: bool) -> None:
-    """Say how to go on with a run that was cut or out of budget; nothing of a complete one."""
+    """Say how to continue a run that was cut short or out of budget; nothing for a complete one."""
     with contextlib.suppress(BenchError):
         run = read_run(folder)
         if not is_complete(run, has_behaviour=has_behaviour):

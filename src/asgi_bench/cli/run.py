@@ -32,7 +32,7 @@ from asgi_bench.store.runs import add_phases, read_run
 
 
 def run(asked: RunFlags) -> None:
-    """Measure what was asked; print a ranked table, the charts, the page and the run's folder."""
+    """Measure as requested; print a ranked table, the charts, the page and the run's folder."""
     stored = None if asked.resume is None else read_run(Path(asked.resume))
     if stored is not None and is_complete(stored, has_behaviour=asked.behaviour):
         say_complete(stored)
@@ -83,7 +83,7 @@ def _plan(asked: RunFlags) -> Plan:
 
 
 def measured(order: Order) -> Report:
-    """Carry out an order and show what was found; the run's folder is printed last."""
+    """Measure and show what was found; the run's folder is printed last."""
     folders: list[Path] = []
     try:
         with RunProgress(order.plan) as progress:
@@ -148,7 +148,7 @@ def show(folder: Path) -> Report:
 
 
 def exit_code(report: Report, *, strict: bool) -> ExitCode:
-    """Return what a run exits with: a failed cell counts, an invalid one with `--strict`."""
+    """Return the exit code of a run: a failed cell counts, an invalid one with `--strict`."""
     if any(cell.outcome == "failed" for cell in report.everything):
         return ExitCode.FAILED
     if strict and any(cell.validity == "invalid" for cell in report.everything):

@@ -1,4 +1,4 @@
-"""What is printed while something is measured may find nobody any more: that ends no run."""
+"""Output during a measurement may lose its reader; that must not end the run."""
 
 import errno
 import functools
@@ -45,7 +45,7 @@ class _Enduring:
 
 
 def with_enduring_streams(verb: Callable[..., None]) -> Callable[..., None]:
-    """Let a verb go on where nobody reads its stdout or stderr any more."""
+    """Let a verb go on if nobody reads its stdout or stderr any more."""
 
     @functools.wraps(verb)
     def enduring(*args: Any, **values: Any) -> None:
@@ -58,5 +58,5 @@ def with_enduring_streams(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def say(text: str) -> None:
-    """Tell the user something beside the results."""
+    """Print something beside the results."""
     print(harmless_lines(text), file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The servers of a selection, with what starts each of them in every way it can be reached."""
+"""The servers of a selection, with what starts each of them for every way to reach it."""
 
 import msgspec
 from packaging.requirements import Requirement
@@ -19,7 +19,7 @@ APP = "conformance:app"
 def matrix_plan(asked: Selection) -> Plan:
     """The plan of a selection: default variants unless others are named, each way, one worker.
 
-    Raises UsageError as `load_plan`.
+    Raises UsageError as `load_plan` does.
     """
     return load_plan(
         msgspec.structs.replace(
@@ -36,7 +36,7 @@ def matrix_plan(asked: Selection) -> Plan:
 
 
 def candidates(asked: Selection, plan: Plan) -> tuple[list[Candidate], list[Unchecked]]:
-    """Those that can be started, and those that can't, with the reason."""
+    """The servers that can be started, and those that can't, with the reason."""
     known = load_servers(runner_folders(asked.runner_folders))
     servers = {server.name: server for server in chosen_servers(asked.servers, known)}
     ways: dict[tuple[str, str], dict[Way, PlannedCell]] = {}

@@ -1,4 +1,4 @@
-"""A check: the sentence that it holds a server to, and the function that looks."""
+"""A check: the sentence that it tests, and the function that tests it."""
 
 from collections.abc import Callable
 from typing import Literal, TypeAlias
@@ -25,7 +25,7 @@ RFC6455, RFC8441 = f"{_RFC}/rfc6455.html", f"{_RFC}/rfc8441.html"
 
 
 class Check(msgspec.Struct, frozen=True):
-    """A check that is put to a server that is up."""
+    """A check of a server that is up."""
 
     entry: CheckEntry
     start: StartName
@@ -35,7 +35,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class LifeCheck(msgspec.Struct, frozen=True):
-    """A check of how a server starts and ends, made of what was written down meanwhile."""
+    """A check of how a server starts and ends, made from what was recorded meanwhile."""
 
     entry: CheckEntry
     judge: Judge
@@ -59,7 +59,7 @@ class Suite:
         start: StartName | None = None,
         is_alone: bool = False,
     ) -> Callable[[Look], Look]:
-        """Declare a function as a check, of what all servers must or should do, or differ in."""
+        """Declare a function as a check: what servers must or should do, or may do differently."""
         entry = CheckEntry(f"{self._subject}.{name}", self._subject, level, says, link)
 
         def declare(look: Look) -> Look:
@@ -70,7 +70,7 @@ class Suite:
 
 
 class LifeSuite:
-    """The checks of one subject that are made of what servers leave behind."""
+    """The checks of one subject that are made from what servers leave behind."""
 
     def __init__(self, subject: Subject) -> None:
         self.checks: list[LifeCheck] = []

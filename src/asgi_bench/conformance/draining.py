@@ -1,4 +1,4 @@
-"""A server stopped while it is in use: what becomes of its connections."""
+"""Stopping a server that is in use: what becomes of its connections."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _GOING_AWAY = (1001, 1012)
 
 
 def drain(start: Start, stop: Callable[[], None]) -> tuple[dict[str, Finding], str]:
-    """Ask a server to end while it is in use; what was found, and the token of what was at work."""
+    """Stop a server in use; returns what was found, and the token of what was running."""
     working = start.request(["read"], ["gate"], start_of(length=2), body_of("ok"))
     with ExitStack() as stack:
         at_work = stack.enter_context(start.open())

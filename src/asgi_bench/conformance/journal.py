@@ -31,7 +31,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Journal:
-    """The lines of a journal so far; who waits for one reads on. Several threads may."""
+    """The lines of a journal so far; waiting reads on. Usable from several threads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,7 +40,7 @@ class Journal:
         self._lock = threading.Lock()
 
     def entries(self, token: str) -> list[Entry]:
-        """What is written under a token."""
+        """What is recorded under a token."""
         return [entry for entry in self.every() if entry.token == token]
 
     def every(self) -> list[Entry]:
@@ -49,13 +49,13 @@ class Journal:
         return list(self._entries)
 
     def let_on(self, token: str) -> None:
-        """Let a script go on that waits at its gate."""
+        """Let a script continue that waits at its gate."""
         self.path.with_name(f"{self.path.name}.{token}").touch()
 
     def awaited(
         self, token: str, is_it: Callable[[Entry], bool], what: str, patience_s: float
     ) -> Entry:
-        """The first line under a token that is it; raises Unanswered where none comes in time."""
+        """The first line under a token that matches; raises Unanswered if none comes in time."""
         end_s = time.monotonic() + patience_s
         while True:
             is_late = time.monotonic() >= end_s

@@ -1,4 +1,4 @@
-"""What is known upstream: a check that a distribution fails, and where that is told."""
+"""Issues that are known upstream: a check that a distribution fails, and where it is reported."""
 
 import tomllib
 from collections.abc import Collection
@@ -20,13 +20,13 @@ class KnownIssue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def known_issues() -> tuple[KnownIssue, ...]:
-    """All that is known."""
+    """All known issues."""
     table = tomllib.loads(FILE.read_text(encoding="utf-8"))
     return msgspec.convert(table.get("issue", []), tuple[KnownIssue, ...])
 
 
 def known_issue(check: str, packages: Collection[str]) -> str | None:
-    """Where it is told that one of these packages fails a check."""
+    """Where it is reported that one of these packages fails a check."""
     return next(
         (one.link for one in known_issues() if one.check == check and one.distribution in packages),
         None,

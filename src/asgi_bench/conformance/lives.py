@@ -1,4 +1,4 @@
-"""How the lives of a server went: started and ended on apps that live well, or fail."""
+"""How the lives of a server went: started and stopped with apps that work, or fail."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from asgi_bench.conformance.journal import Entry
 
 
 class End(msgspec.Struct, frozen=True):
-    """How a server ended, by itself or after it was asked to (SIGTERM)."""
+    """How a server ended, by itself or after SIGTERM."""
 
     exit_code: int | None
     """Of the first process; None where it had to be killed."""
@@ -28,7 +28,7 @@ class Life(msgspec.Struct, frozen=True):
     """What the server printed."""
 
     def moment(self, what: str, kind: str | None = None) -> float | None:
-        """When something was first written down of the lifespan; None where it never was."""
+        """When something was first recorded of the lifespan; None if it never was."""
         for entry in self.entries:
             if entry.what == what and (kind is None or entry.data.get("type") == kind):
                 return entry.at_s
@@ -36,7 +36,7 @@ class Life(msgspec.Struct, frozen=True):
 
 
 class Lives(msgspec.Struct, frozen=True):
-    """What is known of a server's lives; those it was not started for are None."""
+    """What is known about a server's lives; None for those it was not started for."""
 
     well: Life
     """On an app that lives well: the life in which HTTP/1.1 was checked, ended while in use."""

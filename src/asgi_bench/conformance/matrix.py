@@ -1,4 +1,4 @@
-"""The matrix: every chosen server, one after the other, held to every check."""
+"""The matrix: every chosen server, one after the other, tested by every check."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -25,10 +25,10 @@ def check_matrix(
     *,
     lock_wait_s: float = 0.0,
 ) -> Matrix:
-    """Hold each server of a selection to all checks; `announce` hears how far that has come.
+    """Run all checks on each server of a selection; `announce` is called with the progress.
 
     Raises:
-        UsageError: as `load_plan`.
+        UsageError: as `load_plan` does.
         BenchError: another run holds the machine for longer than `lock_wait_s`.
     """
     plan = matrix_plan(asked)

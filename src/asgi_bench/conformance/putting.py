@@ -1,4 +1,4 @@
-"""Checks put to a server: side by side, on the starts that they ask for, whatever becomes of it."""
+"""Runs checks on a server: side by side, on the starts that they need, whatever becomes of it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,28 +18,28 @@ _Attempt: TypeAlias = Finding | Literal["in flight", "too late"]
 
 
 class Standing(Protocol):
-    """A server in all its starts, as they stand at the moment. Several threads may ask."""
+    """A server in all its starts, as they are at the moment. Usable from several threads."""
 
     features: frozenset[str]
 
     def start(self, name: StartName) -> Start | None:
-        """One start; None where there is no such, or it couldn't be begun again."""
+        """One start; None if there is none, or it couldn't be restarted."""
 
     def why_not(self, name: StartName) -> Finding:
-        """What is said of the checks of a start that there isn't."""
+        """The result for checks of a start that isn't there."""
 
     def ended(self, name: StartName) -> str | None:
-        """How the server of a start ended; None while it stands."""
+        """How the server of a start ended; None while it is up."""
 
     def serves(self, name: StartName) -> bool:
-        """Whether a plain request reaches the app; one that runs and doesn't serve has ended."""
+        """Whether a plain request reaches the app; a server that runs without serving has ended."""
 
     def revive(self, name: StartName) -> None:
-        """Begin a start anew whose server has ended."""
+        """Restart a start whose server has ended."""
 
 
 def put(check: Check, start: Start) -> Finding:
-    """Put a check to a server once."""
+    """Run a check on a server once."""
     try:
         return check.look(start)
     except Unanswered as fault:
@@ -50,7 +50,7 @@ def put(check: Check, start: Start) -> Finding:
 
 
 def put_surely(check: Check, start: Start) -> Finding:
-    """Put a check to a server, and again where it fails: what isn't the same twice isn't told."""
+    """Run a check on a server, and again if it fails: only a repeated result counts."""
     first = put(check, start)
     if first.result in ("yes", "not offered"):
         return first
@@ -62,10 +62,10 @@ def put_surely(check: Check, start: Start) -> Finding:
 
 
 def put_all(checks: Sequence[Check], standing: Standing) -> Iterator[Found]:
-    """Put checks to a server that is up, some at once; in their order.
+    """Run checks on a server that is up, some at once; returns results in their order.
 
-    Where it ends meanwhile, those that were put to it then are put again one by one, each to a
-    server that stands: so the one that ends it is told from the others.
+    If it ends meanwhile, the checks that were running are repeated one by one, each on a server
+    that is up: this distinguishes the check that ends it from the others.
     """
     found: dict[str, Finding] = {}
     left = [check for check in checks if not check.is_alone]

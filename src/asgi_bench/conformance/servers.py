@@ -1,4 +1,4 @@
-"""A server started for its checks: once for each way to reach it, and on apps that live badly."""
+"""A server started for its checks: once for each way to reach it, and with apps that fail."""
 
 import random
 import tempfile
@@ -118,9 +118,9 @@ def check_server(
     startup_timeout_s: float,
     patience: Patience,
 ) -> list[Found]:
-    """Start a server in every way, put all checks to it, and stop it.
+    """Start a server in every way, run all checks on it, and stop it.
 
-    Raises ServerFault where it can't be started for HTTP/1.1 over TCP.
+    Raises ServerFault if it can't be started for HTTP/1.1 over TCP.
     """
     with ExitStack() as stack:
         places = stack.enter_context(Places())

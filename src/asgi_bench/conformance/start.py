@@ -1,4 +1,4 @@
-"""One start of a server, as its checks see it: a client outside, the journal of the app inside."""
+"""One start of a server, as its checks see it: a client outside, the app's journal inside."""
 
 import itertools
 import json
@@ -34,7 +34,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """A request that was answered."""
+    """A request that got a response."""
 
     token: str
     answer: Answer
@@ -79,7 +79,7 @@ class Start:
         return Peer(self.endpoint, self.patience.answer_s, **how)
 
     def fields(self, steps: Sequence[list[Any]]) -> tuple[str, list[Field]]:
-        """A new token, and the fields that bring it and a script."""
+        """A new token, and the fields that carry it and a script."""
         token = f"t{next(_COUNTER)}"
         script = json.dumps(list(steps)).encode()
         return token, [(b"bench-token", token.encode()), (b"bench-script", script)]
@@ -94,7 +94,7 @@ class Start:
         version: str = "1.1",
         host: bool = True,
     ) -> Asked:
-        """A request whose script is played; a body has its length stated unless `headers` do."""
+        """A request that carries a script; a body's length is stated unless `headers` do so."""
         token, fields = self.fields(steps or ANSWERED)
         names = {name.lower() for name, _ in headers}
         if host:
@@ -107,26 +107,26 @@ class Start:
         return Asked(token, data)
 
     def ask(self, *steps: list[Any], method: str = "GET", **how: Any) -> Seen:
-        """Send a request on a connection of its own and read its answer; raises Unanswered."""
+        """Send a request on a connection of its own and read the response; raises Unanswered."""
         asked = self.request(*steps, method=method, **how)
         with self.open() as peer:
             peer.send(asked.data)
             return Seen(asked.token, read_answer(peer, method))
 
     def ask_old(self, *steps: list[Any], **how: Any) -> Seen | None:
-        """Ask as a client of HTTP/1.0 does; None where the server refuses the version."""
+        """Request as an HTTP/1.0 client does; None if the server refuses the version."""
         seen = self.ask(*steps, version="1.0", **how)
         is_refused = 400 <= seen.answer.status < 600 and not self.was_called(seen.token)
         return None if is_refused else seen
 
     def scope(self, asked: Asked | Seen) -> dict[str, Any]:
-        """The scope that the app was called with; raises Unanswered where it wasn't called."""
+        """The scope that the app was called with; raises Unanswered if it wasn't called."""
         entry = self.awaited(asked.token, "scope")
         scope: dict[str, Any] = entry.data
         return scope
 
     def scope_of(self, *steps: list[Any], **how: Any) -> dict[str, Any]:
-        """Send a request; the scope that the app was called with. Raises Unanswered."""
+        """Send a request; returns the scope that the app was called with. Raises Unanswered."""
         seen = self.ask(*steps, **how)
         # It is written down before there can be an answer of the app's.
         if not self.was_called(seen.token):
@@ -134,7 +134,7 @@ class Start:
         return self.scope(seen)
 
     def awaited(self, token: str, what: str, **data: Any) -> Entry:
-        """What the app wrote down, or has to; `data` are values that it must have."""
+        """What the app records; `data` are values that it must have."""
 
         def is_it(entry: Entry) -> bool:
             return entry.what == what and all(
@@ -146,7 +146,7 @@ class Start:
         return self.journal.awaited(token, is_it, words, self.patience.answer_s)
 
     def was_called(self, token: str) -> bool:
-        """Whether the app has been called for a request; to be asked after its answer."""
+        """Whether the app has been called for a request; valid after its response."""
         return any(entry.what == "scope" for entry in self.journal.entries(token))
 
     def received(self, token: str) -> list[dict[str, Any]]:

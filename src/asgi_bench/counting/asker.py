@@ -1,6 +1,6 @@
-"""A plain client: one request at a time, over its connections in turn, each answer verified.
+"""A plain client: one request at a time, over its connections in turn, each response verified.
 
-When the next request leaves is for who asks to say.
+The caller decides when the next request leaves.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from asgi_bench.wire.exchange import dialogue
 
 
 class Asker:
-    """Asks a server for a number of answers; `answered` are those that came and were right.
+    """Requests a number of responses from a server; `answered` counts the correct ones.
 
-    Requests go to the connections in turn. One that its server closes after an answer is opened
-    anew. Raises ServerFault for an answer that doesn't come or is wrong.
+    Requests go to the connections in turn. A connection that its server closes after a response is
+    reopened. Raises ServerFault for a response that doesn't come or is wrong.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Asker:
         self.answered = 0
 
     def fileno(self) -> int:
-        """The descriptor of the connection that an answer is awaited on."""
+        """The descriptor of the connection that a response is awaited on."""
         assert self._current is not None
         return self._current.fileno()
 
@@ -51,7 +51,7 @@ class Asker:
             raise ServerFault(str(fault)) from None
 
     def take(self, wait_s: float = 0.0) -> bool:
-        """Take what has come of the answer, waiting once so long; whether it is whole."""
+        """Read what has arrived of the response, waiting once; returns whether it is whole."""
         assert self._current is not None
         try:
             response = self._current.advance(wait_s)

@@ -1,7 +1,7 @@
 """The files that callgrind and cachegrind write: instructions by shared object and by C function.
 
-Callgrind's format is documented (valgrind's manual, "Callgrind Format Specification"); that of
-cachegrind is a part of it without shared objects.
+Callgrind's format is documented (valgrind's manual, "Callgrind Format Specification"); cachegrind's
+is a subset of it without shared objects.
 """
 
 import re
@@ -24,11 +24,11 @@ _EVENT = "Ir"
 
 
 class BadProfile(ValueError):
-    """A file that isn't callgrind's, or that ends before its end; the text says what is wrong."""
+    """A file that isn't callgrind's, or that is incomplete; the text says what is wrong."""
 
 
 class CFunction(NamedTuple):
-    """A function in a shared object; each is `?` where valgrind had no name for it."""
+    """A function in a shared object; each is `?` if valgrind had no name for it."""
 
     object: str
     """The path of the file that was mapped."""
@@ -37,7 +37,7 @@ class CFunction(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """What one process executed: instructions, each counted where it stands."""
+    """What one process executed: instructions, each counted in the function that contains it."""
 
     total: int
     by_function: Mapping[CFunction, int]
@@ -51,7 +51,7 @@ class Profile(NamedTuple):
         return dict(found)
 
     def parts(self) -> dict[Breakdown, dict[str, int]]:
-        """Instructions by object and by function, under names that don't tell where things lie."""
+        """Instructions by object and by function, under names that don't depend on file paths."""
         objects: dict[str, int] = defaultdict(int)
         functions: dict[str, int] = defaultdict(int)
         for (path, name), count in self.by_function.items():
@@ -68,9 +68,9 @@ def object_name(path: str) -> str:
 
 
 def read_profile(text: str) -> Profile:
-    """Read one file. Several parts in it are added up.
+    """Read one file, adding up several parts in it.
 
-    Raises BadProfile where it isn't such a file, or was not written to its end.
+    Raises BadProfile if it isn't such a file, or is incomplete.
     """
     return read_lines(text.splitlines())
 
@@ -87,7 +87,7 @@ def read_lines(lines: Iterable[str]) -> Profile:
 
 
 def merged(profiles: Iterable[Profile]) -> Profile:
-    """Several processes as one."""
+    """Several processes added up."""
     total = 0
     by_function: dict[CFunction, int] = defaultdict(int)
     for profile in profiles:

@@ -1,9 +1,10 @@
 """Becomes a server whose events are counted: `python -m … EVENT FILE COMMAND…`.
 
-Counters are opened here, before the server is anything, so that nothing of it is missed: not the
-processes that it spawns, nor what it does before it can be found. The process that was started
-becomes the server. A watcher beside it holds the counters until the server has ended, and writes
-what they stand at into the file.
+Counters are opened here, before the server starts, so that nothing is missed: neither processes
+that
+it spawns, nor what it does before it can be found. The started process becomes the server. A
+watcher
+beside it keeps the counters until the server has ended, and writes their values into the file.
 """
 
 import contextlib
@@ -37,7 +38,7 @@ def launch(event: EventName, path: Path, command: list[str]) -> None:
 
 
 def watch(server: int, counters: dict[Mode, int], path: Path) -> None:
-    """Wait for the server's end, and write what was counted."""
+    """Wait for the server to end, and write what was counted."""
     os.setsid()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -54,12 +55,12 @@ def watch(server: int, counters: dict[Mode, int], path: Path) -> None:
 
 
 def read(counters: dict[Mode, int]) -> dict[Mode, tuple[int, bool]]:
-    """What all counters stand at, by mode."""
+    """The values of all counters, by mode."""
     return {mode: read_counter(descriptor) for mode, descriptor in counters.items()}
 
 
 def close_all_but(kept: set[int]) -> None:
-    """Close what the server has inherited: a socket lives as long as anybody has it open."""
+    """Close what the server has inherited: a socket lives as long as anyone keeps it open."""
     held = {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
     for descriptor in held - kept:
         # One of them was the folder's own, for as long as it was read.

@@ -1,7 +1,7 @@
 """Lives of servers that are counted from start to end, several side by side.
 
-Lives of one call serve for the same time, whatever they are asked: what timers cost is then the
-same in all, and falls out of their differences as starting and stopping do.
+The lives of one call serve for the same time, however many requests they get: timers then cost the
+same in all, and cancel out in their differences as starting and stopping do.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _ANSWERS_A_LOOK = 100
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """One life that is to be counted, with its layout and the number of answers it is asked for."""
+    """One life to be counted, with its layout and the number of responses to request."""
 
     planned: PlannedCell
     scenario: Scenario
@@ -70,10 +70,10 @@ class Patience(msgspec.Struct, frozen=True):
 
 
 def layout_variables(layout: int) -> dict[str, str]:
-    """What is added to an environment in a layout, and the hash seed; the first adds nothing.
+    """What a layout adds to the environment, and the hash seed; the first adds nothing.
 
-    Its length moves the stack. Its many short strings move all small objects that Python makes
-    after them, and so which of them collide where they are looked up by address.
+    Its length moves the stack. Its many short strings move all small objects that Python creates
+    after them, and so which of them collide when looked up by address.
     """
     if layout == 0:
         return {HASH_SEED: "0", LAYOUT: ""}
@@ -89,10 +89,10 @@ def layout_variables(layout: int) -> dict[str, str]:
 def count_lives(
     asked: Sequence[Asked], backend: Counting, folder: Path, patience: Patience
 ) -> list[Life]:
-    """Count lives side by side, from their start to their end, in their order.
+    """Count lives side by side, from their start to their end; returned in their order.
 
     `folder` is an empty one for what the backend writes. What goes wrong with a server is the
-    reason of its life, and holds up no other.
+    reason of its own life, and doesn't affect the others.
     """
     with ExitStack() as stack:
         places = stack.enter_context(Places())

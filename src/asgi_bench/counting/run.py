@@ -1,4 +1,4 @@
-"""A run that counts: the machine locked, the folder made, lives of each layout counted."""
+"""A run that counts: locks the machine, makes the folder, counts lives of each layout."""
 
 import math
 import tempfile
@@ -45,16 +45,16 @@ LEAST_LAYOUTS = 3
 
 
 class Pass(NamedTuple):
-    """A backend with the most layouts that it counts."""
+    """A backend with the maximum number of layouts that it counts."""
 
     backend: Counting
     layouts: int
 
 
 def passes(layouts: int) -> tuple[Pass, ...]:
-    """What counts in a run of so many layouts.
+    """What counts in a run of this many layouts.
 
-    Raises BenchError where it isn't there, in a line that says what to install.
+    Raises BenchError if it isn't available, in a line that says what to install.
     """
     instructions = Hardware() if Hardware().missing() is None else Valgrind()
     found = (
@@ -186,7 +186,7 @@ def _told(backend: Counting, layout: int, cells: Sequence[PlannedCell]) -> str:
 
 
 def counted_cells(plan: Plan) -> Iterator[PlannedCell]:
-    """The cells that can be counted; of an A/B without its control, which would only repeat."""
+    """The cells that can be counted; for an A/B without its control, which would only repeat."""
     for planned in plan.cells:
         if planned.skip_reason is None and planned.cell.setup != "control":
             yield planned
@@ -195,7 +195,7 @@ def counted_cells(plan: Plan) -> Iterator[PlannedCell]:
 def chunks(plan: Plan, failed: set[str], layout: int) -> Iterator[list[PlannedCell]]:
     """The cells that are counted side by side: as many as there are CPUs, a cell's sides together.
 
-    Sides change places from one layout to the next.
+    Sides swap places from one layout to the next.
     """
     most = usable_count()
     chunk: list[PlannedCell] = []
@@ -210,7 +210,7 @@ def chunks(plan: Plan, failed: set[str], layout: int) -> Iterator[list[PlannedCe
 
 
 def balanced(cells: Sequence[PlannedCell], lives: Sequence[Life]) -> dict[Cell, int]:
-    """How many answers take as many instructions as a start, by cells without their sides."""
+    """How many responses take as many instructions as a start, by cells without their sides."""
     found: dict[Cell, int] = {}
     for planned in cells:
         mine = [life for life in lives if life.cell == planned.cell.key]
@@ -231,7 +231,7 @@ class Logs(Protocol):
     """The run's folder."""
 
     def log_path(self, cell_key: str, round: int) -> Path:
-        """The file of a cell and a layout, its folder made."""
+        """The file of a cell and a layout; creates its folder."""
 
 
 def count_layout(
@@ -242,9 +242,9 @@ def count_layout(
     writer: Logs,
     more: Mapping[Cell, int],
 ) -> list[Life]:
-    """Count two lives of each cell, side by side, which differ by the requests that are counted.
+    """Count two lives of each cell, side by side, which differ in the number of counted requests.
 
-    `more` says how many these are, by cells without their sides.
+    `more` is that difference, by cells without their sides.
     """
     scenarios = {scenario.name: scenario for scenario in plan.scenarios}
     asked = []

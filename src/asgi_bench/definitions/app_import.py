@@ -1,4 +1,4 @@
-"""Can the servers' interpreter import the user's app? Asked once, before any server is started."""
+"""Can the servers' interpreter import the user's app? Checked once, before any server starts."""
 
 import json
 import os
@@ -18,7 +18,7 @@ STYLES = ("asgi2", "asgi3")
 
 
 class AppFault(UsageError):
-    """The app can't be imported; its `account` is Python's traceback, where there is one."""
+    """The app can't be imported; its `account` is Python's traceback, if there is one."""
 
     def __init__(self, text: str, traceback: str = "") -> None:
         super().__init__(text)

@@ -1,4 +1,4 @@
-"""What plans of all kinds have in common: CPUs, blocks, rounds, seed, what ratios refer to."""
+"""What plans of all kinds share: CPUs, blocks, rounds, seed, and the reference of ratios."""
 
 import random
 import sys
@@ -51,7 +51,7 @@ def asked_loads(
     connections: tuple[int, ...] | None,
     further: Sequence[int],
 ) -> tuple[Load, ...]:
-    """Return the loads over an HTTP version, each once; `further` are closed loops besides."""
+    """Return the requested loads over an HTTP version, each once, with `further` closed loops."""
     streams = selection.streams if http == "2" else 1
     asked = loads(
         connections=connections,
@@ -73,7 +73,7 @@ def assembled(
 ) -> Plan:
     """Return the plan of some cells; `references` are servers that others are compared with.
 
-    Raises UsageError where what was asked for as the reference, or as rounds, can't be.
+    Raises UsageError if the requested reference or rounds are impossible.
     """
     reference = _reference(planned, selection.reference, references)
     knobs = {name: getattr(selection, name) for name in Knobs.__struct_fields__}
@@ -102,7 +102,7 @@ def _is_loopback(selection: Selection) -> bool:
 
 
 def check_goal(plan: Plan) -> None:
-    """Raise UsageError where a plan has no ratio whose precision could be reached."""
+    """Raise UsageError if a plan has no ratio whose precision could be reached."""
     if plan.goal is None or plan.goal.precision is None:
         return
     for planned in plan.cells:

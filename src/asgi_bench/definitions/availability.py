@@ -12,7 +12,7 @@ from asgi_bench.model import ServerEnvironment
 
 
 class Packages(Protocol):
-    """What is asked about the machine; `installed.Installation` answers."""
+    """What a plan needs to know about the machine; `installed.Installation` implements it."""
 
     @property
     def python(self) -> str:
@@ -22,14 +22,14 @@ class Packages(Protocol):
         """The requirement lines that are not met."""
 
     def version(self, server: Server) -> str | None:
-        """The version of a server, or None where it can't be told."""
+        """The version of a server, or None if it isn't known."""
 
     def has_program(self, program: str, working_dir: str, env: Mapping[str, str]) -> bool:
         """Whether a program can be started in a folder with an environment."""
 
 
 class Home(NamedTuple):
-    """What a server runs in. `packages` is None where it has an environment that can't be used."""
+    """What a server runs in. `packages` is None if it has an environment that can't be used."""
 
     packages: Packages | None
     environment: ServerEnvironment | None = None
@@ -48,9 +48,9 @@ class ListedVariant(msgspec.Struct, frozen=True):
 class ListedServer(msgspec.Struct, frozen=True):
     """A server as `list` shows it; `missing` are requirement lines, `install` what meets them.
 
-    `version` is None where it can't be told. `installed` tells where its plain variant runs:
-    `here`, in the servers' interpreter, or in its `own` environment, whose interpreter is `python`.
-    `fault` is why that can't be used.
+    `version` is None if it isn't known. `installed` says where its plain variant runs: `here`, in
+    the servers' interpreter, or in its `own` environment, whose interpreter is `python`. `fault` is
+    why that can't be used.
     """
 
     name: str
@@ -68,9 +68,9 @@ class ListedServer(msgspec.Struct, frozen=True):
 
 
 def home_of(server: Server, variant: Variant, packages: Packages, apart: Home | None) -> Home:
-    """Return what a variant runs in, of what all have and what the server has `apart`.
+    """Return what a variant runs in: the shared interpreter, or the server's own (`apart`).
 
-    It runs with the others where they have all it requires, else in its own environment.
+    It shares the interpreter if that has everything it requires.
     """
     if apart is None or not packages.missing((*server.requires, *variant.requires)):
         return Home(packages)
@@ -106,7 +106,7 @@ def unavailable(
 
 
 def own_install_command(server: Server) -> str:
-    """The command line that gives a server an environment of its own, quoted for a shell."""
+    """The command line that builds a server's own environment, quoted for a shell."""
     return f"asgi-bench install {shlex.quote(server.name)}"
 
 
@@ -125,7 +125,7 @@ def list_server(
     working_dir: str,
     env: Mapping[str, str],
 ) -> ListedServer:
-    """Return what there is to say about a server on this machine."""
+    """Return what is known about a server on this machine."""
     homes = [home_of(server, one, packages, apart) for one in server.variants.values()]
     variants = tuple(
         ListedVariant(

@@ -11,13 +11,13 @@ from asgi_bench.model import PlannedCell
 def in_blocks(
     planned: Sequence[PlannedCell], reference: str | None, size: int | None
 ) -> tuple[PlannedCell, ...]:
-    """Put each worker count of a scenario into blocks of its own, the reference into all of them.
+    """Put each worker count of a scenario into blocks of its own, each with the reference.
 
-    All servers of a block are up at once, and what is compared is in one, unless that would be
-    more of them than `size`: other scenarios would only take memory. Where there is nothing else
-    under the reference's scenario and load it is left out: it would take time and compare nothing.
-    A server that never idles is alone: what is beside it would be slower, the reference too.
-    A count of which nothing can be measured has no block.
+    All servers of a block are up at once, and servers that are compared share a block, unless that
+    makes it larger than `size`: other scenarios would only take memory. The reference is left out
+    if nothing else is under its scenario and load: it would take time and compare nothing. A
+    server that never idles is alone: it would slow down everything beside it, the reference too.
+    A worker count that can't be measured at all has no block.
     """
     block_of = _own_blocks(planned, reference, size)
     loads = {

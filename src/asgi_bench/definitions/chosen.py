@@ -15,13 +15,13 @@ PIN = "=="
 
 
 def chosen_servers(globs: Collection[str], servers: Mapping[str, Server]) -> list[Server]:
-    """Return the servers that are asked for, in their own order, pinned ones behind the plain one.
+    """Return the requested servers in their own order, pinned ones after the plain one.
 
-    Without a glob it is those that are installed together: one that has an environment of its own
-    is measured where it is named.
+    Without a glob these are the servers that share the interpreter: a server with an environment of
+    its own is measured if it is named.
 
     Raises:
-        UsageError: a glob that matches nothing, or a pin that says nothing.
+        UsageError: a glob that matches nothing, or an invalid pin.
     """
     if not globs:
         return [server for server in servers.values() if server.environment == "shared"]

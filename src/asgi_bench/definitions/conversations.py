@@ -1,4 +1,4 @@
-"""A conversation over WebSocket as a list of tables: what is sent, and what has to come then."""
+"""A conversation over WebSocket as a list of tables: what is sent, and what must arrive then."""
 
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ MOST_TIMES = 1000
 
 
 def parse_messages(tables: Any, where: str) -> tuple[Message, ...]:
-    """Return the messages of a conversation, none of None; raises UsageError for what is none."""
+    """Return the messages of a conversation, none for None; raises UsageError if invalid."""
     if tables is None:
         return ()
     if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
@@ -40,7 +40,7 @@ def checked_conversations(count: int | None, where: str) -> int | None:
 
 
 def holding(request: RequestT, messages: tuple[Message, ...]) -> RequestT:
-    """Return a request as the conversation that some messages are; without them as it was."""
+    """Return a request that is the conversation of some messages; unchanged without them."""
     if not messages:
         return request
     return msgspec.structs.replace(

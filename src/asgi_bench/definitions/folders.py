@@ -1,4 +1,4 @@
-"""Where files lie: runner files and applications, shipped or other packages', and the cache."""
+"""Where files are: runner files and applications, shipped or from other packages, and the cache."""
 
 import os
 from collections.abc import Iterable
@@ -16,11 +16,11 @@ RUNNERS_GROUP = "asgi_bench.runners"
 def runner_folders(own: Iterable[Path] = ()) -> list[Path]:
     """The folders of all runner files: other packages', the shipped ones, then the user's `own`.
 
-    Where two files bear the same name the later folder's counts: a package can't replace a shipped
-    server, and a user can.
+    If two files have the same name, the later folder's counts: a package can't replace a shipped
+    server, but a user can.
 
     Raises:
-        UsageError: a package names a folder that isn't there.
+        UsageError: a package names a folder that doesn't exist.
     """
     named = sorted(entry_points(group=RUNNERS_GROUP), key=lambda one: (one.name, one.value))
     return [*map(_packaged_runners, named), shipped_runners(), *own]

@@ -1,10 +1,10 @@
-"""Imports an application and tells how it looks; run by the servers' interpreter.
+"""Imports an application and reports how it looks; run by the servers' interpreter.
 
     python -c SOURCE module:attribute RESULT (app|factory)
 
-Its source is handed over as text, so that the module path begins with the current folder as it
-does for `python -m SERVER`. It needs nothing but the standard library of Python 3.9 or newer.
-RESULT is written last, as JSON; what the application prints goes elsewhere.
+Its source is passed as text, so that the module path begins with the current folder, as it does for
+`python -m SERVER`. It only needs the standard library of Python 3.9 or newer. RESULT is written
+last, as JSON; what the application prints goes elsewhere.
 """
 
 import importlib
@@ -36,7 +36,7 @@ def tell(**facts: object) -> None:
 
 
 def tell_fault(kind: type, fault: BaseException, trace: Any) -> None:
-    """Tell of an exception, without the frames that are this script's."""
+    """Report an exception, without the frames of this script."""
     module = sys.argv[1].partition(":")[0]
     name = getattr(fault, "name", None)
     if isinstance(fault, ModuleNotFoundError) and name and f"{module}.".startswith(f"{name}."):
@@ -73,7 +73,7 @@ def _own_frames(trace: "TracebackType | None") -> "TracebackType | None":
 
 
 def style(app: object) -> str:
-    """Tell ASGI 3 (scope, receive, send) from ASGI 2 (scope), or what is neither."""
+    """Distinguish ASGI 3 (scope, receive, send) from ASGI 2 (scope), or neither."""
     if not callable(app):
         return f"is {type(app).__name__}, which can't be called"
     signature = _signature(app)
@@ -152,7 +152,7 @@ def _apps_in(module: ModuleType) -> "list[str]":
 
 
 def main() -> None:
-    """Import, look, tell."""
+    """Import, inspect, report."""
     global doing
     sys.excepthook = tell_fault
     module_name, _, attribute = sys.argv[1].partition(":")

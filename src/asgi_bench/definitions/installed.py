@@ -42,7 +42,7 @@ print(json.dumps({"path": sys.path, "is_free_threaded": bool(
 
 
 class Installation:
-    """The packages one Python interpreter sees; asked once, then remembered."""
+    """The packages that one Python interpreter sees; looked up once, then remembered."""
 
     def __init__(self, python: str = sys.executable) -> None:
         self.python = python
@@ -53,7 +53,7 @@ class Installation:
         return tuple(line for line in dict.fromkeys(requirements) if not self._meets(line))
 
     def version(self, server: Server) -> str | None:
-        """Return the version that will be measured, or None where it can't be told."""
+        """Return the version that will be measured, or None if it isn't known."""
         if server.distribution is not None:
             found = self._distributions.get(canonicalize_name(server.distribution))
             return found.version if found else None
@@ -65,7 +65,7 @@ class Installation:
         return None
 
     def check_interpreter(self) -> None:
-        """Raise UsageError where the interpreter doesn't run, before that looks like a fault."""
+        """Raise UsageError if the interpreter doesn't run, before that looks like another fault."""
         self._interpreter  # noqa: B018  (it is asked there)
 
     @property
@@ -90,7 +90,7 @@ class Installation:
     def sources_in(self, folder: Path) -> dict[str, Path]:
         """Return the distributions that were installed from source folders within a folder.
 
-        Each with that folder, as pip has noted it (PEP 610), editable or not.
+        Each with that folder, as pip recorded it (PEP 610), editable or not.
         """
         sources: dict[str, Path] = {}
         for name, found in self._distributions.items():
@@ -100,7 +100,7 @@ class Installation:
         return sources
 
     def has_program(self, program: str, working_dir: str, env: Mapping[str, str]) -> bool:
-        """Tell whether `program` can be started as a server is: in its folder, with its PATH."""
+        """Whether `program` can be started as a server is: in its folder, with its PATH."""
         if os.sep in program:
             program = str(Path(working_dir, program))
         return shutil.which(program, path=env.get("PATH")) is not None
@@ -188,7 +188,7 @@ def install_command(requirements: Iterable[str]) -> str:
 
 
 def in_version(line: str, version: str) -> str:
-    """Return a requirement line that asks for one version; extras and markers stay.
+    """Return a requirement line for one version; extras and markers stay.
 
     >>> in_version("uvicorn[standard]>=0.50", "0.54.0")
     'uvicorn[standard]==0.54.0'
@@ -204,7 +204,7 @@ def name_in(line: str) -> str:
 
 
 def widest(requirements: Iterable[str]) -> list[str]:
-    """Return the lines without `hypercorn` where `hypercorn[trio]` stands as well."""
+    """Return the lines without `hypercorn` if `hypercorn[trio]` is there as well."""
     lines = list(dict.fromkeys(requirements))
     wide = {line.partition("[")[0] for line in lines if "[" in line}
     return [line for line in lines if line not in wide]

@@ -25,7 +25,7 @@ print("%d.%d%s" % (*sys.version_info[:2], letter))
 
 
 def is_version(name: str) -> bool:
-    """Whether an interpreter is named by its version: then its servers get an environment."""
+    """Whether an interpreter is named by its version: its servers then get an environment."""
     return _VERSION.fullmatch(name) is not None
 
 
@@ -39,7 +39,7 @@ def read_interpreters(given: str, where: str) -> tuple[str, ...]:
 
 
 def located(given: str, folder: Path) -> str:
-    """The paths among them from a folder."""
+    """The list with its paths resolved against a folder."""
     names = (name.strip() for name in given.split(","))
     return ",".join(str(folder / name) if os.sep in name else name for name in names)
 

@@ -1,4 +1,4 @@
-"""Where load hosts come to, and the token by which a run and its load hosts know each other."""
+"""Where load hosts connect, and the token by which a run and its load hosts authenticate."""
 
 import ipaddress
 import os
@@ -19,14 +19,14 @@ _HIGHEST_PORT = 65_535
 
 
 class Token(NamedTuple):
-    """What a run and its load hosts know each other by; `is_drawn` where nobody gave it."""
+    """The token by which a run and its load hosts authenticate; `is_drawn` if nobody gave it."""
 
     text: str
     is_drawn: bool = False
 
 
 def parse_listen(text: str, where: str) -> str:
-    """Return an address of a network of one's own, with its port; raises UsageError."""
+    """Return an address of a private network, with its port; raises UsageError."""
     address, colon, port = text.partition(":")
     number = parse_whole(port, where, least=1, most=_HIGHEST_PORT) if colon else MASTER_PORT
     return f"{parse_address(address, where)}:{number}"
@@ -47,7 +47,7 @@ def parse_address(text: str, where: str) -> str:
 
 
 def read_token(text: str, where: str) -> str:
-    """Return a token, or what the file has whose name follows an @; raises UsageError."""
+    """Return a token, or the content of the file named after an @; raises UsageError."""
     return read_token_file(text, where) if text.startswith("@") else _checked(text, where)
 
 
@@ -65,7 +65,7 @@ def read_token_file(text: str, where: str) -> str:
 
 
 def given_token(told: str | None) -> str | None:
-    """Return the token that was told, or that of the environment, which loses it.
+    """Return the given token, or that of the environment, which loses it.
 
     Servers inherit the environment, and a run keeps their variables.
     """
@@ -76,7 +76,7 @@ def given_token(told: str | None) -> str | None:
 
 
 def run_token(told: str | None) -> Token:
-    """Return the token of a run, drawn where none was given."""
+    """Return the token of a run, drawn at random if none was given."""
     token = given_token(told)
     return Token(secrets.token_urlsafe(DRAWN_BYTES), True) if token is None else Token(token)
 

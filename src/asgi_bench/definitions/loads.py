@@ -1,4 +1,4 @@
-"""How requests are offered: what `-c`, `-r` and their kin ask for, as loads."""
+"""How requests are offered: turns `-c`, `-r` and related flags into loads."""
 
 import re
 
@@ -22,14 +22,14 @@ _RATE = re.compile(r"(\d+(?:\.\d+)?)(%?)", re.ASCII)
 
 
 class OfferedRate(msgspec.Struct, frozen=True):
-    """A rate as it was asked for: requests per second, or a share of the cell's own throughput."""
+    """A rate as requested: requests per second, or a share of the cell's own throughput."""
 
     rate_rps: float | None = None
     share: float | None = None
 
 
 def parse_rates(text: str, name: str = "--rate") -> tuple[OfferedRate, ...]:
-    """Return the rates in `500,50%`, each once, in the order given; `name` is what to blame.
+    """Return the rates in `500,50%`, each once, in the order given; errors blame `name`.
 
     Raises:
         UsageError: one of them is no positive number, or a share above 400 %.
@@ -63,9 +63,9 @@ def loads(
 ) -> tuple[Load, ...]:
     """Return the loads: closed loops per connection count, or open loops per rate.
 
-    With rates there are open loops alone, unless `closed` adds the closed ones; `connections`
-    then caps the connections of each, and has to be one number. A sweep likewise, with a search
-    for the highest rate that keeps the `objective`. Each connection has so many `streams`.
+    With rates there are only open loops, unless `closed` adds closed ones; `connections` is then
+    the maximum of each, and has to be one number. The same is true of a sweep, with a search for
+    the highest rate that meets the `objective`. Each connection has `streams` streams.
 
     Raises:
         UsageError: several connection counts beside rates.
@@ -93,7 +93,7 @@ def loads(
 
 
 def parse_objective(text: str, name: str = "--slo") -> Objective:
-    """Return the objective in `p99=10ms`; `name` is what to blame.
+    """Return the objective in `p99=10ms`; errors blame `name`.
 
     Raises:
         UsageError: no percentile between 0 and 100, or no duration.

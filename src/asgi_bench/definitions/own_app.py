@@ -1,4 +1,4 @@
-"""An app of the user's own: which it is, and the request or requests it is measured with."""
+"""The user's own app: which it is, and the request or requests it is measured with."""
 
 import os
 from pathlib import Path
@@ -66,8 +66,8 @@ def _folder(text: str, where: str) -> Path:
 def working_folder(app_dir: Path, current: Path) -> Path:
     """Return the folder to start servers in: the current one, as with `uvicorn --app-dir`.
 
-    Servers look for modules there first. Where that would hide one of `app_dir`, they start in
-    `app_dir` itself: else another app than the named one would be measured.
+    Servers look for modules there first. If that would hide a module of `app_dir`, they start in
+    `app_dir` itself: otherwise another app than the named one would be measured.
     """
     return app_dir if _modules_in(current) & _modules_in(app_dir) else current
 
@@ -80,7 +80,7 @@ def _modules_in(folder: Path) -> set[str]:
 
 
 def parse_target(text: str, flag: str = "APP") -> str:
-    """Return an APP as it is given to servers; raises UsageError for what is none."""
+    """Return an APP as it is passed to servers; raises UsageError for an invalid one."""
     module, colon, attribute = text.partition(":")
     names = [*module.split("."), *attribute.split(".")]
     is_file = "/" in module or module.endswith(".py")
@@ -96,7 +96,7 @@ def parse_target(text: str, flag: str = "APP") -> str:
 
 
 class OwnApp(msgspec.Struct, frozen=True):
-    """An app of the user's own, and the request it is measured with."""
+    """The user's own app, and the request it is measured with."""
 
     target: Annotated[
         str,
@@ -285,7 +285,7 @@ class OwnApp(msgspec.Struct, frozen=True):
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """Where what is served is found: they come first on the servers' module path."""
+        """The folders of what is served: they come first on the servers' module path."""
         if self.is_factory:
             return str(self.app_dir), str(shipped_apps() / "factory")
         if self._has_dots:
@@ -305,7 +305,7 @@ class OwnApp(msgspec.Struct, frozen=True):
 
 
 def scenario_of(own: OwnApp, needs: tuple[str, ...] = ("asgi3",)) -> Scenario:
-    """Return the scenario that an app of the user's is; it bears the module's name."""
+    """Return the scenario for the user's own app; its name is the module's."""
     first = own.requests[0] if own.requests else _request_of(own)
     if first.messages:
         if own.pipeline is not None:

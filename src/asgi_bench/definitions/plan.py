@@ -67,12 +67,11 @@ PROVEN_VARIABLE = "ASGI_BENCH_PROVEN"
 def load_plan(selection: Selection) -> Plan:
     """Return the plan on this machine's CPUs, from the shipped and the user's own runner files.
 
-    An app of the user's own takes the place of the scenarios; it is imported once, by the
-    servers' interpreter.
+    The user's own app takes the place of the scenarios; the servers' interpreter imports it once.
 
     Raises:
-        UsageError: a definition that is not understood, a glob that matches nothing, an
-            interpreter that doesn't run, or an app that can't be imported (AppFault).
+        UsageError: an invalid definition, a glob that matches nothing, an interpreter that doesn't
+            run, or an app that can't be imported (AppFault).
     """
     if len(selection.interpreters) > 1:
         raise UsageError("--python: only `run` accepts several interpreters")
@@ -110,7 +109,7 @@ def load_plan(selection: Selection) -> Plan:
 def requirements_of(selection: Selection, *, only_shared: bool = False) -> tuple[str, ...]:
     """Return what the chosen servers, variants and shipped apps require, each line once.
 
-    With `only_shared` without servers that get an environment of their own.
+    With `only_shared`, without servers that get an environment of their own.
 
     Raises:
         UsageError: a file can't be understood, or a glob matches nothing.
@@ -126,7 +125,7 @@ def requirements_of(selection: Selection, *, only_shared: bool = False) -> tuple
 
 
 def installed_requirements(folders: Iterable[Path], packages: Packages) -> tuple[str, ...]:
-    """Return what the servers of all runner files require, as far as it is installed."""
+    """Return the requirements of all runner files' servers that are installed."""
     servers = load_servers(runner_folders(folders))
     lines = tuple(dict.fromkeys(_required(_server_settings(Selection(), servers))))
     absent = packages.missing(lines)
@@ -153,11 +152,10 @@ def build_plan(
     working_dir: Path | None = None,
     apart: Callable[[Server], Home | None] = lambda server: None,
 ) -> Plan:
-    """Return every cell of the selection, those that can't be measured with the reason why.
+    """Return every cell of the selection; those that can't be measured with the reason.
 
-    `app_dir` holds the scenarios' applications, `working_dir` is where servers start (None: the
-    same); `environ` is what they will inherit; `apart` tells the environment that a server has for
-    itself.
+    `app_dir` has the scenarios' applications, `working_dir` is where servers start (None: the
+    same); `environ` is what they will inherit; `apart` returns a server's own environment.
 
     Raises:
         UsageError: a glob that matches nothing.

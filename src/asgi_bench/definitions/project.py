@@ -14,11 +14,11 @@ TABLE = "[tool.asgi-bench]"
 
 
 def project_defaults(folder: Path, flags: Mapping[str, Flag]) -> dict[str, tuple[Any, str]]:
-    """Return what a project that `folder` lies in says of some flags, by their keys.
+    """Return what the project that contains `folder` sets for some flags, by their keys.
 
-    It stands in the nearest pyproject.toml upwards. Values are as a command line would give them:
-    texts, of repeatable flags all of them, switches as bools; each with what to blame. Paths are
-    resolved against that file's folder.
+    It is read from the nearest pyproject.toml upwards. Values are as a command line would give
+    them: texts, all of them for repeatable flags, bools for switches; each with what to blame.
+    Paths are resolved against that file's folder.
 
     Raises:
         UsageError: a key that is no flag, or a value that the flag would not take.

@@ -1,4 +1,4 @@
-"""Scenario files: what is requested, and the answer that counts as correct."""
+"""Scenario files: what is requested, and the response that counts as correct."""
 
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def load_scenarios(path: Path) -> dict[str, Scenario]:
     """Return the scenarios of a file by name, in the file's order.
 
     Raises:
-        UsageError: the file, a key or a value is not understood.
+        UsageError: the file, a key or a value is invalid.
     """
     tables = read_toml(path)
     if not tables:
@@ -104,7 +104,7 @@ def _check_pipeline(scenario: Scenario, where: str) -> None:
 
 
 def check_status(status: int, where: str) -> None:
-    """Refuse what can't be the status of a final answer; raises UsageError."""
+    """Refuse what can't be the status of a final response; raises UsageError."""
     if not LOWEST_STATUS <= status <= HIGHEST_STATUS:
         allowed = f"{LOWEST_STATUS} to {HIGHEST_STATUS}"
         raise UsageError(f"{where}: expect_status: {status} must be {allowed}")

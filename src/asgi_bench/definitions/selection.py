@@ -1,4 +1,4 @@
-"""What a user asked to measure: every filter and knob, read but not yet looked up."""
+"""What a user wants to measure: every filter and knob, read but not yet looked up."""
 
 import sys
 from pathlib import Path
@@ -101,7 +101,7 @@ Rounds = Annotated[
 
 
 class Selection(Knobs, frozen=True, kw_only=True):
-    """The flags that all measuring verbs take, and what else decides about a plan."""
+    """The flags that all measuring verbs take, and what else determines a plan."""
 
     servers: Annotated[
         tuple[str, ...],
@@ -342,12 +342,12 @@ class Selection(Knobs, frozen=True, kw_only=True):
 
     @property
     def python(self) -> str:
-        """The interpreter of the servers, or the first of several."""
+        """The servers' interpreter, or the first of several."""
         return self.interpreters[0]
 
     @property
     def is_open(self) -> bool:
-        """Whether connections are the cap of open loops, not what loads a cell."""
+        """Whether connections are the maximum of open loops, rather than the load of a cell."""
         return bool(self.rates) or self.sweep
 
 
@@ -355,7 +355,7 @@ def settled(selection: Selection) -> Selection:
     """Return a selection whose flags agree, with what follows from several of them.
 
     Raises:
-        UsageError: a flag asks for what another one rules out.
+        UsageError: a flag requests what another one rules out.
     """
     own, client = selection.own_app, selection.client
     if selection.streams > 1 and "2" not in selection.http:

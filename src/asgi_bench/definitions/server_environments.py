@@ -1,7 +1,7 @@
-"""Environments that servers have for themselves: where `asgi-bench install` left them.
+"""Servers' own environments: where `asgi-bench install` put them.
 
-What is installed for all is looked at first. A server that finds not all it requires there runs in
-its own environment, where it has one.
+The shared interpreter is tried first. A server that doesn't find everything it requires there runs
+in its own environment, if it has one.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ _KEY_LETTERS = 16
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What came of installing a server: its environment, or why it can't be used."""
+    """The result of installing a server: its environment, or why it can't be used."""
 
     environment: ServerEnvironment | None = None
     stamp: str | None = None
@@ -36,14 +36,14 @@ class Record(msgspec.Struct, frozen=True):
 
 
 def record_path(server: Server, base: str, cache: Path) -> Path:
-    """The file that notes it, for the interpreter `base` and what the runner file asks for."""
+    """The file that records it, for the interpreter `base` and the runner file's requirements."""
     parts = (FORMAT, base, server.all_requirements, server.pins)
     key = sha256(msgspec.json.encode(parts)).hexdigest()[:_KEY_LETTERS]
     return cache / SERVERS_FOLDER / f"{server.name}-{key}.json"
 
 
 def record_of(server: Server, base: str) -> Record | None:
-    """What was noted; None where nothing was, or where the environment is gone."""
+    """What was recorded; None if nothing was, or if the environment is gone."""
     try:
         record = msgspec.json.decode(
             record_path(server, base, cache_path()).read_bytes(), type=Record
@@ -60,9 +60,9 @@ def record_of(server: Server, base: str) -> Record | None:
 
 
 def homes_apart(base: str) -> Callable[[Server], Home | None]:
-    """Return what tells the own environment of a server, each looked up once.
+    """Return a function from a server to its own environment, each looked up once.
 
-    `base` is the interpreter of all. The answer is None where nothing was installed.
+    `base` is the shared interpreter. The function returns None if nothing was installed.
     """
     known: dict[str, Home | None] = {}
 

@@ -1,7 +1,7 @@
 """Runner files: what starts a server, in which variants, and what it can do.
 
-One TOML file a server; the file's name is the server's name. No conditions, no inheritance: who
-needs an `if` points `command` at a script beside the file.
+One TOML file per server; the file's name is the server's name. No conditions, no inheritance:
+anyone who needs an `if` points `command` at a script beside the file.
 """
 
 import re
@@ -147,13 +147,13 @@ class Server(msgspec.Struct, frozen=True):
 
     @property
     def all_requirements(self) -> tuple[str, ...]:
-        """What it requires with all its variants, each line once."""
+        """The requirements of all its variants, each line once."""
         lines = (line for variant in self.variants.values() for line in variant.requires)
         return tuple(dict.fromkeys((*self.requires, *lines)))
 
     @property
     def features(self) -> tuple[str, ...]:
-        """What scenarios may need of it: what it states, and what it can be switched to."""
+        """The features that scenarios may need: stated ones, and those it can be switched to."""
         told = {
             "http2": any(key.startswith("2") for key in self.http),
             "tls": "tls" in self.bind,
@@ -166,7 +166,7 @@ class Server(msgspec.Struct, frozen=True):
         )
 
     def lack(self, http: HttpVersion, transport: Transport) -> str | None:
-        """What it can't do of a way to be asked by, in words; None where it can."""
+        """What it lacks for an HTTP version, transport or interface, in words; None if nothing."""
         if transport not in (self.bind or {"tcp": ()}):
             return f"its runner file gives no way to bind to {TRANSPORT_WORDS[transport]}"
         if self._version(http, transport) is not None:
@@ -184,7 +184,7 @@ class Server(msgspec.Struct, frozen=True):
         transport: Transport,
         needs: Collection[str] = (),
     ) -> tuple[str, ...]:
-        """Its command under a variant, with what switches a way on; it must not lack that.
+        """Its command under a variant, with the arguments for a protocol; it must not lack that.
 
         `needs` are those of the scenario.
         """
@@ -216,7 +216,7 @@ def load_servers(folders: Iterable[Path]) -> dict[str, Server]:
     """Return all servers of the folders by name; a later folder's file replaces an earlier one.
 
     Raises:
-        UsageError: a folder without runner files, or a file that is not understood.
+        UsageError: a folder without runner files, or an invalid file.
     """
     servers: dict[str, Server] = {}
     for folder in folders:
@@ -261,13 +261,13 @@ def load_server(path: Path) -> Server:
 
 
 def by_reference(servers: Iterable[Server]) -> list[str]:
-    """Return the names of the servers that others are compared with, the first one first."""
+    """Return the names of the default references, the first choice first."""
     placed = [(one.reference, one.name) for one in servers if one.reference is not None]
     return [name for _, name in sorted(placed)]
 
 
 def fill(argv: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:
-    """Return `argv` with the placeholders that `values` names filled in, the others left."""
+    """Return `argv` with the placeholders in `values` filled in, and the others left."""
     return tuple(
         _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), part) for part in argv
     )
@@ -391,7 +391,7 @@ def _check_pins(server: Server, where: str) -> None:
 
 
 def check_features(names: Iterable[str], where: str) -> None:
-    """Refuse a feature that nobody knows.
+    """Refuse an unknown feature.
 
     Raises:
         UsageError: names the feature and those that are allowed.

@@ -30,14 +30,14 @@ DEFAULT_WORKERS = (1,)
 
 
 def plan_over(selection: Selection, setups: Sequence[Setup]) -> Plan:
-    """Return the plan of a selection over setups, in their order; it holds what is the same in all.
+    """Return the plan of a selection over setups, in their order; `selection` is common to all.
 
-    The setups of a cell are up in one block, and it bears the names that the first one gives it.
-    With a block size so many servers are up at once, whatever setup they are of.
+    The setups of a cell are up in one block, and it has the names that the first one gives it.
+    With a block size, that many servers are up at once, whatever their setup.
 
     Raises:
         UsageError: as `load_plan`.
-        BenchError: the app can't be imported under a setup that is not the first as it is.
+        BenchError: the app can be imported under the first setup, and not under another.
     """
     found: list[Plan] = []
     for place, setup in enumerate(setups):
@@ -71,7 +71,7 @@ def plan_over(selection: Selection, setups: Sequence[Setup]) -> Plan:
 
 
 def plan_over_interpreters(selection: Selection, setups: Sequence[Setup]) -> Plan:
-    """Return the plan of a selection over interpreters; each server has to prove that it runs its.
+    """Return the plan of a selection over interpreters; each server has to prove which it runs.
 
     Raises as `plan_over`.
     """
@@ -160,14 +160,14 @@ def _size(planned: PlannedCell) -> int:
 
 
 def load_ab_plan(selection: Selection, baseline: Setup, candidate: Setup, gate: Gate) -> Plan:
-    """Return the plan of an A/B; `selection` holds what is the same on both sides.
+    """Return the plan of an A/B; `selection` is what both sides share.
 
     The control is a second process of the baseline. Cells that can be measured on neither side
     are left out.
 
     Raises:
         UsageError: as `plan_over`.
-        BenchError: as `plan_over`; or a cell can be measured on one side alone, or none on any.
+        BenchError: as `plan_over`; or a cell can only be measured on one side, or none on any.
     """
     chosen = compared_by_default(selection)
     control = msgspec.structs.replace(baseline, name="control")
@@ -178,7 +178,7 @@ def load_ab_plan(selection: Selection, baseline: Setup, candidate: Setup, gate: 
 
 
 def compared_by_default(selection: SelectionT) -> SelectionT:
-    """A selection with what an A/B compares unless the user says more: one cell."""
+    """A selection that compares one cell, unless the user chose more."""
     return msgspec.structs.replace(
         selection,
         servers=selection.servers or _reference_server(selection.runner_folders),

@@ -43,7 +43,7 @@ _RESERVED_HEADERS = {
 
 
 def parse_path(text: str, where: str = "--path") -> str:
-    """Return the path and query of a request; raises UsageError where it can't be one."""
+    """Return the path and query of a request; raises UsageError if invalid."""
     if not _REQUEST_TARGET.fullmatch(text):
         raise UsageError(
             f"{where}: {text!r} must begin with a slash, without spaces or other characters "
@@ -53,7 +53,7 @@ def parse_path(text: str, where: str = "--path") -> str:
 
 
 def parse_method(text: str, where: str = "--method") -> str:
-    """Return a method in upper case; raises UsageError where it can't be one."""
+    """Return a method in upper case; raises UsageError if invalid."""
     method = text.upper()
     if not _TOKEN.fullmatch(method) or method == "CONNECT":
         raise UsageError(f"{where}: {text!r} must be an HTTP method, such as POST")
@@ -61,10 +61,10 @@ def parse_method(text: str, where: str = "--method") -> str:
 
 
 def parse_headers(texts: Sequence[str], where: str = "--header") -> dict[str, str]:
-    """Return headers by name; one that is given again is joined to the first (RFC 9110, 5.3).
+    """Return headers by name; a repeated one is joined to the first (RFC 9110, 5.3).
 
     Raises:
-        UsageError: no name and value, or a header that can't be asked for.
+        UsageError: no name and value, or a header that can't be set.
     """
     headers: dict[str, str] = {}
     for text in texts:
@@ -85,7 +85,7 @@ def parse_headers(texts: Sequence[str], where: str = "--header") -> dict[str, st
 
 
 def read_body(text: str, where: str = "--body") -> bytes:
-    """Return a request's body: the text itself, or what the file in `@FILE` holds.
+    """Return a request's body: the text itself, or the content of the file in `@FILE`.
 
     Raises:
         UsageError: the file can't be read.
@@ -96,7 +96,7 @@ def read_body(text: str, where: str = "--body") -> bytes:
 
 
 def read_file(path: Path, where: str) -> bytes:
-    """Return what a file holds; raises UsageError where it can't be read."""
+    """Return a file's content; raises UsageError if it can't be read."""
     try:
         return read_regular(path)
     except OSError as fault:
@@ -104,7 +104,7 @@ def read_file(path: Path, where: str) -> bytes:
 
 
 def as_text(body: bytes) -> str | None:
-    """Return a body as text, or None where it is none."""
+    """Return a body as text, or None if it isn't text."""
     try:
         return body.decode()
     except UnicodeDecodeError:
@@ -130,10 +130,10 @@ class _Table(msgspec.Struct, frozen=True):
 
 
 def load_requests(path: Path) -> tuple[WeightedRequest, ...]:
-    """Return the requests of a file, in its order; the tables' names are theirs.
+    """Return the requests of a file, in its order; their names are those of the tables.
 
     Raises:
-        UsageError: the file, a key or a value is not understood.
+        UsageError: the file, a key or a value is invalid.
     """
     tables = read_toml(path)
     if not tables:

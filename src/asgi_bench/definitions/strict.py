@@ -1,4 +1,4 @@
-"""Reading TOML strictly: what is not understood is an error that says what would be."""
+"""Strict reading of TOML: anything invalid is an error that says what is allowed."""
 
 import re
 import tomllib
@@ -36,7 +36,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def check_keys(table: Mapping[str, Any], allowed: Iterable[str], where: str) -> None:
-    """Refuse keys that mean nothing.
+    """Refuse unknown keys.
 
     Raises:
         UsageError: names the key and those that are allowed.
@@ -48,7 +48,7 @@ def check_keys(table: Mapping[str, Any], allowed: Iterable[str], where: str) -> 
 
 
 def check_name(name: str, where: str) -> None:
-    """Refuse a name that can't stand in a table, a file's name or a line of a terminal.
+    """Refuse a name that can't be part of a table, a file name or a line of a terminal.
 
     Raises:
         UsageError: says what a name may be.
@@ -109,7 +109,7 @@ def _words_allowed(struct: type[msgspec.Struct], key: str) -> tuple[str, ...]:
 
 
 def checked_pattern(pattern: str, where: str) -> str:
-    """Return a regular expression; raises UsageError for what is none."""
+    """Return a regular expression; raises UsageError if invalid."""
     try:
         re.compile(pattern)
     except re.error as fault:

@@ -1,4 +1,4 @@
-"""Servers that somebody else has started: where they are, whether they may be loaded, the plan."""
+"""Servers that somebody else started: where they are, whether they may be loaded, the plan."""
 
 import re
 import socket
@@ -23,7 +23,7 @@ SCENARIO = "target"
 
 
 def parse_targets(texts: Sequence[str], where: str) -> tuple[Target, ...]:
-    """Return targets as they are given, each once; raises UsageError for what is none."""
+    """Return targets as given, each once; raises UsageError for an invalid one."""
     return tuple(dict.fromkeys(_target(text, where) for text in texts))
 
 
@@ -48,7 +48,7 @@ def _target(text: str, where: str) -> Target:
 
 
 def parse_hosts(texts: Sequence[str], where: str) -> tuple[str, ...]:
-    """Return hosts as they are given; raises UsageError for what has more than a name."""
+    """Return hosts as given; raises UsageError for anything but a name."""
     hosts = tuple(text.lower() for text in texts)
     for host in hosts:
         if not _HOST.fullmatch(host):
@@ -59,7 +59,7 @@ def parse_hosts(texts: Sequence[str], where: str) -> tuple[str, ...]:
 
 
 def address_of(target: Target, allowed: Sequence[str]) -> str:
-    """Return the address that a target's host has now; load goes there, whatever it has later.
+    """Return the address that a target's host has now; load goes there for the whole run.
 
     Raises:
         UsageError: it is neither loopback nor private, and `allowed` names neither it nor the host.
@@ -80,9 +80,9 @@ def address_of(target: Target, allowed: Sequence[str]) -> str:
 
 
 def plan_of_targets(selection: Selection) -> Plan:
-    """Return the plan of a selection whose servers somebody else has started.
+    """Return the plan of a selection whose servers somebody else started.
 
-    The flags about a request say what is asked of them.
+    The flags about a request say what is requested from them.
 
     Raises:
         UsageError: one of them may not be loaded, or flags rule each other out.

@@ -1,7 +1,7 @@
 """Load on a server: the fast Locust user, the slice server, and what drives them.
 
-`from asgi_bench.load import FastUser` is for anyone's locustfile. It is imported on demand alone:
-importing locust patches the standard library, which the harness itself must be spared.
+`from asgi_bench.load import FastUser` is for anyone's locustfile. It is imported on demand:
+importing locust patches the standard library, which must not happen to the harness itself.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""One answer as it comes in: compared with a known one while equal to it, parsed from then on."""
+"""One response as it arrives: compared with a known one while equal to it, then parsed."""
 
 from collections.abc import Callable
 from enum import Enum, auto
@@ -15,7 +15,7 @@ KNOWN_BYTES = 4 * 1024 * 1024
 
 
 class Taken(Enum):
-    """What became of the bytes or the event of a connection."""
+    """What became of a connection's bytes or event."""
 
     WAITING = auto()
     CORRECT = auto()
@@ -24,9 +24,9 @@ class Taken(Enum):
 
 
 class Answer:
-    """The answer to one request; `known` is an answer that was parsed and found right before.
+    """The response to one request; `known` is one that was parsed and found correct before.
 
-    Whole when `is_known` says so or `response` is there.
+    It is whole if `is_known` says so or `response` is there.
     """
 
     def __init__(
@@ -42,39 +42,39 @@ class Answer:
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything of it came."""
+        """Whether any of it has arrived."""
         return bool(self._equal_bytes or self._pieces)
 
     @property
     def is_known(self) -> bool:
-        """Whether all of it came and is equal to the known one: it needs no parsing."""
+        """Whether all of it has arrived and equals the known one: it needs no parsing."""
         return self._reader is None and 0 < self._equal_bytes == len(self._known)
 
     @property
     def is_whole(self) -> bool:
-        """Whether its end has come."""
+        """Whether its end has arrived."""
         return self.response is not None or self.is_known
 
     @property
     def beyond(self) -> bytes:
-        """What came beyond its end."""
+        """What arrived beyond its end."""
         return self._reader.beyond if self._reader else b""
 
     @property
     def so_far(self) -> str:
-        """What came of an answer that isn't whole, in words."""
+        """What arrived of an incomplete response, in words."""
         return self._parser().so_far
 
     @property
     def raw(self) -> bytes:
-        """All that came, to be compared with later; nothing where that is too large."""
+        """All bytes that arrived, for later comparison; empty if that is too large."""
         return b"".join(self._pieces) if sum(map(len, self._pieces)) <= KNOWN_BYTES else b""
 
     def feed(self, data: bytes, read: Callable[[int], bytes | None]) -> None:
         """Take bytes; no bytes mean the end of the stream.
 
-        Of a large answer `read(size)` gets what has come meanwhile, None where nothing has.
-        Raises WireError where it is no answer, EOFError where it was cut off.
+        For a large response `read(size)` gets what has arrived meanwhile, None if nothing has.
+        Raises WireError if it is no response, EOFError if it was cut off.
         """
         self._take(data)
         while len(data) >= READ_BYTES and self._missing:

@@ -38,10 +38,10 @@ class _Room:
 
 
 class BroadcastPool(MessagePool):
-    """One slot, whose number is that of the connection that sends: the first that opened.
+    """One slot, with the number of the connection that sends: the first that opened.
 
-    Its answer comes when the last of all has the message, and they all had the right one. Where a
-    connection breaks, the room is left by all, and entered anew.
+    Its response is complete when the last connection has the message, and all had the right one.
+    If a connection breaks, all leave the room and enter it again.
     """
 
     def __init__(self, target: Target) -> None:
@@ -55,12 +55,12 @@ class BroadcastPool(MessagePool):
 
     @property
     def poll(self) -> Any:
-        """The events of the slot, and of connections that nothing is awaited on."""
+        """The events of the slot, and of connections that nothing is expected on."""
         return self._poll
 
     @property
     def lets_loops_send(self) -> bool:
-        """Never: who has not got the message yet begins anew with each that is sent."""
+        """Never: a connection without the message yet starts over with each that is sent."""
         return False
 
     def reopen(self, slot: int) -> None:

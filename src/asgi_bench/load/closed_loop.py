@@ -1,4 +1,4 @@
-"""A stretch of closed-loop load: each connection sends its next request after the answer."""
+"""A stretch of closed-loop load: each connection sends its next request after the response."""
 
 from collections.abc import Callable
 from time import perf_counter_ns as clock_ns
@@ -24,7 +24,7 @@ POLL_S = 0.005
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """What a stretch of load gave, in either loop."""
+    """The result of a stretch of load, in either loop."""
 
     begin_ns: int
     end_ns: int
@@ -154,20 +154,20 @@ def run_closed_loop(
     tells_progress: bool = False,
     stays_full: bool = False,
 ) -> Stretch:
-    """Load every connection for `seconds`, then await what is still out.
+    """Load every connection for `seconds`, then await the responses that are outstanding.
 
-    With `stays_full` those that get their last answer go on sending until all have theirs, and the
-    steady part begins after a third of the time: neither has it anything of the drain, in which a
-    server is asked for less and less, nor of the waves that a burst at the start makes.
+    With `stays_full`, connections that have their last response go on sending until all have
+    theirs, and the steady part begins after a third of the time: it excludes the drain, in which a
+    server gets fewer and fewer requests, and the waves that a burst at the start makes.
 
-    With `ramp`, so many connections are opened, `at_once` of them each millisecond, while the
+    With `ramp`, that many connections are opened, `at_once` of them each millisecond, while the
     earlier ones carry load: an idle shared listener would give a burst of them to one worker. The
-    first `alone` of them wait for the first answer to each before: connections that come while
+    first `alone` of them wait for the first response to each before: connections that arrive while
     all workers are held up by a first request are a burst too.
-    `breathe` gives other greenlets a turn and says whether to go on; with `poll_s` 0 it is also
-    what waits for the next event. Whenever it is called, the counts of the connections are true,
-    and `latencies_ns`, where it was given, holds what came so far. With `tells_progress` the
-    stretch says how many answers there were whenever the loop looked for more.
+    `breathe` gives other greenlets a turn and says whether to go on; with `poll_s` 0 it also
+    waits for the next event. Whenever it is called, the counts of the connections are correct,
+    and `latencies_ns`, if given, has what arrived so far. With `tells_progress` the stretch
+    records how many responses there were whenever the loop looked for more.
     """
     poll, read, write = pool.poll, pool.read, pool.write
     send, take = pool.send, pool.take

@@ -1,7 +1,7 @@
-"""What Locust users do beside sending: whom they ask, how long they wait, what they set.
+"""What Locust users do besides sending: whom they request, how long they wait, what they set.
 
-A locustfile may name another host, ask several, or report what is no request at all. Locust counts
-it all alike; whoever measures one server must not.
+A locustfile may name another host, request several, or report what is no request at all. Locust
+counts all of it alike; a measurement of one server must not.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Conduct:
         self._users_s = 0.0
 
     def hold_host(self) -> None:
-        """Keep the host what the harness said, whatever a locustfile sets it to."""
+        """Keep the host that the harness set, whatever a locustfile sets it to."""
 
         def keep(environment: Any, host: str | None) -> None:
             if host is not None and not is_on(host, self._base):
@@ -53,7 +53,7 @@ class Conduct:
     def note(
         self, response_time: float | None = 0, url: Any = None, response: Any = None, **_: Any
     ) -> None:
-        """Take one request event: the last request of redirects tells who answered."""
+        """Record one request event: the last request of redirects shows who responded."""
         self._in_flight_s += (response_time or 0) / 1e3
         where = getattr(getattr(response, "request", None), "url", None) or url
         if not where:
@@ -62,13 +62,13 @@ class Conduct:
             self.note_place(str(where), 1)
 
     def note_place(self, url: str, requests: int) -> None:
-        """Take it that so many requests went to a URL."""
+        """Record that this many requests went to a URL."""
         if not is_on(url, self._base):
             self._elsewhere += requests
             self._elsewhere_host = urlsplit(url).netloc
 
     def wait(self, over: Event, duration_s: float) -> bool:
-        """Wait so long, or until users are being stopped (True); count them meanwhile."""
+        """Wait for a time, or until users are being stopped (True); count them meanwhile."""
         deadline_s = time.perf_counter() + duration_s
         while (left_s := deadline_s - time.perf_counter()) > 0:
             began_s = time.perf_counter()
@@ -83,7 +83,7 @@ class Conduct:
         return bool(over.is_set())
 
     def figures(self) -> UserFigures:
-        """What came since `begin`."""
+        """What happened since `begin`."""
         share = min(1.0, self._in_flight_s / self._user_s) if self._user_s else None
         return UserFigures(
             users=self._users_s / self._watched_s if self._watched_s else 0.0,
@@ -108,7 +108,7 @@ def _is_fast(user_class: type[User]) -> bool:
 
 
 def is_on(url: str, base: str) -> bool:
-    """Whether a URL is on the server of a base URL, by whatever name its host goes.
+    """Whether a URL is on the server of a base URL, by any name of its host.
 
     A path alone, as a failed request has it, is.
     """

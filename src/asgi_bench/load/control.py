@@ -31,11 +31,11 @@ class Control(Protocol):
         """Wait for the next command."""
 
     def send(self, reply: Reply) -> None:
-        """Answer it."""
+        """Reply to it."""
 
 
 class SocketControl:
-    """The control socket that the harness holds the other end of; its end means Quit.
+    """The control socket whose other end the harness has; its end means Quit.
 
     A harness that was killed leaves it closed, at any moment: then nobody must go on loading.
     """
@@ -52,13 +52,13 @@ class SocketControl:
         return command
 
     def send(self, reply: Reply) -> None:
-        """Send a frame; where nobody is left to read it, the next `receive` says so."""
+        """Send a frame; if nobody is left to read it, the next `receive` says so."""
         with suppress(ConnectionError):
             self._socket.sendall(frame(reply))
 
 
 class WorkerControl:
-    """Messages relayed by Locust's master; made when the worker is, before any can come."""
+    """Messages relayed by Locust's master; created with the worker, before any can arrive."""
 
     def __init__(self, runner: WorkerRunner) -> None:
         self._runner = runner
@@ -75,7 +75,7 @@ class WorkerControl:
         self._runner.send_message(REPLY_MESSAGE, encode(reply))
 
     def flush_statistics(self) -> None:
-        """Report to the master now: what follows on the same connection acknowledges it."""
+        """Report to the master now: the next message on the connection acknowledges it."""
         self._runner._send_stats()
 
     def _take(self, environment: Any, msg: Any, **_: Any) -> None:

@@ -1,4 +1,4 @@
-"""How a load host's clock stands to ours, and what it tells brought to ours."""
+"""How a load host's clock relates to ours, and its times converted to ours."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
@@ -11,7 +11,7 @@ T = TypeVar("T", Loaded, Closed)
 
 
 class Trip(NamedTuple):
-    """A message and its answer: when they were sent and came on our clock, and `at_s` on theirs."""
+    """A message and its reply: sent and received on our clock, and `at_s` on theirs."""
 
     sent_s: float
     at_s: float
@@ -19,21 +19,21 @@ class Trip(NamedTuple):
 
     @property
     def round_trip_s(self) -> float:
-        """The way there and back."""
+        """The time there and back."""
         return self.came_s - self.sent_s
 
 
 class FarClock(NamedTuple):
-    """How far a clock is ahead of ours, give or take half of the shortest round trip."""
+    """How far a clock is ahead of ours, plus or minus half of the shortest round trip."""
 
     offset_s: float = 0.0
     round_trip_s: float = 0.0
 
 
 def far_clock(trips: Iterable[Trip]) -> FarClock:
-    """Return where a clock stands by the message that was on its way for the shortest time.
+    """Return where a clock stands, by the message with the shortest round trip.
 
-    What others were longer on their way for may have been spent on one way alone.
+    Longer round trips may have lost time in one direction only.
     """
     best = min(trips, key=lambda trip: trip.round_trip_s)
     middle_s = (best.sent_s + best.came_s) / 2

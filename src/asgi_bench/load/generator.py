@@ -94,7 +94,7 @@ R = TypeVar("R", bound=Reply)
 def slice_arguments(processes: int = 1) -> list[str]:
     """Return Locust's arguments for the slice server, one user in each of its processes.
 
-    More than one are Locust's own workers under its master, on a port that is free now.
+    Several are Locust's own workers under its master, on a port that is free now.
     """
     arguments = ["-f", str(HERE / "slice_server.py"), "--host", f"http://{HOST}"]
     arguments += ["--users", str(processes), "--spawn-rate", str(processes)]
@@ -106,7 +106,7 @@ def slice_arguments(processes: int = 1) -> list[str]:
 
 
 def far_arguments(host: str, port: int, workers: int) -> list[str]:
-    """Return the arguments of a master (FAR_MASTER) that awaits load processes of other hosts."""
+    """Return the arguments of a master (FAR_MASTER) that awaits load processes on other hosts."""
     return [host, str(port), str(workers)]
 
 
@@ -115,7 +115,7 @@ def stock_arguments(
 ) -> list[str]:
     """Return Locust's arguments for its stock clients, or a user's own file, recorded by us.
 
-    The recorder starts as many users as have so many connections together.
+    The recorder starts as many users as have this many connections together.
     """
     files = f"{HERE / 'locust_recorder.py'},{locustfile or HERE / 'stock_users.py'}"
     users = ["--users", str(connections), "--spawn-rate", str(connections)]
@@ -123,7 +123,7 @@ def stock_arguments(
 
 
 def stock_environment(client: Client, scenario: Scenario, timeout_s: float) -> dict[str, str]:
-    """Return the variables that tell a stock client what to be, request and wait for at most."""
+    """Return the variables that configure a stock client: its class, request and time-out."""
     return {
         CLIENT_VARIABLE: client,
         SCENARIO_VARIABLE: msgspec.json.encode(scenario).decode(),
@@ -132,7 +132,7 @@ def stock_environment(client: Client, scenario: Scenario, timeout_s: float) -> d
 
 
 def load_environment(inherited: Mapping[str, str], *, home: Path) -> dict[str, str]:
-    """Return inherited variables without what is a setting of anything that sends load.
+    """Return inherited variables without settings of anything that sends load.
 
     With another `home` than the user's, no `~/.locust.conf` and no `~/.netrc` is found.
     """
@@ -158,7 +158,7 @@ class LoadFault(BenchError):
 
 
 class Refusal(LoadFault):
-    """The load process could not carry out a command; `text` is what it said."""
+    """The load process could not carry out a command; `text` is its message."""
 
     def __init__(self, text: str) -> None:
         super().__init__(f"the load process failed: {text}")
@@ -170,9 +170,9 @@ class LoadProcess:
 
     `arguments` name its locustfile and users (`slice_arguments`, `stock_arguments`), `log` is
     where its output goes, `table` where Locust's own table is written as CSV when it quits. With
-    `web_ui` Locust's live page is open at WEB_PAGE. Users of somebody's own (`is_users_own`) find
-    that person's folder, variables and settings for Locust; ours must not. `module` is run in
-    place of Locust's command, with these arguments alone.
+    `web_ui` Locust's live page is open at WEB_PAGE. A user's own Locust users (`is_users_own`)
+    get that person's folder, variables and settings for Locust; ours must not. `module` is run
+    in place of Locust's command, with only these arguments.
     """
 
     def __init__(
@@ -244,20 +244,20 @@ class LoadProcess:
 
     @property
     def group_pids(self) -> tuple[int, ...]:
-        """All its processes that live: of several those that carry load, and Locust's master."""
+        """All its live processes: of several, those that carry load, and Locust's master."""
         own = self._process.pid
         return tuple(entry.pid for entry in process_table().values() if entry.group == own)
 
     def greet(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Wait until the process is ready for commands; raises LoadFault.
 
-        Stock users and those of a locustfile start at the first of them.
+        Stock users and those of a locustfile start at the first command.
         """
         self.pids = self.reply(Ready, timeout_s).pids
         self.is_ready = True
 
     def ask(self, command: Command, expected: type[R], timeout_s: float) -> R:
-        """Send a command and return its reply; raises LoadFault where none comes in time."""
+        """Send a command and return its reply; raises LoadFault if none comes in time."""
         self.send(command)
         return self.reply(expected, timeout_s)
 
@@ -270,10 +270,11 @@ class LoadProcess:
             raise LoadFault(self._epitaph()) from error
 
     def quit(self) -> None:
-        """End the process through Locust's own quit, by signals where that does not do.
+        """End the process through Locust's own quit, or by signals if that fails.
 
-        What is in the middle of a command hears of the quit after it. For a table that is waited
-        for; else it would be for nothing, and a stretch of stock users may last minutes.
+        A process in the middle of a command gets the quit after it, if a table is expected;
+        otherwise
+        waiting would be pointless, and a stretch of stock users may last minutes.
         """
         is_waited_for = self._table is not None or not self._is_asked
         # One that is stopped hears of nothing but SIGKILL.
@@ -319,11 +320,11 @@ class LoadProcess:
         return inherited | self._env | {MARK_NAME: self._mark}
 
     def has_reply(self, wait_s: float) -> bool:
-        """Whether a reply, or the end of the process, comes within so long."""
+        """Whether a reply, or the end of the process, comes within this time."""
         return bool(select.select([self._control], [], [], wait_s)[0])
 
     def reply(self, expected: type[R], timeout_s: float) -> R:
-        """Return the reply to a command that was sent; raises LoadFault without one in time."""
+        """Return the reply to a command that was sent; raises LoadFault if none comes in time."""
         deadline = time.monotonic() + timeout_s
 
         def receive(size: int) -> bytes:
@@ -357,7 +358,7 @@ class LoadProcess:
 
 
 class Look(NamedTuple):
-    """What the harness does every so often while a load process works, at `most` so many times."""
+    """What the harness does repeatedly while a load process works, at most `most` times."""
 
     act: Callable[[], None]
     every_s: float
@@ -367,8 +368,8 @@ class Look(NamedTuple):
 class LoadSession:
     """A named session of a load process: opened, loaded slice by slice, closed.
 
-    Every call raises LoadFault where the process died, could not do it, or took longer than the
-    command can take. Nothing can be asked of that process then.
+    Every call raises LoadFault if the process died, could not do it, or took longer than the
+    command can take. That process can't be used any more then.
     """
 
     def __init__(self, process: LoadProcess, name: str, request_timeout_s: float) -> None:
@@ -406,9 +407,9 @@ class LoadSession:
         return self._ask(Open(target, warmup_s, at_once, alone), Opened, limit_s, look)
 
     def start(self, duration_s: float) -> Loaded:
-        """Instead of `open`, for users that open connections themselves: warm up for so long.
+        """Instead of `open`, for users that open connections themselves: warm up for this long.
 
-        They start at this command. Nothing of it is kept in the session's histograms.
+        They start at this command. The session's histograms keep nothing of it.
         """
         command = Load(self.name, duration_s, is_step=True)
         return self._ask(command, Loaded, duration_s + START_TIMEOUT_S)

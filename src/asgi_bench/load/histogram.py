@@ -1,6 +1,6 @@
 """Latencies in nanoseconds into HDR histograms, binned by numpy.
 
-`record_value` costs about 1 microsecond and drops out-of-range values silently, so values are
+`record_value` takes about 1 microsecond and drops out-of-range values silently, so values are
 clamped and counted here and recorded once per distinct bucket.
 """
 
@@ -22,14 +22,14 @@ _SUB_BUCKET_BITS = 11
 
 
 class Recording:
-    """The latencies of one trial as they come in, encoded when it ends."""
+    """The latencies of one trial as they arrive, encoded when it ends."""
 
     def __init__(self) -> None:
         self._blocks: list[Nanoseconds] = []
         self.clamped = 0
 
     def add(self, values_ns: list[int]) -> None:
-        """Take a block of latencies; what is out of range is clamped and counted."""
+        """Take a block of latencies; out-of-range values are clamped and counted."""
         if values_ns:
             block = np.array(values_ns, dtype=np.int64)
             within = np.clip(block, LOWEST_NS, HIGHEST_NS)
@@ -37,7 +37,7 @@ class Recording:
             self._blocks.append(within)
 
     def encode(self) -> str | None:
-        """Return the base64 HDR V2 blob, or None where nothing was recorded."""
+        """Return the base64 HDR V2 blob, or None if nothing was recorded."""
         if not self._blocks:
             return None
         histogram = HdrHistogram(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS)
@@ -48,7 +48,7 @@ class Recording:
 
 
 class Recordings:
-    """The times of one trial by their names."""
+    """The times of one trial by name."""
 
     def __init__(self) -> None:
         self._by_name: defaultdict[str, Recording] = defaultdict(Recording)
@@ -69,7 +69,7 @@ class Recordings:
 
 
 def encoded(times_ns: Mapping[str, list[int]]) -> dict[str, str]:
-    """Return histograms of some times alone."""
+    """Return the histograms of some times."""
     recordings = Recordings()
     recordings.add(times_ns)
     return recordings.encode()

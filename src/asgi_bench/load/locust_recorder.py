@@ -48,10 +48,10 @@ TEXT_LETTERS = 200
 
 
 class Recorder:
-    """Counts and times every request event, and answers the harness.
+    """Counts and times every request event, and replies to the harness.
 
-    `reports` are called at the edges of a slice: who fires no event per request tells there, by
-    `note_many`, what came up to then. Its connections are among `fast`.
+    `reports` are called at the edges of a slice: users that fire no event per request report there,
+    by `note_many`, what happened up to then. Their connections are among `fast`.
     """
 
     def __init__(self, environment: Any) -> None:
@@ -77,7 +77,7 @@ class Recorder:
         exception: Any = None,
         **_: Any,
     ) -> None:
-        """Take one request event."""
+        """Record one request event."""
         if exception is not None:
             kind = error_kind(exception)
             self._errors[kind] += 1
@@ -95,7 +95,7 @@ class Recorder:
         latencies_ns: list[int],
         size: int,
     ) -> None:
-        """Take what a FastUser did since it last told."""
+        """Record what a FastUser did since its last report."""
         self._correct += correct
         self._errors.update(errors)
         self._latencies_ns += latencies_ns
@@ -103,16 +103,16 @@ class Recorder:
         self._fast_bytes += correct * size
 
     def leave(self) -> None:
-        """Say the exit code that the locustfile set, when everyone else has had a say in it."""
+        """Report the exit code that the locustfile set, after everyone else could change it."""
         code = self._environment.process_exit_code
         if code is not None:
             self._control.send(Left(int(code)))
 
     def greet(self) -> None:
-        """Say whether there are users for it, and start none of them before a first command.
+        """Report whether there are users for it, and start none of them before a first command.
 
-        So the harness can ask about a locustfile alone. Raises SystemExit where it quits then, or
-        no number of users will do.
+        This lets the harness ask about a locustfile alone. Raises SystemExit if it then quits, or
+        if no number of users will do.
         """
         options = self._environment.parsed_options
         try:
@@ -129,11 +129,11 @@ class Recorder:
         gevent.spawn(self._serve, command)
 
     def start(self, **_: Any) -> None:
-        """Take it that all users are up. A shape says so after each of its steps."""
+        """Record that all users are up. A shape reports this after each of its steps."""
         self._has_users.set()
 
     def end(self, **_: Any) -> None:
-        """Take it that the users are being stopped, for good."""
+        """Record that the users are being stopped, for good."""
         self._is_over.set()
 
     def _serve(self, command: Command) -> None:
@@ -231,7 +231,7 @@ def tenths(response_time: float) -> float:
 
 
 def error_kind(fault: Any) -> str:
-    """Return the kind of error a Locust failure is: stock users name it in their message."""
+    """Return the kind of error of a Locust failure: stock users name it in their message."""
     text = str(fault)
     if text in KINDS:
         return text
@@ -248,13 +248,13 @@ def error_kind(fault: Any) -> str:
 
 
 def status_of(response: Any) -> int | None:
-    """Return the status of what Locust calls a response; None where no answer came."""
+    """Return the status of what Locust calls a response; None if there was none."""
     status = getattr(response, "status_code", None)
     return status if isinstance(status, int) and status else None
 
 
 def failure(kind: str, request: str, response: Any, fault: Any) -> WrongAnswer:
-    """Describe a failed request by its exception, and by its answer where there is one."""
+    """Describe a failed request by its exception, and by its response if there is one."""
     status = status_of(response)
     told = str(fault)
     if told in KINDS:

@@ -1,6 +1,6 @@
 """Our counts into Locust's own statistics, in bulk, so that its table, CSV and web page agree.
 
-One `StatsEntry.extend` a stretch, the road Locust's master uses for its workers' reports: firing
+One `StatsEntry.extend` per stretch, which Locust's master uses for its workers' reports: firing
 `events.request` per request would cost more than the request.
 """
 
@@ -31,10 +31,10 @@ def feed(
     response_bytes: int,
     duration_s: float = 0.0,
 ) -> None:
-    """Add a stretch to Locust's totals: `requests` correct answers and `errors` by kind.
+    """Add a stretch to Locust's totals: `requests` correct responses and `errors` by kind.
 
-    `duration_s` is how long the stretch took up to now: Locust's rates count from its begin.
-    Answers without a latency of their own (each connection's first) are what Locust calls
+    `duration_s` is how long the stretch has taken so far: Locust's rates count from its start.
+    Responses without a latency of their own (each connection's first) are what Locust calls
     requests with a None response time: counted, and left out of its percentiles.
     """
     failures = sum(errors.values())

@@ -1,7 +1,7 @@
 """Locust's master between the harness and several load processes: splits, waits, merges.
 
-A command goes to every worker as its share of the load, and the harness gets one reply when all
-have answered: the last report is acknowledged, not hoped for; where one isn't, the log says so.
+Every worker gets its share of a command, and the harness gets one reply when all have replied: the
+last report is acknowledged, not hoped for; if one isn't, the log says so.
 """
 
 import logging
@@ -95,9 +95,9 @@ class LoadMaster:
 
 
 def leave(environment: Any) -> None:
-    """Begin to end Locust by its own quit; its web page, where it is open, would stay up otherwise.
+    """Begin to end Locust by its own quit; otherwise its web page would stay up, if it is open.
 
-    In a greenlet of its own: to quit is to kill the users, and it may be one of them that asks.
+    In a greenlet of its own: quitting kills the users, and the caller may be one of them.
     """
 
     def end() -> None:
@@ -109,7 +109,7 @@ def leave(environment: Any) -> None:
 
 
 def share_of(command: Command, index: int, workers: int) -> Command:
-    """Return what one of several workers does of a command: connections and rate are divided.
+    """Return one worker's share of a command: connections and rate are divided.
 
     Each draws its own arrivals and order of requests: independent Poisson streams add up to one.
     """

@@ -1,4 +1,4 @@
-"""The pool of WebSocket connections: as any other, and what control frames ask for is said."""
+"""The pool of WebSocket connections: like any other, and it replies to control frames."""
 
 from collections import defaultdict
 from contextlib import suppress
@@ -39,8 +39,8 @@ class _Line:
 class MessagePool(Pool):
     """Slots that are WebSocket connections; a turn of the conversation is a request.
 
-    A ping is answered whenever it comes, in an answer or while a slot is idle. A close of an idle
-    slot is a reconnect, as over HTTP.
+    A ping is answered at any time, within a response or on an idle slot. A close of an idle slot is
+    a reconnect, as over HTTP.
     """
 
     def __init__(self, target: Target) -> None:
@@ -53,7 +53,7 @@ class MessagePool(Pool):
             self.send = self._send_in_order
 
     def take(self, slot: int, data: bytes) -> Taken:
-        """As any pool, and say what the bytes ask for."""
+        """As any pool, and send what the bytes require."""
         if self._lines[slot].begun and slot in self.busy and data:
             data, self._lines[slot].begun = self._lines[slot].begun + data, b""
         taken = super().take(slot, data)

@@ -31,7 +31,7 @@ _LENGTH = struct.Struct("!I")
 class Open(msgspec.Struct, frozen=True, tag=True):
     """Open a target's connections under load, a few at once, then warm up for `warmup_s`.
 
-    Each of the first `alone` waits until all before it were answered.
+    Each of the first `alone` waits until all before it had a response.
     """
 
     target: Target
@@ -43,12 +43,12 @@ class Open(msgspec.Struct, frozen=True, tag=True):
 class Load(msgspec.Struct, frozen=True, tag=True):
     """Put one slice of load on an open target.
 
-    Closed loop, or open loop at `rate_rps` with arrivals drawn from `seed`, as is the order of
-    several requests. Several load processes are kept in step by `begin_at_s`, on the monotonic
-    clock that they share. The step of a sweep gets a histogram of its own. A lead-in warms a server
-    up for the slice after it: nothing of it is kept but in the totals, and its progress is told.
-    `patience_s` after the schedule's end an open loop gives up what found no free connection,
-    instead of waiting for its time-out. With `tells_losses` every failed request is told, not just
+    Closed loop, or open loop at `rate_rps`; `seed` determines arrivals and the order of several
+    requests. `begin_at_s` keeps several load processes in step, on the monotonic clock that they
+    share. The step of a sweep gets its own histogram. A lead-in warms a server up for the slice
+    after it: only the totals include it, and its progress is reported. `patience_s` after the
+    schedule's end, an open loop gives up requests that found no free connection, instead of
+    waiting for their time-out. With `tells_losses` every failed request is reported, not only
     counted. `stays_full` is as in `run_closed_loop`.
     """
 
@@ -78,11 +78,11 @@ class Quit(msgspec.Struct, frozen=True, tag=True):
 
 
 class Tick(msgspec.Struct, frozen=True, tag=True):
-    """Tell your clock, at once: it is answered whatever else goes on."""
+    """Report your clock, at once: it is answered whatever else goes on."""
 
 
 class Tock(msgspec.Struct, frozen=True, tag=True):
-    """What a load host's monotonic clock said when it was asked."""
+    """What a load host's monotonic clock showed."""
 
     at_s: float
 
@@ -101,9 +101,9 @@ class Opened(msgspec.Struct, frozen=True, tag=True):
 
 
 class Loss(msgspec.Struct, frozen=True):
-    """A request that got no right answer: when it was sent and given up, on the monotonic clock.
+    """A request without a correct response: when it was sent and given up, on the monotonic clock.
 
-    `kind` is that of the error; `has_begun` whether any of its answer had come.
+    `kind` is that of the error; `has_begun` says whether any of its response had arrived.
     """
 
     sent_s: float
@@ -115,7 +115,7 @@ class Loss(msgspec.Struct, frozen=True):
 class Steady(msgspec.Struct, frozen=True):
     """The steady part of a slice in closed loop: whole cycles of each connection.
 
-    Where a connection carries several streams, of each stream's.
+    If a connection carries several streams, whole cycles of each stream.
     """
 
     requests: int
@@ -126,7 +126,7 @@ class Steady(msgspec.Struct, frozen=True):
 
     @property
     def duration_s(self) -> float:
-        """How long it took on the average of them."""
+        """How long it took, averaged over them."""
         return self.slot_s / self.slots
 
 
@@ -134,10 +134,9 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     """One slice: `begin_s` and `end_s` on the monotonic clock, what was sent and what came of it.
 
     `load_cpu_s` and `load_wait_s` are what the load process used and how long it waited for a CPU.
-    `open_loop` is what an open loop tells beside that.
-    A step has its histograms here, and none in `Closed`. `by_request` are the counts of each of
-    several requests. `wrong_ports` are the client ports of all connections so far that had a whole
-    wrong answer.
+    `open_loop` has the additional figures of an open loop. A step has its histograms here, and none
+    in `Closed`. `by_request` are the counts of each of several requests. `wrong_ports` are the
+    client ports of all connections so far that had a whole wrong response.
     """
 
     begin_s: float
@@ -173,19 +172,19 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
 
     @property
     def duration_s(self) -> float:
-        """From its first request to its last answer."""
+        """From its first request to its last response."""
         return self.end_s - self.begin_s
 
     @property
     def counted(self) -> tuple[int, float]:
-        """The correct answers that make its throughput, and the seconds in which they came."""
+        """The correct responses that its throughput counts, and the seconds in which they came."""
         if self.steady is not None:
             return self.steady.requests, self.steady.duration_s
         return self.requests, self.duration_s
 
     @property
     def throughput_rps(self) -> float:
-        """Correct answers per second, of the steady part where there is one."""
+        """Correct responses per second, of the steady part if there is one."""
         requests, seconds = self.counted
         return requests / max(seconds, 1e-9)
 
@@ -195,8 +194,8 @@ class Closed(msgspec.Struct, frozen=True, tag=True):
 
     `by_request` are the histograms and sizes of each of several requests. `wrong_answers` are the
     first of each kind, their times on the monotonic clock; `wrong_by_port` counts the whole ones by
-    client port; `unanswered` is on how many connections no request was ever answered.
-    `control_frames` are those of HTTP/2 that came, by name.
+    client port; `unanswered` is the number of connections that never had a response.
+    `control_frames` are those of HTTP/2 that arrived, by name.
     """
 
     times_hdr: dict[str, str]
@@ -225,7 +224,7 @@ class Left(msgspec.Struct, frozen=True, tag=True):
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """A command could not be carried out; the load process lives on."""
+    """A command could not be carried out; the load process goes on."""
 
     text: str
 
@@ -245,7 +244,7 @@ def frame(message: Command | Reply) -> bytes:
 
 
 def read_frame(receive: Callable[[int], Any]) -> bytes:
-    """Read one frame with `receive(n)`; raises EOFError where the peer has closed."""
+    """Read one frame with `receive(n)`; raises EOFError if the peer has closed."""
     (length,) = _LENGTH.unpack(_read_exactly(receive, _LENGTH.size))
     return _read_exactly(receive, length)
 

@@ -1,7 +1,7 @@
 """The requests of one target: which is next, and what became of each.
 
-Which is next is drawn when one is sent, whatever slot it goes out on: a request that is slow holds
-up its slot, but not its share of what is sent.
+The next request is drawn when it is sent, whatever slot it uses: a slow request occupies its slot,
+but not its share of what is sent.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,11 +19,11 @@ STREAM = 1
 
 
 def drawn(weights: Sequence[float], seed: int) -> Iterator[int]:
-    """Yield for ever which request is next, by its place, from a seeded stratified draw.
+    """Yield forever the index of the next request, from a seeded stratified draw.
 
-    Each of a block's equal parts of [0, 1) gets one point, in shuffled order, and the weights part
-    [0, 1) into the requests: every single draw has the weights' probabilities, and a block holds
-    what they come to.
+    Each of a block's equal parts of [0, 1) gets one point, in shuffled order, and the weights
+    divide [0, 1) into the requests: every single draw has the weights' probabilities, and a block
+    has their proportions.
     """
     chance = np.random.default_rng((seed, STREAM))
     edges = np.cumsum(weights)[:-1] / sum(weights)
@@ -35,8 +35,8 @@ def drawn(weights: Sequence[float], seed: int) -> Iterator[int]:
 class Tally:
     """One of the requests, and what became of it since the start.
 
-    `good` is the last answer that was parsed and found right, byte for byte; `received_bytes` adds
-    up all right answers, heads too.
+    `good` is the last response that was parsed and found correct, byte for byte; `received_bytes`
+    adds up all correct responses, including heads.
     """
 
     __slots__ = (

@@ -1,7 +1,7 @@
 """A stretch of open-loop load: requests are due on a schedule, whatever the server does.
 
-Latency counts from the intended time, so a server that stalls is charged for every request that
-was due meanwhile (coordinated omission: Gil Tene, wrk2).
+Latency counts from the intended time, so a stalled server is charged for every request that was due
+meanwhile (coordinated omission: Gil Tene, wrk2).
 """
 
 from collections import deque
@@ -36,15 +36,15 @@ def run_open_loop(
     breathe: Callable[[], bool],
     patience_s: float | None = None,
 ) -> Stretch:
-    """Send a request at each offset, await every answer, keep every intended time.
+    """Send a request at each offset, await every response, keep every intended time.
 
-    Response time = received - intended, service time = received - sent, of correct answers. Lag =
-    sent - max(intended, when the connection it went out on became free) of every request: what the
-    generator itself was late.
+    Response time = received - intended, service time = received - sent, of correct responses. Lag =
+    sent - max(intended, when its connection became free) of every request: how late the generator
+    itself was.
 
-    When no connection is free a request waits its turn with its intended time. What still waits
-    a time-out after the schedule's end is given up and counted as a time-out; with `patience_s`
-    it is given up that much after the end, and merely not sent.
+    If no connection is free, a request waits its turn with its intended time. A request that still
+    waits a time-out after the schedule's end is given up and counted as a time-out; with
+    `patience_s` it is given up that much after the end, and merely not sent.
     """
     timer = Timer()
     pool.epoll.register(timer.fd, EPOLLIN | EPOLLET)

@@ -1,4 +1,4 @@
-"""Connections on their way: begun without waiting, refused, tried again."""
+"""Connections being opened: begun without waiting, refused, tried again."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class _Opening(NamedTuple):
 
 
 class Openings:
-    """The connections of a target that can't be asked yet; refusals count in `errors`."""
+    """The connections of a target that aren't ready yet; refusals count in `errors`."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Openings:
         return len(self._by_fd) + len(self._retry_at_ns)
 
     def begin(self) -> None:
-        """Begin to open one connection; the epoll tells when it gets further."""
+        """Begin to open one connection; the epoll signals when it gets further."""
         try:
             channel = self._conversation.over(dial(self._target.endpoint, SYSTEM))
         except OSError as fault:
@@ -66,12 +66,12 @@ class Openings:
         self._epoll.register(channel.fd, next(steps))
 
     def renew(self, channel: Channel, steps: Iterator[int]) -> None:
-        """Take the steps that close an idle connection in order, then begin to open another."""
+        """Close an idle connection in order, then begin to open another."""
         self._by_fd[channel.fd] = _Opening(channel, steps, clock_ns(), is_ending=True)
         self._epoll.modify(channel.fd, WRITABLE)
 
     def advance(self, fd: int) -> Channel | None:
-        """Take one further by an event; hand it over once it can be asked, else None."""
+        """Advance one by an event; return it once it is ready, otherwise None."""
         each = self._by_fd[fd]
         try:
             awaited = next(each.steps, 0)

@@ -1,4 +1,4 @@
-"""The pool of connections whose answers are streams: each is timed by its parts."""
+"""The pool of connections whose responses are streams: each is timed by its parts."""
 
 from bisect import bisect_right
 from collections.abc import Callable
@@ -17,7 +17,7 @@ AT_ONCE_NS = 1
 
 
 class Landmarks:
-    """Where the parts of the known answer end, and where its body begins, in its bytes."""
+    """Where the parts of the known response end, and where its body begins, in its bytes."""
 
     def __init__(self, known: bytes, exchange: Exchange) -> None:
         self.known = known
@@ -30,9 +30,9 @@ class Landmarks:
 
 
 class PartAnswer(Answer):
-    """An answer that notes when its body began, and the gaps between its parts.
+    """A response that records when its body began, and the gaps between its parts.
 
-    While it equals the known one its bytes are not parsed: landmarks tell how many parts are whole.
+    While it equals the known one its bytes are not parsed: landmarks show how many parts are whole.
     """
 
     def __init__(
@@ -63,9 +63,9 @@ class PartAnswer(Answer):
 
 
 class PartTimes:
-    """What was timed of right answers since it was last taken.
+    """The times of correct responses since they were last taken.
 
-    As elsewhere each slot's first answer is left out, unless streams are held.
+    As elsewhere each slot's first response is excluded, unless streams are held.
     """
 
     def __init__(self, *, is_held: bool) -> None:
@@ -75,7 +75,7 @@ class PartTimes:
         self._gap_ns: list[int] = []
 
     def note(self, slot: int, sent_ns: int, answer: PartAnswer, most_gaps: int | None) -> None:
-        """Take in a right answer; of one that was left, no more gaps than it was left after."""
+        """Record a correct response; of one that the client left, the gaps until then."""
         if slot not in self._answered and not self._is_held:
             self._answered.add(slot)
             return
@@ -84,7 +84,7 @@ class PartTimes:
         self._gap_ns += answer.gaps_ns[:most_gaps]
 
     def take(self) -> dict[str, list[int]]:
-        """Hand it over."""
+        """Return and forget the times."""
         taken = {FIRST_BYTE_TIME: self._first_byte_ns, GAP_TIME: self._gap_ns}
         self._first_byte_ns, self._gap_ns = [], []
         self._answered.clear()
@@ -92,7 +92,7 @@ class PartTimes:
 
 
 class PartPool(Pool):
-    """Slots whose answers are streams. All that comes goes through `take`, to be timed."""
+    """Slots whose responses are streams. All bytes go through `take`, to be timed."""
 
     def __init__(self, target: Target) -> None:
         # Before `super`, and all in one: a pool has no more attributes than it can have.
@@ -105,7 +105,7 @@ class PartPool(Pool):
         return False
 
     def take(self, slot: int, data: bytes) -> Taken:
-        """As any pool, and note the times of what was right."""
+        """As any pool, and record the times of correct responses."""
         if slot not in self.busy or not data:
             return super().take(slot, data)
         times, (landmarks,) = self._timing

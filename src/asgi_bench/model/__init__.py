@@ -1,7 +1,7 @@
 """The vocabulary of a run as frozen structs: what is planned, and what one trial measured.
 
-Imports nothing of ours but its own parts and the modules beside the packages. Files hold exactly
-these structs, in SI units, times in UTC.
+Imports only its own parts and the modules beside the packages. Files hold exactly these structs, in
+SI units, with times in UTC.
 """
 
 from asgi_bench.model.behaviour import (

@@ -1,13 +1,13 @@
 """How a server behaves when something happens to it: a stop, an overload, idling, a killed worker.
 
-Told apart from speed: none of it enters a ranking.
+None of this enters a ranking.
 """
 
 import msgspec
 
 
 class Losses(msgspec.Struct, frozen=True):
-    """Requests that got no right answer, by what became of them."""
+    """Requests that got no correct response, by what became of them."""
 
     reset: int = 0
     """The connection ended before the answer began."""
@@ -24,7 +24,7 @@ class Losses(msgspec.Struct, frozen=True):
 
     @property
     def lost(self) -> int:
-        """All requests without a right answer."""
+        """All requests without a correct response."""
         return self.reset + self.truncated + self.wrong + self.timeout
 
     def __add__(self, other: "Losses") -> "Losses":
@@ -66,7 +66,7 @@ class GracefulStop(msgspec.Struct, frozen=True):
 
 
 class Overload(msgspec.Struct, frozen=True):
-    """An open loop of more than the server can take, over many connections."""
+    """An open loop that offers more than the server can handle, over many connections."""
 
     capacity_rps: float
     """Closed-loop throughput just before, over the usual or over these connections, whichever was
@@ -117,7 +117,7 @@ class Overload(msgspec.Struct, frozen=True):
 
 
 class IdleKeepAlive(msgspec.Struct, frozen=True):
-    """Connections that had one answer and then idled."""
+    """Connections that got one response and then idled."""
 
     watched_s: float
     """How long they were watched at most."""
@@ -159,7 +159,7 @@ class WorkerRestart(msgspec.Struct, frozen=True):
 class Behaviour(msgspec.Struct, frozen=True):
     """How one server setting behaved, each part in fresh processes: an entry of `behaviour.json`.
 
-    A part that is null has its reason in `missing`.
+    If a part is null, `missing` has the reason.
     """
 
     setting: str
@@ -185,6 +185,6 @@ class Behaviour(msgspec.Struct, frozen=True):
 
     @property
     def is_whole(self) -> bool:
-        """Whether every part was watched, or has a reason why not."""
+        """Whether every part was observed, or has a reason why it wasn't."""
         parts = {"stop", "overload", "idle", "restart"} - self.missing.keys()
         return all(getattr(self, part) is not None for part in parts)

@@ -1,6 +1,6 @@
 """The vocabulary of a calibration as frozen structs: what this machine and the generator can do.
 
-Imports nothing of ours. Files hold exactly these structs, in SI units, times in UTC.
+Imports nothing of ours. Files hold exactly these structs, in SI units, with times in UTC.
 """
 
 from typing import Literal, TypeAlias
@@ -15,7 +15,7 @@ LengthVerdict: TypeAlias = Literal["same", "undecided", "different"]
 
 
 class LatencyFigures(msgspec.Struct, frozen=True):
-    """Percentiles of one histogram in seconds; null without samples enough."""
+    """Percentiles of one histogram in seconds; null if there are too few samples."""
 
     samples: int
     """How many values the histogram holds."""
@@ -30,7 +30,7 @@ class LatencyFigures(msgspec.Struct, frozen=True):
 
 
 class CeilingPoint(msgspec.Struct, frozen=True):
-    """What one load process could reach over so many connections, were the server no limit."""
+    """What one load process can reach over this many connections if the server is no limit."""
 
     connections: int
     """Over how many connections."""
@@ -47,7 +47,7 @@ class CeilingPoint(msgspec.Struct, frozen=True):
 
 
 class TimerError(msgspec.Struct, frozen=True):
-    """How late the load generator sends what is due at an even rate, far below its ceiling."""
+    """How late the load generator sends requests that are due evenly, far below its ceiling."""
 
     rate_rps: float
     """The rate."""
@@ -56,7 +56,7 @@ class TimerError(msgspec.Struct, frozen=True):
 
 
 class LatencyBias(msgspec.Struct, frozen=True):
-    """What an open loop measures of a server that does nothing: the least any server can show."""
+    """Open-loop latency of a server that does nothing: the least that any server can show."""
 
     rate_rps: float
     """The rate."""
@@ -69,7 +69,7 @@ class LatencyBias(msgspec.Struct, frozen=True):
 
 
 class SliceNoise(msgspec.Struct, frozen=True):
-    """The throughput of many slices of one server, one right after another."""
+    """The throughput of many consecutive slices of one server."""
 
     server: str
     """The server."""
@@ -100,7 +100,7 @@ class Variation(msgspec.Struct, frozen=True):
 class AAFloor(msgspec.Struct, frozen=True):
     """Two identical servers side by side, in blocks of fresh processes.
 
-    A difference below this floor can't be seen in as many blocks of that length.
+    As many blocks of that length can't detect a difference below this floor.
     """
 
     server: str
@@ -141,9 +141,9 @@ class LengthEffect(msgspec.Struct, frozen=True):
 
 
 class SliceLoss(msgspec.Struct, frozen=True):
-    """The time that a slice of any length loses of a server.
+    """The time that a server loses in each slice, however long the slice is.
 
-    It begins cold: in caches that others have filled, with a server that slept.
+    A slice begins cold: the caches hold other data, and the server was asleep.
     """
 
     server: str
@@ -235,7 +235,8 @@ class Calibration(msgspec.Struct, frozen=True):
     def shortest_slice_s(self) -> float | None:
         """The shortest slice to use on this machine; None if that wasn't measured.
 
-        Nor if it was before slices had a lead-in: it was about how cold they began.
+        None too if it was measured before slices had a lead-in: it then described how cold they
+        began.
         """
         lengths = self.slice_lengths
         return lengths.shortest_slice_s if lengths is not None and lengths.lead_in_s else None

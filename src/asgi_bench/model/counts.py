@@ -1,4 +1,4 @@
-"""What servers count in place of time: lives that were counted, and what comes to a request."""
+"""Counts of servers, in place of times: the counted lives, and what a request takes."""
 
 from typing import Literal, TypeAlias
 
@@ -26,7 +26,7 @@ UNPLACED = "?"
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """What was counted of one life of a server, all its processes together."""
+    """What was counted in one life of a server, over all its processes."""
 
     total: int
     """All that was counted."""
@@ -68,7 +68,7 @@ class Life(msgspec.Struct, frozen=True):
 
 
 class PerRequest(msgspec.Struct, frozen=True):
-    """What comes to one request, by regression on lives that differ in requests."""
+    """What one request takes, by regression over lives with different numbers of requests."""
 
     value: float
     """The estimate."""
@@ -81,7 +81,7 @@ class PerRequest(msgspec.Struct, frozen=True):
 
 
 class CountFigures(msgspec.Struct, frozen=True):
-    """What one counter says of one cell."""
+    """The figures of one counter for one cell."""
 
     counter: Counter
     """What was counted."""
@@ -97,7 +97,7 @@ class CountFigures(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One part of a request's count that is not the same on both sides."""
+    """One part of a request's count that differs between the sides."""
 
     name: str
     """Its name: a shared object, a function or a system call."""
@@ -108,7 +108,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """Where the counts of two sides of a cell differ, in one breakdown."""
+    """Where the counts of the two sides of a cell differ, in one breakdown."""
 
     cell: str
     """The cell's key in a run without sides."""
@@ -126,7 +126,7 @@ class Explanation(msgspec.Struct, frozen=True):
 
 
 class CountedCell(msgspec.Struct, frozen=True):
-    """One cell whose server was counted."""
+    """One cell with a counted server."""
 
     cell: str
     """The cell's key, in an A/B with its side."""
@@ -141,7 +141,7 @@ class CountedCell(msgspec.Struct, frozen=True):
 
 
 class CountsReport(msgspec.Struct, frozen=True, kw_only=True):
-    """`asgi-bench report --format json` of a run that counted."""
+    """What `asgi-bench report --format json` prints for a run that counted."""
 
     schema: Literal["asgi-bench/counts"] = "asgi-bench/counts"
     """What it is."""

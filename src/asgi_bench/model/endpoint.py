@@ -28,7 +28,7 @@ TRANSPORTS: Mapping[str, Transport] = {"http": "tcp", "https": "tls"}
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """An address, what carries bytes to it, and what these bytes say."""
+    """An address, what carries bytes to it, and which protocol they follow."""
 
     address: tuple[str, int] | str
     """Host and port; of a Unix socket its path."""
@@ -50,17 +50,17 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     @property
     def port(self) -> int:
-        """The port of the address; 0 of a Unix socket, which has none."""
+        """The port of the address; 0 for a Unix socket."""
         return 0 if isinstance(self.address, str) else self.address[1]
 
     @property
     def path(self) -> str | None:
-        """The path of a Unix socket; None of a port."""
+        """The path of a Unix socket; None for a port."""
         return self.address if isinstance(self.address, str) else None
 
     @property
     def authority(self) -> str:
-        """What a request's Host header says."""
+        """The value of a request's Host header."""
         if isinstance(self.address, str):
             return NAME
         host, port = self.name or self.address[0], self.port
@@ -68,22 +68,22 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     @property
     def scheme(self) -> str:
-        """What a request's URL begins with: `https` over TLS."""
+        """The scheme of a request's URL: `https` over TLS."""
         return "https" if self.transport == "tls" else "http"
 
     @property
     def url(self) -> str:
-        """The root of all that is served there."""
+        """The root URL."""
         return f"{self.scheme}://{self.authority}"
 
     @property
     def label(self) -> str:
-        """How a message names it, among endpoints of this machine."""
+        """Its name in messages, among endpoints of this machine."""
         return f"port {self.port}" if self.path is None else f"socket {self.path}"
 
 
 class Target(msgspec.Struct, frozen=True):
-    """The root of what a server elsewhere serves: `http://10.0.0.1:8000`."""
+    """The root URL of a server elsewhere, such as `http://10.0.0.1:8000`."""
 
     scheme: str
     host: str
@@ -96,19 +96,19 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def authority(self) -> str:
-        """Host and port, without the port that its scheme means anyway."""
+        """Host and port; without the port if it is the default of the scheme."""
         return self.host if self.port == PORTS[self.scheme] else f"{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """The URL as reports have it."""
+        """The URL as reports show it."""
         return f"{self.scheme}://{self.authority}"
 
 
 def way_suffix(http: HttpVersion, transport: Transport) -> str:
-    """Return how a key names an HTTP version and a transport: only what is not the default.
+    """Return how a key names an HTTP version and a transport, if they are not the defaults.
 
-    `+h2+tls` is both, `+unix` the transport alone; HTTP/1.1 over TCP is nothing at all.
+    `+h2+tls` names both, `+unix` only the transport; HTTP/1.1 over TCP adds nothing.
     """
     version = "" if http == "1" else f"+h{http}"
     return version if transport == "tcp" else f"{version}+{transport}"

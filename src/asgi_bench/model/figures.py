@@ -1,4 +1,4 @@
-"""Figures of a trial or of one of its slices that are read off their counts."""
+"""Figures computed from the counts of a trial or of one of its slices."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -24,7 +24,7 @@ FEWEST_CONNECTIONS = 1000
 
 
 def others_share(slices: Sequence[Slice]) -> float | None:
-    """What anything but the server used of its CPUs, in CPUs; None where that isn't known."""
+    """How many of its CPUs something other than the server used; None if that isn't known."""
     known = [piece for piece in slices if "other_cpu_s" in piece.meters]
     duration_s = sum(piece.duration_s for piece in known)
     spent_s = sum(piece.meters["other_cpu_s"] for piece in known)
@@ -32,10 +32,11 @@ def others_share(slices: Sequence[Slice]) -> float | None:
 
 
 def is_cpu_known(trial: Trial) -> bool:
-    """Whether all CPU time of the server was counted: not where somebody else has started it.
+    """Whether all CPU time of the server was counted; no if somebody else started the server.
 
-    Where processes may have ended that nobody waited for, it was unless something that isn't known
-    to be the server's used its CPUs.
+    If processes may have ended without being waited for, it was, unless something that may have
+    been
+    the server's used its CPUs.
     """
     if trial.target is not None:
         return False
@@ -46,13 +47,13 @@ def is_cpu_known(trial: Trial) -> bool:
 
 
 def sent_in_slices(trial: Trial) -> int:
-    """All requests sent between the clock reads of a trial, answered rightly or not."""
+    """All requests sent between the clock reads of a trial, answered correctly or not."""
     sent = sum(piece.sent for piece in trial.slices)
     return sent or trial.requests + trial.errors.total
 
 
 def per_request(trial: Trial, amount: float | None) -> float | None:
-    """An amount over all requests between the clock reads; None where either is unknown."""
+    """An amount divided by all requests between the clock reads; None if either is unknown."""
     sent = sent_in_slices(trial)
     return amount / sent if amount is not None and sent else None
 
@@ -63,15 +64,15 @@ def server_cpu_s_per_request(trial: Trial) -> float | None:
 
 
 def messages_per_s(trial: Trial) -> float | None:
-    """Messages or events that came in right answers per second, where that isn't one an answer."""
+    """Messages or events per second in correct responses; None if each response is one message."""
     held, answers_per_s = trial.messages_per_request, trial.throughput_rps
     return None if held in {None, 1} or answers_per_s is None else held * answers_per_s
 
 
 def stream_cpu_share(trial: Trial) -> float | None:
-    """The share of a CPU that the server used for each stream that was held open.
+    """The share of a CPU that the server used for each open stream.
 
-    A stream is open for as long as its answer takes: connections over answers per second (Little).
+    A stream is open until its response ends: connections divided by responses per second (Little).
     """
     cpu_s, streams_per_s = server_cpu_s_per_request(trial), trial.throughput_rps
     connections = sum(trial.connections_by_process.values())
@@ -81,10 +82,10 @@ def stream_cpu_share(trial: Trial) -> float | None:
 
 
 def connection_bytes(trial: Trial) -> float | None:
-    """What an open connection takes of the server's memory, the requests on it included.
+    """Server memory per open connection, including the requests on it.
 
-    From ready to loaded, over all connections; of streams that are held, while they are. None for
-    fewer than make it stand out of what the first requests take anyway.
+    The growth from ready to loaded, divided by all connections; for held streams, while they are
+    open. None if there are too few connections to stand out from what the first requests take.
     """
     connections = sum(trial.connections_by_process.values())
     loaded, idle = trial.server_pss_bytes, trial.server_pss_idle_bytes
@@ -97,7 +98,7 @@ def connection_bytes(trial: Trial) -> float | None:
 
 
 def received_bytes_per_s(trial: Trial) -> float | None:
-    """Bytes of right answers per second of load, where answers are large."""
+    """Bytes of correct responses per second of load, if responses are large."""
     known = [piece for piece in trial.slices if piece.received_bytes is not None]
     total, answers = sum(one.received_bytes or 0 for one in known), sum(o.requests for o in known)
     if not answers or total < LARGE_ANSWER_BYTES * answers or len(known) < len(trial.slices):
@@ -108,8 +109,8 @@ def received_bytes_per_s(trial: Trial) -> float | None:
 def growth_bytes(trial: Trial) -> float | None:
     """By how much the server's memory grew per 1,000 requests, over the load of one trial.
 
-    The median slope of all pairs of samples (Theil and Sen): one garbage collection moves it
-    little. None where there are too few samples or requests.
+    The median slope of all pairs of samples (Theil and Sen), which one garbage collection hardly
+    moves. None if there are too few samples or requests.
     """
     samples = trial.memory_samples
     total = samples[-1][0] if samples else 0
@@ -126,10 +127,11 @@ def growth_bytes(trial: Trial) -> float | None:
 
 
 def own_pss_bytes(trial: Trial) -> int | None:
-    """Memory after the load without the pages of files, to compare two servers by.
+    """Memory after the load, excluding the pages of files; for comparing two servers.
 
-    A page counts by how many map it: baseline and control share the libraries of one environment,
-    a candidate in another has its own to itself. That made 5 % of the same uvicorn's memory.
+    A page is divided among all who map it. Baseline and control share the libraries of one
+    environment, while a candidate in another has its own: that made 5 % of the same uvicorn's
+    memory.
     """
     if trial.server_pss_bytes is None or trial.server_pss_file_bytes is None:
         return None
@@ -137,12 +139,12 @@ def own_pss_bytes(trial: Trial) -> int | None:
 
 
 def slice_throughput_rps(piece: Slice) -> float | None:
-    """Correct answers per second of one slice; None where nothing was measured."""
+    """Correct responses per second in one slice; None if nothing was measured."""
     requests, seconds = piece.counted
     return requests / seconds if requests > 0 and seconds > 0 else None
 
 
 def slice_cpu_s_per_request(piece: Slice) -> float | None:
-    """CPU time of the server per request in one slice; None where nothing was measured."""
+    """CPU time of the server per request in one slice; None if nothing was measured."""
     is_measured = piece.sent > 0 and piece.server_cpu_s > 0
     return piece.server_cpu_s / piece.sent if is_measured else None

@@ -1,6 +1,6 @@
-"""What streams take of a server while clients hold them open, and what is left once all have gone.
+"""What held streams cost a server while they are open, and what is left once all clients have gone.
 
-A held stream has no end: its client leaves it. Some servers never tell the app, which goes on.
+A held stream has no end: its client leaves it. Some servers never notify the app, which goes on.
 """
 
 import msgspec
@@ -16,7 +16,7 @@ class OpenStreams(msgspec.Struct, frozen=True):
 
 
 class Leftovers(msgspec.Struct, frozen=True):
-    """The server once the clients of all its streams had gone, against what it was when ready."""
+    """The server once the clients of all its streams had gone, compared with when it was ready."""
 
     after_s: float
     """How long after the last connection was closed this was read."""

@@ -1,7 +1,7 @@
-"""What a history keeps of each run, its ratios and what could have changed them, and what it found.
+"""What a history keeps of each run: its ratios, what could have changed them, and what it found.
 
-`index.jsonl` and `changes.json` hold these; they are derived from the runs and can be deleted at
-any time.
+These are stored in `index.jsonl` and `changes.json`, which are derived from the runs and can be
+deleted at any time.
 """
 
 from collections.abc import Callable, Sequence
@@ -51,7 +51,7 @@ Search: TypeAlias = Callable[[Sequence[float]], Segmentation]
 
 
 class RatioPoint(msgspec.Struct, frozen=True, gc=False):
-    """A cell's metric over that of the run's reference cell, or a count of it as it is."""
+    """A cell's metric divided by the reference cell's in the same run; a count stays as it is."""
 
     cell: str
     """The cell's key."""

@@ -1,4 +1,4 @@
-"""What a conformance suite found: of each server and check a result, and what was seen."""
+"""What a conformance suite found: for each server and check, a result and the evidence."""
 
 from typing import Literal, TypeAlias
 
@@ -23,7 +23,7 @@ Subject: TypeAlias = Literal[
 
 
 class CheckEntry(msgspec.Struct, frozen=True):
-    """What a check holds servers to."""
+    """What a check tests."""
 
     id: str
     """Its name, the subject first: `http.head-has-no-body`."""
@@ -39,7 +39,7 @@ class CheckEntry(msgspec.Struct, frozen=True):
 
 
 class MatrixResult(msgspec.Struct, frozen=True):
-    """What came of one check of one server."""
+    """The result of one check of one server."""
 
     server: str
     """The name of its runner file."""
@@ -80,7 +80,7 @@ class Unchecked(msgspec.Struct, frozen=True):
 
 
 class Matrix(msgspec.Struct, frozen=True):
-    """`check --matrix --format json`."""
+    """What `check --matrix --format json` prints."""
 
     schema: Literal["asgi-bench/matrix"] = SCHEMA
     """The name of the format."""

@@ -1,4 +1,4 @@
-"""What a metric is: its name and its unit, what it is read from, what it is used for."""
+"""What a metric is: its name and unit, what it is computed from, and what it is used for."""
 
 from collections.abc import Callable
 from typing import Literal, TypeAlias
@@ -14,7 +14,7 @@ Family: TypeAlias = Literal["speed", "memory"]
 
 
 class Unit(msgspec.Struct, frozen=True):
-    """What a figure is stored in, always SI, and what people read it in."""
+    """The unit in which a figure is stored, always SI, and the one in which people read it."""
 
     si: str
     shown: str
@@ -45,7 +45,7 @@ class Times(msgspec.Struct, frozen=True):
 
 
 class Total(msgspec.Struct, frozen=True, kw_only=True):
-    """A metric over all slices of all blocks, stalls included: what is not the metric's own."""
+    """A metric over all slices of all blocks, including stalls, if it differs from the metric."""
 
     name: str
     label: str
@@ -72,7 +72,7 @@ class Gating(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
-    """A chart of bars, one for each cell."""
+    """A bar chart, with one bar per cell."""
 
     loops: tuple[Loop, ...]
     """Under which loads: the throughput of an open loop is merely what was offered."""
@@ -139,12 +139,12 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key_of_cell(self) -> str:
-        """The key of a report's cell that has it, or holds it."""
+        """The key of a report's cell that is or contains it."""
         return (self.key or self.name).partition(".")[0]
 
     @property
     def total(self) -> "Metric | None":
-        """The same over all slices of all blocks, where an A/B shows that."""
+        """The same over all slices of all blocks, if an A/B shows it."""
         total = None if self.gating is None else self.gating.total
         if total is None:
             return None
@@ -167,5 +167,5 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def told_of_change(self) -> str:
-        """Its name behind `3 % more`."""
+        """Its name after `3 % more`."""
         return self.change_phrase or self.told

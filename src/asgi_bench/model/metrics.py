@@ -1,6 +1,6 @@
-"""Every metric, declared once: how it is read, how it is called, and what it is used for.
+"""Every metric, declared once: how to read it, what to call it, and what it is used for.
 
-Tables, charts, ranks, the gate of an A/B, the history and the exports all go by `METRICS`. What
+Tables, charts, ranks, the gate of an A/B, the history and the exports all use `METRICS`. Code that
 reads histograms or combines rounds is in `analysis/metrics.py`.
 """
 
@@ -390,16 +390,16 @@ def metric_of(name: str) -> Metric:
 
 
 def ranking_metric(load: Load) -> Metric:
-    """What cells under a load are ranked by.
+    """The metric that ranks cells under a load.
 
-    At saturation that is throughput. An open loop offers all the same rate, so what tells them
-    apart is how long its median request took; the tail of a round has too few samples.
+    At saturation that is throughput. An open loop offers every server the same rate, so cells are
+    ranked by the median response time; the tail of a round has too few samples.
     """
     return next(metric for metric in METRICS if load.loop in metric.ranks)
 
 
 def used_in(loop: Loop, uses: Callable[[Metric], Sequence[Loop]]) -> tuple[Metric, ...]:
-    """The metrics that have a use in a loop; in an open one the times come first, as they rank."""
+    """The metrics with a use in a loop; in an open loop times come first, because they rank."""
     used = [metric for metric in METRICS if loop in uses(metric)]
     return tuple(sorted(used, key=lambda metric: loop == "open" and metric.times is None))
 
@@ -410,13 +410,13 @@ def used_under(load: Load, uses: Callable[[Metric], Sequence[Loop]]) -> tuple[Me
 
 
 def gated_under(load: Load, gate: Gate) -> tuple[Metric, ...]:
-    """What an A/B judges under a load."""
+    """The metrics that an A/B judges under a load."""
     gated = used_under(load, lambda one: one.gating.loops if one.gating else ())
     return tuple(metric for metric in gated if least_change(metric, gate) is not None)
 
 
 def least_change(metric: Metric, gate: Gate) -> float | None:
-    """The smallest change that matters of what an A/B judges; None of anything else."""
+    """The smallest change that matters, for a metric that an A/B judges; otherwise None."""
     return None if metric.gating is None else metric.gating.least_change(gate)
 
 

@@ -1,4 +1,4 @@
-"""What is to be measured: loads, scenarios, cells, and the plan that holds them."""
+"""What is to be measured: loads, scenarios, cells, and the plan that contains them."""
 
 import math
 from collections.abc import Iterable
@@ -47,7 +47,7 @@ class Objective(msgspec.Struct, frozen=True):
 
 
 class AnyLoad(msgspec.Struct, frozen=True, tag_field="loop"):
-    """How requests are offered, and what every kind of load answers for itself."""
+    """How requests are offered, and the questions that every kind of load answers."""
 
     loop: ClassVar[Loop]
     """What files and metrics call its kind."""
@@ -62,42 +62,42 @@ class AnyLoad(msgspec.Struct, frozen=True, tag_field="loop"):
 
     @property
     def connections(self) -> int:
-        """How many connections there are, of an open loop at most."""
+        """The number of connections; the maximum, for an open loop."""
         return 0
 
     @property
     def streams(self) -> int:
-        """How many requests each connection has out at once."""
+        """How many requests each connection has in flight."""
         return 1
 
     @property
     def each(self) -> str:
-        """What a key says of the streams of a connection: `x8`, nothing of a single one."""
+        """How a key shows streams per connection: `x8`, or nothing for one."""
         return f"x{self.streams}" if self.streams > 1 else ""
 
     @property
     def in_flight(self) -> int:
-        """How many requests may be out at once."""
+        """The maximum number of requests in flight."""
         return self.connections * self.streams
 
     @property
     def rate_rps(self) -> float | None:
-        """The rate that was asked for, where it is one number."""
+        """The requested rate, if it is one number."""
         return None
 
     @property
     def rate_share(self) -> float | None:
-        """The same as a share of the cell's own throughput."""
+        """The requested rate as a share of the cell's own throughput."""
         return None
 
     @property
     def is_relative(self) -> bool:
-        """Whether rates are shares of what the cell itself reaches."""
+        """Whether rates are shares of the cell's own throughput."""
         return self.rate_share is not None or bool(self.shares)
 
     @property
     def arrivals(self) -> Arrivals:
-        """How the moments at which requests are due are drawn."""
+        """How requests are spaced in time."""
         return "poisson"
 
     @property
@@ -107,26 +107,26 @@ class AnyLoad(msgspec.Struct, frozen=True, tag_field="loop"):
 
     @property
     def objective(self) -> Objective | None:
-        """What the highest rate is searched for that keeps it."""
+        """The objective; the highest rate that meets it is searched for."""
         return None
 
     @property
     def search_steps(self) -> int:
-        """How many more rates that search tries in a trial."""
+        """How many additional rates that search tries in a trial."""
         return 0
 
     @property
     def steps(self) -> int:
-        """How many times over a trial takes its time under load, without the search."""
+        """How many times its time under load a trial takes, without the search."""
         return len(self.shares) or 1
 
     def rate_of(self, ceiling_rps: float) -> float | None:
-        """The one rate that is offered, of a cell whose own throughput is this."""
+        """The one rate to offer a cell with this throughput of its own."""
         return None
 
 
 class ClosedLoop(AnyLoad, frozen=True, tag="closed"):
-    """Each connection sends its next request after the answer: throughput at saturation."""
+    """Each connection sends its next request after the response: throughput at saturation."""
 
     loop: ClassVar[Loop] = "closed"
     kind: ClassVar[str] = "closed loop"
@@ -139,12 +139,12 @@ class ClosedLoop(AnyLoad, frozen=True, tag="closed"):
 
     @property
     def key(self) -> str:
-        """The last part of a cell's key, as in `c64`, or `c8x8` of 8 streams each."""
+        """The last part of a cell's key: `c64`, or `c8x8` with 8 streams each."""
         return f"c{self.connections}{self.each}"
 
 
 class OpenLoop(AnyLoad, frozen=True, tag="open"):
-    """Requests are due on a schedule, whatever the answers take."""
+    """Requests are due on a schedule, however long responses take."""
 
     loop: ClassVar[Loop] = "open"
     kind: ClassVar[str] = "open loop"
@@ -164,13 +164,13 @@ class OpenLoop(AnyLoad, frozen=True, tag="open"):
 
     @property
     def key(self) -> str:
-        """The last part of a cell's key, as in `r500` or `r50%`."""
+        """The last part of a cell's key: `r500` or `r50%`."""
         if self.rate_share is not None:
             return f"r{self.rate_share * 100:.12g}%{self.each}"
         return f"r{self.rate_rps:.12g}{self.each}"
 
     def rate_of(self, ceiling_rps: float) -> float:
-        """The rate, of a cell whose own throughput is this."""
+        """The rate for a cell with this throughput of its own."""
         return self.rate_rps or ceiling_rps * (self.rate_share or 1.0)
 
 
@@ -211,7 +211,7 @@ def load_time_s(load: Load, duration_s: float) -> float:
 class Cell(msgspec.Struct, frozen=True):
     """Server x variant x workers x scenario x HTTP version x transport x load: one point.
 
-    In a plan over setups each is there once for each of them, `default@candidate` in its key.
+    A plan over setups has each cell once per setup, with `default@candidate` in its key.
     """
 
     server: str
@@ -238,42 +238,42 @@ class Cell(msgspec.Struct, frozen=True):
 
     @property
     def process_key(self) -> str:
-        """What is started: cells that differ in load alone share one server process."""
+        """What is started: cells that differ only in load share one server process."""
         return f"{self.setting}/{self.request_key}"
 
     @property
     def request_key(self) -> str:
-        """What is requested, and how where that is not plain HTTP/1.1: `hello`, `hello+tls`."""
+        """What is requested, and how unless that is plain HTTP/1.1: `hello`, `hello+tls`."""
         return f"{self.scenario}{way_suffix(self.http, self.transport)}"
 
     @property
     def variant_in_setup(self) -> str:
-        """Its variant, and under which setup: `default@candidate`, `default@3.12`."""
+        """Its variant, with the setup: `default@candidate`, `default@3.12`."""
         return self.variant if self.setup is None else f"{self.variant}@{self.setup}"
 
     @property
     def setting(self) -> str:
-        """The server as it is set up, whatever it serves and how: `uvicorn/default/w1`."""
+        """The server's setting, whatever it serves and by which protocol: `uvicorn/default/w1`."""
         return f"{self.server}/{self.variant_in_setup}/w{self.workers}"
 
     @property
     def start(self) -> str:
-        """The same with the way it is asked by, which takes flags: `uvicorn/default/w1+tls`."""
+        """The setting with the protocol, which takes flags: `uvicorn/default/w1+tls`."""
         return f"{self.setting}{way_suffix(self.http, self.transport)}"
 
     @property
     def protocol(self) -> Protocol:
-        """What the bytes say by which the server is asked."""
+        """The protocol of its requests."""
         return "http2" if self.http == "2" else "http1"
 
     @property
     def without_setup(self) -> "Cell":
-        """The cell that all setups measure."""
+        """The cell as all setups measure it."""
         return msgspec.structs.replace(self, setup=None)
 
 
 class ServerEnvironment(msgspec.Struct, frozen=True):
-    """An environment that a server has for itself (`asgi-bench install`)."""
+    """A server's own environment (`asgi-bench install`)."""
 
     python: str
     """Its interpreter."""
@@ -340,7 +340,7 @@ class PlannedCell(msgspec.Struct, frozen=True):
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """Where a server is that somebody else has started."""
+        """The address of a server that somebody else started."""
         if self.target is None:
             return None
         parts = urlsplit(self.target)
@@ -354,14 +354,14 @@ class PlannedCell(msgspec.Struct, frozen=True):
 
     @property
     def added_to_count(self) -> tuple[str, ...]:
-        """What is added where it is counted: nothing where one of these flags is there already."""
+        """Arguments to add for counting; none if one of these flags is already given."""
         flags = {word.partition("=")[0] for word in self.count_args if word.startswith("-")}
         own = {word.partition("=")[0] for word in self.command}
         return () if flags & own else self.count_args
 
     @property
     def counting_command(self) -> tuple[str, ...]:
-        """The argv by which the server is counted."""
+        """The argv for counting the server."""
         return (*self.command, *self.added_to_count)
 
 
@@ -372,7 +372,7 @@ Duration: TypeAlias = Annotated[
 
 
 class Knobs(msgspec.Struct, frozen=True, kw_only=True):
-    """What holds for all cells of a run: each field is a flag, and a part of the plan as asked."""
+    """What applies to all cells of a run: each field is a flag, stored in the plan as given."""
 
     duration_s: Duration = 2.0
     """Time under load per cell and round, over all slices."""
@@ -458,7 +458,7 @@ class Plan(Knobs, frozen=True):
 
     @property
     def listen_at(self) -> tuple[str, int] | None:
-        """Address and port of the master of load processes of other hosts."""
+        """Address and port of the master for load processes on other hosts."""
         if self.listen is None:
             return None
         host, _, port = self.listen.partition(":")
@@ -475,15 +475,15 @@ class Plan(Knobs, frozen=True):
         return cell.workers > max(min(limits), 1)
 
     def variant_of(self, cell: Cell) -> str:
-        """A cell's variant as reports have it: setups without a gate are told apart by it."""
+        """A cell's variant as reports show it: it distinguishes setups that have no gate."""
         return cell.variant_in_setup if self.gate is None else cell.variant
 
 
 def setting_named(name: str, settings: Iterable[str], flag: str = "--reference") -> str:
-    """Return the setting of that name; without workers (`uvicorn/default`) the first of them.
+    """Return the setting with that name; without workers (`uvicorn/default`), the first match.
 
     Raises:
-        UsageError: none of them has it; the text lists them all.
+        UsageError: there is none; the text lists them all.
     """
     known = list(dict.fromkeys(settings))
     for setting in known:

@@ -1,4 +1,4 @@
-"""What really runs under a server's command line, told from inside by the app `apps/probe.py`."""
+"""What really runs under a server's command line, reported from inside by `apps/probe.py`."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ FREE_THREADED = "free-threaded"
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """What one server setting really is, told from inside; a part that can't be told is null."""
+    """What one server setting really is, reported from inside; null for what can't be known."""
 
     setting: str
     """Server, variant and workers: `uvicorn/default/w1`."""

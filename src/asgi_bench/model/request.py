@@ -1,4 +1,4 @@
-"""What is requested, and the answer that counts as correct."""
+"""What is requested, and which response counts as correct."""
 
 import re
 from functools import lru_cache
@@ -26,7 +26,7 @@ LINE_BYTES = 8
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One message of a WebSocket conversation: one that is sent, or one that has to come."""
+    """One message of a WebSocket conversation: sent, or expected."""
 
     send: str | None = None
     """What is sent, if it is text."""
@@ -43,14 +43,14 @@ class Message(msgspec.Struct, frozen=True):
 
     @property
     def is_sent(self) -> bool:
-        """Whether it is one of ours."""
+        """Whether the client sends it."""
         return self.send is not None or self.send_bytes is not None
 
 
 class Stream(msgspec.Struct, frozen=True):
-    """An answer that is timed by its parts, and may have no end.
+    """A response that is timed by its parts, and may have no end.
 
-    Parts are events where the answer is `text/event-stream`, otherwise the chunks it comes in.
+    Parts are events if the response is `text/event-stream`, otherwise the chunks it arrives in.
     """
 
     leave_after: int | None = None
@@ -63,12 +63,12 @@ class Stream(msgspec.Struct, frozen=True):
 
     @property
     def is_held(self) -> bool:
-        """Whether the client leaves it: until then it is held open."""
+        """Whether the client ends it: until then it is held open."""
         return self.leave_after is not None
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A request with its expected answer."""
+    """A request with its expected response."""
 
     name: str
     """The name of the request or scenario."""
@@ -115,18 +115,18 @@ class Request(msgspec.Struct, frozen=True):
 
     @property
     def turns(self) -> tuple[tuple[tuple[Message, ...], tuple[Message, ...]], ...]:
-        """The conversation's turns: what is sent at once, and all that has to come before the next.
+        """The conversation's turns: what is sent together, and what must arrive before the next.
 
-        What is sent in one turn is one request, what comes is its answer.
+        A turn's sent messages are one request, and what arrives is its response.
         """
         halves = [tuple(each) for _, each in groupby(self.messages, lambda one: one.is_sent)]
         return tuple(zip(halves[::2], halves[1::2], strict=True))
 
     @property
     def messages_held(self) -> float | None:
-        """How many messages, or events of a stream that is left, a right answer holds on average.
+        """How many messages, or events of a held stream, a correct response contains on average.
 
-        None where an answer is one body.
+        None if a response is one body.
         """
         if self.messages:
             heard = [message.times for _, answer in self.turns for message in answer]
@@ -142,7 +142,7 @@ class Request(msgspec.Struct, frozen=True):
 
     @property
     def expected_content(self) -> bytes | None:
-        """The only body that is correct, or None where no bytes are compared."""
+        """The only correct body; None if bodies are not compared."""
         if self.method == "HEAD" and self.expect_body is not None:
             return b""
         if self.expect_size is not None:
@@ -167,10 +167,10 @@ class WeightedRequest(Request, frozen=True):
 
 
 class Scenario(Request, frozen=True, kw_only=True):
-    """What a cell is loaded with: an app and a request to it, or several.
+    """What a cell is loaded with: an app, and a request to it or several.
 
-    With `requests` the scenario's own request is the first of them: what a server has to answer to
-    be ready.
+    With `requests`, the scenario's own request is the first of them: a server is ready once it
+    responds to that.
     """
 
     app: str
@@ -206,9 +206,9 @@ class Scenario(Request, frozen=True, kw_only=True):
 
     @property
     def is_http1(self) -> bool:
-        """Whether what it asks for has a meaning over HTTP/1.1 alone, or is timed there alone.
+        """Whether it only makes sense, or is only timed, over HTTP/1.1.
 
-        A WebSocket opens by a request of HTTP/1.1, whatever else its server speaks.
+        A WebSocket opens with an HTTP/1.1 request, whatever else its server speaks.
         """
         is_socket = self.method == WEBSOCKET_METHOD
         is_short, is_piped = self.conversations is not None, self.pipeline is not None
@@ -217,7 +217,7 @@ class Scenario(Request, frozen=True, kw_only=True):
     def refusal(
         self, connections: int, duration_s: float, http: HttpVersion, transport: Transport
     ) -> str | None:
-        """Why it can't be loaded so: by so many connections, for so long, over that HTTP."""
+        """Why it can't be loaded with so many connections, for so long, over that HTTP version."""
         if http != "1" and self.is_http1:
             return "supports only HTTP/1.1 in this scenario"
         if transport != "tls" and "tls" in self.needs:
@@ -230,12 +230,12 @@ class Scenario(Request, frozen=True, kw_only=True):
 
 
 def holds_match(pattern: str, body: bytes) -> bool:
-    """Whether a body, read as UTF-8, holds a match of a regular expression."""
+    """Whether a body, read as UTF-8, contains a match of a regular expression."""
     return re.search(pattern, body.decode(errors="replace")) is not None
 
 
 @lru_cache(maxsize=8)
 def numbered_lines(size: int) -> bytes:
-    """Return a body of that size: lines of seven digits that count from 0, the last one cut."""
+    """Return a body of that size: lines of seven digits that count from 0; the last line is cut."""
     lines = (b"%07d\n" % number for number in range(-(-size // LINE_BYTES)))
     return b"".join(lines)[:size]

@@ -1,4 +1,4 @@
-"""A whole run: where it was measured, and what its folder holds."""
+"""A whole run: where it was measured, and what its folder contains."""
 
 import msgspec
 
@@ -53,7 +53,7 @@ class Machine(msgspec.Struct, frozen=True):
 
     @property
     def processor_facts(self) -> tuple[str, ...]:
-        """What tells the processor from others of its name, as far as it is known."""
+        """What distinguishes the processor from others with its name, as far as it is known."""
         return tuple(self.details[name] for name in PROCESSOR_FACTS if name in self.details)
 
 
@@ -76,7 +76,7 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Preparation(msgspec.Struct, frozen=True):
-    """What was learnt before the first round; the plan stays as it was asked."""
+    """What was learned before the first round; the plan stays as it was requested."""
 
     scenarios: tuple[Scenario, ...] = ()
     """The plan's scenarios with the answers that count as correct, and what is compared of each."""
@@ -90,12 +90,12 @@ class Preparation(msgspec.Struct, frozen=True):
     """What was gone of the budget of a goal or a gate when the first round began."""
 
     def answered(self, plan: Plan) -> Plan:
-        """The plan with the answers that count as correct: what is measured."""
+        """The plan with the expected responses: what is measured."""
         return msgspec.structs.replace(plan, scenarios=self.scenarios or plan.scenarios)
 
 
 class Resumption(msgspec.Struct, frozen=True):
-    """A later part of a run, in which `run --resume` went on with the same plan."""
+    """A later part of a run, in which `run --resume` continued with the same plan."""
 
     started_at: str
     """When it began (UTC)."""
@@ -175,12 +175,12 @@ class RunHeader(msgspec.Struct, frozen=True):
 
     @property
     def spent_s(self) -> float:
-        """What was gone of the budget in force when the first round of that part began."""
+        """How much of the budget in force was spent when the first round of that part began."""
         return (self.resumed[-1] if self.resumed else self.preparation).spent_s
 
     @property
     def setups(self) -> tuple[Setup, ...]:
-        """What servers ran in: the plan's setups, or the only one, which bears no name."""
+        """The setups of the plan; without any, a single one without a name."""
         if self.plan.setups:
             return self.plan.setups
         is_own = self.plan.python is None

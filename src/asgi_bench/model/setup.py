@@ -1,4 +1,4 @@
-"""What servers are set up with under a name: of an A/B its sides."""
+"""Named setups of servers: the sides of an A/B, or interpreters."""
 
 import msgspec
 

@@ -26,7 +26,7 @@ MOST_WRONG_ANSWERS = 12
 
 
 class ErrorCounts(msgspec.Struct, frozen=True):
-    """Wrong answers by kind."""
+    """Wrong responses by kind."""
 
     status: int = 0
     """Responses with a status other than the expected one."""
@@ -64,7 +64,7 @@ class ErrorCounts(msgspec.Struct, frozen=True):
 
 
 class OpenFigures(msgspec.Struct, frozen=True):
-    """What an open-loop slice tells beside its counts."""
+    """What an open-loop slice records beside its counts."""
 
     due: int
     """Requests due in the slice's schedule."""
@@ -148,7 +148,7 @@ class Slice(msgspec.Struct, frozen=True):
 
     @property
     def counted(self) -> tuple[int, float]:
-        """The correct answers that its throughput counts, and the seconds in which they came."""
+        """The correct responses that its throughput counts, and the seconds in which they came."""
         if self.steady_requests and self.steady_s:
             return self.steady_requests, self.steady_s
         return self.requests, self.duration_s
@@ -171,7 +171,7 @@ class Throttling(msgspec.Struct, frozen=True):
 
 
 class LoadHost(msgspec.Struct, frozen=True):
-    """A load process of another host, as its master saw it when a cell's connections opened."""
+    """A load process on another host, as its master saw it when a cell's connections opened."""
 
     name: str
     """The host's name, as it tells."""
@@ -200,7 +200,7 @@ class RequestFigures(msgspec.Struct, frozen=True):
 
 
 class UserFigures(msgspec.Struct, frozen=True):
-    """What Locust users did in a slice beside asking the server under test.
+    """What Locust users did in a slice besides loading the server under test.
 
     They are a locustfile's, or Locust's stock clients.
     """
@@ -244,9 +244,9 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class WrongAnswer(msgspec.Struct, frozen=True):
-    """The first of the wrong answers of one kind to one request with one status.
+    """The first wrong response of one kind to one request with one status.
 
-    All text in it is from outside, but `body` is quoted and the rest one line.
+    All its text is from outside; `body` is quoted, and the rest is one line.
     """
 
     kind: str
@@ -276,15 +276,15 @@ class WrongAnswer(msgspec.Struct, frozen=True):
 
     @property
     def likeness(self) -> tuple[str, str, int | None]:
-        """What it has in common with all that are counted with it."""
+        """What it has in common with all responses that are counted with it."""
         return self.kind, self.request, self.status
 
 
 class Trial(msgspec.Struct, frozen=True):
     """One cell in one block of one round, measured in fresh processes: a line of `trials.jsonl`.
 
-    Histograms are HdrHistogram V2 in base64, in nanoseconds; they leave out each connection's first
-    answer in a slice.
+    Histograms are HdrHistogram V2 in base64, in nanoseconds; they exclude each connection's first
+    response in a slice.
     """
 
     cell: str
@@ -462,7 +462,7 @@ class Trial(msgspec.Struct, frozen=True):
 
     @property
     def throughput_rps(self) -> float | None:
-        """Correct answers per second of load, or None where nothing was measured."""
+        """Correct responses per second of load, or None if nothing was measured."""
         if not any(piece.steady_s for piece in self.slices):
             duration_s = self.duration_s
             return self.requests / duration_s if duration_s > 0 else None
@@ -471,7 +471,7 @@ class Trial(msgspec.Struct, frozen=True):
 
 
 def merged_wrong_answers(wrong: Iterable[WrongAnswer]) -> tuple[WrongAnswer, ...]:
-    """Return the first of each kind among what several saw, with the counts of all."""
+    """Return the first of each kind that several processes saw, with the counts of all."""
     by_likeness: dict[tuple[str, str, int | None], WrongAnswer] = {}
     for each in sorted(wrong, key=lambda each: each.at_s):
         first = by_likeness.get(each.likeness)

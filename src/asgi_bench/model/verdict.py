@@ -19,7 +19,7 @@ DifferenceKind: TypeAlias = Literal[
 
 
 class Effect(msgspec.Struct, frozen=True):
-    """What separates two sides on one metric, as a slowdown."""
+    """The difference between two sides on one metric, as a slowdown."""
 
     d: float
     """The slowdown as a share, 0.03 for 3 % more, whatever the metric: baseline over candidate less
@@ -34,8 +34,8 @@ class Effect(msgspec.Struct, frozen=True):
 class MetricVerdict(msgspec.Struct, frozen=True):
     """One metric of one cell: the effect of the candidate, and the control's own beside it.
 
-    A `total_` metric is over all slices of all blocks, stalls included; the gated metric leaves out
-    what stands out at either end. That of an open loop is the mean response time.
+    A `total_` metric covers all slices of all blocks, including stalls; the gated metric excludes
+    outliers at either end. In an open loop it is the mean response time.
     """
 
     metric: JudgedName
@@ -68,12 +68,12 @@ class MetricVerdict(msgspec.Struct, frozen=True):
 
     @property
     def is_total(self) -> bool:
-        """Whether it is over all slices, with nothing left out."""
+        """Whether it covers all slices, with nothing excluded."""
         return self.metric.startswith("total_")
 
     @property
     def is_of_memory(self) -> bool:
-        """Whether it is judged by itself, beside the metrics of speed."""
+        """Whether it is judged separately from the metrics of speed."""
         gating = metric_of(self.metric).gating
         return gating is not None and gating.family == "memory"
 
@@ -96,7 +96,7 @@ class CellVerdict(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """What is not the same on both sides of an A/B."""
+    """Something that is not the same on both sides of an A/B."""
 
     kind: DifferenceKind
     """What differs: a `package`, the `python`, the `app`, `args`, `env`, the `commit`, the

@@ -1,4 +1,4 @@
-"""An A/B as a document: one screen, the verdict first."""
+"""An A/B as a document: one screen, with the verdict first."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -109,14 +109,14 @@ _AA_ADVICE: dict[Verdict, str] = {
 
 
 class AbRow(NamedTuple):
-    """One metric of one cell, or a cell of which nothing was measured."""
+    """One metric of one cell, or a cell without any measurement."""
 
     cell: CellVerdict
     metric: MetricVerdict | None
 
     @property
     def verdict(self) -> str:
-        """The word in the last column: a cell that is failed or invalid is so in each metric."""
+        """The word in the last column: a failed or invalid cell is so in each metric."""
         if self.metric is None or self.cell.verdict in ("failed", "invalid"):
             return self.cell.verdict
         return self.metric.verdict or (NO_STALLS if self.metric.is_total else SHOWN_ONLY)
@@ -147,7 +147,7 @@ def ab_document(report: AbReport) -> Document:
 
 
 def ab_section(report: AbReport) -> Section:
-    """The table, the sides and what differs; the details folded."""
+    """The table, the sides and what differs; details are folded."""
     rows = ab_rows(report)
     # One cell's name stands above already; several are folded.
     has_names = len({row.cell.cell for row in rows}) > 1
@@ -255,7 +255,7 @@ DETAILS = (
 
 
 def ab_rows(report: AbReport) -> tuple[AbRow, ...]:
-    """All rows, the worst first; of the same verdict in the report's order."""
+    """All rows, the worst first; within a verdict, in the report's order."""
     return worst_first(report.cells)
 
 
@@ -275,7 +275,7 @@ def _place(verdict: str) -> int:
 
 
 def side_words(side: Setup) -> str:
-    """A side as it was asked for, with the commit that this came to."""
+    """A side as it was requested, with the commit that it resolved to."""
     words = plain(side.description)
     if side.commit is None or side.commit.startswith(words):
         return words
@@ -297,7 +297,7 @@ def _value(found: Difference, value: str | None) -> str:
 
 
 def reasons(report: AbReport) -> tuple[str, ...]:
-    """Why cells are failed or invalid, each reason once, with the cell it is about."""
+    """Why cells are failed or invalid, each reason once, with its cell."""
     found = [
         f"{plain(cell.cell)}: {plain(reason.text)}"
         for cell in report.cells

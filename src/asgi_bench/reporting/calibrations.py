@@ -38,7 +38,7 @@ _CEILING: tuple[Column, ...] = (
 
 
 def calibration_document(calibration: Calibration) -> Document:
-    """Everything a calibration holds."""
+    """Everything that a calibration contains."""
     servers, load = (
         ",".join(map(str, cpus)) or MISSING
         for cpus in (calibration.server_cpus, calibration.load_cpus)

@@ -25,7 +25,7 @@ SHOWN_SHARES = 5
 
 
 class Column(NamedTuple):
-    """A column's title, its unit, the text it has of a cell, and how that is aligned."""
+    """A column's title, its unit, the text for a cell, and its alignment."""
 
     title: str
     unit: str
@@ -41,7 +41,7 @@ class Column(NamedTuple):
 
 
 def heads(columns: Iterable[Column]) -> tuple[Head, ...]:
-    """The columns as a document's table has them."""
+    """The columns as heads of a document's table."""
     return tuple(Head(column.title, column.unit, column.align) for column in columns)
 
 
@@ -57,7 +57,7 @@ def table_of(
 
 
 def columns_of(load: Load) -> tuple[Column, ...]:
-    """The columns of a table of cells under a load: first their place, last their verdict."""
+    """The columns of a table of cells under a load: rank first, verdict last."""
     if load.is_closed:
         return (*IDENTITY, *_CLOSED, *VERDICT)
     if load.is_sweep:
@@ -72,7 +72,7 @@ def columns_of(load: Load) -> tuple[Column, ...]:
 
 
 def column_notes(loads: Iterable[Load], reference: str | None) -> tuple[str, ...]:
-    """What the columns mean under these loads, for under the tables."""
+    """What the columns mean under these loads, for below the tables."""
     kinds = {load.kind: load for load in loads}
     notes = [
         "w: worker processes. ±: 95% interval over rounds with fresh processes, for each figure "
@@ -111,7 +111,7 @@ def _sentences(load: Load, reference: str | None) -> Iterator[str]:
 
 
 def ratio_text(metric: Metric, cell: CellReport) -> str:
-    """A ratio to the reference; its own is 1, and no estimate."""
+    """A ratio to the reference; the reference's own is 1, without an interval."""
     ratio = cell_ratio(metric, cell)
     if ratio is not None and ratio.reference == cell.cell:
         return "1"

@@ -1,4 +1,4 @@
-"""Two runs compared, as a document: the table, what differs, what it is worth."""
+"""Two runs compared, as a document: the table, what differs, how certain it is."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ DIFFERENCES = 60
 
 
 def compared_document(found: RunComparison) -> Document:
-    """The comparison: the worst row first. In a terminal the verb says the verdict at the end."""
+    """The comparison, the worst row first. In a terminal, the verb prints the verdict last."""
     differences = [change_words(change) for change in found.differences]
     blocks: tuple[Block, ...] = (
         Aside((verdict_text(found.verdict, found.text),), least="markdown"),

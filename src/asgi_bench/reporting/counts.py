@@ -64,7 +64,7 @@ def render_counts(
 
 
 def counts_document(report: CountsReport) -> Document:
-    """What comes to a request by cell, in what that goes, and what a count doesn't see."""
+    """What a request takes by cell, where it goes, and what a count doesn't see."""
     lines = list(_lines(report))
     failed = tuple(
         Item(f"{plain(cell.cell)}: {plain(cell.reason or '')}")
@@ -107,7 +107,7 @@ def _error(line: _Line) -> str:
 
 
 def count_text(value: float) -> str:
-    """A count per request: `113,512`, or `2.05` of what is few."""
+    """A count per request: `113,512`, or `2.05` if it is small."""
     return numbers.significant(value, 3, 2)
 
 

@@ -17,7 +17,7 @@ WHAT = ("server", "variant", "side", "workers", "scenario", "http", "transport",
 
 
 def render_counts_csv(report: CountsReport) -> str:
-    """A run that counted, a line for each counter of a cell; one that has none has its reason."""
+    """A run that counted, a line for each counter of a cell; a cell without any has its reason."""
     facts = dict(
         zip(
             RUN,
@@ -54,7 +54,7 @@ def _cell_lines(report: CountsReport) -> Iterator[dict[str, Any]]:
 
 
 def layouts_csv(counted: Counted) -> tuple[ExportFile, ...]:
-    """`layouts.csv`: what comes to a request in each layout, a line for each counter of a cell."""
+    """`layouts.csv`: what a request takes in each layout, a line for each counter of a cell."""
     columns = (
         *("run", "time", "cell", *WHAT, "server_version"),
         *("layout", "counter", "backend", "per_request"),

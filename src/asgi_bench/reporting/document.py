@@ -1,8 +1,9 @@
 """What a document says, whatever its format: builders make it, the renderers lay it out.
 
-A builder makes a `Document` out of sections, and a section out of blocks. Nothing in it is
-formatted for a medium, and no text is escaped: the renderers in `reporting.render` do both. What a
-medium has no use or no room for is said here, at the block, and is left out by its renderer.
+A builder makes a `Document` of sections, and a section of blocks. It formats nothing for a medium
+and escapes no text: the renderers in `reporting.render` do both. What a medium has no use or no
+room
+for is declared here, at the block, and left out by its renderer.
 """
 
 from collections.abc import Mapping
@@ -35,7 +36,7 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Bar(msgspec.Struct, frozen=True):
-    """A ratio drawn as a bar, its 95 % interval as a whisker; on a page alone."""
+    """A ratio drawn as a bar, its 95 % interval as a whisker; on a page only."""
 
     ratio: float
     lower: float | None = None
@@ -145,7 +146,7 @@ class Facts(msgspec.Struct, frozen=True, tag=True):
 
 
 class Figure(msgspec.Struct, frozen=True, tag=True):
-    """A chart. A page alone shows it; elsewhere it's a file in the run's folder."""
+    """A chart. Only a page shows it; otherwise it is a file in the run's folder."""
 
     title: str
     notes: str
@@ -155,7 +156,7 @@ class Figure(msgspec.Struct, frozen=True, tag=True):
 
 
 class Link(msgspec.Struct, frozen=True):
-    """A file beside the page: a relative address, its name, what is known of it."""
+    """A file beside the page: a relative address, its name, and what is known about it."""
 
     address: str
     name: str
@@ -164,13 +165,13 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Links(msgspec.Struct, frozen=True, tag=True):
-    """Files beside a page; elsewhere they lead nowhere and are left out."""
+    """Files beside a page; other formats leave them out."""
 
     links: tuple[Link, ...]
 
 
 class Entry(msgspec.Struct, frozen=True, tag=True):
-    """One of several things of a kind, with what there is to say about it."""
+    """One of several things of a kind, and what is known about it."""
 
     title: str
     blocks: tuple["Block", ...]
@@ -189,7 +190,7 @@ class Fold(msgspec.Struct, frozen=True, tag=True):
 
 
 class Aside(msgspec.Struct, frozen=True, tag=True):
-    """What only a medium with room for it shows: from `least` on, a page by default."""
+    """What only a medium with enough room shows: from `least` on, by default a page."""
 
     blocks: tuple["Block", ...]
     least: Medium = "page"
@@ -201,7 +202,7 @@ Block: TypeAlias = (
 
 
 class Section(msgspec.Struct, frozen=True):
-    """A part of a document. Without a block that the medium shows it is left out."""
+    """A part of a document. A medium that shows none of its blocks leaves it out."""
 
     name: str
     """Its address on a page: `load-curve`."""
@@ -215,7 +216,7 @@ class Section(msgspec.Struct, frozen=True):
 
 
 class Headline(msgspec.Struct, frozen=True):
-    """What was found, in a sentence, where it holds, and what it rests on."""
+    """What was found, in a sentence, where it applies, and what it rests on."""
 
     sentence: str
     where: str = ""
@@ -241,7 +242,7 @@ class Document(msgspec.Struct, frozen=True):
 
 
 def shown(blocks: tuple[Block, ...], medium: Medium) -> tuple[Block, ...]:
-    """The blocks that a medium shows: asides are opened or left out, and what is empty goes."""
+    """The blocks that a medium shows: asides are opened or left out, and empty blocks dropped."""
     found: list[Block] = []
     for block in blocks:
         if isinstance(block, Aside):
@@ -290,6 +291,6 @@ def sections_of(document: Document, medium: Medium) -> tuple[Section, ...]:
 
 
 def is_titled(section: Section) -> bool:
-    """Whether a section needs its title where there is no table of contents."""
+    """Whether a section needs its title if there is no table of contents."""
     first = section.blocks[0]
     return not (isinstance(first, Table) and first.caption)

@@ -1,4 +1,4 @@
-"""Where the counts of an A/B's sides differ: a table for each way to take a request apart."""
+"""Where the counts of an A/B's sides differ: a table for each way to break a request down."""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,7 +14,7 @@ NOT_NAMED = "everything without a name"
 
 
 def explained_section(found: Iterable[Explanation]) -> Section:
-    """The entries that changed most; the section of nothing is left out."""
+    """The entries that changed most; the section is left out if there are none."""
     told = tuple(found)
     has_cells = len({one.cell for one in told}) > 1
     blocks = tuple(block for one in told for block in _blocks(one, has_cells=has_cells))

@@ -1,4 +1,4 @@
-"""The order of cells in every table and chart: like beside like, the best first."""
+"""The order of cells in every table and chart: similar ones together, the best first."""
 
 from collections.abc import Iterable, Sequence
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
@@ -16,9 +16,9 @@ class Section(NamedTuple, Generic[CellT]):
     """Cells with the same worker count: `ranked`, then `unranked`, `invalid` and `absent`.
 
     Only these are ranked against each other: other worker counts are measured in other minutes.
-    Closed loops are ranked by throughput; open ones by their median response time, for all have
-    the same rate; sweeps by the highest rate. `unranked` cells lack that figure, as where they
-    were overloaded. `absent` cells failed or were skipped.
+    Closed loops are ranked by throughput; open ones by their median response time, because all
+    have the same rate; sweeps by the highest rate. `unranked` cells lack that figure, for example
+    if they were overloaded. `absent` cells failed or were skipped.
     """
 
     workers: int
@@ -29,14 +29,14 @@ class Section(NamedTuple, Generic[CellT]):
 
     @property
     def cells(self) -> tuple[CellT, ...]:
-        """All of them, in the order in which they are shown."""
+        """All of them, in display order."""
         return (*self.ranked, *self.unranked, *self.invalid, *self.absent)
 
 
 class Group(NamedTuple, Generic[CellT]):
     """Cells under the same request and load, by worker count.
 
-    `scenario` has with it the way it is asked by, where that is not plain HTTP/1.1: `hello+tls`.
+    `scenario` includes HTTP version and transport unless they are HTTP/1.1 over TCP: `hello+tls`.
     """
 
     scenario: str
@@ -45,12 +45,12 @@ class Group(NamedTuple, Generic[CellT]):
 
     @property
     def cells(self) -> tuple[CellT, ...]:
-        """All of them, in the order in which they are shown."""
+        """All of them, in display order."""
         return tuple(cell for section in self.sections for cell in section.cells)
 
     @property
     def name(self) -> str:
-        """A name that may stand in a file name and an address: `hello-c64`."""
+        """A name that can be part of a file name and an address: `hello-c64`."""
         return safe_name(f"{self.scenario}-{self.load.key}").replace("%", "pct")
 
 
@@ -58,13 +58,13 @@ AnyGroup: TypeAlias = Group[CellReport] | Group[SweepReport]
 
 
 def report_groups(report: Report) -> tuple[AnyGroup, ...]:
-    """All groups of a report: those of cells, then those of sweeps."""
+    """All groups of a report: first those of cells, then those of sweeps."""
     cells: tuple[AnyGroup, ...] = group_cells(report.cells)
     return cells + group_cells(report.sweeps)
 
 
 def group_cells(cells: Iterable[CellT]) -> tuple[Group[CellT], ...]:
-    """Part cells into groups and sections, in the order in which the plan names them."""
+    """Divide cells into groups and sections, in the order in which the plan names them."""
     by_group: dict[tuple[str, Load], list[CellT]] = {}
     for cell in cells:
         by_group.setdefault((cell.request_key, cell.load), []).append(cell)

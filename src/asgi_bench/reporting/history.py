@@ -1,4 +1,4 @@
-"""A history as a document: what changed first, then where each series stands."""
+"""A history as a document: what changed first, then where each series is now."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -54,7 +54,7 @@ FOOTER = (
 
 
 class Room(NamedTuple):
-    """How many entries of each list are told, and what is said of the others."""
+    """How many entries of each list are shown, and what is said about the others."""
 
     changes: int | None = None
     surroundings: int | None = None
@@ -68,9 +68,7 @@ PAGE = Room(surroundings=200, others="older ones")
 
 
 class Histories(NamedTuple):
-    """All there is to say of a folder: of the runs of one machine that timed, and of all that
-    counted.
-    """
+    """Everything about a folder: the runs of one machine that timed, and all runs that counted."""
 
     timed: History
     counted: History
@@ -79,7 +77,7 @@ class Histories(NamedTuple):
 def history_document(
     histories: Histories, listing: Listing, room: Room, charts: Charts = NO_CHARTS
 ) -> Document:
-    """What there is to say about the runs of a folder; charts are for a page."""
+    """What is known about the runs of a folder; charts are for a page."""
     history, counted = histories
     told = [one for one in (history, counted) if one.runs]
     figures = tuple(figure for _, figure in charts.figures)
@@ -193,7 +191,7 @@ def _within(most: int | None, room: Room, items: Iterable[Item], title: str = ""
 
 
 def headline(history: History) -> str:
-    """What there is to know first, in a sentence."""
+    """The most important thing, in a sentence."""
     if not history.runs:
         return "There are no runs here"
     if not history.series:
@@ -211,7 +209,7 @@ def headline(history: History) -> str:
 
 
 def is_counted(history: History) -> bool:
-    """Whether it is of runs that counted."""
+    """Whether it is a history of runs that counted."""
     return bool(history.runs) and history.runs[-1].is_counted
 
 
@@ -221,7 +219,7 @@ def count_words(count: int, what: str) -> str:
 
 
 def span_words(history: History) -> str:
-    """Which runs the history is of."""
+    """Which runs the history covers."""
     first, last = history.runs[0], history.runs[-1]
     if is_counted(history):
         machines = len({run.fingerprint for run in history.runs})
@@ -237,12 +235,12 @@ def span_words(history: History) -> str:
 
 
 def series_name(series: Series) -> str:
-    """A series in few words: cell and metric."""
+    """A series in a few words: cell and metric."""
     return f"{plain(series.cell)}, {series.metric.label}"
 
 
 def effect_words(shift: Shift) -> str:
-    """How much: `5.1% slower [+4.2%, +6.0%]`."""
+    """By how much: `5.1% slower [+4.2%, +6.0%]`."""
     effect = shift.effect
     worse, better = comparatives(shift)
     word = worse if effect.d > 0 else better
@@ -251,12 +249,12 @@ def effect_words(shift: Shift) -> str:
 
 
 def comparatives(shift: Shift) -> tuple[str, str]:
-    """What a change for the worse is called, and one for the better."""
+    """The words for a change for the worse, and for the better."""
     return ("slower", "faster") if shift.reference else ("more", "less")
 
 
 def place_words(shift: Shift) -> str:
-    """Which run and commit it came with, as far as that can be told."""
+    """Which run and commit it came with, as far as that is known."""
     if shift.step.kind == "drift":
         return f"gradually from {run_words(shift.before)} to {run_words(shift.at)}"
     if shift.earliest is shift.latest:
@@ -281,12 +279,12 @@ def run_words(run: RunEntry) -> str:
 
 
 def resumed_parts(times: int) -> str:
-    """Of how many parts a run is, and what lies between them."""
+    """How many parts a run has, and what is between them."""
     return f"rounds in {times + 1} parts, with pauses between them: it was resumed"
 
 
 def commit_words(shift: Shift) -> str:
-    """The commits between, to look into; empty where none is known or it stayed the same."""
+    """The commits to look into; empty if none is known or the commit stayed the same."""
     before, at = shift.before.source, shift.at.source
     if before is None or at is None or before.commit == at.commit:
         return ""
@@ -324,7 +322,7 @@ def changes_words(changes: Sequence[Change]) -> str:
 
 
 def blame_words(shift: Shift) -> str:
-    """What came with it, or may have."""
+    """What changed at the same time, and may be the cause."""
     if not shift.changes and not shift.nearby:
         return (
             "nothing else is known to have changed: it is the code, or something that isn't "
@@ -353,7 +351,7 @@ def break_words(found: Break) -> str:
 
 
 def level_words(series: Series) -> str:
-    """Where a series stands now: its newest ratio with its interval."""
+    """Where a series is now: its newest ratio with its interval."""
     point = series.points[-1]
     shown = numbers.times if series.reference else _count_text
     if point.lower is None or point.upper is None:
@@ -404,7 +402,7 @@ def notes(history: History) -> tuple[str, ...]:
 
 
 def findings(histories: Histories, listing: Listing) -> Iterator[str]:
-    """What else to know: what was left out, and why."""
+    """Other things to know: what was excluded, and why."""
     history, counted = histories
     every = (*history.series, *counted.series)
     small = sum(series.small for series in every)

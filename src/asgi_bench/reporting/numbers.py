@@ -1,4 +1,4 @@
-"""Figures into text: the only place that formats numbers. SI in, the unit of a column out."""
+"""Formats figures as text: the only place that does. SI in, the unit of a column out."""
 
 import math
 
@@ -51,7 +51,7 @@ def rate(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A time in s, without the unit: to the hundredth, for what a poll found."""
+    """A time in s, without the unit: to the hundredth, if a poll found it."""
     return significant(value, 2, 2)
 
 
@@ -71,29 +71,29 @@ def millijoules(energy_j: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """A count per request, which may be far below 1: two digits, nothing below a thousandth."""
+    """A count per request, which may be far below 1: two digits, and no finer than a thousandth."""
     return significant(value, 2, 3)
 
 
 def mebibytes(size_bytes: float | None) -> str:
-    """A size in MiB, without the unit: to the whole one from 10 on."""
+    """A size in MiB, without the unit: a whole number from 10 on."""
     return significant(None if size_bytes is None else size_bytes / MEBIBYTE, 2)
 
 
 def megabytes(size_bytes: float | None) -> str:
-    """A size in MB, as rates of transfer are told, without the unit."""
+    """A size in MB, the unit of transfer rates, without the unit."""
     return significant(None if size_bytes is None else size_bytes / 1e6)
 
 
 def change_in_mebibytes(size_bytes: float | None) -> str:
-    """What came to a size, or went, in MiB without the unit: to the tenth."""
+    """A gain or loss of memory in MiB without the unit, to the tenth."""
     if size_bytes is None:
         return MISSING
     return significant(round(size_bytes / MEBIBYTE, 1), 2, 1)
 
 
 def growth(estimate: Interval) -> str:
-    """A growth in KiB without the unit, with the half of its 95 % interval: `1,024 ±12`."""
+    """A growth in KiB without the unit, with the half-width of its 95 % interval: `1,024 ±12`."""
     if estimate.value is None:
         return MISSING
     text = f"{estimate.value / KIBIBYTE:,.0f}"
@@ -128,7 +128,7 @@ def signed_percent(share: float | None) -> str:
 
 
 def change(metric: Metric, value: float | None) -> str:
-    """A metric's change with its sign, in percent; of a linear one in its unit: `+12.40 KiB`."""
+    """A metric's change with its sign, in percent; for a linear one in its unit: `+12.40 KiB`."""
     if value is None or not metric.is_linear:
         return signed_percent(value)
     return f"{value * metric.unit.factor:+,.2f} {metric.unit.shown}"
@@ -189,14 +189,14 @@ def clock(seconds: float) -> str:
 
 
 def places(rank: Rank | None) -> str:
-    """The places a cell may hold: `2`, or `1–3` where others can't be told apart from it."""  # noqa: RUF002 (an en dash is what stands between the ends of a range)
+    """A cell's possible ranks: `2`, or `1–3` if others can't be told apart from it."""  # noqa: RUF002 (the dash of a range)
     if rank is None:
         return MISSING
     return str(rank.best) if rank.best == rank.worst else f"{rank.best}{UNTIL}{rank.worst}"
 
 
 def moment(timestamp: str) -> str:
-    """An ISO timestamp in UTC, to the minute: `2026-11-22 19:00 UTC`; odd ones as they are."""
+    """An ISO timestamp in UTC, to the minute: `2026-11-22 19:00 UTC`; others as they are."""
     if len(timestamp) >= 16 and timestamp[10] == "T":
         return f"{timestamp[:10]} {timestamp[11:16]} UTC"
     return timestamp

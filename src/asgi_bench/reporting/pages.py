@@ -1,4 +1,4 @@
-"""Pages with charts inside: the report of a run in its folder, a history in that of its runs."""
+"""Pages with charts: the report of a run in its folder, a history in the folder of its runs."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -34,23 +34,23 @@ CHARTS_BYTES = 1_400_000
 
 
 def write_page(found: Survey, drawings: Iterable[Drawing] | None = None) -> Path:
-    """Write `report.html` into the run's folder and return it.
+    """Write `report.html` into the run's folder and return its path.
 
-    Without `drawings` its charts are drawn. Raises BenchError where the file can't be written.
+    Without `drawings` its charts are drawn. Raises BenchError if the file can't be written.
     """
     return _written(Path(found.run.folder) / PAGE_FILE, render_page(found, drawings))
 
 
 def write_counts_page(header: RunHeader, lives: Sequence[Life], folder: Path) -> Path:
-    """Write `report.html` into the folder of a run that counted and return it.
+    """Write `report.html` into the folder of a run that counted, and return its path.
 
-    Raises BenchError where it can't be written.
+    Raises BenchError if it can't be written.
     """
     return _written(folder / PAGE_FILE, page.render_page(counts_page(header, lives)))
 
 
 def counts_page(header: RunHeader, lives: Sequence[Life]) -> Document:
-    """What a run counted, of an A/B first the verdict, and where its sides differ."""
+    """What a run counted; for an A/B first the verdict, and where its sides differ."""
     counted = counts_document(counts_report(header, lives))
     headline = Headline("Counted per request, not timed", plain(header.run_id))
     sections = counted.sections
@@ -68,9 +68,9 @@ def counts_page(header: RunHeader, lives: Sequence[Life]) -> Document:
 
 
 def write_history_page(histories: Histories, listing: Listing, folder: Path) -> Path:
-    """Write `history.html` into the folder of the runs and return it.
+    """Write `history.html` into the folder of the runs and return its path.
 
-    Raises BenchError where it can't be written.
+    Raises BenchError if it can't be written.
     """
     charts = charts_of(drawing for one in histories for drawing in draw_history(one))
     document = history_document(histories, listing, PAGE, charts)

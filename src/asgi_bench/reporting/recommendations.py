@@ -33,7 +33,7 @@ SHORT_NOUNS = {"throughput": "throughput", "kept-rate": "rate", "cpu": "CPU time
 
 
 def recommendation_document(found: Recommendation) -> Document:
-    """What to deploy, why, what it beats by how much, and what could not be told apart."""
+    """What to deploy, why, what it beats by how much, and what can't be told apart from it."""
     cell = found.planned.cell
     version = f" {plain(found.planned.server_version)}" if found.planned.server_version else ""
     return Document(
@@ -59,7 +59,7 @@ def _section(name: str, title: str, lines: Iterator[str]) -> Section:
 
 
 def command_line(planned: PlannedCell) -> str:
-    """The measured command line, as a shell takes it, with a port and the interpreter's name."""
+    """The measured command line, quoted for a shell, with a port and the interpreter's name."""
     first, *others = planned.command
     program = PurePath(first).name
     words = ["python" if program.startswith("python") else first, *others]

@@ -1,4 +1,4 @@
-"""What every format says in the same words: the load, the machine, a cell."""
+"""Words that all formats share: the load, the machine, a cell."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -84,7 +84,7 @@ def _limit(machine: Machine, detail: str, word: str) -> str:
 
 
 def counts_words(counts: Iterable[int]) -> str:
-    """Counts, rising and each once: `1`, `1, 8 and 64`."""
+    """Counts, ascending and each once: `1`, `1, 8 and 64`."""
     *others, last = [str(count) for count in sorted(set(counts))] or [""]
     return f"{', '.join(others)} and {last}" if others else last
 
@@ -102,7 +102,7 @@ def cell_name(cell: CellReport | SweepReport) -> str:
 
 
 def way_words(http: HttpVersion, transport: Transport) -> str:
-    """How a server is asked: `HTTP/1.1`, `HTTP/2 over TLS`."""
+    """How a server is requested: `HTTP/1.1`, `HTTP/2 over TLS`."""
     version = "HTTP/1.1" if http == "1" else f"HTTP/{http}"
     return version + {"tcp": "", "tls": " over TLS", "unix": " over a Unix socket"}[transport]
 

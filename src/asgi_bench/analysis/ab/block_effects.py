@@ -1,7 +1,7 @@
-"""What each block of an A/B says of each metric: the sides of one block against one another.
+"""What each block of an A/B says about each metric: its sides compared with each other.
 
-Effects are natural logarithms of slowdowns: positive is worse, 0.03 is about 3 %. Those of a linear
-metric are differences in its unit.
+Effects are natural logarithms of slowdowns: positive is worse, 0.03 is about 3 %. For a linear
+metric they are differences in its unit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ TRIMMED = 0.25
 class BlockEffect(msgspec.Struct, frozen=True):
     """One block on one metric: the logarithms of effects, and of both sides' own figures.
 
-    Of a linear metric the differences, and the figures themselves.
+    For a linear metric, the differences and the figures themselves.
 
     `pairs` are the candidate against the baseline and against the control; `control` is the
     control against the baseline.
@@ -42,7 +42,7 @@ class BlockEffect(msgspec.Struct, frozen=True):
 def usable_blocks(trials: Sequence[Trial], cell: Cell) -> tuple[dict[int, dict[Role, Trial]], int]:
     """A cell's blocks by round in which each side was measured and none is invalid; and the rest.
 
-    A block that lost one side is left out whole: what is left of it has nothing to compare with.
+    A block that lost one side is excluded whole, because the rest has nothing to compare with.
     """
     roles: tuple[Role, ...] = ("baseline", "control", "candidate")
     keys = {msgspec.structs.replace(cell, setup=role).key: role for role in roles}
@@ -61,7 +61,7 @@ def usable_blocks(trials: Sequence[Trial], cell: Cell) -> tuple[dict[int, dict[R
 def block_effects(
     blocks: Mapping[int, Mapping[Role, Trial]], metric: Metric
 ) -> tuple[BlockEffect, ...]:
-    """The effects in each block; blocks that can't tell this metric are left out."""
+    """The effects in each block; blocks that don't have this metric are excluded."""
     found = (_block_effect(number, sides, metric) for number, sides in blocks.items())
     return tuple(effect for effect in found if effect is not None)
 
@@ -76,9 +76,8 @@ def _block_effect(number: int, sides: Mapping[Role, Trial], metric: Metric) -> B
 def effect_of_slices(number: int, logs: Sequence[Floats], metric: Metric) -> BlockEffect | None:
     """The effect in a block from a metric in the slices of its three sides, as logarithms.
 
-    The k-th slices of all sides stand near one another in time: what slows down the machine for
-    longer than that drops out of their differences. One that was lost (NaN) breaks its triple.
-    None where no triple is whole.
+    The k-th slices of all sides are close to each other in time, so anything that slows the machine
+    for longer cancels out. A lost slice (NaN) breaks its triple. None if no triple is whole.
     """
     count = min(map(len, logs))
     table: Floats = np.stack([log[:count] for log in logs])
@@ -102,7 +101,7 @@ def effect_of_slices(number: int, logs: Sequence[Floats], metric: Metric) -> Blo
 
 
 def trimmed_means(rows: Floats, share: float = TRIMMED) -> Floats:
-    """The mean of each row without that share of its values at either end; of few values all."""
+    """The mean of each row without that share of its values at either end; of few values, all."""
     count = rows.shape[1]
     cut = int(count * share)
     means: Floats = np.sort(rows, axis=1)[:, cut : count - cut].mean(axis=1)
@@ -126,9 +125,9 @@ def _of_slices(trial: Trial, metric: Metric) -> Floats:
 
 
 def is_baseline_overloaded(sides: Mapping[Role, Trial]) -> bool:
-    """Whether an open loop was more in a block than one of the baseline's processes could take.
+    """Whether an open loop offered more in a block than a process of the baseline could handle.
 
-    Its times then only tell how long the schedule was. Those of a candidate that falls behind
-    alone are kept: they are too short, and left out they would favour it.
+    Response times then only reflect how long the schedule was. If only the candidate falls behind,
+    its times are kept: they are too short, and excluding them would favour it.
     """
     return any(is_trial_overloaded(sides[role]) for role in ("baseline", "control"))

@@ -1,8 +1,9 @@
-"""The verdict on an A/B by counts: the rule of the gate by time, on layouts in place of blocks.
+"""The verdict on an A/B by counts: the rule of the gate by time, with layouts in place of blocks.
 
-A layout is the same on both sides, and both count in it side by side; so the effect of a layout is
-the candidate's estimate against the baseline's, and there is no need of a control: two lives of the
-same count the same, whatever the machine does.
+A layout is the same on both sides, and both are counted in it side by side. So the effect of a
+layout is the candidate's estimate against the baseline's, and no control is needed: two lives of
+the
+same server count the same, whatever the machine does.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -64,7 +65,7 @@ class _Tested(NamedTuple):
 
 
 def counts_verdict(header: RunHeader, lives: Sequence[Life]) -> AbReport:
-    """Judge an A/B by counts from its plan and its lives; raises BenchError where it is none."""
+    """Judge an A/B by counts from its plan and its lives; raises BenchError if it is none."""
     plan = header.plan
     if plan.gate is None or not plan.setups:
         raise BenchError(f"{header.run_id}: not an A/B run, so there are no sides to compare")

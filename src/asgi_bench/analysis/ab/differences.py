@@ -1,7 +1,7 @@
 """What is not the same on both sides of an A/B, whatever was meant to differ.
 
-Asked for: commits, apps, flags, variables, interpreters, packages. Found: what really ran under
-either side, as the proofs of its servers tell from inside.
+Requested: commits, apps, flags, variables, interpreters, packages. Found: what really ran under
+either side, as the proofs of its servers report from inside.
 """
 
 import shlex
@@ -22,9 +22,9 @@ OURS = "ASGI_BENCH_"
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """One server setting on both sides: how it was started, and what then ran, where it is known.
+    """One server setting on both sides: how it was started, and what then ran, if that is known.
 
-    `name` tells it from others, "" where there is but one.
+    `name` distinguishes it from others; "" if there is only one.
     """
 
     name: str
@@ -35,10 +35,10 @@ class Pair(msgspec.Struct, frozen=True):
 def side_differences(
     baseline: Setup, candidate: Setup, pairs: Sequence[Pair] = ()
 ) -> tuple[Difference, ...]:
-    """Return the differences: of the code first, then what runs, flags, variables, packages.
+    """Return the differences: code first, then what runs, flags, variables, packages.
 
-    A requirement that brought another package along shows here. Where environments lie is none
-    of it, as long as they hold the same.
+    This shows packages that a requirement brought along. Where environments are is no difference,
+    as long as they contain the same.
     """
     found = (
         *_differing("commit", {"commit": baseline.commit}, {"commit": candidate.commit}),

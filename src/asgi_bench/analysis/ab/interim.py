@@ -1,11 +1,11 @@
-"""When an A/B looks at its data, and how much of its error it spends there.
+"""When an A/B looks at its data, and how much of its error probability it spends there.
 
-Who looks again and again and stops when it suits finds something in noise. So the looks are
+Anyone who looks again and again and stops when it suits finds something in noise. So the looks are
 planned, as shares of the budget, and the probability of a false alarm is spent over them (Lan &
 DeMets, Biometrika 1983): at a share t of the budget alpha * t ** 3 in all (the power family of
-Kim & DeMets, 1987), at the end what is left. Each look has its part for itself, whatever the
-others found, so that their sum bounds the whole (Bonferroni): no assumption on how looks hang
-together is needed, and it costs a few per cent of an interval's width.
+Kim & DeMets, 1987), and the rest at the end. Each look has its own part, whatever the others
+found, so that their sum bounds the whole (Bonferroni). This needs no assumption on how looks
+depend on each other, and costs a few per cent of an interval's width.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ FEWEST_BLOCKS = 6
 
 
 class Look(msgspec.Struct, frozen=True):
-    """A look after so many blocks: the `level` that is spent there, and whether it is the last."""
+    """A look after this many blocks: the `level` that it spends, and whether it is the last."""
 
     blocks: int
     level: float
@@ -34,7 +34,7 @@ def looks_of(
 
     `spent_s` of the budget had gone by then.
 
-    Known from the blocks up to each look alone: the same while measuring and from stored trials.
+    They depend only on the blocks up to each look: the same while measuring and from stored trials.
     """
     looks: list[Look] = []
     spent_level = 0.0
@@ -54,7 +54,7 @@ def look_at_end(
 ) -> Look:
     """The look that the verdict on all blocks rests on.
 
-    That of a run which was broken off between its looks spends what is due at that time.
+    If the run was interrupted between its looks, it spends what is due at that time.
     """
     looks = looks_of(gate, ends_s, most_blocks, spent_s=spent_s)
     blocks = len(ends_s)
@@ -66,7 +66,7 @@ def look_at_end(
 
 
 def spent_by(gate: Gate, share: float) -> float:
-    """The probability of a false alarm that may be spent until a share of the budget."""
+    """The probability of a false alarm that may be spent up to a share of the budget."""
     return gate.alpha * share**SPENDING_POWER
 
 

@@ -91,12 +91,12 @@ class _Found(NamedTuple):
 
 
 def is_settled(plan: Plan, rounds: int, trials: Sequence[Trial], *, spent_s: float = 0.0) -> bool:
-    """Whether an A/B may end after so many rounds: nothing is open at a look, or time is up.
+    """Whether an A/B may end after this many rounds: a look leaves nothing open, or time is up.
 
     `spent_s` of its budget had gone by when it began.
 
-    A cell of which a side fails in every block isn't open; where that are all, no look is needed,
-    for nothing is found by chance there.
+    A cell in which a side fails in every block isn't open; if that is true of all cells, no look is
+    needed, because chance plays no part.
     """
     gate = gate_of(plan)
     hopeless = _hopeless(plan, rounds, trials)
@@ -175,7 +175,7 @@ def _report(
 
 
 def judge_cells(plan: Plan, trials: Sequence[Trial], level: float) -> tuple[CellVerdict, ...]:
-    """The verdict on each cell at one look; Holm goes over the gated metrics of all of them."""
+    """The verdict on each cell at one look; Holm's procedure covers all their gated metrics."""
     gate = gate_of(plan)
     cells = list(dict.fromkeys(planned.cell.without_setup for planned in plan.cells))
     parted = {cell: usable_blocks(trials, cell) for cell in cells}
@@ -279,7 +279,7 @@ def _of(role: Role, reason: Reason) -> Reason:
 
 
 def is_at_fault(trial: Trial) -> bool:
-    """Whether a judged trial failed, or is invalid for what its server did."""
+    """Whether a judged trial failed, or is invalid because of what its server did."""
     if trial.outcome == "failed":
         return True
     codes = {reason.code for reason in trial.validity_reasons if reason.level == "invalid"}
@@ -287,7 +287,7 @@ def is_at_fault(trial: Trial) -> bool:
 
 
 def side_failure(role: Role, trials: Sequence[Trial]) -> Reason | None:
-    """Why a side failed, from its judged trials, one a block; None where it did not.
+    """Why a side failed, from its judged trials, one per block; None if it did not.
 
     It failed if it was at fault in more than a third of its blocks, as many as make a cell
     invalid; `value` is that share.
@@ -310,7 +310,7 @@ def side_failure(role: Role, trials: Sequence[Trial]) -> Reason | None:
 def is_hopeless(rounds: int, trials: Sequence[Trial]) -> bool:
     """Whether a side was at fault in all of its blocks, and in enough: more won't change it.
 
-    One that was refused before the first round has none.
+    A side that was refused before the first round has no blocks.
     """
     return rounds >= HOPELESS_BLOCKS and all(map(is_at_fault, trials))
 
@@ -321,7 +321,7 @@ def _failed(role: Role, share: float | None, text: str) -> Reason:
 
 
 def with_shown(report: AbReport, plan: Plan, trials: Sequence[Trial]) -> AbReport:
-    """The report with the p99 of each cell, or why there is none, and memory that isn't judged.
+    """The report with each cell's p99, or why there is none, and memory that isn't judged.
 
     Raises BenchError for a stored histogram that can't be read.
     """

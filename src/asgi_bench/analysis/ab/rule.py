@@ -1,9 +1,9 @@
 """The rule of an A/B: from the effects of blocks to verdicts on metrics and cells.
 
-The block is the unit, for its processes are fresh; within it nothing is independent. Over blocks
-Student's t is used, on logarithms. Several metrics and cells are tested at once, hence Holm's
-procedure; the level of each interval is the one at which Holm tested its effect, so that the
-interval leaves out 0 exactly where the effect is significant.
+The block is the unit, because its processes are fresh; within it nothing is independent. Over
+blocks Student's t is used, on logarithms. Several metrics and cells are tested at once, hence
+Holm's procedure; the level of each interval is the one at which Holm tested its effect, so that
+the interval excludes 0 exactly when the effect is significant.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,7 +40,7 @@ ORDER: tuple[Verdict, ...] = (
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """A mean of logarithms with its standard error (None where there are too few) and `df`."""
+    """A mean of logarithms with its standard error (None if there are too few) and `df`."""
 
     mean: float
     standard_error: float | None
@@ -48,7 +48,7 @@ class Estimate(msgspec.Struct, frozen=True):
 
     @property
     def p(self) -> float:
-        """Two-sided, of the hypothesis that there is no effect."""
+        """The two-sided p of the hypothesis that there is no effect."""
         if self.standard_error is None:
             return 1.0
         if self.standard_error == 0:
@@ -63,12 +63,13 @@ class Estimate(msgspec.Struct, frozen=True):
 
 
 def estimate(*series: Sequence[float], trimmed: float = TRIMMED_BLOCKS) -> Estimate:
-    """The mean over blocks of the mean of some series, one value a block in each; all trimmed.
+    """The mean over blocks of the mean of several series, each with one value per block; trimmed.
 
-    The trimmed mean and its standard error from the winsorised values, on as many degrees of
-    freedom as values are left (Yuen, Biometrika 1974): a block in which the machine was somewhere
-    else doesn't widen the interval. Each series is trimmed for itself, for the difference of two
-    that are alike is symmetric; the mean of several need not be. Raises ValueError without values.
+    The trimmed mean, with its standard error from the winsorised values on as many degrees of
+    freedom as values are left (Yuen, Biometrika 1974): a block in which the machine was busy
+    elsewhere doesn't widen the interval. Each series is trimmed by itself, because the difference
+    of two that are alike is symmetric and the mean of several need not be. Raises ValueError
+    without values.
     """
     table = np.asarray(series, dtype=float)
     count = table.shape[1]
@@ -92,7 +93,7 @@ def estimate_of(blocks: Sequence[BlockEffect], trimmed: float = TRIMMED_BLOCKS) 
 
 
 def effect_of(found: Estimate, confidence: float, *, is_linear: bool = False) -> Effect:
-    """An estimate on logarithms as a slowdown with its interval; a linear one is a difference."""
+    """An estimate of logarithms as a slowdown with its interval; for linear ones, a difference."""
     half_width = found.half_width(confidence)
     if half_width is None:
         return Effect(_from_scale(found.mean, is_linear=is_linear))
@@ -122,7 +123,7 @@ def holm_levels(ps: Sequence[float], level: float) -> list[float]:
 
 
 def judge_effect(effect: Effect, min_change: float) -> Verdict:
-    """What an effect with its interval comes to, against the smallest change that matters."""
+    """The verdict on an effect with its interval, against the smallest change that matters."""
     if effect.lo is None or effect.hi is None:
         return "undecided"
     if effect.lo > 0 and effect.d >= min_change:
@@ -133,19 +134,19 @@ def judge_effect(effect: Effect, min_change: float) -> Verdict:
 
 
 def control_moved(control: Effect | None, min_change: float) -> bool:
-    """Whether two processes of the same differ so much that nothing can be believed."""
+    """Whether two processes of the same setup differ so much that nothing can be believed."""
     if control is None or control.lo is None or control.hi is None:
         return False
     return (control.lo > 0 or control.hi < 0) and abs(control.d) >= min_change
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of several; without any nothing is decided."""
+    """The worst of several verdicts; undecided without any."""
     return min(verdicts, key=ORDER.index, default="undecided")
 
 
 def verdict_on(metrics: Sequence[MetricVerdict]) -> Verdict:
-    """What the gated metrics of a cell come to: any may fire, unless a control moved."""
+    """The verdict on a cell from its gated metrics: any may fire, unless a control moved."""
     # What differs in memory alone says nothing of the speed.
     if any(has_moved(one) and not one.is_of_memory for one in metrics):
         return "invalid"
@@ -153,16 +154,16 @@ def verdict_on(metrics: Sequence[MetricVerdict]) -> Verdict:
 
 
 def has_moved(one: MetricVerdict) -> bool:
-    """Whether two processes of the same differ in a gated metric by as much as matters."""
+    """Whether two processes of the same setup differ in a gated metric by as much as matters."""
     return one.min_change is not None and control_moved(one.control, one.min_change)
 
 
 def judge_metrics(
     metrics: Sequence[tuple[Metric, Sequence[BlockEffect]]], gate: Gate, level: float
 ) -> list[MetricVerdict]:
-    """Judge all gated metrics of all cells, those of a family together, at the level of one look.
+    """Judge all gated metrics of all cells, each family together, at the level of one look.
 
-    Each with the effects of its blocks, of which there has to be one at least.
+    Each metric comes with the effects of its blocks, of which there must be at least one.
     """
     judged: dict[int, MetricVerdict] = {}
     for family, share in FAMILY_LEVELS.items():
@@ -242,8 +243,8 @@ def detectable(
 ) -> float | None:
     """The smallest slowdown that would have been called a regression four times in five.
 
-    It has to be found significant, and not below the smallest change that matters; with
-    `is_whole` its whole interval has to be above that.
+    It has to be significant, and no smaller than the smallest change that matters; with
+    `is_whole`, its whole interval has to be above it.
     """
     half_width = found.half_width(confidence)
     if half_width is None or found.standard_error is None:

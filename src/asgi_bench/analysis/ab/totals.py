@@ -1,11 +1,11 @@
-"""Does the candidate stall? Totals of all slices, beside the estimate that leaves stalls out.
+"""Does the candidate stall? Totals of all slices, beside the estimate that excludes stalls.
 
-The gated estimate drops a quarter of a block's slices and a fifth of the blocks at either end, for
-what stands out there is mostly the machine's doing. It may be the candidate's: a collection of
-garbage, a task that blocks now and then, a start that is slow. So the ratio of totals is judged
-too, over all slices and all blocks. It scatters more, so it has to show more: its whole interval
-lies beyond the smallest change that matters, and the control's own totals are nowhere near. A
-slowdown that is less sure makes nothing a regression, but the other no pass.
+The gated estimate drops a quarter of a block's slices and a fifth of the blocks at either end,
+because outliers are mostly the machine's doing. They may be the candidate's: a garbage collection,
+a task that blocks now and then, a slow start. So the ratio of totals is judged too, over all slices
+and all blocks. It varies more, so it has to show more: its whole interval is beyond the smallest
+change that matters, and the control's own totals are nowhere near. A slowdown that is less certain
+is no regression, but prevents a pass.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,11 +46,11 @@ TELLING_TIMES = 2
 def measured_totals(
     totals: Sequence[tuple[Metric, Sequence[BlockEffect]]], gate: Gate, level: float
 ) -> list[MetricVerdict]:
-    """The totals of all cells at a look, each with the effects of its blocks: nothing left out.
+    """The totals of all cells at a look, each with the effects of its blocks: nothing is excluded.
 
-    Holm's procedure goes over them, at the level of the look as over the gated metrics. They are
-    slower or nothing, so that of both together an A/A is called a regression at the level that
-    the gated ones alone call any change at. Their p is after Holm, whatever the look may spend.
+    Holm's procedure covers them, at the same level as the gated metrics. They only ever say
+    slower, so that with both together an A/A is called a regression at the level at which the
+    gated metrics alone call any change. Their p is after Holm, whatever the look may spend.
     """
     found = [estimate_of(effects, trimmed=0) for _, effects in totals]
     ps = [one.p for one in found]
@@ -76,7 +76,7 @@ def stall_vetoes(
 ) -> list[Veto]:
     """What the totals of a cell make of its metrics: a regression, or no pass.
 
-    `typical` are the effects of its blocks on what is gated.
+    `typical` are the effects of its blocks on the gated metrics.
     """
     by_metric = {total.metric: total for total in totals}
     vetoes = []
@@ -130,7 +130,7 @@ def _reason(code: str, total: MetricVerdict, gate: Gate, text: str) -> Reason:
 
 
 class Shape(NamedTuple):
-    """What the candidate does, `it stalls`, and the figures that show it, to be appended."""
+    """What the candidate does (`it stalls`), and the figures that show it, to be appended."""
 
     what: str
     detail: str = ""
@@ -168,7 +168,7 @@ class _Costs(NamedTuple):
 def shape_of(
     total: MetricVerdict, gated: MetricVerdict, blocks: Blocks, typical: Sequence[BlockEffect]
 ) -> Shape:
-    """The shape of what a total shows beyond what is gated; `typical` are that one's effects."""
+    """How a total differs from the gated metric; `typical` are the effects of the latter."""
     explained = (1 + max(gated.effect.d, 0.0)) / (1 + total.effect.d)
     needed = LEAST_SHARE * (1 - explained)
     if metric_of(gated.metric).times is not None:

@@ -1,6 +1,6 @@
-"""What keeps a cell of an A/B from passing though no effect says so, or condemns it at once.
+"""What keeps an A/B's cell from passing whatever its effects, or fails it at once.
 
-A metric that few blocks have, and a rate that a side could not take. Stalls: see `stalls`.
+A metric that few blocks have, or a rate that a side could not handle. For stalls see `totals`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ P50_SAMPLES = 2 * SAMPLES_BEYOND
 
 
 class Veto(NamedTuple):
-    """What is at best to be said of a metric, and why."""
+    """The best verdict that a metric can still get, and why."""
 
     metric: str
     verdict: Verdict
@@ -36,7 +36,7 @@ class Veto(NamedTuple):
 
 
 def vetoed(judged: Iterable[MetricVerdict], vetoes: Sequence[Veto]) -> list[MetricVerdict]:
-    """The metrics of a cell, none with a better verdict than the vetoes on it leave."""
+    """The metrics of a cell, none with a better verdict than its vetoes allow."""
     return [_vetoed(one, [d.verdict for d in vetoes if d.metric == one.metric]) for one in judged]
 
 
@@ -48,7 +48,7 @@ def _vetoed(one: MetricVerdict, most: Sequence[Verdict]) -> MetricVerdict:
 
 
 def few_blocks_veto(metric: Metric, found: int, usable: int) -> Veto | None:
-    """The veto on a gated metric that fewer than two thirds of the usable blocks can tell."""
+    """The veto on a gated metric that fewer than two thirds of the usable blocks have."""
     if not usable or found >= MIN_USABLE_SHARE * usable:
         return None
     if not found and metric.gating is not None and metric.gating.is_optional:
@@ -66,10 +66,10 @@ def few_blocks_veto(metric: Metric, found: int, usable: int) -> Veto | None:
 
 
 def overload_veto(cell: Cell, blocks: Blocks) -> Veto | None:
-    """The veto on an open loop's median where a side's queue grew in a third of the blocks.
+    """The veto on an open loop's median if a side's queue grew in a third of the blocks.
 
-    If that side is the candidate alone, and not by chance, it is a regression: it can't take what
-    its baseline takes.
+    If that is only the candidate's, and not by chance, it is a regression: it can't handle what
+    its baseline handles.
     """
     if not cell.load.has_one_rate or not blocks:
         return None

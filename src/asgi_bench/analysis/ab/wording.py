@@ -1,4 +1,4 @@
-"""The verdict on an A/B in one sentence of plain words."""
+"""The verdict on an A/B in one plain sentence."""
 
 import math
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ DECIDING: dict[Verdict, frozenset[str]] = {
 
 
 def verdict_line(report: AbReport) -> str:
-    """`pass: uvicorn/…: 0.10 % slower in throughput (…), …`, the verdict's word first."""
+    """`pass: uvicorn/…: 0.10 % slower in throughput (…), …`, beginning with the verdict's word."""
     cells = [cell for cell in report.cells if cell.verdict == report.verdict]
     if not cells:
         return f"{report.verdict}: nothing was measured"
@@ -49,16 +49,16 @@ def _cell_words(cell: CellVerdict, report: AbReport) -> str:
 
 
 def deciding(cell: CellVerdict) -> Reason | None:
-    """The reason that decided, where that was not an effect alone; None where it was."""
+    """The reason that decided, if it was not an effect alone; otherwise None."""
     codes = DECIDING.get(cell.verdict, frozenset())
     return next((reason for reason in cell.reasons if reason.code in codes), None)
 
 
 def telling(cell: CellVerdict) -> MetricVerdict | None:
-    """The metric that decided; among several the one with the largest effect.
+    """The metric that decided; among several, the one with the largest effect.
 
-    That is by how much of it matters. Where no change was found, it is the one whose interval
-    reaches the largest slowdown.
+    The effect is measured in smallest changes that matter. If no change was found, it is the
+    metric whose interval reaches the largest slowdown.
     """
     decided: Sequence[MetricVerdict] = [m for m in cell.metrics if m.verdict == cell.verdict]
     # What a total shows is told by a reason, where there is more to tell than by what is gated.
@@ -93,21 +93,21 @@ def effect_words(one: MetricVerdict) -> str:
 
 
 def typical_words(one: MetricVerdict) -> str:
-    """How the middle of what a total is of differs: `0.41 % slower in the typical one`."""
+    """How the typical slices of a total differ: `0.41 % slower in the typical one`."""
     worse, better = metric_of(one.metric).comparative
     typical = "in the median one" if one.metric == P50.name else "in the typical one"
     return f"{percent(one.effect.d)} {worse if one.effect.d > 0 else better} {typical}"
 
 
 def change_size(metric: Metric, change: float) -> str:
-    """How large a change is, as in `2.20 %`; of a linear metric in its unit."""
+    """The size of a change, such as `2.20 %`; for a linear metric, in its unit."""
     if metric.is_linear:
         return f"{abs(change) * metric.unit.factor:.2f} {metric.unit.shown}"
     return percent(change)
 
 
 def percent(share: float) -> str:
-    """The size of a share, as in `2.20 %`."""
+    """The size of a share, such as `2.20 %`."""
     return f"{abs(share) * 100:.2f} %"
 
 
@@ -124,7 +124,7 @@ def _against(one: MetricVerdict) -> str:
 
 
 def least_words(one: MetricVerdict) -> str:
-    """The smallest change of a judged metric that matters, as in `2 %`."""
+    """The smallest change of a judged metric that matters, such as `2 %`."""
     metric, least = metric_of(one.metric), one.min_change or 0.0
     if metric.is_linear:
         return f"{least * metric.unit.factor:g} {metric.unit.shown}"
@@ -166,7 +166,7 @@ def _rounded(share: float) -> str:
 
 
 def control_reason(one: MetricVerdict) -> Reason:
-    """The finding that two processes of the same differ."""
+    """The finding that two processes of the same setup differ."""
     assert one.control is not None
     metric = metric_of(one.metric)
     what = f"two processes of the baseline differ by {change_size(metric, one.control.d)}"

@@ -1,1 +1,1 @@
-"""Runs over time and against one another: what changed, and what changed around it."""
+"""Runs over time and compared with each other: what changed, and what changed around them."""

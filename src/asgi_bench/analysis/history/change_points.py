@@ -1,18 +1,18 @@
-"""Where the level of a series changed for good: steps and drifts among noise and spikes.
+"""Where the level of a series changed permanently: steps and drifts among noise and spikes.
 
-Values are logarithms of ratios, one a run. In order:
+Values are logarithms of ratios, one per run. In order:
 
 1. Up to two neighbouring values that stand out are spikes and count as their surroundings: a level
-   has at least 3 values (what a running median of 5 leaves standing).
+   has at least 3 values (what a running median of 5 preserves).
 2. ruptures finds the segments of least squares (PELT with a linear kernel, Celisse et al. 2018)
    at a penalty that proposes too many rather than too few.
-3. The least certain proposal is dropped until each that is left is significant: Student's t of
+3. The least certain proposal is dropped until every remaining one is significant: Student's t of
    the two neighbouring segments, at a level that makes up for having searched the best place.
-4. Changes of one direction that a straight line fits better than their levels are one drift.
+4. Changes in one direction that a straight line fits better than their levels are one drift.
 
 The level was found by simulation (scripts/bench-history --false-alarms): of 1,000 series of 6 to
-3,000 independent normal values without a change, 1 has one found in it. It falls with the length,
-for the longer a series, the more short stretches can seem to differ.
+3,000 independent normal values without a change, one has a change found in it. The level falls with
+the length: the longer a series, the more short stretches can seem to differ.
 """
 
 from collections.abc import Sequence
@@ -50,9 +50,9 @@ SEARCH_VERSION = 1
 
 
 def find_changes(values: Sequence[float]) -> Segmentation:
-    """The changes of level in a series; none under 6 values.
+    """The changes of level in a series; none with fewer than 6 values.
 
-    Only the last 3,000 values are searched; places count from the first of all.
+    Only the last 3,000 values are searched; indices count from the first of all.
     """
     before = max(len(values) - LONGEST_SERIES, 0)
     series = np.asarray(values[before:], dtype=float)
@@ -71,12 +71,12 @@ def find_changes(values: Sequence[float]) -> Segmentation:
 
 
 def search_rules() -> str:
-    """By what `find_changes` goes: other rules may find other changes in the same values."""
+    """What `find_changes` depends on: other rules may find other changes in the same values."""
     return f"{SEARCH_VERSION}, ruptures {version('ruptures')}"
 
 
 def level_for(length: int) -> float:
-    """The p value that a change in a series of that length has to be below."""
+    """The p value that a change in a series of this length must be below."""
     return FALSE_ALARMS / (length * (1 + length / 200))
 
 

@@ -1,9 +1,9 @@
-"""Two stored runs against each other: each cell's ratio to a reference common to both.
+"""Two stored runs compared: each cell's ratio to a reference that both have.
 
 The machine's state differs from run to run, so absolute figures decide nothing. Within a run a
-cell and its reference were loaded in the same minutes; the ratio of the two ratios is what the
-cell itself changed by. What changed for both of them, as the app or the interpreter that they
-share, cancels out: that takes `asgi-bench ab`.
+cell and its reference were loaded in the same minutes; the ratio of the two ratios is the change of
+the cell itself. What changed for both, such as the app or the interpreter that they share, cancels
+out: finding that takes `asgi-bench ab`.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -56,7 +56,7 @@ class Tested(NamedTuple):
 
     @property
     def p(self) -> float:
-        """Two-sided, of the hypothesis that nothing changed."""
+        """The two-sided p of the hypothesis that nothing changed."""
         if self.error is None:
             return 1.0
         if self.error == 0:
@@ -73,9 +73,9 @@ def welch(
     *,
     looked: tuple[bool, bool] = (False, False),
 ) -> Tested:
-    """The difference of two means with variances of their own (Welch, Biometrika 34, 1947).
+    """The difference of two means with different variances (Welch, Biometrika 34, 1947).
 
-    `looked` tells of which run the scatter decided the number of rounds: its standard error is
+    `looked` says for which run the scatter decided the number of rounds: its standard error is
     widened by what that costs, as in the run's own intervals.
     """
     change = log(1 + slowdown(metric, float(np.mean(after) - np.mean(before))))
@@ -94,7 +94,7 @@ def welch(
 
 
 def judged(found: Tested, adjusted: float, level: float, min_change: float) -> MetricVerdict:
-    """A metric judged, its interval at the level at which Holm tested it."""
+    """A judged metric, with its interval at the level at which Holm tested it."""
     effect = Effect(exp(found.change) - 1)
     if found.error is not None:
         margin = float(stdtrit(found.degrees, 1 - level / 2)) * found.error
@@ -119,12 +119,12 @@ BASE, CANDIDATE = "base", "candidate"
 
 
 class RunComparison(NamedTuple):
-    """Two runs compared, judged. `text` is the verdict line: one sentence in plain words.
+    """Two runs, compared and judged. `text` is the verdict line: one plain sentence.
 
-    `reference` is the setting that both runs have unchanged, None where there is none: then there
-    are figures and no verdict on them, but a cell that the candidate can't serve any more is one
-    all the same. Counts (`is_counted`) need none. `only` are cells of one run
-    alone, with which; `resumed` tells which run was resumed how often.
+    `reference` is the setting that both runs have unchanged; None if there is none: then figures
+    get no verdict, but a cell that the candidate can't serve any more still does. Counts
+    (`is_counted`) need no reference. `only` are cells that only one run has, and which; `resumed`
+    says which run was resumed how often.
     """
 
     base: str
@@ -155,7 +155,7 @@ class _Side(NamedTuple):
 
 
 def compare_runs(base: Run, candidate: Run, *, min_change: float = MIN_CHANGE) -> RunComparison:
-    """Compare two runs; whether their machines may be compared is for who calls to ask.
+    """Compare two runs; the caller decides whether their machines can be compared.
 
     Raises UsageError for an A/B, which has its own verdict, and for runs without a common cell;
     BenchError for a stored histogram that can't be read.
@@ -319,7 +319,7 @@ def _cell(
 
 
 def only_in_one(base: Collection[str], candidate: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Cells that one run has alone, by their keys, with which."""
+    """Cells that only one run has, by their keys, and which run."""
     for role, own, others in ((BASE, base, candidate), (CANDIDATE, candidate, base)):
         yield from ((key, role) for key in own if key not in others)
 

@@ -1,7 +1,7 @@
-"""Runs that counted, over time and against each other: their counts as they are, no ratios.
+"""Runs that counted, over time and compared: their counts as they are, no ratios.
 
-A count needs no reference, for it hangs on no machine's state. It hangs on what was counted in:
-architecture, interpreter, libraries. Where these are not the same, two counts are no comparison.
+A count needs no reference, because it doesn't depend on the machine's state. It does depend on
+architecture, interpreter and libraries. If these differ, two counts can't be compared.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,7 +61,7 @@ class Counted(NamedTuple):
 
     @property
     def cells(self) -> dict[str, PlannedCell]:
-        """Its cells by the keys that they have without a side: of an A/B those of its baseline."""
+        """Its cells, by their keys without a side; for an A/B those of the baseline."""
         return {
             planned.cell.without_setup.key: planned
             for planned in self.header.plan.cells
@@ -79,7 +79,7 @@ class Counted(NamedTuple):
 
     @property
     def facts(self) -> dict[str, str]:
-        """What counts may hang on, by name."""
+        """What counts may depend on, by name."""
         return counted_surroundings(_own_plan(self), self.lives)
 
 
@@ -96,7 +96,7 @@ def _own_plan(run: Counted) -> RunHeader:
 
 
 def counted_entry(run: Counted, environment: str) -> RunEntry:
-    """A run's entry in a history; `environment` is the key that its facts go by."""
+    """A run's entry in a history; `environment` is the key of its facts."""
     header, machine = run.header, run.header.machine
     points = tuple(point for key, cell in run.cells.items() for point in _points(run, key, cell))
     cells = len(run.cells)
@@ -143,10 +143,10 @@ def _points(run: Counted, key: str, planned: PlannedCell) -> Iterator[RatioPoint
 def compare_counts(
     base: Counted, candidate: Counted, *, min_change: float = LEAST_INSTRUCTIONS_CHANGE
 ) -> RunComparison:
-    """Compare two runs that counted, each cell with itself; of an A/B with its baseline.
+    """Compare two runs that counted, each cell with itself; for an A/B its baseline.
 
-    There is a verdict on a cell whose counts were made in the same: architecture, interpreter,
-    libraries, what counts. Elsewhere there are figures alone, and what differs is named.
+    A cell gets a verdict if architecture, interpreter, libraries and counter are the same in both.
+    Otherwise there are only figures, and the differences by name.
 
     Raises UsageError for runs without a common cell.
     """

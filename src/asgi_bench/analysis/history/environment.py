@@ -1,6 +1,6 @@
-"""What a run was measured with, as named facts, and what is not the same in two runs.
+"""What a run was measured with, as named facts, and what differs between two runs.
 
-Facts are one level of text by name, `package uvicorn`: the first word is the kind.
+Facts are text by name, on one level: in `package uvicorn`, the first word is the kind.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ SET = "set"
 
 
 class Change(NamedTuple):
-    """A fact that differs: what kind of thing, its name, and both texts; None where it's absent."""
+    """A fact that differs: its kind, its name, and both texts; None if it is absent."""
 
     kind: str
     name: str
@@ -67,7 +67,7 @@ DIGEST_LETTERS = 12
 def surroundings(header: RunHeader, proofs: Sequence[Proof] = ()) -> dict[str, str]:
     """The facts of a run that may move its figures, by name.
 
-    Left out is what differs by design from run to run: seed, label, time, load average.
+    It excludes what differs by design from run to run: seed, label, time, load average.
     """
     plan, machine = header.plan, header.machine
     facts: dict[str, str | None] = {
@@ -92,9 +92,9 @@ def surroundings(header: RunHeader, proofs: Sequence[Proof] = ()) -> dict[str, s
 
 
 def fuller_surroundings(header: RunHeader, proofs: Sequence[Proof] = ()) -> dict[str, str]:
-    """The same with what differs from run to run without being news in a history.
+    """The same, with what differs from run to run without being news in a history.
 
-    That is the commit, and what the calibration that the run went by had found.
+    That is the commit, and what the run's calibration had found.
     """
     facts = surroundings(header, proofs)
     if header.source is not None:
@@ -117,7 +117,7 @@ _COUNTED_ON = ("machine CPUs",)
 
 
 def counted_surroundings(header: RunHeader, lives: Sequence[Life]) -> dict[str, str]:
-    """The facts of a run that counted, by name: without what moves times alone."""
+    """The facts of a run that counted, by name: without what only moves times."""
     machine = header.machine
     facts: dict[str, str | None] = {
         name: value
@@ -159,7 +159,7 @@ def _path_lengths(plan: Plan) -> str | None:
 
 
 def code_of(lives: Iterable[Life]) -> dict[str, str]:
-    """What machine code the lives of a cell ran, by file; empty where none has told."""
+    """Which machine code the lives of a cell ran, by file; empty if none reported it."""
     return next((life.code for life in lives if life.code), {})
 
 
@@ -178,7 +178,7 @@ def _files(code: Mapping[str, str]) -> str | None:
 
 
 def started_with(planned: PlannedCell) -> tuple[tuple[str, ...], dict[str, str]]:
-    """What a cell's server is started with, arguments and variables, wherever the app lies."""
+    """What a cell's server is started with, arguments and variables, wherever the app is."""
     app_dir = planned.app_dir or planned.working_dir or "\0"
     return (
         tuple(argument.replace(app_dir, "{app_dir}") for argument in planned.command[1:]),
@@ -189,8 +189,8 @@ def started_with(planned: PlannedCell) -> tuple[tuple[str, ...], dict[str, str]]
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
     """The facts that differ, in the order of `KINDS` and then of their names.
 
-    A server or a scenario that only one of two runs measures is no difference of surroundings, nor
-    is the environment or the app's modules where one of them has not recorded them.
+    If only one of two runs measures a server or a scenario, that is no difference of surroundings;
+    nor is the environment or the app's modules if only one run recorded them.
     """
     unknown = {kind for kind in RECORDED_KINDS for run in (before, after) if not _has(run, kind)}
     found = (
@@ -330,7 +330,7 @@ def _assignments(variables: Mapping[str, str]) -> str:
 
 
 class Break(NamedTuple):
-    """Where the surroundings changed: `number` is the place of the first run with the new ones."""
+    """Where the surroundings changed: `number` is the index of the first run with the new ones."""
 
     number: int
     run: RunEntry
@@ -338,17 +338,17 @@ class Break(NamedTuple):
 
     @property
     def is_measuring(self) -> bool:
-        """Whether machine, tool or load changed, and not only what is measured."""
+        """Whether machine, tool or load changed, and not only the measured code."""
         return has_measuring(self.changes)
 
 
 def has_measuring(found: Iterable[Change]) -> bool:
-    """Whether machine, tool or load is among what changed."""
+    """Whether machine, tool or load is among the changes."""
     return any(change.kind in MEASURING_KINDS for change in found)
 
 
 def breaks(runs: Sequence[RunEntry], environments: Facts) -> Iterator[Break]:
-    """Every place where the surroundings are not those of the run before."""
+    """Every place where the surroundings differ from those of the run before."""
     for number, (before, run) in enumerate(pairwise(runs), start=1):
         found = changes_between(before, run, environments)
         if found:
@@ -356,7 +356,7 @@ def breaks(runs: Sequence[RunEntry], environments: Facts) -> Iterator[Break]:
 
 
 def changes_between(before: RunEntry, after: RunEntry, environments: Facts) -> tuple[Change, ...]:
-    """What is not the same in two runs."""
+    """What differs between two runs."""
     if before.environment == after.environment:
         return ()
     return changes(environments[before.environment], environments[after.environment])
@@ -369,29 +369,29 @@ def changes_among(runs: Sequence[RunEntry], environments: Facts) -> tuple[Change
 
 
 def concerning(found: Iterable[Change], cell: str) -> tuple[Change, ...]:
-    """Without what is of another scenario than the cell's: how that is loaded moves no figure."""
+    """The changes, without those of other scenarios, which move none of the cell's figures."""
     own = cell.split("/")[3].partition("+")[0]
     return tuple(change for change in found if scenario_of(change) in (None, own))
 
 
 def parts_of(proof: Proof) -> dict[str, str]:
-    """The classes of loop, protocol, parser and transport; what can't be told is left out."""
+    """The classes of loop, protocol, parser and transport that are known."""
     found = {part: getattr(proof, part) for part in PARTS}
     return {part: name for part, name in found.items() if name is not None}
 
 
 def socket_options_of(proof: Proof) -> dict[str, str]:
-    """The options of an accepted socket; of an older proof the one that it has."""
+    """The options of an accepted socket; an older proof has only one."""
     if not proof.socket_options and proof.tcp_nodelay is not None:
         return {"TCP_NODELAY": str(int(proof.tcp_nodelay))}
     return {name: str(value) for name, value in proof.socket_options.items()}
 
 
 def variables_of(proof: Proof, known: Collection[str] = ()) -> dict[str, str]:
-    """The variables that its processes began with, but for those that are known already."""
+    """The variables that its processes began with, except those already known."""
     return {name: told(value) for name, value in proof.variables.items() if name not in known}
 
 
 def told(value: str | None) -> str:
-    """A recorded value; where there is none, that the variable is set."""
+    """A recorded value; without one, that the variable is set."""
     return SET if value is None else value

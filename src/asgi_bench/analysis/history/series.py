@@ -1,8 +1,8 @@
 """Runs over time: each cell's ratio to the run's own reference, and where its level changed.
 
-Ratios, for both servers of a ratio were measured in the same minutes: what the machine does to
-both drops out, and what is left is what the cell itself did. What measures differently (another
-load, tool or kernel) need not move both alike, so a change that it may have caused is told apart.
+Both servers of a ratio were measured in the same minutes, so what the machine does to both cancels
+out, and what is left is what the cell itself did. Another load, tool or kernel need not move both
+alike, so a change that may come from these is kept apart.
 """
 
 from collections import Counter
@@ -44,9 +44,9 @@ from asgi_bench.model.metrics import (
 
 
 def run_entry(run: Run, environment: str) -> RunEntry:
-    """A run's entry; `environment` is the key that its facts go by.
+    """A run's entry; `environment` is the key of its facts.
 
-    Raises BenchError for a stored histogram that can't be read, where one is needed.
+    Raises BenchError for a stored histogram that can't be read, if one is needed.
     """
     header, plan = run.header, run.header.plan
     samples = sample_cells(run)
@@ -77,13 +77,13 @@ MIN_CHANGE = 0.02
 
 
 class Shift(NamedTuple):
-    """A change of level in a series, with what else changed at that place.
+    """A change of level in a series, with what else changed there.
 
-    `before` and `at` are the runs around its likeliest place; for a drift the first and the last
-    run of it. The step may as well have come with any of the runs from `earliest` to `latest`.
-    `effect` is a slowdown, negative where it got faster. `changes` are what is not the same in
-    `before` and `at`, `nearby` what else changed with the runs that it may be, and `reference` is
-    the cell that the ratios are to.
+    `before` and `at` are the runs around its likeliest place; for a drift, its first and last
+    run. The step may have come with any run from `earliest` to `latest`. `effect` is a slowdown,
+    negative if the cell got faster. `changes` are the differences between `before` and `at`,
+    `nearby` what else changed with the runs in question, and `reference` is the cell that the
+    ratios refer to.
     """
 
     step: Step
@@ -98,12 +98,12 @@ class Shift(NamedTuple):
 
     @property
     def may_be_measuring(self) -> bool:
-        """Whether what is measured with changed too, so that the served code may not be it."""
+        """Whether machine, tool or load changed too, so that the code may not be the cause."""
         return has_measuring((*self.changes, *self.nearby)) or self.reference_changed
 
     @property
     def reference_changed(self) -> bool:
-        """Whether the reference has another version or command: that moves every ratio to it."""
+        """Whether the reference has another version or command, which moves every ratio to it."""
         if not self.reference:
             return False
         server, variant, workers, *_ = self.reference.split("/")
@@ -118,9 +118,9 @@ class Shift(NamedTuple):
 
 
 class Series(NamedTuple):
-    """A cell's ratio on one metric over the runs that have it, the oldest first.
+    """A cell's ratio on one metric over the runs that have it, oldest first.
 
-    `numbers` are the places of these runs among all of the history.
+    `numbers` are the indices of these runs in the history.
     """
 
     cell: str
@@ -135,17 +135,17 @@ class Series(NamedTuple):
 
     @property
     def own_shifts(self) -> tuple[Shift, ...]:
-        """The changes that nothing of the measuring came with."""
+        """The changes without a change of machine, tool or load."""
         return tuple(shift for shift in self.shifts if not shift.may_be_measuring)
 
     @property
     def doubtful_shifts(self) -> tuple[Shift, ...]:
-        """The changes that may be the measuring's, or the reference's."""
+        """The changes that machine, tool, load or reference may have caused."""
         return tuple(shift for shift in self.shifts if shift.may_be_measuring)
 
 
 class OtherMachine(NamedTuple):
-    """Runs of another machine, which are listed and not mixed in."""
+    """Runs of another machine, which are listed separately."""
 
     fingerprint: str
     cpu_model: str
@@ -155,7 +155,7 @@ class OtherMachine(NamedTuple):
 
 
 class History(NamedTuple):
-    """All runs of one machine, the oldest first, as series; `runs` is empty where none is stored.
+    """All runs of one machine, oldest first, as series; `runs` is empty if none is stored.
 
     Of the runs, `abs` compare two sides and have no series, `without_points` have no usable ratio.
     """
@@ -170,12 +170,12 @@ class History(NamedTuple):
 
     @property
     def shifts(self) -> list[tuple[Series, Shift]]:
-        """The changes that nothing of the measuring came with, the newest first."""
+        """The changes without a change of machine, tool or load, newest first."""
         return _newest_first((one, shift) for one in self.series for shift in one.own_shifts)
 
     @property
     def doubtful_shifts(self) -> list[tuple[Series, Shift]]:
-        """The changes that may be the measuring's, or the reference's, the newest first."""
+        """The changes that machine, tool, load or reference may have caused, newest first."""
         return _newest_first((one, shift) for one in self.series for shift in one.doubtful_shifts)
 
 
@@ -189,7 +189,7 @@ def build_history(
 ) -> History:
     """The history of one machine: that of the newest run, unless another is named.
 
-    `entries` are in order of time. Changes smaller than `min_change` are counted, not told.
+    `entries` are in order of time. Changes smaller than `min_change` are counted, not listed.
     `search` is `find_changes`, or something that remembers what it found.
     """
     timed = [entry for entry in entries if not entry.is_counted]
@@ -214,10 +214,10 @@ def count_history(
     min_change: float = LEAST_INSTRUCTIONS_CHANGE,
     search: Search = find_changes,
 ) -> History:
-    """The history of all runs that counted, of whatever machine: counts travel.
+    """The history of all runs that counted, on any machine: counts travel.
 
-    What they hang on is told in their environments: where machine, tool or libraries changed, a
-    change of a count may be theirs. Else as `build_history`.
+    Their environments are recorded: if machine, tool or libraries changed, a change of a count
+    may come from them. Otherwise as `build_history`.
     """
     runs = tuple(entry for entry in entries if entry.is_counted)
     return History(
@@ -232,7 +232,7 @@ def count_history(
 
 
 def slowdown(metric: Metric, log_change: float) -> float:
-    """A change of a log ratio as a slowdown: of throughput a smaller ratio is the slower one."""
+    """A change of a log ratio as a slowdown: for throughput, a smaller ratio is slower."""
     return expm1(min(-log_change if metric.more_is_better else log_change, 700.0))
 
 

@@ -1,4 +1,4 @@
-"""Did the server under test answer, and rightly? Rules on what came back, and from whom."""
+"""Did the server under test respond, and correctly? Rules on what came back, and from whom."""
 
 import msgspec
 
@@ -21,7 +21,7 @@ STRAY_SHARE = 0.01
 
 
 def server_ended(seen: Evidence) -> Reason | None:
-    """The server ended while it was under load: what follows in its figures is of no server."""
+    """The server ended under load: the figures after that belong to no server."""
     trial = seen.trial
     if trial.server_ended is None:
         return None
@@ -38,11 +38,11 @@ def server_ended(seen: Evidence) -> Reason | None:
 
 
 def errors(seen: Evidence) -> Reason | None:
-    """Wrong answers under load, with the first of each kind.
+    """Wrong responses under load, with the first of each kind.
 
-    What an overloaded open loop never sent counts among the errors, but was answered neither
-    rightly nor wrongly: that the schedule was more than the server can take is a finding of its
-    own, whether the queue grew past the time-out or not.
+    What an overloaded open loop never sent counts among the errors, although it had no response,
+    right or wrong: a schedule of more than the server can handle is a finding of its own, whether
+    or not the queue grew beyond the time-out.
     """
     trial, cell = seen.trial, seen.cell
     unsent = sum(figures.unsent for figures in open_figures(trial.slices))
@@ -70,7 +70,7 @@ def errors(seen: Evidence) -> Reason | None:
 
 
 def elsewhere(seen: Evidence) -> Reason | None:
-    """A server that somebody else has started: what stands in no figure of it."""
+    """A server that somebody else started: what its figures lack."""
     url = seen.trial.target
     if url is None:
         return None
@@ -85,7 +85,7 @@ def elsewhere(seen: Evidence) -> Reason | None:
 
 
 def no_answers(seen: Evidence) -> Reason | None:
-    """Nothing to take a rate of."""
+    """Nothing to compute a rate from."""
     trial = seen.trial
     if trial.requests and trial.duration_s > 0:
         return None
@@ -99,7 +99,7 @@ def no_answers(seen: Evidence) -> Reason | None:
 
 
 def not_as_asked(seen: Evidence) -> Reason | None:
-    """What ran is not what was asked for, as the proof of the setting told from inside."""
+    """What ran is not what was requested, as the setting's proof reported from inside."""
     trial = seen.trial
     if not trial.differs:
         return None
@@ -113,12 +113,12 @@ def not_as_asked(seen: Evidence) -> Reason | None:
 
 
 def is_credited(trial: Trial) -> bool:
-    """Whether it was the server under test that answered, as far as rules can tell."""
+    """Whether it was the server under test that responded, as far as rules can tell."""
     return all(reason.level != "invalid" for reason in credit(trial))
 
 
 def credit(trial: Trial) -> tuple[Reason, ...]:
-    """Every finding on who answered: what the server didn't do invalidates a trial."""
+    """Every finding on who responded: what the server didn't do invalidates a trial."""
     users = trial.users
     found = [_stranger(trial), _idle(trial)]
     if users is not None:
@@ -210,9 +210,9 @@ def _held(users: UserFigures) -> Reason | None:
 
 
 def wrong_words(trial: Trial, cell: Cell) -> tuple[str, ...]:
-    """Say what came instead of right answers, in parts of a sentence; none where none is known.
+    """Say what came instead of correct responses, in parts of a sentence; none if unknown.
 
-    All that is quoted comes from outside.
+    All quoted text comes from outside.
     """
     seen = [wrong for wrong in trial.wrong_answers if wrong.count] or list(trial.wrong_answers)
     told = sorted(seen, key=lambda wrong: -wrong.count)[:TOLD]
@@ -224,7 +224,7 @@ def wrong_words(trial: Trial, cell: Cell) -> tuple[str, ...]:
 
 
 def answer_words(wrong: WrongAnswer, *, with_count: bool = False) -> str:
-    """One wrong answer: what is wrong with it, and what it says itself."""
+    """One wrong response: what is wrong with it, and what it says itself."""
     said = [f"{name}: {value}" for name, value in wrong.headers.items()]
     if wrong.body is not None:
         said.append(f"body: {wrong.body}" if wrong.body_bytes else "no body")

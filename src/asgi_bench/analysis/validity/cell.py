@@ -1,4 +1,4 @@
-"""Can a cell be believed? Its outcome and verdict, out of those of its rounds."""
+"""Can a cell be believed? Its outcome and verdict, from those of its rounds."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -55,7 +55,7 @@ SWEEP_QUANTILE = 0.99
 
 
 class Verdict(NamedTuple):
-    """How a cell came out: `reason` says why it failed or was skipped."""
+    """The outcome of a cell: `reason` says why it failed or was skipped."""
 
     outcome: Outcome
     reason: str | None
@@ -69,10 +69,10 @@ def is_usable(trial: Trial) -> bool:
 
 
 def judge_cell(trials: Sequence[Trial], planned_rounds: int) -> Verdict:
-    """The verdict on a cell from its judged trials, one a round, of one block.
+    """The verdict on a cell from its judged trials, one per round, of one block.
 
-    Shares are of the rounds that were run; that a stopped run never reached some, or that there are
-    too few for an interval, is said without a doubt of those that were measured.
+    Shares are of the rounds that were run. Rounds that a stopped run never reached, or too few for
+    an interval, are mentioned without casting doubt on those that were measured.
     """
     tried = [trial for trial in trials if trial.outcome != "skipped"]
     if not tried:
@@ -198,10 +198,10 @@ def _share_reason(
 
 
 def proof_findings(planned: PlannedCell, proofs: Mapping[str, Proof]) -> tuple[Reason, ...]:
-    """The finding on a cell whose variant states what runs, where nothing could be told of it.
+    """The finding on a cell whose variant states what runs, if nothing could report it.
 
-    `proofs` are the run's by setting; none at all is an older run's, and says nothing. What was
-    told and differs has failed before it was measured. The figures stand: they are of the server
+    `proofs` are the run's by setting; an older run has none, and gets no finding. A proof that
+    differs has failed the cell before it was measured. The figures count: they are of the server
     under this command line, whatever it really runs.
     """
     proof = proofs.get(planned.cell.start)
@@ -217,9 +217,9 @@ def proof_findings(planned: PlannedCell, proofs: Mapping[str, Proof]) -> tuple[R
 def worker_state_findings(
     cell: Cell, by_cell: Mapping[Cell, Sequence[Trial]]
 ) -> tuple[Reason, ...]:
-    """A finding where the same cell with one worker answered rightly in the same run.
+    """A finding if the same cell with one worker responded correctly in the same run.
 
-    Only whole answers tell of state: who breaks connections may do so for want of memory.
+    Only whole responses indicate state: broken connections may come from a lack of memory.
     """
     alone = by_cell.get(msgspec.structs.replace(cell, workers=1), ())
     if cell.workers < 2:
@@ -253,7 +253,7 @@ def _wrong_share(trials: Sequence[Trial]) -> float | None:
 def growth_findings(
     growth: Interval, kept: int | None, trials: Sequence[Trial]
 ) -> tuple[Reason, ...]:
-    """The finding on memory that surely grows: the figures stand, the server would not."""
+    """The finding on memory that certainly grows: the figures count, the server would run out."""
     value, lower, upper = growth.value, growth.lower, growth.upper
     if value is None or lower is None or upper is None or lower <= MOST_GROWTH_BYTES:
         return ()
@@ -299,10 +299,10 @@ def stall_findings(stall: float | None) -> tuple[Reason, ...]:
 
 
 def unshown_percentiles(response: Histogram | None, load: Load) -> tuple[Reason, ...]:
-    """The finding on the lowest percentile that there are too few samples for; of none without any.
+    """The finding on the lowest percentile that has too few samples.
 
-    `response` are the response times of all usable rounds together, as percentiles are. Deeper
-    percentiles than tables show are in the other formats alone.
+    `response` are the response times of all usable rounds together, which percentiles are computed
+    from. Deeper percentiles than tables show are only in the other formats.
     """
     if response is None:
         return ()
@@ -321,9 +321,9 @@ def _shown_quantiles(load: Load) -> Iterator[float]:
 
 
 def unshown_points(points: Iterable[SweepPoint]) -> tuple[Reason, ...]:
-    """The finding on the points of a load curve that have no p99, though nothing overloaded them.
+    """The finding on points of a load curve that have no p99, though nothing overloaded them.
 
-    Its figure is the least that any of them has: answers, of which nearly all are samples.
+    Its figure is the fewest responses that any of them has; nearly all are samples.
     """
     few = [point for point in points if not point.overloaded and point.response_time_s.p99 is None]
     if not few:
@@ -334,7 +334,7 @@ def unshown_points(points: Iterable[SweepPoint]) -> tuple[Reason, ...]:
 
 
 def few_samples(samples: int, quantile: float, where: str) -> Reason:
-    """The finding that so many samples are too few for a percentile."""
+    """The finding that this many samples are too few for a percentile."""
     needed = round(SAMPLES_BEYOND / (1 - quantile))
     return Reason(
         code="few-samples",

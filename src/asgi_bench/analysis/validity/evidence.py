@@ -1,4 +1,4 @@
-"""What the rules for one trial look at, and what several of them need worked out."""
+"""What the rules for one trial look at, and what several of them need."""
 
 from functools import cached_property
 
@@ -12,7 +12,7 @@ from asgi_bench.model.calibration import Calibration
 
 
 class Evidence(msgspec.Struct, frozen=True, dict=True):
-    """A trial that was under load, and its circumstances; what is costly is worked out once."""
+    """A trial that was under load, and its circumstances; costly figures are computed once."""
 
     trial: Trial
     cell: Cell
@@ -28,12 +28,12 @@ class Evidence(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def load_share(self) -> float | None:
-        """Generator CPU time over what it may use, with the time it waited for a CPU."""
+        """Generator CPU time over what it may use, including the time it waited for a CPU."""
         return load_occupied_share(self.trial, self.plan)
 
     @cached_property
     def response(self) -> Histogram | None:
-        """The response times; of a sweep those of the rates that the server could take."""
+        """The response times; for a sweep, at the rates that the server could handle."""
         if not self.cell.load.is_sweep:
             return merge_histograms([self.trial.times_hdr.get(RESPONSE_TIME)])
         taken = taken_slices(self.trial.slices)

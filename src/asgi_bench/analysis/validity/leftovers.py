@@ -1,6 +1,6 @@
-"""What servers leave of streams whose clients have gone: the most in any round, and a word on it.
+"""What servers leave behind of streams whose clients have gone: the most in any round.
 
-It says nothing against the figures, so it is a finding, and never makes a cell suspect.
+It doesn't affect the figures, so it is a finding, and never makes a cell suspect.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ MOST_CPU_SHARE = 0.02
 
 
 def most_left(trials: Iterable[Trial]) -> Leftovers | None:
-    """The most of each that any trial has left; None where nothing was looked for."""
+    """The most of each that any trial has left; None if nothing was checked."""
     found = [trial.leftovers for trial in trials if trial.leftovers is not None]
     if not found:
         return None
@@ -35,7 +35,7 @@ def _most(figures: Sequence[FigureT | None]) -> FigureT | None:
 
 
 def leftover_findings(left: Leftovers | None) -> tuple[Reason, ...]:
-    """The finding on what is left; what an app can't be asked shows in the CPU time it uses."""
+    """The finding on what is left; what an app can't report shows in the CPU time it uses."""
     if left is None:
         return ()
     told = [

@@ -21,7 +21,7 @@ CEILING_SHARE = 0.8
 
 
 def closed_loop_limit(seen: Evidence) -> Reason | None:
-    """Which side of a closed loop was the limit: a figure of the server has the server at it."""
+    """Which side of a closed loop was the limit: a valid figure has the server at its limit."""
     # Who was busy says nothing where the server didn't do the work.
     if not seen.cell.load.is_closed or not is_credited(seen.trial):
         return None
@@ -89,7 +89,7 @@ def _alone_busy(load_share: float | None, *, is_stopped: bool) -> Reason | None:
 
 
 def little_to_spare(seen: Evidence) -> Reason | None:
-    """A schedule that was kept by a generator near its own limit, by what it really used."""
+    """A schedule that was kept by a generator near its own limit, by the CPU it really used."""
     if not seen.cell.load.has_one_rate:
         return None
     share = load_cpu_share(seen.trial, seen.plan)
@@ -107,7 +107,7 @@ def little_to_spare(seen: Evidence) -> Reason | None:
 
 
 def open_limit(seen: Evidence) -> Reason | None:
-    """Where a schedule was more than could be done: whether it was the generator that couldn't."""
+    """A schedule of more than could be done: whether the generator was the reason."""
     trial = seen.trial
     beyond = overloaded_slices(trial.slices)
     if not beyond or is_throttled(trial):
@@ -141,11 +141,11 @@ def open_limit(seen: Evidence) -> Reason | None:
 def ceiling_rps(
     calibration: Calibration | None, connections: int, load_processes: int = 1
 ) -> float | None:
-    """The most requests per second so many load processes could carry, or None uncalibrated.
+    """The most requests per second that this many load processes can send; None uncalibrated.
 
-    `connections` are all of them together. Between the counts that were measured it is
-    interpolated over the logarithm of connections; beyond them the nearest stands, which is
-    rather too high than too low, for the cost per request has its minimum in between.
+    `connections` is the total. Between the measured counts it is interpolated over the logarithm of
+    connections; beyond them the nearest applies, which is too high rather than too low, because the
+    cost per request has its minimum in between.
     """
     if calibration is None or not calibration.ceiling:
         return None
@@ -169,8 +169,8 @@ def near_ceiling(
 ) -> Reason | None:
     """The finding on a closed-loop cell whose throughput is above 80 % of the ceiling.
 
-    Invalid where the server had time to spare; suspect where it was busy too, for then its
-    figure is near its limit all the same.
+    Invalid if the server had time to spare; suspect if it was busy too, because its figure is then
+    near its limit all the same.
     """
     ceiling = ceiling_rps(calibration, connections, load_processes)
     if ceiling is None or throughput_rps <= CEILING_SHARE * ceiling:

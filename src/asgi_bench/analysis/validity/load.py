@@ -1,4 +1,4 @@
-"""Was the load what it should have been? Rules on the generator's timing and the connections."""
+"""Was the load as it should be? Rules on the generator's timing and the connections."""
 
 from asgi_bench.analysis.percentiles import quantile_s
 from asgi_bench.analysis.sweeps import open_figures, rate_ratio
@@ -30,7 +30,7 @@ HARMLESS_RECONNECT_SHARE = 0.01
 
 
 def few_streams(seen: Evidence) -> Reason | None:
-    """A server that takes fewer requests at once on a connection than the load is named for."""
+    """A server that allows fewer requests at once on a connection than the load states."""
     allowed, asked = seen.trial.streams, seen.cell.load.streams
     if allowed is None or allowed >= asked:
         return None
@@ -46,7 +46,7 @@ def few_streams(seen: Evidence) -> Reason | None:
 
 
 def from_afar(seen: Evidence) -> Reason | None:
-    """Load of other hosts: what the way to them adds."""
+    """Load from other hosts: what the way to them adds."""
     hosts = seen.trial.load_hosts
     if not hosts:
         return None
@@ -64,7 +64,7 @@ def from_afar(seen: Evidence) -> Reason | None:
 
 
 def out_of_step(seen: Evidence) -> Reason | None:
-    """Load hosts that did not begin together: a part of the slices had a part of the load."""
+    """Load hosts that did not begin together: some slices had only part of the load."""
     slices, late = len(seen.trial.slices), seen.trial.late_slices
     if not slices or late <= MOST_LATE_SLICES * slices:
         return None
@@ -79,7 +79,7 @@ def out_of_step(seen: Evidence) -> Reason | None:
 
 
 def accounted(seen: Evidence) -> Reason | None:
-    """Do the response times explain where the connections' time went?"""
+    """Do the response times explain how the connections spent their time?"""
     slices, cell = seen.trial.slices, seen.cell
     weights = [(piece.accounted_share, piece.duration_s) for piece in slices if _is_whole(piece)]
     known = [(share, duration_s) for share, duration_s in weights if share is not None]
@@ -144,10 +144,10 @@ def nagle(seen: Evidence) -> Reason | None:
 
 
 def reconnects(seen: Evidence) -> Reason | None:
-    """Whether requests needed connections of their own, by the server's or the app's doing.
+    """Whether requests needed connections of their own, because of the server or the app.
 
-    Connections that failed are the errors' business, and those that were closed between slices
-    cost the slices nothing.
+    Failed connections are errors, and connections that were closed between slices cost the slices
+    nothing.
     """
     trial, cell = seen.trial, seen.cell
     told = [piece for piece in trial.slices if piece.reconnects is not None]
@@ -177,10 +177,10 @@ def _share_of_time(trial: Trial, cell: Cell, connect_s: float) -> str:
 
 
 def generator_lag(seen: Evidence) -> Reason | None:
-    """The generator's own lateness against what it reports.
+    """The generator's own lateness, compared with what it reports.
 
-    Requests that were late are counted: a percentile of few requests is an accident, and a schedule
-    of a second has too few for a p99.
+    Late requests are counted: a percentile of few requests is an accident, and a schedule of a
+    second has too few for a p99.
     """
     if seen.cell.load.is_closed or seen.lag is None or seen.response is None:
         return None
@@ -206,7 +206,7 @@ def generator_lag(seen: Evidence) -> Reason | None:
 
 
 def rate_kept(seen: Evidence) -> Reason | None:
-    """A schedule that was not kept: by the server's doing, or by the generator's."""
+    """A schedule that was not kept, because of the server or of the generator."""
     kept = rate_ratio(open_figures(seen.trial.slices))
     if kept is None or not seen.cell.load.has_one_rate:
         return None

@@ -1,4 +1,4 @@
-"""Was the machine a trial's own? Rules on what else used its CPUs meanwhile."""
+"""Did the trial have the machine to itself? Rules on what else used its CPUs meanwhile."""
 
 from asgi_bench.analysis.utilization import (
     MOST_THROTTLED_SHARE,
@@ -34,7 +34,7 @@ def steal(seen: Evidence) -> Reason | None:
 
 
 def cpu_denied(seen: Evidence) -> Reason | None:
-    """A CPU that was not there: what a quota stops is ready to run, too, and does not."""
+    """A CPU that was not available: what a quota stops is ready to run, too, and does not run."""
     return _throttled(seen.trial) or _waited(seen.trial, seen.cell)
 
 
@@ -79,7 +79,7 @@ def _waited(trial: Trial, cell: Cell) -> Reason | None:
 
 
 def busy_neighbours(seen: Evidence) -> Reason | None:
-    """Other servers of the block, which wait for their turn, used CPU time."""
+    """Other servers of the block used CPU time while they waited for their turn."""
     share = share_of_wall(seen.trial.slices, "neighbour_cpu_s")
     if share is None or share <= MOST_NEIGHBOUR_SHARE:
         return None

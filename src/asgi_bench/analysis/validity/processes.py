@@ -1,4 +1,4 @@
-"""Were there as many workers as asked for, did they share the load, live through it, and end?"""
+"""Were there as many workers as requested, did they share the load, survive it, and stop?"""
 
 from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.model import Cell, Reason, Trial
@@ -14,7 +14,7 @@ LEAST_CPU_S = 0.05
 
 
 def worker_died(seen: Evidence) -> Reason | None:
-    """A worker that was up before the load was gone after it, and none in its place."""
+    """A worker that was up before the load was gone after it, and was not replaced."""
     trial = seen.trial
     if not trial.workers_lost or trial.server_ended is not None:
         return None
@@ -28,7 +28,7 @@ def worker_died(seen: Evidence) -> Reason | None:
 
 
 def workers_replaced(seen: Evidence) -> Reason | None:
-    """Workers that were recycled, or died and were started anew: what that costs is measured."""
+    """Workers that were recycled, or died and were replaced: what that costs is measured."""
     trial = seen.trial
     count = trial.workers_replaced
     if not count:
@@ -45,7 +45,7 @@ def workers_replaced(seen: Evidence) -> Reason | None:
 
 
 def untold_cpu(seen: Evidence) -> Reason | None:
-    """CPU time that nobody has inherited."""
+    """CPU time of processes that ended without being counted."""
     trial = seen.trial
     if is_cpu_known(trial) or trial.target is not None:
         return None
@@ -61,9 +61,9 @@ def untold_cpu(seen: Evidence) -> Reason | None:
 
 
 def miscounted(asked: int, serving: int) -> str | None:
-    """Return a sentence where more processes serve than were asked for; None for fewer.
+    """Return a sentence if more processes serve than were requested; None for fewer.
 
-    A server that has fewer doesn't get ready, and one that loses some is a finding of its own.
+    A server with fewer doesn't get ready, and one that loses some is a finding of its own.
     """
     if serving <= asked:
         return None
@@ -74,7 +74,7 @@ def miscounted(asked: int, serving: int) -> str | None:
 
 
 def worker_count(seen: Evidence) -> Reason | None:
-    """Figures of four workers under the name of one are no figures of one."""
+    """Figures of four workers under the name of one are wrong."""
     trial, cell = seen.trial, seen.cell
     text = miscounted(cell.workers, trial.workers_serving)
     if text is None:
@@ -89,7 +89,7 @@ def worker_count(seen: Evidence) -> Reason | None:
 
 
 def uneven_workers(seen: Evidence) -> Reason | None:
-    """How the load fell to the workers: by their connections, or where those don't tell, by CPU."""
+    """How evenly workers shared the load: by their connections or, failing that, by CPU."""
     return _uneven_connections(seen.trial, seen.cell) or _uneven_cpu(seen.trial, seen.cell)
 
 

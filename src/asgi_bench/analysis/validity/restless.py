@@ -1,4 +1,4 @@
-"""Which server of a block never idles: who used the CPU while others had their turn."""
+"""Which server of a block never idles: who used the CPU during others' turns."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -14,11 +14,12 @@ FEWEST_SERVERS = 2
 
 
 def idle_cpu_shares(trials: Mapping[Cell, Sequence[Trial]]) -> dict[str, float]:
-    """The CPUs that each server used while others of its block had their turn, by process key.
+    """The CPUs that each server used during others' turns in its block, by process key.
 
-    In a server's turn `neighbour_cpu_s` has what all the others use. Summed over the n servers of
-    a block each counts n - 1 times: what all use is that sum over n - 1, and what one uses is that
-    less what its own neighbours do. The median of the blocks is told.
+    In a server's turn, `neighbour_cpu_s` has what all the others use. Summed over the n servers of
+    a
+    block, each counts n - 1 times: what all use is that sum divided by n - 1, and what one uses is
+    that minus what its own neighbours do. The median of the blocks is returned.
     """
     blocks: dict[tuple[int, int], dict[str, list[Trial]]] = {}
     for cell, of_cell in trials.items():
@@ -46,7 +47,7 @@ def _of_block(trials: Mapping[str, Sequence[Trial]]) -> dict[str, float]:
 
 
 def restless_findings(cell: Cell, shares: Mapping[str, float]) -> tuple[Reason, ...]:
-    """The finding on a server that never idles: its figures stand, its neighbours' suffer."""
+    """The finding on a server that never idles: its figures count, its neighbours' suffer."""
     share = shares.get(cell.process_key, 0.0)
     if share <= MOST_IDLE_SHARE:
         return ()

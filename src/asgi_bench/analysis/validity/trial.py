@@ -1,8 +1,8 @@
-"""Can a trial's figures be believed? Each rule holds a figure against its limit.
+"""Can a trial's figures be believed? Each rule compares a figure with its limit.
 
-A verdict is stored with `RULES_VERSION` beside the figures it rests on, so that a report can judge
-a run again whose rules were older. A rule takes the evidence and returns a finding or None; it
-stands in the module of its subject, and in `RULES`.
+A verdict is stored with `RULES_VERSION` and the figures it rests on, so that a report can judge a
+run again if its rules were older. A rule takes the evidence and returns a finding or None; it is in
+the module of its subject, and in `RULES`.
 """
 
 from collections.abc import Callable, Iterable
@@ -59,8 +59,9 @@ def worst_level(levels: Iterable[ValidityLevel]) -> ValidityLevel:
 def judge_trial(trial: Trial, plan: Plan, calibration: Calibration | None = None) -> Trial:
     """The same trial with its verdict: level, reasons and the version of these rules.
 
-    `calibration` is what the run went by: the generator's ceiling is known from it. Raises
-    KeyError where the plan doesn't know the trial's cell.
+    `calibration` is what the run used: it gives the generator's ceiling. Raises KeyError if the
+    plan
+    doesn't have the trial's cell.
     """
     for planned in plan.cells:
         if planned.cell.key == trial.cell:
@@ -71,7 +72,7 @@ def judge_trial(trial: Trial, plan: Plan, calibration: Calibration | None = None
 def judge_trial_of(
     trial: Trial, cell: Cell, plan: Plan, calibration: Calibration | None = None
 ) -> Trial:
-    """Same as `judge_trial`, if the caller has the cell. What failed before load is not judged."""
+    """Same as `judge_trial`, if the caller has the cell. Failures before load are skipped."""
     found = findings(Evidence(trial, cell, plan, calibration)) if trial.outcome == "ok" else ()
     return msgspec.structs.replace(
         trial,

@@ -1,4 +1,4 @@
-"""What Locust users themselves decide: how often they ask, how many they are, how they end."""
+"""What Locust users themselves decide: how often they request, how many they are, how they end."""
 
 from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.model import Reason, Trial
@@ -9,9 +9,9 @@ MOST_WAITING_SHARE = 0.5
 
 
 def waiting_share(trial: Trial) -> float | None:
-    """Share of their time that users neither had a request under way nor computed; None: unknown.
+    """The share of their time in which users had no request in flight and didn't compute, or None.
 
-    A load process computes for one user at a time.
+    A load process computes for one user at a time. None if that isn't known.
     """
     users = trial.users
     if users is None or users.in_flight_share is None:
@@ -22,9 +22,9 @@ def waiting_share(trial: Trial) -> float | None:
 
 
 def unhurried(trial: Trial, busy: str) -> Reason | None:
-    """Why neither side was busy, where that is the users' own doing; `busy` says how much each was.
+    """Why neither side was busy, if the users are the reason; `busy` says how busy each was.
 
-    None where more connections would help: a shape doesn't take its number from them.
+    None if more connections would help: a shape doesn't use that number.
     """
     users, waiting = trial.users, waiting_share(trial)
     if users is None:

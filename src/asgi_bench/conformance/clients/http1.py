@@ -1,6 +1,6 @@
-"""Requests of HTTP/1.1 as bytes, and a reader of answers that keeps what it saw.
+"""HTTP/1.1 requests as bytes, and a reader of responses that keeps what it saw.
 
-It is made for looking at servers: what is wrong with an answer is told by its bytes.
+It is made for examining servers: it describes a wrong response by its bytes.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Answer(msgspec.Struct, frozen=True):
     """The statuses that came before: 100, 103."""
 
     def values(self, name: str) -> list[bytes]:
-        """The values of all fields of a name, in their order."""
+        """The values of all fields with a name, in their order."""
         wanted = name.lower().encode()
         return [value for found, value in self.fields if found == wanted]
 
@@ -40,12 +40,12 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def closes(self) -> bool:
-        """Whether it says that the connection is closed after it."""
+        """Whether it says that the connection closes after it."""
         return any(b"close" in value.lower() for value in self.values("connection"))
 
     @property
     def told(self) -> str:
-        """It as evidence."""
+        """The response as evidence."""
         return quoted(self.head + self.body)
 
 
@@ -57,7 +57,7 @@ def request(
     body: bytes = b"",
     version: str = "1.1",
 ) -> bytes:
-    """A request as bytes: the fields as they are."""
+    """A request as bytes, with these fields."""
     line = f"{method} {target} HTTP/{version}\r\n".encode("latin-1")
     return (
         line + b"".join(name + b": " + value + b"\r\n" for name, value in fields) + b"\r\n" + body
@@ -65,7 +65,7 @@ def request(
 
 
 def read_answer(peer: Peer, method: str = "GET") -> Answer:
-    """Read the final answer to a request, and those before it; raises Unanswered."""
+    """Read the final response to a request, and any before it; raises Unanswered."""
     interim: list[int] = []
     while (head := read_head(peer)).status < 200 and head.status != 101:
         interim.append(head.status)
@@ -83,7 +83,7 @@ def read_answer(peer: Peer, method: str = "GET") -> Answer:
 
 
 def read_head(peer: Peer) -> Answer:
-    """Read a head alone; raises Unanswered where it is none."""
+    """Read only a head; raises Unanswered if there is none."""
     head = peer.take_until(b"\r\n\r\n")
     line, *lines = head[:-4].split(b"\r\n")
     version, _, rest = line.partition(b" ")

@@ -1,4 +1,4 @@
-"""A client of HTTP/2 on the library h2, which also sends what a server has to refuse."""
+"""An HTTP/2 client on the library h2, which also sends what a server has to refuse."""
 
 import time
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from asgi_bench.conformance.start import ANSWERED, Start
 
 
 class Response:
-    """What has come on a stream."""
+    """What has arrived on a stream."""
 
     def __init__(self) -> None:
         self.fields: list[Field] = []
@@ -38,7 +38,7 @@ class Response:
 
     @property
     def status(self) -> int:
-        """The status; 0 as long as there is none."""
+        """The status; 0 until there is one."""
         return next((int(value) for name, value in self.fields if name == b":status"), 0)
 
     @property
@@ -48,16 +48,16 @@ class Response:
 
     @property
     def told(self) -> str:
-        """It as evidence."""
+        """The response as evidence."""
         how = "" if self.reset is None else f", reset with code {self.reset}"
         ended = "" if self.is_over else ", not ended"
         return f"status {self.status}, body {bytes(self.body[:80])!r}{how}{ended}"
 
 
 class Http2(Open):
-    """A connection of HTTP/2, closed at the end of the `with` block.
+    """An HTTP/2 connection, closed at the end of the `with` block.
 
-    Raises Unanswered where the server doesn't agree on HTTP/2, or what has to come doesn't.
+    Raises Unanswered if the server doesn't agree on HTTP/2, or doesn't respond.
     """
 
     def __init__(self, start: Start, *, window: int | None = None) -> None:
@@ -95,7 +95,7 @@ class Http2(Open):
     def fields(
         self, steps: Sequence[list[Any]], headers: Sequence[Field], **pseudo: str
     ) -> tuple[str, list[Field]]:
-        """A token, and the fields of a request whose script is played."""
+        """A token, and the fields of a request that carries a script."""
         token, brought = self.start.fields(steps or ANSWERED)
         told = {
             "method": "GET",
@@ -110,12 +110,12 @@ class Http2(Open):
     def request(
         self, *steps: list[Any], headers: Sequence[Field] = (), ended: bool = True, **pseudo: str
     ) -> tuple[int, str]:
-        """Send a request; its stream and its token."""
+        """Send a request; returns its stream and its token."""
         token, fields = self.fields(steps, headers, **pseudo)
         return self.send_headers(fields, ended=ended), token
 
     def send_headers(self, fields: Sequence[Field], *, ended: bool = True) -> int:
-        """Send a head as it is; its stream."""
+        """Send a head as it is; returns its stream."""
         number = self.h2.get_next_available_stream_id()
         self.responses[number] = Response()
         self.h2.send_headers(number, list(fields), end_stream=ended)
@@ -146,7 +146,7 @@ class Http2(Open):
         return response
 
     def flush(self) -> None:
-        """Send what is to be sent."""
+        """Send what is waiting to be sent."""
         self.peer.send(self.h2.data_to_send())
 
     def read_until(self, is_there: Any, what: str, *, acknowledge: bool = True) -> None:
@@ -160,12 +160,12 @@ class Http2(Open):
             self.read(acknowledge=acknowledge)
 
     def read_for(self, seconds: float, *, acknowledge: bool = True) -> None:
-        """Read what comes within a time."""
+        """Read what arrives within a time."""
         if self.peer.more_within(seconds):
             self._take(acknowledge)
 
     def read(self, *, acknowledge: bool = True) -> None:
-        """Read what comes next."""
+        """Read what arrives next."""
         if not self.peer.read_some() and not self.peer.came:
             raise Unanswered("the connection was closed")
         self._take(acknowledge)

@@ -1,4 +1,4 @@
-"""A client's end of a connection, as plain as a socket: every wait has an end."""
+"""A client's end of a connection, as plain as a socket: every wait has a limit."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Open:
 class Peer(Open):
     """An open connection, closed at the end of the `with` block.
 
-    `came` is what has come and was not taken yet. Raises Unanswered where the server can't be
-    reached, or where something doesn't come within `patience_s`.
+    `came` is what has arrived and was not taken yet. Raises Unanswered if the server can't be
+    reached, or something doesn't arrive within `patience_s`.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Peer(Open):
         )
 
     def send(self, data: bytes) -> None:
-        """Send all of it; what the server no longer takes is left to what it answers."""
+        """Send all of it; whatever the server no longer accepts shows in its response."""
         self.socket.settimeout(self.patience_s)
         try:
             self.socket.sendall(data)
@@ -82,7 +82,7 @@ class Peer(Open):
             self.reset = fault.strerror
 
     def send_until_held(self, data: bytes, held_s: float) -> int:
-        """Send as much as the server takes, until it takes nothing for a while; how much."""
+        """Send as much as the server accepts, until it pauses; returns how much."""
         self.socket.setblocking(False)
         sent, view = 0, memoryview(data)
         end_s = time.monotonic() + self.patience_s
@@ -99,12 +99,12 @@ class Peer(Open):
         return sent
 
     def end_sending(self) -> None:
-        """Say that no more comes from here, and go on reading."""
+        """Close the sending side, and continue to read."""
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
 
     def drop(self) -> None:
-        """Be gone at once, with a reset: nothing that comes is read."""
+        """Close at once, with a reset: nothing that arrives is read."""
         with contextlib.suppress(OSError):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
@@ -115,34 +115,34 @@ class Peer(Open):
             self.socket.close()
 
     def take(self, size: int) -> bytes:
-        """The next bytes, so many."""
+        """The next bytes, this many."""
         self._wait(lambda: len(self.came) >= size, f"{size} bytes")
         return self._taken(size)
 
     def take_until(self, end: bytes) -> bytes:
-        """All up to an end, and that."""
+        """Everything up to an end mark, and the mark."""
         self._wait(lambda: end in self.came, repr(end))
         return self._taken(self.came.index(end) + len(end))
 
     def take_all(self) -> bytes:
-        """All until the server closes."""
+        """Everything until the server closes."""
         self._wait(lambda: self.is_ended, "end of the connection")
         return self._taken(len(self.came))
 
     def is_closed_within(self, seconds: float) -> bool:
-        """Whether the server closes within this time; what else comes is kept."""
+        """Whether the server closes within this time; anything else that arrives is kept."""
         end_s = time.monotonic() + seconds
         while not self.is_ended and self._read(end_s):
             pass
         return self.is_ended
 
     def more_within(self, seconds: float) -> bytes:
-        """What has come and what still comes within this time, or until the end."""
+        """What has arrived and what still arrives within this time, or until the end."""
         self.is_closed_within(seconds)
         return bytes(self.came)
 
     def read_some(self) -> bool:
-        """Read what comes next; False at the end. Raises Unanswered where nothing comes."""
+        """Read what arrives next; False at the end. Raises Unanswered if nothing arrives."""
         if self.is_ended:
             return False
         if not self._read(time.monotonic() + self.patience_s):

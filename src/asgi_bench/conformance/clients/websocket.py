@@ -1,4 +1,4 @@
-"""A client of WebSocket: handshakes as bytes, frames of any shape, and answers read by wsproto."""
+"""A WebSocket client: handshakes as bytes, frames of any shape, and responses read by wsproto."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ class Closing(NamedTuple):
 
 
 class Handshake(msgspec.Struct, frozen=True):
-    """A request to open a WebSocket, and the only right answer to its key."""
+    """A request to open a WebSocket, and the only correct response to its key."""
 
     token: str
     data: bytes
@@ -43,7 +43,7 @@ def handshake(
     version: bytes | None = b"13",
     has_key: bool = True,
 ) -> Handshake:
-    """A handshake whose script is played."""
+    """A handshake that carries a script."""
     key = base64.b64encode(os.urandom(16))
     upgrade: list[Field] = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
     if version is not None:
@@ -84,7 +84,7 @@ def close_frame(code: int | None, reason: bytes = b"") -> bytes:
 class Socket(Open):
     """An open WebSocket, closed at the end of the `with` block.
 
-    Raises Unanswered where the handshake isn't accepted, or what has to come doesn't.
+    Raises Unanswered if the handshake isn't accepted, or the server doesn't respond.
     """
 
     def __init__(self, start: Start, *steps: list[Any], **how: Any) -> None:
@@ -133,7 +133,7 @@ class Socket(Open):
         return bytes(frame.payload)
 
     def closing(self) -> Closing:
-        """The frame that closes; raises Unanswered where the connection ends without one."""
+        """The frame that closes; raises Unanswered if the connection ends without one."""
         while (frame := self.frame()).opcode is not Opcode.CLOSE:
             pass
         assert isinstance(frame.payload, tuple)
@@ -141,7 +141,7 @@ class Socket(Open):
         return Closing(int(code), reason)
 
     def frame(self) -> Frame:
-        """The frame that comes next."""
+        """The next frame."""
         while not self._frames:
             if self.peer.came:
                 self._feed(bytes(self.peer.came))

@@ -1,6 +1,6 @@
 """Instructions by shared object and C function: callgrind, three times slower than cachegrind.
 
-It places what cachegrind counts, and judges nothing: it says where a difference lies.
+It says where a difference is; the verdict comes from cachegrind's counts.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from asgi_bench.serving.faults import ServerFault
 
 
 class Callgrind(Valgrind):
-    """Counts instructions in user mode where they stand."""
+    """Counts instructions in user mode by the function that contains them."""
 
     backend: Backend = "callgrind"
     counter: Counter = "placed_instructions"
@@ -20,7 +20,7 @@ class Callgrind(Valgrind):
     patience = 30.0
 
     def tally(self, folder: Path) -> Tally:
-        """Read what was counted of all processes; raises ServerFault."""
+        """Read the counts of all processes; raises ServerFault."""
         profiles = []
         for file in sorted(folder.glob(f"{COUNTS}*")):
             try:

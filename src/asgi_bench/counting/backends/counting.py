@@ -1,4 +1,4 @@
-"""What every backend offers: it wraps a server's command, and reads what was counted in the end."""
+"""What every backend offers: it wraps a server's command, and finally reads what was counted."""
 
 from pathlib import Path
 from typing import Protocol
@@ -7,9 +7,9 @@ from asgi_bench.model.counts import Backend, Counter, Tally
 
 
 class Counting(Protocol):
-    """Counts one thing over a server's life, its whole process tree.
+    """Counts one thing over a server's life, in its whole process tree.
 
-    A life has an empty folder of its own, by an absolute path, for what is written meanwhile.
+    Each life has an empty folder of its own, an absolute path, for what is written meanwhile.
     """
 
     backend: Backend
@@ -20,16 +20,16 @@ class Counting(Protocol):
     """How many times longer time-outs are while it counts: a server runs slowly then."""
 
     def missing(self) -> str | None:
-        """One line that says why it can't count here and what to install; None where it can."""
+        """One line that says why it can't count here and what to install; None if it can."""
 
     def prefix(self, folder: Path) -> tuple[str, ...]:
-        """What stands before the server's command."""
+        """What precedes the server's command."""
 
     def tally(self, folder: Path) -> Tally:
         """Read what was counted, once no process is left.
 
-        Raises ServerFault where nothing was, or a process was ended before it wrote its count.
+        Raises ServerFault if nothing was, or a process was ended before it wrote its count.
         """
 
     def fault(self, folder: Path) -> str | None:
-        """What went wrong with the counting itself, as far as its files say; None if nothing."""
+        """What went wrong with the counting itself, according to its files; None if nothing did."""

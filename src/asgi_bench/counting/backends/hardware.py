@@ -1,7 +1,7 @@
 """Instructions by the CPU's own counters: at full speed, in user and kernel mode.
 
-Not tried on hardware: where it was made and tested there were no counters but the kernel's own, as
-of page faults, which take the same way (`machine/perf_events.py`).
+Not tried on hardware: it was developed and tested with the kernel's software counters only, such as
+page faults, which work the same way (`machine/perf_events.py`).
 """
 
 import sys
@@ -17,7 +17,7 @@ _COUNTS = "counts.json"
 
 
 class Hardware:
-    """Counts instructions in user mode, as valgrind does; those in kernel mode beside them."""
+    """Counts instructions in user mode, as valgrind does; those in kernel mode separately."""
 
     backend: Backend = "hardware"
     counter: Counter = "instructions"
@@ -28,11 +28,11 @@ class Hardware:
         self._event: EventName = event
 
     def missing(self) -> str | None:
-        """Why it can't count here; None where it can."""
+        """Why it can't count here; None if it can."""
         return why_not(self._event)
 
     def prefix(self, folder: Path) -> tuple[str, ...]:
-        """Start the server by a launcher, which becomes it."""
+        """Start the server through a launcher, which becomes the server."""
         launcher = (sys.executable, "-I", "-m", "asgi_bench.counting.hardware_launcher")
         return (*launcher, self._event, str(folder / _COUNTS))
 
@@ -54,5 +54,5 @@ class Hardware:
         return Tally(total=counts.get("user", 0), parts={"mode": counts}, processes=1)
 
     def fault(self, folder: Path) -> str | None:
-        """Nothing goes wrong with it by itself."""
+        """Nothing can go wrong with the counting itself."""
         return None

@@ -1,4 +1,4 @@
-"""Calls by Python function, told by the servers' own interpreters (`counting/calls`)."""
+"""Calls by Python function, counted by the servers' own interpreters (`counting/calls`)."""
 
 from array import array
 from collections import Counter as Totals
@@ -29,17 +29,17 @@ class Monitoring:
     patience = 4.0
 
     def missing(self) -> str | None:
-        """Any CPython that this project supports can tell."""
+        """None: any CPython that this project supports can count."""
         return None
 
     def prefix(self, folder: Path) -> tuple[str, ...]:
-        """Have our `sitecustomize` found first."""
+        """Make Python find our `sitecustomize` first."""
         return ("/bin/sh", "-c", _SCRIPT, "sh", str(_LISTENER), str(folder))
 
     def tally(self, folder: Path) -> Tally:
         """Add up what each process wrote.
 
-        Raises ServerFault where no interpreter told anything.
+        Raises ServerFault if no interpreter wrote anything.
         """
         found = list(_processes(folder))
         if not found:
@@ -52,7 +52,7 @@ class Monitoring:
         )
 
     def fault(self, folder: Path) -> str | None:
-        """Nothing goes wrong with it by itself."""
+        """Nothing can go wrong with the counting itself."""
         return None
 
 
@@ -64,9 +64,9 @@ def _processes(folder: Path) -> Iterator[Totals[str]]:
 
 
 def read_calls(names: bytes, counts: bytes) -> Totals[str]:
-    """Read what one process wrote: JSON's strings, one a line, and as many counts of 64 bits.
+    """Read what one process wrote: JSON strings, one per line, and as many counts of 64 bits.
 
-    A line that was cut off, and whatever comes after it, has no name.
+    A line that was cut off, and everything after it, has no name.
     """
     slots = array("Q", counts[: len(counts) // 8 * 8])
     calls = Totals[str]()

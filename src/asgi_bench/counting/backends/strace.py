@@ -23,20 +23,20 @@ WAITS = frozenset(
 
 
 class Strace:
-    """Counts system calls, those in which a server waits apart. All take ten times as long."""
+    """Counts system calls, and separately those that wait. All calls take ten times as long."""
 
     backend: Backend = "strace"
     counter: Counter = "syscalls"
     patience = 4.0
 
     def missing(self) -> str | None:
-        """Why it can't count here; None where it can."""
+        """Why it can't count here; None if it can."""
         if shutil.which("strace") is None:
             return "strace, which counts system calls, is not installed: apt-get install strace"
         return None
 
     def prefix(self, folder: Path) -> tuple[str, ...]:
-        """What stands before the server's command."""
+        """What precedes the server's command."""
         # Writing to a file, strace leaves the signals that end a server to the server.
         return (
             *("strace", "--follow-forks", "--quiet=all", "--summary-only"),
@@ -44,7 +44,7 @@ class Strace:
         )
 
     def tally(self, folder: Path) -> Tally:
-        """Read what was counted of all processes; raises ServerFault."""
+        """Read the counts of all processes; raises ServerFault."""
         try:
             text = (folder / _TABLE).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
@@ -57,12 +57,12 @@ class Strace:
         return Tally(sum(worked.values()), {"name": worked, "wait": waited})
 
     def fault(self, folder: Path) -> str | None:
-        """Its words go where the server's go."""
+        """None: its messages go to the server's log."""
         return None
 
 
 def calls_in(lines: Iterable[str]) -> tuple[dict[str, int], int | None]:
-    """Return the calls of a table of strace's by name, and its total; None where it has none."""
+    """Return the calls in a table of strace's by name, and its total; None if it has none."""
     found: dict[str, int] = {}
     total: int | None = None
     for line in lines:

@@ -1,8 +1,7 @@
 """Instructions by valgrind: every process of a server on a simulated CPU, some 30 times slower.
 
-Cachegrind without its simulation of caches, which knows the C function of each instruction.
-Callgrind would know the shared object too, and is three times slower again. Both see what runs in
-user mode alone.
+Cachegrind without its cache simulation knows the C function of each instruction. Callgrind would
+know the shared object too, and is three times slower again. Both only see user mode.
 """
 
 import re
@@ -36,13 +35,13 @@ class Valgrind:
     patience = 10.0
 
     def missing(self) -> str | None:
-        """Why it can't count here; None where it can."""
+        """Why it can't count here; None if it can."""
         if shutil.which("valgrind") is None:
             return "valgrind, which counts instructions, is not installed: apt-get install valgrind"
         return None
 
     def prefix(self, folder: Path) -> tuple[str, ...]:
-        """What stands before the server's command."""
+        """What precedes the server's command."""
         return (
             "valgrind",
             f"--tool={self.tool}",
@@ -58,7 +57,7 @@ class Valgrind:
         )
 
     def tally(self, folder: Path) -> Tally:
-        """Read what was counted of all processes; raises ServerFault."""
+        """Read the counts of all processes; raises ServerFault."""
         functions: Sums[str] = Sums()
         total = processes = 0
         for file in sorted(folder.glob(f"{COUNTS}*")):
@@ -74,7 +73,7 @@ class Valgrind:
         return Tally(total, {"function": told(functions, total)}, processes)
 
     def fault(self, folder: Path) -> str | None:
-        """An instruction that valgrind doesn't know, or why it gave up; None where nothing is."""
+        """An instruction that valgrind doesn't know, or why it gave up; otherwise None."""
         for file in sorted(folder.glob(f"{_LOGS}*")):
             text = file.read_text(encoding="utf-8", errors="replace")
             if unknown := _UNKNOWN_INSTRUCTION.search(text):
@@ -88,7 +87,7 @@ class Valgrind:
 
 
 def told(sums: Mapping[str, int], total: int) -> dict[str, int]:
-    """The largest of what a total is made of, from the largest on; the rest is unplaced."""
+    """The largest parts of a total, in descending order; the rest is unplaced."""
     kept = {
         name: count
         for name, count in sorted(sums.items(), key=lambda item: -item[1])
@@ -98,9 +97,9 @@ def told(sums: Mapping[str, int], total: int) -> dict[str, int]:
 
 
 def functions_in(lines: Iterable[str]) -> tuple[dict[str, int], int | None]:
-    """Return instructions by C function of a file of cachegrind's, and their total.
+    """Return instructions by C function from a file of cachegrind's, and their total.
 
-    The total is None where the file was cut short.
+    The total is None if the file was cut short.
     """
     try:
         profile = read_lines(lines)

@@ -1,16 +1,16 @@
 """Counts calls by function within a server's own processes: Python imports it as each starts.
 
-It is found as `sitecustomize` because its folder, in which nothing else lies, is the first of
+Python finds it as `sitecustomize` because its folder, which contains nothing else, is the first of
 PYTHONPATH; another `sitecustomize` behind it is imported as it would have been. Processes that a
-server spawns inherit the variables, and those that it forks the listening, so none is left out.
+server spawns inherit the variables, and forked ones the counting, so none is missed.
 
-`sys.monitoring` (CPython 3.12) tells each start of a Python function, and each call of something
-written in C from Python code. Python 3.11 has `sys.setprofile` alone, which tells no calls of
-classes, and knows only threads that Python starts. A generator or coroutine counts once, when it
-begins, and not each time that it goes on.
+`sys.monitoring` (CPython 3.12) reports each start of a Python function, and each call from Python
+code of something written in C. Python 3.11 only has `sys.setprofile`, which doesn't report calls of
+classes, and only knows threads that Python starts. A generator or coroutine counts once, when it
+begins, and not each time that it resumes.
 
-Counts stand in a file that is mapped into memory, `PID.counts`, so they are there however the
-process ends. The lines of `PID.names` name the slots of that file.
+Counts are in a file that is mapped into memory, `PID.counts`, so they survive however the process
+ends. The lines of `PID.names` name the slots of that file.
 """
 
 import importlib.machinery
@@ -55,7 +55,7 @@ class Ledger:
         self.begin()
 
     def begin(self) -> None:
-        """Count from zero in files of this process's own: at its start, and after a fork."""
+        """Count from zero into files of this process's own: at its start, and after a fork."""
         path = self.folder / f"{os.getpid()}.counts"
         with path.open("w+b") as file:
             file.truncate(8 * SLOTS)
@@ -67,7 +67,7 @@ class Ledger:
         self.is_open = True
 
     def pause(self) -> None:
-        """Count nothing: for while it is not known whose counts they are."""
+        """Count nothing while it isn't known whose counts they are."""
         self.is_open = False
 
     def go_on(self) -> None:
@@ -75,7 +75,7 @@ class Ledger:
         self.is_open = True
 
     def new_slot(self, key: object, thing: object, name: str) -> int:
-        """Give something a slot, unless another thread just has; lines come in their order."""
+        """Give something a slot, unless another thread just did; lines are in slot order."""
         with self.lock:
             if key in self.slots:
                 return self.slots[key]
@@ -101,7 +101,7 @@ class Ledger:
         self.counts[slot] += 1
 
     def called(self, callee: Any) -> None:
-        """Count the call of something that is written in C."""
+        """Count the call of something written in C."""
         if type(callee) is types.MethodType:
             callee = callee.__func__
         if type(callee) is types.FunctionType or not self.is_open:
@@ -112,9 +112,9 @@ class Ledger:
         self.counts[slot] += 1
 
     def slot_of(self, callee: Any, kind: type) -> int:
-        """Find the slot of what isn't known by its identity, or give it one.
+        """Find the slot of something that isn't known by its identity, or give it one.
 
-        An instance is asked for nothing but its class: a proxy would answer for another.
+        Only an instance's class is used: a proxy would answer for another object.
         """
         key: object = id(callee)
         thing: Any = callee
@@ -150,12 +150,12 @@ def line(name: str) -> bytes:
 
 
 def full_name(module: object, name: str) -> str:
-    """Put the module before a name; of what is built in everybody knows it."""
+    """Put the module before a name, except for built-in names."""
     return name if module in ("builtins", None) else f"{module}.{name}"
 
 
 def module_of(file: str) -> str:
-    """Tell the module that a file is when imported, whatever folder it lies in."""
+    """Return the module that a file is when imported, whatever its folder."""
     if file.startswith("<frozen "):
         return file[len("<frozen ") : -1]
     roots = [root for root in sys.path if root and file.startswith(root.rstrip("/") + "/")]
@@ -164,7 +164,7 @@ def module_of(file: str) -> str:
 
 
 def monitor(ledger: Ledger) -> None:
-    """Have each start and each call counted, in all threads; from CPython 3.12 on."""
+    """Count each start and each call, in all threads; from CPython 3.12 on."""
     monitoring = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
     tool = next(number for number in TOOLS if monitoring.get_tool(number) is None)
 
@@ -182,7 +182,7 @@ def monitor(ledger: Ledger) -> None:
 
 
 def profile(ledger: Ledger) -> None:
-    """Have each start and each call counted on CPython 3.11, in the threads that Python starts."""
+    """Count each start and each call on CPython 3.11, in the threads that Python starts."""
     begins: dict[int, int] = {}
 
     def on_event(frame: types.FrameType, event: str, callee: object) -> None:
@@ -201,13 +201,13 @@ def profile(ledger: Ledger) -> None:
 
 
 def begin_of(code: types.CodeType) -> int:
-    """Tell the offset at which a function begins: those beyond are where it goes on."""
+    """Return the offset at which a function begins: at those beyond, it resumes."""
     text = code.co_code
     return next(at for at in range(0, len(text), 2) if text[at] == RESUME and text[at + 1] == 0)
 
 
 def import_the_other() -> None:
-    """Import the `sitecustomize` that this one hides, and hide no other."""
+    """Import the `sitecustomize` that this one hides."""
     sys.path[:] = [folder for folder in sys.path if folder != HERE]
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize", sys.path)
     if spec is not None and spec.loader is not None:

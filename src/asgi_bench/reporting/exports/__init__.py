@@ -1,5 +1,5 @@
-"""A run in others' formats, one module each; `formats` knows them all.
+"""A run in others' formats, one module each; `formats` lists them all.
 
-Only usable cells are exported as numbers: what is invalid, failed or skipped is left out, or told
-in words where the format has room for them.
+Only usable cells are exported as numbers: invalid, failed and skipped ones are left out, or
+described in words if the format has room for them.
 """

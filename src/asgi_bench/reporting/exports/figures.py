@@ -1,7 +1,7 @@
 """What is exported: the figures of usable cells, one value with its bounds each, as documents.
 
-Left out are a throughput that was merely offered (open loop), the reference's ratio to itself and
-a highest rate that is a lower bound: a tool would take them for findings.
+Excluded are an offered throughput (open loop), the reference's ratio to itself, and a highest rate
+that is a lower bound: a tool would take them for findings.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ class ExportFile(NamedTuple):
 
 
 class CellFigure(NamedTuple):
-    """A metric's value of one cell, with its 95 % bounds where it has any."""
+    """A metric's value of one cell, with its 95 % bounds if it has any."""
 
     metric: Metric
     value: float
@@ -37,7 +37,7 @@ class CellFigure(NamedTuple):
 
 
 class ExportedCell(NamedTuple):
-    """A cell as other tools have it: `labels` tell it from others, `basis` is what it rests on."""
+    """A cell for other tools: `labels` distinguish it from others, `basis` is what it rests on."""
 
     key: str
     labels: Mapping[str, str]
@@ -50,12 +50,12 @@ class ExportedCell(NamedTuple):
 
     @property
     def is_usable(self) -> bool:
-        """Whether its figures may be taken for what it can do."""
+        """Whether its figures show what it can do."""
         return self.outcome == "ok" and self.validity != "invalid"
 
 
 class Exported(NamedTuple):
-    """A run as other tools have it, whether it timed or counted."""
+    """A run for other tools, whether it timed or counted."""
 
     run: str
     started_at: str
@@ -129,7 +129,7 @@ def _counted_figures(cell: CountedCell) -> Iterator[CellFigure]:
 
 
 def labels_of(cell: Cell) -> dict[str, str]:
-    """What tells one cell from another; in an A/B its side too."""
+    """What distinguishes one cell from another; in an A/B its side too."""
     return {
         **({} if cell.setup is None else {"side": cell.setup}),
         "server": cell.server,
@@ -143,7 +143,7 @@ def labels_of(cell: Cell) -> dict[str, str]:
 
 
 def cell_figures(cell: CellReport | SweepReport) -> tuple[CellFigure, ...]:
-    """The figures of a usable cell, in the order of `METRICS`; none of any other."""
+    """The figures of a usable cell, in the order of `METRICS`; none for any other."""
     return tuple(_figures(cell)) if is_usable(cell) else ()
 
 
@@ -163,12 +163,12 @@ def _is_no_finding(cell: CellReport | SweepReport, metric: Metric) -> bool:
 
 
 def is_usable(cell: CellReport | SweepReport) -> bool:
-    """Whether the figures of a cell may be taken for what it can do."""
+    """Whether the figures of a cell show what it can do."""
     return cell.outcome == "ok" and cell.validity != "invalid"
 
 
 def usable_trials(surveyed: Survey) -> Iterator[tuple[Sample, tuple[Trial, ...]]]:
-    """Each usable cell with the trials its estimates rest on, one a round."""
+    """Each usable cell with the trials its estimates rest on, one per round."""
     usable = {cell.cell for cell in surveyed.report.everything if is_usable(cell)}
     for key, sample in surveyed.samples.items():
         if key in usable:

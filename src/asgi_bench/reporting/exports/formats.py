@@ -1,4 +1,4 @@
-"""All formats a run is exported in."""
+"""All export formats."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _counted(write: Callable[[Exported], Files]) -> CountsExport:
 class ExportFormat(StrEnum):
     """A format: its name, what makes its documents, and whether they are several files.
 
-    Last what makes those of a run that counted, where it has room for counts.
+    Last, what makes the documents of a run that counted, if the format has room for counts.
     """
 
     GITHUB_ACTION_BENCHMARK = (

@@ -1,7 +1,7 @@
 """For benchmark-action/github-action-benchmark, the most used dashboard on GitHub Pages.
 
 The direction is set for a whole file (`tool: customBiggerIsBetter`, `customSmallerIsBetter`), so
-there are two. Its schema stands in its `src/extract.ts`.
+there are two. Its schema is in its `src/extract.ts`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,9 +19,9 @@ NAMES: Mapping[bool, str] = {True: "bigger-is-better.json", False: "smaller-is-b
 
 
 def github_action_benchmark(run: Exported) -> tuple[ExportFile, ...]:
-    """`bigger-is-better.json` and `smaller-is-better.json`; one without entries is left out.
+    """`bigger-is-better.json` and `smaller-is-better.json`; a file without entries is left out.
 
-    Raises BenchError where both are empty: the action refuses an empty list.
+    Raises BenchError if both are empty: the action refuses an empty list.
     """
     documents = []
     for bigger_is_better, name in NAMES.items():

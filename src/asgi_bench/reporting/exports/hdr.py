@@ -1,6 +1,6 @@
 """Response times as HdrHistogram's own files, for its plotters and for merging without loss.
 
-`.hgrm` is a percentile table in milliseconds, one a cell; `.hlog` holds the histogram of each
+`.hgrm` is a percentile table in milliseconds, one per cell; `.hlog` has the histogram of each
 trial, in nanoseconds, tagged with its cell (as HistogramLogWriter.java writes both).
 """
 
@@ -29,7 +29,7 @@ DEVIATION = re.compile(r"(StdDeviation +=) *[\d.]+")
 def hgrm(surveyed: Survey) -> tuple[ExportFile, ...]:
     """`<cell>.hgrm` for each usable cell that has response times: all its rounds merged.
 
-    Raises BenchError where there is none.
+    Raises BenchError if there is none.
     """
     usable = {cell.cell for cell in surveyed.report.everything if is_usable(cell)}
     found = {key: times for key, times in surveyed.response_times.items() if key in usable}

@@ -1,4 +1,4 @@
-"""JUnit XML, which every CI shows: a test case a cell, that passes where it was measured validly.
+"""JUnit XML, which every CI shows: a test case per cell, which passes if it was measured validly.
 
 A failed cell is an error, an invalid one a failure, a skipped one skipped, each with its reason.
 In an A/B a case is a cell and a metric: a regression is a failure, undecided is skipped, invalid
@@ -106,5 +106,5 @@ def _ab_case(row: AbRow) -> ElementTree.Element:
 
 
 def xml_text(text: str) -> str:
-    """Text that XML can hold."""
+    """Text that XML can contain."""
     return NO_CHARACTER.sub(" ", plain(text))

@@ -1,8 +1,8 @@
 """OpenMetrics text, for node_exporter's textfile collector, a Pushgateway, or Grafana by either.
 
-Both read the older Prometheus text format, so it holds only what the two formats have in common:
-gauges, for neither knows OpenMetrics' own `info`. Values have no time stamps, which the textfile
-collector refuses; when the run began is a metric.
+Both read the older Prometheus text format, so it contains only what the two formats share: gauges,
+because neither knows OpenMetrics' own `info`. Values have no time stamps, which the textfile
+collector refuses; the start of the run is a metric.
 """
 
 import re

@@ -1,8 +1,8 @@
 """pyperf's JSON, for `pyperf compare_to`, `hist` and `stats` over our rounds.
 
-A round has fresh processes, as a run of pyperf has, so each is a run with one value. pyperf takes
-unequal counts of values for a significant difference: compare runs of as many rounds. Of an A/B
-only rounds are told that all sides have, for it's its sides that are compared.
+A round has fresh processes, like a run of pyperf, so each is a run with one value. pyperf takes
+unequal counts of values for a significant difference: compare runs of as many rounds. An A/B has
+only the rounds that all sides have, because its sides are compared.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,10 +27,10 @@ Values: TypeAlias = Sequence[tuple[Trial, float]]
 
 
 def pyperf(surveyed: Survey) -> tuple[ExportFile, ...]:
-    """`pyperf.json`: seconds per request of each usable cell, less being better.
+    """`pyperf.json`: seconds per request of each usable cell; less is better.
 
-    Server CPU per request, and the wall time per answer of a closed loop (1 / throughput) or the
-    median response time of an open one. Raises BenchError where no cell has any: pyperf takes no
+    Server CPU per request, and the wall time per response of a closed loop (1 / throughput) or the
+    median response time of an open one. Raises BenchError if no cell has any: pyperf refuses an
     empty suite.
     """
     benchmarks = [

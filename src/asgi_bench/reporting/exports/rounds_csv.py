@@ -1,7 +1,7 @@
 """Every round as a line of CSV, for a spreadsheet or a data frame.
 
-`report --format csv` has a line a cell, with estimates; this has what they rest on. All cells are
-in one file, so a tool that takes a file for one series (Apache Otava) needs a cell's lines alone.
+`report --format csv` has one line per cell, with estimates; this has what they rest on. All cells
+are in one file, so a tool that takes a file for one series (Apache Otava) needs one cell's lines.
 """
 
 import csv
@@ -36,7 +36,7 @@ FIGURES = (
 def rounds_csv(surveyed: Survey) -> tuple[ExportFile, ...]:
     """`rounds.csv`: a line for each trial of a cell's own block, and one for a cell without any.
 
-    What is failed, skipped or invalid has its line with the reason, and no figures.
+    Failed, skipped and invalid trials have a line with the reason, and no figures.
     """
     out = StringIO()
     writer = csv.DictWriter(out, (*WHAT, *FIGURES), restval="", lineterminator="\r\n")

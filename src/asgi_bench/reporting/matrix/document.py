@@ -1,4 +1,4 @@
-"""A conformance matrix as a document: counts, what failed with what was seen, and the table."""
+"""A conformance matrix as a document: counts, failures with their evidence, and the table."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping

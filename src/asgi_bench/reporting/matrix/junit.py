@@ -1,4 +1,4 @@
-"""A conformance matrix as JUnit XML: a suite a server, a case a check."""
+"""A conformance matrix as JUnit XML: one suite per server, one case per check."""
 
 from xml.etree import ElementTree
 
@@ -8,9 +8,9 @@ from asgi_bench.reporting.exports.junit import DECLARATION, xml_text
 
 
 def matrix_junit(matrix: Matrix, verdict: MatrixVerdict) -> str:
-    """A failure is a `no` that counts; accepted ones, and what can't be told, are skipped.
+    """A failure is a `no` that counts; accepted ones, and unknown results, are skipped.
 
-    A `no` that doesn't count passes, with what was seen. A server that didn't start is an error.
+    A `no` that doesn't count passes, with the evidence. A server that didn't start is an error.
     """
     entries = {entry.id: entry for entry in matrix.checks}
     root = ElementTree.Element("testsuites", {"name": "asgi-bench check --matrix"})

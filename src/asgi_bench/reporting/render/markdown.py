@@ -36,12 +36,12 @@ def render_markdown(document: Document) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that stays text."""
+    """Text escaped so that it stays text."""
     return SPECIAL.sub(r"\\\1", plain(text))
 
 
 def markdown_table(table: Table) -> str:
-    """A table alone, without its caption."""
+    """A table without its caption."""
     places = [place for place, head in enumerate(table.columns) if not head.is_picture]
     heads = [table.columns[place] for place in places]
     lines = [

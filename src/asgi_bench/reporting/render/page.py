@@ -1,6 +1,6 @@
-"""A document as one page: a single file that needs nothing else, to be read offline and mailed.
+"""A document as one page: a single file that needs nothing else, to read offline and to mail.
 
-Its tables are sorted and filtered by a script that is within; without it the page is complete.
+Its own script sorts and filters its tables; without the script, the page is complete.
 """
 
 import base64
@@ -39,14 +39,14 @@ SPANS = {
 
 
 class Choice(NamedTuple):
-    """What rows can be filtered by: the name in the markup, and the values there are."""
+    """A filter for rows: its name in the markup, and its values."""
 
     name: str
     values: tuple[str, ...]
 
 
 class Picture(NamedTuple):
-    """A bar, its whisker, and where 1 is: pixels from the left."""
+    """A bar, its whisker, and the place of 1: pixels from the left."""
 
     bar: float
     lower: float | None
@@ -55,7 +55,7 @@ class Picture(NamedTuple):
 
 
 def render_page(document: Document) -> str:
-    """The document as a page that may load nothing and run no script but its own."""
+    """The document as a page that loads nothing and runs no script but its own."""
     style, script = _style(), _source("page.js")
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "

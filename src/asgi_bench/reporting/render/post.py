@@ -1,4 +1,4 @@
-"""A document as Markdown that can be posted: nothing in it calls or links, and it has a size."""
+"""A document as Markdown to be posted: it mentions and links nobody, and is limited in size."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ CUT = Section("cut", "", (Text("Shortened; the text format has everything."),))
 def render_post(document: Document, *, most_bytes: int = MOST_BYTES) -> str:
     """The document as Markdown for a comment or a step summary.
 
-    Its headline is its first block, and is kept whatever the size; what else is cut is said.
+    Its headline is its first block and is always kept; a sentence says what else was cut.
     """
     text = _posted(document)
     for most in MOST_ENTRIES:

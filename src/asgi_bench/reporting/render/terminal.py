@@ -45,7 +45,7 @@ _SPANS = {"strong": "bold", "code": "", "faint": "dim"}
 
 
 def render_terminal(document: Document, *, width: int = WIDTH, color: bool = False) -> str:
-    """The document as lines of text, at most `width` columns wide where names allow."""
+    """The document as lines of text, at most `width` columns wide if names allow."""
     console = Console(
         file=StringIO(),
         width=width,

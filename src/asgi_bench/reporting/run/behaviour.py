@@ -146,7 +146,7 @@ COLUMNS = (
 
 
 def sentences(behaviour: Behaviour) -> tuple[str, ...]:
-    """What was seen of one server setting in plain words, one sentence a part."""
+    """What was observed of one server setting, in plain words, one sentence per part."""
     return tuple(_sentences(behaviour))
 
 
@@ -183,7 +183,7 @@ def stop_words(stop: GracefulStop) -> str:
 
 
 def overload_words(overload: Overload) -> str:
-    """What a server did of too much, and afterwards."""
+    """What a server did under an overload, and afterwards."""
     share = numbers.percent(overload.throughput_share)
     offered = numbers.percent(overload.offered_rps / overload.capacity_rps)
     manner = "kept answering" if overload.throughput_share >= KEPT_SHARE else "broke down"

@@ -1,4 +1,4 @@
-"""What each server was started with, what it proved to be, and what was asked of it."""
+"""What each server was started with, what it proved to be, and what was requested from it."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,7 +36,7 @@ def commands_section(source: Source) -> Section:
 
 
 def setting_entry(members: Sequence[SettingReport]) -> Entry:
-    """A server and variant: commands with the variables in front, as a shell takes them."""
+    """A server and variant: commands with the variables in front, quoted for a shell."""
     first = members[0]
     versions = (each.server_version or "version unknown" for each in members)
     env = _once(

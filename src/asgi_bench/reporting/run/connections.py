@@ -1,4 +1,4 @@
-"""What more connections change: each setting's ratio over each count, and who passes whom."""
+"""What more connections change: each setting's ratio at each count, and who overtakes whom."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -19,7 +19,7 @@ Levels = Mapping[str, Level]
 
 
 def connections_section(source: Source) -> Section:
-    """A table for each scenario and worker count with settings over several connection counts."""
+    """A table for each scenario and worker count that has several connection counts."""
     report = source.report
     levels = {level.cell: level for level in report.levels}
     groups: dict[tuple[str, int], list[CellReport]] = {}

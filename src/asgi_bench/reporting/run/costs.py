@@ -32,8 +32,8 @@ def costs_section(source: Source) -> Section:
 def cost_tables(groups: Sequence[AnyGroup]) -> tuple[Table, ...]:
     """A table for each group of cells with any costs; columns without a figure are left out.
 
-    What a process costs whatever its load stands with the closed loops alone, where there are
-    any: theirs are the same processes.
+    What a process costs whatever its load is only in the table of the closed loops, if there are
+    any: the processes are the same.
     """
     has_closed = any(group.load.is_closed for group in groups)
     tables = []

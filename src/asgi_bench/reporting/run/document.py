@@ -55,7 +55,7 @@ FOOTER = (
 
 
 def run_document(source: Source) -> Document:
-    """The report; what only a page shows is there if the source has what a page needs."""
+    """The report; with what only a page shows, if the source has what a page needs."""
     run = source.report.run
     damage = source.run.damage if source.run is not None else ()
     return Document(

@@ -56,7 +56,7 @@ KNOWN = (
 
 
 def environment_section(source: Source) -> Section:
-    """All that a reader needs to measure the same again."""
+    """Everything that a reader needs to repeat the measurement."""
     run = source.run
     if run is None:
         return Section("environment", "Environment", ())
@@ -76,7 +76,7 @@ def environment_section(source: Source) -> Section:
 
 
 def files_section(source: Source) -> Section:
-    """Links from the page to the run's own files, for those that are there."""
+    """Links from the page to those of the run's own files that exist."""
     run = source.run
     if run is None:
         return Section("files", "Raw data", ())
@@ -109,7 +109,7 @@ def _links(folder: Path) -> Iterator[Link]:
 
 
 def address(path: Path, folder: Path) -> str:
-    """A relative address: each part quoted, and never one with a scheme."""
+    """A relative address: each part quoted, and never with a scheme."""
     parts = path.relative_to(folder).parts
     return "./" + "/".join(quote(part, safe="") for part in parts) + ("/" if path.is_dir() else "")
 

@@ -1,4 +1,4 @@
-"""What to know beside the figures: a line for each finding, the worst first."""
+"""The findings, one line each, the worst first."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -15,7 +15,7 @@ TOLD_TEXTS = 3
 
 
 class Finding(NamedTuple):
-    """One thing to know about some cells (none: about the run), and how bad it is."""
+    """A finding about some cells (none: about the run), and how bad it is."""
 
     level: str
     cells: tuple[str, ...]
@@ -45,8 +45,8 @@ def _item(finding: Finding) -> Item:
 def findings(report: Report) -> tuple[Finding, ...]:
     """Everything a reader should know beside the figures, the worst first.
 
-    What is said of several cells in the same words is said once. So is what was found of the same
-    kind in more than a few words, and any note, with an example.
+    The same words about several cells appear once. So do findings of the same kind about many
+    cells, and notes, with an example.
     """
     found: dict[tuple[str, str], dict[str, str]] = {}
     for cell in report.everything:

@@ -1,4 +1,4 @@
-"""What of a framework's request is the server's: beside `hello` without one."""
+"""How much of a framework's request the server takes: compared with `hello` without one."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -21,7 +21,7 @@ NOTE = (
 
 
 class Pair(NamedTuple):
-    """A framework's cell, and that of the same server without one."""
+    """A framework's cell, and the same server's cell without a framework."""
 
     cell: CellReport
     bare: CellReport

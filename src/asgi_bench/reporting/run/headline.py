@@ -33,10 +33,10 @@ NOTHING = Headline("Nothing was measured that could be ranked")
 
 
 def headlines(source: Source) -> tuple[Headline, ...]:
-    """One for each scenario, load and worker count; first the one a reader came for.
+    """One for each scenario, load and worker count; first the one that readers came for.
 
-    That is the verdict of an A/B, or that the first place turns over with the connections, or the
-    first on throughput that ranks any server, or else the first that does.
+    That is the verdict of an A/B, or that the first place depends on the number of connections, or
+    the first on throughput that ranks any server, or the first that does.
     """
     report = source.report
     parts = [(group, section) for group in report_groups(report) for section in group.sections]
@@ -46,7 +46,7 @@ def headlines(source: Source) -> tuple[Headline, ...]:
 
 
 def caution(report: Report) -> Mark:
-    """How many cells are valid, and what became of the others, as grave as the worst of them."""
+    """How many cells are valid, and what became of the others; as grave as the worst of them."""
     cells = report.everything
     if not cells:
         return Mark("Nothing was planned.", "bad")
@@ -91,7 +91,7 @@ def _headline(
 
 
 def turned_headlines(report: Report) -> tuple[Headline, ...]:
-    """One for each scenario and worker count whose first place turns over with the connections."""
+    """One for each scenario and worker count whose first place depends on connections."""
     return tuple(_turned(report, each) for each in first_places(report) if each.turns_over)
 
 
@@ -284,6 +284,6 @@ def _pairs(comparisons: Iterable[Comparison], metric: str) -> Pairs:
 
 
 def listed(names: Sequence[str], joint: str = "and") -> str:
-    """Names as in a sentence: `a`, `a, b and c`."""
+    """Names in a sentence: `a`, `a, b and c`."""
     *others, last = names
     return f"{', '.join(others)} {joint} {last}" if others else last

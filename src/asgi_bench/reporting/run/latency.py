@@ -29,7 +29,7 @@ class RequestRow(NamedTuple):
 
 
 def latency_section(source: Source) -> Section:
-    """All percentiles of each cell; the most telling ones are in the ranking."""
+    """All percentiles of each cell; the most important ones are in the ranking."""
     tables = tuple(map(_table, group_cells(source.report.cells)))
     notes = (NOTE,) if tables else ()
     return Section(
@@ -54,7 +54,7 @@ def requests_section(source: Source) -> Section:
 
 
 def request_table(group: AnyGroup) -> Table:
-    """A row for each request of each cell; none where each sends one request."""
+    """A row for each request of each cell; none if each cell sends one request."""
     rows = tuple(
         cell_row(cell, (column.cell(RequestRow(cell, request)) for column in REQUEST_COLUMNS))
         for cell in group.cells

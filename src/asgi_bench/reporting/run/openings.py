@@ -18,7 +18,7 @@ NOTE = (
 
 
 def openings_section(source: Source) -> Section:
-    """A table for each load, in which a server's scenarios and protocols stand together."""
+    """A table for each load, with a server's scenarios and protocols next to each other."""
     by_load: dict[Load, list[CellReport]] = {}
     for cell in source.report.cells:
         if cell.handshake_time_s.max is not None:

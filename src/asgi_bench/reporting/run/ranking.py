@@ -1,4 +1,4 @@
-"""The ranking: a table for each scenario and load, and how sure its order is."""
+"""The ranking: a table for each scenario and load, and how certain its order is."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -108,7 +108,7 @@ def _headlines(source: Source) -> Iterator[Item]:
 
 
 def surety_notes(report: Report) -> Iterator[str]:
-    """How sure ratios and places are: what was asked for, what was reached."""
+    """How certain ratios and ranks are: the goal, and what was reached."""
     yield from _reached(report.run)
     yield from _places(report)
 

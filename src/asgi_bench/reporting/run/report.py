@@ -1,10 +1,10 @@
 """The report of a run in each of its formats.
 
-JSON is the report as it is; CSV has each of its facts but the figures within validity reasons.
-Text, Markdown and the page are `run_document`, laid out by a renderer each: they have the same
-rows, verdicts, findings, versions and commands. What only a page has room for is marked in it. They
-leave out what comparisons rest on (adjusted p, and but for the page ratios of single rounds: ranks
-and ties come of them); text also leaves out what proves the settings.
+JSON is the report as it is; CSV has each of its facts except the figures within validity reasons.
+Text, Markdown and the page are `run_document`, each laid out by a renderer: they have the same
+rows, verdicts, findings, versions and commands. What only a page has room for is marked. They omit
+what comparisons rest on (adjusted p, and except on the page ratios of single rounds; ranks and
+ties show the result); text also omits the proofs of settings.
 """
 
 from typing import Literal, TypeAlias

@@ -1,11 +1,11 @@
 """The report as CSV: every fact of the JSON document in a column of its own.
 
-`line` tells what a line is about. A `cell` has beside it its server setting's command, its speed-up
-over fewer workers, what more connections change, and the comparisons in which it is `a`: one field
-for each of their keys, with as many entries as there are of them. A sweep has a `point` for each
-one of its curve, in the columns of a cell under that rate, with what is said of the whole sweep
-repeated. Each of several requests has a line after that of its cell, and behaviour one for each
-server setting, in columns of their own.
+`line` says what a line is about. A `cell` also has its server setting's command, its speed-up over
+fewer workers, what more connections change, and the comparisons in which it is `a`: one field for
+each of their keys, with as many entries as there are comparisons. A sweep has a `point` for each
+one of its curve, in the columns of a cell at that rate, with the facts of the whole sweep repeated.
+Each of several requests has a line after its cell's, and behaviour one for each server setting, in
+columns of their own.
 """
 
 import csv
@@ -53,11 +53,11 @@ FORMULA_STARTS = ("=", "+", "-", "@")
 def render_csv(report: Report) -> str:
     """The report as CSV (RFC 4180, with a header line), the run's facts in the first columns.
 
-    The columns are the same for every run. Nested keys are joined with a dot, as in
-    `throughput_rps.value`; null is an empty field. One field holds a command as a shell takes it,
-    several figures parted by spaces, and the validity reasons as `code: text`, parted by `; `,
-    as are comparisons, and the entries of tables whose keys are open, such as packages. The level,
-    value and limit of a reason are left to JSON.
+    The columns are the same for every run. Nested keys are joined with a dot, such as
+    `throughput_rps.value`; null is an empty field. Commands are in one field, quoted for a shell.
+    Several figures are separated by spaces; validity reasons, as `code: text`, by `; `, like
+    comparisons and the entries of tables whose keys are open, such as packages. The level, value
+    and limit of a reason are in JSON only.
     """
     columns = cell_columns()
     out = StringIO()
@@ -73,10 +73,10 @@ def render_csv(report: Report) -> str:
 
 
 def cell_columns() -> tuple[str, ...]:
-    """The columns of a cell, read from the document's types: null or not, they are there.
+    """The columns of a cell, read from the document's types, whether or not they have values.
 
-    Those that only a sweep, its points, single requests or behaviour have come after them, and
-    last those of what stands beside a cell.
+    Columns that only a sweep, its points, single requests or behaviour have come after them, and
+    last those of what belongs to a cell's setting.
     """
     names = [name for kind in (CellReport, SweepReport, SweepPoint) for name in _names(kind)]
     names += _names(RequestReport, REQUEST)
@@ -212,7 +212,7 @@ def _flat(
 
 
 def field(value: Any) -> Any:
-    """A value as CSV holds it: booleans as JSON has them, text that stays text."""
+    """A value as CSV has it: booleans as in JSON, text that stays text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Every round's ratio of every cell: what the intervals are made of."""
+"""Every round's ratio of every cell: what the intervals are computed from."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""A cell as a row of a table, and what stands above the rows."""
+"""A cell as a row of a table, and the words above the rows."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -26,7 +26,7 @@ def cell_row(
     starts_group: bool = False,
     is_leader: bool = False,
 ) -> Row:
-    """A row about a cell: what can't be ranked steps back."""
+    """A row about a cell; unranked cells are faint."""
     return Row(
         cells=tuple(texts),
         starts_group=starts_group,
@@ -44,7 +44,7 @@ def facets(server: str, workers: int, scenario: str) -> Mapping[str, str]:
 def grouped_rows(
     groups: Iterable[Iterable[CellReport | SweepReport]], columns: Sequence[Column]
 ) -> Iterator[Row]:
-    """The rows of cells, a rule above each group but the first."""
+    """The rows of cells, with a rule above each group except the first."""
     for number, cells in enumerate(groups):
         for place, cell in enumerate(cells):
             starts = number > 0 and place == 0
@@ -74,7 +74,7 @@ def rounds_words(group: AnyGroup) -> str:
 
 
 def run_words(report: Report) -> str:
-    """The run's own line: when, by which tool, with which seed."""
+    """The run's own line: when, with which version, with which seed."""
     run = report.run
     parts = [
         plain(numbers.moment(run.started_at)),
@@ -86,6 +86,6 @@ def run_words(report: Report) -> str:
 
 
 def resumed_words(parts: Sequence[Resumption]) -> str:
-    """How often a run went on after its first part, and when last."""
+    """How often a run was continued after its first part, and when last."""
     last = plain(numbers.moment(parts[-1].started_at))
     return f"resumed {last}" if len(parts) == 1 else f"resumed {len(parts)} times, last {last}"

@@ -10,7 +10,7 @@ from asgi_bench.reporting.document import Figure
 
 
 class Charts(NamedTuple):
-    """The charts of a run as a page shows them, by what they are about."""
+    """The charts of a run as a page shows them, by subject."""
 
     figures: tuple[tuple[str, Figure], ...] = ()
     left_out: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Streams: when their bodies begin, how evenly their parts come, what each costs."""
+"""Streams: when their bodies begin, how evenly their parts arrive, what each costs."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -28,7 +28,7 @@ HELD_NOTE = (
 
 
 def streams_section(source: Source) -> Section:
-    """A table for each group of cells whose answers are timed by their parts, and of held ones."""
+    """A table for each group of cells whose responses are timed by their parts or held open."""
     groups = tuple(filter(_has_streams, group_cells(source.report.cells)))
     left = [cell.leftovers for group in groups for cell in group.cells if cell.leftovers]
     notes = (

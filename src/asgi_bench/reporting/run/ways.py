@@ -19,7 +19,7 @@ Ratios = Mapping[str, CellRatio]
 
 
 def ways_section(source: Source) -> Section:
-    """A table for each scenario and load with servers that were asked in several ways."""
+    """A table for each scenario and load in which servers were requested in several ways."""
     report = source.report
     ways = {way.cell: way for way in report.ways}
     bases = {way.base for way in report.ways}
@@ -56,7 +56,7 @@ def _table(cells: Sequence[CellReport], ways: Ratios) -> Table:
 
 
 def by_base(cells: Iterable[CellReport], ratios: Ratios) -> list[list[CellReport]]:
-    """The rows of each server setting, the one first that the others are over."""
+    """The rows of each server setting, beginning with the one that the others are compared with."""
     settings: dict[str, list[CellReport]] = {}
     for cell in cells:
         base = ratios[cell.cell].base if cell.cell in ratios else cell.cell
@@ -69,7 +69,7 @@ def by_base(cells: Iterable[CellReport], ratios: Ratios) -> list[list[CellReport
 def over_base(
     metric: Metric, head: tuple[str, str], ratios: Ratios, of: Callable[[CellRatio], Interval]
 ) -> tuple[Column, Column]:
-    """A metric, and its ratio to the cell that others of the setting are over."""
+    """A metric, and its ratio to the cell that the others of the setting are compared with."""
     return (
         Column(*head, lambda cell: numbers.figure(metric, cell_figure(metric, cell).value)),
         Column(head[0], "ratio", lambda cell: _ratio_text(ratios.get(cell.cell), of)),
