@@ -74,7 +74,7 @@ def _left(start: Start, socket: Socket | None) -> dict[str, Finding]:
 
 
 def done_at_s(entries: list[Entry]) -> float | None:
-    """When a script was at its end; None where it never was."""
+    """When a script ended; None if it never did."""
     return next((entry.at_s for entry in entries if entry.what == "done"), None)
 
 

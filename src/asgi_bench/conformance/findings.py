@@ -1,4 +1,4 @@
-"""What a check found, and how that is told."""
+"""What a check found, and the words for it."""
 
 import msgspec
 
@@ -6,14 +6,14 @@ from asgi_bench.model.matrix import Result
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What a check found, with what was seen where that is no `yes`."""
+    """What a check found, with the evidence unless it is a `yes`."""
 
     result: Result
     evidence: str | None = None
 
 
 class Unanswered(Exception):
-    """What had to come from a server didn't: its text is the evidence, the result is `no`."""
+    """The server didn't send what it must: the text is the evidence, the result is `no`."""
 
 
 YES = Finding("yes")
@@ -21,7 +21,7 @@ NO_HTTP_1_0 = Finding("not offered", "it refuses HTTP/1.0")
 
 
 def no(seen: str) -> Finding:
-    """The server does otherwise; what was seen."""
+    """The server does something else; with the evidence."""
     return Finding("no", seen)
 
 
@@ -36,10 +36,10 @@ def cant_tell(why: str) -> Finding:
 
 
 def held(is_held: bool, seen: str) -> Finding:
-    """Whether the server keeps to the sentence; `seen` is told where it doesn't."""
+    """Whether the server does what the sentence says; `seen` is the evidence if it doesn't."""
     return YES if is_held else no(seen)
 
 
 def quoted(seen: bytes, most: int = 160) -> str:
-    """Bytes as evidence: as Python writes them, cut after so many."""
+    """Bytes as evidence: as Python writes them, cut at a maximum length."""
     return repr(seen) if len(seen) <= most else f"{seen[:most]!r}… ({len(seen)} bytes)"

@@ -1,4 +1,4 @@
-"""The journal that the app writes: what a server handed to it, and what became of each step."""
+"""The journal that the app writes: what a server passed to it, and the result of each step."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ _POLL_S = 0.005
 
 
 class Sized(bytes):
-    """Bytes of which the journal may have the beginning alone."""
+    """Bytes of which the journal may have only the beginning."""
 
     size: int = 0
 

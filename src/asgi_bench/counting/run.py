@@ -68,9 +68,9 @@ def passes(layouts: int) -> tuple[Pass, ...]:
 
 
 def explaining() -> tuple[Counting, ...]:
-    """What says where a count comes from: one layout each, once all that judges is counted.
+    """What explains a count: one layout each, after everything that judges is counted.
 
-    Raises BenchError where it isn't there, in a line that says what to install.
+    Raises BenchError if it isn't available, in a line that says what to install.
     """
     placing = Callgrind()
     if (lack := placing.missing()) is not None:
@@ -89,7 +89,7 @@ def backend_words() -> str:
 
 
 def check_countable(plan: Plan) -> None:
-    """Raise BenchError for scenarios that a plain client doesn't ask."""
+    """Raise BenchError for scenarios that a plain client can't request."""
     for scenario in plan.scenarios:
         open_end = scenario.stream is not None and scenario.stream.leave_after is not None
         if scenario.requests or open_end or scenario.is_broadcast:
@@ -107,14 +107,14 @@ def carry_out_counts(
     budget_s: float = math.inf,
     explains: bool = False,
 ) -> None:
-    """Count what a plan holds into a new run folder, which `folder_made` hears of.
+    """Count what a plan contains into a new run folder; `folder_made` is called with it.
 
     The plan's rounds are its layouts; with a budget they end before the next would exceed it, once
-    there are three. `announce` hears what is being done. A server that fails once is left alone.
-    What `explains` a count comes last, and beyond the budget.
+    there are three. `announce` is called with the progress. A server that fails once is skipped.
+    `explains` comes last, and beyond the budget.
 
-    Raises BenchError where another run holds the machine or a backend is missing, Interrupted on a
-    signal. Whatever was stored until then stands.
+    Raises BenchError if another run holds the machine or a backend is missing, Interrupted on a
+    signal. What was stored until then is kept.
     """
     chosen = passes(order.plan.rounds)
     placing = explaining() if explains else ()

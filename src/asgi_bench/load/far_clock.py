@@ -41,7 +41,7 @@ def far_clock(trips: Iterable[Trip]) -> FarClock:
 
 
 def on_our_clock(reply: Reply, offset_s: float) -> Reply:
-    """A reply of a host whose clock is so far ahead, its moments told by ours."""
+    """A reply of a host whose clock is this far ahead, its times converted to our clock."""
     if isinstance(reply, Loaded):
         losses = (
             msgspec.structs.replace(

@@ -1,9 +1,10 @@
-"""Locust's master between the harness and load processes of other hosts.
+"""Locust's master between the harness and load processes on other hosts.
 
 Run as a module, `python -m asgi_bench.load.far_master ADDRESS PORT COUNT`, with the token and the
-harness's end of the control socket in the environment. Only who proves that it knows the token is
-let in, and only so many; then it is a `LoadMaster` whose words are sealed, and which tells each
-host by its own clock when a slice begins.
+harness's end of the control socket in the environment. It admits only load processes that prove to
+know the token, and only COUNT of them. Then it is a `LoadMaster` whose messages are sealed, and
+that
+announces the start of a slice to each host on the host's own clock.
 """
 
 import logging
@@ -63,7 +64,7 @@ log = logging.getLogger(__name__)
 
 
 class Member(NamedTuple):
-    """A load process that was let in."""
+    """A load process that was admitted."""
 
     hello: Hello
     nonce: bytes
@@ -72,7 +73,7 @@ class Member(NamedTuple):
 
 
 class FarMaster(MasterRunner):
-    """Locust's master, deaf to whoever has not proven that it knows the token."""
+    """Locust's master, which ignores anyone who has not proven to know the token."""
 
     def __init__(
         self, environment: Environment, host: str, port: int, *, token: str, wanted: int
@@ -84,14 +85,14 @@ class FarMaster(MasterRunner):
         super().__init__(environment, host, port)
 
     def client_listener(self) -> NoReturn:
-        """Listen on, whatever a stranger sends: nothing of it may end the run."""
+        """Keep listening, whatever a stranger sends: nothing of it may end the run."""
         while True:
             with suppress(ValueError, TypeError, LookupError, AttributeError):
                 super().client_listener()
             log.warning("a message that nobody can read was passed over")
 
     def handle_message(self, client_id: str, msg: Any) -> None:
-        """Take a message from who was let in, and none that claims to be another's."""
+        """Take a message from an admitted load process, and none in the name of another."""
         if msg.type == HELLO:
             self._welcome(client_id, msg.data)
         elif client_id in self.members and msg.node_id == client_id:
@@ -143,7 +144,7 @@ class FarMaster(MasterRunner):
 
 
 class FarLoadMaster(LoadMaster):
-    """Relays to load processes of other hosts, and tells when one is gone."""
+    """Relays to load processes on other hosts, and notices when one is gone."""
 
     def __init__(self, runner: FarMaster) -> None:
         self._master = runner
@@ -255,7 +256,7 @@ class FarLoadMaster(LoadMaster):
 
 
 def main(address: str, port: int, wanted: int) -> None:
-    """Wait for so many load processes, let each have its user, relay until the harness quits."""
+    """Wait for this many load processes, give each its user, relay until the harness quits."""
     environment = Environment(user_classes=[SliceServer])
     master = FarMaster(environment, address, port, token=token_of_environment(), wanted=wanted)
     environment.runner = master

@@ -1,4 +1,4 @@
-"""What a load process says to the master of another host before it is let in."""
+"""What a load process and a master on another host say to each other before admission."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ REFUSED = "asgi-bench-refused"
 
 
 class Hello(msgspec.Struct, frozen=True):
-    """A load process asks to be let in, and proves that it knows the token."""
+    """A load process requests admission, and proves that it knows the token."""
 
     nonce: bytes
     proof: bytes
@@ -23,7 +23,7 @@ class Hello(msgspec.Struct, frozen=True):
 
 
 class Welcome(msgspec.Struct, frozen=True):
-    """The master lets it in, and proves that it knows the token too."""
+    """The master admits it, and proves that it knows the token too."""
 
     nonce: bytes
     proof: bytes

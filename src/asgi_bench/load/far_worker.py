@@ -1,7 +1,8 @@
-"""A load process for the master of another host: Locust's worker, heeding nobody else.
+"""A load process for a master on another host: Locust's worker, which obeys nobody else.
 
 Run as a module, `python -m asgi_bench.load.far_worker ADDRESS PORT [ALLOWED...]`, with the token in
-the environment. It loads what listens on the master's own address, and on those that are allowed
+the environment. It loads what listens on the master's own address, and on addresses that are
+allowed
 besides; it ends when the master ends or falls silent.
 """
 
@@ -49,7 +50,7 @@ log = logging.getLogger(__name__)
 
 
 class FarWorker(WorkerRunner):
-    """Locust's worker, which proves itself before it is ready, and has its master do so too."""
+    """Locust's worker, which proves itself before it is ready, and makes its master do so too."""
 
     def __init__(
         self, environment: Environment, host: str, port: int, *, token: str, allowed: frozenset[str]
@@ -64,7 +65,7 @@ class FarWorker(WorkerRunner):
         super().__init__(environment, host, port)
 
     def connect_to_master(self) -> None:
-        """Ask to be let in, then say that it is ready: a master hears the two in this order."""
+        """Request admission, then report ready: a master receives the two in this order."""
         if self.control is None:
             # Before any command can come.
             self.control = SliceServer.control = FarControl(self)
@@ -79,7 +80,7 @@ class FarWorker(WorkerRunner):
         super().connect_to_master()
 
     def handle_message(self, msg: Any) -> None:
-        """Heed a master that knows the token, in what a load process has use for."""
+        """Obey a master that knows the token, in messages that a load process needs."""
         if msg.type == REFUSED and self.seal is None:
             self.fault = f"the master turned this load process away: {str(msg.data)[:200]}"
             self.connection_event.set()
@@ -89,7 +90,7 @@ class FarWorker(WorkerRunner):
             super().handle_message(msg)
 
     def heartbeat_timeout_checker(self) -> NoReturn:
-        """End where the master gave no sign for some seconds: nobody is to go on loading."""
+        """End if the master was silent for some seconds: nobody must go on loading."""
         while True:
             gevent.sleep(1)
             last_s = self.last_heartbeat_timestamp
@@ -111,7 +112,7 @@ class FarWorker(WorkerRunner):
 
 
 class FarControl(WorkerControl):
-    """Sealed commands of the master, sealed replies to it."""
+    """Sealed commands from the master, sealed replies to it."""
 
     def __init__(self, runner: FarWorker) -> None:
         self._worker = runner
@@ -150,7 +151,7 @@ class FarControl(WorkerControl):
 
 
 def main(address: str, port: int, allowed: frozenset[str]) -> None:
-    """Serve the master at an address until it ends; exits with 1 where that was no orderly end."""
+    """Serve the master at an address until it ends; exits with 1 if that was no orderly end."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     # Without options Locust would look for some in files around it.
     environment = Environment(

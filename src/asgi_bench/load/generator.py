@@ -1,6 +1,6 @@
 """A load process as the harness drives it: started, its sessions loaded over a socket, ended.
 
-How long each of these may take is said here, and nowhere else.
+How long each of these may take is defined here, and nowhere else.
 """
 
 import os

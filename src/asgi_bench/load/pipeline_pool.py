@@ -1,7 +1,7 @@
-"""The pool of pipelined HTTP/1.1: a slot is one of the requests under way on a connection.
+"""The pool of pipelined HTTP/1.1: a slot is one of the requests in flight on a connection.
 
-Answers come in the order of the requests, so the bytes that follow an answer are the next one's.
-What ends a connection ends all that is under way on it.
+Responses come in the order of the requests, so the bytes after a response belong to the next one.
+What ends a connection ends everything in flight on it.
 """
 
 from collections import deque
@@ -20,7 +20,7 @@ from asgi_bench.wire.shared import READ_BYTES, Fault, SharedConnection
 
 
 class Pipeline(SharedConnection):
-    """A connection whose answers come in the order in which its places have `asked`."""
+    """A connection whose responses come in the order in which its places have `asked`."""
 
     def __init__(self, channel: Channel) -> None:
         super().__init__(channel)
@@ -36,7 +36,7 @@ class Pipeline(SharedConnection):
 
     @property
     def held_bytes(self) -> int:
-        """How much of requests that count as sent waits in `out`, or never went out."""
+        """How much of the requests that count as sent waits in `out`, or was never sent."""
         went_out = self._went_out_bytes
         if not self.is_ending:
             return self._asked_bytes - went_out
@@ -44,17 +44,18 @@ class Pipeline(SharedConnection):
         return min(filter(lambda begin: begin >= went_out, begins), default=went_out) - went_out
 
     def ask(self, place: int, request: bytes) -> None:
-        """Ask from a place, with the next `flush`."""
+        """Send a request from a place, with the next `flush`."""
         self.out.append(request)
         self.asked.append(place)
         self._begins[place] = self._asked_bytes
         self._asked_bytes += len(request)
 
     def take_in(self, data: bytes, came: dict[int, bytes], known: bytes | None) -> None:
-        """Take bytes: add what came to `came` by place; bytes for no place are a fault.
+        """Take bytes: add what arrived to `came` by place; bytes for no place are a fault.
 
-        Of an answer that isn't `known` the end can't be told: it gets all there is, and what turns
-        out to be beyond its end is to be taken in again.
+        The end of a response that isn't `known` can't be seen here: it gets everything there is,
+        and
+        whatever turns out to be beyond its end must be taken in again.
         """
         if self.rest:
             data, self.rest = self.rest + data, b""
@@ -78,17 +79,17 @@ class Pipeline(SharedConnection):
         self.is_amid = True
 
     def note_answer(self, place: int) -> None:
-        """Take in that the answer to a place is whole."""
+        """Record that the response to a place is whole."""
         if self.asked and self.asked[0] == place:
             self.asked.popleft()
             self.is_amid = False
 
     def was_not_taken(self, place: int) -> bool:
-        """Whether nothing of what was asked from a place went out."""
+        """Whether nothing of a place's request was sent."""
         return self._begins[place] >= self._went_out_bytes
 
     def end(self) -> None:
-        """Take the end of the stream of bytes, which may be the end of an answer."""
+        """Take the end of the stream of bytes, which may be the end of a response."""
         self.has_closed = self.fault is None
         super().end()
 
@@ -98,7 +99,7 @@ class Pipeline(SharedConnection):
 
 
 class PipelinePool(SharedPool[Pipeline]):
-    """All requests under way of one target, `streams` on each connection."""
+    """All requests in flight to one target, `streams` on each connection."""
 
     what: ClassVar[str] = "bytes"
 
@@ -107,7 +108,7 @@ class PipelinePool(SharedPool[Pipeline]):
         self.write = self._ask
 
     def sweep(self, now_ns: int) -> int:
-        """As any pool; the beginning of an answer whose rest is late counts as come."""
+        """As any pool; a response that has begun and is late counts as having begun."""
         for connection in list(self._shared.slots):
             self._hand_over(connection)
         return super().sweep(now_ns)

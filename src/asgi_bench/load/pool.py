@@ -1,8 +1,9 @@
 """The pool of what can carry an exchange: opened, watched by one epoll, replaced when it breaks.
 
-A slot carries one exchange at a time. Of HTTP/1.1 each connection is one slot, and its descriptor
-is the slot's number. Everything that is not the hot path of a loop lives here: openings, fragments,
-faults, reconnects, time-outs, and which of several requests is next.
+A slot carries one exchange at a time. For HTTP/1.1 each connection is one slot, and its descriptor
+is the slot's number. Everything outside the hot path of a loop is here: openings, fragments,
+faults,
+reconnects, time-outs, and which of several requests is next.
 """
 
 from collections import deque
@@ -43,21 +44,21 @@ ONE_WRITE_BYTES = 16 * 1024
 
 
 class Pool:
-    """All slots of one target; `idle` holds those that may send now.
+    """All slots of one target; `idle` has those that may send now.
 
-    `poll`, `read` and `write` are what a loop moves events and bytes by: on plain channels they are
-    the system's own. `sent_ns[slot]` is when a slot's open request was sent; `partial[slot]` what
-    came of its answer so far. Every idle slot has a mark (None) in `partial`: a loop that takes the
-    mark away may treat the next bytes as a fresh answer, and unasked bytes are always seen.
-    Where all slots send one request that a single write sends, `request` is it, and `good` its
-    last right answer, byte for byte: a loop may compare with it and send again by itself, and
-    `count` what it did. Otherwise `good` is None. Where there are several, which is next is drawn
-    when one is sent, on whatever slot: a slow one holds up its slot, but not its share of what is
-    sent. `turns` says then which of them each slot sent last, by its place in `tallies`.
+    A loop moves events and bytes by `poll`, `read` and `write`, which on plain channels are the
+    system's own. `sent_ns[slot]` is when a slot's open request was sent; `partial[slot]` what has
+    arrived of its response. Every idle slot has a mark (None) in `partial`: a loop that removes the
+    mark may treat the next bytes as a fresh response, and unsolicited bytes are always noticed.
+    If all slots send one request with a single write, `request` is it, and `good` its last correct
+    response, byte for byte: a loop may compare with it and send again by itself, and reports that
+    to `count`. Otherwise `good` is None. If there are several requests, the next one is drawn when
+    it is sent, on any slot: a slow one occupies its slot, but not its share of what is sent.
+    `turns` then says which of them each slot sent last, by its index in `tallies`.
     Counters only grow; read them before and after to get a stretch's share. `sent` is `correct`
-    and all errors but those nothing was asked for: refused connections and unasked bytes.
+    plus all errors except those without a request: refused connections and unsolicited bytes.
     `losses` are the last requests that failed: when each was sent and failed, the kind of error,
-    and whether any of its answer had come; `wrong` keeps the first of each kind.
+    and whether any of its response had arrived; `wrong` keeps the first of each kind.
     """
 
     def __init__(self, target: Target) -> None:
@@ -101,36 +102,36 @@ class Pool:
 
     @property
     def lets_loops_send(self) -> bool:
-        """Whether a loop may compare and send again by itself: it counts no connection's answers.
+        """Whether a loop may compare and send again by itself: it doesn't count per connection.
 
-        So not where a connection lives for some answers alone.
+        False if a connection lives for a limited number of responses.
         """
         return self.target.conversations is None
 
     @property
     def request(self) -> bytes:
-        """The request, of several the first."""
+        """The request; the first of several."""
         return self.tallies[0].request
 
     @property
     def poll(self) -> Callable[..., list[tuple[int, int]]]:
-        """What tells which slots have something, and by which event."""
+        """Waits for slots with something to handle, and returns their events."""
         return self.epoll.poll  # type: ignore[no-any-return]
 
     @property
     def client_ports(self) -> list[int]:
-        """The client ports of the open connections, by which the server's side can be found."""
+        """The client ports of the open connections, which identify the server's side."""
         ports = (channel.client_port for channel in self._channels.values())
         return [port for port in ports if port is not None]
 
     @property
     def streams(self) -> int:
-        """How many exchanges each connection may have at once, that with the fewest."""
+        """How many exchanges a connection may have at once, on the one with the fewest."""
         return 1
 
     @property
     def control_frames(self) -> dict[str, int]:
-        """How many frames came that are no part of an answer, by name."""
+        """How many frames arrived that are no part of a response, by name."""
         return {}
 
     @property
@@ -140,49 +141,48 @@ class Pool:
 
     @property
     def correct(self) -> int:
-        """All right answers."""
+        """All correct responses."""
         return sum(tally.correct for tally in self.tallies)
 
     @property
     def is_awaited(self) -> bool:
-        """Whether the first answer of some connection is still to come, and nothing went wrong."""
+        """Whether some connection's first response is still to come, and nothing went wrong."""
         is_owed = bool(self._unanswered or self._vacant)
         return is_owed and not any(self.errors.values())
 
     @property
     def unanswered(self) -> int:
-        """On how many connections no request was ever answered, be it wrongly.
+        """On how many connections no request ever got a response, not even a wrong one.
 
-        One that took the place of a closed one isn't another; one that was asked nothing is left
-        out.
+        A connection that replaced a closed one isn't another; one without a request is excluded.
         """
         return len(self._vacant) + sum(map(self._was_asked, self._unanswered))
 
     @property
     def mean_response_bytes(self) -> int:
-        """The size of a right answer in the mean of all, 0 where none came yet."""
+        """The mean size of a correct response, 0 if none has arrived."""
         total = sum(tally.correct * tally.response_bytes for tally in self.tallies)
         return round(total / max(self.correct, 1))
 
     @property
     def connect_s(self) -> float:
-        """How long it took to open connections, all of them together."""
+        """How long opening connections took, all of them together."""
         return self._openings.connect_ns / 1e9
 
     @property
     def sent_bytes(self) -> int:
-        """The bytes of requests that went out; what an early answer left unsent did not."""
+        """The bytes of requests that were sent; what an early response left unsent was not."""
         unsent = self._abandoned_bytes + sum(map(len, self._unsent.values()))
         return sum(tally.sent * len(tally.request) for tally in self.tallies) - unsent
 
     @property
     def received_bytes(self) -> int:
-        """The bytes of all right answers."""
+        """The bytes of all correct responses."""
         return sum(tally.received_bytes for tally in self.tallies)
 
     @property
     def is_settled(self) -> bool:
-        """Whether no connection is being opened or waits to be."""
+        """Whether no connection is being opened or waiting to be."""
         return not self._openings
 
     @property
@@ -196,19 +196,19 @@ class Pool:
         self._next = self._only or self.tallies[next(self._draws)]
 
     def count(self, sent: int, correct: int, good: bytes | None) -> None:
-        """Take in what a loop sent by itself, and the answers that it found to be `good`."""
+        """Record what a loop sent by itself, and the responses that it found to equal `good`."""
         tally = self.tallies[0]
         tally.sent += sent
         tally.correct += correct
         tally.received_bytes += correct * len(good or b"")
 
     def take_times(self) -> dict[str, list[int]]:
-        """Hand over what the pool itself has timed since the last call, by the names of times."""
+        """Return and forget what the pool itself has timed, by the names of times."""
         taken, self._openings.opened_ns = self._openings.opened_ns, []
         return {HANDSHAKE_TIME: taken} if taken else {}
 
     def connect(self) -> None:
-        """Begin to open one connection; it turns up in `idle` once it is there."""
+        """Begin to open one connection; it appears in `idle` once it is open."""
         self._vacant.append(False)
         self._openings.begin()
 
@@ -244,16 +244,17 @@ class Pool:
         return True
 
     def rest(self, slot: int) -> None:
-        """Put a slot whose answer is complete among the idle ones."""
+        """Put a slot whose response is complete among the idle ones."""
         self.partial[slot] = None
         self.busy.discard(slot)
         self.idle.append(slot)
 
     def receive(self, slot: int, event: int) -> Taken:
-        """Handle an event that is not a plain readable one: a hang-up, an error, a new connection.
+        """Handle an event that is not plainly readable: a hang-up, an error, a new connection.
 
-        Where a busy connection hung up after its whole answer, the answer counts and the
-        connection is opened anew.
+        If a busy connection hung up after its whole response, the response counts and the
+        connection
+        is opened again.
         """
         if slot in self._openings:
             return self._settle(slot)
@@ -274,7 +275,7 @@ class Pool:
         return taken
 
     def take(self, slot: int, data: bytes) -> Taken:
-        """Add bytes (none means end of stream) to a slot's answer and judge it when whole."""
+        """Add bytes (none means end of stream) to a slot's response and judge it when whole."""
         if slot not in self.busy:
             return self._startle(slot, data)
         tally, at_once = self._only or self._asked(slot), self._at_once
@@ -305,13 +306,13 @@ class Pool:
         return self._judge(slot, tally, answer.response, answer.raw, answer.beyond)
 
     def lose(self, slot: int) -> Taken:
-        """Handle a reset: it completes no answer, not even one that would end with the stream."""
+        """Handle a reset: it completes no response, not even one that ends with the stream."""
         if slot in self.busy:
             return self._fail(slot, "reset", f"reset the connection {self._stage(slot)}")
         return self._startle(slot, b"")
 
     def refresh(self, deadline_s: float = 1.0) -> None:
-        """Notice what happened while no load ran: reopen what the peer closed, and await it."""
+        """Notice what happened while no load ran: reopen what the peer closed, and wait for it."""
         end_ns = clock_ns() + int(deadline_s * 1e9)
         while True:
             events = self.poll(0 if self.is_settled else RETRY_NS / 1e9)
@@ -343,7 +344,7 @@ class Pool:
         self._openings.begin()
 
     def close(self) -> None:
-        """Close every connection and the epoll; bytes nobody asked for are seen here at last."""
+        """Close every connection and the epoll; the last chance to notice unsolicited bytes."""
         for slot, event in self.poll(0):
             if event & EPOLLIN and slot in self._channels and slot not in self.busy:
                 with suppress(OSError):

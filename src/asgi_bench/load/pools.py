@@ -20,7 +20,7 @@ POOLS: Mapping[Protocol, type[Pool]] = {
 
 
 def pool_of(target: Target) -> Pool:
-    """Return the pool of a target, no connection begun."""
+    """Return the pool of a target, with no connection begun."""
     if target.stream is not None:
         return PartPool(target)
     if target.conversations is not None and target.endpoint.protocol == "http1":

@@ -1,8 +1,8 @@
-"""How a load host and its master know each other, and that nobody else's word is taken.
+"""How a load host and its master authenticate each other, and seal what they say.
 
-Both know the run's token, which never travels. Each proves that it does, and from then on seals
-what it says: nothing can be changed, left out, said twice or said by others. All of it can be read
-by whoever sees the network: that is for a tunnel to prevent.
+Both know the run's token, which is never sent. Each proves that it does, and from then on seals its
+messages: nothing can be changed, dropped, repeated or forged. Anyone who sees the network can read
+everything: use a tunnel to prevent that.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ _MAC_BYTES = hashlib.sha256().digest_size
 
 
 class Forged(Exception):
-    """A message that is not from who knows the token, or that was said before."""
+    """A message that doesn't come from someone who knows the token, or that was sent before."""
 
 
 def new_nonce() -> bytes:
@@ -24,19 +24,19 @@ def new_nonce() -> bytes:
 
 
 def proof(token: str, purpose: str, *parts: bytes) -> bytes:
-    """What only who knows the token can tell of some parts."""
+    """What only someone who knows the token can compute from some parts."""
     lengths = b"".join(len(part).to_bytes(4, "big") for part in parts)
     text = purpose.encode() + b"\0" + lengths + b"".join(parts)
     return hmac.digest(token.encode(), text, hashlib.sha256)
 
 
 def is_proven(given: object, token: str, purpose: str, *parts: bytes) -> bool:
-    """Whether that is what was given."""
+    """Whether a given proof is the right one."""
     return isinstance(given, bytes) and hmac.compare_digest(given, proof(token, purpose, *parts))
 
 
 class Seal:
-    """One end of the talk between a master and one worker, each message sealed in its turn."""
+    """One end of the conversation between a master and one worker, each message sealed in order."""
 
     def __init__(self, token: str, side: Literal["master", "worker"], *parts: bytes) -> None:
         """`parts` are what both have told each other: no other talk has the same."""
@@ -52,7 +52,7 @@ class Seal:
         return mac + body
 
     def open(self, message: object) -> bytes:
-        """Return what was said; raises Forged where it is not the other end's next word."""
+        """Return the content of a message; raises Forged unless it is the other end's next one."""
         if not isinstance(message, bytes) or len(message) < _MAC_BYTES:
             raise Forged("it bears no seal")
         mac, body = message[:_MAC_BYTES], message[_MAC_BYTES:]

@@ -1,7 +1,7 @@
 """A pool whose connections carry several exchanges each: a slot is a place on one of them.
 
-What one connection has for its slots is told a connection at a time: so requests go out together
-before the next one is read.
+Bytes for a connection's slots are handled one connection at a time: requests go out together before
+the next connection is read.
 """
 
 from collections import deque
@@ -26,7 +26,7 @@ ConnectionT = TypeVar("ConnectionT", bound=SharedConnection)
 
 
 class Shared(Generic[ConnectionT]):
-    """What a pool knows of its connections beside their slots; a struct, but for speed."""
+    """What a pool knows about its connections beside their slots; a struct, but for speed."""
 
     __slots__ = (
         "abandoned_bytes",
@@ -93,7 +93,7 @@ class SharedPool(Pool, Generic[ConnectionT]):
 
     @property
     def poll(self) -> Any:
-        """What tells which slots have something, and by which event."""
+        """Waits for slots with something to handle, and returns their events."""
         return self._poll_many
 
     @property
@@ -104,13 +104,13 @@ class SharedPool(Pool, Generic[ConnectionT]):
 
     @property
     def unanswered(self) -> int:
-        """On how many connections no request was ever answered, from any slot."""
+        """On how many connections no request ever got a response, from any slot."""
         owing = map(self._owing, self._shared.slots)
         return len(self._vacant) + sum(any(map(self._was_asked, slots)) for slots in owing)
 
     @property
     def sent_bytes(self) -> int:
-        """The bytes of requests that went out; what waits for a window, or never will, did not."""
+        """The bytes of requests that were sent; what waits for a window, or never left, was not."""
         unsent = self._shared.abandoned_bytes + sum(
             connection.held_bytes + connection.abandoned_bytes for connection in self._shared.slots
         )
@@ -118,16 +118,16 @@ class SharedPool(Pool, Generic[ConnectionT]):
 
     @property
     def streams(self) -> int:
-        """The fewest exchanges that a connection was allowed at once, at most those asked for."""
+        """The fewest exchanges that a connection was allowed at once, at most those requested."""
         return self._shared.fewest
 
     def count(self, sent: int, correct: int, good: bytes | None) -> None:
-        """Take in what a loop did by itself; what it has asked goes out before it breathes."""
+        """Record what a loop did by itself; what it requested is sent before it breathes."""
         super().count(sent, correct, good)
         self._flush()
 
     def receive(self, slot: int, event: int) -> Taken:
-        """Handle an event that is not a plain answer: an opening, an end, a reset."""
+        """Handle an event that is not a plain response: an opening, an end, a reset."""
         if slot in self._openings:
             return self._settle(slot)
         connection = self._shared.connections.get(slot)
@@ -154,9 +154,9 @@ class SharedPool(Pool, Generic[ConnectionT]):
         return self._end(slot, connection)
 
     def reopen(self, slot: int) -> None:
-        """Give a slot up whose connection takes nothing more; another is opened in its place.
+        """Give up a slot whose connection takes nothing more; open another in its place.
 
-        One that takes fewer at once than before stays, without this slot for now.
+        A connection that allows fewer at once than before stays, without this slot for now.
         """
         connection = self._shared.connections[slot]
         if connection.surplus and not connection.is_ending:
@@ -171,7 +171,7 @@ class SharedPool(Pool, Generic[ConnectionT]):
         self._drop(slot)
 
     def close(self) -> None:
-        """Close every connection and the epoll; frames nobody asked for are seen here at last."""
+        """Close every connection and the epoll; the last chance to notice unsolicited frames."""
         self._shared.told.clear()
         for fd, event in self.epoll.poll(0):
             connection = self._shared.by_fd.get(fd)

@@ -1,4 +1,4 @@
-"""The pool of connections that live for some requests: each is closed after its last answer."""
+"""The pool of connections that live for some requests: each is closed after its last response."""
 
 from asgi_bench.load.answers import Taken
 from asgi_bench.load.mix import Tally
@@ -7,7 +7,7 @@ from asgi_bench.load.target import Target
 
 
 class ShortPool(Pool):
-    """Slots whose connections are closed by the client after so many answers, and opened anew."""
+    """Slots whose connections the client closes after this many responses, and reopens."""
 
     def __init__(self, target: Target) -> None:
         # Before `super`: it is at the limit of attributes with this one.

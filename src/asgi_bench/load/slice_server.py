@@ -37,7 +37,7 @@ class SliceServer(User):
 
     @task
     def serve(self) -> None:
-        """Carry out one command of the harness."""
+        """Carry out one command from the harness."""
         command = self.control.receive()
         if isinstance(command, Quit):
             self._quit(command)

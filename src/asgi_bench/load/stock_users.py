@@ -1,4 +1,4 @@
-"""Locust's own two HTTP users on a scenario: what everyone else measures with, for comparison."""
+"""Locust's own two HTTP users on a scenario: what most people measure with, for comparison."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ TIMEOUT_S = float(os.environ[TIMEOUT_VARIABLE])
 
 
 def check(response: Any) -> None:
-    """Fail a response that is not the expected answer, by the kind of its fault."""
+    """Fail a response that is not the expected one, by the kind of its fault."""
     if response.status_code != SCENARIO.expect_status:
         response.failure("status" if response.status_code else response.error)
     elif response.request_meta["exception"] is not None and response.status_code < 400:

@@ -1,7 +1,7 @@
 """The pool of HTTP/2: a slot is the place of a stream.
 
-With one stream a connection, slots are descriptors as of HTTP/1.1, and an answer is read, and the
-next request sent, without what connections need that carry several.
+With one stream per connection, slots are descriptors as in HTTP/1.1: a response is read, and the
+next request sent, without what connections with several streams need.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ SPARE_IDS = 1 << 24
 
 
 class Streams(Shared[Http2Connection]):
-    """With what HTTP/2 needs: requests by their bytes, and control frames of closed connections."""
+    """What HTTP/2 needs: requests by their bytes, and control frames of closed connections."""
 
     __slots__ = ("framed", "frames")
 
@@ -52,12 +52,12 @@ class StreamPool(SharedPool[Http2Connection]):
 
     @property
     def poll(self) -> Any:
-        """What tells which slots have something, and by which event."""
+        """Waits for slots with something to handle, and returns their events."""
         return self._poll_ones if self.target.streams == 1 else self._poll_many
 
     @property
     def control_frames(self) -> dict[str, int]:
-        """How many control frames came, by name."""
+        """How many control frames arrived, by name."""
         open_ones = (connection.frames for connection in self._shared.slots)
         return dict(sum(open_ones, self._shared.frames))
 

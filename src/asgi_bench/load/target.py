@@ -1,4 +1,4 @@
-"""Where load goes: an endpoint, and what is asked there."""
+"""Where load goes: an endpoint, and what is requested there."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from asgi_bench.wire.exchange import Exchange, dialogue
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Where a session sends what: the endpoint, and the requests, of which one is a mix of one."""
+    """Where a session sends what: the endpoint, and the requests; a single one is a mix of one."""
 
     name: str
     """The session's, which labels the row in Locust's table."""
@@ -33,12 +33,12 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def stream(self) -> Stream | None:
-        """How answers are timed by their parts, where they are: of a single request alone."""
+        """How responses are timed by their parts, if they are: only for a single request."""
         return self.exchanges[0].stream if len(self.exchanges) == 1 else None
 
     @property
     def is_held(self) -> bool:
-        """Whether answers are streams that the client leaves: they are held open for long."""
+        """Whether responses are streams that the client ends: they are held open for long."""
         return self.stream is not None and self.stream.is_held
 
 

@@ -140,7 +140,7 @@ class Session:
             self.feed()
 
     def feed(self) -> None:
-        """Feed Locust's statistics with what came since the last time."""
+        """Feed Locust's statistics with what happened since the last time."""
         pool = self._pool
         errors = pool.error_counts
         feed(

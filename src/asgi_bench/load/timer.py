@@ -1,4 +1,4 @@
-"""A timer with nanosecond grain that an epoll can watch: epoll's own time-out has 1 ms.
+"""A timer with nanosecond resolution for an epoll, whose own time-out has 1 ms.
 
 `os.timerfd_create` came with Python 3.13; before that the C library is called directly.
 """

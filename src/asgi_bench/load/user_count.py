@@ -1,4 +1,4 @@
-"""How many Locust users make up the connections that were asked for."""
+"""How many Locust users make up the requested connections."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -12,12 +12,12 @@ from asgi_bench.load.user import FastUser
 
 
 def user_count(connections: int, user_classes: Sequence[type[User]]) -> int:
-    """Return how many users, started in Locust's own order, have so many connections together.
+    """Return how many users, started in Locust's own order, have this many connections together.
 
     A FastUser has as many as its class says, any other user one.
 
     Raises:
-        UsageError: no number of users has; the text tells what the nearest have.
+        UsageError: no number of users adds up to that; the text says what the nearest have.
     """
     each_has = {each.__name__: _connections_of(each) for each in user_classes}
     # What none, the first, the first two, ... have together.

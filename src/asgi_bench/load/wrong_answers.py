@@ -1,4 +1,4 @@
-"""The first wrong answer of each kind, kept at the moment it is seen, and how many are like it."""
+"""The first wrong response of each kind, kept when it is seen, and how many are like it."""
 
 from collections import Counter
 from time import perf_counter_ns as clock_ns
@@ -25,14 +25,14 @@ Likeness: TypeAlias = tuple[str, str, int | None]
 
 
 class Evidence(NamedTuple):
-    """What is there to show: a whole answer, or in words what came instead."""
+    """What there is to show: a whole response, or a description of what came instead."""
 
     text: str = ""
     response: Response | None = None
 
 
 class WrongAnswers:
-    """Keeps the first of each kind; afterwards a wrong answer costs a look-up and two counts."""
+    """Keeps the first of each kind; after that a wrong response costs a look-up and two counts."""
 
     def __init__(self) -> None:
         self._first: dict[Likeness, WrongAnswer] = {}
@@ -46,7 +46,7 @@ class WrongAnswers:
         evidence: Evidence,
         channel: Channel | None = None,
     ) -> None:
-        """Count a wrong answer of a connection, and keep it where none like it is kept."""
+        """Count a wrong response of a connection, and keep it if none like it is kept."""
         response = evidence.response
         request = "" if exchange is None else exchange.name
         port = None if channel is None else channel.client_port
@@ -59,13 +59,13 @@ class WrongAnswers:
             self.keep(wrong)
 
     def is_new(self, kind: str, request: str, status: int | None) -> bool:
-        """Count a wrong answer; whether it is the first of its like, and to be kept."""
+        """Count a wrong response; returns whether it is the first of its kind, to be kept."""
         likeness = (kind, request, status)
         self._counts[likeness] += 1
         return likeness not in self._first and len(self._first) < MOST_WRONG_ANSWERS
 
     def keep(self, wrong: WrongAnswer) -> None:
-        """Keep the first of its like."""
+        """Keep the first of its kind."""
         self._first[wrong.likeness] = wrong
 
     def forget_counts(self) -> None:
@@ -83,7 +83,7 @@ class WrongAnswers:
 
     @property
     def by_port(self) -> dict[int, int]:
-        """How many whole wrong answers came on each connection, by the client's port."""
+        """How many whole wrong responses came on each connection, by the client's port."""
         return dict(self._by_port)
 
 
@@ -100,9 +100,9 @@ def _described(wrong: WrongAnswer, exchange: Exchange, response: Response) -> Wr
 
 
 def telling(headers: dict[str, str | None]) -> dict[str, str]:
-    """Return the headers that are there, each one short line.
+    """Return the headers that are present, each as one short line.
 
-    That a connection stays open is no news.
+    Headers that only say that a connection stays open are left out.
     """
     return {
         name: excerpt(value.encode("latin-1", "replace"), VALUE_LETTERS)[1:-1]

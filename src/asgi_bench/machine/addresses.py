@@ -1,4 +1,4 @@
-"""Which IPv4 addresses are one's own: load that nobody expects is an attack."""
+"""Which IPv4 addresses are loopback or private: load that nobody expects is an attack."""
 
 import ipaddress
 

@@ -27,8 +27,8 @@ FEWEST_FOR_MASTER = 4
 class CpuSplit(msgspec.Struct, frozen=True):
     """The CPUs of either side.
 
-    `is_shared`: both sides run on the same CPUs (the machine gives only one).
-    `splits_core`: the sides are apart, yet on two hardware threads of one core.
+    `is_shared`: both sides run on the same CPUs (the machine has only one).
+    `splits_core`: the sides are separate, but on two hardware threads of one core.
     """
 
     server_cpus: tuple[int, ...]
@@ -66,7 +66,7 @@ def allowed_cpus() -> tuple[int, ...]:
 
 
 def usable_count() -> int:
-    """How many CPUs' work this process may have done at once: of its CPUs, and by its quota."""
+    """How many CPUs' work this process may do at once: limited by its CPUs and its quota."""
     return len(_within(cpu_limit(), allowed_cpus(), SYSFS_CPUS, least=1))
 
 
@@ -94,10 +94,10 @@ def split_cpus(
 ) -> CpuSplit:
     """Divide the CPUs between servers and generator.
 
-    Without a wish the servers get half of the cores and the generator the other half. A side
-    given alone leaves the rest to the other. The sides never share a CPU unless there is only
-    one. Where nothing is wished no more CPUs are taken than the quota has time for, yet one for
-    either side. Raises UsageError for a CPU that is not there, or on both sides.
+    By default the servers get half of the cores and the generator the other half. If only one
+    side is given, the other gets the rest. The sides never share a CPU unless there is only one.
+    By default no more CPUs are used than the quota has time for, but at least one for either
+    side. Raises UsageError for a CPU that doesn't exist, or is on both sides.
     """
     available = tuple(sorted(allowed_cpus() if allowed is None else allowed))
     for flag, wish in (("--server-cpus", server_cpus), ("--load-cpus", load_cpus)):
@@ -138,10 +138,10 @@ def split_for_master(
     allowed: Sequence[int] | None = None,
     sysfs: Path = SYSFS_CPUS,
 ) -> CpuSplit:
-    """Divide the CPUs where the load comes from other hosts.
+    """Divide the CPUs if the load comes from other hosts.
 
-    One is for the master and the harness, which are busy between slices alone: of fewer than four
-    the servers have it too.
+    One is for the master and the harness, which are busy only between slices: with fewer than
+    four, the servers have it too.
     """
     available = tuple(sorted(allowed_cpus() if allowed is None else allowed))
     usable = _within(quota_cpus, available, sysfs, least=1)

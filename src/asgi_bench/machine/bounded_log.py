@@ -1,9 +1,9 @@
-"""What a program writes, in a file that can't fill the disk: its beginning and its end are kept.
+"""A program's output in a file that can't fill the disk: its beginning and its end are kept.
 
 A program writes to a file of its own, never to a pipe, which would hold it up. So the file is cut
-behind its back: the program appends (O_APPEND), and goes on at the new end. A limit of the kernel's
-own (RLIMIT_FSIZE) would hit the files of the program's as well, a sealed file would fail its
-writes.
+without its knowledge: the program appends (O_APPEND), and goes on at the new end. The kernel's own
+limit (RLIMIT_FSIZE) would affect the program's other files as well, and a sealed file would fail
+its writes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class BoundedLog:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
-        """Hand out a descriptor that programs may inherit; from here on the file is kept short."""
+        """Return a descriptor for programs to inherit; from here on the file is kept short."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as log:
             # Without O_APPEND, which would send what is put in the middle to the end.
@@ -54,7 +54,7 @@ class BoundedLog:
             yield log.fileno()
 
     def mark_end(self) -> None:
-        """What comes from here on is no part of what `text` tells; the first mark counts."""
+        """Exclude what comes from here on from `text`; the first mark counts."""
         with self._lock:
             if self._handle is not None and self._end is None:
                 self._end = self._written()
@@ -70,7 +70,7 @@ class BoundedLog:
                 self._handle = None
 
     def text(self) -> str:
-        """What was written between opening and the mark, or now; of much its two ends."""
+        """What was written between opening and the mark, or now; if it is long, its two ends."""
         with self._lock:
             if self._begin is None:
                 return ""

@@ -1,9 +1,9 @@
 """CPU time, waiting and stealing as the kernel counts them.
 
-Two sources, each for what it can do. The process CPU clock is exact to the nanosecond and cheap,
-but does not tell user from system time, and for a process running on another CPU it is only
-current as of that CPU's last scheduler tick: read it when the process is at rest.
-/proc/PID/stat has the split, in ticks of 10 ms: read it over seconds, not slices.
+Two sources, each for its strengths. The process CPU clock is exact to the nanosecond and cheap, but
+does not separate user from system time, and for a process running on another CPU it is only current
+as of that CPU's last scheduler tick: read it when the process is at rest. /proc/PID/stat separates
+them, in ticks of 10 ms: read it over seconds, not slices.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SWITCHES = re.compile(
 
 
 def process_cpu_s(pid: int) -> float:
-    """CPU seconds of all threads of one process, those that ended included.
+    """CPU seconds of all threads of one process, including those that ended.
 
     The clock id is the one of clock_getcpuclockid(3): the pid inverted, shifted by three, with
     CPUCLOCK_SCHED (2) in the low bits. Raises ProcessLookupError if the process is gone.
@@ -35,7 +35,7 @@ def process_cpu_s(pid: int) -> float:
 
 
 def cpu_s_by_process(pids: Iterable[int]) -> dict[int, float]:
-    """CPU seconds of each process that lives; those that are gone are left out."""
+    """CPU seconds of each live process; those that are gone are left out."""
     figures: dict[int, float] = {}
     for pid in pids:
         try:
@@ -48,17 +48,16 @@ def cpu_s_by_process(pids: Iterable[int]) -> dict[int, float]:
 def tree_cpu_s(pids: Iterable[int]) -> float:
     """CPU seconds of all these processes together; one that is gone counts as 0.
 
-    A difference of two readings is therefore too small, or below zero, if a process ended in
-    between.
+    So a difference of two readings is too small, or negative, if a process ended in between.
     """
     return sum(cpu_s_by_process(pids).values())
 
 
 def waited_cpu_s(pids: Iterable[int]) -> dict[int, float]:
-    """CPU seconds of the children of each process that ended and that it waited for.
+    """CPU seconds of each process's children that ended and that it waited for.
 
-    They hold what those had inherited of their own children. Cut to 10 ms for user and system
-    time each: the difference of two readings is off by less than 20 ms, a sum of many no more.
+    These include what the children inherited from their own. Cut to 10 ms for user and system
+    time each: the difference of two readings is off by less than 20 ms, and so is a sum of many.
     """
     figures: dict[int, float] = {}
     for pid in pids:
@@ -69,9 +68,9 @@ def waited_cpu_s(pids: Iterable[int]) -> dict[int, float]:
 
 
 def user_system_s(pids: Iterable[int]) -> tuple[float, float]:
-    """User and system CPU seconds, children that ended and were waited for included.
+    """User and system CPU seconds, including children that ended and were waited for.
 
-    Grain 10 ms. A process that is gone counts as 0 (its parent, if listed, inherits its time).
+    Resolution 10 ms. A process that is gone counts as 0 (its parent, if listed, inherits its time).
     """
     user = system = 0
     for pid in pids:
@@ -84,14 +83,14 @@ def user_system_s(pids: Iterable[int]) -> tuple[float, float]:
 
 
 def own_age_s() -> float:
-    """Wall time since this process was started, Python's own start and imports included."""
+    """Wall time since this process was started, including Python's start and imports."""
     fields = stat_fields(os.getpid())
     assert fields is not None
     return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / _TICKS_PER_S
 
 
 class CpuTimes(NamedTuple):
-    """What a CPU was used for, in seconds; grain 10 ms."""
+    """What a CPU was used for, in seconds; resolution 10 ms."""
 
     busy_s: float
     """It ran anything: programs, the kernel, interrupts."""
@@ -115,7 +114,7 @@ def cpu_times(stat: str = f"{PROC}/stat") -> dict[int, CpuTimes]:
 
 
 class OwnClocks:
-    """What this process has used of CPUs since this was made, and how long it waited for one."""
+    """This process's use of CPUs since this was created, and how long it waited for one."""
 
     def __init__(self) -> None:
         self._pids = (os.getpid(),)
@@ -132,7 +131,7 @@ def run_queue_wait_s(pids: Iterable[int]) -> float:
     """Seconds the live threads of these processes were ready but waited for a CPU.
 
     Second field of schedstat (Documentation/scheduler/sched-stats.rst), in nanoseconds. A thread
-    that ended takes its share along, so compare readings only while the threads stay the same.
+    that ends takes its share along, so compare readings only while the threads stay the same.
     """
     return sum(int(text.split()[1]) for text in _task_files(pids, "schedstat")) / 1e9
 

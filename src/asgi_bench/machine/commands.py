@@ -1,4 +1,4 @@
-"""Commands that are run to their end: nothing that they have started outlives the wait."""
+"""Commands that are run to their end: nothing that they start outlives the wait."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def run_command(
     timeout_s: float,
     folder: Path | None = None,
 ) -> int | None:
-    """Run a program, its words into `output`, and return its exit code; None if it takes too long.
+    """Run a program with `output` for its output; return its exit code, None if it takes too long.
 
-    Whatever ends the wait, an interruption or our own death too, everything that the program has
-    started is killed.
+    Whatever ends the wait, including an interruption or our own death, everything that the
+    program has started is killed.
 
     Raises:
         OSError: it can't be started.
@@ -76,9 +76,9 @@ def _await(process: subprocess.Popen[bytes], timeout_s: float) -> int | None:
 
 @contextlib.contextmanager
 def orphans_ended() -> Iterator[None]:
-    """Kill every process that the block has started and not awaited, whoever its parent was.
+    """Kill every process that the block started and didn't wait for, whoever its parent was.
 
-    The kernel hands us those whose parents die: neither a new session, nor a double fork, nor an
+    The kernel gives us those whose parents die: neither a new session, nor a double fork, nor an
     environment of their own hides them. No other thread may start a process meanwhile.
     """
     before = _children()

@@ -1,4 +1,4 @@
-"""What the control groups of this process allow it of CPUs and memory, in both versions."""
+"""What the control groups of this process allow it in CPUs and memory, in both versions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ SYS = Path("/sys")
 
 
 class CpuQuota(NamedTuple):
-    """What a group's processes may use of the CPUs together, and what came of it so far.
+    """How much CPU a group's processes may use together, and how that went so far.
 
-    They may use `cpus` CPUs over each period of the kernel's; of `periods` in which any of them ran
-    it stopped them before the end of `throttled_periods`. `throttled_s` adds up how long each CPU
-    was kept from them.
+    They may use `cpus` CPUs in each of the kernel's periods. In `throttled_periods` of the
+    `periods` in which any of them ran, the kernel stopped them before the end. `throttled_s` adds
+    up for how long each CPU was denied.
     """
 
     cpus: float
@@ -25,7 +25,7 @@ class CpuQuota(NamedTuple):
 
 
 def group_folders(controller: str, proc: Path = PROC, sys: Path = SYS) -> list[Path]:
-    """Where limits on this process may stand: its group and every group above, v2 and v1."""
+    """Where limits on this process may be set: its group and every group above, v2 and v1."""
     folders = []
     for line in _text(proc / "self/cgroup").splitlines():
         _, names, path = line.split(":", 2)
@@ -44,7 +44,7 @@ def quota_folders(proc: Path = PROC, sys: Path = SYS) -> tuple[Path, ...]:
 
 
 def cpu_quota(folder: Path) -> CpuQuota | None:
-    """A group's quota as it is now (it may be changed at any time); None where it has none."""
+    """A group's quota at this moment (it may change at any time); None if it has none."""
     quota, _, period = _text(folder / "cpu.max").partition(" ")
     if not quota:
         quota = _text(folder / "cpu.cfs_quota_us")
@@ -69,7 +69,7 @@ def cpu_limit(proc: Path = PROC, sys: Path = SYS) -> float | None:
 
 
 def memory_limit_bytes(proc: Path = PROC, sys: Path = SYS) -> int | None:
-    """How much memory they may use together; None where no group says."""
+    """How much memory they may use together; None without a limit."""
     texts = (
         _text(folder / name)
         for folder in group_folders("memory", proc, sys)

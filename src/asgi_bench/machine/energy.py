@@ -1,9 +1,10 @@
-"""Energy as the CPUs themselves count it (RAPL), where the machine shows it.
+"""Energy as the CPUs themselves count it (RAPL), if the machine offers it.
 
-The powercap interface of Linux (Documentation/power/powercap/powercap.rst): one zone for each
-CPU package, `intel-rapl:0`, on AMD too. Zones within a package and the whole platform (`psys`)
-are not read, or energy would count twice. Since 2020 only root may read it (CVE-2020-8694);
-virtual machines have none of it.
+The powercap interface of Linux (Documentation/power/powercap/powercap.rst): one zone for each CPU
+package, `intel-rapl:0`, on AMD too. Zones within a package and the whole platform (`psys`) are not
+read, or energy would count twice. Since 2020 only root may read it (CVE-2020-8694); virtual
+machines
+don't have it.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ class _Zone(NamedTuple):
 
 
 class EnergyCounter:
-    """The energy of all CPU packages since the counter was made, if the machine tells.
+    """The energy of all CPU packages since the counter was created, if the machine offers it.
 
-    It must be read more often than a counter comes round: some minutes at full load.
+    It must be read before a counter wraps around: every few minutes at full load.
     """
 
     def __init__(self, root: Path = POWERCAP) -> None:
@@ -33,7 +34,7 @@ class EnergyCounter:
         self._total_uj = 0
 
     def read_j(self) -> float | None:
-        """Joules so far; None where the machine doesn't tell, or no longer does."""
+        """Joules so far; None if the machine doesn't offer it, or no longer does."""
         if not self._zones:
             return None
         for place, zone in enumerate(self._zones):

@@ -1,6 +1,6 @@
-"""The finer facts about a machine: what explains why two runs differ. All as text, for reading.
+"""The finer facts about a machine: what explains why two runs differ. All as text.
 
-A fact the kernel doesn't tell (other architecture, container, no driver) is left out.
+A fact that the kernel doesn't have (other architecture, container, no driver) is left out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PROCESSOR = ("cpu family", "model", "CPU implementer", "CPU variant", "CPU part
 
 
 def read_line(path: Path) -> str | None:
-    """The file's content without the blanks around it; None if it isn't there or is empty."""
+    """The file's content without surrounding blanks; None if it doesn't exist or is empty."""
     try:
         return path.read_text(errors="replace").strip("\0 \n\t") or None
     except OSError:
@@ -50,7 +50,7 @@ def cpu_fields(proc: Path = PROC) -> dict[str, str]:
 
 
 def details(proc: Path = PROC, sys: Path = SYS) -> dict[str, str]:
-    """The facts by name; what is unknown is missing."""
+    """The facts by name; unknown ones are missing."""
     facts: dict[str, str | None] = {
         **_cpu_facts(proc, sys),
         **_limit_facts(proc, sys),
@@ -66,7 +66,7 @@ def details(proc: Path = PROC, sys: Path = SYS) -> dict[str, str]:
 
 
 def governor(sys: Path = SYS) -> str | None:
-    """The frequency governors in use, or None where the kernel doesn't set the frequency."""
+    """The frequency governors in use, or None if the kernel doesn't set the frequency."""
     found = {
         text
         for path in (sys / "devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
@@ -76,7 +76,7 @@ def governor(sys: Path = SYS) -> str | None:
 
 
 def virtualization(proc: Path = PROC, sys: Path = SYS) -> str | None:
-    """The hypervisor's name as far as it shows; None on bare metal."""
+    """The hypervisor's name if it is visible; None on bare metal."""
     if "hypervisor" not in cpu_fields(proc).get("flags", "").split():
         return read_line(sys / "hypervisor/type")
     product = " ".join(

@@ -21,10 +21,10 @@ _SAMPLE_S = 0.4
 
 
 def describe_machine() -> Machine:
-    """Everything about this machine that bears on speed.
+    """Everything about this machine that affects speed.
 
     Its `fingerprint` is a hash of the coarse facts alone (processor, CPU count, kernel major and
-    minor, system, Python minor, a CPU quota): runs on machines of one fingerprint may be compared
+    minor, system, Python minor, a CPU quota): runs on machines with one fingerprint can be compared
     over time; a security update of the kernel doesn't change it. The rest explains differences.
 
     The processor is its name, its maker's numbers and its caches. Hypervisors give whole
@@ -94,8 +94,8 @@ def installed_packages() -> dict[str, str]:
 def busy_warning(sample_s: float = _SAMPLE_S) -> str | None:
     """One line if others use this machine now, naming the busiest process; None if it is quiet.
 
-    Looks at CPU time over a short sample. The load average is told but not judged: after a run
-    or a build it stays high for minutes on a machine that is idle again.
+    Looks at CPU time over a short sample. The load average is mentioned but not judged: after a
+    run or a build it stays high for minutes on an idle machine.
     """
     before = _cpu_s_by_process()
     start_s = time.monotonic()

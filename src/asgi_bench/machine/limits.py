@@ -13,8 +13,8 @@ SPARE_DESCRIPTORS = 256
 def raise_descriptor_limit(connections: int) -> int:
     """Raise our soft limit to the hard one, for us and all we start; return it.
 
-    `connections` is the most that one process will hold. Raises BenchError where even the hard
-    limit is too low for them, saying how to raise it.
+    `connections` is the most that one process will have. Raises BenchError if even the hard limit
+    is too low, saying how to raise it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:

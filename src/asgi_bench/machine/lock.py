@@ -1,7 +1,7 @@
 """One measuring run per machine: two at once would measure each other.
 
-What counts in place of timing is disturbed by nothing, but disturbs what measures. So counts share
-the lock: any number of them at once, and none beside a measuring run.
+Nothing disturbs a run that counts, but it disturbs one that measures. So counts share the lock: any
+number of them at once, and none beside a measuring run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MOST_BYTES = 10_000
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who measures or counts now: a line in the lock file for the one who finds it locked."""
+    """Who measures or counts now: a line in the lock file for anyone who finds it locked."""
 
     pid: int
     since: str
@@ -41,10 +41,10 @@ def measuring_lock(
     shared: bool = False,
     path: Path = LOCK_PATH,
 ) -> Iterator[None]:
-    """Hold the machine's measuring lock; `shared` with others who hold it so.
+    """Hold the machine's measuring lock; `shared` with others who share it.
 
-    If another run holds it: `announce` is told so once, and for up to `wait_s` seconds its end is
-    awaited; then BenchError, naming the holder's pid and since when. The kernel drops the lock
+    If another run holds it, `announce` is called once, and its end is awaited for up to `wait_s`
+    seconds; then BenchError, naming the holder's pid and since when. The kernel drops the lock
     with its process, so a killed run leaves none behind.
     """
     handle = _open(path)

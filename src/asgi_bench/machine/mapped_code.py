@@ -1,4 +1,4 @@
-"""The machine code that processes run: the files that they have mapped to be executed."""
+"""The machine code that processes run: the files that they have mapped as executable."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _FIELDS = 6
 
 
 def mapped_code(pids: Iterable[int]) -> dict[str, str]:
-    """The first letters of the SHA-256 of each file of machine code, by its name, sorted.
+    """The first characters of the SHA-256 of each file of machine code, by its name, sorted.
 
-    What was installed as a package has its path there for a name, as in `uvloop/loop.so`. Two files
-    of one name have both digests. A process that is gone, or another user's, maps nothing; a file
-    that was replaced since it was mapped is left out.
+    The name of an installed package's file is its path there, such as `uvloop/loop.so`. Two files
+    with one name have both digests. A process that is gone, or another user's, maps nothing; a
+    file that was replaced since it was mapped is left out.
     """
     found: dict[str, set[str]] = {}
     for path in sorted({path for pid in pids for path in _paths(pid)}):

@@ -16,7 +16,7 @@ _FILE_LINE = re.compile(rb"^Pss_File:\s+(\d+) kB", re.MULTILINE)
 def pss_bytes(pids: Iterable[int]) -> int | None:
     """Proportional set size of all these processes together, in bytes.
 
-    PSS splits a shared page among those that map it, so the sum over a tree counts each page of
+    PSS divides a shared page among those that map it, so the sum over a tree counts each page of
     forked workers once; the resident size would count it per worker. A process that is gone
     counts as 0; None if one may not be read or none is left. Walks the page tables (some
     milliseconds for a big process): not while load runs.
@@ -25,9 +25,9 @@ def pss_bytes(pids: Iterable[int]) -> int | None:
 
 
 def file_pss_bytes(pids: Iterable[int]) -> int | None:
-    """The part of `pss_bytes` that is of pages of files: programs and libraries.
+    """The part of `pss_bytes` from pages of files: programs and libraries.
 
-    It hangs on who else maps the same files. None as there, and before Linux 5.8.
+    It depends on who else maps the same files. None as there, and before Linux 5.8.
     """
     return _sum_bytes(pids, _FILE_LINE)
 
@@ -48,10 +48,10 @@ def _sum_bytes(pids: Iterable[int], line: re.Pattern[bytes]) -> int | None:
 
 
 def resident_bytes(pids: Iterable[int]) -> int:
-    """Resident set sizes of these processes added up, shared pages as often as they are shared.
+    """Resident set sizes of these processes added up, with shared pages counted each time.
 
-    Costs some 10 us a process and walks nothing: good for seeing that memory grew, not how much
-    there is. What is gone counts as 0.
+    Takes some 10 us per process and walks nothing: good for seeing that memory grew, not how much
+    there is. A process that is gone counts as 0.
     """
     pages = 0
     for pid in pids:

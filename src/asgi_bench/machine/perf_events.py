@@ -1,8 +1,9 @@
 """Counters of the kernel and the CPU for this process and what it starts: perf_event_open(2).
 
-Each mode has a counter of its own, for a count in user mode says what a program does, and one in
-kernel mode what it asks for. They begin with the next exec and go on in every process and thread
-that is started from then on; whatever ends adds its count to what is read here.
+Each mode has a counter of its own: user mode counts what a program does, kernel mode what it
+requests. They begin with the next exec and continue in every process and thread that is started
+from
+then on; whatever ends adds its count to what is read here.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
 
 
 class Reading(NamedTuple):
-    """What one counter stands at."""
+    """The value of one counter."""
 
     value: int
     is_whole: bool
@@ -49,7 +50,7 @@ class Reading(NamedTuple):
 def open_counter(event: EventName, mode: Mode) -> int:
     """Open a counter that waits for this process's next exec; return its descriptor.
 
-    Raises OSError where this machine doesn't have it, or doesn't let this process have it.
+    Raises OSError if this machine doesn't have it, or doesn't let this process have it.
     """
     number = _SYSCALLS.get(platform.machine())
     if number is None:
@@ -68,18 +69,18 @@ def open_counter(event: EventName, mode: Mode) -> int:
 
 
 def read_counter(descriptor: int) -> Reading:
-    """What a counter stands at, with all that was started since."""
+    """The value of a counter, including everything started since."""
     value, enabled_ns, running_ns = struct.unpack("QQQ", os.read(descriptor, 24))
     return Reading(value, enabled_ns == running_ns)
 
 
 def modes_told(event: EventName, modes: Sequence[Mode] = ("user", "kernel")) -> tuple[Mode, ...]:
-    """The modes in which this process may count, of those asked for."""
+    """The modes in which this process may count, of those requested."""
     return tuple(mode for mode in modes if why_not(event, mode) is None)
 
 
 def why_not(event: EventName, mode: Mode = "user") -> str | None:
-    """Why this process can't count here, in a few words; None where it can."""
+    """Why this process can't count here, in a few words; None if it can."""
     try:
         os.close(open_counter(event, mode))
     except OSError as fault:
@@ -88,7 +89,7 @@ def why_not(event: EventName, mode: Mode = "user") -> str | None:
 
 
 def reason_of(code: int) -> str:
-    """What an error of perf_event_open means, and what would mend it."""
+    """What an error of perf_event_open means, and how to fix it."""
     if code in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
         return "the machine exposes no counters of its CPU, as is usual for virtual machines"
     if code in (errno.EACCES, errno.EPERM):

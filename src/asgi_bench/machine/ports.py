@@ -30,9 +30,9 @@ def ephemeral_range(source: Path = _EPHEMERAL_RANGE) -> tuple[int, int]:
 def candidates(low: int, high: int) -> tuple[int, ...]:
     """The ports to draw from, given the ephemeral range.
 
-    Outside it, since the generator's own connections take theirs from it: a port that is free
-    when drawn would be in use when the server binds it. Machines tuned to use every port for
-    outgoing connections leave no other choice than to draw from the range.
+    Outside it, because the generator's own connections use it: a port that is free when drawn
+    could be in use when the server binds it. Machines that are tuned to use every port for outgoing
+    connections leave no choice but to draw from the range.
     """
     preferred = tuple(
         port for port in range(_LOWEST_PREFERRED, _HIGHEST + 1) if not low <= port <= high
@@ -48,7 +48,7 @@ def candidates(low: int, high: int) -> tuple[int, ...]:
 
 
 def is_free(endpoint: Endpoint) -> bool:
-    """Whether nothing listens on its port at any host, and its address can be bound."""
+    """Whether nothing listens on its port at any address, and its own can be bound."""
     if listening_inodes(endpoint):
         return False
     with socket.socket() as probe:
@@ -61,7 +61,7 @@ def is_free(endpoint: Endpoint) -> bool:
 
 
 def free_endpoint(rng: random.Random, host: str = HOST) -> Endpoint:
-    """A port of an address of this machine that is free now and was never given before.
+    """A port of an address of this machine that is free now and was never returned before.
 
     Raises BenchError if none is found.
     """

@@ -17,7 +17,7 @@ _SIGCHLD_BIT = 1 << 16
 
 
 class ProcessEntry(NamedTuple):
-    """One live process as /proc tells; `start_ticks` with the pid names it for good."""
+    """One live process in /proc; `start_ticks` with the pid identifies it permanently."""
 
     pid: int
     parent: int
@@ -29,7 +29,7 @@ ProcessTable = Mapping[int, ProcessEntry]
 
 
 def process_entry(pid: int, *, with_dead: bool = False) -> ProcessEntry | None:
-    """The live process of that pid, or None if there is none; a zombie is one `with_dead` only."""
+    """The live process with that pid, or None; a zombie counts only `with_dead`."""
     fields = stat_fields(pid)
     if fields is None or (fields[0] in _DEAD_STATES and not with_dead):
         return None
@@ -39,7 +39,7 @@ def process_entry(pid: int, *, with_dead: bool = False) -> ProcessEntry | None:
 def stat_fields(pid: int) -> list[str] | None:
     """/proc/PID/stat from field 3 (the state) on, proc(5); None if the process is gone.
 
-    So it seems too where /proc hides other users' processes (mount option hidepid).
+    It seems gone too if /proc hides other users' processes (mount option hidepid).
     """
     try:
         text = small_file(f"{PROC}/{pid}/stat").decode(errors="replace")
@@ -50,9 +50,9 @@ def stat_fields(pid: int) -> list[str] | None:
 
 
 def are_asleep(pids: Iterable[int]) -> bool:
-    """Whether every thread of these processes waits for something to happen; the dead do, too.
+    """Whether every thread of these processes waits for something to happen; dead ones do, too.
 
-    Some 20 us a thread. One that is about to sleep, or was stopped by who traces it, doesn't yet.
+    Some 20 us per thread. A thread that is about to sleep, or was stopped by a tracer, doesn't.
     """
     for pid in pids:
         try:
@@ -71,7 +71,7 @@ def are_asleep(pids: Iterable[int]) -> bool:
 
 
 def small_file(path: str, most_bytes: int = 16 * 1024) -> bytes:
-    """A small file of the kernel's, which gives it whole at once.
+    """A small file of the kernel's, which comes whole in one read.
 
     Read between slices, so without pathlib, which takes twice as long as the kernel does.
     """
@@ -85,9 +85,9 @@ def small_file(path: str, most_bytes: int = 16 * 1024) -> bytes:
 def process_table(
     *, with_dead: bool = False, wanted: Callable[[int], bool] = lambda pid: True
 ) -> dict[int, ProcessEntry]:
-    """The live processes on the machine of the `wanted` pids, by pid: about 10 us each.
+    """The live processes on the machine with the `wanted` pids, by pid: about 10 us each.
 
-    `with_dead` are those that nobody has waited for, too.
+    `with_dead` includes those that nobody has waited for.
     """
     table: dict[int, ProcessEntry] = {}
     for name in os.listdir(PROC):  # noqa: PTH208  (see small_file)
@@ -99,10 +99,10 @@ def process_table(
 
 
 def newest_task() -> int | None:
-    """The number that the newest process or thread was given, the fifth field of /proc/loadavg.
+    """The number of the newest process or thread, the fifth field of /proc/loadavg.
 
-    As long as it stays the same, nothing was started. None where it isn't the kernel's own word:
-    container systems mount a file of theirs over it that lags behind.
+    As long as it stays the same, nothing was started. None if it isn't the kernel's own:
+    container systems mount a file over it that lags behind.
     """
     path = f"{PROC}/loadavg"
     try:
@@ -124,10 +124,10 @@ def ignores_children(pid: int) -> bool:
 
 
 def tree_pids(root_pids: Iterable[int], table: ProcessTable | None = None) -> tuple[int, ...]:
-    """The roots and all their descendants that live, sorted.
+    """The roots and all their live descendants, sorted.
 
-    A table read once may serve many trees. A process that was handed to init because its parent
-    died is no longer in the tree: whoever must find those remembers their pids.
+    A table read once can serve many trees. A process that was handed to init because its parent
+    died is no longer in the tree: remember its pid to find it.
     """
     roots = tuple(root_pids)
     if table is not None:

@@ -33,7 +33,7 @@ class Reaper:
         self._process: subprocess.Popen[bytes] | None = None
 
     def new_mark(self) -> str:
-        """A value of MARK_NAME that nothing else we start carries."""
+        """A value of MARK_NAME that nothing else we start has."""
         self._count += 1
         return f"{self._id}.{self._count}"
 
@@ -57,7 +57,7 @@ class Reaper:
             self._tell(f"+{group}\n")
 
     def protect(self, group: int) -> None:
-        """This process group is to end with us; saying so again changes nothing."""
+        """End this process group with us; repeating that changes nothing."""
         self._groups.add(group)
         self._tell(f"+{group}\n")
 
@@ -71,7 +71,7 @@ class Reaper:
             self.end()
 
     def end(self) -> None:
-        """Let the reaper go: it ends what is still marked, and itself."""
+        """Dismiss the reaper: it ends what is still marked, and itself."""
         atexit.unregister(self.end)
         reaper, self._process = self._process, None
         if reaper is None or reaper.stdin is None:

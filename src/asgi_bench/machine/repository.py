@@ -1,4 +1,4 @@
-"""The commit that is measured: what git knows of the folder an app lies in."""
+"""The commit that is measured: what git knows about the folder of an app."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _NO_COMMIT, _DETACHED = "(initial)", "(detached)"
 def source_of(folder: Path) -> Source | None:
     """The commit that is checked out around a folder.
 
-    None where there is no git, no repository, no commit yet, or one that git won't read (another
-    user's, which it calls dubious). Files that git doesn't track don't make a work tree dirty.
+    None without git, a repository or a commit, or if git won't read it (another user's, which it
+    calls dubious). Files that git doesn't track don't make a work tree dirty.
     """
     status = _git(folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no")
     if status is None:

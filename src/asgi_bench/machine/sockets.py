@@ -22,12 +22,12 @@ _WATCHED = re.compile(r"^tfd:\s*(\d+) .*?(?:\sino:([0-9a-f]+))?(?:\s+sdev:|$)", 
 
 
 class ConnectionOwners(msgspec.Struct, frozen=True):
-    """Who holds the server's end of some connections.
+    """Who has the server's end of some connections.
 
-    `by_pid` counts those of the asked processes, `strangers` those of any other, `unaccepted`
+    `by_pid` counts those of the given processes, `strangers` those of any other, `unaccepted`
     those still in the accept queue, and `unknown` those that might belong to a process whose
-    files we may not read (another user's). `pid_by_port` tells each known owner by the client's
-    port, and none over a Unix socket, where the client's end has no name.
+    files we may not read (another user's). `pid_by_port` has each known owner by the client's
+    port, and is empty over a Unix socket, where the client's end has no name.
     """
 
     by_pid: dict[int, int]
@@ -46,7 +46,7 @@ def outgoing(pids: Iterable[int]) -> list[TcpRow]:
 
 
 def listening_inodes(endpoint: Endpoint, rows: Iterable[TcpRow] | None = None) -> set[int]:
-    """The inodes of all sockets that listen on an endpoint's port at whatever host, or its path."""
+    """The inodes of all sockets that listen on an endpoint's port at any address, or its path."""
     if endpoint.path is not None:
         return {row.inode for row in unix_rows(endpoint.path) if row.is_listening}
     return {
@@ -57,7 +57,7 @@ def listening_inodes(endpoint: Endpoint, rows: Iterable[TcpRow] | None = None) -
 
 
 def socket_inodes(pid: int) -> dict[int, int]:
-    """The sockets a process holds: inode to file descriptor; empty if the process is gone.
+    """A process's sockets: inode to file descriptor; empty if the process is gone.
 
     Raises PermissionError for another user's process.
     """
@@ -70,10 +70,10 @@ def socket_inodes(pid: int) -> dict[int, int]:
 
 
 def descriptors(pids: Iterable[int]) -> Counter[tuple[int, str]] | None:
-    """What these processes hold open: how many descriptors by process and by what they lead to.
+    """How many descriptors these processes have open, by process and by what they lead to.
 
-    A socket has a number of its own there; of other things several look alike. None where one of
-    the processes is another user's.
+    Each socket has its own number there; other things may look alike. None if one of the
+    processes is another user's.
     """
     try:
         return Counter((pid, link) for pid in pids for _, link in _links(pid))
@@ -82,9 +82,9 @@ def descriptors(pids: Iterable[int]) -> Counter[tuple[int, str]] | None:
 
 
 def held_connections(endpoint: Endpoint, pids: Iterable[int]) -> int | None:
-    """How many connections to an endpoint these processes hold, whoever the clients are.
+    """How many connections to an endpoint these processes have, whoever the clients are.
 
-    None where one of the processes is another user's.
+    None if one of the processes is another user's.
     """
     if endpoint.path is not None:
         ends = {row.inode for row in unix_rows(endpoint.path) if not row.is_listening}
@@ -111,7 +111,7 @@ def _links(pid: int) -> Iterator[tuple[int, str]]:
 
 
 def owners(inodes: Collection[int], pids: Iterable[int]) -> dict[int, tuple[int, ...]]:
-    """Which of these processes hold which of these sockets; a socket none holds has ().
+    """Which of these processes have which of these sockets; a socket that none has gets ().
 
     Processes whose files may not be read are passed over, see `unreadable`.
     """
@@ -128,7 +128,7 @@ def owners(inodes: Collection[int], pids: Iterable[int]) -> dict[int, tuple[int,
 
 
 def unreadable(pids: Iterable[int]) -> tuple[int, ...]:
-    """Those of the processes whose files we may not see."""
+    """The processes whose files we may not see."""
     hidden = []
     for pid in pids:
         try:
@@ -139,7 +139,7 @@ def unreadable(pids: Iterable[int]) -> tuple[int, ...]:
 
 
 def holder(inode: int) -> int | None:
-    """A process that holds the socket, searched on the whole machine; None if none is seen."""
+    """A process that has the socket, searched on the whole machine; None if none is seen."""
     for pid in process_table():
         if owners({inode}, (pid,))[inode]:
             return pid
@@ -149,9 +149,9 @@ def holder(inode: int) -> int | None:
 def watchers(
     endpoint: Endpoint, pids: Iterable[int], rows: Iterable[TcpRow] | None = None
 ) -> set[int]:
-    """Those of the processes that wait for connections: an epoll of theirs watches a listener.
+    """The processes that wait for connections: one of their epolls watches a listener.
 
-    A process with a listener alone may be a master that never accepts.
+    A process with only a listener may be a master that never accepts.
     """
     listeners = listening_inodes(endpoint, rows)
     found: set[int] = set()
@@ -179,7 +179,7 @@ def _watched_inodes(pid: int, epoll_fd: int, inodes: Mapping[int, int]) -> set[i
 
 
 def parse_watched(fdinfo: str, inodes: Mapping[int, int]) -> set[int]:
-    """The inodes an epoll's fdinfo tells; `inodes` gives those of the process's descriptors."""
+    """The inodes in an epoll's fdinfo; `inodes` has those of the process's descriptors."""
     return {
         int(match[2], 16) if match[2] else inodes.get(int(match[1]), 0)
         for match in _WATCHED.finditer(fdinfo)
@@ -207,11 +207,11 @@ def _server_ends(endpoint: Endpoint, client_ports: Collection[int]) -> dict[int,
 def connection_owners(
     endpoint: Endpoint, client_ports: Collection[int], pids: Iterable[int]
 ) -> ConnectionOwners:
-    """Which processes hold the server's end of the connections from these client ports.
+    """Which processes have the server's end of the connections from these client ports.
 
-    Over a Unix socket it is about all connections: its path is one server's alone. A socket that
-    several of the processes hold counts for the first of them by number: a child that inherited it
-    came later.
+    Over a Unix socket it covers all connections: its path is one server's alone. If several of the
+    processes have a socket, the first of them by number counts: a child that inherited it came
+    later.
     """
     if endpoint.path is not None:
         ends = _accepted(endpoint.path)

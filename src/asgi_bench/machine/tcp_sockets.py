@@ -1,4 +1,4 @@
-"""The TCP sockets of this network namespace: asked of the kernel, or read in /proc/net."""
+"""The TCP sockets of this network namespace: from the kernel, or from /proc/net."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _TABLES = ("net/tcp", "net/tcp6")
 
 
 class TcpRow(NamedTuple):
-    """One socket; inode 0 means that no process holds it (any more, or yet)."""
+    """One socket; inode 0 means that no process has it (any more, or yet)."""
 
     local_port: int
     remote_port: int
@@ -61,8 +61,8 @@ def tcp_rows(states: Collection[int] = _ALL_STATES, local_port: int | None = Non
     """The sockets in these states, IPv4 and IPv6; all, or those of one local port.
 
     The kernel answers for listeners in 0.03 ms, and for the 1,500 connections of a port among
-    5,600 sockets in 2.4 ms. To read /proc/net/tcp took 48 ms there: closed connections stay in it
-    for a minute. So that is read only where the kernel can't be asked.
+    5,600 sockets in 2.4 ms. Reading /proc/net/tcp took 48 ms there: closed connections stay in it
+    for a minute. So it is only read if the kernel can't be asked.
     """
     try:
         return [
@@ -151,7 +151,7 @@ def _address_bytes(kernels: str) -> bytes:
 
 
 def address_text(packed: bytes) -> str:
-    """An address as people write it; one of IPv4 that came by IPv6 as that of IPv4."""
+    """An address as people write it; an IPv4 address that came by IPv6 as IPv4."""
     address = ipaddress.ip_address(packed)
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return str(mapped or address)

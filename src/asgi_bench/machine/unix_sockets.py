@@ -1,4 +1,4 @@
-"""What /proc/net/unix tells of the Unix socket with a path."""
+"""What /proc/net/unix says about the Unix socket with a path."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _CONNECTING, _CONNECTED = 0x02, 0x03
 
 
 class UnixRow(NamedTuple):
-    """A socket that bears the path: the listening one, or the server's end of a connection.
+    """A socket with the path: the listening one, or the server's end of a connection.
 
-    Inode 0 means that no process holds it yet: it waits to be accepted.
+    Inode 0 means that no process has it yet: it waits to be accepted.
     """
 
     inode: int
@@ -25,7 +25,7 @@ class UnixRow(NamedTuple):
 
 
 def unix_rows(path: str, proc: Path = PROC) -> list[UnixRow]:
-    """All stream sockets of this network namespace that bear a path; the client's end has none."""
+    """All stream sockets of this network namespace that have a path; the client's end has none."""
     try:
         lines = (proc / _TABLE).read_text(errors="surrogateescape").splitlines()[1:]
     except FileNotFoundError:  # A kernel without Unix sockets.

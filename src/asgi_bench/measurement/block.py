@@ -102,7 +102,7 @@ def _worker_fate(
 
 
 class Loader(Protocol):
-    """Puts load on the running servers of a block; raises LoadFault where it can't go on."""
+    """Puts load on the running servers of a block; raises LoadFault if it can't go on."""
 
     def load(self, cells: Sequence[LoadedCell], *, round: int, block: int) -> None:
         """Load every cell and bring its slices, histograms and totals into its trial."""
@@ -120,8 +120,8 @@ def measure_block(
 ) -> list[Trial]:
     """Start the servers of a block, load them, stop them, and return a trial for each cell.
 
-    A cell whose server can't be measured becomes a failed trial; where the load process fails,
-    every cell that was up does.
+    A cell whose server can't be measured becomes a failed trial; if the load process fails, so
+    does every cell that was up.
     """
     progress.enter(round, block, "start")
     with RunningServers(plan, cells, writer.log_path, round=round, block=block) as running:

@@ -1,4 +1,4 @@
-"""Does every server start, answer rightly and stop? Each cell once, without any timing."""
+"""Does every server start, respond correctly and stop? Each cell once, without any timing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +16,9 @@ from asgi_bench.model import Plan, PlannedCell, Proof
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """How one server came out: `fault` None is well; `skip_reason` says why it wasn't started.
+    """The result of one server: `fault` is None if all is well; `skip_reason` says why not started.
 
-    `proof` is what really ran, where the server takes an app that can tell.
+    `proof` is what really ran, if the server takes an app that can report it.
     """
 
     server: str
@@ -35,13 +35,13 @@ def check_all(
     *,
     lock_wait_s: float = 0.0,
 ) -> list[Checked]:
-    """Start, verify and stop what the plan would measure; `tell` hears of each as it is known.
+    """Start, verify and stop what the plan would measure; `tell` is called with each result.
 
-    What its answers are held to is announced first, where that had to be found out. A server that
-    is not what its variant states, or was asked for, is at fault.
+    If the expected responses had to be found out, they are announced first. A server that isn't
+    what its variant states, or what was requested, is at fault.
 
-    Raises BenchError where another run holds the machine for longer than `lock_wait_s`, or no
-    server can serve the app.
+    Raises BenchError if another run holds the machine for longer than `lock_wait_s`, or no server
+    can serve the app.
     """
     results: list[Checked] = []
 

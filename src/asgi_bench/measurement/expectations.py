@@ -1,4 +1,4 @@
-"""What the answers of a plan are held to: learned from probes where the user hasn't said."""
+"""What the responses of a plan must be: learned from probes unless the user stated it."""
 
 import random
 import time
@@ -42,9 +42,9 @@ TOLD_LOG_LINES = 40
 
 
 class Lesson(NamedTuple):
-    """What was learned: requests by name with their right answers, and what was `sent` for it.
+    """What was learned: requests by name with their correct responses, and how many were `sent`.
 
-    That went to the servers of one cell, `cell` by key; to none where every cell is skipped.
+    They went to the servers of one cell, `cell` by key; to none if every cell is skipped.
     """
 
     requests: dict[str, Request]
@@ -56,14 +56,14 @@ NOTHING = Lesson({}, None, 0)
 
 
 def learn_answers(plan: Plan, folder: Path, announce: Callable[[str], None]) -> Preparation:
-    """Return every scenario of a plan with its right answers, and what will be compared.
+    """Return every scenario of a plan with its correct responses, and what will be compared.
 
     Servers are started for a scenario whose status isn't known yet; their logs go to `folder`, and
-    what they were sent counts for the cell that they belong to. A locustfile says itself which
-    answers to its requests are right, and a server that answers at all is ready for it.
+    what they were sent counts for their cell. A locustfile decides itself which responses to its
+    requests are correct, and a server that responds at all is ready for it.
 
     Raises:
-        UsageError: the answers leave no right one, or it can't be told which is.
+        UsageError: none of the responses is correct, or they differ.
         BenchError: no server could serve the app.
     """
     if plan.locustfile is not None:

@@ -1,4 +1,4 @@
-"""Streams that clients hold open: what they take meanwhile, and what is left when all have gone."""
+"""Held streams: what they take while they are open, and what is left when all clients have gone."""
 
 import time
 from collections.abc import Sequence
@@ -25,16 +25,16 @@ LOOKS = 3
 
 
 class Running(msgspec.Struct, frozen=True):
-    """How many streams the app runs in the process that answers."""
+    """How many streams the app runs in the process that responds."""
 
     pid: int
     streams: int
 
 
 def look_at_open(server: RunningServer, trial: TrialBuilder) -> Look | None:
-    """What to do in a stretch of load that isn't measured, where it is of streams that are held.
+    """What to do in a stretch of load that isn't measured, if it is of held streams.
 
-    The one with the most streams at once is noted, of equals the last.
+    Records the moment with the most streams at once; among equals, the last.
     """
     if not server.holds_streams:
         return None
@@ -53,9 +53,9 @@ def look_at_open(server: RunningServer, trial: TrialBuilder) -> Look | None:
 def look_for_leftovers(
     servers: Sequence[RunningServer], timeout_s: float, after_s: float = AFTER_S
 ) -> None:
-    """Wait once for all servers that held streams, and note what each of them has left.
+    """Wait once for all servers that held streams, and record what each of them has left.
 
-    All their clients have gone, just now.
+    All their clients have just gone.
     """
     gone_s = time.monotonic()
     held = [server for server in servers if server.is_ready and server.holds_streams]

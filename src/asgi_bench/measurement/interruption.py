@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as one orderly exception: everything started is stopped on its way out."""
+"""Ctrl-C and SIGTERM as one orderly exception: everything that was started is stopped."""
 
 import signal
 import sys
@@ -40,11 +40,12 @@ _hold = _Hold()
 
 @contextmanager
 def orderly_interruption() -> Iterator[None]:
-    """Raise Interrupted in the main thread at the first signal; further ones are too late.
+    """Raise Interrupted in the main thread at the first signal; further ones are ignored.
 
     Stopping the servers takes a moment, and a second Ctrl-C must not leave half of them. Python
-    drops what is raised while it frees an object or calls a weak reference back, as it does all the
-    time when charts are drawn; so a signal that led to nothing is raised at the end of the block.
+    drops exceptions that are raised while it frees an object or calls a weak reference back, which
+    happens all the time when charts are drawn; so a signal that had no effect is raised at the end
+    of the block.
     """
     came: list[int] = []
 
@@ -82,7 +83,7 @@ def uninterrupted() -> Iterator[None]:
     """Hold an interruption back until the block is complete.
 
     For a process between its start and the moment from which somebody will end it. Signals can't
-    be blocked for that: the process would inherit it.
+    be blocked for that: the process would inherit the mask.
     """
     _hold.depth += 1
     try:

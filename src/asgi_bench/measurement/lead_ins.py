@@ -1,7 +1,8 @@
 """Lead-ins: the load before each slice that warms its server up, as long as that server needs.
 
-A slice begins with what other servers left in the caches, on a CPU that slept. The lead-in takes
-that; then the server comes to rest, its clocks are read, and it is measured warm.
+A slice begins with other servers' data in the caches, on a CPU that slept. The lead-in absorbs
+that;
+then the server comes to rest, its clocks are read, and it is measured warm.
 """
 
 from typing import NamedTuple
@@ -30,7 +31,7 @@ MILLISECOND_S = 0.001
 
 
 class Steadiness(NamedTuple):
-    """What lead-ins of one length tell: how long they have to be, or that they are too short."""
+    """What lead-ins of one length show: how long they have to be, or that they are too short."""
 
     after_s: float | None
     """From when on nothing to speak of is lost; None where that isn't seen."""
@@ -39,7 +40,7 @@ class Steadiness(NamedTuple):
 
 
 class LeadIns:
-    """How long the lead-in of each cell is; found from how fast answers came in earlier ones."""
+    """How long the lead-in of each cell is; derived from the throughput in earlier ones."""
 
     def __init__(self) -> None:
         self._lengths_s: dict[str, float] = {}
@@ -47,11 +48,11 @@ class LeadIns:
         self._found: set[str] = set()
 
     def duration_s(self, cell: str) -> float:
-        """How long the next lead-in of a cell is to be."""
+        """How long the next lead-in of a cell should be."""
         return self._lengths_s.setdefault(cell, FIRST_S)
 
     def note(self, cell: str, lead_in: Loaded, measured: Loaded) -> None:
-        """Take in a lead-in and the slice that it led to."""
+        """Record a lead-in and the slice after it."""
         if cell in self._found or measured.steady is None or not lead_in.progress:
             return
         length_s = self.duration_s(cell)
@@ -70,10 +71,10 @@ class LeadIns:
 
 
 def lost_after_s(progress: tuple[int, ...], length_s: float, rate_rps: float) -> Floats:
-    """The time that a lead-in lost from each of its milliseconds on, against a steady rate.
+    """The time that a lead-in lost from each of its milliseconds on, relative to a steady rate.
 
-    `progress` are the answers until the end of each millisecond. 10 ms in which 80 came at a rate
-    of 10,000/s have lost 2 ms.
+    `progress` has the responses until the end of each millisecond. 10 ms in which 80 came at a
+    rate of 10,000/s have lost 2 ms.
 
     >>> lost_after_s((0, 10, 20, 30), 0.004, 10_000).round(4).tolist()
     [0.001, 0.0, 0.0, 0.0]
@@ -90,8 +91,8 @@ def lost_after_s(progress: tuple[int, ...], length_s: float, rate_rps: float) ->
 def steadiness(losses_s: Floats, response_time_s: float) -> Steadiness:
     """When a server is steady, from what many lead-ins lost: a row each, as of `lost_after_s`.
 
-    A server that answers in bursts is looked at once a response time; where that is half of the
-    lead-in or more, each connection's first answer has to do.
+    A server that responds in bursts is looked at once per response time; if that is half of the
+    lead-in or more, each connection's first response has to suffice.
     """
     visits, milliseconds = losses_s.shape
     step = max(1, round(response_time_s / MILLISECOND_S))

@@ -1,4 +1,4 @@
-"""The run's load process: started before the first servers are, replaced when it fails."""
+"""The run's load process: started before the first servers are, replaced if it fails."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,9 +24,9 @@ from asgi_bench.model.endpoint import TOKEN_VARIABLE
 
 
 def spread(pids: Sequence[int], cpus: Sequence[int]) -> tuple[int, ...]:
-    """Put load processes on CPUs, each on its own where there are enough; return those read back.
+    """Put load processes on CPUs, each on its own if there are enough; return the masks read back.
 
-    A single one may use them all, as may each of more processes than there are CPUs.
+    A single process may use them all, as may each of more processes than there are CPUs.
     """
     if not 1 < len(pids) <= len(cpus):
         return move(pids, cpus)
@@ -37,7 +37,7 @@ def spread(pids: Sequence[int], cpus: Sequence[int]) -> tuple[int, ...]:
 
 
 def enter(stack: ExitStack, process: LoadProcess) -> LoadProcess:
-    """Start a load process that a stack ends again, whatever interrupts us meanwhile."""
+    """Start a load process that a stack ends, whatever interrupts us meanwhile."""
     with uninterrupted():
         return stack.enter_context(process)
 
@@ -51,10 +51,10 @@ def settle(process: LoadProcess, cpus: Sequence[int], timeout_s: float = START_T
 
 
 class LoadProcesses:
-    """Holds one slice server ready; `folder` is the run's, where its log and table go.
+    """Keeps one slice server ready; `folder` is the run's, where its log and table go.
 
-    Where the load comes from other hosts it is their master, and they know it by the `token`. Such
-    a host that is lost ends the run: the others have nobody to take its part.
+    If the load comes from other hosts, it is their master, and they know it by the `token`. If
+    such a host is lost, the run ends: nobody can take its part.
     """
 
     def __init__(self, folder: Path, plan: Plan, token: str | None = None) -> None:
@@ -77,13 +77,13 @@ class LoadProcesses:
         self._stack.__exit__(kind, fault, trace)
 
     def prepare(self) -> None:
-        """Start a load process, which takes a second or two; who uses it first waits for it."""
+        """Start a load process, which takes a second or two; its first user waits for it."""
         self._start()
 
     def await_hosts(self) -> None:
-        """Wait for the load processes of other hosts, if such were asked for.
+        """Wait for the load processes on other hosts, if any were requested.
 
-        Raises BenchError where they don't come, or one of them was lost.
+        Raises BenchError if they don't come, or one of them was lost.
         """
         if not self._plan.load_hosts:
             return
@@ -100,9 +100,9 @@ class LoadProcesses:
 
     @contextmanager
     def in_use(self) -> Iterator[LoadProcess]:
-        """Give the load process, ready for commands; one that fails inside the block is ended.
+        """Return the load process, ready for commands; if it fails inside the block, it is ended.
 
-        Raises LoadFault, as what is asked of the process does; whoever comes next gets another.
+        Raises LoadFault, as its commands do; the next caller gets another process.
         """
         try:
             yield self._ready()
@@ -112,7 +112,7 @@ class LoadProcesses:
             raise
 
     def session(self, name: str) -> LoadSession:
-        """Return a session of the process that is in use, on a target of that name."""
+        """Return a session of the process in use, on a target with that name."""
         return LoadSession(self._ready(), name, self._plan.request_timeout_s)
 
     def _ready(self) -> LoadProcess:

@@ -1,4 +1,4 @@
-"""Where a run stands: its clock, how much load is done, what each phase took, and who is told."""
+"""The progress of a run: its clock, how much load is done, how long each phase took."""
 
 import time
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class SliceDone(msgspec.Struct, frozen=True):
 
 
 class BehaviourBegun(msgspec.Struct, frozen=True):
-    """A part of a server setting's behaviour is watched."""
+    """The observation of a part of a server setting's behaviour begins."""
 
     setting: str
     part: str
@@ -46,10 +46,10 @@ Observer: TypeAlias = Callable[[Event], None]
 
 
 class Progress:
-    """Tells the observer what happens and keeps the time; seconds on the monotonic clock.
+    """Calls the observer and keeps the time; seconds on the monotonic clock.
 
-    Only the time within slices counts as `load`, that within lead-ins as `lead-in`; what lies
-    between them is `between`. A run that goes on begins `elapsed_s` after its epoch.
+    Only the time within slices counts as `load`, that within lead-ins as `lead-in`, and what is
+    between them as `between`. A continued run begins `elapsed_s` after its epoch.
     """
 
     def __init__(self, observer: Observer, planned_s: float, elapsed_s: float = 0.0) -> None:
@@ -70,7 +70,7 @@ class Progress:
         self._observer(PhaseBegun(round, block, phase))
 
     def enter_behaviour(self, setting: str, part: str) -> None:
-        """A part of a server setting's behaviour is watched."""
+        """The observation of a part of a server setting's behaviour begins."""
         self.leave("behave")
         self.tell(BehaviourBegun(setting, part))
 
@@ -91,13 +91,13 @@ class Progress:
         self._phase, self._phase_since_s = next_phase, now_s
 
     def led_in(self, took_s: float) -> None:
-        """A server was warmed up for a slice, for so long."""
+        """A server was warmed up for a slice, for this long."""
         self._in_lead_ins_s += took_s
 
     def loaded(
         self, cell: str, duration_s: float, throughput_rps: float, measured_s: float
     ) -> None:
-        """A slice of so much planned load was measured, from its first send to its last answer."""
+        """A slice of this much planned load was measured, from first send to last response."""
         self._loaded_s += duration_s
         self._in_slices_s += measured_s
         self.tell(SliceDone(cell, throughput_rps, self._loaded_s, self._planned_s))

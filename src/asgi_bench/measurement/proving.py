@@ -1,6 +1,6 @@
-"""Proof of settings: every server setting is started once on an app that tells what really runs.
+"""Proof of settings: every server setting is started once with an app that tells what runs.
 
-The command line is the one that is measured, but for the app.
+The command line is the one that is measured, except for the app.
 """
 
 import re
@@ -28,9 +28,9 @@ DEBUG_WORD = re.compile(r"-X.*|-.*debug.*|dev|(.*/)?coverage")
 def prove(plan: Plan, log_path: LogPath) -> tuple[Proof, ...]:
     """Return the proof of every setting that the plan measures, in the plan's order.
 
-    The servers of a block are up side by side, as they are when they are measured. The user's own
-    app is in their processes, for it may change what runs; where that isn't what is stated, or
-    nothing is, they are asked once more without it, and the difference is the app's doing.
+    The servers of a block are up side by side, as when they are measured. The user's own app is in
+    their processes, because it may change what runs; if that isn't what is stated, or nothing is,
+    they are started once more without it, and the difference is the app's doing.
     """
     settings: dict[str, PlannedCell] = {}
     for planned in plan.cells:
@@ -64,9 +64,9 @@ def compared(with_app: Proof, without: Proof) -> Proof:
 
 
 def with_debugging(proof: Proof, planned: PlannedCell) -> Proof:
-    """A mode for debugging that nobody asked for runs otherwise than asked.
+    """A debugging mode that nobody requested is a deviation.
 
-    Who gives the server a variable or a flag for it has asked for it.
+    Anyone who gives the server a variable or a flag for it has requested it.
     """
     is_asked_for = any(map(DEBUG_VARIABLE.search, planned.env)) or any(
         map(DEBUG_WORD.fullmatch, planned.command)
@@ -78,7 +78,7 @@ def with_debugging(proof: Proof, planned: PlannedCell) -> Proof:
 
 
 def as_proven(trial: Trial, proof: Proof | None) -> Trial:
-    """A trial with what the proof of its setting told: workers that served, what differs."""
+    """A trial with what the proof of its setting reported: workers that served, what differs."""
     if proof is None or trial.outcome != "ok":
         return trial
     return msgspec.structs.replace(

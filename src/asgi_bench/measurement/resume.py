@@ -1,4 +1,4 @@
-"""A run that was cut, or out of budget, goes on: to the same plan, in the same surroundings."""
+"""Continues a run that was cut short or out of budget: the same plan, in the same surroundings."""
 
 import contextlib
 import tempfile
@@ -41,15 +41,15 @@ def carry_on(
     *,
     announce: Callable[[str], None],
 ) -> bool:
-    """Measure the rounds that a stored run lacks into its folder; False where it lacks none.
+    """Measure the rounds that a stored run lacks into its folder; False if it lacks none.
 
-    The plan of the order is what the run's command comes to today; `budget_s` is this part's own. A
-    round that was cut short is measured again as a whole, for a round's servers are compared with
-    one another.
+    The plan of the order is what the run's command yields today; `budget_s` is this part's own. A
+    round that was cut short is measured again as a whole, because a round's servers are compared
+    with one another.
 
-    Raises UsageError where the plan, BenchError where machine, versions or what really runs are not
-    those of the run, where its folder takes nothing, or where another run holds the machine;
-    Interrupted on a signal. Whatever was stored until then stands.
+    Raises UsageError if the plan differs; BenchError if machine, versions or what really runs
+    differ, if its folder can't be written, or if another run holds the machine; Interrupted on a
+    signal. What was stored until then is kept.
     """
     with orderly_interruption(), measuring_lock(order.lock_wait_s, announce=announce):
         began_s = time.perf_counter()
@@ -106,9 +106,9 @@ def carry_on(
 
 @contextlib.contextmanager
 def started_in(run: Run) -> Iterator[None]:
-    """Stand where the run was started: paths and a project's settings are relative to there.
+    """Change to the folder in which the run was started: paths are relative to it.
 
-    Raises UsageError where that is no folder any more.
+    So are a project's settings. Raises UsageError if it is no folder any more.
     """
     folder = Path(run.header.started_in or ".")
     if not folder.is_dir():

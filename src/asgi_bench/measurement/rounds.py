@@ -1,4 +1,4 @@
-"""A run from its plan to its stored trials: round by round, block by block, judged and kept."""
+"""A run from its plan to its stored trials: round by round, block by block, judged and stored."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ Enough: TypeAlias = Callable[[int, Sequence[Trial]], bool]
 class SoFar(NamedTuple):
     """What the earlier parts of a run have measured: complete rounds, and behaviour.
 
-    `elapsed_s` is where the run's clock stands.
+    `elapsed_s` is where the run's clock was.
     """
 
     rounds: int = 0
@@ -55,11 +55,11 @@ def measure(
 ) -> Progress:
     """Carry out a plan; every trial is stored as soon as its block has ended.
 
-    The plan's rounds are the most there will be: `enough` may end the run after any of them.
-    With `idle_watch_s` it is watched after them how the servers behave, idle connections for that
-    long. Servers are fresh in each round. Whatever interrupts it, no process is left and the stored
-    trials stand. A run that goes on leaves out the rounds that it has; `accept` stores what really
-    runs, or raises BenchError where it is not what ran before. Load hosts are known by the `token`.
+    The plan's rounds are the maximum: `enough` may end the run after any of them. With
+    `idle_watch_s` the servers' behaviour is observed after them, idle connections for that long.
+    Servers are fresh in each round. Whatever interrupts it, no process is left and the stored
+    trials are kept. A continued run skips the rounds that it has; `accept` stores what really runs,
+    or raises BenchError if that is not what ran before. `token` authenticates load hosts.
     """
     cells = [planned for planned in plan.cells if planned.skip_reason is None]
     per_round_s = sum(
@@ -129,7 +129,7 @@ def _slice_length(plan: Plan, calibration: Calibration | None) -> SliceLength:
 
 
 def known_ceilings_rps(plan: Plan, trials: Sequence[Trial]) -> dict[str, float]:
-    """The throughputs that shares of rates are of, by cell key, as the first rounds fixed them."""
+    """The throughputs that shares of rates refer to, by cell key, fixed by the first rounds."""
     loads = {planned.cell.key: planned.cell.load for planned in plan.cells}
     found: dict[str, float] = {}
     for trial in trials:

@@ -43,8 +43,8 @@ from asgi_bench.store.runs import RunWriter
 class Order(msgspec.Struct, frozen=True):
     """What to carry out, and where it goes: `parent` is the folder of all runs.
 
-    With `idle_watch_s` the servers' behaviour is watched too, idle connections for that long.
-    `prepared_s` of a budget went into its plan. Load hosts are known by the `token`.
+    With `idle_watch_s` the servers' behaviour is observed too, idle connections for that long.
+    `prepared_s` of a budget went into its plan. `token` authenticates load hosts.
     """
 
     plan: Plan
@@ -65,14 +65,14 @@ def carry_out(
     announce: Callable[[str], None],
     folder_made: Callable[[Path], None],
 ) -> None:
-    """Measure a plan into a new run folder; `folder_made` is told it as soon as it exists.
+    """Measure a plan into a new run folder; `folder_made` is called with it as soon as it exists.
 
-    Of an A/B, and of a run with a goal, the plan's rounds are the most there will be: the one ends
-    when nothing is open, the other when it is reached.
+    For an A/B, and for a run with a goal, the plan's rounds are the maximum: the one ends when
+    nothing is open, the other when its goal is reached.
 
-    Raises BenchError where another run holds the machine or another program the port of Locust's
-    page, UsageError where a locustfile can't be run, Interrupted on a signal. Whatever was stored
-    until then stands.
+    Raises BenchError if another run holds the machine or another program the port of Locust's
+    page, UsageError if a locustfile can't be run, Interrupted on a signal. What was stored until
+    then is kept.
     """
     with orderly_interruption(), measuring_lock(order.lock_wait_s, announce=announce):
         plan = order.plan
@@ -113,7 +113,7 @@ def carry_out(
 
 
 def waiting_words(load_hosts: int, listen: str) -> str:
-    """What a run says while it waits for load processes of other hosts."""
+    """What a run says while it waits for load processes on other hosts."""
     return (
         f"waiting for {load_hosts} load worker{'' if load_hosts == 1 else 's'}: on each load host "
         f"run `asgi-bench load-worker {listen}` with this run's token"
@@ -121,9 +121,9 @@ def waiting_words(load_hosts: int, listen: str) -> str:
 
 
 def make_room(order: Order) -> None:
-    """See that what the run opens can be opened: Locust's page, and as many connections.
+    """Make sure that the run can open what it needs: Locust's page, and enough connections.
 
-    Raises BenchError where another program has the page's port, or the system's limit is too low.
+    Raises BenchError if another program has the page's port, or the system's limit is too low.
     """
     _check_page(order.plan)
     needed = _most_connections(order.plan)
@@ -158,10 +158,10 @@ def header_of(order: Order, machine: Machine, preparation: Preparation) -> RunHe
 
 
 def app_folder(plan: Plan) -> Path:
-    """Return the folder of the measured app: of several setups the last one's, the candidate's.
+    """Return the folder of the measured app; with several setups the last one's, the candidate's.
 
-    The shipped apps are nobody's own: who measures with them tracks the project that they stand
-    in, as where a server's developers do.
+    The shipped apps belong to no project: anyone who measures with them tracks the project of the
+    current folder, as a server's developers do.
     """
     setup = plan.setups[-1].name if plan.setups else None
     folders = [

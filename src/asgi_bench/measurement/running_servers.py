@@ -1,4 +1,4 @@
-"""The servers of one block while they stand: started side by side, pinned, stopped together."""
+"""The servers of one block while they are up: started side by side, pinned, stopped together."""
 
 import random
 import time
@@ -37,10 +37,10 @@ LogPath: TypeAlias = Callable[[str, int, int], Path]
 class RunningServer:
     """One server process tree and the cells it serves; `fault` is why it can't be measured.
 
-    Cells that differ in load alone share the process. `started_s` and `stopped_s` are on the
-    monotonic clock. `pids` are those that stood when it was ready, `worker_pids` those of them
-    that accepted connections; `cpu` follows who comes and goes since, and `note_late_cpu`
-    brings what those have used after a slice into the trial that it belongs to.
+    Cells that differ only in load share the process. `started_s` and `stopped_s` are on the
+    monotonic clock. `pids` are those that existed when it was ready, `worker_pids` those of them
+    that accepted connections; `cpu` follows later arrivals and departures, and `note_late_cpu`
+    adds what those have used after a slice to its trial.
     """
 
     def __init__(
@@ -72,13 +72,13 @@ class RunningServer:
 
     @property
     def holds_streams(self) -> bool:
-        """Whether its answers are streams that clients hold open and leave."""
+        """Whether its responses are streams that clients hold open and leave."""
         stream = self.scenario.stream
         return stream is not None and stream.is_held
 
     @property
     def is_ready(self) -> bool:
-        """Whether it answered rightly and can be loaded."""
+        """Whether it responded correctly and can be loaded."""
         return self.fault is None
 
     def fail(self, reason: str) -> None:
@@ -100,17 +100,17 @@ class RunningServer:
 
     @property
     def latest_pids(self) -> tuple[int, ...]:
-        """Its processes as they were last seen."""
+        """Its processes when they were last read."""
         return self.cpu.pids or self.pids
 
     def credit_late_cpu(self) -> None:
-        """Before the next slice, and after the last: bring in what new processes used meanwhile."""
+        """Before the next slice, and after the last: add what new processes used meanwhile."""
         late_s = self.cpu.begin()
         if self.note_late_cpu is not None:
             self.note_late_cpu(late_s)
 
     def glance(self) -> None:
-        """Under load that isn't measured: read the memory where there are more processes now."""
+        """Under load that isn't measured: read the memory if there are more processes now."""
         pids = tuple(self.process.census().entries)
         if set(pids).difference(self.pids):
             self.memory.read(pids)
@@ -138,15 +138,15 @@ class RunningServer:
 
     @property
     def pids_gone(self) -> int:
-        """How many processes that stood when it was ready are gone."""
+        """How many processes that existed when it was ready are gone."""
         return len(set(self.pids) - set(self.process.pids))
 
 
 def with_shared_chance(planned: PlannedCell, seed: int, round: int, block: int) -> PlannedCell:
     """A cell of a setup with the hash seed of its block: a common random number.
 
-    Which hash seed a process has decides how its dicts collide, and so a part of its speed. The
-    setups of a block share it, and each block draws another, so that no one seed decides.
+    A process's hash seed decides how its dicts collide, and so part of its speed. The setups of a
+    block share it, and each block draws another, so that no single seed decides.
     """
     if planned.cell.setup is None or HASH_SEED in planned.env:
         return planned
@@ -156,9 +156,9 @@ def with_shared_chance(planned: PlannedCell, seed: int, round: int, block: int) 
 
 
 def with_what_it_lacks(fault: ServerFault, planned: PlannedCell) -> str:
-    """The reason of a fault, and what the server can't do where that may be behind it.
+    """The reason of a fault, and what the server lacks if that may be the cause.
 
-    The shipped apps need no start-up, so it is never behind a fault with them.
+    The shipped apps need no start-up, so that is never the cause of a fault with them.
     """
     is_shipped = planned.app_dir == str(shipped_apps())
     if planned.has_lifespan or is_shipped or not fault.probes_sent:
@@ -167,7 +167,7 @@ def with_what_it_lacks(fault: ServerFault, planned: PlannedCell) -> str:
 
 
 def lifespan_words(planned: PlannedCell) -> str:
-    """That a server leaves out what an app may need."""
+    """That a server lacks something an app may need."""
     return f"{planned.cell.server} has no lifespan: it never runs the app's start-up"
 
 

@@ -15,7 +15,7 @@ LONGEST_SLICE_S = 1.0
 
 
 class SliceLength(msgspec.Struct, frozen=True):
-    """How long a slice in closed loop has to be: so many response times, and no less than this."""
+    """How long a slice in closed loop must be: this many response times, and at least this long."""
 
     response_times: int
     shortest_s: float
@@ -37,19 +37,19 @@ LEAST_SHARE = 0.5
 
 
 class Visits(msgspec.Struct, frozen=True):
-    """How often a cell comes by in a block, and how long its slices are."""
+    """How many slices a cell has in a block, and how long they are."""
 
     count: int
     duration_s: float
 
     @property
     def together_s(self) -> float:
-        """All its slices together."""
+        """The duration of all its slices."""
         return self.count * self.duration_s
 
 
 class ScheduledSlice(msgspec.Struct, frozen=True):
-    """One slice to come: which cell (by key), for how long."""
+    """A future slice: which cell (by key), for how long."""
 
     cell: str
     duration_s: float
@@ -58,7 +58,7 @@ class ScheduledSlice(msgspec.Struct, frozen=True):
 def slice_duration_s(
     connections: int, throughput_rps: float, length: SliceLength = SERVERS
 ) -> float:
-    """Return how long a closed-loop slice has to be, from the cell's response time (Little)."""
+    """Return how long a closed-loop slice must be, from the cell's response time (Little)."""
     if throughput_rps <= 0:
         return LONGEST_SLICE_S
     response_time_s = connections / throughput_rps
@@ -72,9 +72,9 @@ def load_duration_s(planned: PlannedCell, duration_s: float) -> float:
 
 
 def start_order(cells: Sequence[Cell], seed: int, round: int, block: int) -> list[Cell]:
-    """The order in which servers are started: random, for who starts first gets a calm machine.
+    """The order in which servers are started: random, because the first finds the machine calm.
 
-    Setups go through orders of theirs, in every so many rounds each once: those of an A/B in six.
+    Setups rotate through all orders, each once in so many rounds: those of an A/B in six.
     """
     chance = random.Random(f"{seed}/ports/{round}/{block}")
     shuffled = chance.sample(cells, len(cells))
@@ -92,7 +92,7 @@ def _balanced_orders(names: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def even_lengths_s(lengths_s: Mapping[Cell, float]) -> dict[str, float]:
-    """The length of each cell's slices by its key: that of the slowest for all setups of a cell."""
+    """The length of each cell's slices by its key: across setups of a cell, the slowest's."""
     longest_s: dict[Cell, float] = {}
     for cell, length_s in lengths_s.items():
         longest_s[cell.without_setup] = max(length_s, longest_s.get(cell.without_setup, 0.0))
@@ -104,11 +104,11 @@ def even_visits(
     durations_s: Mapping[str, float],
     times: Mapping[str, int] | None = None,
 ) -> dict[str, Visits]:
-    """As many slices for each cell as for any other, in all the time that they have together.
+    """An equal number of slices for every cell, in all the time that they have together.
 
-    A cell's interval rests on how often it came by, and a slow one would come by least: its slices
-    last longest. So it gets more of the time, and a fast one less, but half of its own at least.
-    Those in `times` come by so many times as often.
+    A cell's interval depends on how many slices it has, and a slow cell would have fewest, because
+    its slices last longest. So it gets more of the time, and a fast one less, but at least half of
+    its own. Cells in `times` get that many times as many slices.
     """
     often = dict.fromkeys(lengths_s, 1) | dict(times or {})
     least_s = {cell: LEAST_SHARE * durations_s[cell] for cell in lengths_s}
@@ -130,19 +130,19 @@ def even_visits(
 
 
 def times_as_often(compared: int) -> int:
-    """How often the reference comes by while each of so many that are compared with it does once.
+    """How many slices the reference gets for each one of the cells compared with it.
 
-    Its noise is in all their ratios: they are known best if it is seen as often as the root of
-    their number says (Dunnett, J. Am. Stat. Assoc. 50, 1955).
+    Its noise is in all their ratios: they are known best if its number of slices is theirs times
+    the square root of the number of cells (Dunnett, J. Am. Stat. Assoc. 50, 1955).
     """
     return max(1, round(math.sqrt(compared)))
 
 
 def schedule(visits: Mapping[str, Visits], chance: random.Random) -> list[ScheduledSlice]:
-    """Put the slices of all cells in order: each comes by all along the block.
+    """Put the slices of all cells in order: each cell is spread along the block.
 
-    Cells that come by equally often take turns in `balanced_turns`. Each other one's k-th slice of
-    n falls at a random place in the k-th n-th of the block.
+    Cells with equally many slices take turns in `balanced_turns`. The k-th of another cell's n
+    slices is at a random place in the k-th n-th of the block.
     """
     by_count: dict[int, list[str]] = {}
     for cell in sorted(visits):
@@ -160,13 +160,13 @@ def schedule(visits: Mapping[str, Visits], chance: random.Random) -> list[Schedu
 def balanced_turns(
     cells: Sequence[str], count: int, chance: random.Random
 ) -> Iterator[tuple[str, ...]]:
-    """Orders of all cells, one a turn: their places, their neighbours and their gaps are balanced.
+    """Orders of all cells, one per turn: their places, neighbours and gaps are balanced.
 
     The rows of Williams' squares (Aust. J. Sci. Res. 1949): in as many turns as there are cells
-    each cell is at each place once, so that a drift of the machine hits all alike; and it comes
-    right after each other cell once, so that nobody's caches always find the same predecessor. Of
-    an odd number that takes a second square, the mirror of the first. From a row to the next a cell
-    moves by two places, so that its visits lie evenly. Which cell is which, and the first row, are
+    each cell is at each place once, so that a drift of the machine affects all alike; and it comes
+    right after each other cell once, so that no cell's caches always find the same predecessor. An
+    odd number takes a second square, the mirror of the first. From one row to the next a cell moves
+    by two places, so that its slices are evenly spaced. Which cell is which, and the first row, are
     drawn: no disturbance that comes in steps favours one (Abedi & Brecht, ICPE 2017).
     """
     size = len(cells)

@@ -1,4 +1,4 @@
-"""The main road of load: all cells of a block in short slices, in seeded random order."""
+"""The usual load: all cells of a block in short slices, in seeded random order."""
 
 import random
 import time

@@ -1,6 +1,6 @@
 """Load by Locust's own HTTP users or a user's own locustfile, one cell after another.
 
-Such users can't be paused, so they can't be sliced: one slice a trial, marked as not interleaved.
+Such users can't be paused, so they can't be sliced: one slice per trial, marked as not interleaved.
 """
 
 import random
@@ -74,7 +74,7 @@ class StockLoader:
         self._meters = SliceMeters(plan)
 
     def load(self, cells: Sequence[LoadedCell], *, round: int, block: int) -> None:
-        """Load one cell after another; where a cell's load process fails, its trial does."""
+        """Load one cell after another; if a cell's load process fails, its trial does."""
         chance = random.Random(f"{self._plan.seed}/slices/{round}/{block}")
         self._progress.enter(round, block, "load")
         servers = tuple({id(item.server): item.server for item in cells}.values())

@@ -1,4 +1,4 @@
-"""A trial while it is being measured: what slices and totals bring in, until it is finished."""
+"""A trial while it is being measured: slices and totals are added until it is finished."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -70,7 +70,7 @@ class TrialBuilder:
         return self._errors.connect > 0
 
     def fail(self, reason: str) -> None:
-        """Give the trial up; the first reason stands."""
+        """Give the trial up; the first reason is kept."""
         if not self.has_failed:
             self.note(outcome="failed", reason=reason)
 
@@ -83,17 +83,17 @@ class TrialBuilder:
         self.note(late_slices=self._trial.late_slices + 1)
 
     def note_workers(self, serving: int) -> None:
-        """Take in how many processes took connections; the most at any moment stands."""
+        """Record how many processes took connections; the maximum is kept."""
         self.note(workers_serving=max(self._trial.workers_serving, serving))
 
     def note_open_streams(self, seen: OpenStreams) -> None:
-        """Take in what held streams take; the most at once stand, of equals the last."""
+        """Record what held streams take; the moment with the most is kept, of equals the last."""
         known = self._trial.open_streams
         if known is None or seen.connections >= known.connections:
             self.note(open_streams=seen)
 
     def note_users(self, **facts: object) -> None:
-        """Set fields of what Locust users did, where the load is theirs."""
+        """Set fields of what Locust users did, if the load is theirs."""
         users = self._trial.users or UserFigures()
         self.note(users=msgspec.structs.replace(users, **facts))
 
@@ -105,7 +105,7 @@ class TrialBuilder:
         *,
         offered_rps: float | None = None,
     ) -> None:
-        """Take in a slice with what the meters told, of a sweep with its rate."""
+        """Add a slice with what the meters show; for a sweep with its rate."""
         self._errors += loaded.errors
         self._cpu_s.update({str(pid): cpu_s for pid, cpu_s in cpu.by_process.items()})
         self._late_cpu_s += cpu.ended_s
@@ -148,7 +148,7 @@ class TrialBuilder:
             self._taken.append({k: v for k, v in loaded.times_hdr.items() if k != RESPONSE_TIME})
 
     def add_late_cpu(self, cpu_s: float) -> None:
-        """Take in what processes that were born in the last slice have used after it."""
+        """Add what processes that were born in the last slice have used after it."""
         last = self._slices[-1]
         self._slices[-1] = msgspec.structs.replace(
             last, server_cpu_s=round(last.server_cpu_s + cpu_s, 9)
@@ -156,20 +156,21 @@ class TrialBuilder:
         self._late_cpu_s += cpu_s
 
     def know_owners(self, pid_by_port: Mapping[int, int]) -> None:
-        """Take in which processes hold which connections, by client port."""
+        """Record which processes have which connections, by client port."""
         self._pid_by_port.update(pid_by_port)
 
     def without_owner(self, client_ports: Iterable[int]) -> set[int]:
-        """Return those of the ports whose owner wasn't looked for yet; it may be told then."""
+        """Return the ports whose owner wasn't looked up yet; it can be looked up then."""
         unknown = set(client_ports).difference(self._pid_by_port)
         self._pid_by_port.update(dict.fromkeys(unknown))
         return unknown
 
     def close(self, closed: Closed) -> None:
-        """Take in the histograms, and add the totals to those of the probes before any load.
+        """Add the histograms, and add the totals to those of the probes before any load.
 
-        Steps of a sweep bring their own. Merged are those of rates that the server could take: the
-        generator isn't judged by what lies beyond, nor is there a service time of all rates.
+        Steps of a sweep bring their own. Rates that the server could handle are merged: the
+        generator
+        isn't judged by rates beyond, nor is there a service time of all rates.
         """
         self._is_closed = True
         for each in closed.by_request:

@@ -1,4 +1,4 @@
-"""Every worker of a server asked something that its app tells of the process it runs in."""
+"""Ask every worker of a server for something that its app knows about its process."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -20,7 +20,7 @@ ASKINGS = 3
 
 
 class FromProcess(Protocol):
-    """An answer that names the process it is from."""
+    """A response that names its process."""
 
     @property
     def pid(self) -> int:
@@ -37,12 +37,12 @@ def ask_each(
     kind: type[T],
     timeout_s: float,
 ) -> list[T]:
-    """Ask over several connections at once, so that every worker gets to answer; again if not.
+    """Request over several connections at once, so that every worker responds; repeat if not.
 
-    Where more answer than should, they are asked again too, so that all are counted. An answer is
-    JSON of that kind; `request_of` says what is asked on a connection.
+    If more processes respond than expected, they are requested again too, so that all are counted.
+    A response is JSON of that kind; `request_of` returns the request for a connection.
 
-    Raises ServerFault where an answer doesn't come, or is another.
+    Raises ServerFault if a response doesn't come, or is another.
     """
     told: list[T] = []
     for _ in range(ASKINGS):
@@ -53,7 +53,7 @@ def ask_each(
 
 
 def distinct(told: Sequence[T]) -> list[T]:
-    """One answer of each process, its last."""
+    """One response per process, its last."""
     return list({one.pid: one for one in told}.values())
 
 

@@ -1,4 +1,4 @@
-"""A server that somebody else has started: all that is known of it is what it answers."""
+"""A server that somebody else started: its responses are all that is known about it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from asgi_bench.serving.process_tree import NOBODY, Census
 def server_process(
     planned: PlannedCell, places: Places, chance: random.Random, log_path: Path
 ) -> ServerProcess:
-    """Return the server of a cell, not yet started: at a place of its own, or where it is."""
+    """Return the server of a cell, not yet started: in a place of its own, or where it is."""
     if planned.endpoint is not None:
         return ServerElsewhere(planned, endpoint=planned.endpoint, log_path=log_path)
     found = places.place(planned.cell, chance)
@@ -25,45 +25,45 @@ def server_process(
 
 
 class ServerElsewhere(ServerProcess):
-    """It is neither started nor stopped, has no processes that we know, and no log."""
+    """A server that is neither started nor stopped, without known processes, and without a log."""
 
     is_ours: ClassVar[bool] = False
 
     @property
     def is_alive(self) -> bool:
-        """As far as we know."""
+        """True, as far as is known."""
         return True
 
     @property
     def exit_description(self) -> str | None:
-        """Nothing that we would see."""
+        """None: its end can't be seen."""
         return None
 
     def live_pids(
         self, table: ProcessTable | None = None, *, search: bool = False
     ) -> tuple[int, ...]:
-        """None that we know."""
+        """None are known."""
         return ()
 
     def census(self) -> Census:
-        """Nobody that we know."""
+        """Empty: nobody is known."""
         return NOBODY
 
     def start(self) -> None:
-        """It stands already."""
+        """Nothing: it is already up."""
         self.started_s = time.monotonic()
 
     def request_stop(self, *, roots_only: bool = False) -> None:
-        """It is not ours to stop."""
+        """Nothing: it is not ours to stop."""
 
     def poll_stop(self, table: ProcessTable | None = None) -> bool:
-        """Nothing of ours is left."""
+        """True: nothing of ours is left."""
         return True
 
     def finish_stop(self, deadline_s: float) -> StopReport:
-        """Nothing is to be ended."""
+        """Nothing to end."""
         return StopReport(0.0, was_killed=False)
 
     def kill(self) -> StopReport:
-        """Nothing is to be ended."""
+        """Nothing to end."""
         return StopReport(0.0, was_killed=False)

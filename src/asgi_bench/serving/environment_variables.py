@@ -76,7 +76,7 @@ VALUES_TOLD = frozenset(
 
 
 def recorded_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
-    """Return what is recorded of an environment: every name, and values that hold no secret."""
+    """Return what is recorded of an environment: every name, and values that contain no secret."""
     return {
         name: value if name in VALUES_TOLD else None
         for name, value in sorted(environment.items())
@@ -91,11 +91,11 @@ def server_environment(
     base: Mapping[str, str] | None = None,
     passed: Iterable[str] = (),
 ) -> dict[str, str]:
-    """Our own environment without what would silently change a server, then the cell's own.
+    """Our own environment without what would silently change a server, plus the cell's own.
 
-    `unset` are patterns of names that servers read in place of flags. What may hold a secret is
-    left out too, unless its name is among `passed`. What the runner or the user states (`extra`)
-    always counts, even a name dropped otherwise.
+    `unset` are patterns of names that servers read in place of flags. What may be a secret is left
+    out too, unless its name is in `passed`. What the runner or the user states (`extra`) always
+    counts, even a name that is otherwise dropped.
     """
     inherited = without_secrets(os.environ if base is None else base, passed)
     patterns = tuple(unset)

@@ -1,4 +1,4 @@
-"""The right answer of an app nobody has described: found by asking, before any load."""
+"""The correct response of an app that nobody has described: learned by requests before any load."""
 
 import time
 from collections.abc import Sequence
@@ -46,14 +46,14 @@ def answer_of(endpoint: Endpoint, request: Request, timeout_s: float) -> Respons
 
 
 class Streamed(NamedTuple):
-    """What came of a stream, and whether that is all of it."""
+    """What arrived of a stream, and whether that is all of it."""
 
     response: Response
     reader: PartReader
     is_whole: bool
 
     def first(self, parts: int) -> Response:
-        """The answer as it is where the client leaves it after so many parts."""
+        """The response as it is if the client leaves it after this many parts."""
         return msgspec.structs.replace(self.response, body=self.reader.body_of(parts))
 
 
@@ -80,9 +80,9 @@ def stream_of(endpoint: Endpoint, request: Request, timeout_s: float) -> Streame
 
 
 def learned_stream(request: RequestT, streams: Sequence[Streamed]) -> RequestT:
-    """Return a request whose stream is left, where it has no end, after what was seen of it.
+    """Return a request whose stream, if it has no end, is left after what was seen of it.
 
-    Status and body are learned of what all had until then, as of other answers.
+    Status and body are learned from what all had until then, as from other responses.
 
     Raises:
         UsageError: as `learned`.
@@ -99,10 +99,11 @@ def learned_stream(request: RequestT, streams: Sequence[Streamed]) -> RequestT:
 def learned(
     request: RequestT, answers: Sequence[Response], *, is_of_file: bool = False
 ) -> RequestT:
-    """Return a request that expects what the answers to it have in common.
+    """Return a request that expects what its responses have in common.
 
-    That is their status, and their body where all are the same and nothing was said of it.
-    `is_of_file` says where the user would state it: in a file of requests, else by flags.
+    That is their status, and their body if all are the same and the user stated nothing.
+    `is_of_file`
+    says where the user would state it: in a file of requests, or by flags.
 
     Raises:
         UsageError: they have different statuses, or one that is not 2xx.
@@ -183,7 +184,7 @@ def _hint(request: Request, response: Response, *, is_of_file: bool) -> str:
 
 
 def parts_compared(request: Request) -> tuple[Part, ...]:
-    """Return what decides whether an answer to a request is correct."""
+    """Return what decides whether a response to a request is correct."""
     if request.messages:
         return ("messages",)
     if request.expected_content is not None:

@@ -5,7 +5,7 @@ from asgi_bench.model import ErrorCounts
 
 
 class ServerFault(BenchError):
-    """A server that can't be measured; its trial has failed, the run goes on.
+    """A server that can't be measured: its trial has failed, the run goes on.
 
     `reason` says why in one line; `probes_sent` and `errors` count what had been sent until then.
     """

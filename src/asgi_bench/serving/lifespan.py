@@ -1,7 +1,8 @@
-"""Does the app hold up its server? Its lifespan's startup is asked for alone, without a server.
+"""Does the app hold up its server? Runs its lifespan's startup alone, without a server.
 
-Most servers listen only after it, and say nothing of it while it lasts. So it is asked where one
-was not ready in time though its processes did nothing and said nothing.
+Most servers listen only after it, and say nothing while it lasts. So it is tried if a server was
+not
+ready in time although its processes did nothing and said nothing.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ _IMPORT_S = 30.0
 def startup_wait(planned: PlannedCell, app: str) -> str | None:
     """Return where the startup of a cell's app still waits after some seconds; None if it ends.
 
-    Also None where the server doesn't run it, or where that can't be found out, as with a server
-    that runs no Python.
+    Also None if the server doesn't run it, or if that can't be found out, as with a server that
+    runs no
+    Python.
     """
     python = planned.command[0] if planned.command else ""
     if not planned.has_lifespan or not Path(python).name.startswith("python"):

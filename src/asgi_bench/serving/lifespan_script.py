@@ -1,11 +1,11 @@
-"""Starts an application's lifespan and tells where it waits; run by the servers' interpreter.
+"""Starts an application's lifespan and reports where it waits; run by the servers' interpreter.
 
     python -c SOURCE module:attribute RESULT SECONDS
 
-Its source is handed over as text, so that the module path begins with the current folder as it
-does for `python -m SERVER`. It needs nothing but the standard library of Python 3.9 or newer.
-RESULT is written only where the startup has not ended within SECONDS: as JSON, the place where it
-waits.
+Its source is passed as text, so that the module path begins with the current folder, as it does for
+`python -m SERVER`. It only needs the standard library of Python 3.9 or newer. RESULT is only
+written
+if the startup has not ended within SECONDS: as JSON, the place where it waits.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ def _is_own(frame: FrameType) -> bool:
 
 
 async def start(app: Any) -> None:
-    """Send the application its startup, until it has said how that came out."""
+    """Send the application its startup, until it has reported the result."""
     answered = asyncio.Event()
     events = [{"type": "lifespan.startup"}]
 

@@ -1,4 +1,4 @@
-"""The listening sockets of a server: ours to hand down, and whose they are."""
+"""The listening sockets of a server: ours to pass on, and whose they are."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def listening_socket(endpoint: Endpoint) -> socket.socket:
 
 
 def describe_holder(inodes: set[int]) -> str:
-    """Who holds one of these sockets, for a message: `nginx (pid 123)`."""
+    """Who has one of these sockets, for a message: `nginx (pid 123)`."""
     pid = holder_of(inodes)
     return "a process of another user" if pid is None else f"{process_name(pid)} (pid {pid})"
 
 
 def holder_of(inodes: set[int]) -> int | None:
-    """A process that holds one of these sockets; None if none is seen."""
+    """A process that has one of these sockets; None if none is seen."""
     return next((pid for inode in sorted(inodes) if (pid := holder(inode)) is not None), None)
 
 
 def listeners_left(endpoint: Endpoint) -> set[int]:
-    """Sockets that listen for some time, whoever holds them.
+    """Sockets that go on listening for some time, whoever has them.
 
-    The kernel lists a socket for a moment after the last process that held it has ended.
+    The kernel lists a socket for a moment after the last process that had it has ended.
     """
     deadline_s = time.monotonic() + _PORT_TIMEOUT_S
     while left := listening_inodes(endpoint):

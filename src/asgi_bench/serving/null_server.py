@@ -1,4 +1,4 @@
-"""A server that does next to nothing: canned bytes for every request, to calibrate the generator.
+"""A server that does next to nothing: fixed bytes for every request, to calibrate the generator.
 
 Run as a script, `python -I -S null_server.py HOST PORT`: it needs nothing beyond Python itself and
 imports nothing of ours. It ends by SIGTERM.
@@ -33,7 +33,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def answer_forever(listener: socket.socket) -> None:
-    """Accept connections and answer each request on them, as many as come at once."""
+    """Accept connections and respond to each request on them, as many as arrive at once."""
     watch = epoll()
     listening = listener.fileno()
     watch.register(listening, EPOLLIN)
@@ -70,7 +70,7 @@ def answer_forever(listener: socket.socket) -> None:
 def accept_all(
     listener: socket.socket, watch: epoll, connections: dict[int, socket.socket]
 ) -> None:
-    """Accept every connection that waits."""
+    """Accept every waiting connection."""
     while True:
         try:
             connection, _ = listener.accept()

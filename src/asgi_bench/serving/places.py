@@ -1,4 +1,4 @@
-"""Where a run's servers are reached: ports, sockets with a path, certificates of their own."""
+"""Where a run's servers are reached: ports, sockets with a path, and the run's certificates."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Certificate(NamedTuple):
 
 
 class Places:
-    """Hands out places as long as it is open; their files lie in a folder that then goes.
+    """Hands out places while it is open; their files are in a folder that is then removed.
 
     Ports are those of `host`.
     """

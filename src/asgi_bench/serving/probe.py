@@ -1,7 +1,8 @@
 """One verification of a server: the scenario's request, twice on one keep-alive connection.
 
-Of a conversation over WebSocket it is all the turns; of pipelined requests as many at once as the
-load has under way.
+For a conversation over WebSocket it is all the turns; for pipelined requests, as many at once as
+the
+load has in flight.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ ProbeState: TypeAlias = Literal["running", "right", "early", "unanswered", "wron
 class Probe:
     """Sends without waiting: `advance` takes it as far as it goes now.
 
-    `state`: `running`; `right` (both answers as expected; the connection stays open until
+    `state`: `running`; `right` (both responses as expected; the connection stays open until
     `close`); `early` (no connection, or a gateway without its backend); `unanswered` (the
-    connection was closed and nothing had come); `wrong` (an answer that waiting won't mend).
+    connection was closed and nothing had arrived); `wrong` (a response that waiting won't mend).
     `text` explains all but `right`. `sent` counts requests handed to a connection, `errors` those
-    among them without a right answer. Where the server closes after an answer, the second request
-    goes out on a connection of its own.
+    among them without a correct response. If the server closes after a response, the second
+    request goes out on a connection of its own.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Probe:
 
     @property
     def client_ports(self) -> tuple[int, ...] | None:
-        """Our end of the connection, as long as the server holds the other; of a Unix socket ()."""
+        """Our end of the connection, as long as the server has the other; () for a Unix socket."""
         if not self._connection.is_open:
             return None
         with suppress(NoAnswer):
@@ -72,7 +73,7 @@ class Probe:
         return () if port is None else (port,)
 
     def advance(self, wait_s: float = 0.0) -> ProbeState:
-        """Send what is due and take answers; waits up to `wait_s` for each."""
+        """Send what is due and take responses; waits up to `wait_s` for each."""
         try:
             while self.state == "running":
                 if not self._outstanding:
@@ -95,7 +96,7 @@ class Probe:
         return self.state
 
     def close(self) -> None:
-        """Close the connection; a request still without an answer counts as a timeout."""
+        """Close the connection; a request that still has no response counts as a timeout."""
         self.errors += ErrorCounts(timeout=self._outstanding)
         self._outstanding = 0
         self._connection.close()

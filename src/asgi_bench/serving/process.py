@@ -39,7 +39,7 @@ _KILL_TIMEOUT_S = 5.0
 class StopReport(msgspec.Struct, frozen=True):
     """How a server ended: seconds from the request on, whether by force, and what went wrong.
 
-    `exit_code` is that of the first process we started, negative the number of a signal.
+    `exit_code` is that of the first process we started, negative for the number of a signal.
     """
 
     duration_s: float
@@ -52,11 +52,11 @@ class ServerProcess:
     """One server, up between `start` and `stop`: a context manager.
 
     Output goes to the end of the log file, which is kept short. `fill` are the placeholders of the
-    command that tell where it is to listen; without it that is the endpoint's port. With
+    command for where it should listen; without it that is the endpoint's port. With
     `socket_sharing` "inherited" the cell's workers are that many processes of the same command
     which inherit one listening socket. Whatever ends the `with` block, no process of the server is
     left; leaving it normally raises ServerFault if the server can't be ended or its port stays
-    taken. `is_ours` is False of one that was started elsewhere (`serving.elsewhere`).
+    taken. `is_ours` is False for one that was started elsewhere (`serving.elsewhere`).
     """
 
     is_ours: ClassVar[bool] = True
@@ -98,7 +98,7 @@ class ServerProcess:
 
     @property
     def workers(self) -> int:
-        """How many processes are to serve requests."""
+        """How many processes should serve requests."""
         return self.planned.cell.workers
 
     @property
@@ -112,9 +112,9 @@ class ServerProcess:
         return self.live_pids()
 
     def explained(self, reason: str, *, least: Rank = Rank.FRAME, silence: str = "") -> str:
-        """A reason with the line of its log that says why, or with `silence` where none does.
+        """A reason with the line of its log that says why, or with `silence` if none does.
 
-        What it wrote after our own stop says nothing.
+        What it wrote after we stopped it says nothing.
         """
         line = reason_in(self.log.text(), least)
         return f"{reason}: {line}" if line else reason + silence
@@ -126,7 +126,7 @@ class ServerProcess:
 
     @property
     def exit_description(self) -> str | None:
-        """How the first of our processes to be found dead ended; None while all run."""
+        """How the first dead process of ours ended; None while all run."""
         for number, popen in enumerate(self._popens, start=1):
             how = exit_text(popen)
             if how is not None:
@@ -137,11 +137,11 @@ class ServerProcess:
     def live_pids(
         self, table: ProcessTable | None = None, *, search: bool = False
     ) -> tuple[int, ...]:
-        """As `pids`, from a table that was read already; `search` finds unseen daemons too."""
+        """As `pids`, from a table that was already read; `search` finds unseen daemons too."""
         return self._family.live(table, search=search)
 
     def census(self) -> Census:
-        """Every process of the server at this moment, cheaply where nothing was started since."""
+        """Every process of the server at this moment, cheaply if nothing was started since."""
         return self._family.census()
 
     def start(self) -> None:
@@ -202,7 +202,7 @@ class ServerProcess:
         REAPER.protect(self._family.roots[0])
 
     def request_stop(self, *, roots_only: bool = False) -> None:
-        """Ask all processes to end (SIGTERM), or those alone that we started; returns at once."""
+        """Stop all processes (SIGTERM), or only those that we started; returns at once."""
         if self._stop_requested_s is None and self.started_s is not None:
             self._stop_requested_s = time.monotonic()
             self.log.mark_end()
@@ -220,7 +220,7 @@ class ServerProcess:
     def finish_stop(self, deadline_s: float) -> StopReport:
         """Wait until `deadline_s` (of time.monotonic) for the end, then enforce it.
 
-        Afterwards nothing of the server runs or listens; if so it is, the report says what does.
+        Afterwards nothing of the server runs or listens; if something does, the report names it.
         """
         if self.started_s is None:
             return StopReport(0.0, was_killed=False)
@@ -237,7 +237,7 @@ class ServerProcess:
         return self._report
 
     def stop(self, timeout_s: float) -> StopReport:
-        """Ask for the end, enforce it after `timeout_s`; a second call changes nothing."""
+        """Request the end, and enforce it after `timeout_s`; a second call changes nothing."""
         self.request_stop()
         return self.finish_stop(time.monotonic() + timeout_s)
 
@@ -302,8 +302,8 @@ def _filled(word: str, fill: dict[str, str]) -> str:
 def exit_text(popen: subprocess.Popen[bytes]) -> str | None:
     """`exited with code 3` or `was ended by SIGSEGV`; None while it runs.
 
-    Looks without reaping, so the pid stays taken: it is the number of the process group too,
-    which must not become another's while we may still signal it.
+    Looks without reaping, so the pid stays taken: it is also the number of the process group, which
+    must not become another's while we may still signal it.
     """
     if popen.returncode is not None:
         exited, status = popen.returncode >= 0, abs(popen.returncode)

@@ -1,4 +1,4 @@
-"""Which processes belong to a server, also those that left its tree, and ending them all."""
+"""Which processes belong to a server, including those that left its tree, and ending them all."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _LATE = 64
 
 
 class Census(NamedTuple):
-    """The processes of a server at a moment, by pid; the dead among them nobody has waited for.
+    """The processes of a server at a moment, by pid; the dead ones nobody has waited for.
 
-    `number` counts the readings of /proc: while it is the same, nothing was started. Who has ended
-    since is still there.
+    `number` counts the readings of /proc: while it is the same, nothing was started. Processes that
+    ended since are still included.
     """
 
     entries: ProcessTable
@@ -37,11 +37,11 @@ NOBODY = Census({}, 0)
 
 
 class Family:
-    """The roots of a server, their descendants, their process group, and whoever ran away.
+    """The roots of a server, their descendants, their process group, and any that ran away.
 
-    A process once seen is remembered with its start time (pids are used again), so it is still
-    known when its parent has died or when it has moved to a group of its own. One that left
-    before it was ever seen is found by the mark in its environment.
+    A process that was seen once is remembered with its start time (pids are reused), so it is still
+    known when its parent has died or when it has moved to a group of its own. One that left before
+    it was ever seen is found by the mark in its environment.
 
     The group's number stays ours as long as its first process isn't reaped.
     """
@@ -60,7 +60,7 @@ class Family:
         return self.roots[0] if self.roots else None
 
     def live(self, table: ProcessTable | None = None, *, search: bool = False) -> tuple[int, ...]:
-        """The pids that live, sorted; `search` looks for the mark too (reads all of /proc)."""
+        """The live pids, sorted; `search` looks for the mark too (reads all of /proc)."""
         if table is None:
             table = process_table()
         known = {
@@ -77,11 +77,12 @@ class Family:
         return pids
 
     def census(self) -> Census:
-        """Who lives now, for the edges of slices: it costs 10 us unless a task was started since.
+        """Who lives now, for the edges of slices: it takes 10 us unless a task was started since.
 
-        The mark is looked for in what is new on the machine, so a daemon that has left is found.
-        What is new has a higher number than what was the newest at the last look: where that is
-        known, nothing else is read again but our own.
+        It looks for the mark in what is new on the machine, so a daemon that has left is found. New
+        processes have higher numbers than the newest at the last look: if that is known, only they
+        and
+        our own are read.
         """
         newest, last = newest_task(), self._newest_task
         if newest is not None and newest == last:
@@ -114,13 +115,13 @@ class Family:
         self._signal(signal.SIGTERM)
 
     def terminate_roots(self) -> None:
-        """SIGTERM to the roots alone, as who supervises a container sends it."""
+        """SIGTERM to the roots alone, as whoever supervises a container sends it."""
         for pid in self.roots:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
     def kill(self, timeout_s: float) -> tuple[int, ...]:
-        """SIGKILL everyone, again until none is left; returns who survived the time given."""
+        """SIGKILL everyone, repeatedly until none is left; returns who survived the given time."""
         deadline = time.monotonic() + timeout_s
         while True:
             self._signal(signal.SIGKILL)
@@ -130,7 +131,7 @@ class Family:
             time.sleep(_KILL_POLL_S)
 
     def close(self) -> None:
-        """Forget everyone: for when all have ended and were reaped."""
+        """Forget everyone: call it when all have ended and were reaped."""
         self.roots.clear()
         self._known.clear()
         self._newest_task, self._census = None, NOBODY

@@ -1,4 +1,4 @@
-"""What a server that runs `apps/probe.py` tells of itself, and whether it is what it should be."""
+"""What a server that runs `apps/probe.py` reports about itself, and whether that is right."""
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -20,7 +20,7 @@ CHANGEABLE = ("loop", "protocol", "parser")
 
 
 class Told(msgspec.Struct, frozen=True):
-    """One answer of the probe app; the keys are `apps/probe.py`'s."""
+    """One response of the probe app; the keys are `apps/probe.py`'s."""
 
     pid: int
     loop: str | None
@@ -40,7 +40,7 @@ class Told(msgspec.Struct, frozen=True):
 
 
 def ask_workers(endpoint: Endpoint, workers: int, timeout_s: float) -> list[Told]:
-    """What each worker tells of itself, perhaps several times; raises as `ask_each`."""
+    """What each worker reports about itself, perhaps several times; raises as `ask_each`."""
     return ask_each(endpoint, workers, _request_of, Told, timeout_s)
 
 
@@ -50,9 +50,9 @@ def _request_of(connection: Connection) -> Request:
 
 
 def proof_of(setting: str, told: Sequence[Told], proves: Mapping[str, str]) -> Proof:
-    """Return the proof of one server setting from its workers' answers.
+    """Return the proof of one server setting from its workers' responses.
 
-    `proves` are patterns of class names, by part; where one doesn't match, `fault` says so.
+    `proves` are patterns of class names, by part; if one doesn't match, `fault` says so.
     """
     first = told[0]
     nodelays = {one.tcp_nodelay for one in told}

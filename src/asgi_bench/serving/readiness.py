@@ -1,6 +1,6 @@
-"""When a server is ready: the right answer, from our own processes, with every worker accepting.
+"""When a server is ready: the correct response, from our own processes, with all workers accepting.
 
-And when it never will be: a supervisor that replaces workers that end is seen doing it.
+And when it never will be: a supervisor that keeps replacing workers is recognised.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ FEWEST_CRASHES = 3
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """A server that may be loaded.
+    """A server that can be loaded.
 
-    `startup_s` from the start to the look that found it ready (grain: the rest between looks, 20
-    to 100 ms); `probes_sent` all requests sent to it; `errors` those that were not answered
-    rightly; `worker_pids` the processes that accept connections, as far as they show.
+    `startup_s` from the start to the look that found it ready (resolution: the pause between looks,
+    20 to 100 ms); `probes_sent` all requests sent to it; `errors` those without a correct response;
+    `worker_pids` the processes that accept connections, as far as they are visible.
     """
 
     startup_s: float
@@ -66,7 +66,7 @@ class Readiness(msgspec.Struct, frozen=True):
 
 
 class Candidate:
-    """One server on its way to being ready: looked at again and again."""
+    """One server that is not ready yet: looked at repeatedly."""
 
     def __init__(
         self,
@@ -280,7 +280,7 @@ class Candidate:
 
 
 class FarCandidate:
-    """A server that somebody else has started: ready as soon as it answers rightly."""
+    """A server that somebody else started: ready as soon as it responds correctly."""
 
     def __init__(self, process: ServerProcess, scenario: Scenario, answer_timeout_s: float) -> None:
         self._process = process
@@ -312,7 +312,7 @@ class FarCandidate:
         )
 
     def give_up(self, timeout_s: float) -> ServerFault:
-        """The fault of a server that gave no right answer in time."""
+        """The fault of a server that gave no correct response in time."""
         why = self._probes[-1].text if self._probes else "no request was sent"
         return self._fault(f"no correct response within {timeout_s:g} s: {why}")
 
@@ -367,8 +367,8 @@ def wait_for_all(
 ) -> list[Readiness | ServerFault]:
     """Wait for started servers side by side, at most `timeout_s` from now, in their order.
 
-    Each with its scenario and the number of workers that must accept. One that fails holds up
-    no other; looking at many takes little more than at one. An answer that has begun may take
+    Each with its scenario and the number of workers that must accept. One that fails doesn't delay
+    the others; looking at many takes little more than at one. A response that has begun may take
     `answer_timeout_s`.
     """
     candidates = [_candidate(*one, answer_timeout_s) for one in awaited]
@@ -404,9 +404,9 @@ def _look(
 
 
 class Turnover:
-    """The children of a server's own processes that were seen, and how many of them have ended.
+    """The observed children of a server's own processes, and how many of them have ended.
 
-    A supervisor that looks after its workers now and then leaves them as zombies until it does:
+    A supervisor that checks on its workers now and then leaves them as zombies until it does:
     `last_end` is then how the last of them ended.
     """
 
@@ -418,11 +418,11 @@ class Turnover:
 
     @property
     def is_a_loop(self) -> bool:
-        """Whether so many have ended that replaced ones did too."""
+        """Whether so many have ended that replacements did too."""
         return self.ended > self._workers and self.ended >= FEWEST_CRASHES
 
     def note(self, pids: Iterable[int], roots: Iterable[int], table: ProcessTable) -> bool:
-        """Take in who lives now; whether some have ended since the last time."""
+        """Record who lives now; returns whether some have ended since the last time."""
         parents = set(roots)
         children = {
             pid: table[pid].start_ticks

@@ -24,10 +24,13 @@ _NO_WORKERS = 2
 
 
 def serving_processes(endpoint: Endpoint, pids: Sequence[int], expected: int) -> int:
-    """Return how many of a server's processes take connections; 0 where that can't be seen.
+    """Return how many of a server's processes take connections; 0 if that can't be seen.
 
-    Who waits at the listener is seen at once. More than `expected` may be children that inherited
-    what they never use, as of a process pool: then connections are opened to see who takes them.
+    Processes that wait at the listener are seen at once. If more than `expected`, they may be
+    children
+    that never use what they inherited, such as a process pool: connections are then opened to see
+    who
+    takes them.
     """
     waiting = watchers(endpoint, pids)
     if len(waiting) <= expected:
@@ -65,8 +68,8 @@ def _signal(pids: Iterable[int], number: signal.Signals) -> None:
 def await_more(process: ServerProcess, expected: int) -> None:
     """Give processes beyond those expected some time to take connections: they may be workers.
 
-    A server is ready as soon as enough workers accept. Beside them it has a master and a resource
-    tracker at most; what else there is may still be starting.
+    A server is ready as soon as enough workers accept. Beside them it has at most a master and a
+    resource tracker; anything else may still be starting.
     """
     deadline_s = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline_s:

@@ -1,4 +1,4 @@
-"""Setups made ready from what was asked of them, before anything is measured."""
+"""Makes setups ready as requested, before anything is measured."""
 
 import contextlib
 import json
@@ -42,12 +42,13 @@ def built_setups(
 ) -> Iterator[tuple[Setup, ...]]:
     """The setups with their environments built and their commits checked out, until the end.
 
-    `python` is the interpreter of whoever isn't told another one, `own_app` the user's app in
-    all of them. `announce` is told what takes time.
+    `python` is the default interpreter, `own_app` the user's app in all of them. `announce` is
+    called
+    with what takes time.
 
     Raises:
         UsageError: a flag that can't be understood or would change nothing.
-        BenchError: an environment can't be built or a commit not be checked out.
+        BenchError: an environment can't be built or a commit can't be checked out.
     """
     with contextlib.ExitStack() as stack:
         trees: dict[tuple[Path, str], Path] = {}
@@ -229,7 +230,7 @@ def check_origins(
     environ: Mapping[str, str],
     flag: str,
 ) -> None:
-    """See that all that was installed into an environment would be imported from there.
+    """Make sure that everything installed into an environment would be imported from there.
 
     A folder of the same name beside the app or on PYTHONPATH comes first on the module path: both
     sides would be the same, and the comparison would say so. `allowed` are folders that may.

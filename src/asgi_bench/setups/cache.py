@@ -1,4 +1,4 @@
-"""The user's cache folder: environments that were built, told apart by what went into them."""
+"""The user's cache folder: built environments, distinguished by what went into them."""
 
 import contextlib
 import fcntl
@@ -20,7 +20,7 @@ KEY_LENGTH = 16
 
 
 def cache_folder() -> Path:
-    """The folder for what can be made again; raises BenchError where it can't be made."""
+    """The folder for what can be made again; raises BenchError if it can't be created."""
     folder = cache_path()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def cache_folder() -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file, waiting for whoever holds it; the kernel drops it with its process."""
+    """Hold a lock file, waiting for another holder; the kernel drops it with its process."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -42,7 +42,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def note(path: Path, what: msgspec.Struct) -> None:
-    """Write down what is known of something in the cache: the whole file or none of it."""
+    """Record something in the cache: the whole file or nothing."""
     path.parent.mkdir(exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_bytes(msgspec.json.encode(what))
@@ -62,9 +62,9 @@ def forget_unused(parent: Path, stamp: str, kept_s: float = KEPT_S) -> None:
 def content_digest(path: Path) -> str:
     """A hash of a file, or of all files in a folder that belong to it.
 
-    Left out are what Python and git put there, and virtual environments. Links count by where
-    they lead, files also by whether they can be run. What links out of the folder lead to counts
-    as if it lay there.
+    It excludes what Python and git put there, and virtual environments. Links count by where they
+    lead, files also by whether they are executable. What links out of the folder lead to counts as
+    if it were inside.
     """
     digest = hashlib.sha256()
     # Grows while it is gone through, but not by a folder that holds one of them: it could be `/`.
@@ -102,7 +102,7 @@ def _kind_and_content(path: Path) -> tuple[str, bytes]:
 
 
 def left_out(folder: str, names: list[str]) -> set[str]:
-    """Which names of a folder are no part of a project: as for `content_digest`, but for git's."""
+    """Which names of a folder are no part of a project: as for `content_digest`, except git's."""
     return {name for name in names if not _belongs(Path(folder, name))}
 
 

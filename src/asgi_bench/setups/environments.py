@@ -1,7 +1,8 @@
-"""Environments that differ from the user's own in what was asked for alone.
+"""Environments that differ from the user's own only in what was requested.
 
-An overlay is a virtual environment of the same interpreter: its own site-packages hold what was
-asked for, and behind them on the module path lies the user's environment, as it is. So all that
+An overlay is a virtual environment of the same interpreter: its own site-packages contain what was
+requested, and behind them on the module path is the user's environment, as it is. So everything
+that
 isn't named is the same files in every setup, and nothing is installed into the user's own.
 """
 
@@ -72,11 +73,11 @@ _FILES = frozenset(("PIP_BUILD_CONSTRAINT", "PIP_CONFIG_FILE", "PIP_CONSTRAINT",
 
 
 class BuildFault(BenchError):
-    """An environment can't be built as it was asked for."""
+    """An environment can't be built as requested."""
 
 
 class Site(msgspec.Struct, frozen=True):
-    """What an interpreter is, and the folders that hold its packages."""
+    """What an interpreter is, and the folders of its packages."""
 
     version: str
     folders: tuple[str, ...]
@@ -102,16 +103,16 @@ def overlay(
 ) -> Overlay:
     """Return an environment with what `lines` name in front of that of the interpreter `base`.
 
-    What is installed along with them has the version in `constraints`, by distribution. With
-    `leaves_out` a line that can't be installed is left out.
+    Dependencies get the versions in `constraints`, by distribution. With `leaves_out`, a line that
+    can't be installed is left out.
 
-    It is taken from the cache where the same was built before: same interpreter, same packages,
-    same requirements with `==`, same content of wheels and folders, same settings of pip and
-    compilers. Otherwise it is built, and `announce` is told so. Two processes at once build it
-    once; an interrupted build starts over.
+    It is taken from the cache if the same was built before: same interpreter, same packages, same
+    requirements with `==`, same content of wheels and folders, same settings of pip and compilers.
+    Otherwise it is built, and `announce` is called. Two processes at once build it once; an
+    interrupted build starts over.
 
     Raises:
-        BuildFault: it can't be built; its account is the end of what pip said.
+        BuildFault: it can't be built; its account is the end of pip's output.
         UsageError: `base` is no interpreter that runs.
     """
     parent = cache_folder() / ENVIRONMENTS_FOLDER
@@ -261,7 +262,7 @@ def _versions(packages: Path) -> dict[str, str]:
 def modules_in(python: str, only: Collection[str] = ()) -> Iterator[str]:
     """Yield the top-level modules that were installed into the environment of an interpreter.
 
-    `only` are the normalised names of the distributions that are meant; without any it is all.
+    `only` are the normalised names of the distributions to consider; without it, all.
     """
     (packages,) = Path(python).parents[1].glob("lib/python*/site-packages")
     for found in distributions(path=[str(packages)]):
@@ -274,7 +275,7 @@ def modules_in(python: str, only: Collection[str] = ()) -> Iterator[str]:
 
 
 def run_step(argv: Sequence[str], what: str) -> None:
-    """Run a step of a build; what it says is shown if it fails.
+    """Run a step of a build; its output is shown if it fails.
 
     Raises:
         BuildFault: it failed or took too long.

@@ -1,4 +1,4 @@
-"""Environments for single servers: built on the road of an A/B's setups, tried, and noted."""
+"""Environments for single servers: built like an A/B's setups, tried, and recorded."""
 
 import re
 import subprocess
@@ -36,10 +36,10 @@ _FOLDERS = re.compile(r"(?<![\w.])/(?:[^/\s:]+/)+")
 
 
 def install(server: Server, python: str, announce: Announce) -> Record:
-    """Give a server an environment in front of an interpreter's; what came of it is noted.
+    """Give a server an environment in front of an interpreter's; the result is recorded.
 
-    One that was built before is taken as it is, if its packages are pinned. It is tried by
-    importing what was installed.
+    One that was built before is used as it is, if its packages are pinned. It is tried by importing
+    what was installed.
 
     Raises:
         UsageError: `python` is no interpreter that runs.

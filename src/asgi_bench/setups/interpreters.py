@@ -1,4 +1,4 @@
-"""Interpreters that were asked for by version: the servers are installed for each of them."""
+"""Interpreters given by version: the servers are installed for each of them."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +22,10 @@ FLAG = "--python"
 def with_environments(selection: SelectionT, announce: Announce) -> SelectionT:
     """The selection with the interpreter of an environment in place of each version.
 
-    It has what the chosen servers require, in the versions that asgi-bench's own interpreter has of
-    them and of what they need. That interpreter's own version is itself. `announce` is told what
-    takes time, and what can't be installed there: the cells of such a server are skipped.
+    The environment has what the chosen servers require, with the versions of these packages and
+    their dependencies that asgi-bench's own interpreter has. That interpreter's own version is
+    itself. `announce` is called with what takes time, and with what can't be installed there: the
+    cells of such a server are skipped.
 
     Raises:
         BenchError: an environment can't be built.
@@ -48,9 +49,9 @@ def with_environments(selection: SelectionT, announce: Announce) -> SelectionT:
 
 
 def interpreter_setups(asked: Selection, built: Selection) -> tuple[Setup, ...]:
-    """A setup for each of several interpreters: as they were asked for, and with environments.
+    """A setup for each of several interpreters: as requested, and with environments.
 
-    Each is named by its version; of two that share one the second is `3.12-2`.
+    Each is named by its version; if two share one, the second is `3.12-2`.
     """
     found: list[Setup] = []
     for name, path in zip(asked.interpreters, built.interpreters, strict=True):

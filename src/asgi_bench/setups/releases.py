@@ -24,7 +24,7 @@ FLAG = "--upgrade"
 
 
 class Upgrade(NamedTuple):
-    """What `--upgrade` compares of the servers that are chosen."""
+    """What `--upgrade` compares, for the chosen servers."""
 
     servers: tuple[str, ...]
     """The same servers, without a version that `-s` pins."""
@@ -35,10 +35,10 @@ class Upgrade(NamedTuple):
 
 
 def upgrade_of(selection: Selection) -> Upgrade:
-    """What the baseline and the candidate have: the version pinned, or installed, and the newest.
+    """What baseline and candidate have: the version pinned or installed, and the newest.
 
     Raises:
-        BenchError: pip can't tell what is newest.
+        BenchError: pip can't say what is newest.
         UsageError: a server is pinned to several versions, or as `chosen_servers`.
     """
     files = load_servers(runner_folders(selection.runner_folders))
@@ -89,13 +89,13 @@ def _own_versions(server: Server, python: str) -> dict[str, str]:
 def upgrades(
     requirements: Sequence[str], python: str, known: Mapping[str, str] | None = None
 ) -> tuple[str, ...]:
-    """Return those of the requirements that have a newer release, each as that: `uvicorn==0.55.0`.
+    """Return the requirements that have a newer release, each with it: `uvicorn==0.55.0`.
 
     Extras stay; a line without any gives way to one with some. `known` are the versions to compare
-    with, those that are installed where it is None.
+    with; if it is None, the installed ones.
 
     Raises:
-        BenchError: pip can't tell; its account is the end of what it said.
+        BenchError: pip can't say; its account is the end of its output.
         UsageError: the interpreter doesn't run.
     """
     names = tuple(dict.fromkeys(map(name_in, requirements)))

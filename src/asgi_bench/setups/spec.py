@@ -1,4 +1,4 @@
-"""What flags ask of one setup: packages, an interpreter, an app, flags, a git ref."""
+"""What flags request for one setup: packages, an interpreter, an app, flags, a git ref."""
 
 import os
 import re
@@ -29,7 +29,7 @@ AskedRole: TypeAlias = Literal["baseline", "candidate"]
 class Line(msgspec.Struct, frozen=True):
     """One thing to install: a requirement, or the absolute `path` of a wheel or a source folder.
 
-    Without `with_needs` nothing that it requires is installed along with it.
+    Without `with_needs` its dependencies are not installed.
     """
 
     text: str
@@ -39,7 +39,7 @@ class Line(msgspec.Struct, frozen=True):
 
     @property
     def is_fixed(self) -> bool:
-        """Whether it always means the same files, so that what was built of it can be reused."""
+        """Whether it always means the same files, so that a build of it can be reused."""
         if self.path is not None:
             return True
         requirement = Requirement(self.text)
@@ -48,12 +48,12 @@ class Line(msgspec.Struct, frozen=True):
 
     @property
     def must_replace(self) -> bool:
-        """Whether it counts even where the same version is installed already."""
+        """Whether it counts even if the same version is already installed."""
         return self.path is not None or Requirement(self.text).url is not None
 
     @property
     def argument(self) -> str:
-        """What pip is given."""
+        """Its argument for pip."""
         return self.text if self.path is None else f"{self.path}{self.extras}"
 
 
@@ -64,16 +64,16 @@ def pinned_line(text: str, versions: Mapping[str, str]) -> Line:
 
 
 class Environment(msgspec.Struct, frozen=True):
-    """What `--baseline` or `--candidate` name: an interpreter, what to install, or neither."""
+    """What `--baseline` or `--candidate` name: an interpreter, things to install, or neither."""
 
     python: str | None = None
     lines: tuple[Line, ...] = ()
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """All that is asked of one setup; what is not is as in `run`, and so the same in all.
+    """Everything requested for one setup; the rest is as in `run`, and so the same in all.
 
-    `texts` are the values of `--baseline` or `--candidate` as they were given.
+    `texts` are the values of `--baseline` or `--candidate` as given.
     """
 
     role: AskedRole
@@ -116,7 +116,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 def parse_environment(texts: Sequence[str], flag: str) -> Environment:
-    """Return what the values of a flag name; each may hold several requirements.
+    """Return what the values of a flag name; each may contain several requirements.
 
     Raises:
         UsageError: a word that is none of them, or an interpreter among others.
@@ -135,7 +135,7 @@ def parse_environment(texts: Sequence[str], flag: str) -> Environment:
 
 
 def is_source_folder(folder: Path) -> bool:
-    """Whether a folder holds a project that pip can install."""
+    """Whether a folder contains a project that pip can install."""
     return any((folder / name).is_file() for name in ("pyproject.toml", "setup.py"))
 
 

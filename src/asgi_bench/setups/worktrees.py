@@ -1,4 +1,4 @@
-"""Commits of the user's repository as folders of their own, gone when they are no longer used."""
+"""Commits of the user's repository as folders of their own, removed when no longer used."""
 
 import contextlib
 import fcntl
@@ -26,7 +26,7 @@ _GIT_VARIABLES = (
 
 
 def repository_of(folder: Path, flag: str) -> Path:
-    """Return the top folder of the working tree that a folder lies in; raises UsageError."""
+    """Return the top folder of the working tree that contains a folder; raises UsageError."""
     done = _git(folder, "rev-parse", "--show-toplevel")
     if done.returncode != 0:
         raise UsageError(f"{flag}: {folder} is not in a git repository: {_last_line(done)}")
@@ -50,7 +50,7 @@ def commit_of(repository: Path, ref: str, flag: str) -> str:
 
 
 def description_of(folder: Path) -> str:
-    """Return what git calls a folder's state, by its tags where it has any; "" without git."""
+    """Return git's description of a folder's state, by its tags if it has any; "" without git."""
     if shutil.which("git") is None:
         return ""
     done = _git(folder, "describe", "--tags", "--always", "--dirty")
@@ -61,7 +61,7 @@ def description_of(folder: Path) -> str:
 def worktree(repository: Path, commit: str) -> Iterator[Path]:
     """A detached worktree of a commit, removed in the end.
 
-    Its path is as long for one commit as for another: a longer one in every server's command and
+    Its path has the same length for every commit: a longer path in every server's command and
     environment can itself change how fast a program runs (Mytkowicz et al., ASPLOS 2009).
 
     Raises:

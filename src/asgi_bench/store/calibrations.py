@@ -21,14 +21,14 @@ class _Version(msgspec.Struct):
 
 
 def calibration_path(parent: Path, fingerprint: str) -> Path:
-    """Where the calibration of the machine of that fingerprint lies in a folder of runs."""
+    """Where the calibration of the machine with that fingerprint is in a folder of runs."""
     return parent / CALIBRATIONS_FOLDER / f"{safe_name(fingerprint)}.json"
 
 
 def write_calibration(parent: Path, calibration: Calibration) -> Path:
     """Store a calibration in place of an earlier one of that machine; return the file.
 
-    Raises BenchError where the disk doesn't take it.
+    Raises BenchError if it can't be written.
     """
     path = calibration_path(parent, calibration.fingerprint)
     content = msgspec.json.format(msgspec.json.encode(calibration), indent=2) + b"\n"
@@ -41,7 +41,7 @@ def write_calibration(parent: Path, calibration: Calibration) -> Path:
 
 
 def read_calibration(path: Path) -> Calibration:
-    """Read a calibration. Raises BenchError for what can't be read, naming the file."""
+    """Read a calibration. Raises BenchError if it can't be read, naming the file."""
     again = "measure again with `asgi-bench calibrate`"
     try:
         content = read_regular(path)
@@ -61,7 +61,7 @@ def read_calibration(path: Path) -> Calibration:
 
 
 def stored_calibration(parent: Path, fingerprint: str) -> Calibration | None:
-    """The calibration of that machine in a folder of runs; None where there is none.
+    """The calibration of that machine in a folder of runs; None if there is none.
 
     Raises as `read_calibration`.
     """

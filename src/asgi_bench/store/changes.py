@@ -1,8 +1,9 @@
-"""The changes that were found in series, so that a history without a new run needn't search again.
+"""The changes found in series, so that a history without a new run needn't search again.
 
-The search is what costs: a second to import ruptures, more than all else of a history from its
-index. The file is derived: a damaged one, or one by other rules, counts for nothing, and deleting
-it costs only time.
+The search takes most of the time: a second to import ruptures, more than the rest of a history from
+its index. The file is derived: a damaged one, or one by other rules, is ignored, and deleting it
+only
+costs time.
 """
 
 import hashlib
@@ -32,11 +33,11 @@ class _Found(msgspec.Struct, frozen=True):
 
 @contextmanager
 def remembered(parent: Path, search: Search, rules: str) -> Iterator[Search]:
-    """Give a search that remembers in this folder what was found in the same values before.
+    """Return a search that remembers, in this folder, what was found in the same values before.
 
-    `rules` says by what the search goes: what was found by others is forgotten.
-    Kept is what was asked for the last time: series grow, and of the shorter ones nothing is asked
-    any more. Where the folder takes no files, each time searches anew.
+    `rules` says what the search depends on: results of other rules are forgotten. Only what the
+    last history needed is kept: series grow, and the shorter ones are not needed again. If the
+    folder can't be written, each call searches anew.
     """
     path = parent / CHANGES_FILE
     known = _read(path, rules)

@@ -1,4 +1,4 @@
-"""A stored run's folder, open for further trials: what is half done is set aside, and kept."""
+"""A stored run's folder, open for further trials: incomplete rounds are set aside, and kept."""
 
 import os
 from collections.abc import Sequence
@@ -28,9 +28,9 @@ class _Place(msgspec.Struct):
 
 
 class ContinuedRun(RunWriter):
-    """A stored run, to which a further part adds trials once it was taken up.
+    """A stored run, to which a further part adds trials after `take_up`.
 
-    Until then nothing of it is changed; logs of the part have names of their own.
+    Until then it is unchanged; logs of the part have names of their own.
     """
 
     def __init__(self, run: Run) -> None:
@@ -47,9 +47,9 @@ class ContinuedRun(RunWriter):
         return self
 
     def take_up(self, resumption: Resumption, proofs: Sequence[Proof]) -> None:
-        """Set aside what belongs to no complete round, and note the part in `run.json`.
+        """Set aside what belongs to no complete round, and record the part in `run.json`.
 
-        Raises BenchError where the folder takes nothing.
+        Raises BenchError if the folder can't be written.
         """
         try:
             self._set_aside(resumption.first_round)

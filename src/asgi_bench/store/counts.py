@@ -1,4 +1,4 @@
-"""The lives that a run counted, one a line, so that a kill loses none."""
+"""The lives that a run counted, one per line, so that a kill loses none."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ _DECODER = msgspec.json.Decoder(Life)
 
 
 def has_counts(folder: Path) -> bool:
-    """Whether a run counted, in place of timing."""
+    """Whether a run counted instead of timing."""
     return (folder / LIVES_FILE).is_file()
 
 
@@ -35,7 +35,7 @@ def append_life(folder: Path, life: Life) -> None:
 def read_lives(folder: Path) -> tuple[Life, ...]:
     """Read the lives of a run; a last line that was cut off is left out.
 
-    Raises BenchError for what can't be read, naming file and line.
+    Raises BenchError if they can't be read, naming file and line.
     """
     path = folder / LIVES_FILE
     try:

@@ -6,7 +6,7 @@ from typing import IO
 
 
 def write_whole(path: Path, content: bytes, *, survives_crash: bool = False) -> None:
-    """Put a file in place of what was there; who reads it meanwhile finds the old one.
+    """Replace a file; anyone who reads it meanwhile finds the old one.
 
     With `survives_crash` it is on the disk when this returns. Raises OSError.
     """
@@ -28,9 +28,9 @@ def write_whole(path: Path, content: bytes, *, survives_crash: bool = False) -> 
 
 
 def open_to_append(path: Path) -> IO[bytes]:
-    """Open a file of ours to add to it, unbuffered, or make it; raises OSError.
+    """Open a file of ours to add to it, unbuffered, or create it; raises OSError.
 
-    Never by a link, which may lead to a file that is somebody else's.
+    Never through a link, which may lead to somebody else's file.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
@@ -38,7 +38,7 @@ def open_to_append(path: Path) -> IO[bytes]:
 
 
 def write_fully(file: IO[bytes], content: bytes) -> None:
-    """Write all of it: an unbuffered file may take a part at a time. Raises OSError."""
+    """Write all of it: an unbuffered file may take only part at a time. Raises OSError."""
     view = memoryview(content)
     while view:
         view = view[file.write(view) :]

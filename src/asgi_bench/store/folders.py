@@ -1,4 +1,4 @@
-"""Where runs lie: the names of run folders, and finding one again."""
+"""Where runs are: the names of run folders, and finding one again."""
 
 import re
 from datetime import UTC, datetime
@@ -43,8 +43,8 @@ class _Start(msgspec.Struct):
 def run_id(started: datetime, label: str | None = None) -> str:
     """The id of a run started at that moment: `20261122T190000Z-<label>`.
 
-    What a file name can't hold is replaced in the label. Raises ValueError for a moment without
-    a time zone.
+    Characters that a file name can't contain are replaced in the label. Raises ValueError for a
+    moment without a time zone.
     """
     if started.tzinfo is None:
         raise ValueError("a run's start needs a time zone")
@@ -59,7 +59,7 @@ def safe_name(text: str) -> str:
 
 
 def list_runs(parent: Path) -> tuple[Path, ...]:
-    """The run folders directly in a folder, the oldest first; what isn't a run is left out."""
+    """The run folders directly in a folder, oldest first; anything else is left out."""
     starts = [
         (start, header.stat().st_mtime_ns, header.parent)
         for header in parent.glob(f"*/{HEADER_FILE}")
@@ -69,7 +69,7 @@ def list_runs(parent: Path) -> tuple[Path, ...]:
 
 
 def newest_run(parent: Path) -> Path:
-    """The run folder that was started last. Raises UsageError where there is none."""
+    """The run folder that was started last. Raises UsageError if there is none."""
     runs = list_runs(parent)
     if not runs:
         raise UsageError(
@@ -81,7 +81,7 @@ def newest_run(parent: Path) -> Path:
 def find_run(name: str | None, parent: Path) -> Path:
     """The folder of a run named by its path or its id; without a name the newest in `parent`.
 
-    Raises UsageError where there is no such run, naming those there are.
+    Raises UsageError if there is no such run, naming the existing ones.
     """
     if name is None:
         return newest_run(parent)

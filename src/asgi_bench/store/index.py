@@ -1,7 +1,7 @@
 """The index of a folder of runs: what a history needs of each, so that it needn't read them all.
 
-It is derived: whatever doesn't fit the files as they are now is read anew, and an index that is
-damaged, of another version or of other rules counts for nothing. Deleting it costs only time.
+It is derived: whatever doesn't match the files as they are now is read again, and an index that is
+damaged, of another version or of other rules is ignored. Deleting it only costs time.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
 
 
 class Listing(NamedTuple):
-    """All runs of a folder, the oldest first, and those that can't be read.
+    """All runs of a folder, oldest first, and those that can't be read.
 
     `environments` are the facts by the keys that entries name. `read` runs were read anew, `kept`
     were taken from the index; `notes` say what was wrong with it.
@@ -78,17 +78,17 @@ _LINES = msgspec.json.Decoder(_Line)
 
 
 class Summary(NamedTuple):
-    """What is kept of one run: its entry, and the facts that its environment's key stands for."""
+    """What is kept of one run: its entry, and the facts behind its environment's key."""
 
     entry: RunEntry
     facts: Mapping[str, str]
 
 
 def list_history(parent: Path, summarize: Callable[[Run], Summary], rules_version: int) -> Listing:
-    """Every run directly in a folder, from the index as far as that is up to date.
+    """Every run directly in a folder, from the index as far as that is current.
 
-    `summarize` makes an entry of a run by the rules of that version. The index is written again
-    if anything changed. Raises BenchError where the folder can't be listed.
+    `summarize` makes an entry of a run by the rules of that version. The index is written again if
+    anything changed. Raises BenchError if the folder can't be listed.
     """
     notes: list[str] = []
     known, environments = _read_index(parent / INDEX_FILE, rules_version, notes)

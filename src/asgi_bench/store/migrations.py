@@ -1,7 +1,7 @@
-"""Schema versions of the run folder: what is newer is refused, what is older is brought up.
+"""Schema versions of the run folder: newer ones are refused, older ones migrated.
 
-History: 1, the first; 2, histograms by the name of their time, and what meters tell of a slice by
-the meter's name, instead of a key for each; what was learnt before the first round in
+History: 1, the first; 2, histograms by the name of their time, and what meters record about a slice
+by the meter's name, instead of a key for each; what was learned before the first round in
 `preparation`, beside the plan.
 A new version adds one entry to `MIGRATIONS`, from the version before it, and a folder of that
 version to the tests.
@@ -95,9 +95,9 @@ def migration_path(
 
 
 def migrate_header(raw: Raw, path: tuple[Migration, ...]) -> Raw:
-    """`run.json` taken along the path; its `schema_version` becomes this tool's.
+    """`run.json` migrated along the path; its `schema_version` becomes this tool's.
 
-    Raises msgspec.ValidationError for what has not the form of its version.
+    Raises msgspec.ValidationError if it doesn't have the form of its version.
     """
     for step in path:
         raw = _taken(step.header, raw)
@@ -105,7 +105,7 @@ def migrate_header(raw: Raw, path: tuple[Migration, ...]) -> Raw:
 
 
 def migrate_trial(raw: Raw, path: tuple[Migration, ...]) -> Raw:
-    """One line of `trials.jsonl` taken along the path; raises as `migrate_header` does."""
+    """One line of `trials.jsonl` migrated along the path; raises as `migrate_header` does."""
     for step in path:
         raw = _taken(step.trial, raw)
     return raw

@@ -57,8 +57,8 @@ _MOST_UNPACKED_BYTES = 16 * 2**20
 class RunWriter:
     """A new run folder, open for trials.
 
-    Entering creates `<parent>/<run id>/` with `run.json` and an empty `trials.jsonl`. Where a
-    run of that id exists the id gets a number: `header` holds the one that was given.
+    Entering creates `<parent>/<run id>/` with `run.json` and an empty `trials.jsonl`. If a run
+    with that id exists, the id gets a number: `header` has the final one.
     """
 
     def __init__(self, parent: Path, header: RunHeader) -> None:
@@ -93,7 +93,7 @@ class RunWriter:
     def append(self, trial: Trial) -> None:
         """Store a trial: when this returns, it is on the disk.
 
-        Raises BenchError where the disk doesn't take it, RuntimeError outside the context.
+        Raises BenchError if it can't be written, RuntimeError outside the context.
         """
         if self._trials is None:
             raise RuntimeError("trials are appended inside the writer's context")
@@ -115,15 +115,15 @@ class RunWriter:
         write_whole(self.folder / PROOFS_FILE, content + b"\n", survives_crash=True)
 
     def write_behaviours(self, behaviours: Sequence[Behaviour]) -> None:
-        """Store how the server settings behaved, as far as is known by now."""
+        """Store how the server settings behaved, as far as that is known."""
         content = msgspec.json.format(msgspec.json.encode(behaviours), indent=2)
         write_whole(self.folder / BEHAVIOUR_FILE, content + b"\n", survives_crash=True)
 
     def log_path(self, cell_key: str, round: int, block: int = 0) -> Path:
-        """Where a server's output of one round goes: `logs/<cell>/<round>.log`, its folder made.
+        """Where a server's output of one round goes: `logs/<cell>/<round>.log`; creates its folder.
 
         A cell that is up in several blocks of a round has one log in each: `<round>-b<block>`.
-        Raises BenchError where the folder can't be made.
+        Raises BenchError if the folder can't be created.
         """
         parts = [safe_name(part) for part in cell_key.split("/")]
         folder = self.folder.joinpath(LOGS_FOLDER, *filter(None, parts))
@@ -136,11 +136,11 @@ class RunWriter:
 
 
 def read_run(folder: Path) -> Run:
-    """Read a run folder, brought up to this tool's schema version.
+    """Read a run folder, migrated to this tool's schema version.
 
     A last line of `trials.jsonl` that was cut off by a kill is left out, and a trial with a damaged
-    histogram counts as failed; both are told in `damage`.
-    Raises BenchError for what can't be read, naming file and line.
+    histogram counts as failed; `damage` lists both.
+    Raises BenchError if it can't be read, naming file and line.
     """
     header, path = _read_header(folder / HEADER_FILE)
     damage: list[str] = []
@@ -158,15 +158,15 @@ def read_run(folder: Path) -> Run:
 
 
 def read_proofs(folder: Path) -> tuple[Proof, ...]:
-    """Read what really ran under each server setting; nothing where the run has no proofs.
+    """Read what really ran under each server setting; empty if the run has no proofs.
 
-    Raises BenchError where the file can't be read.
+    Raises BenchError if the file can't be read.
     """
     return _read_beside(folder / PROOFS_FILE, tuple[Proof, ...], ())
 
 
 def add_phases(folder: Path, more_s: Mapping[str, float]) -> dict[str, float]:
-    """Add time to the phases of a finished run, and return them all; raises as `read_phases`."""
+    """Add time to the phases of a finished run, and return all of them; raises as `read_phases`."""
     phases_s = read_phases(folder)
     for phase, duration_s in more_s.items():
         phases_s[phase] = phases_s.get(phase, 0.0) + duration_s
@@ -175,9 +175,9 @@ def add_phases(folder: Path, more_s: Mapping[str, float]) -> dict[str, float]:
 
 
 def read_phases(folder: Path) -> dict[str, float]:
-    """Read the seconds that each phase took; nothing where the run has none, as after a kill.
+    """Read the seconds that each phase took; empty if the run has none, as after a kill.
 
-    Raises BenchError where the file can't be read.
+    Raises BenchError if the file can't be read.
     """
     return _read_beside(folder / PHASES_FILE, dict[str, float], {})
 
@@ -326,7 +326,7 @@ def _new_folder(parent: Path, name: str) -> Path:
 
 
 def encode_header(header: RunHeader) -> bytes:
-    """`run.json`, indented: people open it. Values that may be secrets don't get there."""
+    """`run.json`, indented for people. Values that may be secrets are left out."""
     content = msgspec.json.encode(without_values(header))
     return msgspec.json.format(content, indent=2) + b"\n"
 

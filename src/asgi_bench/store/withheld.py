@@ -1,4 +1,4 @@
-"""What no file of a run keeps: the values of variables and headers that may be secrets."""
+"""What no file of a run contains: the values of variables and headers that may be secrets."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ _HEADER_FLAGS = ("--header",)
 
 
 def without_values(header: RunHeader) -> RunHeader:
-    """Return a header as files keep it: secrets by their names alone. Twice changes nothing."""
+    """Return a header as files have it: secrets by name only. Repeating it changes nothing."""
     plan, preparation = header.plan, header.preparation
     replace = msgspec.structs.replace
     return replace(
@@ -38,7 +38,7 @@ def without_values(header: RunHeader) -> RunHeader:
 
 
 def with_values(stored: Plan, told: Plan) -> Plan:
-    """Return a stored plan with the values that no file keeps, from the same plan as told anew."""
+    """Return a stored plan with the values that no file has, from the same plan as given anew."""
     env = {planned.cell.key: planned.env for planned in told.cells}
     scenarios = {scenario.name: scenario for scenario in told.scenarios}
     return msgspec.structs.replace(

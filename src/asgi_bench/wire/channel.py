@@ -1,4 +1,4 @@
-"""The bytes of one connection that never waits, whatever carries them."""
+"""The bytes of one connection that never blocks, whatever carries them."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ ALPN: Final[Mapping[ProtocolName, str]] = {
 
 
 class System(NamedTuple):
-    """What makes sockets and TLS contexts: who has patched these modules hands over the own."""
+    """Makes sockets and TLS contexts: code that patched these modules passes the originals."""
 
     socket: Callable[..., Any] = socket.socket
     tls_context: Callable[..., Any] = ssl.SSLContext
@@ -47,30 +47,30 @@ class Channel(Protocol):
 
     @property
     def fd(self) -> int:
-        """The descriptor that tells when there is something to do."""
+        """The descriptor that signals when there is something to do."""
 
     @property
     def has_unsent(self) -> bool:
-        """Whether it keeps what was written until the descriptor takes it, at the next call."""
+        """Whether it keeps written bytes until the descriptor takes them, at the next call."""
 
     @property
     def client_port(self) -> int | None:
-        """Our end of the connection, by which the server's can be found; None where it has none."""
+        """Our end of the connection, which identifies the server's; None if it has none."""
 
     def open(self) -> Iterator[int]:
-        """Take the opening as far as it goes; yields what it waits for until bytes may flow.
+        """Advance the opening; yields what it waits for until bytes may flow.
 
-        Raises OSError where there is no connection.
+        Raises OSError if there is no connection.
         """
 
     def read(self, size: int) -> bytes:
-        """What has come, b"" at the end of the stream; raises BlockingIOError where nothing has.
+        """The bytes that arrived, b"" at the end of the stream; raises BlockingIOError without any.
 
-        It may be more than `size`: what is left must be signalled by the descriptor.
+        It may be more than `size`: the descriptor must signal any rest.
         """
 
     def write(self, data: bytes | memoryview) -> int:
-        """How much went out; raises BlockingIOError where nothing did."""
+        """How much was sent; raises BlockingIOError if nothing was."""
 
     def close(self) -> None:
         """Close it."""
@@ -131,10 +131,10 @@ class TcpChannel(_SocketChannel):
 
 
 class TlsChannel(TcpChannel):
-    """Bytes over TLS over TCP, from a server whose certificate and choice by ALPN are right.
+    """Bytes over TLS over TCP, from a server with the right certificate and ALPN choice.
 
-    A read takes a record, which is at most 16 KiB, and all of it: what OpenSSL would keep for the
-    next read no descriptor signals.
+    A read takes a record, which is at most 16 KiB, and all of it: no descriptor would signal what
+    OpenSSL kept for the next read.
     """
 
     is_plain: ClassVar[bool] = False
@@ -174,7 +174,7 @@ class TlsChannel(TcpChannel):
         self._read, self._write, self._pending = engine.read, engine.write, engine.pending
 
     def read(self, size: int) -> bytes:
-        """Read what has come."""
+        """Read what has arrived."""
         try:
             data: bytes = self._read(size)
             while len(data) >= size and (left := self._pending()):
@@ -184,14 +184,14 @@ class TlsChannel(TcpChannel):
         return data
 
     def write(self, data: bytes | memoryview) -> int:
-        """Encrypt and write; what is tried again must begin with the same bytes."""
+        """Encrypt and write; a retry must begin with the same bytes."""
         try:
             return int(self._write(data))
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise BlockingIOError from None
 
     def close(self) -> None:
-        """Say that nothing more comes, as far as that goes at once, and close the socket."""
+        """Send the end of the stream, if that is possible at once, and close the socket."""
         if self._engine is not None:
             if self._endpoint.resumes and (session := self._engine.session) is not None:
                 # Of TLS 1.3 it came after the handshake, with what was read.
@@ -260,5 +260,5 @@ CHANNELS: Mapping[Transport, type[Channel]] = {
 
 
 def dial(endpoint: Endpoint, system: System = SYSTEM) -> Channel:
-    """Begin to connect to an endpoint; raises OSError where that is refused at once."""
+    """Begin to connect to an endpoint; raises OSError if that is refused at once."""
     return CHANNELS[endpoint.transport](endpoint, system)

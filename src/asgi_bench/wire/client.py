@@ -1,7 +1,7 @@
-"""Requests to a server on this machine, one at a time on each connection, without any load.
+"""Requests to a server on this machine, one at a time per connection, without any load.
 
-Whoever judges an answer outside of the load asks by this: the bytes that go out are those of the
-engine, and the same reader reads what comes back.
+Everything that judges a response outside of the load uses this: it sends the same bytes as the
+engine, and the same reader reads the response.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ FaultKind: TypeAlias = Literal["connect", "reset", "timeout", "body"]
 
 
 class NoAnswer(Exception):
-    """A request that got no whole answer, or bytes that are none.
+    """A request without a whole response, or with bytes that are none.
 
-    `kind` is what it counts as; `has_begun` says whether anything of an answer came.
+    `kind` is what it counts as; `has_begun` says whether any of a response had arrived.
     """
 
     def __init__(self, kind: FaultKind, text: str, *, has_begun: bool = False) -> None:
@@ -38,11 +38,11 @@ class NoAnswer(Exception):
 
 
 class Connection:
-    """A connection that carries one request after another; nothing is ever opened anew.
+    """A connection that carries one request after another, and is never reopened.
 
-    `began_s` is when the first bytes of the answer came, on the monotonic clock. `is_spent` says
-    that it takes no further request: the answer announced a close, or came before all of its
-    request was sent, or the server has closed.
+    `began_s` is when the first bytes of the response arrived, on the monotonic clock. `is_spent`
+    says that it takes no further request: the response announced a close, or came before all of
+    its request was sent, or the server has closed.
     """
 
     def __init__(self, endpoint: Endpoint, greeting: bytes = b"") -> None:
@@ -70,17 +70,17 @@ class Connection:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a connection, as far as we know."""
+        """Whether there is a connection, as far as is known."""
         return self._channel is not None
 
     @property
     def has_answered(self) -> bool:
-        """Whether it has given a whole answer."""
+        """Whether it has had a whole response."""
         return self._last is not None
 
     @property
     def reader(self) -> Reader:
-        """What reads the answer to the last request."""
+        """What reads the response to the last request."""
         assert self._reader is not None
         return self._reader
 
@@ -90,7 +90,7 @@ class Connection:
         return None if self._channel is None else self._channel.client_port
 
     def fileno(self) -> int:
-        """The socket's descriptor; -1 where there is none."""
+        """The socket's descriptor; -1 if there is none."""
         return -1 if self._channel is None else self._channel.fd
 
     def open(self, timeout_s: float) -> None:
@@ -108,9 +108,9 @@ class Connection:
             raise NoAnswer("connect", f"no connection: {told}", has_begun=is_refused) from None
 
     def has_hung_up(self) -> bool:
-        """Whether the server has closed it while nothing was asked.
+        """Whether the server has closed it while nothing was requested.
 
-        Raises NoAnswer where the last answer went on beyond its end.
+        Raises NoAnswer if the last response continued beyond its end.
         """
         if self._last is not None and not self.is_spent:
             try:
@@ -122,9 +122,9 @@ class Connection:
         return self.is_spent
 
     def send(self, exchange: Exchange, times: int = 1) -> None:
-        """Begin to send a request, or so many at once; what fails in it is told by `advance`.
+        """Begin to send a request, or several at once; `advance` reports any failure.
 
-        Each `advance` then is for the next of the answers.
+        Each `advance` is then for the next of the responses.
         """
         self._unsent = memoryview(exchange.request * times)
         self._asked = self._owed = times
@@ -134,7 +134,7 @@ class Connection:
         self._write()
 
     def advance(self, wait_s: float = 0.0) -> Response | None:
-        """Take things as far as they go, waiting once up to `wait_s`; the answer if it is whole.
+        """Advance as far as possible, waiting once up to `wait_s`; the response if it is whole.
 
         Raises NoAnswer.
         """
@@ -153,19 +153,19 @@ class Connection:
         return None
 
     def ask(self, exchange: Exchange, timeout_s: float) -> Response:
-        """Send a request on the open connection and await its answer; raises NoAnswer."""
+        """Send a request on the open connection and await its response; raises NoAnswer."""
         self.send(exchange)
         return self.answer(timeout_s)
 
     def answer(self, timeout_s: float) -> Response:
-        """Await the answer to what was sent; raises NoAnswer."""
+        """Await the response to what was sent; raises NoAnswer."""
         response = self.advance(timeout_s)
         if response is None:
             raise self.overdue(timeout_s)
         return response
 
     def overdue(self, timeout_s: float) -> NoAnswer:
-        """The fault of an answer that isn't whole after so long."""
+        """The fault of a response that isn't whole after this long."""
         assert self._reader is not None
         came = self._reader.so_far
         if 0 < self._owed < self._asked:

@@ -1,4 +1,4 @@
-"""How a protocol speaks on a connection: what opens it, and how answers are read."""
+"""How a protocol uses a connection: what opens it, and how responses are read."""
 
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Protocol
@@ -20,29 +20,29 @@ from asgi_bench.wire.websocket import WebSocket
 
 
 class Reader(Protocol):
-    """Reads one answer from bytes as they come in; raises WireError as soon as it knows."""
+    """Reads one response from bytes as they arrive; raises WireError as soon as it knows."""
 
     @property
     def missing(self) -> int:
-        """How many bytes are still to come at least."""
+        """How many bytes are still missing at least."""
 
     @property
     def beyond(self) -> bytes:
-        """What was fed beyond the end of the answer."""
+        """The bytes beyond the end of the response."""
 
     @property
     def so_far(self) -> str:
-        """What came of an answer that is not whole, in words."""
+        """What arrived of an incomplete response, in words."""
 
     def feed(self, data: bytes) -> Response | None:
-        """Take bytes; the answer once it is whole."""
+        """Take bytes; returns the response once it is whole."""
 
     def finish(self) -> Response | None:
-        """Take the end of the stream: the answer if that completes it."""
+        """Take the end of the stream: returns the response if that completes it."""
 
 
 class Conversation(Protocol):
-    """What all connections to an endpoint have in common beside their requests.
+    """What all connections to an endpoint share beside their requests.
 
     A request is bytes, made before any load. It is sent as it is on any free slot of a connection.
     """
@@ -59,23 +59,23 @@ class Conversation(Protocol):
         """What carries one exchange at a time over a channel: the channel, or a stream on it."""
 
     def open(self, channel: Channel, greeting: bytes) -> Iterator[int]:
-        """Say what comes before the first request; yields what it waits for, as a channel does.
+        """Send what precedes the first request; yields what it waits for, as a channel does.
 
-        Raises OSError or WireError where the server doesn't agree.
+        Raises OSError or WireError if the server doesn't agree.
         """
 
     def at_once(self, data: bytes, exchange: Exchange) -> Response | None:
-        """Read what nearly every answer is; None where only a reader can tell. Raises WireError."""
+        """Read the usual kind of response; None if it needs a reader. Raises WireError."""
 
     def reader(self, exchange: Exchange) -> Reader:
-        """A reader of the answer that an exchange is owed."""
+        """A reader for an exchange's response."""
 
     def fault_beyond(self, response: Response, exchange: Exchange, beyond: bytes) -> WireError:
-        """The fault of bytes that follow an answer and belong to none."""
+        """The fault of bytes that follow a response and belong to none."""
 
 
 class Http1:
-    """HTTP/1.1 as a conversation: a connection is asked as soon as it is there."""
+    """HTTP/1.1 as a conversation: a connection carries requests as soon as it is open."""
 
     breach: ClassVar[str] = "its answer breaks HTTP/1.1"
     start: ClassVar[bytes] = b"HTTP/1."
@@ -88,11 +88,11 @@ class Http1:
         return channel
 
     def open(self, channel: Channel, greeting: bytes) -> Iterator[int]:
-        """Say nothing."""
+        """Send nothing."""
         return iter(())
 
     def at_once(self, data: bytes, exchange: Exchange) -> Response | None:
-        """Read a head and all of a body of known length; of a stream, only its reader can tell."""
+        """Read a head and all of a body of known length; a stream needs its reader."""
         return read_at_once(data, exchange.method) if exchange.stream is None else None
 
     def reader(self, exchange: Exchange) -> ResponseReader | PartReader:
@@ -102,7 +102,7 @@ class Http1:
         return ResponseReader(exchange.method)
 
     def fault_beyond(self, response: Response, exchange: Exchange, beyond: bytes) -> WireError:
-        """What comes after the end that its head states."""
+        """The fault of bytes beyond the end that its head states."""
         return beyond_its_end(response, exchange.method, beyond)
 
 
@@ -114,11 +114,11 @@ CONVERSATIONS: Mapping[ProtocolName, type[Conversation]] = {
 
 
 def converse(endpoint: Endpoint) -> Conversation:
-    """How connections to an endpoint speak."""
+    """The conversation of connections to an endpoint."""
     return CONVERSATIONS[endpoint.protocol]()
 
 
 def opening(channel: Channel, conversation: Conversation, greeting: bytes = b"") -> Iterator[int]:
-    """Open a connection up to where it can be asked; raises OSError or WireError."""
+    """Open a connection until it can carry requests; raises OSError or WireError."""
     yield from channel.open()
     yield from conversation.open(channel, greeting)

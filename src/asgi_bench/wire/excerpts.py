@@ -1,4 +1,4 @@
-"""The start of what came over the wire, as one quotes it in a sentence."""
+"""The start of what arrived over the wire, for quoting in a sentence."""
 
 from codecs import getincrementaldecoder
 
@@ -6,7 +6,7 @@ LONGEST_EXCERPT = 60
 
 
 def excerpt(data: bytes, longest: int = LONGEST_EXCERPT) -> str:
-    """Return some bytes in quotes, `…` where they were cut: as text where they are UTF-8."""
+    """Return bytes in quotes, with `…` if they were cut: as text if they are UTF-8."""
     piece = data[: longest * 4]
     try:
         # Not final: a character that the cut went through is left out.

@@ -1,4 +1,4 @@
-"""One request with the answer it is owed, as bytes; and what a scenario's requests come to."""
+"""One request with its expected response, as bytes; and the requests of a scenario."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from asgi_bench.wire.http2_frames import Framed, encode_request, is_framed
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """A WebSocket message that has to come; with neither, any message is right."""
+    """A WebSocket message that must arrive; with neither, any message is right."""
 
     exact: Received | None = None
     """The only right one."""
@@ -33,14 +33,14 @@ class Wanted(msgspec.Struct, frozen=True):
     """What has to match in it."""
 
     def accepts(self, message: Received) -> bool:
-        """Whether a message is this one."""
+        """Whether a message matches."""
         if self.exact is not None:
             return message == self.exact
         return self.pattern is None or holds_match(self.pattern, message.payload)
 
 
 class Exchange(msgspec.Struct, frozen=True):
-    """A request as bytes, and the answer that every response to it is checked for."""
+    """A request as bytes, and what every response to it is checked for."""
 
     name: str
     """Which request it is, to whoever reads of a wrong answer to it."""
@@ -68,10 +68,10 @@ class Exchange(msgspec.Struct, frozen=True):
         return bool(self.wanted) or self.request.find(b"\r\n\r\n") + 4 < len(self.request)
 
     def fault_of(self, response: Response) -> str | None:
-        """Return the kind of error a complete response is, or None where it is correct.
+        """Return the kind of error of a complete response, or None if it is correct.
 
-        Asked only about bytes that were not found right before, so a pattern costs nothing where
-        all answers are the same.
+        Only called for bytes that were not found correct before, so a pattern costs nothing if all
+        responses are the same.
         """
         if response.status != self.expect_status:
             return "status"
@@ -113,10 +113,10 @@ class Exchange(msgspec.Struct, frozen=True):
 
 
 class Dialogue(NamedTuple):
-    """How a request is put to an endpoint: what opens a connection, and what is asked on it.
+    """How a request is made to an endpoint: what opens a connection, and what is requested on it.
 
-    `endpoint` knows the protocol that the request is made in. Over WebSocket several exchanges
-    are the turns of one conversation, held in their order.
+    `endpoint` knows the protocol of the request. Over WebSocket several exchanges are the turns of
+    one conversation, in order.
     """
 
     endpoint: Endpoint
@@ -125,7 +125,7 @@ class Dialogue(NamedTuple):
 
 
 def dialogue(endpoint: Endpoint, request: Request, *, weight: float = 1.0) -> Dialogue:
-    """Return the bytes that a request comes to, and what has to come back."""
+    """Return a request as bytes, and what must come back."""
     if not request.messages:
         exchange = Exchange(
             name=f"{request.method} {request.path}",

@@ -1,6 +1,6 @@
-"""WebSocket on the wire: messages as frames, and a bounded reader of the frames that come.
+"""WebSocket on the wire: messages as frames, and a bounded reader of the frames that arrive.
 
-After RFC 6455, on bytes alone, and as a client: what goes out is masked, what comes must not be.
+After RFC 6455, on bytes alone, and as a client: what it sends is masked, what arrives must not be.
 As with HTTP/1.1 the engine feeds the reader only with what it has not seen byte for byte before.
 """
 
@@ -40,23 +40,23 @@ class Received(msgspec.Struct, frozen=True):
 
     @property
     def told(self) -> str:
-        """It, in words."""
+        """The message in words."""
         kind = "binary" if self.is_binary else "text"
         return f"{kind} {excerpt(self.payload)} ({len(self.payload)} bytes)"
 
 
 class Messages(Response, frozen=True):
-    """All the messages that answer one request; `body` are their payloads one after the other."""
+    """All the messages in response to one request; `body` are their concatenated payloads."""
 
     messages: tuple[Received, ...] = ()
 
 
 class PeerClosed(EOFError):
-    """The server has closed in order: a close frame came."""
+    """The server has closed in order: a close frame arrived."""
 
 
 def encode_frame(opcode: int, payload: bytes, mask: bytes = MASK) -> bytes:
-    """Return one whole frame, as a client sends it; with an empty mask as a server does."""
+    """Return one whole frame, as a client sends it; with an empty mask, as a server does."""
     first, bit = opcode | _FIN, _MASKED if mask else 0
     size = len(payload)
     if size < _LENGTH_16:
@@ -69,7 +69,7 @@ def encode_frame(opcode: int, payload: bytes, mask: bytes = MASK) -> bytes:
 
 
 def encode_message(message: Received, mask: bytes = MASK) -> bytes:
-    """Return a message as a single frame, masked as a client's has to be."""
+    """Return a message as a single frame, masked as a client's must be."""
     return encode_frame(BINARY if message.is_binary else TEXT, message.payload, mask)
 
 
@@ -79,7 +79,7 @@ def encode_close(code: int) -> bytes:
 
 
 def masked(payload: bytes, mask: bytes) -> bytes:
-    """Return a payload under a mask; the same again takes it off."""
+    """Return a payload under a mask; repeating it removes the mask."""
     size = len(payload)
     key = (mask * (size // len(mask) + 1))[:size]
     whole = int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")
@@ -112,7 +112,7 @@ def _bare(frames: bytes) -> _Bare:
 
 
 def masked_anew(frames: bytes) -> bytes:
-    """Return whole frames of ours, each under a mask that nobody can foresee."""
+    """Return whole frames of ours, each under a mask that nobody can predict."""
     bare = _bare(frames)
     drawn = os.urandom(len(MASK) * len(bare.heads_and_sizes))
     keys = b"".join(
@@ -123,7 +123,7 @@ def masked_anew(frames: bytes) -> bytes:
 
 
 def encode_handshake(path: str, host: str, headers: Mapping[str, str]) -> bytes:
-    """Return the request that opens a WebSocket, all but its key, which each connection has anew.
+    """Return the request that opens a WebSocket, except its key, which differs per connection.
 
     A `Host` among the headers replaces `host`.
     """
@@ -136,9 +136,9 @@ def encode_handshake(path: str, host: str, headers: Mapping[str, str]) -> bytes:
 
 
 def message_at_once(data: bytes) -> Messages | None:
-    """Read what nearly every answer is, one frame that is a whole message, and no more.
+    """Read the usual response, one frame that is a whole message, and no more.
 
-    None where it is anything else: then a reader can tell.
+    None if it is anything else: it then needs a reader.
     """
     if len(data) < 2 or data[0] not in (_FIN | TEXT, _FIN | BINARY):
         return None
@@ -157,11 +157,11 @@ def message_at_once(data: bytes) -> Messages | None:
 
 
 class MessageReader:
-    """Reads the messages that answer one request, from bytes as they come in.
+    """Reads the messages in response to one request, from bytes as they arrive.
 
-    What control frames between and behind them ask for is put into `replies`, masked and in
-    order. `is_pure` says that there were none. A close frame raises PeerClosed; what breaks the
-    protocol WireError, as soon as it is known.
+    Replies to control frames between and after them go into `replies`, masked and in order.
+    `is_pure` says that there were none. A close frame raises PeerClosed; what breaks the protocol
+    raises WireError, as soon as it is known.
     """
 
     def __init__(self, wanted: int, replies: bytearray) -> None:
@@ -180,18 +180,18 @@ class MessageReader:
 
     @property
     def missing(self) -> int:
-        """How many bytes of the frame that is being read are still to come at least."""
+        """How many bytes of the current frame are still missing at least."""
         head = self._head()
         return 0 if head is None else max(0, sum(head[2:]) - len(self._buffer))
 
     @property
     def beyond(self) -> bytes:
-        """What was fed behind the last message and is no whole control frame."""
+        """The bytes after the last message that are no whole control frame."""
         return bytes(self._buffer) if self._is_whole else b""
 
     @property
     def so_far(self) -> str:
-        """What came of an answer that is not whole, in words."""
+        """What arrived of an incomplete response, in words."""
         if self._end is not None:
             return self._end
         came = f"{len(self._messages)} of {self._wanted} messages came"
@@ -314,12 +314,12 @@ class MessageReader:
 
 
 def is_control(data: bytes) -> bool:
-    """Whether a control frame begins here, as far as its first byte tells."""
+    """Whether a control frame begins here, judging by its first byte."""
     return data[0] & _OPCODE in _CONTROL
 
 
 def control_frames(data: bytes, replies: bytearray) -> bytes:
-    """Obey the whole control frames that some bytes begin with; return what follows them.
+    """Obey the whole control frames at the start of some bytes; return what follows them.
 
     Raises PeerClosed and WireError, as a reader of messages does.
     """

@@ -1,8 +1,8 @@
 """HTTP/1.1 on the wire: one request as bytes, and a bounded reader of one response.
 
-After RFC 9112, on bytes alone. The engine feeds the reader only with answers it has not seen byte
+After RFC 9112, on bytes alone. The engine feeds the reader only with responses it has not seen byte
 for byte before, so clarity comes before speed here; but each byte is looked at once however the
-answer was split, or a large body in small fragments would cost the square of its size.
+response was split, or a large body in small fragments would cost the square of its size.
 """
 
 import gzip
@@ -55,11 +55,11 @@ class WireError(Exception):
 
 
 class LimitError(WireError):
-    """The bytes may well be a response, but one larger than asgi-bench reads."""
+    """The bytes may well be a response, but a larger one than asgi-bench reads."""
 
 
 class Head(msgspec.Struct, frozen=True):
-    """What a head says about the answer and its body; `closes` that no other follows.
+    """What a head says about the response and its body; `closes`: no other response follows.
 
     `is_bodiless`: there is no body, whatever the framing says.
     """
@@ -72,9 +72,9 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """One final response: `size` is how many bytes it took, interim responses included.
+    """One final response: `size` is its number of bytes, including interim responses.
 
-    `head` are its status line and header lines as they came.
+    `head` has its status line and header lines as they arrived.
     """
 
     status: int
@@ -84,11 +84,11 @@ class Response(msgspec.Struct, frozen=True):
     head: bytes = b""
 
     def header(self, name: str) -> str | None:
-        """The value of a header, None where there is none."""
+        """The value of a header, None if there is none."""
         return field_value(self.head, name)
 
     def body_without(self, coding: Coding | None) -> bytes | None:
-        """The body without its content coding; None where it is not in just that one."""
+        """The body without its content coding; None unless it has exactly that one."""
         if coding is None:
             return self.body
         if self.header("content-encoding") != coding:
@@ -100,7 +100,7 @@ class Response(msgspec.Struct, frozen=True):
 
 
 def beyond_its_end(response: Response, method: str, beyond: bytes) -> WireError:
-    """Return the fault of bytes that follow an answer and belong to none."""
+    """Return the fault of bytes that follow a response and belong to none."""
     head = parse_head(response.head, method)
     if method == "HEAD":
         why = "an answer to HEAD has no body"
@@ -124,9 +124,9 @@ def encode_request(
 ) -> bytes:
     """Return the bytes of one keep-alive request; a body gets its content-length.
 
-    A `Host` among the headers replaces `host`. An empty body has a length too where the method
-    says what one means (RFC 9110, 8.6). `chunked`: the body goes out in chunks instead, each of
-    `CHUNK_BYTES` but the last.
+    A `Host` among the headers replaces `host`. An empty body has a length too if the method gives
+    it a meaning (RFC 9110, 8.6). `chunked`: the body is sent in chunks instead, each of
+    `CHUNK_BYTES` except the last.
     """
     lines = [f"{method} {path} HTTP/1.1"]
     if not any(name.lower() == "host" for name in headers):
@@ -158,9 +158,9 @@ def _in_chunks(body: bytes) -> bytes:
 
 
 def read_at_once(buffer: bytes, method: str = "GET") -> Response | None:
-    """Read what nearly every answer is, one head and all of a body of known length.
+    """Read the usual response, one head and all of a body of known length.
 
-    None where it is anything else, or not all there: then a reader can tell. Raises WireError on a
+    None if it is anything else, or incomplete: it then needs a reader. Raises WireError on a
     malformed head.
     """
     end = buffer.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES) + 4
@@ -188,7 +188,7 @@ def read_response(buffer: bytes, *, method: str = "GET", at_eof: bool = False) -
 
 
 class ResponseReader:
-    """Reads one response from bytes as they come in; raises WireError as soon as it knows."""
+    """Reads one response from bytes as they arrive; raises WireError as soon as it knows."""
 
     def __init__(self, method: str = "GET") -> None:
         self._method = method
@@ -209,7 +209,7 @@ class ResponseReader:
 
     @property
     def missing(self) -> int:
-        """How many bytes of the body, or of its current chunk, are still to come at least."""
+        """How many bytes of the body, or of its current chunk, are still missing at least."""
         return self._missing
 
     @property
@@ -219,29 +219,29 @@ class ResponseReader:
 
     @property
     def beyond(self) -> bytes:
-        """What was fed beyond the end of the response."""
+        """The bytes beyond the end of the response."""
         return bytes(self._buffer) if self._response else b""
 
     @property
     def head(self) -> bytes:
-        """Status line and headers of the final answer, once they are there."""
+        """Status line and headers of the final response, once they are there."""
         return self._head_lines if self._head.status >= 200 else b""
 
     def body_pieces(self, since: int = 0) -> list[tuple[bytes, int]]:
-        """The body's pieces from one on, each with where it ended, of all that was fed."""
+        """The body's pieces from a given one on, each with where it ended, of all that was fed."""
         return list(zip(self._pieces[since:], self._piece_ends[since:], strict=True))
 
     def chunk_ends(self, since: int = 0) -> list[int]:
-        """Where the chunks from one on ended, or a body of known length, of all that was fed."""
+        """Where the chunks, from a given one on, or a body of known length ended in all that was fed."""
         return self._chunk_ends[since:]
 
     def left(self, body: bytes) -> Response:
-        """What came of a final answer, as one that ends here; no other follows it."""
+        """What arrived of a final response, as one that ends here; no other follows it."""
         return Response(self._head.status, body, self._used, True, self._head_lines)
 
     @property
     def so_far(self) -> str:
-        """What came of an answer that is not whole, in words."""
+        """What arrived of an incomplete response, in words."""
         came = sum(map(len, self._pieces))
         if self._step == self._read_head:
             if self._buffer:
@@ -269,7 +269,7 @@ class ResponseReader:
         return self._response
 
     def finish(self) -> Response | None:
-        """Return the response that the peer's close completes, or None where it was cut off."""
+        """Return the response that the peer's close completes, or None if it was cut off."""
         if self._response is None and self._step == self._read_until_close:
             self._complete(closes=True)
         return self._response
@@ -394,8 +394,8 @@ class ResponseReader:
 def parse_head(head: bytes, method: str = "GET") -> Head:
     """Parse a status line and header lines, each with its line end; raises WireError.
 
-    Lengths that are the same, in one line or in several, are one length; beside
-    `transfer-encoding: chunked` a length says nothing (RFC 9110, 8.6; RFC 9112, 6.3).
+    Equal lengths, in one line or in several, are one length; beside
+    `transfer-encoding: chunked` a length means nothing (RFC 9110, 8.6; RFC 9112, 6.3).
     """
     start = _STATUS_LINE.match(head)
     if start is None:
@@ -419,7 +419,7 @@ def parse_head(head: bytes, method: str = "GET") -> Head:
 
 
 def check_fields(lines: bytes, start: int) -> bytes:
-    """Return lines that are header lines, or trailers, and nothing else from `start`, unfolded.
+    """Return the header lines or trailers from `start`, unfolded; they must be nothing else.
 
     Raises WireError.
     """
@@ -434,9 +434,9 @@ def check_fields(lines: bytes, start: int) -> bytes:
 
 
 def field_value(head: bytes, name: str) -> str | None:
-    """Return the value of a header that a parsed head holds, None where it holds none.
+    """Return the value of a header in a parsed head, None if there is none.
 
-    The values of several lines are joined, as RFC 9110, 5.3 has it.
+    The values of several lines are joined, according to RFC 9110, 5.3.
     """
     lines = _FOLD.sub(b" ", head).split(b"\r\n")[1:]
     fields = [line.partition(b":") for line in lines]

@@ -1,6 +1,6 @@
 """HTTP/2 on one connection: streams in their places, windows kept, control frames answered.
 
-After RFC 9113. The hot path is `take_in` with a known answer, and `begin`; all else is rare.
+After RFC 9113. The hot path is `take_in` with a known response, and `begin`; all else is rare.
 """
 
 from collections import Counter
@@ -63,12 +63,12 @@ class _Held:
 
 
 class Http2Connection(SharedConnection):
-    """A connection of HTTP/2 over a channel; what it carries is known by its place.
+    """An HTTP/2 connection over a channel; its exchanges are identified by their places.
 
-    `begin` asks on a new stream, `take_in` tells what came of the answers, by their places, as
-    frames without ids.
+    `begin` sends a request on a new stream, `take_in` returns what arrived of the responses, by
+    their places, as frames without ids.
     As a channel of its own it carries one exchange at a time: whole requests are written, frames of
-    the answer are read.
+    the response are read.
     """
 
     is_plain: ClassVar[bool] = False
@@ -97,13 +97,13 @@ class Http2Connection(SharedConnection):
 
     @property
     def held_bytes(self) -> int:
-        """How much of bodies waits for the other side's windows."""
+        """How many bytes of bodies wait for the other side's windows."""
         return sum(len(held.rest) for held in self._held.values())
 
     def open(self) -> Iterator[int]:
-        """Open the channel, say our settings, and hear the other side's.
+        """Open the channel, send our settings, and receive the other side's.
 
-        Raises OSError or WireError where it has none.
+        Raises OSError or WireError if it has none.
         """
         yield from self.channel.open()
         table, push = _SETTING.pack(_HEADER_TABLE_SIZE, 0), _SETTING.pack(_ENABLE_PUSH, 0)
@@ -130,7 +130,7 @@ class Http2Connection(SharedConnection):
         self.flush()
 
     def begin(self, place: int, request: Framed) -> None:
-        """Ask on a new stream; its answer will be told of this place."""
+        """Send a request on a new stream; its response will be reported for this place."""
         number = self.next_id
         self.next_id = number + 2
         stream = number.to_bytes(4)
@@ -141,10 +141,10 @@ class Http2Connection(SharedConnection):
             self.out.append(stream.join(request.around))
 
     def take_in(self, data: bytes, came: dict[int, bytes], known: Framed | None) -> None:
-        """Take bytes: add what came to `came` by place, whole frames alone.
+        """Take bytes: add what arrived to `came` by place, in whole frames.
 
-        An answer that is `known` is told by its very bytes. Whatever breaks the connection is
-        its `fault` from then on.
+        A `known` response is recognised by its bytes. Whatever breaks the connection is its `fault`
+        from then on.
         """
         if self.rest:
             data, self.rest = self.rest + data, b""
@@ -182,16 +182,16 @@ class Http2Connection(SharedConnection):
             self.unreturned_bytes = 0
 
     def drain(self, last_id: int = LAST_ID) -> None:
-        """Ask nothing more on it; of what was asked, streams up to this one are still answered."""
+        """Send nothing more on it; streams up to this one still get their responses."""
         self.last_id, self.is_ending, self.is_full = last_id, True, True
 
     def flush(self) -> None:
-        """Send what lies in `out` as far as it goes; raises OSError."""
+        """Send the content of `out` as far as possible; raises OSError."""
         if self.out and self.write_out():
             self.unsent_from = self.next_id
 
     def cancel(self, place: int) -> None:
-        """Give up what was asked from a place, where that is still open."""
+        """Give up a place's request, if it is still open."""
         for streams in (self.fresh, self._begun):
             for stream in [stream for stream, each in streams.items() if each == place]:
                 del streams[stream]
@@ -199,16 +199,16 @@ class Http2Connection(SharedConnection):
                 self._reset(stream)
 
     def was_not_taken(self, place: int) -> bool:
-        """Whether what was asked from a place never reached whoever answers.
+        """Whether a place's request was never processed.
 
-        It is beyond the last stream that an orderly GOAWAY names, or never went out.
+        It is beyond the last stream that an orderly GOAWAY names, or was never sent.
         """
         number = self._open_id(place)
         is_beyond = self.last_id is not None and number > self.last_id
         return is_beyond or (self.fault is not None and number >= self.unsent_from)
 
     def is_silent_since(self, place: int) -> bool:
-        """Whether nothing came on any stream since a place has asked, of those begun since."""
+        """Whether nothing arrived on any stream begun since a place's request."""
         number = self._open_id(place)
         silent = sum(int.from_bytes(stream) >= number for stream in self.fresh)
         return silent == (self.next_id - number) // 2
@@ -222,7 +222,7 @@ class Http2Connection(SharedConnection):
         return 0
 
     def read(self, size: int) -> bytes:
-        """What came of the one answer, b"" at the end of the connection."""
+        """What arrived of the one response, b"" at the end of the connection."""
         came: dict[int, bytes] = {}
         is_over = self.last_id is not None and not self._is_asked
         if self.fault is None and not is_over:
@@ -244,7 +244,7 @@ class Http2Connection(SharedConnection):
         raise BlockingIOError
 
     def write(self, data: bytes | memoryview) -> int:
-        """Take one whole request; what can't go out at once goes with the next call of any kind."""
+        """Take one whole request; the next call of any kind sends what can't be sent at once."""
         if data:
             if self.is_ending:
                 raise BrokenPipeError("the other side takes no more requests")
@@ -403,7 +403,7 @@ class Http2Connection(SharedConnection):
 
 
 class Http2:
-    """HTTP/2 as a conversation: over TLS agreed by ALPN, else by prior knowledge."""
+    """HTTP/2 as a conversation: over TLS agreed by ALPN, otherwise by prior knowledge."""
 
     breach: ClassVar[str] = "its answer breaks HTTP/2"
     # A frame begins with anything.
@@ -418,11 +418,11 @@ class Http2:
         return Http2Connection(channel)
 
     def open(self, channel: Channel, greeting: bytes) -> Iterator[int]:
-        """Say nothing: the connection has said it."""
+        """Send nothing: the connection did."""
         return iter(())
 
     def at_once(self, data: bytes, exchange: Exchange) -> Response | None:
-        """Read an answer of which all came at once."""
+        """Read a response that arrived all at once."""
         return StreamReader(exchange.method).feed(data)
 
     def reader(self, exchange: Exchange) -> StreamReader:

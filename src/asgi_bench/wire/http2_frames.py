@@ -1,8 +1,8 @@
-"""HTTP/2's frames: one request as bytes, and a bounded reader of the answer on one stream.
+"""HTTP/2's frames: one request as bytes, and a bounded reader of the response on one stream.
 
-After RFC 9113 and RFC 7541. The frames of a request, and of an answer, have 0 in the place of their
-stream's id: so one request is the same bytes each time, and so is its answer. The connection
-(`http2.py`) puts the ids in and takes them out.
+After RFC 9113 and RFC 7541. The frames of a request, and of a response, have 0 in place of their
+stream's id: so one request is the same bytes each time, and so is its response. The connection
+(`http2.py`) inserts and removes the ids.
 """
 
 from collections.abc import Iterator, Mapping
@@ -89,9 +89,9 @@ def encode_request(
     body: bytes = b"",
     has_length: bool = True,
 ) -> bytes:
-    """Return the frames of one request; a body gets its content-length, unless it is to have none.
+    """Return the frames of one request; a body gets its content-length, unless told otherwise.
 
-    A `Host` among the headers replaces `authority`; what is about an HTTP/1.1 connection is left
+    A `Host` among the headers replaces `authority`; fields about an HTTP/1.1 connection are left
     out. No field is indexed: the block means the same whatever came before it on a connection.
     """
     own = [
@@ -137,9 +137,9 @@ def is_framed(request: bytes) -> bool:
 
 
 def around_ids(data: bytes) -> tuple[bytes, ...]:
-    """Return whole frames as what stands before, between and after the ids of their streams.
+    """Return whole frames as the bytes before, between and after their streams' ids.
 
-    The id of a stream, joining these, makes them frames of that stream.
+    Joining these with a stream's id makes them frames of that stream.
     """
     pieces, since, start = [], 0, 0
     while start < len(data):
@@ -166,7 +166,7 @@ def unpadded(frame: Frame) -> bytes:
 
 
 class Framed:
-    """A request, or an answer, as it is asked for or found again on any stream."""
+    """A request or a response in a form that is the same on any stream."""
 
     __slots__ = ("around", "body", "head", "size", "whole")
 
@@ -193,9 +193,9 @@ def code_name(code: int) -> str:
 
 
 class StreamReader:
-    """Reads the answer on one stream from its frames; raises WireError as soon as it knows.
+    """Reads the response on one stream from its frames; raises WireError as soon as it knows.
 
-    A header block is decoded by itself: we announce a table of no size, so none depends on another.
+    A header block is decoded by itself: we announce a table of size 0, so none depends on another.
     """
 
     def __init__(self, method: str = "GET") -> None:
@@ -213,17 +213,17 @@ class StreamReader:
 
     @property
     def missing(self) -> int:
-        """How many bytes are still to come at least: only frames know."""
+        """How many bytes are still missing at least: only frames know."""
         return 0
 
     @property
     def beyond(self) -> bytes:
-        """What was fed beyond the end of the answer."""
+        """The bytes beyond the end of the response."""
         return self._rest if self._response else b""
 
     @property
     def so_far(self) -> str:
-        """What came of an answer that is not whole, in words."""
+        """What arrived of an incomplete response, in words."""
         if self._is_in_block:
             return f"its head broke off after {sum(map(len, self._block))} bytes"
         if self._status:
@@ -232,7 +232,7 @@ class StreamReader:
         return "a piece of a frame came" if self._rest else "nothing came"
 
     def feed(self, data: bytes) -> Response | None:
-        """Take more bytes; return the answer once its stream has ended."""
+        """Take more bytes; return the response once its stream has ended."""
         self._rest += data
         for each in frames_in(self._rest):
             size = HEAD_BYTES + len(each.payload)

@@ -1,6 +1,6 @@
-"""An answer that is read part by part: events where it is an event stream, otherwise chunks.
+"""A response that is read part by part: events in an event stream, otherwise chunks.
 
-It may have no end: then the reader leaves it after so many parts.
+It may have no end: the reader then leaves it after a number of parts.
 """
 
 import re
@@ -17,7 +17,7 @@ _CUT_BYTES = 3
 
 
 class PartReader:
-    """Reads one response, and tells how many of its parts are whole.
+    """Reads one response, and counts how many of its parts are whole.
 
     `part_ends` are the places in the body at which they ended.
     """
@@ -35,22 +35,22 @@ class PartReader:
 
     @property
     def body_bytes(self) -> int:
-        """How much of the body came."""
+        """How much of the body arrived."""
         return len(self._body)
 
     @property
     def missing(self) -> int:
-        """How many bytes are still to come at least; none that need be awaited once it is left."""
+        """How many bytes are still missing at least; 0 once the response is left."""
         return 0 if self._is_left else self._reader.missing
 
     @property
     def beyond(self) -> bytes:
-        """What was fed beyond the end; of what was left, more was to come."""
+        """The bytes beyond the end; after leaving a response, more was to come."""
         return b"" if self._is_left else self._reader.beyond
 
     @property
     def so_far(self) -> str:
-        """What came of an answer that is not whole, in words."""
+        """What arrived of an incomplete response, in words."""
         parts = len(self.part_ends)
         return f"{self._reader.so_far}, {parts} whole part{'' if parts == 1 else 's'}"
 
@@ -66,11 +66,11 @@ class PartReader:
         return self._reader.left(self.body_of(self._leave_after))
 
     def finish(self) -> Response | None:
-        """The response that the peer's close completes, or None where it was cut off."""
+        """The response that the peer's close completes, or None if it was cut off."""
         return self._reader.finish()
 
     def cut_short(self) -> Response:
-        """What came so far, as an answer that ends here."""
+        """What has arrived, as a response that ends here."""
         return self._reader.left(bytes(self._body))
 
     def body_of(self, parts: int) -> bytes:
@@ -80,8 +80,7 @@ class PartReader:
     def offsets(self) -> list[int]:
         """Where each part ended, of all that was fed.
 
-        That is to the byte where everything was fed at once: a piece of a body is then a chunk, or
-        all of it.
+        To the byte if everything was fed at once: a piece of a body is then a chunk, or all of it.
         """
         ends, found, total = [], [], 0
         pieces = self._reader.body_pieces()
@@ -94,7 +93,7 @@ class PartReader:
         return found
 
     def body_begin(self) -> int:
-        """Where the body's first byte is, of all that was fed; 0 where none came."""
+        """Where the body's first byte is, of all that was fed; 0 if none arrived."""
         pieces = self._reader.body_pieces()
         return pieces[0][1] - len(pieces[0][0]) if pieces else 0
 

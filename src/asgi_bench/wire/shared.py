@@ -1,4 +1,4 @@
-"""A connection that carries several exchanges at once: what all such protocols have in common."""
+"""A connection that carries several exchanges at once: what all such protocols share."""
 
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
@@ -11,17 +11,17 @@ MOST_STREAMS = 2**31 - 1
 
 
 class Fault(NamedTuple):
-    """Why a connection takes and gives nothing any more: as what that counts, and in words."""
+    """Why a connection can't be used any more: the kind of error, and the words."""
 
     kind: str
     text: str
 
 
 class SharedConnection(ABC):
-    """A connection over a channel; each exchange on it is known by its place.
+    """A connection over a channel; its exchanges are identified by their places.
 
-    `take_in` tells what came of the answers, by their places. What goes out lies in `out` until
-    `flush`.
+    `take_in` returns what arrived of the responses, by their places. Outgoing bytes are in `out`
+    until `flush`.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -45,12 +45,12 @@ class SharedConnection(ABC):
 
     @property
     def fd(self) -> int:
-        """The descriptor of the channel below."""
+        """The descriptor of the underlying channel."""
         return self.channel.fd
 
     @property
     def client_port(self) -> int | None:
-        """Our end of the channel below."""
+        """Our end of the underlying channel."""
         return self.channel.client_port
 
     @property
@@ -61,27 +61,27 @@ class SharedConnection(ABC):
     @property
     @abstractmethod
     def held_bytes(self) -> int:
-        """How much of requests that count as sent was held back."""
+        """How many bytes of requests that count as sent were held back."""
 
     @abstractmethod
     def take_in(self, data: bytes, came: dict[int, bytes], known: Any) -> None:
-        """Take bytes: add what came to `came` by place.
+        """Take bytes: add what arrived to `came` by place.
 
-        An answer that is `known` is told by its very bytes. Whatever breaks the connection is
-        its `fault` from then on.
+        A `known` response is recognised by its bytes. Whatever breaks the connection is its `fault`
+        from then on.
         """
 
     @abstractmethod
     def was_not_taken(self, place: int) -> bool:
-        """Whether what was asked from a place never reached whoever answers."""
+        """Whether a place's request was never processed."""
 
     def flush(self) -> None:
-        """Send what lies in `out` as far as it goes; raises OSError."""
+        """Send the content of `out` as far as possible; raises OSError."""
         if self.out:
             self.write_out()
 
     def write_out(self) -> int:
-        """Send what lies in `out`, which is something; how much of it went out."""
+        """Send the content of `out`, which isn't empty; returns how much was sent."""
         data = b"".join(self.out)
         try:
             written = self.channel.write(data)
@@ -91,7 +91,7 @@ class SharedConnection(ABC):
         return written
 
     def fail(self, fault: Fault) -> None:
-        """Take nothing from it any more."""
+        """Stop using it."""
         self.fault, self.is_ending, self.is_full = fault, True, True
 
     def end(self) -> None:

@@ -35,7 +35,7 @@ _TOLD_BODY = 120
 
 
 class WebSocket:
-    """The messages of one connection follow each other; each exchange knows how many it awaits."""
+    """The messages of one connection follow each other; each exchange knows how many it expects."""
 
     breach: ClassVar[str] = "its answer breaks the WebSocket protocol"
     # That of the handshake: no frame begins so.
@@ -50,7 +50,7 @@ class WebSocket:
         return channel
 
     def open(self, channel: Channel, greeting: bytes) -> Iterator[int]:
-        """Shake hands; raises WireError where the server doesn't, or not as RFC 6455 has it."""
+        """Shake hands; raises WireError if the server doesn't, or not as RFC 6455 requires."""
         key = b64encode(os.urandom(_KEY_BYTES))
         unsent = memoryview(b"%bSec-WebSocket-Key: %b\r\n\r\n" % (greeting, key))
         while unsent:
@@ -78,11 +78,11 @@ class WebSocket:
         return message_at_once(data) if len(exchange.wanted) == 1 else None
 
     def reader(self, exchange: Exchange) -> MessageReader:
-        """A reader of as many messages as have to come."""
+        """A reader for as many messages as must arrive."""
         return MessageReader(len(exchange.wanted), self.replies)
 
     def fault_beyond(self, response: Response, exchange: Exchange, beyond: bytes) -> WireError:
-        """More came than what was to come."""
+        """More arrived than expected."""
         count = len(exchange.wanted)
         awaited = f"{count} messages were" if count > 1 else "one message was"
         return WireError(
@@ -93,7 +93,7 @@ class WebSocket:
 def closing(channel: Channel, goodbye: bytes) -> Iterator[int]:
     """Close in order: our close frame, the server's, and then its end of the connection.
 
-    Raises WireError where it doesn't answer so.
+    Raises WireError if it doesn't reply that way.
     """
     try:
         channel.write(goodbye)
@@ -117,7 +117,7 @@ def closing(channel: Channel, goodbye: bytes) -> Iterator[int]:
 
 
 def check_handshake(answer: bytes, greeting: bytes, key: bytes) -> None:
-    """Hold the answer to a handshake to RFC 6455, 4.1; raises WireError."""
+    """Check the response to a handshake against RFC 6455, 4.1; raises WireError."""
     head, _, beyond = answer.partition(b"\r\n\r\n")
     head += b"\r\n"
     status = parse_head(head).status

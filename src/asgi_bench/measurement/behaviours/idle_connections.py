@@ -1,4 +1,4 @@
-"""Connections that idle: when does the server close them, and is a request lost at that moment?"""
+"""Idle connections: when does the server close them, and is a request lost at that moment?"""
 
 import select
 import time
@@ -22,7 +22,7 @@ NEAR_S = 0.05
 
 
 class IdleConnection:
-    """A connection that idles since `since_s`, after one answer; raises ServerFault without one."""
+    """A connection that is idle since `since_s`, after one response; otherwise ServerFault."""
 
     def __init__(self, endpoint: Endpoint, scenario: Scenario, timeout_s: float) -> None:
         asked = dialogue(endpoint, scenario)
@@ -40,7 +40,7 @@ class IdleConnection:
 
     @property
     def is_over(self) -> bool:
-        """Whether the answer announced that no other follows."""
+        """Whether the response announced that no other follows."""
         return self._connection.is_spent
 
     def fileno(self) -> int:
@@ -56,7 +56,7 @@ class IdleConnection:
         self._connection.send(self._exchange)
 
     def is_answered(self) -> bool:
-        """Whether an answer to the last request comes."""
+        """Whether a response to the last request comes."""
         try:
             return bool(self._connection.answer(self._timeout_s).status)
         except NoAnswer:
@@ -70,7 +70,7 @@ class IdleConnection:
 def watch_idle(
     targets: Mapping[str, tuple[Endpoint, Scenario]], watch_s: float, timeout_s: float
 ) -> dict[str, IdleKeepAlive | ServerFault]:
-    """Watch idle connections to servers side by side, by endpoint and scenario of each, by name."""
+    """Observe idle connections to servers side by side, by endpoint and scenario, by name."""
     found: dict[str, IdleKeepAlive | ServerFault] = {}
     with ExitStack() as stack:
         watched: dict[str, list[IdleConnection]] = {}

@@ -26,11 +26,11 @@ LIMIT_S = 10.0
 
 
 class Account(NamedTuple):
-    """What came of the requests.
+    """What became of the requests.
 
     `before` are the losses of the undisturbed load; the other figures begin with the slice in which
     it happened. `in_flight_lost` of the `losses` had been sent before that moment. `over_s` is how
-    long after it `is_over` was true, None where it was not within the limit.
+    long after it `is_over` was true, None if it was not within the limit.
     """
 
     sent: int
@@ -42,18 +42,18 @@ class Account(NamedTuple):
 
 
 class NotApplicable(Exception):
-    """There is no worker whose restart could be watched; the text says why."""
+    """There is no worker whose restart could be observed; the text says why."""
 
 
 class WatchedLoad:
-    """A session on one server, in which every request that was lost is told."""
+    """A session on one server that reports every lost request."""
 
     def __init__(self, session: LoadSession, server: RunningServer) -> None:
         self._session = session
         self._server = server
 
     def open(self, connections: int, warmup_s: float) -> Opened:
-        """Open connections under load; raises LoadFault, as all that follows."""
+        """Open connections under load; raises LoadFault, as everything below."""
         server = self._server
         return self._session.open(
             server.scenario, server.process.endpoint, connections, warmup_s=warmup_s
@@ -117,9 +117,9 @@ class WatchedLoad:
 
 
 def watch_stop(load: WatchedLoad, server: RunningServer, connections: int) -> GracefulStop:
-    """Load a server, send SIGTERM in the middle of that, and tell what was lost and how it ended.
+    """Load a server, send SIGTERM meanwhile, and report what was lost and how it ended.
 
-    The signal goes to the processes that were started, and to no worker: so does that of whoever
+    The signal goes to the processes that were started, and to no worker, as from whoever
     supervises a container. Raises LoadFault.
     """
     process = server.process
@@ -144,7 +144,7 @@ def watch_stop(load: WatchedLoad, server: RunningServer, connections: int) -> Gr
 
 
 def watch_restart(load: WatchedLoad, server: RunningServer, connections: int) -> WorkerRestart:
-    """Load a server, SIGKILL a worker in the middle of that, and tell what it cost.
+    """Load a server, SIGKILL a worker meanwhile, and report what that cost.
 
     Raises NotApplicable for a server without a supervisor, LoadFault.
     """

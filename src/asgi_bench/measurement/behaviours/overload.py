@@ -1,4 +1,4 @@
-"""More requests than a server can take, and how it is afterwards."""
+"""More requests than a server can handle, and how it is afterwards."""
 
 import random
 import time
@@ -38,8 +38,8 @@ def watch_overload(
 ) -> Overload | None:
     """Offer a server 1.75 times its own throughput for 4 s, then wait until it is normal again.
 
-    Its own is the higher of those in closed loops over the usual and over the many connections.
-    None where it gave no right answer before. Raises LoadFault.
+    Its own throughput is the higher of those in closed loops over the usual and over the many
+    connections. None if it gave no correct response before. Raises LoadFault.
     """
     pids = server.process.pids
     usual_rps = usual.open(connections, CAPACITY_S).throughput_rps

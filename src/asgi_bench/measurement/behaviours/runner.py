@@ -1,4 +1,4 @@
-"""Watch how the servers of a run behave, each part in fresh processes."""
+"""Observe how the servers of a run behave, each part in fresh processes."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -33,9 +33,9 @@ Part: TypeAlias = Literal["stop", "overload", "restart"]
 
 
 class BehaviourRunner:
-    """Watches every server setting of a plan; what is known is stored after each part.
+    """Observes every server setting of a plan; what is known is stored after each part.
 
-    A setting that is wholly `known` is not watched again.
+    A setting that is wholly `known` is not observed again.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class BehaviourRunner:
         self._found = {each.setting: each for each in known if each.is_whole}
 
     def run(self, cells: Sequence[PlannedCell]) -> None:
-        """Watch the servers of some cells, one after another; idle connections side by side."""
+        """Observe the servers of some cells, one after another; idle connections side by side."""
         settings: dict[str, PlannedCell] = {}
         for planned in cells:
             if planned.cell.process_key not in self._found:

@@ -1,4 +1,4 @@
-"""A calibration from what it is to measure to its figures, and the one that a run goes by."""
+"""Makes a calibration, and finds the one for a run."""
 
 import math
 import tempfile
@@ -98,7 +98,7 @@ FULL = Extent(
 
 
 def extent_within(budget_s: float, flag: str = "--budget") -> Extent:
-    """The full extent with as many blocks and segments as about fit into that time.
+    """The full extent with about as many blocks and segments as fit into that time.
 
     Raises:
         UsageError: there isn't time for three of each.
@@ -132,11 +132,11 @@ def calibrate(
 ) -> Calibration:
     """Measure this machine and the generator; the caller holds the measuring lock.
 
-    Of the plan's cells the first that can be measured is the server that noise is measured on,
-    and the second the one that is compared with it, while the others are up as they are in a run;
-    without any the null server serves. `notes` are kept, with what could not be measured.
+    The plan's first measurable cell is the server for measuring noise, and the second is compared
+    with it, while the others are up as in a run; without any cell the null server serves.
+    `notes` are kept, with what could not be measured.
 
-    Raises BenchError where the null server or the load process can't be measured.
+    Raises BenchError if the null server or the load process can't be measured.
     """
     started, began_s = datetime.now(UTC), time.monotonic()
     # The ceiling is one process's, whatever the run will use.
@@ -185,10 +185,10 @@ def calibrate(
 def calibration_for(
     parent: Path, plan: Plan, machine: Machine, announce: Callable[[str], None]
 ) -> Calibration:
-    """The calibration that a run of this plan goes by: the stored one, or a quick one made now.
+    """The calibration for a run of this plan: the stored one, or a quick one made now.
 
-    It is looked for, and stored, in the folder of runs. One by another version of the tool was
-    of another generator, and is replaced. The caller holds the measuring lock; raises as
+    It is read from, and stored in, the folder of runs. A calibration by another version of the tool
+    is for another generator, and is replaced. The caller holds the measuring lock; raises as
     `calibrate`.
     """
     try:

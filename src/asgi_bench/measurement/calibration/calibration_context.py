@@ -35,7 +35,7 @@ NULL_SERVER = PlannedCell(
 
 
 class CalibrationStep(msgspec.Struct, frozen=True):
-    """Where a calibration stands: its stage in words, and how much of the load is done."""
+    """The progress of a calibration: its stage in words, and how much of the load is done."""
 
     stage: str
     loaded_s: float
@@ -47,10 +47,10 @@ class CalibrationFault(BenchError):
 
 
 class CalibrationContext:
-    """Servers on their CPUs and one load process on its own; sessions are named.
+    """Servers on their CPUs and one load process on its own; sessions have names.
 
-    `plan` says CPUs, seed, time-outs and scenarios; `folder` takes the logs; `planned_s` is the
-    load that all stages together will ask for.
+    `plan` has CPUs, seed, time-outs and scenarios; `folder` gets the logs; `planned_s` is the load
+    of all stages together.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class CalibrationContext:
     def servers(self, cells: Sequence[PlannedCell]) -> Iterator[dict[str, RunningServer]]:
         """Fresh servers by process key, up inside the block; their sessions end with it.
 
-        Raises CalibrationFault where one can't be measured.
+        Raises CalibrationFault if one can't be measured.
         """
         self._blocks += 1
         block = self._blocks
@@ -105,7 +105,7 @@ class CalibrationContext:
     def load(self, command: Load) -> Loaded:
         """Load a session for one slice.
 
-        Raises CalibrationFault for a wrong answer, or none: nothing rests on such a slice.
+        Raises CalibrationFault for a wrong response, or none: nothing rests on such a slice.
         """
         loaded = self._sessions[command.name].load(command)
         if loaded.errors.total or not loaded.requests:
@@ -118,7 +118,7 @@ class CalibrationContext:
         return loaded
 
     def visit(self, command: Load) -> None:
-        """Load a session for its effect on what follows: nothing is learnt from its answers."""
+        """Load a session for its effect on what follows; its responses are ignored."""
         self._sessions[command.name].load(command)
 
     def close(self, name: str) -> Closed:
@@ -130,5 +130,5 @@ class CalibrationContext:
 
 
 def name_of(planned: PlannedCell) -> str:
-    """What a calibration calls a server."""
+    """A calibration's name for a server."""
     return f"{planned.cell.server}/{planned.cell.variant}"

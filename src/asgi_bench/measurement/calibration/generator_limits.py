@@ -25,7 +25,7 @@ BIAS_RATE_RPS = 500.0
 def measure_ceiling(
     context: CalibrationContext, server: RunningServer, connections: tuple[int, ...], slices: int
 ) -> tuple[CeilingPoint, ...]:
-    """The generator's CPU time per request over each count of connections, interleaved."""
+    """The generator's CPU time per request at each number of connections, interleaved."""
     context.enter("the generator's ceiling")
     names = {f"ceiling-c{count}": count for count in connections}
     for name, count in names.items():
@@ -43,7 +43,7 @@ def measure_ceiling(
 def measure_timer(
     context: CalibrationContext, server: RunningServer, duration_s: float
 ) -> TimerError:
-    """How late requests leave that are due every millisecond."""
+    """How late requests are sent that are due every millisecond."""
     context.enter("the generator's timer")
     command = Load("timer", duration_s, TIMER_RATE_RPS, "constant", context.plan.seed)
     _, lag = _open_loop(context, server, command)
@@ -53,7 +53,7 @@ def measure_timer(
 def measure_bias(
     context: CalibrationContext, server: RunningServer, duration_s: float
 ) -> LatencyBias:
-    """What an open loop shows of a server that does nothing."""
+    """Open-loop latency of a server that does nothing."""
     context.enter("the generator's own share of a latency")
     command = Load("bias", duration_s, BIAS_RATE_RPS, "poisson", context.plan.seed)
     response, lag = _open_loop(context, server, command)

@@ -69,8 +69,8 @@ def measure_lengths(
 ) -> SliceLengths:
     """The ratio of two servers in slices of each length, all lengths in each segment of time.
 
-    Before each slice one of the neighbours has one, and then the server its lead-in, as in a run:
-    what a short slice may cost is to begin with caches that others have filled.
+    Before each slice a neighbour has one, and then the server its lead-in, as in a run: what a
+    short slice may cost is beginning with caches full of others' data.
     """
     context.enter("whether short slices change ratios")
     sides = {"server": server, "reference": reference}
@@ -104,7 +104,7 @@ def measure_lengths(
 
 
 def measure_aa(context: CalibrationContext, planned: PlannedCell, blocks: int) -> AAFloor:
-    """Two starts of the same server side by side, again and again, as if they were two servers."""
+    """Two starts of the same server side by side, repeatedly, as if they were two servers."""
     chance = random.Random(f"{context.plan.seed}/calibration/aa")
     ratios: list[float] = []
     slice_logs: list[list[float]] = []

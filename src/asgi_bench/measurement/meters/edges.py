@@ -1,4 +1,4 @@
-"""The edges of a slice: all meters read a server before it and after it, into its cell's trial."""
+"""The edges of a slice: all meters read a server before and after it, into its cell's trial."""
 
 import pkgutil
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ SETTLE_S = 0.0003
 
 
 def meter_modules() -> Iterator[ModuleType]:
-    """The modules beside this one that have a meter, by name: a new one needs no entry anywhere."""
+    """The modules beside this one that have a meter, by name: a new one needs no registration."""
     for found in pkgutil.iter_modules(meters.__path__):
         module = import_module(f"{meters.__name__}.{found.name}")
         if hasattr(module, "meter"):
@@ -27,14 +27,14 @@ def meter_modules() -> Iterator[ModuleType]:
 
 
 def settle(loaded: Loaded) -> None:
-    """Wait until the server has come to rest after its last answer."""
+    """Wait until the server has come to rest after its last response."""
     unsettled_s = loaded.end_s + SETTLE_S - perf_counter()
     if unsettled_s > 0:
         sleep(min(SETTLE_S, unsettled_s))
 
 
 class SliceMeters:
-    """All meters of a run; `begin` and `end` enclose each slice, whichever cell's it is."""
+    """All meters of a run; `begin` and `end` enclose each slice of any cell."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -43,10 +43,11 @@ class SliceMeters:
     def begin(
         self, server: RunningServer, servers: Sequence[RunningServer], *, is_led_in: bool = False
     ) -> None:
-        """Read before a slice; `servers` are all of the block, and the others should idle.
+        """Read before a slice; `servers` are all of the block, and the others should be idle.
 
-        What processes that come and go have used since the last slice is credited to that; what
-        they used in a lead-in, since it began, to none: its requests count in none either.
+        What processes that come and go have used since the last slice is credited to that slice;
+        what
+        they used in a lead-in counts for none, because its requests don't count either.
         """
         if is_led_in:
             server.cpu.begin()
@@ -65,7 +66,7 @@ class SliceMeters:
             meter.begin(self._scene)
 
     def end(self, loaded: Loaded, trial: TrialBuilder, *, offered_rps: float | None = None) -> None:
-        """Read after the slice, and bring it into its trial with what the meters tell."""
+        """Read after the slice, and add the slice to its trial with what the meters show."""
         settle(loaded)
         server = self._server
         cpu = server.cpu.end()

@@ -1,4 +1,4 @@
-"""The energy of all CPUs, the load generator's share too, where the machine tells it."""
+"""The energy of all CPUs, including the load generator's share, if the machine offers it."""
 
 from asgi_bench.machine.energy import EnergyCounter
 from asgi_bench.measurement.meters.meter import Counter, Meter

@@ -1,4 +1,4 @@
-"""Other use of the CPUs: by the hypervisor's other guests, by other programs beside the server."""
+"""Other use of the CPUs: by the hypervisor's other guests, and by other programs."""
 
 from asgi_bench.machine.clocks import cpu_times
 from asgi_bench.measurement.meters.meter import Counter, Meter, Scene, Spent

@@ -1,4 +1,4 @@
-"""The memory of a server while it stands: at its most, and along the requests that it served."""
+"""The memory of a server while it is up: its maximum, and its course over the requests served."""
 
 import time
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ STEP_SHARE = 0.125
 
 
 class MemoryWatch:
-    """Follows the memory of a server's processes; look between slices, never within.
+    """Follows the memory of a server's processes; looks between slices, never within.
 
-    What is taken and given back within one slice is not seen. `samples` are how many requests the
-    server had answered since its load began, and its PSS then.
+    It doesn't see what is allocated and freed within one slice. `samples` are how many requests the
+    server had responded to since its load began, and its PSS then.
     """
 
     def __init__(self) -> None:
@@ -39,18 +39,18 @@ class MemoryWatch:
         return now_bytes
 
     def begin(self, pids: Sequence[int]) -> None:
-        """Take the first sample before a server's first slice; its later ones take none."""
+        """Take the first sample before a server's first slice; further calls take none."""
         if not self.samples:
             self._sample(pids)
 
     def count(self, answered: int) -> None:
-        """Take in answers outside of slices: what they left in memory is in the next sample."""
+        """Count responses outside of slices: what they left in memory is in the next sample."""
         self._answered += answered
 
     def look(self, pids: Sequence[int], answered: int) -> None:
-        """After a slice with so many answers: take a sample if there is one to take.
+        """After a slice with this many responses: take a sample if one is due.
 
-        Where none is, the PSS is read if there seems to be more of it than ever.
+        Otherwise the PSS is read if there seems to be more of it than ever.
         """
         self.count(answered)
         last = self.samples[-1][0] if self.samples else 0

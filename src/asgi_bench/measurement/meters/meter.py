@@ -1,11 +1,11 @@
-"""What a meter is: something that is read before and after each slice, and told by name."""
+"""What a meter is: something that is read before and after each slice, and stored by name."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 
 class Scene(NamedTuple):
-    """Which processes there are at an edge of a slice, and which CPUs they have."""
+    """Which processes exist at an edge of a slice, and which CPUs they have."""
 
     pids: tuple[int, ...]
     """The server's processes."""
@@ -17,7 +17,7 @@ class Scene(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """What is known of a slice by the time its meters are read."""
+    """What is known about a slice by the time its meters are read."""
 
     server_cpu_s: float
     """CPU time of all the server's processes between the two edges."""
@@ -26,26 +26,26 @@ class Spent(NamedTuple):
 
 
 class Meter(Protocol):
-    """Read between slices, while servers and load are at rest; never within one.
+    """Reads between slices, while servers and load are at rest; never within one.
 
-    A module of a meter has a function `meter` that makes one, and `TOLD`: each name that it tells,
+    A meter's module has a function `meter` that makes one, and `TOLD`: each name that it stores,
     with its meaning. Names are keys of a slice's `meters` in `trials.jsonl` and have their units;
-    what they name adds up over slices. What isn't known is left out.
+    their values add up over slices. What isn't known is left out.
     """
 
     def begin(self, scene: Scene) -> None:
         """Read before a slice."""
 
     def end(self, scene: Scene, spent: Spent) -> Mapping[str, float]:
-        """Read after the slice; return what has come in it."""
+        """Read after the slice; return the difference."""
 
 
 class Counter:
-    """A meter of counts that only grow: it tells by how much they have.
+    """A meter of counts that only grow: it returns by how much they have.
 
-    Counts of living threads or processes are gone with them: `dies_with_processes` leaves them
-    out of a slice in which a process ended. A thread that ended takes its part along, so they
-    have grown by 0 at least.
+    Counts of live threads or processes vanish with them: `dies_with_processes` leaves them out of a
+    slice in which a process ended. A thread that ended takes its part along, so growth is at least
+    0.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Counter:
         self._before = self._read(scene)
 
     def end(self, scene: Scene, spent: Spent) -> dict[str, float]:
-        """Return by how much each count that is told at both edges has grown."""
+        """Return by how much each count that is known at both edges has grown."""
         if self._dies_with_processes and spent.has_ended:
             return {}
         before, now = self._before, self._read(scene)

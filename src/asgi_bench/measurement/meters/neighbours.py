@@ -14,7 +14,7 @@ def meter() -> Meter:
 
 
 class Neighbours:
-    """Reads each process's clock: what one that ended had used before must not count against it."""
+    """Reads each process's clock: the earlier use of one that ended must not count against it."""
 
     def __init__(self) -> None:
         self._before_s: Mapping[int, float] = {}
@@ -24,6 +24,6 @@ class Neighbours:
         self._before_s = cpu_s_by_process(scene.neighbour_pids)
 
     def end(self, scene: Scene, spent: Spent) -> dict[str, float]:
-        """Return what those have used that are still there."""
+        """Return what the processes that still exist have used."""
         now_s = cpu_s_by_process(self._before_s)
         return {"neighbour_cpu_s": sum(now_s[pid] - self._before_s[pid] for pid in now_s)}

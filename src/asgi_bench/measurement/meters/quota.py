@@ -1,4 +1,4 @@
-"""How often a CPU quota (of a container, of a control group) stopped servers and load together."""
+"""How often a CPU quota (of a container or control group) stopped servers and load together."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ def meter() -> Meter:
 
 
 class Quota:
-    """Reads the counts of some groups' quotas; told is the one that stopped most."""
+    """Reads the counts of some groups' quotas, and reports the one that stopped most."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = folders
@@ -32,7 +32,7 @@ class Quota:
         self._before = self._read()
 
     def end(self, scene: Scene, spent: Spent) -> dict[str, float]:
-        """Return what has come since; without a stop of the tightest, without a quota nothing."""
+        """Return the difference; without a stop the tightest quota's, without a quota nothing."""
         found = [
             {
                 "quota_cpus": now.cpus,

@@ -7,7 +7,7 @@ TOLD = {"server_wait_s": "How long threads of the server waited for a CPU, summe
 
 
 def meter() -> Meter:
-    """Counts living threads."""
+    """Counts live threads."""
     return Counter(_read)
 
 

@@ -1,9 +1,10 @@
-"""A server's CPU time in a slice, and that of its processes which come and go from slice to slice.
+"""A server's CPU time in a slice, including its processes that come and go between slices.
 
-Who stands at both edges has a clock that is exact. Of who ended between them, the
-parent that waited for it has inherited the whole CPU time, in steps of 10 ms; what that child had
-used before the slice is known, and taken off. So it comes out right over a trial, and in a single
-slice to 20 ms.
+A process that exists at both edges has an exact clock. Of a process that ended between them, the
+parent that waited for it has inherited the whole CPU time, in steps of 10 ms; what the child had
+used before the slice is known, and subtracted. So it is right over a trial, and in a single slice
+to
+20 ms.
 """
 
 from collections.abc import Callable, Mapping
@@ -50,9 +51,9 @@ class _Reading(NamedTuple):
 
 
 class ServerCpu:
-    """Reads a server's processes before and after each slice, whichever cell's it is.
+    """Reads a server's processes before and after each slice of any cell.
 
-    `census` tells who they are.
+    `census` knows which they are.
     """
 
     def __init__(self, census: Callable[[], Census]) -> None:
@@ -68,8 +69,9 @@ class ServerCpu:
     def begin(self) -> float:
         """Read before a slice; return what processes born in the last one have used since its end.
 
-        A worker that takes another's place starts up in that slice, and after it: nobody would
-        have needed it without the load. Whoever stood before it has only idled.
+        A worker that replaces another starts up in that slice, and after it: nobody would have
+        needed
+        it without the load. Processes that existed before it have only idled.
         """
         now, last = self._read(), self._after
         between_s = 0.0
@@ -85,7 +87,7 @@ class ServerCpu:
         return between_s
 
     def end(self) -> SliceCpu:
-        """Read after a slice; one that was born in it counts from its birth."""
+        """Read after a slice; a process that was born in it counts from its birth."""
         before, after = self._before, self._read()
         self._after = after
         vanished = _vanished(before, after)

@@ -1,4 +1,4 @@
-"""How often the server's threads left a CPU: of themselves, or because another took it."""
+"""How often the server's threads left a CPU: voluntarily, or because another took it."""
 
 from asgi_bench.machine.clocks import context_switches
 from asgi_bench.measurement.meters.meter import Counter, Meter, Scene
@@ -11,7 +11,7 @@ TOLD = {
 
 
 def meter() -> Meter:
-    """Counts living threads."""
+    """Counts live threads."""
     return Counter(_read, dies_with_processes=True)
 
 

@@ -1,6 +1,6 @@
-"""The server's CPU time parted into user and system, as the kernel samples it: in steps of 10 ms.
+"""The server's CPU time divided into user and system, as the kernel samples it: in steps of 10 ms.
 
-The whole is known to the nanosecond (`server_cpu`); of use is the ratio of the two.
+The total is known to the nanosecond (`server_cpu`); the ratio of the two is what matters here.
 """
 
 from asgi_bench.machine.clocks import user_system_s
@@ -14,7 +14,7 @@ TOLD = {
 
 
 def meter() -> Meter:
-    """Counts children that ended, too: their parent inherits their time."""
+    """Includes children that ended: their parent inherits their time."""
     return Counter(_read)
 
 
