@@ -232,7 +232,7 @@ class ResponseReader:
         return list(zip(self._pieces[since:], self._piece_ends[since:], strict=True))
 
     def chunk_ends(self, since: int = 0) -> list[int]:
-        """Where the chunks, from a given one on, or a body of known length ended in all that was fed."""
+        """Where the chunks (from a given one on), or a body of known length, ended."""
         return self._chunk_ends[since:]
 
     def left(self, body: bytes) -> Response:
