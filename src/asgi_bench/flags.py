@@ -69,7 +69,7 @@ class Flag(msgspec.Struct, frozen=True):
     """A flag of the command line and a key of `[tool.asgi-bench]`."""
 
     name: str
-    """`--startup-timeout`, or `APP` where it is an argument."""
+    """`--startup-timeout`, or `APP` for an argument."""
     group: str
     kind: Kind
     help: str
@@ -80,10 +80,10 @@ class Flag(msgspec.Struct, frozen=True):
     needs: tuple[str, ...] = ()
     """Keys of flags without which this one changes nothing: one of them has to be given."""
     needs_words: str = ""
-    """What is said where none is."""
+    """The message if none is given."""
     conflicts: Mapping[str, str] = {}
-    """Keys of flags that exclude this one, with what is said where the command line has both.
-    Where it has one, what the project says of the other doesn't count."""
+    """Keys of flags that exclude this one, with the message if the command line has both. If it has
+    one, the project's value of the other doesn't count."""
     is_key: bool = True
     """Whether a project may set it."""
 
@@ -102,7 +102,7 @@ class Nested(msgspec.Struct, frozen=True):
     """Marks a field that holds a struct of flags."""
 
     key: str | None = None
-    """The flag without which there is no such struct, and the others mean nothing."""
+    """The flag without which this struct doesn't exist, and the others mean nothing."""
     words: str = ""
     """What is said of the others then, after their name."""
     others: tuple[str, ...] = ()

@@ -22,11 +22,11 @@ class ScalingPoint(msgspec.Struct, frozen=True):
     """The cell's validity, as in `cells[]`."""
     basis: Literal["block", "reference", "round"] | None
     """What `speedup` and `server_cpu_ratio` rest on. `block`: both were up side by side.
-    `reference`: each over the reference beside it in the same round, so that the machine's drift
-    between their blocks drops out and the reference's noise comes in. `round`: the same round
-    alone, minutes apart. Null of the base, or without common rounds."""
+    `reference`: each relative to the reference beside it in the same round, so that the machine's
+    drift between their blocks cancels out and the reference's noise comes in. `round`: only the
+    same round, minutes apart. Null for the base, or without common rounds."""
     speedup: Interval
-    """Throughput over the base's. Without a value for the base and where one of the two is
+    """Throughput relative to the base's. Without a value for the base and if one of the two is
     invalid."""
     efficiency: Interval
     """The speed-up over the growth in workers: 1 is perfect."""
@@ -79,8 +79,8 @@ class Level(msgspec.Struct, frozen=True):
     connections: int
     """The connections."""
     may_be_first: bool | None
-    """Whether it may hold the first place among the settings of its scenario and worker count that
-    were measured over all of their counts; null where no order is claimed among these."""
+    """Whether it may rank first among the settings of its scenario and worker count that were
+    measured at all of their counts; null if no order is claimed among these."""
     overtakes: tuple[str, ...]
     """The cells that are distinguishably slower here, and whose settings are distinguishably faster
     over fewer connections."""

@@ -62,9 +62,9 @@ class Costs(msgspec.Struct, frozen=True):
     """What stays after the load: memory with all connections closed, less what it was idle; median
     of rounds."""
     startup_s: Interval = Interval()
-    """Time to start, as in a trial, beside the other servers of the block."""
+    """Time to start, next to the other servers of the block."""
     stop_s: Interval = Interval()
-    """Time to stop, as in a trial, beside the other servers of the block."""
+    """Time to stop, next to the other servers of the block."""
     voluntary_switches_per_request: float | None = None
     """Context switches of the server's threads that were waits, per request sent, over all
     rounds."""

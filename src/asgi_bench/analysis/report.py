@@ -70,11 +70,11 @@ class RequestReport(msgspec.Struct, frozen=True):
     share: float
     """Its weight divided by the sum of all weights."""
     requests: int
-    """Correct answers in the slices."""
+    """Correct responses in the slices."""
     sent: int
     """All of these requests sent in the slices."""
     errors: ErrorTotals
-    """Wrong answers in the slices by kind."""
+    """Wrong responses in the slices by kind."""
     response_time_s: Percentiles
     """Percentiles of its response times; null in a sweep, because its rates differ."""
     response_bytes: int | None
@@ -231,7 +231,7 @@ class SweepPoint(msgspec.Struct, frozen=True):
     offered_rps: float | None
     """The rate."""
     throughput_rps: Interval
-    """Correct answers per second."""
+    """Correct responses per second."""
     response_time_s: Percentiles
     """Response times."""
     rate_ratio: float | None
@@ -248,14 +248,14 @@ class SweepReport(CellFacts[RateSweep], frozen=True):
     points: tuple[SweepPoint, ...]
     """The load curve, by rising share."""
     objective: Objective | None
-    """What had to be kept; null where nothing was searched."""
+    """What had to be met; null if there was no search."""
     highest_rate_rps: Interval
-    """The highest rate that kept the objective: geometric mean of the rounds in which one did, null
-    where that was in half of them or fewer."""
+    """The highest rate that met the objective: geometric mean of the rounds in which one did, null
+    if at most half of them had one."""
     highest_rate_is_least: bool
     """Whether that is a lower bound, because in one of the rounds no rate broke the objective."""
     saturation_rps: Interval
-    """What was answered at the rates from which on all overload the server; null where none did."""
+    """Correct responses per second at the rates that overload the server; null if none does."""
     by_request: tuple[RequestReport, ...] = ()
     """Figures of each request, if there are several."""
 
@@ -264,8 +264,8 @@ class SettingReport(msgspec.Struct, frozen=True):
     """A server setting: its version, its argv, and what really ran under it."""
 
     setting: str
-    """The setting, with which the keys of its cells begin: `uvicorn/default/w1`. Where its cells
-    aren't asked over HTTP/1.1 by TCP, that follows it: `uvicorn/default/w1+h2+tls`."""
+    """The setting, with which the keys of its cells begin: `uvicorn/default/w1`. Unless its cells
+    use HTTP/1.1 over TCP, HTTP version and transport follow: `uvicorn/default/w1+h2+tls`."""
     server: str
     """The server."""
     variant: str
@@ -275,16 +275,16 @@ class SettingReport(msgspec.Struct, frozen=True):
     server_version: str | None
     """The version that was measured."""
     command: tuple[str, ...]
-    """The argv, in which each start fills in `{port}` or `{fd}`. With several scenarios it is the
-    one that serves the first; it is empty where the setting can't be measured here."""
+    """The argv; each start fills in `{port}` or `{fd}`. With several scenarios it is the one that
+    serves the first; empty if the setting can't be measured here."""
     env: dict[str, str] = {}
     """Variables set for the server."""
     reason: str | None = None
     """Why it can't be measured here; otherwise null."""
     proof: Proof | None = None
-    """Its entry of `proofs.json`; null where there is none."""
+    """Its entry in `proofs.json`; null if there is none."""
     environment: ServerEnvironment | None = None
-    """The environment that it has for itself; null where it runs in that of all."""
+    """Its own environment; null if it runs in the shared one."""
 
 
 REPORT_VERSION = 1
@@ -313,8 +313,7 @@ class Comparison(msgspec.Struct, frozen=True):
     trimmed: Interval = Interval()
     """The ratio without the fifth of the rounds at either end (Yuen's interval)."""
     holds_trimmed: bool | None = None
-    """Whether that interval too lies wholly on the same side of 1; null where nothing is
-    claimed."""
+    """Whether that interval too is wholly on the same side of 1; null if nothing is claimed."""
 
 
 class Reached(msgspec.Struct, frozen=True):
@@ -364,7 +363,7 @@ class RunFacts(msgspec.Struct, frozen=True):
     reached: Reached | None = None
     """What it reached."""
     resumed: tuple[Resumption, ...] = ()
-    """The parts after the first, in which `run --resume` went on with it, as in `run.json`."""
+    """The parts after the first, in which `run --resume` continued it, as in `run.json`."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,7 +54,7 @@ class Typical(NamedTuple):
     """Of each trial that was measured so, with what its cell stalls more than its neighbours."""
     stalls: Mapping[tuple[str, int, str], float] = {}
     """By cell, block and metric: by how much all slices together differ from the typical ones, a
-    logarithm, where that is surely more than with its neighbours."""
+    logarithm, if that is certainly more than for its neighbours."""
 
 
 class _Fitted(NamedTuple):

@@ -64,7 +64,7 @@ class FastUser(User):
     path: ClassVar[str] = "/"
     """The path and query of the request, or the path of the WebSocket."""
     headers: ClassVar[dict[str, str]] = {}
-    """Headers sent besides those that every request has."""
+    """Headers sent in addition to those of every request."""
     body: ClassVar[bytes] = b""
     """The body of the request."""
     expect_status: ClassVar[int] = 200
@@ -87,7 +87,7 @@ class FastUser(User):
     pipeline: ClassVar[int] = 1
     """With HTTP/1.1: how many requests each connection has in flight."""
     ca_file: ClassVar[str] = ""
-    """The certificate authority to trust; empty means those of the system."""
+    """The certificate authority to trust; empty for those of the system."""
     unix_socket: ClassVar[str] = ""
     """The path of a Unix socket to connect to instead of the host."""
 

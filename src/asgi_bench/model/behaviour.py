@@ -10,17 +10,17 @@ class Losses(msgspec.Struct, frozen=True):
     """Requests that got no correct response, by what became of them."""
 
     reset: int = 0
-    """The connection ended before the answer began."""
+    """The connection ended before the response began."""
     truncated: int = 0
-    """The connection ended within the answer."""
+    """The connection ended within the response."""
     wrong: int = 0
-    """A whole answer came, but another than the right one."""
+    """A whole response came, but not the correct one."""
     timeout: int = 0
     """Nothing came in time."""
     refused: int = 0
     """Attempts to connect that were refused; they are no requests, and not counted as lost."""
     first_wrong: str | None = None
-    """What the first wrong answer was, in words; null where there was none."""
+    """What the first wrong response was, in words; null if there was none."""
 
     @property
     def lost(self) -> int:
@@ -46,13 +46,13 @@ class GracefulStop(msgspec.Struct, frozen=True):
     in_flight: int
     """Requests that were under way at the signal."""
     in_flight_lost: int
-    """Of these, the requests that got no right answer."""
+    """Of these, the requests without a correct response."""
     sent: int
     """Requests sent from 0.1 s before the signal to the end."""
     answered: int
-    """Right answers in that time."""
+    """Correct responses in that time."""
     losses: Losses
-    """What was lost in that time, of the requests in flight and of those sent after them."""
+    """What was lost in that time, both of requests in flight and of requests sent after them."""
     losses_before: Losses
     """What was lost in the undisturbed load before."""
     stop_s: float
@@ -78,7 +78,7 @@ class Overload(msgspec.Struct, frozen=True):
     connections: int
     """Over how many connections."""
     throughput_rps: float
-    """Right answers per second in the overload."""
+    """Correct responses per second in the overload."""
     throughput_share: float
     """The same as a share of the capacity."""
     due: int
@@ -86,7 +86,7 @@ class Overload(msgspec.Struct, frozen=True):
     sent: int
     """Requests that were sent."""
     answered: int
-    """Right answers."""
+    """Correct responses."""
     unsent: int
     """Requests that found no free connection by the schedule's end and were given up."""
     losses: Losses
@@ -94,7 +94,7 @@ class Overload(msgspec.Struct, frozen=True):
     normal_rps: float
     """The rate of normal load, before and after."""
     recovery_limit_s: float
-    """How long recovery was watched for."""
+    """For how long recovery was awaited."""
     recovery_s: float | None = None
     """Time from the end of the overload to the first stretch of normal load whose median was within
     twice `normal_p50_s`; null if that took more than `recovery_limit_s`."""
@@ -120,20 +120,20 @@ class IdleKeepAlive(msgspec.Struct, frozen=True):
     """Connections that got one response and then idled."""
 
     watched_s: float
-    """How long they were watched at most."""
+    """For how long they were observed at most."""
     connections: int
     """How many connections idled."""
     closed: int
     """How many of them the server closed."""
     earliest_s: float | None = None
-    """After how long an idle time it closed the first; null where it closed none."""
+    """After which idle time it closed the first; null if it closed none."""
     latest_s: float | None = None
-    """After how long an idle time it closed the last; null where it closed none."""
+    """After which idle time it closed the last; null if it closed none."""
     sent_near: int = 0
     """Requests that were then sent on others around that moment and found their connection still
     open."""
     lost_near: int = 0
-    """Of these, the requests that got no answer."""
+    """Of these, the requests without a response."""
 
 
 class WorkerRestart(msgspec.Struct, frozen=True):
@@ -144,11 +144,11 @@ class WorkerRestart(msgspec.Struct, frozen=True):
     survived: bool
     """Whether the server as a whole lived on."""
     limit_s: float
-    """How long a replacement was waited for."""
+    """For how long a replacement was awaited."""
     sent: int
     """Requests sent from shortly before the kill until it was replaced."""
     answered: int
-    """Right answers in that time."""
+    """Correct responses in that time."""
     losses: Losses
     """What was lost in that time."""
     replaced_after_s: float | None = None

@@ -18,7 +18,7 @@ class LatencyFigures(msgspec.Struct, frozen=True):
     """Percentiles of one histogram in seconds; null if there are too few samples."""
 
     samples: int
-    """How many values the histogram holds."""
+    """How many values the histogram contains."""
     p50: float | None = None
     """The median."""
     p90: float | None = None
@@ -41,7 +41,7 @@ class CeilingPoint(msgspec.Struct, frozen=True):
     coefficient_of_variation: float
     """How that scatters over the slices."""
     throughput_rps: float
-    """What the null server answered meanwhile."""
+    """Responses per second of the null server meanwhile."""
     slices: int
     """How many interleaved slices it rests on."""
 
@@ -80,7 +80,7 @@ class SliceNoise(msgspec.Struct, frozen=True):
     coefficient_of_variation: float
     """How their throughput scatters."""
     lag1_autocorrelation: float | None
-    """Correlation of their throughput with that of the slice before: near 0 where slices are
+    """Correlation of their throughput with that of the slice before: near 0 if slices are
     independent."""
 
 
@@ -136,8 +136,8 @@ class LengthEffect(msgspec.Struct, frozen=True):
     change_upper: float | None
     """Its upper 95 % bound."""
     verdict: LengthVerdict
-    """`different` where the whole interval of the change is further than `tolerance` from 1, `same`
-    where it lies within, otherwise `undecided`."""
+    """`different` if the whole interval of the change is further than `tolerance` from 1, `same` if
+    it is within, otherwise `undecided`."""
 
 
 class SliceLoss(msgspec.Struct, frozen=True):
@@ -166,13 +166,13 @@ class SliceLengths(msgspec.Struct, frozen=True):
     connections: int
     """Over how many connections."""
     segments: int
-    """Segments of time, each of which holds slices of every length."""
+    """Segments of time, each of which contains slices of every length."""
     tolerance: float
     """The change that does not matter, as a share."""
     lengths: tuple[LengthEffect, ...]
-    """What each length came to."""
+    """The result of each length."""
     shortest_slice_s: float
-    """The shortest length to use: 20 ms, or what is longer where that is `different`."""
+    """The shortest length to use: 20 ms, or a longer one if that is `different`."""
     neighbours: tuple[str, ...] = ()
     """Servers that were up as well; before each slice one of them had one."""
     losses: tuple[SliceLoss, ...] = ()

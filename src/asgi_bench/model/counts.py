@@ -50,17 +50,17 @@ class Life(msgspec.Struct, frozen=True):
     """The number of its layout: lives of the same have the same added to their environment, in an
     A/B on both sides."""
     requests: int
-    """How many requests it answered, warm-up and probes among them."""
+    """How many requests it responded to, including warm-up and probes."""
     serving_s: float
     """How long it served, from ready to the request to stop: timers count by it."""
     ended_s: float = 0.0
     """When it had ended, in seconds since the command began."""
     tally: Tally | None = None
-    """What was counted; null where it failed."""
+    """What was counted; null if it failed."""
     reason: str | None = None
     """Why it failed."""
     log: str | None = None
-    """Where its output lies, from the run folder on."""
+    """The path of its output within the run folder."""
     code: dict[str, str] = {}
     """The files of machine code that its processes had mapped as it served (interpreter, libraries,
     extension modules, what counts), by name, with the first letters of their SHA-256: counts hang
@@ -121,8 +121,8 @@ class Explanation(msgspec.Struct, frozen=True):
     candidate: float
     """All that comes to a request on the candidate."""
     changes: tuple[Change, ...]
-    """The ten that changed most, the largest change first; what changed by less than can be told is
-    left out."""
+    """The ten that changed most, the largest change first; changes too small to be certain are left
+    out."""
 
 
 class CountedCell(msgspec.Struct, frozen=True):
@@ -137,7 +137,7 @@ class CountedCell(msgspec.Struct, frozen=True):
     server_version: str | None = None
     """The version that was counted."""
     figures: tuple[CountFigures, ...] = ()
-    """What each counter says, in the order in which they were asked for."""
+    """The result of each counter, in the order requested."""
 
 
 class CountsReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,13 +35,13 @@ class Endpoint(msgspec.Struct, frozen=True):
     transport: Transport = "tcp"
     protocol: Protocol = "http1"
     ca_file: str = ""
-    """Over TLS: the certificate of the authority that the server's own must be signed by; empty for
+    """Over TLS: the certificate of the authority that must have signed the server's own; empty for
     those that the system trusts."""
     name: str = ""
-    """The host's name, in requests and over TLS in its certificate; empty where that is its
+    """The host's name, in requests and over TLS in its certificate; empty if that is its
     address."""
     resumes: bool = False
-    """Over TLS: whether a connection resumes the session of an earlier one, where there is one."""
+    """Over TLS: whether a connection resumes the session of an earlier one, if there is one."""
 
     @classmethod
     def local(cls, port: int) -> Self:

@@ -10,7 +10,7 @@ class OpenStreams(msgspec.Struct, frozen=True):
     """The server while streams were held open, before a slice: as many as were seen at once."""
 
     connections: int
-    """Connections that its processes held at that time, with a stream on each."""
+    """Connections that its processes had at that time, with a stream on each."""
     server_pss_bytes: int
     """Memory of all its processes at that time (PSS)."""
 
@@ -23,10 +23,11 @@ class Leftovers(msgspec.Struct, frozen=True):
     streams: int | None = None
     """Streams that the app still ran; null if it can't report them, or did not respond."""
     connections: int | None = None
-    """Connections that the server's processes still held; null if that could not be read."""
+    """Connections that the server's processes still had; null if that could not be read."""
     descriptors: int | None = None
-    """Descriptors that they held open and had not when the server was ready; null likewise."""
+    """Descriptors that they had open, and not when the server was ready; null likewise."""
     pss_kept_bytes: int | None = None
     """Memory (PSS) over what it was when the server was ready."""
     cpu_share: float | None = None
-    """CPU time that they used in the last second, over that second: nobody had asked anything."""
+    """CPU time that they used in the last second, divided by that second: there were no
+    requests."""

@@ -22,11 +22,11 @@ class Step(msgspec.Struct, frozen=True):
     """A change of level in a series."""
 
     kind: StepKind
-    """`step`, or `drift` where the level goes on changing."""
+    """`step`, or `drift` if the level goes on changing."""
     place: int
     """The likeliest first value after the step."""
     first: int
-    """The change lies after the value before this one."""
+    """The change comes after the value before this one."""
     last: int
     """The first value that surely has the new level; a drift goes on until here."""
     change: float
@@ -89,7 +89,7 @@ class RunEntry(msgspec.Struct, frozen=True, gc=False):
     environment: str
     """The key of the facts of its surroundings."""
     source: Source | None
-    """The commit of the measured app; null where none is known."""
+    """The commit of the measured app; null if none is known."""
     cells: int
     """Cells that were measured or skipped."""
     unusable: int
@@ -102,7 +102,7 @@ class RunEntry(msgspec.Struct, frozen=True, gc=False):
     points: tuple[RatioPoint, ...]
     """The ratios; an A/B has none, for its sides are compared with each other and not over time."""
     is_counted: bool = False
-    """Whether it counted in place of timing. Then its points are counts, of an A/B those of its
+    """Whether it counted instead of timing. Its points are then counts; for an A/B, those of its
     baseline."""
     resumed: int = 0
-    """How often it was resumed: so many pauses lie between its rounds."""
+    """How often it was resumed: that many pauses are between its rounds."""

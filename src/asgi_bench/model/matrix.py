@@ -30,12 +30,12 @@ class CheckEntry(msgspec.Struct, frozen=True):
     subject: Subject
     """What it is about."""
     level: Level
-    """`must` and `should` as the text says it; `differs` where servers are free, and users want to
-    know."""
+    """`must` and `should` as in the text; `differs` if servers are free to choose, and users want
+    to know."""
     says: str
-    """The sentence that it holds a server to; of `differs` what `yes` means."""
+    """The sentence that it tests; for `differs`, what `yes` means."""
     link: str
-    """Where that sentence stands."""
+    """Where to find that sentence."""
 
 
 class MatrixResult(msgspec.Struct, frozen=True):
@@ -54,9 +54,9 @@ class MatrixResult(msgspec.Struct, frozen=True):
     level: Level
     """The check's level."""
     result: Result
-    """`yes`, `no`, `not offered` where the server leaves it out as it may, or `can't tell`."""
+    """`yes`, `no`, `not offered` if the server leaves it out as it may, or `can't tell`."""
     evidence: str | None = None
-    """What was seen, where the result is no `yes`."""
+    """What was seen, unless the result is `yes`."""
     known_issue: str | None = None
     """Where it is known upstream."""
 

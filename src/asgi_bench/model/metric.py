@@ -64,11 +64,11 @@ class Gating(msgspec.Struct, frozen=True, kw_only=True):
     family: Family = "speed"
     """Holm's procedure goes over all metrics of a family, in all cells."""
     is_optional: bool = False
-    """Whether it isn't judged where no block tells it, as in older runs."""
+    """Whether it isn't judged if no block has it, as in older runs."""
     of_side: Callable[[Trial], float | None] | None = None
     """What sides are compared by. Default: its value in a trial, or in its slices."""
     total: Total | None = None
-    """What is shown beside it of all slices, and fails an A/B where it alone tells of stalls."""
+    """What is shown beside it for all slices, and fails an A/B if it alone reveals stalls."""
 
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Its name in every file, which states its unit."""
     title: str
-    """What it is called by itself, as in other tools' formats."""
+    """Its name by itself, as in other tools' formats."""
     label: str = ""
     """Its name in a narrow table of metrics."""
     phrase: str = ""
@@ -108,11 +108,11 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it may be 0 or below: changes are then differences, not ratios."""
 
     of_slice: Callable[[Slice], float | None] | None = None
-    """Its value in one slice, where an A/B goes by slices."""
+    """Its value in one slice, if an A/B compares slices."""
     of_trial: Callable[[Trial], float | None] | None = None
-    """Its value in one trial; None for what only a report tells."""
+    """Its value in one trial; None if only a report has it."""
     times: Times | None = None
-    """What it is of a trial's times, where it is that."""
+    """Which figure of a trial's times it is, if it is one."""
     pooling: Pooling = "geometric"
     """How the rounds of a cell become one figure: their geometric mean, their mean or their
     median, or the sum over all rounds by all their requests. Times are read from one histogram."""

@@ -54,7 +54,7 @@ class AnyLoad(msgspec.Struct, frozen=True, tag_field="loop"):
     kind: ClassVar[str]
     """What people call it."""
     is_closed: ClassVar[bool] = False
-    """Whether connections wait for their answers, so that the server sets the throughput."""
+    """Whether connections wait for their responses, so that the server sets the throughput."""
     has_one_rate: ClassVar[bool] = False
     """Whether all of a trial's requests are offered at one rate."""
     is_sweep: ClassVar[bool] = False
@@ -325,18 +325,19 @@ class PlannedCell(msgspec.Struct, frozen=True):
     """Its server's own environment; null if it runs in the shared one."""
     unset: tuple[str, ...] = ()
     """Patterns of variables that its server doesn't inherit: those that servers read in place of
-    flags, as their runner files state."""
+    flags, according to their runner files."""
     passed: tuple[str, ...] = ()
-    """Variables that its server inherits though their names are those of secrets (`--pass-env`)."""
+    """Variables that its server inherits although their names are those of secrets
+    (`--pass-env`)."""
     missing: tuple[str, ...] = ()
     """Requirement lines that a skipped cell needs and that are not installed."""
     target: str | None = None
-    """The URL of a server that somebody else has started; null where the run starts its own."""
+    """The URL of a server that somebody else started; null if the run starts its own."""
     target_address: str = ""
     """The address that the host of that URL had when the run was planned: load goes there."""
     idles: bool = True
-    """Whether its server leaves the CPU alone while nothing asks it, as its runner file states. One
-    that doesn't is alone in its blocks."""
+    """Whether its server leaves the CPU alone while it gets no requests, according to its runner
+    file. One that doesn't is alone in its blocks."""
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -424,7 +425,7 @@ class Plan(Knobs, frozen=True):
     cells: tuple[PlannedCell, ...]
     """Every cell, including those that can't be measured here."""
     scenarios: tuple[Scenario, ...]
-    """The requests and the expected answers."""
+    """The requests and the expected responses."""
     rounds: int
     """How many times each cell is measured, each time in fresh processes. With a `goal`, the
     maximum."""
@@ -438,7 +439,7 @@ class Plan(Knobs, frozen=True):
     """The CPUs that the load generator is given."""
     quota_cpus: float | None = None
     """How many CPUs servers and load generator may use together, by the quota of a container, a
-    control group or a systemd unit; null where there is none, and in older runs."""
+    control group or a systemd unit; null without a quota, and in older runs."""
     python: str | None = None
     """The servers' interpreter, if `--python` named one other than asgi-bench's own; otherwise
     null."""
@@ -452,7 +453,7 @@ class Plan(Knobs, frozen=True):
     """The goal of a run with `--budget` or `--precision`; otherwise null."""
 
     load_hosts: int = 0
-    """How many load processes come from other hosts; 0 where this machine sends the load."""
+    """How many load processes come from other hosts; 0 if this machine sends the load."""
     listen: str | None = None
     """Where their master and the servers listen, as `10.0.0.1:5557`; null without load hosts."""
 

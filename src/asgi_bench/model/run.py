@@ -79,9 +79,10 @@ class Preparation(msgspec.Struct, frozen=True):
     """What was learned before the first round; the plan stays as it was requested."""
 
     scenarios: tuple[Scenario, ...] = ()
-    """The plan's scenarios with the answers that count as correct, and what is compared of each."""
+    """The plan's scenarios with the responses that count as correct, and what is compared for
+    each."""
     asked: dict[str, int] = {}
-    """Requests sent to learn these answers, by the cell whose servers they went to; counted in
+    """Requests sent to learn these responses, by the cell whose servers they went to; counted in
     `sent_total` of a report."""
     calibration: Calibration | None = None
     """What was known of machine and load generator when the run began: from `asgi-bench calibrate`,
@@ -104,7 +105,7 @@ class Resumption(msgspec.Struct, frozen=True):
     begins_s: float = 0.0
     """When it begins, in seconds since the run began, not counting pauses between parts."""
     budget_s: float | None = None
-    """Its own budget; null where it had none."""
+    """Its own budget; null if it had none."""
     spent_s: float = 0.0
     """How much of that budget was used when its first round began."""
     set_aside: int = 0
@@ -151,15 +152,15 @@ class RunHeader(msgspec.Struct, frozen=True):
     """Version of `run.json` and `trials.jsonl`. Older versions are read too, newer ones are
     refused."""
     server_packages: dict[str, str] = {}
-    """The distributions of the servers' interpreter, where `--python` named another than the one
-    that runs asgi-bench."""
+    """The distributions of the servers' interpreter, if `--python` named another than the one that
+    runs asgi-bench."""
     server_python: str | None = None
-    """The version of that interpreter, as in `CPython 3.11.7`; otherwise null."""
+    """The version of that interpreter, such as `CPython 3.11.7`; otherwise null."""
     source: Source | None = None
     """The commit that was checked out around the measured app; null without a git repository."""
     variables: dict[str, str | None] = {}
     """The environment that every server inherits, by name, without what asgi-bench drops or sets.
-    Most values are null, for they may be secrets. Kept are those of `VALUES_TOLD` in
+    Most values are null, because they may be secrets. Kept are those of `VALUES_TOLD` in
     `serving/environment_variables.py`: of allocators (`MALLOC_…`, `LD_PRELOAD`), thread pools
     (`…_NUM_THREADS`), Python (`PYTHONOPTIMIZE`, `PYTHONMALLOC`, …), locale and time zone, `DEBUG`
     and `RUST_LOG`."""
@@ -198,16 +199,16 @@ class Run(msgspec.Struct, frozen=True):
     """A stored run as read back."""
 
     header: RunHeader
-    """What `run.json` holds."""
+    """The content of `run.json`."""
     trials: tuple[Trial, ...]
-    """What `trials.jsonl` holds, as far as it could be read."""
+    """The content of `trials.jsonl`, as far as it could be read."""
     folder: str
-    """Where it lies."""
+    """Its path."""
     damage: tuple[str, ...] = ()
     """What could not be read, in words."""
     behaviours: tuple[Behaviour, ...] = ()
-    """What `behaviour.json` holds; empty where nothing was asked for."""
+    """The content of `behaviour.json`; empty if it wasn't requested."""
     proofs: tuple[Proof, ...] = ()
-    """What `proofs.json` holds; empty where no server could be proven."""
+    """The content of `proofs.json`; empty if no server could be proven."""
     stored_version: int = SCHEMA_VERSION
     """The schema version of its files."""

@@ -174,7 +174,7 @@ class LoadHost(msgspec.Struct, frozen=True):
     """A load process on another host, as its master saw it when a cell's connections opened."""
 
     name: str
-    """The host's name, as it tells."""
+    """The host's name, as it reports it."""
     round_trip_s: float
     """The shortest of several round trips of a message to it: it is in every response time."""
     clock_offset_s: float
@@ -187,11 +187,11 @@ class RequestFigures(msgspec.Struct, frozen=True):
     name: str
     """The request's name in the scenario."""
     requests: int = 0
-    """Correct answers in the slices."""
+    """Correct responses in the slices."""
     sent: int = 0
     """All of these requests sent in the slices."""
     errors: ErrorCounts = ErrorCounts()
-    """Wrong answers in the slices by kind."""
+    """Wrong responses in the slices by kind."""
     times_hdr: dict[str, str] = {}
     """The histogram of its response times, as `response_time`; none in a sweep, because its steps
     differ in rate."""
@@ -213,13 +213,13 @@ class UserFigures(msgspec.Struct, frozen=True):
     """Response times over the users' time; in the rest they waited or computed. Null for FastUsers,
     which never wait."""
     elsewhere: int = 0
-    """Requests that another host answered, or should have, as their URLs say."""
+    """Requests that another host answered, or should have, according to their URLs."""
     elsewhere_host: str | None = None
     """The last host that such a request went to."""
     unplaced: int = 0
     """Requests that name no URL, as of a client of the file's own."""
     host_asked: str | None = None
-    """The host that the file asked for and did not get."""
+    """The host that the file set and did not get."""
     connections_elsewhere: int = 0
     """Connections of the load process to others than the server, after the slice."""
     connected_to: str | None = None
@@ -272,7 +272,7 @@ class WrongAnswer(msgspec.Struct, frozen=True):
     """The port of the connection on the load generator's side; null if a user's Locust client sent
     the request."""
     pid: int | None = None
-    """The process of the server that held the connection, if that could be seen."""
+    """The server process that had the connection, if that could be seen."""
 
     @property
     def likeness(self) -> tuple[str, str, int | None]:
@@ -354,7 +354,7 @@ class Trial(msgspec.Struct, frozen=True):
     processes map the same files, the less it is. Null if the kernel doesn't report it, and in older
     runs."""
     server_pss_idle_bytes: int | None = None
-    """Memory when the server was ready and had answered only probes."""
+    """Memory when the server was ready and had only answered probes."""
     server_pss_peak_bytes: int | None = None
     """The most memory seen. It is read between slices whenever the resident size has grown, at most
     once a second, and in the warm-up when processes appear that run only under load. Memory taken
@@ -363,7 +363,7 @@ class Trial(msgspec.Struct, frozen=True):
     """Memory after all of the server's load, with every connection closed."""
     memory_samples: tuple[tuple[int, int], ...] = ()
     """Requests that the server had answered since its load began, and its memory (PSS, bytes) then.
-    Samples are taken between slices, in steps of an eighth of the requests so far, 50 at least.
+    Samples are taken between slices, in steps of an eighth of the requests so far, at least 50.
     Requests of other cells that share the processes count too."""
     voluntary_switches: int | None = None
     """Voluntary context switches of the server's threads over the slices: waits for work. Null if
@@ -403,7 +403,7 @@ class Trial(msgspec.Struct, frozen=True):
     workers_replaced: int = 0
     """Workers that accepted connections before the load, and were replaced during it."""
     strangers: int = 0
-    """Connections that a process other than the server's held."""
+    """Connections that a process other than the server's had."""
     response_bytes: int | None = None
     """Size of one response, head and body; null if Locust's own clients sent the load, because they
     don't report the size of a head."""
@@ -421,12 +421,12 @@ class Trial(msgspec.Struct, frozen=True):
     differs: tuple[str, ...] = ()
     """What ran differently from what was requested, according to `proofs.json`."""
     load_hosts: tuple[LoadHost, ...] = ()
-    """The load processes that sent the load, where they came from other hosts."""
+    """The load processes that sent the load, if they were on other hosts."""
     late_slices: int = 0
     """Slices that one of them began late, by more than a twentieth of the slice."""
     target: str | None = None
-    """The URL of a server that somebody else has started: nothing is known of its processes. Null
-    where the run started its own."""
+    """The URL of a server that somebody else started: nothing is known about its processes. Null if
+    the run started its own."""
     throttling: Throttling | None = None
     """What a CPU quota did during the slices; null if there is none."""
     users: UserFigures | None = None

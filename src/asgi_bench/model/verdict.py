@@ -26,9 +26,9 @@ class Effect(msgspec.Struct, frozen=True):
     1 for throughput, candidate over baseline less 1 for costs, times and memory. Of
     the growth of memory the difference, in bytes."""
     lo: float | None = None
-    """Lower bound of its interval; null where there are too few blocks for one."""
+    """Lower bound of its interval; null if there are too few blocks for one."""
     hi: float | None = None
-    """Upper bound of its interval; null where there are too few blocks for one."""
+    """Upper bound of its interval; null if there are too few blocks for one."""
 
 
 class MetricVerdict(msgspec.Struct, frozen=True):
@@ -41,8 +41,8 @@ class MetricVerdict(msgspec.Struct, frozen=True):
     metric: JudgedName
     """The metric. A p99 is of all blocks together and is not gated."""
     verdict: Verdict | None
-    """Its verdict; null where it is shown and not gated. That of a `total_` is `regression` where
-    it surely tells more than the gated metric does, by more than what matters, otherwise null."""
+    """Its verdict; null if it is shown and not gated. For a `total_` it is `regression` if it
+    certainly shows more than the gated metric does, by more than what matters, otherwise null."""
     effect: Effect
     """What separates the candidate from the baseline."""
     blocks: int
@@ -55,8 +55,8 @@ class MetricVerdict(msgspec.Struct, frozen=True):
     """Its p value after Holm over all gated metrics of all cells; that of a `total_` over all
     totals, that of memory and its growth over these, at a tenth of the level."""
     confidence: float | None = None
-    """The level of the effect's interval, chosen so that the interval leaves out 0 exactly where
-    the effect is significant; null for a p99."""
+    """The level of the effect's interval, chosen so that the interval excludes 0 exactly when the
+    effect is significant; null for a p99."""
     standard_error: float | None = None
     """The standard error of the effect."""
     detectable: float | None = None
@@ -64,7 +64,7 @@ class MetricVerdict(msgspec.Struct, frozen=True):
     control: Effect | None = None
     """The second baseline against the first, with its 99.9 % interval."""
     min_change: float | None = None
-    """The smallest change that matters, as `effect` has it; null where it isn't gated."""
+    """The smallest change that matters, in the unit of `effect`; null if it isn't gated."""
 
     @property
     def is_total(self) -> bool:
@@ -90,7 +90,7 @@ class CellVerdict(msgspec.Struct, frozen=True):
     blocks_left_out: int
     """The blocks that were not, because a side failed or was invalid."""
     metrics: tuple[MetricVerdict, ...]
-    """What each metric came to."""
+    """The result of each metric."""
     reasons: tuple[Reason, ...] = ()
     """Findings beside the effects, in the form of `validity_reasons`."""
 
@@ -105,8 +105,8 @@ class Difference(msgspec.Struct, frozen=True):
     name: str
     """Which one of its kind."""
     baseline: str | None
-    """What it is on the baseline; null where it is absent, `set` for a variable of which the name
-    alone is recorded."""
+    """Its value on the baseline; null if it is absent, `set` for a variable of which only the name
+    is recorded."""
     candidate: str | None
     """What it is on the candidate, likewise."""
 
@@ -152,4 +152,4 @@ class AbReport(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[CellVerdict, ...]
     """The verdict on each cell."""
     explanations: tuple[Explanation, ...] = ()
-    """Of an A/B by counts that was asked to explain: where the sides differ."""
+    """For an A/B by counts with `--explain`: where the sides differ."""

@@ -18,7 +18,7 @@ class Evidence(msgspec.Struct, frozen=True, dict=True):
     cell: Cell
     plan: Plan
     calibration: Calibration | None = None
-    """What the run went by: the generator's ceiling is known from it."""
+    """What the run used: it gives the generator's ceiling."""
 
     @cached_property
     def server_share(self) -> float | None:

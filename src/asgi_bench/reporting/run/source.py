@@ -14,9 +14,9 @@ class Charts(NamedTuple):
 
     figures: tuple[tuple[str, Figure], ...] = ()
     left_out: tuple[str, ...] = ()
-    """Titles of those that found no room."""
+    """Titles of the charts that found no room."""
     undrawn: tuple[str, ...] = ()
-    """What is to be said of those that could not be drawn."""
+    """What to say about charts that could not be drawn."""
 
     def about(self, *topics: str) -> tuple[Figure, ...]:
         """The charts about these, in their order."""
