@@ -24,8 +24,8 @@ from pages.reference import PAGES
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = "docs"
 RECORDED = ROOT / "results" / "recorded"
-# The recorded run's own page, and where the site points at it.
-REPORT, RESULTS = "report.html", "results.md"
+# The recorded run's own page, and the pages that point at it.
+REPORT, POINTING = "report.html", ("results.md", "reading-a-report.md")
 # Copies of files that pages link to.
 COPIES = "files"
 # Pages of the site that are made of files outside docs/.
@@ -67,8 +67,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     source = page.file.src_uri
     if source in PAGES:
         return markdown
-    if source == RESULTS:
-        markdown += f"\n\nThe whole report of this run: [report]({REPORT}).\n"
+    if source in POINTING:
+        markdown += f"\n\nThe recorded run's page, live: [report]({REPORT}).\n"
     return relinked(markdown, source)
 
 

@@ -68,7 +68,10 @@ def test_the_interpreter_is_kept_as_it_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("--path", "/x"), "--path describes your own app: name the app, as in `run app:app`"),
+        (
+            ("--path", "/x"),
+            "--path describes your own app: name the app, for example `run app:app`",
+        ),
         (("--app-dir", "."), "--app-dir describes"),
         (("--method", "GET"), "--method describes"),
         (("--header", "A:1"), "--header describes"),

@@ -108,12 +108,11 @@ _NOT_OF_TARGETS = (
 
 # What load from other hosts leaves no room for.
 _NOT_OF_LOAD_HOSTS = {
-    "target": "--load-hosts load servers of this machine: leave out --target",
-    "load-processes": "--load-hosts says how many load processes there are: leave out "
-    "--load-processes",
-    "behaviour": "--behaviour watches servers under load of this machine: leave out --load-hosts",
-    "web-ui": "--web-ui is of a load process of this machine: leave it out with --load-hosts",
-    "transport": "--load-hosts reach servers over TCP alone: leave out --transport",
+    "target": "--load-hosts load servers on this machine: leave out --target",
+    "load-processes": "--load-hosts sets the number of load processes: leave out --load-processes",
+    "behaviour": "--behaviour needs load from this machine: leave out --load-hosts",
+    "web-ui": "--web-ui needs a load process on this machine: leave it out with --load-hosts",
+    "transport": "--load-hosts only load over TCP: leave out --transport",
 } | dict.fromkeys(
     ("client", "locustfile"),
     "--load-hosts need the fast client: leave out --client and --locustfile",
@@ -185,10 +184,10 @@ class RunFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--load-hosts",
             LOAD,
             whole(),
-            "Have this many load processes of other hosts send the load, each started there by "
+            "Send the load from N load processes on other hosts, each started there with "
             "`asgi-bench load-worker`.",
             needs=("listen",),
-            needs_words="--load-hosts are reached at an address of this machine: add --listen",
+            needs_words="--load-hosts need an address of this machine to connect to: add --listen",
             conflicts=_NOT_OF_LOAD_HOSTS,
             is_key=False,
         ),
@@ -199,10 +198,10 @@ class RunFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--listen",
             LOAD,
             Kind("ADDRESS[:PORT]", parse_listen),
-            "With --load-hosts: the address of this machine that they and their load come to. "
+            "With --load-hosts: address of this machine, for load hosts to connect to and to load. "
             "Default port: 5557.",
             needs=("load-hosts",),
-            needs_words="--listen is where load hosts come to: add --load-hosts N",
+            needs_words="--listen is the address for load hosts: add --load-hosts N",
             is_key=False,
         ),
     ] = None
@@ -212,10 +211,10 @@ class RunFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--token",
             LOAD,
             Kind("@FILE", read_token_file),
-            "With --load-hosts: the file with what they have to know. Default: the variable "
-            "ASGI_BENCH_TOKEN, or a token drawn and told.",
+            "With --load-hosts: file with the token that they share. Default: the variable "
+            "ASGI_BENCH_TOKEN, or a random token, which is shown.",
             needs=("load-hosts",),
-            needs_words="--token is what load hosts have to know: add --load-hosts N",
+            needs_words="--token is for load hosts: add --load-hosts N",
             is_key=False,
         ),
     ] = None

@@ -34,8 +34,8 @@ class LoadWorkerFlags(msgspec.Struct, frozen=True, kw_only=True):
             "--token",
             LOAD,
             Kind("TOKEN|@FILE", read_token),
-            "The run's token, or the file that has it; `ps` shows what stands here. Default: the "
-            "variable ASGI_BENCH_TOKEN.",
+            "The run's token, or better a file with it, because `ps` shows command lines. Default: "
+            "the variable ASGI_BENCH_TOKEN.",
             is_key=False,
         ),
     ] = None

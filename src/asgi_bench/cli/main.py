@@ -81,8 +81,8 @@ VERBS = {
         "load_worker",
         "load_worker",
         "Send load for a run on another machine.",
-        "It waits some minutes for `asgi-bench run --load-hosts N --listen ADDRESS` there, sends "
-        "load to that address alone, and ends with that run.",
+        "Waits up to five minutes for `asgi-bench run --load-hosts N --listen ADDRESS` there, only "
+        "sends load to that address, and ends with that run.",
         is_measuring=True,
     ),
     "ab": Verb(

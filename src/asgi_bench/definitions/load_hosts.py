@@ -37,7 +37,7 @@ def parse_address(text: str, where: str) -> str:
     try:
         address = str(ipaddress.IPv4Address(text))
     except ValueError:
-        raise UsageError(f"{where}: {text!r} must be an IPv4 address, as in 10.0.0.1") from None
+        raise UsageError(f"{where}: {text!r} must be an IPv4 address, such as 10.0.0.1") from None
     if not is_own(address):
         raise UsageError(
             f"{where}: {address} is no loopback or private address: take one of 127.0.0.0/8, "

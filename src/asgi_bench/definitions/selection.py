@@ -321,7 +321,7 @@ class Selection(Knobs, frozen=True, kw_only=True):
         OwnApp | None,
         Nested(
             "app",
-            "describes your own app: name the app, as in `run app:app`",
+            "describes your own app: name the app, for example `run app:app`",
             others=("target",),
         ),
     ] = None

@@ -143,7 +143,7 @@ class FarControl(WorkerControl):
         """Why a target is not loaded: the master may name its own address and no other."""
         endpoint = command.target.endpoint
         if endpoint.transport != "tcp" or isinstance(endpoint.address, str):
-            return "a load process of another host loads over TCP alone"
+            return "a load process on another host only loads over TCP"
         host = endpoint.address[0]
         if host in {self._worker.master_host, *self._worker.allowed}:
             return None

@@ -73,8 +73,8 @@ def out_of_step(seen: Evidence) -> Reason | None:
         level="suspect",
         value=late / slices,
         limit=MOST_LATE_SLICES,
-        text=f"in {late} of {slices} slices a load host began late, and the server had less load "
-        "than is told: let nothing else run on the load hosts, and have the network idle",
+        text=f"a load host began {late} of {slices} slices late, so the server had less load than "
+        "stated: stop everything else on the load hosts and on the network",
     )
 
 
