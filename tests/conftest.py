@@ -1,5 +1,7 @@
 """What holds for every test."""
 
+import contextlib
+import inspect
 import os
 import time
 from collections import defaultdict
@@ -19,10 +21,24 @@ settings.load_profile("patient")
 
 ENDING_S = 10.0
 
-# Tests here compute and start no process, so they may share the machine with each other. All others
-# want it for themselves: servers, load processes and clocks disturb one another.
-PURE = frozenset({"analysis", "gate", "reporting", "store"})
+# Tests in these folders and modules compute, so they may share the machine with each other.
+COMPUTING = frozenset(
+    {"analysis", "gate", "generator", "model", "protocols", "ranking", "reporting", "store"}
+)
+# So may these, but for the slow ones: they start programs that answer as well on a busy machine,
+# an interpreter, git or make. All others want the machine for themselves: servers, load processes
+# and clocks disturb one another.
+ASKING = frozenset(
+    {"action", "definitions", "fuzzing", "setups"}
+    | {f"test_{name}.py" for name in ("architecture", "docs", "host_examples", "log_reasons")}
+    | {f"test_{name}.py" for name in ("plain_text", "project", "quantities", "regular_files")}
+    | {f"test_{name}.py" for name in ("secret_names", "situation")}
+)
+# Where tests that compute lie beside those that drive a browser.
+DRAWING = "reporting"
 TESTS = Path(__file__).parent
+# Of a test that is marked with `timed`.
+ATTEMPTS = 3
 # A run that takes longer than this tells where its time went.
 LONG_S = 60.0
 
@@ -30,6 +46,24 @@ LONG_S = 60.0
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`scripts/test` runs one stage after the other."""
     parser.addoption("--stage", choices=["pure", "processes"], help="only the tests of this stage")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Read no folder of the other stage, where none is asked for by name: reading takes seconds."""
+    stage = config.getoption("--stage")
+    if stage is None or set(config.args) != set(config.getini("testpaths")):
+        return None
+    place = collection_path.name
+    is_module = place.startswith("test_") and place.endswith(".py")
+    if collection_path.parent != TESTS or not (is_module or collection_path.is_dir()):
+        return None
+    if stage == "pure":
+        is_ours = place in COMPUTING | ASKING
+    elif place == DRAWING:
+        is_ours = "not browser" not in config.getoption("markexpr")
+    else:
+        is_ours = place not in COMPUTING
+    return None if is_ours else True
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -40,6 +74,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     of_stage = [item for item in items if (stage == "pure") == _is_pure(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(of_stage)])
     items[:] = of_stage
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Call a test that judges by the clock again where it fails: a shared machine stands still.
+
+    What is broken fails each time. Such a test makes what it looks at itself: fixtures stay.
+    """
+    if pyfuncitem.get_closest_marker("timed") is None:
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(AssertionError, pytest.fail.Exception):
+            pyfuncitem.obj(**arguments)
+            return True
+    pyfuncitem.obj(**arguments)
+    return True
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -56,8 +108,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _is_pure(item: pytest.Item) -> bool:
-    in_browser = item.get_closest_marker("browser") is not None
-    return not in_browser and item.path.relative_to(TESTS).parts[0] in PURE
+    if item.get_closest_marker("browser") is not None:
+        return False
+    place = item.path.relative_to(TESTS).parts[0]
+    return place in COMPUTING or (place in ASKING and item.get_closest_marker("slow") is None)
 
 
 def _folder(nodeid: str) -> str:

@@ -4,7 +4,7 @@ import ast
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 PACKAGE = "asgi_bench"
@@ -23,10 +23,15 @@ class Module:
         """The file's text."""
         return self.path.read_text(encoding="utf-8")
 
-    @cached_property
+    @property
     def tree(self) -> ast.Module:
-        """The file's syntax tree."""
-        return ast.parse(self.text, str(self.path))
+        """The file's syntax tree, parsed once for all who ask; nobody changes it."""
+        return _parsed(self.text, str(self.path))
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All nodes of the tree."""
+        return _walked(self.text, str(self.path))
 
     @property
     def room(self) -> str:
@@ -46,6 +51,16 @@ class Import:
 
     target: str
     line: int
+
+
+@cache
+def _parsed(text: str, path: str) -> ast.Module:
+    return ast.parse(text, path)
+
+
+@cache
+def _walked(text: str, path: str) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(_parsed(text, path)))
 
 
 Modules = Mapping[str, Module]
@@ -68,7 +83,7 @@ def imports_of(module: Module, modules: Modules) -> Iterator[Import]:
 
     `from package import name` is an import of `package.name` where that is one of `modules`.
     """
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(alias.name, node.lineno)

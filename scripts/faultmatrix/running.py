@@ -33,6 +33,8 @@ RUN = (
     *("-c", "4", "--rounds", "2", "--duration", "400ms", "--seed", "1", "--timeout", "1s"),
     *("--startup-timeout", "4s", "--reference", "steady/default", "-o", "results"),
 )
+# What a fault asks for besides: that the first harness still measures when the second comes.
+_MORE = {"few-descriptors": ("-c", "200"), "second-harness": ("--rounds", "5")}
 # Whoever measures on this machine is waited for.
 WAIT = ("--wait", "120s")
 # A machine may stand still for a while; what takes longer hangs.
@@ -168,8 +170,7 @@ def see(case: Case, folder: Path, calibration: Path | None = None) -> Seen:
 def _arguments(case: Case) -> tuple[str, ...]:
     if case.phase == "import":
         return ("check", "slow:app", "-s", "steady", "-w", "1", "--runners", str(HERE / "runners"))
-    connections = ("-c", "200") if case.fault == "few-descriptors" else ()
-    return (*RUN, *WAIT, *connections)
+    return (*RUN, *WAIT, *_MORE.get(case.fault, ()))
 
 
 def _variables(case: Case, journal: Path) -> dict[str, str]:

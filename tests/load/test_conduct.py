@@ -70,6 +70,7 @@ def test_the_last_request_of_redirects_tells_who_answered(said: Said) -> None:
     assert (conduct.figures().elsewhere, conduct.figures().unplaced) == (0, 0)
 
 
+@pytest.mark.timed
 def test_time_in_flight_is_that_of_users_that_may_wait() -> None:
     """A FastUser's connections always have a request under way."""
     conduct = _conduct(Visitor=2, Quick=1)

@@ -86,6 +86,7 @@ def test_they_know_their_hosts_and_clocks(two: LoadProcess, known: KnownAnswers)
     assert len(opened.client_ports) == 4
 
 
+@pytest.mark.timed
 def test_their_slices_are_in_step(two: LoadProcess, known: KnownAnswers) -> None:
     """Both send at one moment, and how late the later one was is told."""
     server = known.behave(Behaviour(delay_s=DELAY_S))

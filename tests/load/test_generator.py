@@ -117,6 +117,7 @@ def test_a_load_process_that_hangs_or_is_killed_is_a_fault(slices: LoadProcess, 
         slices.ask(Close("/"), Closed, TIMEOUT_S)
 
 
+@pytest.mark.timed
 def test_a_load_process_that_is_stopped_is_ended_at_once(log: Path) -> None:
     """It would not hear of a quit, nor of SIGTERM: neither is waited for."""
     with LoadProcess(slice_arguments(), log=log, table=log.with_suffix(".csv")) as process:
@@ -166,6 +167,7 @@ def test_stock_users_are_counted_as_the_server_counts(
     assert closed.times_hdr.get(RESPONSE_TIME) is not None
 
 
+@pytest.mark.timed
 def test_stock_users_are_not_waited_for_when_nobody_wants_their_stretch(
     known: KnownAnswers, log: Path
 ) -> None:

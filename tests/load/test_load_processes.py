@@ -48,6 +48,7 @@ def test_they_are_two_processes_that_can_be_pinned_apart(two: LoadProcess) -> No
         assert os.sched_getaffinity(pid)
 
 
+@pytest.mark.timed
 def test_their_slices_are_in_step(two: LoadProcess, known: KnownAnswers) -> None:
     """Both send at one moment: a slice of one request each lasts as long as the slower answer."""
     server = known.behave(Behaviour(delay_s=DELAY_S))

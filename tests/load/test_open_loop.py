@@ -161,6 +161,7 @@ def test_resets_are_errors_and_the_schedule_goes_on(known: KnownAnswers) -> None
         assert connections.reconnects == connections.errors["reset"]
 
 
+@pytest.mark.timed
 def test_little_explains_what_was_in_flight(known: KnownAnswers) -> None:
     """Outstanding requests over time are the sum of the response times."""
     known.behave(Behaviour(delay_s=0.005))

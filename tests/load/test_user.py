@@ -158,6 +158,7 @@ def test_options_say_where_and_how_it_asks(options: str, endpoint: Endpoint) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timed
 def test_the_rate_is_over_the_time_of_the_load(known: KnownAnswers, tmp_path: Path) -> None:
     """Locust's requests per second follow from the server's delay: 4 connections over 20 ms."""
     server = known.behave(Behaviour(delay_s=0.02))

@@ -283,6 +283,7 @@ def test_an_interrupted_start_leaves_nothing(
     eventually(lambda: process_entry(started[0]) is None)
 
 
+@pytest.mark.timed
 def test_many_are_stopped_side_by_side(make_server: MakeServer) -> None:
     """Stopping four slow servers takes about as long as stopping one, each timed for itself."""
     servers = [make_server("slow-stop") for _ in range(4)] + [make_server()]
@@ -346,11 +347,13 @@ sys.stdin.read()
         (None, ("two-workers", "good")),
     ],
 )
+@pytest.mark.timed
 def test_servers_end_with_a_harness_that_just_vanishes(
     tmp_path: Path, number: signal.Signals | None, modes: tuple[str, ...]
 ) -> None:
     """Killed, or ended without cleaning up: no server and no listener of its may stay."""
-    argv = [sys.executable, "-c", HARNESS, FAKE, str(tmp_path), *modes]
+    folder = tmp_path / str(time.monotonic_ns())  # of this attempt
+    argv = [sys.executable, "-c", HARNESS, FAKE, str(folder), *modes]
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0
     ) as run:

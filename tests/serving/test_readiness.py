@@ -131,6 +131,7 @@ NONE_SENT = (0, ErrorCounts())
         ),
     ],
 )
+@pytest.mark.timed
 def test_a_server_that_misbehaves_is_a_fault_with_its_reason(
     make_server: MakeServer,
     scenario: Scenario,
@@ -319,6 +320,7 @@ def test_a_stranger_on_the_port_explains_the_exit(
         server.kill()
 
 
+@pytest.mark.timed
 def test_one_that_hangs_holds_up_no_other(make_server: MakeServer, scenario: Scenario) -> None:
     """Outcomes come in the order asked; good servers are ready long before the hanging one."""
     modes = ("silent", "good", "exits", "two-workers")

@@ -54,7 +54,8 @@ def test_the_same_leak_reads_the_same(finished: Finished, said: Said) -> None:
         assert growth.value is not None
         assert growth.lower is not None and growth.upper is not None
         assert growth.lower <= growth.value <= growth.upper
-    assert fast.requests > 2 * slow.requests
+    # A slow machine is slow in both; one is slower by half a millisecond a request.
+    assert fast.requests > 1.2 * slow.requests
     kept = fast.costs.server_pss_kept_bytes
     assert kept is not None and kept > 0.9 * KEPT * fast.requests / 3 / 1000
     said(findings(fast)["memory-grows"])

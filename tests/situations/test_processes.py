@@ -1,5 +1,6 @@
 """Servers whose requests are answered by processes of every kind, at a known cost."""
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,12 @@ pytestmark = pytest.mark.slow
 COSTLY = ("run", "--runners", str(SERVERS / "costly"), "-s", "costly", "-w", "1", "--rounds", "1")
 # From this request on all processes have begun that will serve all along.
 SETTLED = 12
+# What a child used is told once it has ended, user and system time each cut to 10 ms: the
+# difference of two readings has a standard error of 10 ms / sqrt(6) in each. So a trial of 12
+# slices and 0.8 s of CPU time is known to 2.5 %.
+CUT_S = 0.01 / math.sqrt(3)
+# By how many standard errors a figure may be off.
+ERRORS = 4.0
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +46,22 @@ class Measured(NamedTuple):
         (text,) = [one.text for one in self.trial.validity_reasons if one.code == code]
         return text
 
-    @property
-    def is_true(self) -> bool:
-        """Whether CPU time per request is right to 5 %."""
+    def hold_to_truth(self) -> None:
+        """CPU time per request is right to 5 %, beside what is cut off each reading."""
         value = self.cell.server_cpu_s_per_request.value
-        return value is not None and abs(value / self.truth_s - 1) < 0.05
+        assert value is not None
+        # One more reading is the server's own.
+        readings = len(self.trial.slices) + 1 if self.is_told_late else 0
+        cut_s = ERRORS * CUT_S * math.sqrt(readings)
+        off_s, allowed_s = abs(value - self.truth_s), 0.05 * self.truth_s
+        allowed_s += cut_s / self.trial.requests
+        told = f"{value * 1e3:.3f} ms a request measured, {self.truth_s * 1e3:.3f} ms true"
+        assert off_s < allowed_s, f"{told}, {allowed_s * 1e3:.3f} ms allowed"
+
+    @property
+    def is_told_late(self) -> bool:
+        """Whether what is used is told by who waited for a process that has ended."""
+        return self.cell.variant not in ("default", "pool", "daemon")
 
 
 def measured(finished: Finished, variant: str) -> Measured:
@@ -70,7 +88,7 @@ def cost_s(folder: Path, trial: Trial) -> float:
 def test_the_cost_of_a_request_is_true(finished: Finished, variant: str) -> None:
     """Whether the server spends it or a child that it forks for the request."""
     found = measured(finished, variant)
-    assert found.is_true, found
+    found.hold_to_truth()
     assert found.truth_s > 0.005
 
 
@@ -82,7 +100,7 @@ def test_the_cost_of_a_request_is_true(finished: Finished, variant: str) -> None
 def test_a_program_per_request_counts(finished: Finished, said: Said) -> None:
     """What came and went between two readings is in the CPU time, and the server is no idler."""
     found = measured(finished, "script")
-    assert found.is_true, found
+    found.hold_to_truth()
     assert "nagle" not in {reason.code for reason in found.trial.validity_reasons}
     assert found.trial.late_cpu_s > 0.8 * found.trial.server_cpu_s
     idle, peak = found.trial.server_pss_idle_bytes, found.trial.server_pss_peak_bytes
@@ -98,7 +116,7 @@ def test_a_program_per_request_counts(finished: Finished, said: Said) -> None:
 def test_a_pool_born_under_load_counts(finished: Finished, said: Said) -> None:
     """Nobody knew of the pool when it was ready."""
     found = measured(finished, "pool")
-    assert found.is_true, found
+    found.hold_to_truth()
     assert len(found.trial.cpu_s_by_process) == 3
     said(found.text)
 
@@ -111,7 +129,7 @@ def test_a_pool_born_under_load_counts(finished: Finished, said: Said) -> None:
 def test_a_daemon_that_left_the_tree_counts(finished: Finished, said: Said) -> None:
     """It has no parent of the server's, but its mark."""
     found = measured(finished, "daemon")
-    assert found.is_true, found
+    found.hold_to_truth()
     assert len(found.trial.cpu_s_by_process) == 2
     said(found.text)
 
@@ -125,7 +143,7 @@ def test_a_daemon_that_left_the_tree_counts(finished: Finished, said: Said) -> N
 def test_a_recycled_worker_is_no_dead_one(finished: Finished, said: Said) -> None:
     """What old and new ones used adds up, and nothing is found lost."""
     found = measured(finished, "recycled")
-    assert found.is_true, found
+    found.hold_to_truth()
     assert (found.trial.workers_lost, found.trial.workers_replaced) == (0, 1)
     assert found.cell.validity != "invalid"
     said(found.finding("workers-replaced"))
@@ -139,7 +157,7 @@ def test_a_recycled_worker_is_no_dead_one(finished: Finished, said: Said) -> Non
 def test_recycled_workers_are_counted(finished: Finished, said: Said) -> None:
     """A server of two says how many of them others took the place of."""
     found = measured(finished, "twice")
-    assert found.is_true, found
+    found.hold_to_truth()
     assert (found.trial.workers_lost, found.trial.workers_replaced) == (0, 2)
     said(found.finding("workers-replaced"))
 

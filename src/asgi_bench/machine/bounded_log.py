@@ -23,6 +23,8 @@ LIMIT_BYTES = HEAD_BYTES + TAIL_BYTES + _SLACK_BYTES
 # Looked at so often, also while there is load. A program that writes 134 MB a second has 34 MB on
 # the disk by then; looking at ten logs takes 0.05 % of one of the generator's CPUs.
 _LOOK_EVERY_S = 0.25
+# After a cut what came meanwhile is looked for so often, each time in less than a millisecond.
+_MOST_LOOKS = 8
 _NOTE = "\n[asgi-bench cut {} bytes here]\n"
 
 
@@ -99,12 +101,19 @@ class BoundedLog:
             self._head_bytes = head.rfind(b"\n") + 1 or len(head)
         tail = os.pread(handle, TAIL_BYTES, size - TAIL_BYTES)
         tail = tail[tail.find(b"\n") + 1 :]
-        # What comes while this is done is cut too, but for some bytes it is counted.
-        gone = os.fstat(handle).st_size - self._head_bytes - self._note_bytes - len(tail)
-        self.bytes_cut += gone
-        note = _NOTE.format(self.bytes_cut).encode()
-        os.pwrite(handle, note + tail, self._head_bytes)
-        os.ftruncate(handle, self._head_bytes + len(note) + len(tail))
+        gone = size - self._head_bytes - self._note_bytes - len(tail)
+        note = _NOTE.format(self.bytes_cut + gone).encode()
+        end = self._head_bytes + os.pwrite(handle, note + tail, self._head_bytes)
+        # What came meanwhile may be why the program ended. A flood outruns this: some of it is cut.
+        for _ in range(_MOST_LOOKS):
+            late = os.pread(handle, _SLACK_BYTES, size)
+            if not late:
+                break
+            size += len(late)
+            end += os.pwrite(handle, late, end)
+        lost = os.fstat(handle).st_size - size
+        os.ftruncate(handle, end)
+        self.bytes_cut += gone + lost
         self._note_bytes = len(note)
 
     def _written(self) -> int:

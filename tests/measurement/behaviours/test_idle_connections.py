@@ -1,3 +1,5 @@
+import pytest
+
 from asgi_bench.measurement.behaviours.idle_connections import NEAR, WATCHED, watch_idle
 from asgi_bench.model import (
     Endpoint,
@@ -10,6 +12,7 @@ from tests.measurement.behaviours.conftest import SCENARIO, TIMEOUT_S, UpServer
 IDLE_S = 0.5
 
 
+@pytest.mark.timed
 def test_servers_are_watched_side_by_side(up: UpServer) -> None:
     """One closes after its time, another not in the time watched, a third isn't there at all."""
     with up("--idle-close", str(IDLE_S)) as closing, up() as patient:

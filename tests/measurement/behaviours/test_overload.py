@@ -9,6 +9,7 @@ from tests.measurement.behaviours.conftest import CONNECTIONS, LoadOn, UpServer
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.timed
 def test_a_server_of_known_capacity_keeps_it(
     up: UpServer, load_on: LoadOn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
