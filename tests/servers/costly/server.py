@@ -5,7 +5,7 @@
 Each request burns BURN_S, in one process: `self` the server's own, `child` one forked for the
 request, `script` a program that the child becomes, `pool` one of two that were forked under load,
 `daemon` one that was then forked twice and left group and session, `recycled` a worker that ends
-after 40 requests and is replaced, `twice` two such, `unwaited` one that nobody waits for. Every
+after 16 requests and is replaced, `twice` two such, `unwaited` one that nobody waits for. Every
 process tells, after each request of its own, what CPU time it and the children it waited for have
 used so far.
 """
@@ -20,7 +20,7 @@ import sys
 import time
 
 BURN_S = 0.005
-LIFETIME = 40
+LIFETIME = 16
 # Those before are the probes of who waits until the server is ready.
 PROBED = 3
 SCRIPT = f"import time\nwhile time.process_time() < {BURN_S}: pass"
