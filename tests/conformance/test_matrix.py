@@ -12,9 +12,13 @@ OTHER_WAYS = {"scope.server-unix", "scope.client-unix", "scope.scheme-https"}
 
 
 def matrix(folder: Path, *more: str) -> Finished:
-    """Hold the small server to all checks, as its author would."""
+    """Hold the small server to all checks, as its author would: by one file in a folder."""
+    runners = folder / "runners"
+    runners.mkdir()
+    text = (RUNNERS / "good.toml").read_text().replace("{here}", str(RUNNERS))
+    (runners / "newcomer.toml").write_text(text)
     return in_process(
-        *("check", "--matrix", "--runners", str(RUNNERS), "-s", "good", *more), folder=folder
+        *("check", "--matrix", "--runners", str(runners), "-s", "newcomer", *more), folder=folder
     )
 
 
@@ -40,10 +44,10 @@ def test_a_server_is_checked_by_its_runner_file_alone(tmp_path: Path) -> None:
 def test_a_fault_fails_the_command_unless_it_is_accepted(tmp_path: Path) -> None:
     """Exit code 1, and 0 with the list; a line that is no longer true is named."""
     accepted = tmp_path / "accepted.txt"
-    accepted.write_text("good http.host-missing\nhttp.head\n")
+    accepted.write_text("newcomer http.host-missing\nhttp.head\n")
     finished = matrix(tmp_path, "--variant", "bad", "--accept", str(accepted))
     assert finished.code == 0
-    assert "accepted, but passes now: good/bad http.head" in finished.stderr
+    assert "accepted, but passes now: newcomer/bad http.head" in finished.stderr
     assert "http.host-missing (accepted)" in finished.stdout
 
 
