@@ -16,6 +16,7 @@ from asgi_bench.reporting.run.ways import ways_section
 from asgi_bench.reporting.wording import way_words
 from asgi_bench.store.folders import newest_run
 from asgi_bench.store.runs import read_run
+from recorded.images import images
 
 HATCHED = (
     "If a cell is invalid, its figures say nothing about the server: most often the load "
@@ -35,14 +36,14 @@ def protocols_page(folder: Path, docs: Path) -> str:
         f"{_measured(report)} Raw data, settings and versions: "
         f"[{run_folder.name}]({where.as_posix()}).",
         "## What TLS, HTTP/2 and a Unix socket cost",
-        *_images(run_folder, where, "protocols-*"),
+        *images(report, run_folder, where, "protocols-*"),
         _markdown(ways_section(source)),
         "## WebSocket",
-        *_images(run_folder, where, f"throughput-{WEBSOCKET}-c*"),
+        *images(report, run_folder, where, f"throughput-{WEBSOCKET}-c*"),
         _ranking(report, WEBSOCKET),
         "## Streams",
-        *_images(run_folder, where, f"throughput-{STREAM}-c*"),
-        *_images(run_folder, where, f"first-byte-{STREAM}-c*"),
+        *images(report, run_folder, where, f"throughput-{STREAM}-c*"),
+        *images(report, run_folder, where, f"first-byte-{STREAM}-c*"),
         _markdown(streams_section(source)),
         "## How sure this is",
         *([HATCHED] if any(cell.validity == "invalid" for cell in report.cells) else []),
@@ -60,7 +61,7 @@ def protocols_summary(folder: Path, root: Path) -> str:
     return "\n\n".join(
         [
             f"{_measured(report)} All figures: [docs/protocols.md](docs/protocols.md).",
-            *_images(run_folder, where, f"protocols-{HELLO}-*"),
+            *images(report, run_folder, where, f"protocols-{HELLO}-*"),
             "\n".join(f"- {item}" for item in items),
         ]
     )
@@ -72,11 +73,6 @@ def _measured(report: Report) -> str:
         f"Measured on {report.run.started_at[:10]} on {machine.cpu_model}, {machine.cpu_count} "
         f"CPUs, {machine.os}, {machine.python}: the `default` variant of each server, one worker."
     )
-
-
-def _images(run_folder: Path, where: Path, glob: str) -> Iterator[str]:
-    for chart in sorted((run_folder / "charts").glob(f"{glob}.svg")):
-        yield f"![{chart.stem}]({where.as_posix()}/charts/{chart.name})"
 
 
 def _markdown(section: Section) -> str:

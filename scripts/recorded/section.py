@@ -21,10 +21,12 @@ from asgi_bench.reporting.run.ranking import ranking_section, ranking_table
 from asgi_bench.reporting.run.source import Source
 from asgi_bench.store.folders import newest_run
 from asgi_bench.store.runs import read_run
+from recorded.images import images
 
-CHARTS = ("throughput", "ratios", "latency")
-# What README shows: throughput, and latency where all servers are offered the same load.
-FIRST_CHARTS = ("throughput-hello-c64", "latency-hello-r500")
+CHARTS = ("forest", "throughput", "ratios", "latency")
+# What README shows: ratios with their intervals, throughput, and latency where all servers are
+# offered the same load.
+FIRST_CHARTS = ("forest-hello-c64", "throughput-hello-c64", "latency-hello-r500")
 LOADS = ("c64", "c256", "r500")
 # Rich's template loads fonts from elsewhere; the reader's own monospaced font will do.
 FONT_FACE = re.compile(r"\s*@font-face \{\{.*?\}\}", re.DOTALL)
@@ -36,27 +38,25 @@ def results_page(folder: Path, docs: Path) -> str:
     run_folder = newest_run(folder)
     run = read_run(run_folder)
     where = Path("..") / run_folder.relative_to(docs.parent)
-    ranking = ranking_section(Source(summarize(run)))
-    charts = [
-        f"![{chart.stem}]({where.as_posix()}/charts/{chart.name})"
-        for name in CHARTS
-        for chart in sorted((run_folder / "charts").glob(f"{name}-*.svg"))
-    ]
+    report = summarize(run)
+    ranking = ranking_section(Source(report))
+    charts = images(report, run_folder, where, *(f"{name}-*" for name in CHARTS))
     tables = render_markdown(Document("", (), (ranking,))).strip()
     return "\n\n".join([measured_words(run, where), *charts, tables])
 
 
 def results_summary(folder: Path, root: Path) -> str:
-    """Return what README.md shows of it: two charts, and a row for each server."""
+    """Return what README.md shows of it: some charts, and a row for each server."""
     run_folder = newest_run(folder)
     run = read_run(run_folder)
     where = run_folder.relative_to(root)
-    charts = [f"![{name}]({where.as_posix()}/charts/{name}.svg)" for name in FIRST_CHARTS]
+    report = summarize(run)
+    charts = images(report, run_folder, where, *FIRST_CHARTS)
     lines = [
         "| Server | Throughput ratio, 64 connections | 256 connections | p50 at 500/s | "
         "p99 at 500/s | CPU per request | Memory (PSS) |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-        *_rows(summarize(run)),
+        *_rows(report),
     ]
     return "\n\n".join(
         [

@@ -14,8 +14,9 @@ from asgi_bench.reporting.run.ranking import ranking_table, surety_notes
 from asgi_bench.reporting.run.source import Source
 from asgi_bench.store.folders import newest_run
 from asgi_bench.store.runs import read_run
+from recorded.images import images
 
-CHARTS = ("throughput", "latency", "memory")
+CHARTS = ("throughput-*", "latency-*", "memory-*")
 # The one note that matters to whoever would measure the same.
 NEVER_IDLE = "idles = false"
 NOT_RECORDED = (
@@ -33,7 +34,7 @@ def servers_page(folder: Path, docs: Path) -> str:
     (group, *_) = report_groups(report)
     parts = [
         f"{_measured(report)} Raw data, settings and versions: [{run_folder.name}]({where}).",
-        *_images(run_folder, where, CHARTS),
+        *images(report, run_folder, where, *CHARTS),
         markdown_table(ranking_table(group)),
         f"Versions: {', '.join(_versions(report.cells))}.",
         *_findings(report),
@@ -52,7 +53,7 @@ def interpreters_page(folder: Path, docs: Path) -> str:
     text = render_markdown(Document("", (), (interpreters_section(Source(report)),)))
     parts = [
         f"{_measured(report)} Raw data: [{run_folder.name}]({where}).",
-        *_images(run_folder, where, ("interpreters",)),
+        *images(report, run_folder, where, "interpreters-*"),
         text.replace("## Interpreters · ", "### "),
         *_not_run(report),
     ]
@@ -85,12 +86,6 @@ def _measured(report: Report) -> str:
         f"Measured on {report.run.started_at[:10]} on {machine.cpu_model}, {machine.cpu_count} "
         f"CPUs, {machine.os}, {machine.python}."
     )
-
-
-def _images(run_folder: Path, where: str, names: Sequence[str]) -> Iterator[str]:
-    for name in names:
-        for chart in sorted((run_folder / "charts").glob(f"{name}-*.svg")):
-            yield f"![{chart.stem}]({where}/charts/{chart.name})"
 
 
 def _versions(cells: Sequence[CellReport]) -> list[str]:

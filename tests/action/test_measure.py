@@ -5,11 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from asgi_bench.errors import ExitCode
 from tests.action.job import STEPS, Step, run_step
 from tests.action.workflows import ACTION, OURS, WORKFLOWS, load
-from tests.command_line import COMMAND, LOCK_PATIENCE_S
-from tests.repositories import commit, git, make_repository
 
 # What a job does besides: checkout, Python, packages, the artifact.
 AROUND_S = 240
@@ -35,21 +32,6 @@ else:
         print("é" * 10_000)
     print("\\x1b[31masgi-bench: <b>no</b> `such` app")
 sys.exit(int(os.environ["CODE"]))
-"""
-APP = """
-import itertools
-
-answers = itertools.count(1)
-
-
-async def app(scope, receive, send):
-    if scope["type"] == "lifespan":
-        raise NotImplementedError
-    for _ in range({loops}):
-        pass
-    headers = [(b"content-length", b"2")]
-    await send({{"type": "http.response.start", "status": 200, "headers": headers}})
-    await send({{"type": "http.response.body", "body": b"ok"}})
 """
 
 
@@ -222,97 +204,3 @@ def test_the_pull_request_is_kept_with_the_run(
     step = measured(stand_in, ["pass"], GITHUB_REF=ref)
     path = Path(step.outputs["output-path"], "pull-request")
     assert (path.read_text() if path.exists() else None) == number
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    """A repository whose app became slow, then broken, on branches of their own."""
-    folder = make_repository(tmp_path / "workspace")
-    (folder / "src").mkdir()
-    texts = {
-        "main": APP.format(loops=0),
-        "equal": f"# the same\n{APP.format(loops=0)}",
-        "slow": APP.format(loops=100_000),
-        "breaking": APP.format(loops=0).replace("200", "200 if next(answers) % 100 else 500"),
-        "broken": "import nowhere\n",
-    }
-    for branch, text in texts.items():
-        if branch != "main":
-            git(folder, "switch", "--quiet", "--create", branch, "main")
-        (folder / "src" / "shop.py").write_text(text)
-        commit(folder, branch)
-    return folder
-
-
-def compared(workspace: Path, branch: str) -> tuple[Step, int]:
-    """The action's steps on a branch, and the code that ends the job."""
-    git(workspace, "switch", "--quiet", branch)
-    temp = workspace.parent
-    tip = git(workspace, "rev-parse", "main")
-    refs = run_step("refs", workspace, temp, BASE_REF="", HEAD_REF="HEAD", PULL_REQUEST_BASE=tip)
-    step = run_step(
-        "measure",
-        workspace,
-        temp,
-        ASGI_BENCH=str(COMMAND),
-        BASE_COMMIT=refs.outputs["base"],
-        HEAD_COMMIT=refs.outputs["head"],
-        APP="shop:app",
-        APP_DIR="src",
-        SERVERS_PYTHON=sys.executable,
-        # A tenth of the usual time on a busy machine: only what is large can be seen.
-        MIN_CHANGE="50%",
-        BUDGET="25s",
-        FLAGS=f"-c 8 --wait {LOCK_PATIENCE_S:.0f}s",
-    )
-    judge = {"VERDICT": step.outputs["verdict"], "EXIT_CODE": step.outputs["exit-code"]}
-    ended = run_step("judge", workspace, temp, FAIL_ON="regression", **judge)
-    return step, ended.code
-
-
-def told_of(workspace: Path, branch: str, step: Step) -> None:
-    """The stored verdict names both commits, and nothing of theirs is left checked out."""
-    told = json.loads(Path(step.outputs["results-path"], "verdict.json").read_text())
-    assert told["candidate"]["commit"] == git(workspace, "rev-parse", branch)
-    assert told["baseline"]["commit"] == git(workspace, "rev-parse", "main")
-    assert f"> **{step.outputs['verdict']}**: " in step.summary
-    assert "<html" in Path(step.outputs["report-path"]).read_text()
-    assert git(workspace, "worktree", "list").count("\n") == 0
-
-
-@pytest.mark.slow
-def test_a_slow_commit_fails_the_job(workspace: Path) -> None:
-    """It is a regression, in the outputs as in the summary."""
-    step, ended = compared(workspace, "slow")
-    assert step.outputs["verdict"] == "regression", step.said
-    assert (step.outputs["exit-code"], ended) == ("3", ExitCode.REGRESSION)
-    assert step.outputs["regressed-count"] == "1"
-    told_of(workspace, "slow", step)
-
-
-@pytest.mark.slow
-def test_an_equal_commit_does_not(workspace: Path) -> None:
-    """It passes; where the machine is too busy for that, it is said, and still no alarm."""
-    step, ended = compared(workspace, "equal")
-    assert step.outputs["verdict"] in ("pass", "undecided", "invalid"), step.said
-    assert (step.outputs["regressed-count"], ended) == ("0", ExitCode.OK)
-    told_of(workspace, "equal", step)
-
-
-@pytest.mark.slow
-def test_a_commit_that_breaks_under_load_fails_the_job(workspace: Path) -> None:
-    """Once it answers with 500 now and then it has failed, though no restless machine fails it."""
-    step, ended = compared(workspace, "breaking")
-    assert (step.outputs["verdict"], step.outputs["exit-code"], ended) == ("failed", "1", 1)
-    assert "candidate: in " in step.summary
-    assert "got no correct response" in step.summary
-    told_of(workspace, "breaking", step)
-
-
-@pytest.mark.slow
-def test_a_broken_commit_fails_clearly(workspace: Path) -> None:
-    """An app that can't be imported ends with 1; the summary has the traceback and the side."""
-    step, ended = compared(workspace, "broken")
-    assert (step.outputs["verdict"], step.outputs["exit-code"], ended) == ("failed", "1", 1)
-    assert "No module named 'nowhere'" in step.summary
-    assert "asgi-bench: candidate (" in step.summary

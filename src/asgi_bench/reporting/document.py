@@ -146,12 +146,17 @@ class Facts(msgspec.Struct, frozen=True, tag=True):
 
 
 class Figure(msgspec.Struct, frozen=True, tag=True):
-    """A chart. Only a page shows it; otherwise it is a file in the run's folder."""
+    """A chart. Only a page shows it, and Markdown says what it shows; otherwise it is a file in the
+    run's folder."""
 
     title: str
     notes: str
     svg: str
-    """Markup that is safe within a page."""
+    """Markup that is safe within a page; empty where the chart isn't drawn."""
+    says: str = ""
+    """What it shows, in a sentence."""
+    name: str = ""
+    """The name of its files: `forest-hello-c64`."""
     facets: Mapping[str, str] = {}
 
 
@@ -264,7 +269,9 @@ def _has_room(medium: Medium, least: Medium) -> bool:
 def _is_left_out(block: Block, medium: Medium) -> bool:
     """What holds nothing, or nothing that this medium can show."""
     match block:
-        case Figure() | Links():
+        case Figure():
+            return not {"terminal": "", "markdown": block.says, "page": block.svg}[medium]
+        case Links():
             return medium != "page"
         case Table():
             return not block.rows

@@ -208,6 +208,23 @@ def headline(history: History) -> str:
     return f"{count_words(len(shifts), 'lasting change')}: {', '.join(parts)}{apart}"
 
 
+def place_sentence(members: Sequence[Series]) -> str:
+    """What a chart of series shows: the largest lasting change, or that there is none."""
+    whole = "this series" if len(members) == 1 else f"these {len(members)} series"
+    shifts = [(series, shift) for series in members for shift in series.shifts]
+    sound = [each for each in shifts if not each[1].may_be_measuring]
+    if not shifts:
+        return f"No lasting change in {whole}."
+    series, shift = max(sound or shifts, key=lambda each: abs(each[1].effect.d))
+    doubtful = "" if sound else "doubtful "
+    count = count_words(len(sound or shifts), f"{doubtful}lasting change")
+    largest = "" if len(sound or shifts) == 1 else ", the largest"
+    return (
+        f"{count} in {whole}{largest}: {series_name(series)}, {effect_words(shift)}, "
+        f"{place_words(shift)}."
+    )
+
+
 def is_counted(history: History) -> bool:
     """Whether it is a history of runs that counted."""
     return bool(history.runs) and history.runs[-1].is_counted

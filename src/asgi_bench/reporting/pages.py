@@ -119,5 +119,6 @@ def charts_of(drawings: Iterable[Drawing]) -> Charts:
         facts, notes = ", ".join(words.facts), "; ".join(words.notes)
         told = f"{facts}. {notes[:1].upper()}{notes[1:]}." if notes else f"{facts}."
         facets = {"scenario": plain(drawing.scenario)} if drawing.scenario else {}
-        shown.append((drawing.topic, Figure(words.title, told, svg, facets)))
+        figure = Figure(words.title, told, svg, words.says, drawing.name, facets)
+        shown.append((drawing.topic, figure))
     return Charts(tuple(shown), tuple(left_out), tuple(undrawn))

@@ -18,7 +18,7 @@ def texts(svg: Path) -> list[str]:
 
 def words(report: Report) -> Words:
     """Words of a usual length."""
-    return Words("Title", ("fact",) * 3, ("note",) * 3, (report.run.id, "footer"))
+    return Words("Title", "It shows this.", ("fact",) * 3, ("note",) * 3, (report.run.id, "footer"))
 
 
 def is_within_sheet(figure: Figure) -> bool:

@@ -28,7 +28,9 @@ from asgi_bench.reporting.charts.sheet import (
     text_width,
 )
 from asgi_bench.reporting.groups import group_cells
+from asgi_bench.reporting.run.captions import captions
 from tests.reporting.charts.sheets import is_within_sheet, texts, words
+from tests.reporting.run.test_same_facts import RUNS
 from tests.synthetic_run import (
     CLOSED_64,
     OPEN_AND_SWEEP,
@@ -37,7 +39,7 @@ from tests.synthetic_run import (
     troubled_run,
 )
 
-CHARTS = {"throughput", "latency", "cpu", "memory", "workers", "strip"}
+CHARTS = {"forest", "throughput", "latency", "cpu", "memory", "workers", "strip"}
 # One server of each speed.
 FEW = {("granian", "default"), ("hypercorn", "trio"), ("uvicorn", "default")}
 
@@ -78,6 +80,25 @@ def test_every_chart_says_its_circumstances(troubled: dict[str, Path]) -> None:
         shown = " ".join(texts(troubled[f"{name}-hello-c64.svg"]))
         for fact in ("AMD EPYC 7763", "2026-11-22", "closed loop", "64 connections", "2 workers"):
             assert fact in shown
+
+
+def test_every_chart_says_what_it_shows(troubled: dict[str, Path]) -> None:
+    """Each has a sentence made from the run's figures, and each sentence has its chart."""
+    found = captions(summarize(troubled_run()))
+    assert set(found) == {path.stem for path in troubled.values()}
+    for name, caption in found.items():
+        shown = " ".join(texts(troubled[f"{name}.svg"]))
+        assert caption.sentence in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+def test_every_chart_of_any_run_says_what_it_shows(run: Run) -> None:
+    """The same of runs of every kind, slices apart, which only the stored trials tell of."""
+    found = survey(run)
+    drawn = {one.name: one.words.says for one in draw(found)}
+    said = {name: caption.sentence for name, caption in captions(found.report).items()}
+    assert drawn == said
 
 
 def test_text_is_stored_as_text(troubled: dict[str, Path]) -> None:
@@ -139,7 +160,9 @@ def test_one_set_for_each_load(tmp_path: Path) -> None:
     loads = (ClosedLoop(8), ClosedLoop(64))
     cells = planned_cells(loads, worker_counts=(1,))[:2]  # one server, both loads
     names = {path.name for path in draw_charts(synthetic_run(cells, rounds=2), tmp_path)}
-    expected = {f"{name}-hello-{load}" for name in CHARTS - {"workers"} for load in ("c8", "c64")}
+    # Without the reference there are no ratios.
+    topics = CHARTS - {"forest", "workers"}
+    expected = {f"{name}-hello-{load}" for name in topics for load in ("c8", "c64")}
     expected |= {"concurrency-hello"}
     assert {name.rsplit(".", 1)[0] for name in names} == expected
 

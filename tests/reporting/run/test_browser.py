@@ -163,6 +163,31 @@ def test_an_address_of_another_page_does_no_harm(browser: Browser, mixed: Path) 
         assert page.locator("th[aria-sort]").count() == 0
 
 
+def test_the_first_picture_heeds_the_address(browser: Browser, mixed: Path) -> None:
+    """Ratios come first, below the filters; a scenario in the address leaves its own alone."""
+    pictures = "figure[id^='forest-']"
+    with Visit(browser, mixed) as page:
+        first = page.locator("figure").first
+        assert first.get_attribute("id") == "forest-hello-c64"
+        assert first.evaluate("e => document.forms.filters.compareDocumentPosition(e)") & 4
+        (says,) = first.locator(".says").all_inner_texts()
+        assert says.startswith("At 64 connections")
+        name = first.locator("svg").get_attribute("aria-labelledby") or ""
+        described = page.locator(f"#{name.split()[-1]}").text_content() or ""
+        assert described.startswith(says)
+        both = page.locator(pictures).count()
+        page.locator("select[name='scenario']").select_option("json")
+        query = page.url.partition(".html")[2]
+        command = page.locator("#servers pre").first
+        expect(command.get_by_role("button", name="Copy command")).to_be_visible()
+    with Visit(browser, mixed, query=query) as page:
+        shown = page.locator(pictures).locator("visible=true")
+        assert 0 < shown.count() < both
+        assert {each.get_attribute("data-scenario") for each in shown.all()} == {"json"}
+        page.get_by_role("button", name="Show all").click()
+        expect(shown).to_have_count(both)
+
+
 def test_a_command_is_copied(browser: Browser, mixed: Path) -> None:
     """The button beside a server's command puts that alone on the clipboard, and says so."""
     with Visit(browser, mixed, permissions=["clipboard-read", "clipboard-write"]) as page:

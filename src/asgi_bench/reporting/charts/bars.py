@@ -84,12 +84,12 @@ def draw_bars(
     headings: Sequence[str] = (),
 ) -> Figure:
     """A panel of bars for each section, all on one scale; headed by its workers, or as told."""
-    parts = [(section, _in_order(section, measure)) for section in group.sections]
+    parts = [(section, in_order(section, measure)) for section in group.sections]
     cells = [cell for _, members in parts for cell in members]
-    left = MARGIN + GAP + max(text_width(_name(cell)) for cell in cells)
+    left = MARGIN + GAP + max(text_width(row_name(cell)) for cell in cells)
     panels = [
         Panel(
-            headings[number] if headings else _heading(section, len(parts)),
+            headings[number] if headings else panel_heading(section, len(parts)),
             ROW_HEIGHT * len(members),
         )
         for number, (section, members) in enumerate(parts)
@@ -117,7 +117,7 @@ def bar_notes(
         yield HATCHED
 
 
-def _in_order(section: Section[CellReport], measure: Measure) -> list[CellReport]:
+def in_order(section: Section[CellReport], measure: Measure) -> list[CellReport]:
     """The best first by this measure; then the invalid ones, then those without figures."""
 
     def merit(cell: CellReport) -> tuple[bool, float]:
@@ -133,19 +133,19 @@ def _in_order(section: Section[CellReport], measure: Measure) -> list[CellReport
     ]
 
 
-def _heading(section: Section[CellReport], sections: int) -> str:
+def panel_heading(section: Section[CellReport], sections: int) -> str:
     """The worker count, where it isn't the same for all and thus in the subtitle."""
     oversubscribed = any(cell.oversubscribed for cell in section.cells)
     note = ", more than the servers have CPUs" if oversubscribed else ""
     return workers_words([section.workers]) + note if sections > 1 or note else ""
 
 
-def _name(cell: CellReport) -> str:
+def row_name(cell: CellReport) -> str:
     """The text left of a bar."""
     return shortened(cell_name(cell), NAME_LETTERS)
 
 
-def _label(cell: CellReport, measure: Measure) -> str:
+def row_label(cell: CellReport, measure: Measure) -> str:
     """The text right of a bar, or in its place."""
     if cell.outcome != "ok":
         return f"{cell.outcome}, {plain(cell.reason or 'no reason was given')}"
@@ -164,7 +164,7 @@ def _limit(cells: Sequence[CellReport], measure: Measure, width: float) -> float
     """The scale's end: the least at which every label fits beside its bar."""
     limits = [_end(cell, measure) * 1.02 for cell in cells]
     for cell in cells:
-        room = width - GAP - text_width(_label(cell, measure), SMALL_SIZE)
+        room = width - GAP - text_width(row_label(cell, measure), SMALL_SIZE)
         limits.append(_end(cell, measure) * width / max(room - SLACK, width * LEAST_BAR_SHARE))
     if measure.even is not None:
         limits.append(measure.even * EVEN_ROOM)
@@ -180,7 +180,7 @@ def _draw_panel(
         axes.axvline(measure.even, color=FAINT_INK, linewidth=1, zorder=0.5)
     ticks = round_ticks(limit)
     put_x_ticks(axes, ticks, [measure.tick(place) for place in ticks])
-    put_rows(axes, [_name(cell) for cell in cells])
+    put_rows(axes, [row_name(cell) for cell in cells])
     shown = [place for place, cell in enumerate(cells) if cell.outcome == "ok"]
     sound = [place for place in shown if cells[place].validity != "invalid"]
     fills = [styles[cells[place].server, cells[place].variant].fill for place in sound]
@@ -260,7 +260,7 @@ def _write_labels(axes: Axes, cells: Sequence[CellReport], measure: Measure, lim
             axes,
             end + GAP * limit / width,
             place,
-            fitted(_label(cell, measure), SMALL_SIZE, width * (1 - end / limit) - GAP),
+            fitted(row_label(cell, measure), SMALL_SIZE, width * (1 - end / limit) - GAP),
             axes.transData,
             va="center_baseline",
             color=INK if cell.outcome == "ok" else FAINT_INK,
@@ -324,8 +324,6 @@ def measure_of(metric: Metric, axis: str) -> Measure:
     return measure
 
 
-# The charts of bars that every measured cell has a figure for, or should have.
-COMMON: tuple[Chart, ...] = tuple(one.chart for one in METRICS if one.chart and one.tabled)
 # The charts of bars, and what their bars show.
 MEASURES: tuple[tuple[Chart, Measure], ...] = tuple(
     (metric.chart, measure_of(metric, metric.chart.axis))

@@ -14,7 +14,7 @@ from asgi_bench.analysis.summary import Survey, survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import Run
 from asgi_bench.model.metric import Chart as BarChart
-from asgi_bench.reporting.charts.bars import COMMON, MEASURES, Measure, bar_notes, draw_bars
+from asgi_bench.reporting.charts.bars import MEASURES, Measure, bar_notes, draw_bars
 from asgi_bench.reporting.charts.concurrency import (
     MEASURED,
     Measured,
@@ -22,9 +22,10 @@ from asgi_bench.reporting.charts.concurrency import (
     connection_counts,
     draw_concurrency,
 )
+from asgi_bench.reporting.charts.forest import draw_forest, forest_notes, forest_title
 from asgi_bench.reporting.charts.latency import draw_latency, latency_notes
 from asgi_bench.reporting.charts.load_curve import curve_notes, draw_load_curve
-from asgi_bench.reporting.charts.openings import OPENING, draw_openings, opening_groups
+from asgi_bench.reporting.charts.openings import OPENING, draw_openings
 from asgi_bench.reporting.charts.palette import Styles, assign_styles
 from asgi_bench.reporting.charts.scaling import draw_scaling, scaling_notes
 from asgi_bench.reporting.charts.sheet import (
@@ -36,16 +37,12 @@ from asgi_bench.reporting.charts.sheet import (
     words_heights,
 )
 from asgi_bench.reporting.charts.strip import draw_strip, is_spoilt, slices_of, strip_notes
-from asgi_bench.reporting.charts.ways import (
-    AXES,
-    TOLD_OF_WAYS,
-    Axis,
-    ToldOfWays,
-    draw_ways,
-    way_groups,
-    ways_notes,
-)
+from asgi_bench.reporting.charts.ways import draw_ways, ways_notes
 from asgi_bench.reporting.groups import AnyGroup, Group, Section, group_cells
+from asgi_bench.reporting.run.captions import Caption, bar_metrics, captions
+from asgi_bench.reporting.run.openings import opening_groups
+from asgi_bench.reporting.run.own_ratios import OwnChart, own_charts
+from asgi_bench.reporting.run.ranking import FOREST
 from asgi_bench.reporting.run.rows import rounds_words, run_words
 from asgi_bench.reporting.wording import (
     counts_words,
@@ -88,12 +85,13 @@ Drawn = tuple[Words, Figure | None]
 
 
 class Draft(NamedTuple):
-    """A chart before it is drawn: what it is about, and what makes it."""
+    """A chart before it is drawn: what it is about, and what makes it from its sentence."""
 
     topic: str
     group: str
     scenario: str
-    make: Callable[[], Drawn]
+    make: Callable[[str], Drawn]
+    says: str = ""
 
     @property
     def name(self) -> str:
@@ -120,12 +118,14 @@ def draw(found: Survey, folder: Path | None = None) -> tuple[Drawing, ...]:
         for key, histogram in found.response_times.items()
         if (curve := tail_curve(histogram)) is not None
     }
+    said = captions(found.report)
     try:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         with sheet_settings():
             drawings = [
-                drawn(chart, folder) for chart in _charts(found.report, curves, found.samples)
+                drawn(chart._replace(says=_says(chart, said)), folder)
+                for chart in _charts(found.report, curves, found.samples)
             ]
             return tuple(drawing for drawing in drawings if drawing is not None)
     except OSError as error:
@@ -138,7 +138,7 @@ def drawn(chart: Draft, folder: Path | None = None) -> Drawing | None:
     None where there is nothing to draw; with a fault where drawing failed.
     """
     try:
-        words, figure = chart.make()
+        words, figure = chart.make(chart.says)
         if figure is None:
             return None
         svg = svg_of(figure)
@@ -147,8 +147,13 @@ def drawn(chart: Draft, folder: Path | None = None) -> Drawing | None:
         return Drawing(chart.topic, chart.name, chart.scenario, words, heights, svg, files)
     except DRAWING_FAULTS as fault:
         why = f"{type(fault).__name__}: {fault}"
-        words = Words(chart.name, (), (), ())
+        words = Words(chart.name, "", (), (), ())
         return Drawing(chart.topic, chart.name, chart.scenario, words, (0, 0), "", (), fault=why)
+
+
+def _says(chart: Draft, said: Mapping[str, Caption]) -> str:
+    """What the chart shows; a chart without anything to say says nothing."""
+    return said[chart.name].sentence if chart.name in said else ""
 
 
 def _charts(
@@ -168,7 +173,9 @@ def _charts(
         for measured in MEASURED:
             make = partial(_concurrency, report, members, measured, styles)
             yield Draft(measured.topic, safe_name(scenario), scenario, make)
-    yield from _way_charts(report, styles)
+    for chart in own_charts(report):
+        make = partial(_ways, report, chart, styles)
+        yield Draft(chart.topic, chart.name, chart.group.scenario, make)
     for group in opening_groups(report):
         make = partial(_openings, report, group, styles)
         yield Draft("handshake", safe_name(group.load.key), "", make)
@@ -176,23 +183,11 @@ def _charts(
         yield from _sweep_charts(report, sweeps, styles)
 
 
-def _way_charts(report: Report, styles: Styles) -> Iterator[Draft]:
-    """Servers over themselves along each axis: a chart for each scenario, load and worker count."""
-    for axis in AXES:
-        found = [group for group in way_groups(report, axis) if group.load.is_closed]
-        several = len({group.sections[0].workers for group in found}) > 1
-        for group in found:
-            suffix = f"-w{group.sections[0].workers}" if several else ""
-            for told in TOLD_OF_WAYS:
-                make = partial(_ways, report, group, axis, told, styles)
-                topic = f"{axis.topic}{told.suffix}"
-                yield Draft(topic, f"{group.name}{suffix}", group.scenario, make)
-
-
 def _closed_charts(
     report: Report, group: Group[CellReport], curves: Mapping[str, TailCurve], styles: Styles
 ) -> Iterator[Draft]:
-    """The charts of one scenario at saturation, but for its slices."""
+    """The charts of one scenario at saturation, but for its slices; ratios come first."""
+    yield _chart(FOREST, group, partial(_forest, report, group, styles))
     for chart, measure in _told(group):
         make = partial(_bars, report, group, chart, measure, chart.title, styles)
         yield _chart(chart.name, group, make)
@@ -209,24 +204,15 @@ def _open_charts(
     title = f"Response time at {offered}"
     yield _chart("latency", group, partial(_latency, report, group, title, curves, styles))
     for chart, measure in _told(group):
-        if "open" in chart.loops:
-            title = f"{chart.title} at {offered}"
-            make = partial(_bars, report, group, chart, measure, title, styles)
-            yield _chart(chart.name, group, make)
+        title = f"{chart.title} at {offered}"
+        make = partial(_bars, report, group, chart, measure, title, styles)
+        yield _chart(chart.name, group, make)
 
 
 def _told(group: Group[CellReport]) -> list[tuple[BarChart, Measure]]:
-    """The charts of bars, without those of which no measured cell has the figure.
-
-    Where none was measured, the common ones say why.
-    """
-    measured = [cell for cell in group.cells if cell.outcome == "ok"]
-    return [
-        (chart, measure)
-        for chart, measure in MEASURES
-        if any(measure.figure(cell).value is not None for cell in measured)
-        or (not measured and chart in COMMON)
-    ]
+    """The charts of bars that a group has."""
+    shown = [metric.chart for metric in bar_metrics(group)]
+    return [(chart, measure) for chart, measure in MEASURES if chart in shown]
 
 
 def _sweep_charts(report: Report, group: Group[SweepReport], styles: Styles) -> Iterator[Draft]:
@@ -237,16 +223,26 @@ def _sweep_charts(report: Report, group: Group[SweepReport], styles: Styles) -> 
         yield Draft("curve", f"{group.name}{suffix}", group.scenario, make)
 
 
-def _chart(topic: str, group: AnyGroup, make: Callable[[], Drawn]) -> Draft:
+def _chart(topic: str, group: AnyGroup, make: Callable[[str], Drawn]) -> Draft:
     """The chart of a group."""
     return Draft(topic, group.name, group.scenario, make)
 
 
+def _forest(report: Report, group: Group[CellReport], styles: Styles, says: str) -> Drawn:
+    title = forest_title(report)
+    words = _words(report, group, title, says, forest_notes(report, group))
+    return words, draw_forest(words, report, group, styles)
+
+
 def _strip(
-    report: Report, group: Group[CellReport], samples: Mapping[str, Sample], styles: Styles
+    report: Report,
+    group: Group[CellReport],
+    samples: Mapping[str, Sample],
+    styles: Styles,
+    says: str,
 ) -> Drawn:
     notes = strip_notes(slices_of(group, samples), is_spoilt=is_spoilt(group, samples))
-    words = _words(report, group, "Slices", notes)
+    words = _words(report, group, "Slices", says, notes)
     return words, draw_strip(words, group, samples, styles)
 
 
@@ -257,8 +253,9 @@ def _bars(
     measure: Measure,
     title: str,
     styles: Styles,
+    says: str,
 ) -> Drawn:
-    words = _words(report, group, title, bar_notes(report, group, measure, chart.note))
+    words = _words(report, group, title, says, bar_notes(report, group, measure, chart.note))
     return words, draw_bars(words, group, measure, styles)
 
 
@@ -268,35 +265,39 @@ def _latency(
     title: str,
     curves: Mapping[str, TailCurve],
     styles: Styles,
+    says: str,
 ) -> Drawn:
-    words = _words(report, group, title, latency_notes(group, curves))
+    words = _words(report, group, title, says, latency_notes(group, curves))
     return words, draw_latency(words, group, curves, styles)
 
 
-def _workers(report: Report, group: Group[CellReport], styles: Styles) -> Drawn:
-    words = _words(report, group, "Throughput by worker count", scaling_notes(report, group))
+def _workers(report: Report, group: Group[CellReport], styles: Styles, says: str) -> Drawn:
+    notes = scaling_notes(report, group)
+    words = _words(report, group, "Throughput by worker count", says, notes)
     points = {point.cell: point for scaling in report.scaling for point in scaling.points}
     return words, draw_scaling(words, group, styles, points)
 
 
-def _ways(
-    report: Report, group: Group[CellReport], axis: Axis, told: ToldOfWays, styles: Styles
-) -> Drawn:
-    notes = ways_notes(report, group, axis, told)
-    words = _words(report, group, f"{told.title} by {axis.by}", notes)
-    return words, draw_ways(words, group, axis, told, styles, report)
+def _ways(report: Report, chart: OwnChart, styles: Styles, says: str) -> Drawn:
+    title = f"{chart.told.title} by {chart.axis.by}"
+    words = _words(report, chart.group, title, says, ways_notes(report, chart))
+    return words, draw_ways(words, chart, styles, report)
 
 
-def _openings(report: Report, group: Group[CellReport], styles: Styles) -> Drawn:
+def _openings(report: Report, group: Group[CellReport], styles: Styles, says: str) -> Drawn:
     notes = bar_notes(
         report, group, OPENING, "until it could carry a request: TCP, TLS and WebSocket"
     )
-    words = _words(report, group, "Time to open a connection, median", notes)
+    words = _words(report, group, "Time to open a connection, median", says, notes)
     return words, draw_openings(words, group, styles)
 
 
 def _concurrency(
-    report: Report, groups: list[Group[CellReport]], measured: Measured, styles: Styles
+    report: Report,
+    groups: list[Group[CellReport]],
+    measured: Measured,
+    styles: Styles,
+    says: str,
 ) -> Drawn:
     """A chart over all connection counts of one scenario."""
     closed = [group for group in groups if group.load.is_closed]
@@ -305,6 +306,7 @@ def _concurrency(
         report,
         groups[0],
         measured.title,
+        says,
         concurrency_notes(cells, measured, report.run.reference),
         load=f"closed loop, {counts_words(connection_counts(cells, measured))} connections",
     )
@@ -316,15 +318,17 @@ def _load_curve(
     group: Group[SweepReport],
     section: Section[SweepReport],
     styles: Styles,
+    says: str,
 ) -> Drawn:
-    words = _words(report, group._replace(sections=(section,)), "Load curve", curve_notes(section))
+    shown = group._replace(sections=(section,))
+    words = _words(report, shown, "Load curve", says, curve_notes(section))
     return words, draw_load_curve(words, section, styles)
 
 
 def _words(
-    report: Report, group: AnyGroup, title: str, notes: Iterable[str], load: str = ""
+    report: Report, group: AnyGroup, title: str, says: str, notes: Iterable[str], load: str = ""
 ) -> Words:
-    """What every chart says: the load, then how to read it, then where and when."""
+    """What every chart says: what it shows, the load, how to read it, where and when."""
     facts = (
         load or load_words(group.load),
         workers_words([section.workers for section in group.sections]),
@@ -332,6 +336,7 @@ def _words(
     )
     return Words(
         title=f"{title}: {plain(group.scenario)}" if group.scenario else title,
+        says=says,
         facts=tuple(filter(None, facts)),
         notes=tuple(filter(None, notes)),
         footer=(

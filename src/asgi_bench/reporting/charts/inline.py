@@ -108,7 +108,7 @@ def _names(drawing: Drawing) -> Mapping[str, str]:
     words = drawing.words
     return {
         "title": plain(words.title),
-        "desc": plain(f"{', '.join(words.facts)}. {'; '.join(words.notes)}."),
+        "desc": plain(f"{words.says} {', '.join(words.facts)}. {'; '.join(words.notes)}.".strip()),
     }
 
 

@@ -55,7 +55,7 @@ AXIS_HEIGHT = 48
 MARGIN = 14
 
 SEPARATOR = " · "
-# How the ids of title, facts, notes and footer begin in the SVG.
+# How the ids of title, sentence, facts, notes and footer begin in the SVG.
 WORDS_ID = "words-"
 
 SETTINGS: dict[Any, Any] = {
@@ -105,12 +105,14 @@ class Margins(NamedTuple):
 
 
 class Words(NamedTuple):
-    """What a chart says about itself: title, what was loaded how, how to read it, where and when.
+    """What a chart says about itself: title, what it shows here in a sentence, what was loaded how,
+    how to read it, where and when.
 
-    Each is given in parts, which are joined into as many lines as they take.
+    The last three are given in parts, which are joined into as many lines as they take.
     """
 
     title: str
+    says: str
     facts: Sequence[str]
     notes: Sequence[str]
     footer: Sequence[str]
@@ -136,13 +138,16 @@ def open_sheet(
     words: Words, panels: Sequence[Panel], margins: Margins
 ) -> tuple[Figure, list[Axes]]:
     """A figure with one panel under another."""
-    above, below = _above(words), _joined(words.footer, SMALL_SIZE)
+    says, above = _said(words), _above(words)
+    below = _joined(words.footer, SMALL_SIZE)
     header, footer = words_heights(words)
     height = header + sum(map(_panel_height, panels)) + footer
     figure = Figure(figsize=(WIDTH / PIXELS_PER_INCH, height / PIXELS_PER_INCH))
     FigureCanvasAgg(figure)
     _write_title(figure, words.title, height)
     top = height - MARGIN - TITLE_SIZE * LINE_HEIGHT
+    _write_lines(figure, says, TEXT_SIZE, top, height, "says", INK)
+    top -= len(says) * TEXT_SIZE * LINE_HEIGHT
     _write_lines(figure, above, TEXT_SIZE, top, height, "above")
     _write_lines(figure, below, SMALL_SIZE, footer - FOOTER_HEIGHT / 2, height, "below")
     axes = []
@@ -162,13 +167,19 @@ def words_heights(words: Words) -> tuple[float, float]:
     """What the words take above and below the panels, in pixels; to be asked within
     `sheet_settings`.
     """
-    header = HEADER_HEIGHT + len(_above(words)) * TEXT_SIZE * LINE_HEIGHT
+    lines = len(_said(words)) + len(_above(words))
+    header = HEADER_HEIGHT + lines * TEXT_SIZE * LINE_HEIGHT
     footer = FOOTER_HEIGHT + len(_joined(words.footer, SMALL_SIZE)) * SMALL_SIZE * LINE_HEIGHT
     return header, footer
 
 
+def _said(words: Words) -> list[str]:
+    """The lines of what it shows, under the title."""
+    return _joined(words.says.split(), TEXT_SIZE, " ")
+
+
 def _above(words: Words) -> list[str]:
-    """The lines under the title."""
+    """The lines under these."""
     return [*_joined(words.facts, TEXT_SIZE), *_joined(words.notes, TEXT_SIZE)]
 
 
@@ -250,12 +261,12 @@ def _save_png(pixels: npt.NDArray[np.uint8], path: Path) -> None:
     write_whole(path, content.getvalue())
 
 
-def _joined(parts: Sequence[str], size: float) -> list[str]:
+def _joined(parts: Sequence[str], size: float, separator: str = SEPARATOR) -> list[str]:
     """The parts on as few lines as the sheet's width allows; one that is wider still is cut."""
     room = WIDTH - 2 * MARGIN
     lines: list[str] = []
     for part in parts:
-        joined = f"{lines[-1]}{SEPARATOR}{part}" if lines else part
+        joined = f"{lines[-1]}{separator}{part}" if lines else part
         if lines and text_width(joined, size) <= room:
             lines[-1] = joined
         else:
@@ -277,9 +288,15 @@ def _write_title(figure: Figure, title: str, height: float) -> None:
 
 
 def _write_lines(
-    figure: Figure, lines: Sequence[str], size: float, top: float, height: float, place: str
+    figure: Figure,
+    lines: Sequence[str],
+    size: float,
+    top: float,
+    height: float,
+    place: str,
+    color: str = FAINT_INK,
 ) -> None:
-    """Lines of faint text from a place down; places count in pixels from the bottom."""
+    """Lines of text from a place down; places count in pixels from the bottom."""
     for number, text in enumerate(lines):
         figure.text(
             MARGIN / WIDTH,
@@ -287,6 +304,6 @@ def _write_lines(
             text,
             gid=f"{WORDS_ID}{place}-{number}",
             fontsize=points(size),
-            color=FAINT_INK,
+            color=color,
             va="top",
         )

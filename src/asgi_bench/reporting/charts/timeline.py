@@ -37,7 +37,12 @@ from asgi_bench.reporting.charts.sheet import (
     points,
     sheet_settings,
 )
-from asgi_bench.reporting.history import comparatives, count_words, series_name
+from asgi_bench.reporting.history import (
+    comparatives,
+    count_words,
+    place_sentence,
+    series_name,
+)
 from asgi_bench.reporting.wording import plain
 from asgi_bench.store.folders import safe_name
 
@@ -88,6 +93,7 @@ def draw_history(history: History) -> tuple[Drawing, ...]:
                     f"{metric}-{safe_name(place.replace('/', '-'))}",
                     plain(place),
                     partial(_timeline, history, place, members),
+                    says=place_sentence(members),
                 )
             )
             for (place, metric, _), members in ordered
@@ -95,14 +101,14 @@ def draw_history(history: History) -> tuple[Drawing, ...]:
         return tuple(drawing for drawing in drawings if drawing is not None)
 
 
-def _timeline(history: History, place: str, members: list[Series]) -> Drawn:
+def _timeline(history: History, place: str, members: list[Series], says: str) -> Drawn:
     """The sheet of one group; what has changed comes first, and what finds no room is counted."""
     shown = sorted(members, key=lambda series: -len(series.shifts))[:MOST_PANELS]
-    words = _words(history, place, members, len(members) - len(shown))
+    words = _words(history, place, members, len(members) - len(shown), says)
     return words, draw_timeline(words, history, shown)
 
 
-def _words(history: History, place: str, members: list[Series], left_out: int) -> Words:
+def _words(history: History, place: str, members: list[Series], left_out: int, says: str) -> Words:
     """What a sheet says."""
     metric = members[0].metric.label
     longest = max(len(series.points) for series in members)
@@ -123,6 +129,7 @@ def _words(history: History, place: str, members: list[Series], left_out: int) -
         notes.append(f"{left_out} more without a change are left out")
     return Words(
         title=f"{metric[:1].upper()}{metric[1:]} over time: {plain(place)}",
+        says=says,
         facts=(
             f"ratio to {plain(members[0].reference)} in the same run"
             if members[0].reference

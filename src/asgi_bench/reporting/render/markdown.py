@@ -12,6 +12,7 @@ from asgi_bench.reporting.document import (
     Document,
     Entry,
     Facts,
+    Figure,
     Fold,
     Items,
     Mark,
@@ -83,6 +84,8 @@ def _block(block: Block) -> str:
             title = f"**{escape(block.title)}** {escape(block.aside)}".strip()
             lines = "\n".join(line for inner in block.blocks for line in _lines(inner))
             return f"{title}\n\n{lines}" if lines else title
+        case Figure():
+            return escape(block.says)
         case Fold():
             return _folded(escape(block.title), "\n\n".join(map(_block, block.blocks)))
         case _:  # pages alone have it

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from asgi_bench.analysis.report import CellReport, RequestReport, SweepReport
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import IDENTITY, VERDICT, Column, heads
-from asgi_bench.reporting.document import Notes, Section, Table
+from asgi_bench.reporting.document import Aside, Notes, Section, Table
 from asgi_bench.reporting.groups import AnyGroup, Group, group_cells, report_groups
 from asgi_bench.reporting.run.rows import caption, cell_row, grouped_rows
 from asgi_bench.reporting.run.source import Source
@@ -35,14 +35,14 @@ def latency_section(source: Source) -> Section:
     return Section(
         "latency",
         "Latency",
-        (*source.charts.about("latency"), *tables, Notes(notes)),
-        least="page",
+        (*source.charts.about("latency"), Aside((*tables, Notes(notes)))),
+        least="markdown",
     )
 
 
 def load_curve_section(source: Source) -> Section:
     """How response times rise with the load."""
-    return Section("load-curve", "Load curve", source.charts.about("curve"), least="page")
+    return Section("load-curve", "Load curve", source.charts.about("curve"), least="markdown")
 
 
 def requests_section(source: Source) -> Section:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
-from asgi_bench.analysis.report import CellReport
+from asgi_bench.analysis.report import CellReport, Report
 from asgi_bench.model import Load
 from asgi_bench.reporting import numbers
 from asgi_bench.reporting.columns import IDENTITY, VERDICT, Column, heads
 from asgi_bench.reporting.document import Notes, Section, Table
+from asgi_bench.reporting.groups import Group, group_cells
+from asgi_bench.reporting.groups import Section as CellSection
 from asgi_bench.reporting.run.rows import grouped_rows
 from asgi_bench.reporting.run.source import Source
 from asgi_bench.reporting.wording import load_words, plain, way_words
@@ -29,6 +31,25 @@ def openings_section(source: Source) -> Section:
         "Opening connections",
         (*source.charts.about("handshake"), *tables, Notes((NOTE,) if tables else ())),
     )
+
+
+def opening_groups(report: Report) -> tuple[Group[CellReport], ...]:
+    """A group for each closed loop, a section for each request and worker count with such times."""
+    opened = [cell for cell in report.cells if cell.handshake_time_s.p50 is not None]
+    found: dict[str, list[Group[CellReport]]] = {}
+    for group in group_cells(cell for cell in opened if cell.load.is_closed):
+        found.setdefault(group.load.key, []).append(group)
+    return tuple(_together(members) for members in found.values())
+
+
+def _together(members: Sequence[Group[CellReport]]) -> Group[CellReport]:
+    """One group of several, which differ in what is requested and how."""
+    sections = sorted((one for each in members for one in each.sections), key=_fastest_s)
+    return members[0]._replace(scenario="", sections=tuple(sections))
+
+
+def _fastest_s(section: CellSection[CellReport]) -> float:
+    return min(cell.handshake_time_s.p50 or 0.0 for cell in section.cells)
 
 
 def _table(load: Load, cells: Sequence[CellReport]) -> Table:

@@ -12,6 +12,7 @@ from asgi_bench.reporting.document import (
     Aside,
     Bar,
     Cell,
+    Figure,
     Head,
     Item,
     Items,
@@ -26,6 +27,8 @@ from asgi_bench.reporting.run.headline import headlines
 from asgi_bench.reporting.run.rows import caption, cell_row
 from asgi_bench.reporting.run.source import Source
 
+# The topic of the chart of ratios, which stands above the table of the same cells.
+FOREST = "forest"
 SHOWN_CLAIMS = 3
 BAR_HEAD = Head("", "throughput ratio", "left", is_picture=True)
 BAR_NOTE = "Bar: ratio to the reference. Line: its 95% interval. Vertical mark: 1, the reference."
@@ -38,6 +41,9 @@ def ranking_section(source: Source) -> Section:
     if not groups:
         return Section("ranking", "Ranking", ())
     tables = tuple(map(ranking_table, groups))
+    ranked: list[Figure | Table] = []
+    for group, table in zip(groups, tables, strict=True):
+        ranked += (*source.charts.named(f"{FOREST}-{group.name}"), table)
     notes = (
         *column_notes((group.load for group in groups), report.run.reference),
         *surety_notes(report),
@@ -48,7 +54,7 @@ def ranking_section(source: Source) -> Section:
         "Ranking",
         (
             Aside((Items(tuple(_headlines(source))),)),
-            *tables,
+            *ranked,
             Notes(notes),
             Aside((Notes((BAR_NOTE,) if has_bars else ()),)),
             *source.charts.about("throughput"),
@@ -141,11 +147,11 @@ def _reached(run: RunFacts) -> Iterator[str]:
     if reached.slice_scatter is not None:
         yield (
             f"Slices of one server vary by {numbers.percent(reached.slice_scatter)}% within a "
-            f"round: {_calmness(reached.slice_scatter)}."
+            f"round: {calmness(reached.slice_scatter)}."
         )
 
 
-def _calmness(scatter: float) -> str:
+def calmness(scatter: float) -> str:
     """What the scatter of slices says of a machine."""
     if scatter < CALM_SCATTER:
         return "the machine was calm"

@@ -2,9 +2,10 @@
 
 JSON is the report as it is; CSV has each of its facts except the figures within validity reasons.
 Text, Markdown and the page are `run_document`, each laid out by a renderer: they have the same
-rows, verdicts, findings, versions and commands. What only a page has room for is marked. They omit
-what comparisons rest on (adjusted p, and except on the page ratios of single rounds; ranks and
-ties show the result); text also omits the proofs of settings.
+rows, verdicts, findings, versions and commands. What only a page has room for is marked; of its
+charts, Markdown has the sentences. They omit what comparisons rest on (adjusted p, and except on
+the page ratios of single rounds; ranks and ties show the result); text also omits the proofs of
+settings.
 """
 
 from typing import Literal, TypeAlias
@@ -14,6 +15,7 @@ import msgspec
 from asgi_bench.analysis.report import Report
 from asgi_bench.reporting.render.markdown import render_markdown
 from asgi_bench.reporting.render.terminal import WIDTH, render_terminal
+from asgi_bench.reporting.run.captions import captioned
 from asgi_bench.reporting.run.document import run_document
 from asgi_bench.reporting.run.report_csv import render_csv
 from asgi_bench.reporting.run.source import Source
@@ -31,7 +33,7 @@ def render_report(
         case "json":
             return render_json(report)
         case "markdown":
-            return render_markdown(run_document(Source(report)))
+            return render_markdown(run_document(Source(report, charts=captioned(report))))
         case "csv":
             return render_csv(report)
 

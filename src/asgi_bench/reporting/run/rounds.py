@@ -20,19 +20,21 @@ WORDS = (
 
 
 def rounds_section(source: Source) -> Section:
-    """A table for each scenario and load that has ratios."""
+    """A table for each scenario and load that has ratios, and every slice in order of time."""
     report, run = source.report, source.run
     if run is None:
-        return Section("rounds", "Every round", ())
+        # Where no slice is drawn all of a run have the same sentence.
+        figures = {figure.says: figure for figure in source.charts.about("strip")}
+        return Section("rounds", "Every round", tuple(figures.values()), least="markdown")
     ratios = round_ratios(source.samples, run.header.plan)
     rounds = report.run.reached.rounds if report.run.reached else 0
     groups = (_table(group, ratios, rounds) for group in group_cells(report.cells))
     tables = tuple(table for table in groups if table.rows)
-    figures = source.charts.about("strip")
+    strips = source.charts.about("strip")
     return Section(
         "rounds",
         "Every round",
-        (Text(WORDS), *tables, *figures) if tables else (),
+        (Text(WORDS), *tables, *strips) if tables else (),
         least="page",
     )
 

@@ -22,6 +22,10 @@ class Charts(NamedTuple):
         """The charts about these, in their order."""
         return tuple(figure for topic, figure in self.figures if topic in topics)
 
+    def named(self, name: str) -> tuple[Figure, ...]:
+        """The chart with this name, if there is one."""
+        return tuple(figure for _, figure in self.figures if figure.name == name)
+
 
 class Source(NamedTuple):
     """A report; for a page also the stored run, its judged trials, its charts, its A/B."""
