@@ -204,4 +204,3 @@ def _interpreter(temp: Path, command: Path) -> Path:
     python.write_text(PYTHON.format(python=sys.executable, command=str(command)))
     python.chmod(0o755)
     return folder
-

@@ -32,17 +32,13 @@ def run_script(script: Path, workspace: Path, temp: Path, env: Mapping[str, str]
     return _run([str(script)], script.name, workspace, temp, env)
 
 
-def run_shell(
-    script: str, name: str, workspace: Path, temp: Path, env: Mapping[str, str]
-) -> Step:
+def run_shell(script: str, name: str, workspace: Path, temp: Path, env: Mapping[str, str]) -> Step:
     """As `run_step`, for what `run` of a step says; with the shell's flags that GitHub gives."""
     argv = [shell(), "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
     return _run(argv, name, workspace, temp, env)
 
 
-def _run(
-    argv: list[str], name: str, workspace: Path, temp: Path, env: Mapping[str, str]
-) -> Step:
+def _run(argv: list[str], name: str, workspace: Path, temp: Path, env: Mapping[str, str]) -> Step:
     """A step's process, with the files that it writes outputs and summary into."""
     output, summary = temp / f"{name}-output", temp / f"{name}-summary"
     for path in (output, summary):

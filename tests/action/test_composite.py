@@ -98,13 +98,13 @@ def executable(path: Path, text: str) -> Path:
     return path
 
 
-def compared(
-    workspace: Path, branch: str, given: dict[str, str], command: Path = COMMAND
-) -> Job:
+def compared(workspace: Path, branch: str, given: dict[str, str], command: Path = COMMAND) -> Job:
     """The action on a pull request from a branch, with the app and some further inputs."""
     git(workspace, "switch", "--quiet", branch)
     tip = git(workspace, "rev-parse", "main")
-    event = {"pull_request": {"base": {"sha": tip}, "head": {"sha": git(workspace, "rev-parse", branch)}}}
+    event = {
+        "pull_request": {"base": {"sha": tip}, "head": {"sha": git(workspace, "rev-parse", branch)}}
+    }
     inputs = {"app": "shop:app", "app-dir": "src", "python": sys.executable, **given}
     return run_action(workspace, workspace.parent, inputs, event, command)
 
@@ -169,7 +169,8 @@ def test_a_broken_commit_fails_clearly(
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 @pytest.mark.parametrize(
-    ("branch", "verdict", "regressed", "code"), [("slow", "regression", "1", 3), ("equal", "pass", "0", 0)]
+    ("branch", "verdict", "regressed", "code"),
+    [("slow", "regression", "1", 3), ("equal", "pass", "0", 0)],
 )
 def test_counts_tell_slow_from_equal(
     workspace: Path, few_counts: Path, branch: str, verdict: str, regressed: str, code: int
