@@ -161,10 +161,86 @@ def test_each_load_has_turns_of_its_own() -> None:
     assert len(both) == len(often) * 2 + len(seldom) * 2
 
 
+def waited(one: Trial, share: float, places: Sequence[int], slowed: float) -> Trial:
+    """The trial with slices in which the load generator waited so long, and came to so much."""
+    slices = [
+        msgspec.structs.replace(
+            piece,
+            load_wait_s=share * piece.duration_s if place in places else 0.001 * piece.duration_s,
+            steady_s=(piece.steady_s or 0.0) / (slowed if place in places else 1.0),
+        )
+        for place, piece in enumerate(one.slices)
+    ]
+    return msgspec.structs.replace(one, slices=tuple(slices))
+
+
+def with_waits(
+    trials: Sequence[Trial], rounds: Sequence[int], places: Sequence[int], share: float = 0.3
+) -> list[Trial]:
+    """The trials with something else on the generator's CPU: the fast servers lose most by it."""
+    slowed = {"a/c64": 0.5, "b/c64": 0.6, "c/c64": 0.95}
+    return [
+        waited(one, share, places if one.round in rounds else (), slowed[one.cell])
+        for one in trials
+    ]
+
+
+def test_slices_without_the_generators_cpu_are_left_out() -> None:
+    """They would make slow servers look faster than they are."""
+    calm = run_of()
+    busy = with_waits(calm, range(ROUNDS), range(0, TURNS, 2))
+    typical = typical_slices(busy)
+    assert typical.left_out == pytest.approx(0.5)
+    assert typical.stalls == {}
+    for cell in ("b/c64", "c/c64"):
+        true = RATES_RPS[cell] / RATES_RPS["a/c64"]
+        assert np.mean(np.log(ratios(typical, cell))) == pytest.approx(np.log(true), abs=0.01)
+    unknown = [
+        msgspec.structs.replace(
+            one,
+            slices=tuple(msgspec.structs.replace(piece, load_wait_s=None) for piece in one.slices),
+        )
+        for one in busy
+    ]
+    biased = np.mean(np.log(ratios(typical_slices(unknown), "c/c64")))
+    assert biased > np.log(RATES_RPS["c/c64"] / RATES_RPS["a/c64"]) + 0.1
+
+
+def test_a_round_without_the_generators_cpu_has_no_figure() -> None:
+    """Two of eight rounds are left out whole; if it is most of them, all count as before."""
+    calm = run_of()
+    figures = typical_slices(with_waits(calm, (2, 5), range(TURNS))).figures
+    assert {place.round for place, figure in figures.items() if figure is None} == {2, 5}
+    kept = {place: figure for place, figure in figures.items() if figure is not None}
+    undisturbed = typical_slices(calm).figures
+    assert kept == {place: undisturbed[place] for place in kept}
+    mostly = typical_slices(with_waits(calm, range(1, ROUNDS), range(TURNS)))
+    assert None not in mostly.figures.values()
+    assert mostly.left_out == 0
+
+
+def test_a_generator_that_always_waits_for_itself_is_not_disturbed() -> None:
+    """Its processes share a CPU, in all slices of a cell alike."""
+    alike = with_waits(run_of(), range(ROUNDS), range(TURNS), share=0.4)
+    assert typical_slices(alike).left_out == 0
+
+
+@given(st.integers(0, 100), st.floats(0.0, 0.2), st.floats(0.01, 0.2))
+def test_what_is_left_out_does_not_hang_on_what_the_servers_did(
+    seed: int, noise: float, scatter: float
+) -> None:
+    """The same waits leave the same slices out, however fast the servers were."""
+    first, second = (
+        with_waits(run_of(one, noise=noise, scatter=scatter), (1, 3), range(7))
+        for one in (seed, seed + 1)
+    )
+    assert typical_slices(first).left_out == typical_slices(second).left_out == 2 / 8 * 7 / TURNS
+
+
 @pytest.mark.parametrize("kept", [slice(0, 1), slice(0, 0)])
 def test_a_single_cell_has_nothing_to_be_compared_with(kept: slice) -> None:
     """Its figure is that of its trials."""
-    assert typical_slices(run_of()[:3][kept]) == Typical()
+    assert typical_slices(run_of()[:3][kept]).figures == {}
 
 
 def test_runs_from_before_lead_ins_are_read_as_they_were() -> None:

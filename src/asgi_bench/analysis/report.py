@@ -332,6 +332,9 @@ class Reached(msgspec.Struct, frozen=True):
     """How noisy the machine was: how much slices of one server vary within a round, as the median
     over the closed loops of the standard deviations of logarithms. Below 0.1 is calm, above 0.2
     noisy. Null if there are no slices."""
+    left_out: float | None = None
+    """The share of slices that ratios leave out, because something else used the load generator's
+    CPU in them. Null if there are no slices."""
 
 
 class RunGoal(Goal, frozen=True):

@@ -42,12 +42,13 @@ class Sample(msgspec.Struct, frozen=True):
         """What a metric's ratios to other cells are computed from, in a trial of this run.
 
         Its typical slice, if the cells of its block took turns; otherwise the whole trial.
+        None in a round in which the load generator hardly ever had its CPU.
         """
 
         def figure(trial: Trial) -> float | None:
             place = Place(metric.name, trial.cell, trial.round, trial.block)
-            typical = self.typical.figures.get(place)
-            return figure_of(metric, trial) if typical is None else typical
+            figures = self.typical.figures
+            return figures[place] if place in figures else figure_of(metric, trial)
 
         return figure
 

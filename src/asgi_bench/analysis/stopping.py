@@ -91,4 +91,5 @@ def reached(plan: Plan, samples: Mapping[str, Sample], spent_s: float) -> Reache
         half_width_median=median(known) if known else None,
         half_width_max=max(known) if known else None,
         slice_scatter=slice_scatter(trials),
+        left_out=next((sample.typical.left_out for sample in samples.values()), None),
     )

@@ -8,19 +8,27 @@ fitted alternately by trimmed means (Tukey's median polish, Exploratory Data Ana
 interquartile means). Over rounds, ratios then scatter about half as much as those of totals
 (METHODOLOGY.md).
 
+A slice in which something else used the load generator's CPU is left out. A generator that waits
+can't keep a fast server busy, while a slow server hardly notices. When another program took that
+CPU in two of eleven rounds, granian came out at 0.90 of uvicorn instead of 0.84, and hypercorn at
+0.18 instead of 0.156. What is left out depends on the generator's own wait for its CPU alone, not
+on what the server did meanwhile.
+
 This also excludes what a server itself does now and then, such as a collection or a write to disk.
 So if a cell's totals fall short of its typical slices by certainly more than the other cells' do,
 its additional stalls are counted.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from itertools import compress
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr
 
-from asgi_bench.model import Trial
+from asgi_bench.model import Slice, Trial
 from asgi_bench.model.metric import Metric
 from asgi_bench.model.metrics import METRICS
 
@@ -31,6 +39,13 @@ TRIMMED = 0.25
 FEWEST_TURNS = 4
 # The fit moves by less than a thousandth of the scatter after five.
 PASSES = 8
+# The load generator has a CPU of its own and waits for it in less than a hundredth of a slice. If
+# its own processes have to share one, they wait in all slices of a cell alike: the lower quartile
+# of a cell's waits is not a disturbance.
+MOST_WAIT_SHARE = 0.05
+USUAL_WAIT = 0.25
+# A cell that keeps a smaller share of its slices in a round has no figure in that round.
+LEAST_KEPT = 0.25
 # A cell stalls more than its neighbours if that is surely so, in as many rounds as a claim needs,
 # and it is worth speaking of.
 FEWEST_ROUNDS = 6
@@ -50,11 +65,35 @@ class Place(NamedTuple):
 class Typical(NamedTuple):
     """The typical slices of a run."""
 
-    figures: Mapping[Place, float] = {}
-    """Of each trial that was measured so, with what its cell stalls more than its neighbours."""
+    figures: Mapping[Place, float | None] = {}
+    """Of each trial that was measured so, with what its cell stalls more than its neighbours. None
+    for a round in which the load generator hardly ever had its CPU."""
     stalls: Mapping[tuple[str, int, str], float] = {}
     """By cell, block and metric: by how much all slices together differ from the typical ones, a
     logarithm, if that is certainly more than for its neighbours."""
+    left_out: float | None = None
+    """The share of slices that are left out because the load generator waited for its CPU."""
+
+
+class _Group(NamedTuple):
+    """Cells of a block that took turns in a round."""
+
+    round: int
+    block: int
+    turns: int
+    trials: Sequence[Trial]
+    disturbed: Sequence[Sequence[bool]]
+    """For each trial, which slices are left out."""
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether one of the cells keeps too few slices."""
+        return any(len(marks) - sum(marks) < LEAST_KEPT * len(marks) for marks in self.disturbed)
+
+    @property
+    def undisturbed(self) -> "_Group":
+        """The same with all slices counted."""
+        return self._replace(disturbed=[[False] * len(marks) for marks in self.disturbed])
 
 
 class _Fitted(NamedTuple):
@@ -78,25 +117,75 @@ def typical_slices(trials: Iterable[Trial]) -> Typical:
     A block with a single cell has nothing to be compared with, and older runs, in which cells took
     turns by the length of their slices, have none.
     """
-    blocks: dict[tuple[int, int], list[Trial]] = {}
-    for trial in trials:
-        if trial.outcome == "ok" and trial.lead_in_s is not None:
-            blocks.setdefault((trial.round, trial.block), []).append(trial)
-    groups = {place: list(_in_turns(of)) for place, of in blocks.items()}
-    figures: dict[Place, float] = {}
+    groups = list(_groups([trial for trial in trials if _is_led_in(trial)]))
+    figures: dict[Place, float | None] = {}
     stalls: dict[tuple[str, int, str], float] = {}
     for metric in METRICS:
-        if metric.of_slice is not None and metric.of_trial is not None:
-            fits: dict[int, list[tuple[int, _Fitted]]] = {}
-            for (round, block), of in groups.items():
-                found = filter(None, (_fit(members, turns, metric) for turns, members in of))
-                fits.setdefault(block, []).extend((round, fit) for fit in found)
-            for block, of_block in fits.items():
-                stalling = _stalling([fit for _, fit in of_block])
-                stalls |= {(cell, block, metric.name): mean for cell, mean in stalling.items()}
-                for round, fit in of_block:
-                    figures |= _placed(fit, metric, round, block, stalling.keys())
-    return Typical(figures, stalls)
+        if metric.of_slice is None or metric.of_trial is None:
+            continue
+        for block in {group.block for group in groups}:
+            mine = [group for group in groups if group.block == block]
+            fits = [
+                (group.round, fit)
+                for group in mine
+                if not group.is_starved and (fit := _fit(group, metric))
+            ]
+            stalling = _stalling([fit for _, fit in fits])
+            stalls |= {(cell, block, metric.name): mean for cell, mean in stalling.items()}
+            for round, fit in fits:
+                figures |= _placed(fit, metric, round, block, stalling.keys())
+            figures |= {
+                Place(metric.name, trial.cell, group.round, block): None
+                for group in mine
+                if group.is_starved
+                for trial in group.trials
+            }
+    marks = [mark for group in groups for of_trial in group.disturbed for mark in of_trial]
+    return Typical(figures, stalls, sum(marks) / len(marks) if marks else None)
+
+
+def _is_led_in(trial: Trial) -> bool:
+    return trial.outcome == "ok" and trial.lead_in_s is not None
+
+
+def _groups(trials: Sequence[Trial]) -> Iterator[_Group]:
+    """The cells that took turns, block by block and round by round.
+
+    If the generator was starved in more than half of a block's rounds, nothing is left out of it:
+    its findings say what happened.
+    """
+    usual = _usual_waits(trials)
+    blocks: dict[int, dict[int, list[Trial]]] = {}
+    for trial in trials:
+        blocks.setdefault(trial.block, {}).setdefault(trial.round, []).append(trial)
+    for block, rounds in blocks.items():
+        groups = [
+            _Group(round, block, turns, members, [_disturbed(one, usual) for one in members])
+            for round, of_round in rounds.items()
+            for turns, members in _in_turns(of_round)
+        ]
+        starved = {group.round for group in groups if group.is_starved}
+        are_too_many = 2 * len(starved) > len(rounds)
+        yield from (group.undisturbed if are_too_many else group for group in groups)
+
+
+def _wait_share(piece: Slice) -> float:
+    """How long the load generator waited for a CPU, as a share of the slice."""
+    return (piece.load_wait_s or 0.0) / piece.duration_s
+
+
+def _usual_waits(trials: Iterable[Trial]) -> dict[str, float]:
+    """The share that the load generator waits in an undisturbed slice, by cell."""
+    waits: dict[str, list[float]] = {}
+    for trial in trials:
+        waits.setdefault(trial.cell, []).extend(map(_wait_share, trial.slices))
+    return {cell: float(np.quantile(of, USUAL_WAIT)) for cell, of in waits.items() if of}
+
+
+def _disturbed(trial: Trial, usual: Mapping[str, float]) -> list[bool]:
+    """In which slices of a trial something else used the load generator's CPU."""
+    most = usual.get(trial.cell, 0.0) + MOST_WAIT_SHARE
+    return [_wait_share(piece) > most for piece in trial.slices]
 
 
 def _in_turns(trials: Sequence[Trial]) -> Iterator[tuple[int, list[Trial]]]:
@@ -127,39 +216,59 @@ def fitted(table: Floats) -> Floats:
 
 
 def _middle(table: Floats) -> Floats:
-    """The interquartile mean of each row, or of one."""
-    count = table.shape[-1]
-    cut = int(count * TRIMMED)
-    means: Floats = np.sort(table, axis=-1)[..., cut : count - cut].mean(axis=-1)
+    """The interquartile mean of each row, or of a single one, over what is a number."""
+    # What isn't comes last.
+    ordered = np.sort(table, axis=-1)
+    count = np.sum(~np.isnan(table), axis=-1, keepdims=True)
+    cut = (count * TRIMMED).astype(int)
+    places = np.arange(table.shape[-1])
+    kept = (places >= cut) & (places < count - cut)
+    totals = np.where(kept, ordered, 0.0).sum(axis=-1)
+    empty = np.full_like(totals, np.nan)
+    means: Floats = np.divide(totals, kept.sum(axis=-1), out=empty, where=count[..., 0] > 0)
     return means
 
 
-def _fit(trials: Sequence[Trial], turns: int, metric: Metric) -> _Fitted | None:
-    """Fit those cells that came by in each of so many turns; None under two, or for few turns.
+def _fit(group: _Group, metric: Metric) -> _Fitted | None:
+    """Fit those cells that came by in each turn; None under two, or for few turns.
 
     The reference may come by several times a turn, and each time is a row of the fit. A cell that
     ended early, or had slices for its wrong answers, is out of step.
     """
     assert metric.of_slice is not None
     assert metric.of_trial is not None
+    turns = group.turns
     if turns < FEWEST_TURNS:
         return None
-    rows: list[list[float | None]] = []
+    rows: list[Floats] = []
     cells: list[int] = []
     totals: dict[str, float] = {}
-    for trial in trials:
+    for trial, disturbed in zip(group.trials, group.disturbed, strict=True):
         of_slices = [metric.of_slice(piece) for piece in trial.slices]
-        total = metric.of_trial(trial)
+        total = metric.of_trial(_without(trial, disturbed))
         times, over = divmod(len(of_slices), turns)
         if times and not over and all(of_slices) and total:
-            rows += [of_slices[first::times] for first in range(times)]
+            logs = np.where(disturbed, np.nan, np.log(np.array(of_slices, dtype=float)))
+            rows += [logs[first::times] for first in range(times)]
             cells += [len(totals)] * times
             totals[trial.cell] = total
     if len(totals) < 2:
         return None
-    by_row = fitted(np.log(np.array(rows, dtype=float)))
-    typical = np.bincount(cells, by_row) / np.bincount(cells)
+    table = np.array(rows)
+    # A row counts by the slices that it keeps; one without any has no middle.
+    weights = np.sum(~np.isnan(table), axis=-1)
+    by_row = np.where(weights, fitted(table), 0.0)
+    typical = np.bincount(cells, by_row * weights) / np.bincount(cells, weights)
     return _Fitted(tuple(totals), typical, np.log(np.array(list(totals.values()))))
+
+
+def _without(trial: Trial, disturbed: Sequence[bool]) -> Trial:
+    """A trial without some of its slices and the CPU time that was spent in them."""
+    if not any(disturbed):
+        return trial
+    spent_s = sum(piece.server_cpu_s for piece in compress(trial.slices, disturbed))
+    kept = tuple(compress(trial.slices, [not mark for mark in disturbed]))
+    return msgspec.structs.replace(trial, slices=kept, server_cpu_s=trial.server_cpu_s - spent_s)
 
 
 def _stalling(fits: Iterable[_Fitted]) -> dict[str, float]:

@@ -30,6 +30,8 @@ from asgi_bench.reporting.run.source import Source
 # The topic of the chart of ratios, which stands above the table of the same cells.
 FOREST = "forest"
 SHOWN_CLAIMS = 3
+# Any machine has a few slices in which the load generator waits.
+WORTH_SAYING = 0.02
 BAR_HEAD = Head("", "throughput ratio", "left", is_picture=True)
 BAR_NOTE = "Bar: ratio to the reference. Line: its 95% interval. Vertical mark: 1, the reference."
 
@@ -148,6 +150,11 @@ def _reached(run: RunFacts) -> Iterator[str]:
         yield (
             f"Slices of one server vary by {numbers.percent(reached.slice_scatter)}% within a "
             f"round: {calmness(reached.slice_scatter)}."
+        )
+    if reached.left_out is not None and reached.left_out >= WORTH_SAYING:
+        yield (
+            f"Ratios leave out {numbers.percent(reached.left_out)}% of the slices, in which "
+            "something else used the load generator's CPU."
         )
 
 
