@@ -72,11 +72,13 @@ def run_of(
 
 def ratios(typical: Typical, cell: str, metric: str = THROUGHPUT.name) -> list[float]:
     """A cell's figure over that of the first, round by round."""
-    figures = typical.figures
-    return [
-        figures[Place(metric, cell, number, 0)] / figures[Place(metric, "a/c64", number, 0)]
-        for number in range(ROUNDS)
-    ]
+
+    def figure(of: str, round: int) -> float:
+        found = typical.figures[Place(metric, of, round, 0)]
+        assert found is not None
+        return found
+
+    return [figure(cell, number) / figure("a/c64", number) for number in range(ROUNDS)]
 
 
 @given(
