@@ -33,10 +33,11 @@ class Hosts:
         """What a run has to be told, with a load worker for each of two hosts."""
         return ("--load-hosts", "2", "--listen", self.address, "--token", f"@{self._token}")
 
-    def join(self) -> None:
-        """Start the load workers."""
-        for _ in range(2):
+    def join(self, processes: int = 1) -> None:
+        """Start the load workers, so many on each host, until there are two."""
+        for _ in range(2 // processes):
             argv = [str(COMMAND), "load-worker", self.address, "--token", f"@{self._token}"]
+            argv += ["--processes", str(processes)]
             worker = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
             self._stack.enter_context(worker)
             self._stack.callback(worker.kill)
@@ -52,8 +53,11 @@ def hosts(tmp_path: Path) -> Iterator[Hosts]:
 
 @pytest.mark.slow
 def test_two_load_workers_load_a_run(hosts: Hosts, tmp_path: Path) -> None:
-    """As one machine would: every request counted, no cell left out, the hosts told."""
-    hosts.join()
+    """As one machine would: every request counted, no cell left out, the hosts told.
+
+    Both are of one command.
+    """
+    hosts.join(processes=2)
     size = ("--rounds", "2", "--duration", "300ms", "-c", "8")
     with background(*TINY, *size, *hosts.flags, folder=tmp_path) as run:
         done = run.finish()
@@ -88,7 +92,7 @@ def test_two_load_workers_load_a_run(hosts: Hosts, tmp_path: Path) -> None:
     "3 s; what is measured stays, and --resume goes on with it",
 )
 def test_a_lost_load_host_ends_the_run(hosts: Hosts, tmp_path: Path, said: Said) -> None:
-    """The trials under load fail and say why, those before stand, nothing hangs."""
+    """The trial under load is invalid and says why, those before stand, nothing hangs."""
     hosts.join()
     size = ("--rounds", "50", "--duration", "300ms", "-c", "8")
     with background(*TINY, *size, *hosts.flags, folder=tmp_path) as run:
@@ -100,9 +104,10 @@ def test_a_lost_load_host_ends_the_run(hosts: Hosts, tmp_path: Path, said: Said)
     hosts.workers[1].wait(END_S)
     *before, last = done.run.trials
     assert before
-    assert all(trial.outcome == "ok" for trial in before)
-    assert last.outcome == "failed"
-    assert "is gone" in (last.reason or "")
+    assert all(trial.outcome == "ok" and trial.load_fault is None for trial in before)
+    # Between two rounds there is no load yet.
+    assert last.validity == "invalid" or last.outcome == "failed"
+    assert "is gone" in (last.load_fault or last.reason or "")
     assert len(done.run.trials) < 50
 
 
@@ -123,8 +128,8 @@ def _stored(run: Background) -> int:
             "say @FILE",
         ),
         (
-            ("--load-hosts", "2", "--listen", "10.0.0.1", "--transport", "tls"),
-            "leave out --transport",
+            ("--load-hosts", "2", "--listen", "10.0.0.1", "--transport", "tcp,unix"),
+            "can't reach a Unix socket",
         ),
         (
             ("--load-hosts", "2", "--listen", "10.0.0.1", "--load-processes", "2"),
@@ -150,6 +155,14 @@ def test_servers_listen_where_load_hosts_come_to(tmp_path: Path) -> None:
     assert "--host 10.1.2.3" in done.stdout
     assert "127.0.0.1" not in done.stdout
     assert "load from 2 load processes of other hosts" in done.stdout
+
+
+@pytest.mark.parametrize("count", ["0", "-2", "two"])
+def test_load_processes_are_a_number_or_one_per_cpu(count: str, tmp_path: Path) -> None:
+    """One line says what is allowed, before anything is started."""
+    done = in_process("load-worker", "127.0.0.1", "--processes", count, folder=tmp_path)
+    assert done.code == 2
+    assert "--processes" in done.stderr
 
 
 def test_a_load_worker_needs_a_token(tmp_path: Path) -> None:

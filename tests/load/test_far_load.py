@@ -21,9 +21,18 @@ from asgi_bench.load.generator import (
     LoadProcess,
     far_arguments,
 )
-from asgi_bench.load.messages import Close, Closed, Load, Loaded, Open, Opened
+from asgi_bench.load.messages import (
+    Close,
+    Closed,
+    Load,
+    Loaded,
+    Open,
+    Opened,
+    Survey,
+    Surveyed,
+)
 from asgi_bench.machine.ports import free_endpoint
-from asgi_bench.model import HOST
+from asgi_bench.model import HOST, NEARBY_TIME
 from asgi_bench.model.endpoint import TOKEN_VARIABLE
 from tests.known_answers import Behaviour, KnownAnswers, expected_errors
 from tests.load.loading import target_at
@@ -75,15 +84,23 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadProcess]:
 
 
 def test_they_know_their_hosts_and_clocks(two: LoadProcess, known: KnownAnswers) -> None:
-    """On one machine both clocks are ours, to the length of a message."""
+    """On one machine both clocks are ours, and the network has a round trip and a bandwidth."""
     server = known.behave(Behaviour())
+    surveyed = two.ask(Survey(), Surveyed, TIMEOUT_S)
     opened = two.ask(Open(target_at(server.port, connections=4), 0.0), Opened, TIMEOUT_S)
-    two.ask(Close("/"), Closed, TIMEOUT_S)
-    assert [host.name for host in opened.hosts] == [socket.gethostname()] * 2
-    for host in opened.hosts:
-        assert host.round_trip_s > 0
-        assert abs(host.clock_offset_s) <= host.round_trip_s
+    closed = two.ask(Close("/"), Closed, TIMEOUT_S)
+    assert [host.name for host in surveyed.hosts] == [socket.gethostname()] * 2
+    for host in surveyed.hosts:
+        assert host.address == HOST
+        # To the length of a message, which may wait for a CPU.
+        assert abs(host.clock_offset_s) < 1.0
+        assert host.before is not None
+        assert host.before.round_trip_s == host.round_trip_s > 0
+        assert (host.before.to_host_bytes_per_s or 0) > 0
+        assert (host.before.from_host_bytes_per_s or 0) > 0
     assert len(opened.client_ports) == 4
+    # No slice was loaded, so there is no time.
+    assert NEARBY_TIME not in closed.times_hdr
 
 
 @pytest.mark.timed
@@ -96,8 +113,9 @@ def test_their_slices_are_in_step(two: LoadProcess, known: KnownAnswers) -> None
     assert [load.sent for load in loads] == [2] * 4
     # Out of step by a message's way and back, the best of four would take half a delay more.
     assert DELAY_S < min(load.end_s - load.begin_s for load in loads) < 1.3 * DELAY_S
-    assert all(load.late_s is not None for load in loads)
-    assert min(load.late_s or 0.0 for load in loads) < 0.3 * DELAY_S
+    assert [len(load.by_host) for load in loads] == [2] * 4
+    assert min(max(host.late_s for host in load.by_host) for load in loads) < 0.3 * DELAY_S
+    assert all(host.cpu_share >= 0 for load in loads for host in load.by_host)
 
 
 def test_all_that_was_sent_is_counted(two: LoadProcess, known: KnownAnswers) -> None:
@@ -142,9 +160,9 @@ def test_who_does_not_know_the_token_is_turned_away(tmp_path: Path) -> None:
             assert worker.wait(TIMEOUT_S) == 0
 
 
-@pytest.mark.parametrize("is_amid_load", [False, True])
-def test_a_killed_load_host_is_told_within_seconds(
-    tmp_path: Path, known: KnownAnswers, is_amid_load: bool
+@pytest.mark.parametrize(("how", "is_amid_load"), [(signal.SIGKILL, False), (signal.SIGSTOP, True)])
+def test_a_load_host_that_dies_or_hangs_is_told_within_seconds(
+    tmp_path: Path, known: KnownAnswers, how: signal.Signals, is_amid_load: bool
 ) -> None:
     """The next reply names it; the other one ends with the master."""
     server = known.behave(Behaviour())
@@ -152,7 +170,7 @@ def test_a_killed_load_host_is_told_within_seconds(
         process.ask(Open(target_at(server.port, connections=4), 0.0), Opened, TIMEOUT_S)
         if is_amid_load:
             process.send(Load("/", 3.0))
-        workers[0].send_signal(signal.SIGKILL)
+        workers[0].send_signal(how)
         if not is_amid_load:
             process.send(Load("/", 0.1))
         with pytest.raises(LoadFault, match=f"load host {socket.gethostname()} is gone"):

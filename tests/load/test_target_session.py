@@ -4,9 +4,10 @@ import pytest
 from locust.stats import RequestStats
 
 from asgi_bench.analysis.percentiles import merge_histograms
+from asgi_bench.load.histogram import LOWEST_NS
 from asgi_bench.load.messages import Load
 from asgi_bench.load.target_session import Session
-from asgi_bench.model import GENERATOR_LAG, RESPONSE_TIME, SERVICE_TIME
+from asgi_bench.model import GENERATOR_LAG, NEARBY_TIME, RESPONSE_TIME, SERVICE_TIME
 from tests.known_answers import Behaviour, KnownAnswers
 from tests.load.loading import target_at
 
@@ -45,6 +46,25 @@ def test_slices_of_an_open_loop_share_histograms(known: KnownAnswers) -> None:
         assert load.times_hdr == {}
     sent = sum(load.sent for load in loads)
     assert [samples(closed.times_hdr[name]) for name in TIMED] == [sent] * 3
+
+
+def test_a_slice_that_was_held_back_counts_or_is_aside(known: KnownAnswers) -> None:
+    """The next command says which; with a round trip, times less that are there as well."""
+    known.behave(Behaviour())
+    session = Session(target_at(known.port), RequestStats())
+    session.open(0.0)
+    first, second, third = (
+        session.load(Load("/", 0.1, rate_rps=200.0, is_held_back=True, is_last_aside=is_last_aside))
+        for is_last_aside in (False, True, False)
+    )
+    closed = session.close(is_last_aside=True, round_trip_s=10.0)
+    for name in (*TIMED, NEARBY_TIME):
+        assert samples(closed.times_hdr[name]) == second.sent
+        assert samples(closed.aside_hdr[name]) == first.sent + third.sent
+    nearby = merge_histograms([closed.times_hdr[NEARBY_TIME]])
+    assert nearby is not None
+    # No answer takes 10 s: what is left is the least that there is.
+    assert nearby.values_ns.tolist() == [LOWEST_NS]
 
 
 @pytest.mark.parametrize("kind", ["announced-close", "old", "until-close"])

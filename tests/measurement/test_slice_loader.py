@@ -2,7 +2,7 @@
 
 import builtins
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import permutations
 from types import SimpleNamespace
@@ -23,8 +23,19 @@ from asgi_bench.measurement.slice_loader import (
     SHARE_WARMUP_S,
     WARMUP_S,
     SliceLoader,
+    out_of_step,
 )
-from asgi_bench.model import ROLES, ClosedLoop, ErrorCounts, Gate, OpenLoop, Role
+from asgi_bench.model import (
+    ROLES,
+    ClosedLoop,
+    ErrorCounts,
+    Gate,
+    HostSlice,
+    Link,
+    LoadHost,
+    OpenLoop,
+    Role,
+)
 from tests.measurement.stand_ins import DURATION_S, loaded_cell
 from tests.synthetic_run import plan_of
 
@@ -40,6 +51,8 @@ class StandIn:
 
     def __init__(self, fails_at: int | None = None, speeds: Mapping[str, float] = SPEEDS) -> None:
         self.speeds = speeds
+        self.hosts: tuple[LoadHost, ...] = ()
+        self.late_in: Container[int] = ()
         self.commands: list[Open | Load | Close] = []
         self.discarded = 0
         self._fails_at = fails_at
@@ -52,6 +65,10 @@ class StandIn:
         except LoadFault:
             self.discarded += 1
             raise
+
+    def survey(self) -> tuple[LoadHost, ...]:
+        """It has the load hosts that it was given, as they are now."""
+        return self.hosts
 
     def session(self, name: str) -> LoadSession:
         """Sessions talk to it."""
@@ -80,6 +97,7 @@ class StandIn:
             case Load(duration_s=duration_s):
                 if len(self.loads) == self._fails_at:
                     raise LoadFault("the load process died")
+                late_s = duration_s if len(self.loads) in self.late_in else 0.0
                 return Loaded(
                     begin_s=0.0,
                     end_s=duration_s,
@@ -87,6 +105,7 @@ class StandIn:
                     sent=10,
                     errors=ErrorCounts(),
                     load_cpu_s=0.0,
+                    by_host=tuple(HostSlice(late_s, 0.5, 0.0) for _ in self.hosts),
                 )
         return Closed({}, 0, 0, 20, ErrorCounts(), None)
 
@@ -153,6 +172,50 @@ def test_connections_come_one_by_one_where_workers_share_them(workers: int, at_o
     loader = SliceLoader(plan_of(()), cast(LoadProcesses, stand), Progress(lambda event: None, 1.0))
     loader.load([loaded_cell("quick", workers=workers)], round=0, block=0)
     assert [command.at_once for command in stand.commands if isinstance(command, Open)] == [at_once]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "told"),
+    [
+        ((), None),
+        ((HostSlice(0.004, 1.0, 0.19), HostSlice(0.0, 1.0, 0.0)), None),
+        ((HostSlice(0.0, 1.0, 0.0), HostSlice(0.006, 1.0, 0.3)), "late"),
+        ((HostSlice(0.0, 0.6, 0.0), HostSlice(0.004, 0.6, 0.21)), "starved"),
+    ],
+)
+def test_one_host_is_enough_to_be_out_of_step(
+    hosts: tuple[HostSlice, ...], told: str | None
+) -> None:
+    """One that began late by a twentieth of the slice, or waited for a CPU for a fifth of it."""
+    loaded = Loaded(
+        begin_s=0.0,
+        end_s=0.1,
+        requests=10,
+        sent=10,
+        errors=ErrorCounts(),
+        load_cpu_s=0.0,
+        by_host=hosts,
+    )
+    assert out_of_step(loaded) == told
+
+
+def test_a_late_slice_is_left_out_and_counted() -> None:
+    """The load hosts learn by their next command that its times don't count."""
+    stand = StandIn(speeds={"quick": SPEEDS["quick"]})
+    stand.hosts = (LoadHost("far", 0.001, 0.0, "10.0.0.2", Link(0.001)),)
+    stand.late_in = {2}
+    plan = msgspec.structs.replace(plan_of(()), load_hosts=1)
+    loader = SliceLoader(plan, cast(LoadProcesses, stand), Progress(lambda event: None, 1.0))
+    cell = loaded_cell("quick")
+    loader.load([cell], round=0, block=0)
+    trial = cell.trial.finish()
+    assert (trial.late_slices, trial.left_out_slices) == (1, 1)
+    assert len(trial.slices) == len(stand.loads) - 1
+    assert trial.requests == 10 * len(trial.slices)
+    assert all(load.is_held_back for load in stand.loads)
+    flags = [each.is_last_aside for each in stand.commands if isinstance(each, Load | Close)]
+    assert sum(flags) == 1
+    assert trial.load_hosts[0].after == Link(0.001)
 
 
 def test_the_reference_comes_by_more_often() -> None:

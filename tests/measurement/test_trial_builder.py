@@ -3,6 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from asgi_bench.analysis.percentiles import merge_histograms
 from asgi_bench.load.histogram import encoded
 from asgi_bench.load.messages import Closed, Loaded
 from asgi_bench.measurement.meters.server_cpu import SliceCpu
@@ -65,6 +66,66 @@ def test_totals_hold_the_probes_too(draft: TrialBuilder) -> None:
     assert trial.times_hdr == {"response_time": "response"}
     assert (trial.clamped, trial.reconnects) == (1, 3)
     assert trial.response_bytes == 54
+
+
+def test_what_is_aside_is_in_no_figure(draft: TrialBuilder) -> None:
+    """Requests, CPU times and histograms are those of the other slices."""
+    right = msgspec.structs.replace(LOADED, errors=ErrorCounts())
+    draft.add(right, CPU, {})
+    draft.add(right, CPU, {}, is_aside=True)
+    draft.note_out_of_step("late")
+    draft.add_late_cpu(1.0)
+    draft.close(msgspec.structs.replace(CLOSED, aside_hdr={"response_time": "aside"}))
+    trial = draft.finish()
+    assert (trial.late_slices, trial.starved_slices, trial.left_out_slices) == (1, 0, 1)
+    assert len(trial.slices) == 1
+    assert (trial.requests, trial.server_cpu_s, trial.late_cpu_s) == (98, 0.375, 0.0)
+    assert trial.times_hdr == {"response_time": "response"}
+
+
+def test_a_trial_that_is_mostly_aside_keeps_it_all(draft: TrialBuilder) -> None:
+    """Its figures are of all slices, and none is left out."""
+    blob = encoded({"response_time": [1000, 2000]})
+    for is_aside in (False, True, True):
+        draft.add(LOADED, CPU, {}, is_aside=is_aside)
+        draft.note_out_of_step("starved")
+    draft.close(msgspec.structs.replace(CLOSED, times_hdr=blob, aside_hdr=blob))
+    trial = draft.finish()
+    assert (trial.starved_slices, trial.left_out_slices, len(trial.slices)) == (3, 0, 3)
+    assert trial.requests == 3 * 98
+    found = merge_histograms([trial.times_hdr["response_time"]])
+    assert found is not None and found.total == 4
+
+
+def test_a_lost_load_leaves_what_was_measured(draft: TrialBuilder) -> None:
+    """A trial under load is no failure; before, it is; one that is whole stays as it is."""
+    draft.begin_load()
+    draft.add(LOADED, CPU, {})
+    draft.lose_load("load host far is gone")
+    trial = draft.finish()
+    assert (trial.outcome, trial.load_fault) == ("ok", "load host far is gone")
+    assert (trial.requests, trial.times_hdr) == (98, {})
+    whole = TrialBuilder(
+        Cell("tiny", "default", 1, "hello", ClosedLoop(4)),
+        round=0,
+        block=0,
+        epoch_s=EPOCH_S,
+        log=Path("log"),
+    )
+    whole.begin_load()
+    whole.add(LOADED, CPU, {})
+    whole.close(CLOSED)
+    whole.lose_load("load host far is gone")
+    assert whole.finish().load_fault is None
+    empty = TrialBuilder(
+        Cell("tiny", "default", 1, "hello", ClosedLoop(4)),
+        round=0,
+        block=0,
+        epoch_s=EPOCH_S,
+        log=Path("log"),
+    )
+    empty.lose_load("load host far is gone")
+    assert (empty.finish().outcome, empty.finish().reason) == ("failed", "load host far is gone")
 
 
 def test_wrong_answers_are_told_with_the_process_that_gave_them(draft: TrialBuilder) -> None:

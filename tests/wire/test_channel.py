@@ -129,6 +129,17 @@ def test_an_end_within_a_record_is_a_broken_connection(
     assert caught.value.kind == "reset"
 
 
+def test_an_authority_may_come_as_text(known: KnownAnswers, certificate: Certificate) -> None:
+    """As to a load process of another machine, which doesn't have its file."""
+    known.behave(Behaviour(script=("plain",)))
+    text = certificate.authority.read_text()
+    with TlsFront(known.port, certificate) as front:
+        endpoint = msgspec.structs.replace(front.endpoint(), ca_file="", ca_pem=text)
+        with Connection(endpoint) as connection:
+            connection.open(TIMEOUT_S)
+            assert connection.ask(ASKED, TIMEOUT_S).body == BODY
+
+
 def test_a_certificate_that_expired_is_refused(known: KnownAnswers, tmp_path: Path) -> None:
     """The reason says so."""
     with TlsFront(known.port, expired_certificate(tmp_path)) as front:

@@ -135,7 +135,7 @@ def recommend(
         left_out=(*left_out, *question.left_out),
         doubts=(
             *(reason.text for reason in samples[best].verdict.validity_reasons),
-            *_limited(quota_cpus),
+            *_limited(quota_cpus, plan),
             *_unmeasured(allowed, most),
         ),
         rounds=min(rounds, default=None),
@@ -226,13 +226,14 @@ def _quota_cpus(run: Run) -> float | None:
     return min([*found, *(() if planned is None else (planned,))], default=None)
 
 
-def _limited(quota_cpus: float | None) -> Iterator[str]:
+def _limited(quota_cpus: float | None, plan: Plan) -> Iterator[str]:
     """Say what a recommendation under a quota is good for."""
     if quota_cpus is not None:
+        shared = "" if plan.load_hosts else ", shared with the load generator"
         yield (
-            f"measured under a CPU quota of {quota_cpus:g} CPUs, shared with the load "
-            "generator: with more CPUs, another setting may be better; by default, only "
-            "settings with no more workers than CPUs in the quota are considered"
+            f"measured under a CPU quota of {quota_cpus:g} CPUs{shared}: with more CPUs, another "
+            "setting may be better; by default, only settings with no more workers than CPUs in "
+            "the quota are considered"
         )
 
 

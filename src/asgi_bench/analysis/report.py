@@ -81,6 +81,27 @@ class RequestReport(msgspec.Struct, frozen=True):
     """Size of one response, head and body."""
 
 
+class Network(msgspec.Struct, frozen=True):
+    """The network between the server and the load hosts, and what response times are without it."""
+
+    load_processes: int
+    """How many load processes of other hosts sent the load."""
+    shortest_round_trip_s: float
+    """The shortest round trip to any of them; response times include their own host's."""
+    longest_round_trip_s: float
+    """The shortest round trip to the farthest of them."""
+    to_host_bytes_per_s: float | None
+    """Bandwidth from the server's host to the load process that has least, all measured at once."""
+    from_host_bytes_per_s: float | None
+    """The same in the other direction."""
+    link_share: float | None
+    """Bytes under load per second, divided by that bandwidth: the most in any round."""
+    response_time_less_round_trip_s: Percentiles
+    """`response_time_s` less the round trip of the host that sent the request."""
+    left_out_slices: int
+    """Slices left out because a load host was late or starved."""
+
+
 LoadT = TypeVar("LoadT", bound=ClosedLoop | OpenLoop | RateSweep)
 
 
@@ -219,6 +240,9 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
     """How much its server's memory grew per 1,000 requests under all of its load, including that of
     other cells that share its processes; interval on the mean of rounds. Null if a trial has too
     few samples or fewer than 500 requests."""
+    network: Network | None = None
+    """The network to load hosts, and response times without it; null if the load came from this
+    machine."""
     metrics: dict[str, Interval] | msgspec.UnsetType = msgspec.UNSET
     """Further metrics by name; absent if none is declared."""
 

@@ -12,6 +12,7 @@ from asgi_bench.analysis.intervals import interval_over, paired_ratio
 from asgi_bench.analysis.levels import levels_of, turn_findings
 from asgi_bench.analysis.load_curves import sweep_report
 from asgi_bench.analysis.metrics import FURTHER, estimate
+from asgi_bench.analysis.network import network_of
 from asgi_bench.analysis.percentiles import Histogram, percentiles_s
 from asgi_bench.analysis.ranking import Ranking, rank_cells
 from asgi_bench.analysis.report import CellReport, Report, RunFacts, RunGoal, SettingReport
@@ -25,6 +26,7 @@ from asgi_bench.analysis.validity.leftovers import leftover_findings, most_left
 from asgi_bench.analysis.ways import interpreters_of, setup_ratios_of, ways_of
 from asgi_bench.model import (
     GENERATOR_LAG,
+    NEARBY_TIME,
     RESPONSE_TIME,
     TIME_NAMES,
     Plan,
@@ -178,6 +180,7 @@ def _cell(
         server_cpu_share_per_stream=estimate(STREAM_CPU, used),
         leftovers=left,
         growth_bytes_per_1000_requests=growth,
+        network=network_of(used, percentiles_s(_histogram(sample, NEARBY_TIME))),
         metrics=_further(used, looked=is_looked(plan)),
     )
 

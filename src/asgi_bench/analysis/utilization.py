@@ -5,6 +5,7 @@ This rests on what each slice records beside its counts. A trial stored without 
 
 from collections.abc import Sequence
 from math import inf
+from statistics import fmean
 
 from asgi_bench.model import Plan, Slice, Trial
 from asgi_bench.model.figures import is_cpu_known
@@ -43,7 +44,23 @@ def load_occupied_share(trial: Trial, plan: Plan) -> float | None:
     """
     waited_s = sum(piece.load_wait_s or 0.0 for piece in trial.slices)
     share, wall_s = load_cpu_share(trial, plan), trial.duration_s
-    return None if share is None else share + waited_s / (wall_s * load_capacity_cpus(trial, plan))
+    if share is None:
+        return None
+    share += waited_s / (wall_s * load_capacity_cpus(trial, plan))
+    return max(share, _busiest_host_share(trial.slices))
+
+
+def _busiest_host_share(slices: Sequence[Slice]) -> float:
+    """The same of the busiest load host in closed loops: one slow host limits its part alone."""
+    told = [piece for piece in slices if piece.by_host and piece.open_loop is None]
+    by_host = zip(*(piece.by_host for piece in told), strict=True)
+    shares = [fmean(host.cpu_share + host.wait_share for host in parts) for parts in by_host]
+    return max(shares, default=0.0)
+
+
+def more_load(plan: Plan) -> str:
+    """The flag that brings more load processes."""
+    return "--load-hosts" if plan.load_hosts else "--load-processes"
 
 
 def load_capacity_cpus(trial: Trial, plan: Plan) -> float:

@@ -112,7 +112,6 @@ _NOT_OF_LOAD_HOSTS = {
     "load-processes": "--load-hosts sets the number of load processes: leave out --load-processes",
     "behaviour": "--behaviour needs load from this machine: leave out --load-hosts",
     "web-ui": "--web-ui needs a load process on this machine: leave it out with --load-hosts",
-    "transport": "--load-hosts only load over TCP: leave out --transport",
 } | dict.fromkeys(
     ("client", "locustfile"),
     "--load-hosts need the fast client: leave out --client and --locustfile",

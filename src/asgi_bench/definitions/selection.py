@@ -387,7 +387,11 @@ def settled(selection: Selection) -> Selection:
 
 
 def _check_load_processes(selection: Selection) -> None:
-    """Raise UsageError where a load process would be without a connection to send on."""
+    """Raise UsageError where a load process would have no connection to send on."""
+    if selection.load_hosts and "unix" in selection.transports:
+        raise UsageError(
+            "--transport: load hosts can't reach a Unix socket of this machine: give tcp, tls"
+        )
     counts = {
         "--connections": selection.connections or (DEFAULT_CONNECTIONS,),
         "--also-connections": selection.also_connections or (),

@@ -2,15 +2,16 @@
 
 Run as a module, `python -m asgi_bench.load.far_master ADDRESS PORT COUNT`, with the token and the
 harness's end of the control socket in the environment. It admits only load processes that prove to
-know the token, and only COUNT of them. Then it is a `LoadMaster` whose messages are sealed, and
-that
-announces the start of a slice to each host on the host's own clock.
+know the token, and only COUNT of them. Then it is a `LoadMaster` whose messages are sealed, that
+announces the start of a slice to each host on the host's own clock, and that sees what the network
+between them is like.
 """
 
 import logging
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import gevent
@@ -31,16 +32,21 @@ from asgi_bench.load.far_words import (
     Welcome,
     token_of_environment,
 )
-from asgi_bench.load.master import STEP_S, LoadMaster, merge, share_of
+from asgi_bench.load.link import LinkListener, link_duration_s
+from asgi_bench.load.master import REPLY_TIMEOUT_S, LoadMaster, merge, share_of
 from asgi_bench.load.messages import (
+    Close,
     Command,
     Failed,
+    LinkSeen,
     Load,
     Loaded,
+    MeasureLink,
     Open,
-    Opened,
     Ready,
     Reply,
+    Survey,
+    Surveyed,
     Tick,
     Tock,
     decode_reply,
@@ -48,15 +54,19 @@ from asgi_bench.load.messages import (
 )
 from asgi_bench.load.seal import Forged, Seal, is_proven, new_nonce, proof
 from asgi_bench.load.slice_server import SliceServer
-from asgi_bench.model import LoadHost
+from asgi_bench.model import HostSlice, LoadHost
 
-# The shortest of so many round trips tells how a clock stands; it is asked anew before a cell's
-# connections open, where that was this long ago.
+# The shortest of so many round trips tells how a clock stands. Amid a block it is asked anew, more
+# briefly, where that was this long ago: clocks drift by up to 0.1 ms a second.
 TRIPS = 16
+FEWER_TRIPS = 4
 CLOCK_AGE_S = 5.0
 TICK_TIMEOUT_S = 5.0
-# Beside the way to a host, and the time that a message waits there.
-STEP_ROUND_TRIPS = 4
+# Slices begin this long after they were ordered: for a message that waits at its host, for each of
+# the messages that are sent one after another, and for the way to the farthest host.
+FAR_STEP_S = 0.003
+STEP_PER_HOST_S = 0.0002
+STEP_ROUND_TRIPS = 2
 LOOK_EVERY_S = 0.2
 # From being let in to being ready; a worker says both in one breath.
 READY_S = 10.0
@@ -150,8 +160,9 @@ class FarLoadMaster(LoadMaster):
         self._master = runner
         self._order: list[str] = []
         self._clocks: dict[str, FarClock] = {}
+        self._trips_s: dict[str, float] = {}
         self._asked_clocks_s: float | None = None
-        self._begin_at_s = 0.0
+        self._begin_at_s: float | None = None
         super().__init__(runner)
 
     def serve(self, workers: int) -> None:
@@ -159,19 +170,41 @@ class FarLoadMaster(LoadMaster):
         self._order = list(self._master.members)
         super().serve(workers)
 
+    def _relay(self, command: Command, workers: int) -> Reply:
+        if isinstance(command, Survey):
+            return self._survey(workers)
+        if not isinstance(command, Load):
+            return super()._relay(command, workers)
+        self._look_at_clocks()
+        # A lead-in only warms the server up: nobody need wait for an instant.
+        self._begin_at_s = None if command.is_lead_in else time.perf_counter() + self._step_s()
+        self._share(msgspec.structs.replace(command, begin_at_s=self._begin_at_s), workers)
+        return self._collect(workers, REPLY_TIMEOUT_S)
+
+    def _survey(self, workers: int) -> Reply:
+        self._ask_clocks(TRIPS)
+        duration_s = link_duration_s(self._longest_trip_s())
+        with LinkListener(self._master.master_bind_host) as listener:
+            asked = MeasureLink(listener.port, listener.word, duration_s)
+            return super()._relay(asked, workers)
+
     def _step_s(self) -> float:
-        longest_s = max(clock.round_trip_s for clock in self._clocks.values())
-        return STEP_S + STEP_ROUND_TRIPS * longest_s
+        messages_s = STEP_PER_HOST_S * len(self._order)
+        return FAR_STEP_S + messages_s + STEP_ROUND_TRIPS * self._longest_trip_s()
+
+    def _longest_trip_s(self) -> float:
+        return max(clock.round_trip_s for clock in self._clocks.values())
 
     def _share(self, command: Command, workers: int) -> None:
-        if isinstance(command, Open):
-            self._ask_clocks()
         for index, client in enumerate(self._order):
             share = share_of(command, index, workers)
             if isinstance(share, Load) and share.begin_at_s is not None:
-                self._begin_at_s = share.begin_at_s
                 offset_s = self._clocks[client].offset_s
                 share = msgspec.structs.replace(share, begin_at_s=share.begin_at_s + offset_s)
+            if isinstance(share, Open):
+                share = _with_authority(share)
+            if isinstance(share, Close):
+                share = msgspec.structs.replace(share, round_trip_s=self._trips_s.get(client))
             self._tell(client, share)
 
     def _tell(self, client: str, command: Command) -> None:
@@ -205,12 +238,14 @@ class FarLoadMaster(LoadMaster):
         clock = self._clocks.get(client, FarClock())
         ours = on_our_clock(reply, clock.offset_s)
         match ours:
-            case Loaded(begin_s=begin_s):
-                return msgspec.structs.replace(ours, late_s=begin_s - self._begin_at_s)
-            case Opened():
+            case Loaded() if self._begin_at_s is not None:
+                by_host = (_host_slice(ours, self._begin_at_s),)
+                return msgspec.structs.replace(ours, by_host=by_host)
+            case LinkSeen(address=address, link=link):
+                self._trips_s[client] = link.round_trip_s
                 name = self._master.members[client].hello.host
-                host = LoadHost(name, round(clock.round_trip_s, 6), round(clock.offset_s, 6))
-                return msgspec.structs.replace(ours, hosts=(host,))
+                offset_s = round(clock.offset_s, 6)
+                return Surveyed((LoadHost(name, link.round_trip_s, offset_s, address, link),))
         return ours
 
     def _lost(self) -> list[str]:
@@ -222,16 +257,22 @@ class FarLoadMaster(LoadMaster):
             if client not in clients or clients[client].state == STATE_MISSING
         ]
 
-    def _ask_clocks(self) -> None:
-        """See how each host's clock stands to ours, unless that was seen a moment ago."""
-        now_s = time.monotonic()
-        if self._asked_clocks_s is not None and now_s - self._asked_clocks_s < CLOCK_AGE_S:
-            return
+    def _look_at_clocks(self) -> None:
+        """See how the clocks stand, unless that was seen a moment ago."""
+        if self._asked_clocks_s is None:
+            self._ask_clocks(TRIPS)
+        elif time.monotonic() - self._asked_clocks_s >= CLOCK_AGE_S:
+            self._ask_clocks(FEWER_TRIPS)
+
+    def _ask_clocks(self, most_trips: int) -> None:
+        """See how each host's clock stands to ours."""
         for client in self._order:
-            trips = [trip for _ in range(TRIPS) if (trip := self._trip(client)) is not None]
+            trips: list[Trip] = []
+            # Who doesn't answer is gone, which the next reply of all will tell.
+            while len(trips) < most_trips and (trip := self._trip(client)) is not None:
+                trips.append(trip)
             if trips:
                 self._clocks[client] = far_clock(trips)
-            # Who doesn't answer is gone, which the next reply of all will tell.
             self._clocks.setdefault(client, FarClock())
         self._asked_clocks_s = time.monotonic()
 
@@ -253,6 +294,27 @@ class FarLoadMaster(LoadMaster):
             log.warning("a reply of %s was passed over: %s", member.hello.host, fault)
             return
         self._replies.put((msg.node_id, reply))
+
+
+def _with_authority(command: Open) -> Open:
+    """The command with the text of the authority's certificate: its file is on this machine."""
+    endpoint = command.target.endpoint
+    if not endpoint.ca_file:
+        return command
+    text = Path(endpoint.ca_file).read_text()
+    endpoint = msgspec.structs.replace(endpoint, ca_file="", ca_pem=text)
+    target = msgspec.structs.replace(command.target, endpoint=endpoint)
+    return msgspec.structs.replace(command, target=target)
+
+
+def _host_slice(loaded: Loaded, begin_at_s: float) -> HostSlice:
+    """What one host did in a slice that was announced for an instant of our clock."""
+    duration_s = max(loaded.duration_s, 1e-9)
+    return HostSlice(
+        late_s=round(loaded.begin_s - begin_at_s, 6),
+        cpu_share=round(loaded.load_cpu_s / duration_s, 4),
+        wait_share=round(loaded.load_wait_s / duration_s, 4),
+    )
 
 
 def main(address: str, port: int, wanted: int) -> None:

@@ -30,8 +30,10 @@ from asgi_bench.load.far_words import (
     Welcome,
     token_of_environment,
 )
+from asgi_bench.load.link import measure_link
 from asgi_bench.load.messages import (
     Failed,
+    MeasureLink,
     Open,
     Reply,
     Tick,
@@ -134,16 +136,25 @@ class FarControl(WorkerControl):
         refusal = self._refusal(command) if isinstance(command, Open) else None
         if isinstance(command, Tick):
             self.send(Tock(time.perf_counter()))
+        elif isinstance(command, MeasureLink):
+            self.send(self._measured(command))
         elif refusal is not None:
             self.send(Failed(refusal))
         else:
             self._commands.put(command)
 
+    def _measured(self, command: MeasureLink) -> Reply:
+        """What the way to the master is like: to its own address alone, whatever it says."""
+        try:
+            return measure_link(self._worker.master_host, command)
+        except OSError as fault:
+            return Failed(f"the network to the master can't be measured: {fault}")
+
     def _refusal(self, command: Open) -> str | None:
         """Why a target is not loaded: the master may name its own address and no other."""
         endpoint = command.target.endpoint
-        if endpoint.transport != "tcp" or isinstance(endpoint.address, str):
-            return "a load process on another host only loads over TCP"
+        if isinstance(endpoint.address, str):
+            return "a load process on another host only loads over TCP and TLS"
         host = endpoint.address[0]
         if host in {self._worker.master_host, *self._worker.allowed}:
             return None

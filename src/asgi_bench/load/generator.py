@@ -37,6 +37,8 @@ from asgi_bench.load.messages import (
     Quit,
     Ready,
     Reply,
+    Survey,
+    Surveyed,
     decode_reply,
     frame,
     read_frame,
@@ -50,6 +52,7 @@ from asgi_bench.model import (
     HOST,
     Client,
     Endpoint,
+    LoadHost,
     Scenario,
 )
 
@@ -65,6 +68,7 @@ START_TIMEOUT_S = 60.0
 # People start load processes on other hosts.
 FAR_START_TIMEOUT_S = 300.0
 QUIT_TIMEOUT_S = 10.0
+SURVEY_TIMEOUT_S = 60.0
 # Opening a connection takes 2 ms; on a machine that is busy elsewhere some times that.
 OPENING_S = 0.02
 # Beyond its own length a command may take the time-outs of its last requests, and this.
@@ -256,6 +260,10 @@ class LoadProcess:
         self.pids = self.reply(Ready, timeout_s).pids
         self.is_ready = True
 
+    def survey(self) -> tuple[LoadHost, ...]:
+        """See the clock of each load host and the network to it; raises LoadFault."""
+        return self.ask(Survey(), Surveyed, SURVEY_TIMEOUT_S).hosts
+
     def ask(self, command: Command, expected: type[R], timeout_s: float) -> R:
         """Send a command and return its reply; raises LoadFault if none comes in time."""
         self.send(command)
@@ -375,6 +383,7 @@ class LoadSession:
     def __init__(self, process: LoadProcess, name: str, request_timeout_s: float) -> None:
         self._process = process
         self._request_timeout_s = request_timeout_s
+        self._is_last_aside = False
         self.name = name
 
     @property
@@ -414,14 +423,20 @@ class LoadSession:
         command = Load(self.name, duration_s, is_step=True)
         return self._ask(command, Loaded, duration_s + START_TIMEOUT_S)
 
+    def put_aside(self) -> None:
+        """Put the times of the slice that was held back aside: they may be left out."""
+        self._is_last_aside = True
+
     def load(self, command: Load, look: Look | None = None) -> Loaded:
         """Put one slice of load on the target."""
+        command = msgspec.structs.replace(command, is_last_aside=self._is_last_aside)
+        self._is_last_aside = False
         limit_s = command.duration_s + self._request_timeout_s * 2 + GRACE_S
         return self._ask(command, Loaded, limit_s, look)
 
     def close(self) -> Closed:
         """Close the connections; return the histograms and totals."""
-        return self._ask(Close(self.name), Closed, GRACE_S)
+        return self._ask(Close(self.name, self._is_last_aside), Closed, GRACE_S)
 
     def _ask(
         self,

@@ -36,12 +36,21 @@ class Recording:
             self.clamped += int(np.count_nonzero(within != block))
             self._blocks.append(within)
 
-    def encode(self) -> str | None:
-        """Return the base64 HDR V2 blob, or None if nothing was recorded."""
+    def take(self, other: "Recording") -> None:
+        """Take all that another has."""
+        self._blocks += other._blocks
+        self.clamped += other.clamped
+
+    def encode(self, less_ns: int = 0) -> str | None:
+        """Return the base64 HDR V2 blob, or None if nothing was recorded.
+
+        `less_ns` is subtracted from each latency, down to the lowest that can be recorded.
+        """
         if not self._blocks:
             return None
         histogram = HdrHistogram(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS)
-        values, counts = np.unique(_bucketed(np.concatenate(self._blocks)), return_counts=True)
+        latencies = np.maximum(np.concatenate(self._blocks) - less_ns, LOWEST_NS)
+        values, counts = np.unique(_bucketed(latencies), return_counts=True)
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
             histogram.record_value(value, count)
         return str(histogram.encode().decode("ascii"))
@@ -57,6 +66,15 @@ class Recordings:
         """Take a block of each time."""
         for name, values_ns in times_ns.items():
             self._by_name[name].add(values_ns)
+
+    def take(self, other: "Recordings") -> None:
+        """Take all that others have."""
+        for name, recording in other._by_name.items():
+            self._by_name[name].take(recording)
+
+    def encode_one(self, name: str, less_ns: int) -> str | None:
+        """Return the histogram of one time, less so much of each."""
+        return self._by_name[name].encode(less_ns)
 
     def encode(self) -> dict[str, str]:
         """Return the histogram of each time that was recorded."""

@@ -59,11 +59,8 @@ class LoadMaster:
         self._control.send(self._collect(workers, REPLY_TIMEOUT_S))
         while True:
             command = self._control.receive()
-            if isinstance(command, Load):
-                begin_at_s = perf_counter() + self._step_s()
-                command = msgspec.structs.replace(command, begin_at_s=begin_at_s)
-            self._share(command, workers)
             if isinstance(command, Quit):
+                self._share(command, workers)
                 last = self._collect(workers, FLUSH_TIMEOUT_S)
                 if isinstance(last, Failed):
                     # It goes to the log in the run's folder: nobody waits for a reply any more.
@@ -72,11 +69,15 @@ class LoadMaster:
                     write_table(self._runner.environment, Path(command.table))
                 leave(self._runner.environment)
                 return
-            self._control.send(self._collect(workers, REPLY_TIMEOUT_S))
+            self._control.send(self._relay(command, workers))
 
-    def _step_s(self) -> float:
-        """How long after its order a slice begins."""
-        return STEP_S
+    def _relay(self, command: Command, workers: int) -> Reply:
+        """Have all workers carry out a command, and return their replies as one."""
+        if isinstance(command, Load):
+            begin_at_s = perf_counter() + STEP_S
+            command = msgspec.structs.replace(command, begin_at_s=begin_at_s)
+        self._share(command, workers)
+        return self._collect(workers, REPLY_TIMEOUT_S)
 
     def _share(self, command: Command, workers: int) -> None:
         """Tell each worker its share of a command."""
@@ -166,10 +167,6 @@ def _least_known(one: float | None, other: float | None) -> float | None:
     return min((value for value in (one, other) if value is not None), default=None)
 
 
-def _most_known(one: float | None, other: float | None) -> float | None:
-    return max((value for value in (one, other) if value is not None), default=None)
-
-
 def _each_place(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
     return tuple(map(add, one, other))
 
@@ -215,6 +212,7 @@ _MERGES: Mapping[str, Callable[[Any, Any], Any]] = {
     "response_bytes": _either,
     "wrong_by_port": or_,
     "streams": min,
-    "late_s": _most_known,
+    "aside_hdr": merge_times,
+    "aside_by_request": _each_request,
     "control_frames": _by_name,
 }

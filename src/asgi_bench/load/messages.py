@@ -10,6 +10,8 @@ from asgi_bench.load.target import Target
 from asgi_bench.model import (
     Arrivals,
     ErrorCounts,
+    HostSlice,
+    Link,
     LoadHost,
     OpenFigures,
     RequestFigures,
@@ -49,7 +51,8 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     after it: only the totals include it, and its progress is reported. `patience_s` after the
     schedule's end, an open loop gives up requests that found no free connection, instead of
     waiting for their time-out. With `tells_losses` every failed request is reported, not only
-    counted. `stays_full` is as in `run_closed_loop`.
+    counted. `stays_full` is as in `run_closed_loop`. The times of a slice that `is_held_back` wait
+    for the next command on the target, which may put them aside (`is_last_aside`).
     """
 
     name: str
@@ -63,12 +66,19 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     patience_s: float | None = None
     tells_losses: bool = False
     stays_full: bool = False
+    is_held_back: bool = False
+    is_last_aside: bool = False
 
 
 class Close(msgspec.Struct, frozen=True, tag=True):
-    """Close a target's connections and hand over its histograms and totals."""
+    """Close a target's connections and hand over its histograms and totals.
+
+    A load host that is told its `round_trip_s` adds the response times less that.
+    """
 
     name: str
+    is_last_aside: bool = False
+    round_trip_s: float | None = None
 
 
 class Quit(msgspec.Struct, frozen=True, tag=True):
@@ -87,6 +97,34 @@ class Tock(msgspec.Struct, frozen=True, tag=True):
     at_s: float
 
 
+class Survey(msgspec.Struct, frozen=True, tag=True):
+    """See how each load host's clock stands, how far it is, and what the way to it carries."""
+
+
+class MeasureLink(msgspec.Struct, frozen=True, tag=True):
+    """Measure the way to the master's address, at a port, for so long in each direction.
+
+    `word` is what a connection says first, so that nobody else is served.
+    """
+
+    port: int
+    word: bytes
+    duration_s: float
+
+
+class LinkSeen(msgspec.Struct, frozen=True, tag=True):
+    """What a load host has measured, and the address it came from."""
+
+    address: str
+    link: Link
+
+
+class Surveyed(msgspec.Struct, frozen=True, tag=True):
+    """Every load host with the way to it."""
+
+    hosts: tuple[LoadHost, ...]
+
+
 class Opened(msgspec.Struct, frozen=True, tag=True):
     """The ramp's outcome: the throughput it ended with, and the client ports of the connections.
 
@@ -96,8 +134,6 @@ class Opened(msgspec.Struct, frozen=True, tag=True):
     throughput_rps: float
     client_ports: tuple[int, ...]
     streams: int = 1
-    hosts: tuple[LoadHost, ...] = ()
-    """The load hosts that opened them, where they are others than this machine."""
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -167,8 +203,8 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     wrong_ports: tuple[int, ...] = ()
     wrong_answers: tuple[WrongAnswer, ...] = ()
     """The first of each kind since the connections were opened, where losses are told."""
-    late_s: float | None = None
-    """How long after the announced moment the last of several load hosts began."""
+    by_host: tuple[HostSlice, ...] = ()
+    """What each load host did, where they are others than this machine."""
 
     @property
     def duration_s(self) -> float:
@@ -195,7 +231,8 @@ class Closed(msgspec.Struct, frozen=True, tag=True):
     `by_request` are the histograms and sizes of each of several requests. `wrong_answers` are the
     first of each kind, their times on the monotonic clock; `wrong_by_port` counts the whole ones by
     client port; `unanswered` is the number of connections that never had a response.
-    `control_frames` are those of HTTP/2 that arrived, by name.
+    `control_frames` are those of HTTP/2 that arrived, by name. `aside_hdr` and `aside_by_request`
+    are the histograms of slices that may be left out.
     """
 
     times_hdr: dict[str, str]
@@ -209,6 +246,8 @@ class Closed(msgspec.Struct, frozen=True, tag=True):
     wrong_by_port: dict[int, int] = {}
     unanswered: int = 0
     control_frames: dict[str, int] = {}
+    aside_hdr: dict[str, str] = {}
+    aside_by_request: tuple[RequestFigures, ...] = ()
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
@@ -229,8 +268,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
-Command: TypeAlias = Open | Load | Close | Quit | Tick
-Reply: TypeAlias = Ready | Opened | Loaded | Closed | Left | Failed | Tock
+Command: TypeAlias = Open | Load | Close | Quit | Tick | Survey | MeasureLink
+Reply: TypeAlias = Ready | Opened | Loaded | Closed | Left | Failed | Tock | LinkSeen | Surveyed
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder(Command).decode

@@ -57,8 +57,9 @@ class SliceServer(User):
                 return session.open(warmup_s, at_once, alone)
             case Load(name=name):
                 return self._sessions[name].load(command)
-            case Close(name=name):
-                return self._sessions.pop(name).close()
+            case Close(name=name, is_last_aside=is_last_aside, round_trip_s=round_trip_s):
+                session = self._sessions.pop(name)
+                return session.close(is_last_aside=is_last_aside, round_trip_s=round_trip_s)
         raise KeyError(type(command).__name__)
 
     def _quit(self, command: Quit) -> None:

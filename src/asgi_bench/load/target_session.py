@@ -2,6 +2,8 @@
 
 import gc
 import time
+from collections.abc import Callable
+from functools import partial
 
 import gevent
 import msgspec
@@ -16,13 +18,36 @@ from asgi_bench.load.open_loop import run_open_loop
 from asgi_bench.load.pool import Pool
 from asgi_bench.load.pools import pool_of
 from asgi_bench.load.target import Target
+from asgi_bench.load.unpatched import sleep
 from asgi_bench.machine.clocks import OwnClocks
-from asgi_bench.model import RESPONSE_TIME, ErrorCounts, RequestFigures
+from asgi_bench.model import NEARBY_TIME, RESPONSE_TIME, ErrorCounts, RequestFigures
 
 # A ramp opens a connection every millisecond; this is its length, with some to spare.
 RAMP_S_PER_CONNECTION = 0.00125
 # Locust's statistics are fed in blocks of at least this much load: the cost is per block.
 FEED_S = 0.25
+
+
+class Times:
+    """Recorded times of slices, and those of each of several requests."""
+
+    def __init__(self, requests: int) -> None:
+        self.recordings = Recordings()
+        self.by_request = [Recordings() for _ in range(requests)]
+
+    def add(self, stretch: Stretch) -> None:
+        """Take the times of a stretch of load."""
+        self.recordings.add(stretch.times_ns)
+        response_ns = stretch.times_ns[RESPONSE_TIME]
+        for turn, recordings in enumerate(self.by_request):
+            timed = zip(response_ns, stretch.turns, strict=True)
+            recordings.add({RESPONSE_TIME: [ns for ns, each in timed if each == turn]})
+
+    def take(self, other: "Times") -> None:
+        """Take all that others have."""
+        self.recordings.take(other.recordings)
+        for mine, theirs in zip(self.by_request, other.by_request, strict=True):
+            mine.take(theirs)
 
 
 class Session:
@@ -32,8 +57,8 @@ class Session:
         self._statistics = statistics
         self._pool = pool_of(target)
         self._sends_bodies = any(exchange.has_body for exchange in target.exchanges)
-        self._recordings = Recordings()
-        self._by_request = [Recordings() for _ in self._counts()]
+        requests = len(self._counts())
+        self._kept, self._aside, self._held_back = Times(requests), Times(requests), Times(requests)
         self._fed_errors = ErrorCounts()
         self._fed_correct = 0
         self._unfed_ns: list[int] = []
@@ -61,6 +86,7 @@ class Session:
     def load(self, command: Load) -> Loaded:
         """Put one slice of load on the target and account for it."""
         pool = self._pool
+        self._settle_last(is_aside=command.is_last_aside)
         pool.refresh()
         errors_before = pool.error_counts
         pool.losses.clear()
@@ -72,11 +98,11 @@ class Session:
         counts_before = self._counts()
         sent_bytes_before, received_bytes_before = pool.sent_bytes, pool.received_bytes
         reconnects_before, connect_s_before = pool.reconnects, pool.connect_s
-        run = self._closed_slice if command.rate_rps is None else self._open_slice
+        run = self._closed_slice(command) if command.rate_rps is None else self._open_slice(command)
         if command.begin_at_s is not None:
-            time.sleep(max(0.0, command.begin_at_s - time.perf_counter()))
+            sleep(max(0.0, command.begin_at_s - time.perf_counter()))
         clocks = OwnClocks()
-        stretch = run(command)
+        stretch = run()
         load_cpu_s, load_wait_s = clocks.read_s()
         errors = pool.error_counts - errors_before
         reconnects = pool.reconnects - reconnects_before
@@ -104,31 +130,27 @@ class Session:
             wrong_answers=pool.wrong.kept if command.tells_losses else (),
         )
 
-    def close(self) -> Closed:
-        """Close the connections and hand over the histograms and the totals."""
+    def close(self, *, is_last_aside: bool = False, round_trip_s: float | None = None) -> Closed:
+        """Close the connections and hand over the histograms and the totals (`messages.Close`)."""
         pool = self._pool
+        self._settle_last(is_aside=is_last_aside)
         unanswered = pool.unanswered
         pool.close()
         self.feed()
         closed = Closed(
-            times_hdr=self._recordings.encode(),
-            clamped=self._recordings.clamped(RESPONSE_TIME),
+            times_hdr=_encoded(self._kept, round_trip_s),
+            clamped=self._kept.recordings.clamped(RESPONSE_TIME),
             reconnects=pool.reconnects,
             sent_total=pool.sent,
             errors_total=pool.error_counts,
             response_bytes=pool.mean_response_bytes or None,
-            by_request=tuple(
-                RequestFigures(
-                    name=counts.name,
-                    times_hdr=recordings.encode(),
-                    response_bytes=counts.response_bytes,
-                )
-                for counts, recordings in zip(self._counts(), self._by_request, strict=True)
-            ),
+            by_request=self._request_figures(self._kept),
             wrong_answers=pool.wrong.kept,
             wrong_by_port=pool.wrong.by_port,
             unanswered=unanswered,
             control_frames=pool.control_frames,
+            aside_hdr=_encoded(self._aside, round_trip_s),
+            aside_by_request=self._request_figures(self._aside),
         )
         # Slices make no reference cycles: collecting between trials is enough.
         gc.collect()
@@ -156,8 +178,9 @@ class Session:
         self._unfed_ns = []
         self._fed_at = time.perf_counter()
 
-    def _closed_slice(self, command: Load) -> Stretch:
-        return run_closed_loop(
+    def _closed_slice(self, command: Load) -> Callable[[], Stretch]:
+        return partial(
+            run_closed_loop,
             self._pool,
             command.duration_s,
             _breathe,
@@ -165,12 +188,18 @@ class Session:
             stays_full=command.stays_full,
         )
 
-    def _open_slice(self, command: Load) -> Stretch:
+    def _open_slice(self, command: Load) -> Callable[[], Stretch]:
+        # Drawn before the slice begins, at whatever moment it has to.
         offsets_ns = arrival_offsets_ns(
             command.rate_rps or 0.0, command.duration_s, command.seed, command.arrivals
         )
-        return run_open_loop(
-            self._pool, offsets_ns, command.duration_s, _breathe, command.patience_s
+        return partial(
+            run_open_loop,
+            self._pool,
+            offsets_ns,
+            command.duration_s,
+            _breathe,
+            command.patience_s,
         )
 
     def _record(self, stretch: Stretch, command: Load) -> dict[str, str]:
@@ -181,11 +210,24 @@ class Session:
             return {}
         if command.is_step:
             return encoded(stretch.times_ns)
-        self._recordings.add(stretch.times_ns)
-        for turn, recordings in enumerate(self._by_request):
-            timed = zip(response_ns, stretch.turns, strict=True)
-            recordings.add({RESPONSE_TIME: [ns for ns, each in timed if each == turn]})
+        (self._held_back if command.is_held_back else self._kept).add(stretch)
         return {}
+
+    def _settle_last(self, *, is_aside: bool) -> None:
+        """Count the slice that was held back, or put it aside."""
+        (self._aside if is_aside else self._kept).take(self._held_back)
+        self._held_back = Times(len(self._held_back.by_request))
+
+    def _request_figures(self, times: Times) -> tuple[RequestFigures, ...]:
+        """Histogram and size of each of several requests."""
+        return tuple(
+            RequestFigures(
+                name=counts.name,
+                times_hdr=recordings.encode(),
+                response_bytes=counts.response_bytes,
+            )
+            for counts, recordings in zip(self._counts(), times.by_request, strict=True)
+        )
 
     def _counts(self) -> list[RequestFigures]:
         """What became of each of several requests since the start."""
@@ -199,6 +241,16 @@ class Session:
             )
             for tally in (self._pool.tallies if self._pool.is_mixed else ())
         ]
+
+
+def _encoded(times: Times, round_trip_s: float | None) -> dict[str, str]:
+    """The histograms of slices; with a round trip, also of the response times less that."""
+    found = times.recordings.encode()
+    if round_trip_s is not None:
+        nearby = times.recordings.encode_one(RESPONSE_TIME, round(round_trip_s * 1e9))
+        if nearby is not None:
+            found[NEARBY_TIME] = nearby
+    return found
 
 
 def _steady(stretch: Stretch) -> Steady | None:

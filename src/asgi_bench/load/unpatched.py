@@ -6,6 +6,7 @@ Importing locust patches `socket` and removes `select.epoll`; gevent keeps what 
 
 import select
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from gevent.monkey import get_original
@@ -13,6 +14,8 @@ from gevent.monkey import get_original
 from asgi_bench.wire.channel import System
 
 new_epoll: Any = get_original("select", "epoll")
+# A greenlet's sleep ends up to some milliseconds late.
+sleep: Callable[[float], None] = get_original("time", "sleep")
 SYSTEM = System(get_original("socket", "socket"), get_original("ssl", "SSLContext"))
 
 EPOLLIN: int = 0x001
@@ -41,4 +44,5 @@ __all__ = [
     "SYSTEM",
     "new_epoll",
     "select",
+    "sleep",
 ]

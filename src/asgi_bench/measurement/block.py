@@ -121,7 +121,7 @@ def measure_block(
     """Start the servers of a block, load them, stop them, and return a trial for each cell.
 
     A cell whose server can't be measured becomes a failed trial; if the load process fails, so
-    does every cell that was up.
+    does every cell that was up. If a load host is lost, trials keep what they have measured.
     """
     progress.enter(round, block, "start")
     with RunningServers(plan, cells, writer.log_path, round=round, block=block) as running:
@@ -141,7 +141,10 @@ def measure_block(
                 loader.load(live, round=round, block=block)
         except LoadFault as fault:
             for item in live:
-                item.trial.fail(str(fault))
+                if plan.load_hosts:
+                    item.trial.lose_load(str(fault))
+                else:
+                    item.trial.fail(str(fault))
         for server in running.servers:
             # With all connections closed: what is left is what the server keeps.
             server.pss_after_bytes = server.memory.read(server.process.pids)

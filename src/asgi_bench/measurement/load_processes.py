@@ -19,7 +19,7 @@ from asgi_bench.load.generator import (
 )
 from asgi_bench.machine.affinity import move
 from asgi_bench.measurement.interruption import uninterrupted
-from asgi_bench.model import Plan
+from asgi_bench.model import LoadHost, Plan
 from asgi_bench.model.endpoint import TOKEN_VARIABLE
 
 
@@ -110,6 +110,10 @@ class LoadProcesses:
             self._lost = str(fault)
             self._discard()
             raise
+
+    def survey(self) -> tuple[LoadHost, ...]:
+        """See each load host's clock and the network to it; raises LoadFault. None of this one."""
+        return self._ready().survey() if self._plan.load_hosts else ()
 
     def session(self, name: str) -> LoadSession:
         """Return a session of the process in use, on a target with that name."""

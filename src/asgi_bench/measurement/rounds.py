@@ -13,7 +13,7 @@ from asgi_bench.measurement.block import Loader, measure_block
 from asgi_bench.measurement.load_processes import LoadProcesses
 from asgi_bench.measurement.progress import Observer, Progress, TrialDone
 from asgi_bench.measurement.proving import as_proven, failed_trials, prove, refused
-from asgi_bench.measurement.schedule import SERVERS, SIDES, SliceLength, load_duration_s
+from asgi_bench.measurement.schedule import HOSTS, SERVERS, SIDES, SliceLength, load_duration_s
 from asgi_bench.measurement.slice_loader import SliceLoader
 from asgi_bench.measurement.stock_loader import StockLoader
 from asgi_bench.model import Behaviour, Plan, PlannedCell, Proof, Trial
@@ -121,9 +121,11 @@ def measure(
 
 
 def _slice_length(plan: Plan, calibration: Calibration | None) -> SliceLength:
-    """That of an A/B; else no less than this machine's calibration found, or the default."""
+    """That of an A/B, or of load hosts; else as calibrated on this machine, or the default."""
     if plan.gate is not None:
         return SIDES
+    if plan.load_hosts:
+        return HOSTS
     shortest_s = calibration.shortest_slice_s if calibration is not None else None
     return msgspec.structs.replace(SERVERS, shortest_s=shortest_s or SERVERS.shortest_s)
 

@@ -4,6 +4,9 @@ import random
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
 
 from asgi_bench.analysis.samples import reference_key
 from asgi_bench.analysis.sweeps import bracket, next_rate_rps
@@ -27,7 +30,7 @@ from asgi_bench.measurement.schedule import (
     slice_duration_s,
     times_as_often,
 )
-from asgi_bench.model import Cell, Plan
+from asgi_bench.model import Cell, LoadHost, Plan
 
 # Beside the ramp, which is load already; Python servers have nothing more to warm up. Where each
 # slice has a lead-in, half of it will do to learn how fast the server is.
@@ -49,6 +52,8 @@ COLD_PER_WORKER = 8
 PATIENCE_S = 2.0
 # A load host that begins later than by this part of a slice has the others load it alone meanwhile.
 MOST_LATE_SHARE = 0.05
+# One that waits for a CPU for longer than by this part of it sends less than it should.
+MOST_STARVED_SHARE = 0.2
 
 
 class SliceLoader:
@@ -78,6 +83,9 @@ class SliceLoader:
         """Open every cell's connections, interleave the slices, close; raises LoadFault."""
         chance = random.Random(f"{self._plan.seed}/slices/{round}/{block}")
         with self._processes.in_use():
+            before = self._processes.survey()
+            for item in cells:
+                item.trial.note(load_hosts=before)
             self._sessions = {
                 item.cell.key: self._processes.session(item.cell.key) for item in cells
             }
@@ -90,6 +98,8 @@ class SliceLoader:
             )
             self._progress.enter(round, block, "load")
             able = [item for item in cells if not item.trial.has_failed]
+            for item in able:
+                item.trial.begin_load()
             self._follow(able, lengths_s, chance)
             self._search(able, chance)
             # Connections go before servers do: a server waits for the ones that are open.
@@ -97,6 +107,9 @@ class SliceLoader:
             for item in cells:
                 item.end()
                 item.trial.close(self._sessions[item.cell.key].close())
+            hosts = _surveyed(before, self._processes.survey())
+            for item in cells:
+                item.trial.note(load_hosts=hosts)
 
     def _follow(
         self, cells: Sequence[LoadedCell], lengths_s: Mapping[str, float], chance: random.Random
@@ -203,7 +216,6 @@ class SliceLoader:
             load_cpus=session.cpus,
             streams=opened.streams if load.streams > 1 else None,
             messages_per_request=self._messages_held(item),
-            load_hosts=opened.hosts,
         )
         if load.is_closed:
             scenario = item.server.scenario
@@ -293,13 +305,20 @@ class SliceLoader:
             is_step=load.is_sweep,
             # A drain is cheaper to some servers than load, and a slice has one in some ten answers.
             stays_full=led_in is not None,
+            is_held_back=self._may_be_left_out(item),
         )
         began_s = time.perf_counter()
         loaded = self._sessions[item.cell.key].load(command)
         self._note_fruit(item, loaded, time.perf_counter() - began_s)
-        self._meters.end(loaded, item.trial, offered_rps=rate_rps if command.is_step else None)
-        if (loaded.late_s or 0.0) > MOST_LATE_SHARE * loaded.duration_s:
-            item.trial.note_late_slice()
+        fault = out_of_step(loaded)
+        # What goes wrong counts, whatever else is wrong.
+        is_aside = fault is not None and command.is_held_back and not loaded.errors.total
+        offered_rps = rate_rps if command.is_step else None
+        self._meters.end(loaded, item.trial, offered_rps=offered_rps, is_aside=is_aside)
+        if fault is not None:
+            item.trial.note_out_of_step(fault)
+        if is_aside:
+            self._sessions[item.cell.key].put_aside()
         if led_in is not None:
             self._lead_ins.note(item.cell.key, led_in, loaded)
         unknown = item.trial.without_owner(loaded.wrong_ports)
@@ -307,6 +326,10 @@ class SliceLoader:
             endpoint, pids = item.server.process.endpoint, item.server.process.pids
             item.trial.know_owners(connection_owners(endpoint, unknown, pids).pid_by_port)
         self._progress.loaded(item.cell.key, duration_s, loaded.throughput_rps, loaded.duration_s)
+
+    def _may_be_left_out(self, item: LoadedCell) -> bool:
+        """Whether a slice may be left out: one of many, and of load hosts that keep step."""
+        return self._plan.load_hosts > 0 and item.cell.load.is_closed
 
     def _is_led_in(self, item: LoadedCell) -> bool:
         """Whether slices have a lead-in: sides of an A/B begin alike, a schedule is long."""
@@ -338,6 +361,23 @@ class SliceLoader:
         """Add up how long there was no right answer: it may be all that is left of a server."""
         before_s = self._fruitless_s.get(item.cell.key, 0.0)
         self._fruitless_s[item.cell.key] = 0.0 if loaded.requests else before_s + took_s
+
+
+def out_of_step(loaded: Loaded) -> Literal["late", "starved"] | None:
+    """What a load host was in a slice, so that the server had less load than it should have."""
+    if any(host.late_s > MOST_LATE_SHARE * loaded.duration_s for host in loaded.by_host):
+        return "late"
+    if any(host.wait_share > MOST_STARVED_SHARE for host in loaded.by_host):
+        return "starved"
+    return None
+
+
+def _surveyed(before: Sequence[LoadHost], after: Sequence[LoadHost]) -> tuple[LoadHost, ...]:
+    """The load hosts as they were before the load, with the network after it."""
+    return tuple(
+        msgspec.structs.replace(host, after=again.before)
+        for host, again in zip(before, after, strict=True)
+    )
 
 
 def _is_clean(led_in: Loaded) -> bool:

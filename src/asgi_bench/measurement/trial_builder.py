@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -25,6 +26,18 @@ from asgi_bench.model import (
     WrongAnswer,
 )
 
+# Of a trial with more slices than these out of step, too few would remain: it keeps them all.
+MOST_LEFT_OUT_SHARE = 0.5
+
+
+class _Taken(NamedTuple):
+    """A slice with what goes into a trial's sums if it counts; one that is aside may not."""
+
+    piece: Slice
+    cpu: SliceCpu
+    by_request: tuple[RequestFigures, ...]
+    is_aside: bool
+
 
 class TrialBuilder:
     """Collects one cell's slices in one block of one round.
@@ -34,17 +47,14 @@ class TrialBuilder:
 
     def __init__(self, cell: Cell, *, round: int, block: int, epoch_s: float, log: Path) -> None:
         self._epoch_s = epoch_s
-        self._slices: list[Slice] = []
-        self._taken: list[dict[str, str]] = []
+        self._slices: list[_Taken] = []
+        self._step_times: list[dict[str, str]] = []
         self._errors = ErrorCounts()
-        self._cpu_s: Counter[str] = Counter()
-        self._late_cpu_s = 0.0
-        self._has_untold = False
-        self._is_closed = False
+        self._closed: Closed | None = None
+        self._is_under_load = False
         # Which process holds the server's end of a connection, by its client port; None where it
         # was looked for in vain.
         self._pid_by_port: dict[int, int | None] = {}
-        self._by_request: dict[str, RequestFigures] = {}
         self._trial = Trial(
             cell=cell.key,
             round=round,
@@ -57,7 +67,7 @@ class TrialBuilder:
     @property
     def slices(self) -> Sequence[Slice]:
         """The slices so far."""
-        return self._slices
+        return [taken.piece for taken in self._slices]
 
     @property
     def has_failed(self) -> bool:
@@ -74,13 +84,27 @@ class TrialBuilder:
         if not self.has_failed:
             self.note(outcome="failed", reason=reason)
 
+    def lose_load(self, reason: str) -> None:
+        """The load has ended before its time: what was measured of a trial under load stands."""
+        if not self._is_under_load:
+            self.fail(reason)
+        elif self._closed is None:
+            self.note(load_fault=reason)
+
+    def begin_load(self) -> None:
+        """All connections are open, and slices begin."""
+        self._is_under_load = True
+
     def note(self, **facts: object) -> None:
         """Set fields of the trial."""
         self._trial = msgspec.structs.replace(self._trial, **facts)
 
-    def note_late_slice(self) -> None:
-        """Count a slice that a load host began late."""
-        self.note(late_slices=self._trial.late_slices + 1)
+    def note_out_of_step(self, how: Literal["late", "starved"]) -> None:
+        """Count a slice in which a load host was late or starved."""
+        if how == "late":
+            self.note(late_slices=self._trial.late_slices + 1)
+        else:
+            self.note(starved_slices=self._trial.starved_slices + 1)
 
     def note_workers(self, serving: int) -> None:
         """Record how many processes took connections; the maximum is kept."""
@@ -104,20 +128,13 @@ class TrialBuilder:
         meters: Mapping[str, float],
         *,
         offered_rps: float | None = None,
+        is_aside: bool = False,
     ) -> None:
-        """Add a slice with what the meters show; for a sweep with its rate."""
+        """Add a slice with what the meters show; for a sweep with its rate.
+
+        One that is aside counts only if too few would remain without such.
+        """
         self._errors += loaded.errors
-        self._cpu_s.update({str(pid): cpu_s for pid, cpu_s in cpu.by_process.items()})
-        self._late_cpu_s += cpu.ended_s
-        self._has_untold = self._has_untold or cpu.has_untold
-        for each in loaded.by_request:
-            known = self._by_request.get(each.name, RequestFigures(each.name))
-            self._by_request[each.name] = msgspec.structs.replace(
-                known,
-                requests=known.requests + each.requests,
-                sent=known.sent + each.sent,
-                errors=known.errors + each.errors,
-            )
         piece = Slice(
             start_s=round(loaded.begin_s - self._epoch_s, 6),
             end_s=round(loaded.end_s - self._epoch_s, 6),
@@ -140,20 +157,24 @@ class TrialBuilder:
             connect_s=None if loaded.connect_s is None else round(loaded.connect_s, 9),
             sent_bytes=loaded.sent_bytes,
             received_bytes=loaded.received_bytes,
+            by_host=loaded.by_host,
         )
-        self._slices.append(piece)
+        self._slices.append(_Taken(piece, cpu, loaded.by_request, is_aside))
         if loaded.users is not None:
             self.note(users=loaded.users)
         if loaded.open_loop is not None and not is_overloaded(loaded.open_loop):
-            self._taken.append({k: v for k, v in loaded.times_hdr.items() if k != RESPONSE_TIME})
+            self._step_times.append(
+                {k: v for k, v in loaded.times_hdr.items() if k != RESPONSE_TIME}
+            )
 
     def add_late_cpu(self, cpu_s: float) -> None:
         """Add what processes that were born in the last slice have used after it."""
         last = self._slices[-1]
-        self._slices[-1] = msgspec.structs.replace(
-            last, server_cpu_s=round(last.server_cpu_s + cpu_s, 9)
+        piece = msgspec.structs.replace(
+            last.piece, server_cpu_s=round(last.piece.server_cpu_s + cpu_s, 9)
         )
-        self._late_cpu_s += cpu_s
+        cpu = last.cpu._replace(ended_s=last.cpu.ended_s + cpu_s)
+        self._slices[-1] = last._replace(piece=piece, cpu=cpu)
 
     def know_owners(self, pid_by_port: Mapping[int, int]) -> None:
         """Record which processes have which connections, by client port."""
@@ -172,15 +193,8 @@ class TrialBuilder:
         generator
         isn't judged by rates beyond, nor is there a service time of all rates.
         """
-        self._is_closed = True
-        for each in closed.by_request:
-            self._by_request[each.name] = msgspec.structs.replace(
-                self._by_request.get(each.name, each),
-                times_hdr=each.times_hdr,
-                response_bytes=each.response_bytes,
-            )
+        self._closed = closed
         self.note(
-            times_hdr=reduce(merge_times, self._taken, closed.times_hdr),
             clamped=closed.clamped,
             reconnects=closed.reconnects,
             response_bytes=closed.response_bytes,
@@ -208,50 +222,95 @@ class TrialBuilder:
 
     def finish(self) -> Trial:
         """Return the trial."""
-        slices = self._slices
-        if not self._is_closed:
+        if self._closed is None:
             # A load process that died took its totals along: at least the slices are known.
             self.note(
-                sent_total=self._trial.sent_total + sum(piece.sent for piece in slices),
+                sent_total=self._trial.sent_total + sum(piece.sent for piece in self.slices),
                 errors_total=self._trial.errors_total + self._errors,
             )
+        counted = [taken for taken in self._slices if not taken.is_aside]
+        left_out = len(self._slices) - len(counted)
+        keeps_aside = left_out > MOST_LEFT_OUT_SHARE * len(self._slices)
+        if keeps_aside:
+            counted, left_out = self._slices, 0
+        slices = tuple(taken.piece for taken in counted)
+        cpu_s = Counter[str]()
+        for taken in counted:
+            cpu_s.update({str(pid): used_s for pid, used_s in taken.cpu.by_process.items()})
         return msgspec.structs.replace(
             self._trial,
-            slices=tuple(slices),
+            slices=slices,
+            left_out_slices=left_out,
+            times_hdr=self._times_hdr(keeps_aside=keeps_aside),
             requests=sum(piece.requests for piece in slices),
-            by_request=tuple(self._by_request.values()),
+            by_request=self._by_request(counted, keeps_aside=keeps_aside),
             errors=self._errors,
             server_cpu_s=sum(piece.server_cpu_s for piece in slices),
             load_cpu_s=sum(piece.load_cpu_s for piece in slices),
-            cpu_s_by_process={pid: round(cpu_s, 9) for pid, cpu_s in self._cpu_s.items()},
-            late_cpu_s=round(self._late_cpu_s, 9),
-            has_untold_cpu=self._has_untold,
-            server_user_s=self._total("server_user_s"),
-            server_system_s=self._total("server_system_s"),
-            voluntary_switches=self._count("voluntary_switches"),
-            involuntary_switches=self._count("involuntary_switches"),
-            machine_energy_j=self._total("machine_energy_j"),
-            throttling=self._throttling(),
+            cpu_s_by_process={pid: round(used_s, 9) for pid, used_s in cpu_s.items()},
+            late_cpu_s=round(sum(taken.cpu.ended_s for taken in counted), 9),
+            has_untold_cpu=any(taken.cpu.has_untold for taken in counted),
+            server_user_s=_total(slices, "server_user_s"),
+            server_system_s=_total(slices, "server_system_s"),
+            voluntary_switches=_count(slices, "voluntary_switches"),
+            involuntary_switches=_count(slices, "involuntary_switches"),
+            machine_energy_j=_total(slices, "machine_energy_j"),
+            throttling=_throttling(slices),
         )
 
-    def _total(self, name: str) -> float | None:
-        """What a meter told over all slices; None where it didn't in one of them."""
-        told = [piece.meters.get(name) for piece in self._slices]
-        known = [each for each in told if each is not None]
-        return round(sum(known), 6) if known and len(known) == len(told) else None
+    def _times_hdr(self, *, keeps_aside: bool) -> dict[str, str]:
+        """The histograms; those of steps are of rates that the server could take."""
+        if self._closed is None:
+            return {}
+        aside = [self._closed.aside_hdr] if keeps_aside else []
+        return reduce(merge_times, (*self._step_times, *aside), self._closed.times_hdr)
 
-    def _count(self, name: str) -> int | None:
-        total = self._total(name)
-        return None if total is None else int(total)
+    def _by_request(
+        self, counted: Iterable[_Taken], *, keeps_aside: bool
+    ) -> tuple[RequestFigures, ...]:
+        """Counts, histogram and size of each of several requests."""
+        found: dict[str, RequestFigures] = {}
+        for each in (each for taken in counted for each in taken.by_request):
+            known = found.get(each.name, RequestFigures(each.name))
+            found[each.name] = msgspec.structs.replace(
+                known,
+                requests=known.requests + each.requests,
+                sent=known.sent + each.sent,
+                errors=known.errors + each.errors,
+            )
+        if self._closed is None:
+            return tuple(found.values())
+        aside = self._closed.aside_by_request if keeps_aside else ()
+        for each in (*self._closed.by_request, *aside):
+            known = found.get(each.name, RequestFigures(each.name))
+            found[each.name] = msgspec.structs.replace(
+                known,
+                times_hdr=merge_times(known.times_hdr, each.times_hdr),
+                response_bytes=each.response_bytes,
+            )
+        return tuple(found.values())
 
-    def _throttling(self) -> Throttling | None:
-        """What a CPU quota did, the tightest of any slice."""
-        held = [piece.meters for piece in self._slices if "quota_cpus" in piece.meters]
-        if not held:
-            return None
-        return Throttling(
-            quota_cpus=min(told["quota_cpus"] for told in held),
-            periods=int(sum(told["quota_periods"] for told in held)),
-            throttled_periods=int(sum(told["throttled_periods"] for told in held)),
-            throttled_s=round(sum(told["throttled_s"] for told in held), 9),
-        )
+
+def _total(slices: Sequence[Slice], name: str) -> float | None:
+    """What a meter told over all slices; None where it didn't in one of them."""
+    told = [piece.meters.get(name) for piece in slices]
+    known = [each for each in told if each is not None]
+    return round(sum(known), 6) if known and len(known) == len(told) else None
+
+
+def _count(slices: Sequence[Slice], name: str) -> int | None:
+    total = _total(slices, name)
+    return None if total is None else int(total)
+
+
+def _throttling(slices: Sequence[Slice]) -> Throttling | None:
+    """What a CPU quota did, the tightest of any slice."""
+    held = [piece.meters for piece in slices if "quota_cpus" in piece.meters]
+    if not held:
+        return None
+    return Throttling(
+        quota_cpus=min(told["quota_cpus"] for told in held),
+        periods=int(sum(told["quota_periods"] for told in held)),
+        throttled_periods=int(sum(told["throttled_periods"] for told in held)),
+        throttled_s=round(sum(told["throttled_s"] for told in held), 9),
+    )

@@ -37,6 +37,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     ca_file: str = ""
     """Over TLS: the certificate of the authority that must have signed the server's own; empty for
     those that the system trusts."""
+    ca_pem: str = ""
+    """The same as text, for a load process of another machine, which doesn't have the file."""
     name: str = ""
     """The host's name, in requests and over TLS in its certificate; empty if that is its
     address."""

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from asgi_bench.model.held_streams import Leftovers, OpenStreams
+from asgi_bench.model.load_hosts import HostSlice, LoadHost
 
 # The times that are taken of requests, by the names they are stored and reported under.
 RESPONSE_TIME = "response_time"
@@ -18,6 +19,8 @@ TIME_NAMES = (
     *(RESPONSE_TIME, SERVICE_TIME, GENERATOR_LAG),
     *(FIRST_BYTE_TIME, GAP_TIME, HANDSHAKE_TIME),
 )
+# What load hosts add: response times less the round trip of the host that sent the request.
+NEARBY_TIME = "response_time_less_round_trip"
 
 Outcome: TypeAlias = Literal["ok", "failed", "skipped"]
 ValidityLevel: TypeAlias = Literal["valid", "suspect", "invalid"]
@@ -145,6 +148,8 @@ class Slice(msgspec.Struct, frozen=True):
     received_bytes: int | None = None
     """Bytes of the correct responses, including heads; null in older runs, and if the client
     doesn't report it."""
+    by_host: tuple[HostSlice, ...] = ()
+    """What each load process of another host did, in the order of `load_hosts`."""
 
     @property
     def counted(self) -> tuple[int, float]:
@@ -168,17 +173,6 @@ class Throttling(msgspec.Struct, frozen=True):
     """Those of the periods that the kernel cut short."""
     throttled_s: float
     """CPU time that was kept from them, summed over CPUs."""
-
-
-class LoadHost(msgspec.Struct, frozen=True):
-    """A load process on another host, as its master saw it when a cell's connections opened."""
-
-    name: str
-    """The host's name, as it reports it."""
-    round_trip_s: float
-    """The shortest of several round trips of a message to it: it is in every response time."""
-    clock_offset_s: float
-    """How far its monotonic clock is ahead of ours."""
 
 
 class RequestFigures(msgspec.Struct, frozen=True):
@@ -337,7 +331,9 @@ class Trial(msgspec.Struct, frozen=True):
     to open each connection that was opened in the slices, up to where it could be asked: TCP, TLS
     and WebSocket together. A sweep has the last two here,
     over the steps that did not overload the server; its steps have the first. In version 1 of the
-    file each was a key of its own, as `response_time_hdr`."""
+    file each was a key of its own, as `response_time_hdr`. With load from other hosts,
+    `response_time_less_round_trip` is `response_time` less the round trip of the host that sent
+    the request."""
     server_cpu_s: float = 0.0
     """CPU time of all the server's processes over the slices."""
     server_user_s: float | None = None
@@ -424,6 +420,14 @@ class Trial(msgspec.Struct, frozen=True):
     """The load processes that sent the load, if they were on other hosts."""
     late_slices: int = 0
     """Slices that one of them began late, by more than a twentieth of the slice."""
+    starved_slices: int = 0
+    """Other slices in which one of them waited for a CPU for more than a fifth of the slice."""
+    left_out_slices: int = 0
+    """How many of these slices are left out of `slices` and of all figures; `sent_total` and
+    `errors_total` include them. None is left out of an open loop, nor if they are more than
+    half."""
+    load_fault: str | None = None
+    """What ended the load before its time, once slices had begun; there are no histograms then."""
     target: str | None = None
     """The URL of a server that somebody else started: nothing is known about its processes. Null if
     the run started its own."""

@@ -92,17 +92,17 @@ class Places:
     @cached_property
     def _certificate(self) -> Certificate:
         """Made when the first server needs it, for all of them."""
-        return make_certificate(self._files)
+        return make_certificate(self._files, self._host)
 
 
-def make_certificate(folder: Path) -> Certificate:
-    """Write a new authority and a certificate of this machine's loopback into a folder."""
+def make_certificate(folder: Path, host: str = HOST) -> Certificate:
+    """Write a new authority and a certificate into a folder: of loopback, and of an address."""
     # A quarter of a second, which only runs over TLS spend.
     import trustme
     from cryptography.hazmat.primitives import serialization
 
     authority = trustme.CA()
-    issued = authority.issue_cert(HOST, NAME)
+    issued = authority.issue_cert(*dict.fromkeys((HOST, NAME, host)))
     files = Certificate(folder / "ca.pem", folder / "server.pem", folder / "server.key")
     authority.cert_pem.write_to_path(files.authority)
     files.chain.write_bytes(b"".join(each.bytes() for each in issued.cert_chain_pems))

@@ -142,7 +142,9 @@ class TlsChannel(TcpChannel):
     def __init__(self, endpoint: Endpoint, system: System) -> None:
         super().__init__(endpoint, system)
         self._endpoint = endpoint
-        self._context = _tls_context(endpoint.ca_file, ALPN[endpoint.protocol], system.tls_context)
+        self._context = _tls_context(
+            endpoint.ca_file, endpoint.ca_pem, ALPN[endpoint.protocol], system.tls_context
+        )
         self._engine: Any = None
 
     def open(self) -> Iterator[int]:
@@ -206,11 +208,11 @@ _SESSIONS: dict[Endpoint, Any] = {}
 
 
 @lru_cache(maxsize=16)
-def _tls_context(ca_file: str, alpn: str, new_context: Callable[..., Any]) -> Any:
-    """What connections to servers of one authority share; without a file the system's own."""
+def _tls_context(ca_file: str, ca_pem: str, alpn: str, new_context: Callable[..., Any]) -> Any:
+    """What connections to servers of one authority share; without any the system's own."""
     context = new_context(ssl.PROTOCOL_TLS_CLIENT)
-    if ca_file:
-        context.load_verify_locations(ca_file)
+    if ca_file or ca_pem:
+        context.load_verify_locations(cafile=ca_file or None, cadata=ca_pem or None)
     else:
         context.load_default_certs()
     context.set_alpn_protocols([alpn])

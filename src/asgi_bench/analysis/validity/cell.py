@@ -37,7 +37,7 @@ MAX_FAILED_SHARE = Fraction(1, 2)
 # Findings on a share that should be high; of all others the higher figure is the worse.
 LESS_IS_WORSE = frozenset(
     {
-        *("generator-bound", "concurrency-bound", "no-answers"),
+        *("generator-bound", "concurrency-bound", "no-answers", "load-lost"),
         *("unaccounted-time", "rate-not-kept", "overloaded"),
     }
 )

@@ -6,7 +6,12 @@ import msgspec
 import numpy as np
 
 from asgi_bench.analysis.sweeps import overloaded_slices
-from asgi_bench.analysis.utilization import is_throttled, load_cpu_share, sending_processes
+from asgi_bench.analysis.utilization import (
+    is_throttled,
+    load_cpu_share,
+    more_load,
+    sending_processes,
+)
 from asgi_bench.analysis.validity.answers import is_credited
 from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.analysis.validity.users import unhurried
@@ -43,7 +48,7 @@ def _busy(seen: Evidence) -> Reason | None:
     """Who was busy: the server, the generator or neither; a quota stops both whatever they do."""
     server_share, load_share = seen.server_share, seen.load_share
     if seen.trial.target is not None:
-        return _alone_busy(load_share, is_stopped=is_throttled(seen.trial))
+        return _alone_busy(seen, is_stopped=is_throttled(seen.trial))
     if server_share is None or load_share is None or server_share >= BUSY_SHARE:
         return None
     if is_throttled(seen.trial):
@@ -73,8 +78,9 @@ def _busy(seen: Evidence) -> Reason | None:
     )
 
 
-def _alone_busy(load_share: float | None, *, is_stopped: bool) -> Reason | None:
+def _alone_busy(seen: Evidence, *, is_stopped: bool) -> Reason | None:
     """A load generator at its limit, where of the server nothing is known."""
+    load_share = seen.load_share
     if load_share is None or load_share < BUSY_SHARE or is_stopped:
         return None
     return Reason(
@@ -84,7 +90,7 @@ def _alone_busy(load_share: float | None, *, is_stopped: bool) -> Reason | None:
         limit=BUSY_SHARE,
         text="the load generator was probably the limit: it was using its CPU, or waiting for "
         f"it, {load_share:.0%} of the time, and nothing is known about the server; use more "
-        "--load-processes",
+        f"{more_load(seen.plan)}",
     )
 
 
@@ -102,7 +108,7 @@ def little_to_spare(seen: Evidence) -> Reason | None:
         limit=CEILING_SHARE,
         text=f"the load generator was busy {share:.0%} of the time its CPU was available to it: "
         "requests queued in the generator too, and their response times include that; use "
-        "more --load-processes, or a lower rate",
+        f"more {more_load(seen.plan)}, or a lower rate",
     )
 
 
@@ -133,7 +139,7 @@ def open_limit(seen: Evidence) -> Reason | None:
         limit=BUSY_SHARE,
         text=f"{what} generator was the limit: requests piled up while it was using its CPU, or "
         f"waiting for it, {load_share:.0%} of the time, and the server only "
-        f"{server_share:.0%} of its share; use more --load-processes, or give the server "
+        f"{server_share:.0%} of its share; use more {more_load(seen.plan)}, or give the server "
         "fewer --server-cpus",
     )
 

@@ -2,7 +2,7 @@
 
 from asgi_bench.analysis.percentiles import quantile_s
 from asgi_bench.analysis.sweeps import open_figures, rate_ratio
-from asgi_bench.analysis.utilization import is_throttled
+from asgi_bench.analysis.utilization import is_throttled, more_load
 from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.model import Cell, Reason, Slice, Trial
 from asgi_bench.model.figures import is_cpu_known
@@ -15,8 +15,6 @@ MOST_LAG_SHARE = 0.5
 MOST_LATE_SHARE = 0.01
 FEWEST_LATE = 5
 LEAST_RATE_RATIO = 0.99
-# Slices that a load host may begin late.
-MOST_LATE_SLICES = 0.05
 # Closed loop: what response times must explain of the connections' time (LOAD.md, Little).
 LEAST_ACCOUNTED_SHARE = 0.98
 # Open loop: how far requests in flight may be from rate x mean response time.
@@ -42,39 +40,6 @@ def few_streams(seen: Evidence) -> Reason | None:
         text=f"the server allows {allowed} streams per connection "
         f"(SETTINGS_MAX_CONCURRENT_STREAMS) instead of the {asked} requested, so no more "
         f"were in flight; compare servers at --streams {allowed}",
-    )
-
-
-def from_afar(seen: Evidence) -> Reason | None:
-    """Load from other hosts: what the way to them adds."""
-    hosts = seen.trial.load_hosts
-    if not hosts:
-        return None
-    trips_s = [host.round_trip_s for host in hosts]
-    names = ", ".join(sorted({host.name for host in hosts}))
-    return Reason(
-        code="load-hosts",
-        level="valid",
-        value=max(trips_s),
-        limit=None,
-        text=f"the load came from {len(hosts)} load process{'' if len(hosts) == 1 else 'es'} of "
-        f"other hosts ({names}), the farthest a round trip of {_time(max(trips_s))} away: that is "
-        "in every response time",
-    )
-
-
-def out_of_step(seen: Evidence) -> Reason | None:
-    """Load hosts that did not begin together: some slices had only part of the load."""
-    slices, late = len(seen.trial.slices), seen.trial.late_slices
-    if not slices or late <= MOST_LATE_SLICES * slices:
-        return None
-    return Reason(
-        code="out-of-step",
-        level="suspect",
-        value=late / slices,
-        limit=MOST_LATE_SLICES,
-        text=f"a load host began {late} of {slices} slices late, so the server had less load than "
-        "stated: stop everything else on the load hosts and on the network",
     )
 
 
@@ -200,7 +165,7 @@ def generator_lag(seen: Evidence) -> Reason | None:
         value=share,
         limit=MOST_LATE_SHARE,
         text=f"the load generator itself sent {share:.1%} of the requests more than "
-        f"{_time(limit_s)} late, with a median response time of {_time(response_s)}, so "
+        f"{time_words(limit_s)} late, with a median response time of {time_words(response_s)}, so "
         f"{what} its own; measure on an idle machine, or at a lower rate",
     )
 
@@ -222,8 +187,8 @@ def rate_kept(seen: Evidence) -> Reason | None:
             value=kept,
             limit=LEAST_RATE_RATIO,
             text=f"the load generator sent only {kept:.1%} of the requests in time, with a "
-            f"median lateness of {_time(late_s)}: the rate is more than it can send here; "
-            "use more --load-processes, or a lower rate",
+            f"median lateness of {time_words(late_s)}: the rate is more than it can send here; "
+            f"use more {more_load(seen.plan)}, or a lower rate",
         )
     if not seen.is_overloaded:
         return None
@@ -237,6 +202,6 @@ def rate_kept(seen: Evidence) -> Reason | None:
     )
 
 
-def _time(seconds: float) -> str:
+def time_words(seconds: float) -> str:
     """A short time in words: `150 µs`, `21.6 ms`."""
     return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f} µs"

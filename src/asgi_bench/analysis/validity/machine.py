@@ -8,7 +8,7 @@ from asgi_bench.analysis.utilization import (
     throttled_share,
 )
 from asgi_bench.analysis.validity.evidence import Evidence
-from asgi_bench.model import Cell, Reason, Trial
+from asgi_bench.model import Cell, Plan, Reason, Trial
 from asgi_bench.model.figures import HARMLESS_OTHERS_SHARE, others_share
 
 MOST_STEAL_SHARE = 0.05
@@ -35,21 +35,22 @@ def steal(seen: Evidence) -> Reason | None:
 
 def cpu_denied(seen: Evidence) -> Reason | None:
     """A CPU that was not available: what a quota stops is ready to run, too, and does not run."""
-    return _throttled(seen.trial) or _waited(seen.trial, seen.cell)
+    return _throttled(seen.trial, seen.plan) or _waited(seen.trial, seen.cell)
 
 
-def _throttled(trial: Trial) -> Reason | None:
-    """A quota that servers and load generator share was the limit."""
+def _throttled(trial: Trial, plan: Plan) -> Reason | None:
+    """A quota that servers and load generator share, unless load hosts send, was the limit."""
     if trial.throttling is None or not is_throttled(trial):
         return None
     found = trial.throttling
+    whose = "of the server" if plan.load_hosts else "server and load generator together"
     return Reason(
         code="throttled",
         level="suspect",
         value=throttled_share(trial),
         limit=MOST_THROTTLED_SHARE,
         text=f"throttled by the quota of {found.quota_cpus:g} CPUs in {found.throttled_periods} "
-        f"of {found.periods} periods, server and load generator together: raise the quota "
+        f"of {found.periods} periods, {whose}: raise the quota "
         "of this container or control group, or measure outside it",
     )
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from asgi_bench.analysis.validity import answers, limits, load, machine, processes, users
+from asgi_bench.analysis.validity import answers, hosts, limits, load, machine, processes, users
 from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.model import Cell, Plan, Reason, Trial, ValidityLevel
 from asgi_bench.model.calibration import Calibration
 
-RULES_VERSION = 9
+RULES_VERSION = 10
 
 Rule = Callable[[Evidence], Reason | None]
 # In the order in which findings are told.
@@ -30,9 +30,11 @@ RULES: tuple[Rule, ...] = (
     limits.closed_loop_limit,
     limits.little_to_spare,
     limits.open_limit,
+    hosts.link_limited,
     load.few_streams,
-    load.from_afar,
-    load.out_of_step,
+    hosts.load_lost,
+    hosts.from_afar,
+    hosts.out_of_step,
     load.accounted,
     machine.steal,
     machine.cpu_denied,
@@ -46,8 +48,13 @@ RULES: tuple[Rule, ...] = (
     load.rate_kept,
     users.locustfile_exit,
 )
-# Beside the one the other says nothing: requests piled up at the generator, not at the server.
-MOOT = {"overloaded": "generator-bound"}
+# Beside the one the other says nothing: requests piled up at the generator, not at the server; more
+# connections are no faster over a network that is full; of load that was lost there may be nothing.
+MOOT = {
+    "overloaded": "generator-bound",
+    "concurrency-bound": "link-limited",
+    "no-answers": "load-lost",
+}
 LEVELS: tuple[ValidityLevel, ...] = ("valid", "suspect", "invalid")
 
 

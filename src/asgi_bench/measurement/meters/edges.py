@@ -65,7 +65,14 @@ class SliceMeters:
         for meter in self._meters:
             meter.begin(self._scene)
 
-    def end(self, loaded: Loaded, trial: TrialBuilder, *, offered_rps: float | None = None) -> None:
+    def end(
+        self,
+        loaded: Loaded,
+        trial: TrialBuilder,
+        *,
+        offered_rps: float | None = None,
+        is_aside: bool = False,
+    ) -> None:
         """Read after the slice, and add the slice to its trial with what the meters show."""
         settle(loaded)
         server = self._server
@@ -75,6 +82,6 @@ class SliceMeters:
         told: dict[str, float] = {}
         for meter in self._meters:
             told |= meter.end(scene, spent)
-        trial.add(loaded, cpu, told, offered_rps=offered_rps)
+        trial.add(loaded, cpu, told, offered_rps=offered_rps, is_aside=is_aside)
         server.note_late_cpu = trial.add_late_cpu
         server.memory.look(scene.pids, loaded.requests)

@@ -18,6 +18,7 @@ from asgi_bench.reporting.run.latency import (
     load_curve_section,
     requests_section,
 )
+from asgi_bench.reporting.run.network import network_section
 from asgi_bench.reporting.run.openings import openings_section
 from asgi_bench.reporting.run.ranking import ranking_section
 from asgi_bench.reporting.run.rounds import rounds_section
@@ -38,6 +39,7 @@ SECTIONS: tuple[Callable[[Source], Section], ...] = (
     latency_section,
     load_curve_section,
     streams_section,
+    network_section,
     openings_section,
     frameworks_section,
     costs_section,
