@@ -27,6 +27,8 @@ LOAD_FAULTS = {
     "load-stopped": "the load process is stopped (SIGSTOP)",
     "load-starved": "the load process is starved of its CPU",
 }
+# How far the time of day jumps, by the phase at which it does.
+CLOCK_STEPS_S = {"start": 86_400, "slice": -86_400}
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL")
 HARNESS_FAULTS = {
     **{name.lower(): f"asgi-bench gets {name}" for name in SIGNALS},
@@ -132,10 +134,9 @@ _ABOUT_ANSWERS = ("answers-slowly", "wrong-body", "closes-connections")
 
 def _usual_of_harness(phase: str, fault: str) -> Cell:
     if fault == "clock-stepped":
-        return Never(
-            "durations are those of the monotonic clock; the machine's own stands in names and "
-            "dates alone"
-        )
+        if phase in ("install", "import"):
+            return Same("start", "only dates are taken from the time of day")
+        return Same("slice", "only dates are taken from the time of day")
     if fault == "resumed":
         if phase in ("install", "import", "start", "ready", "verify"):
             return Same("slice", "a round that was cut short is measured again as a whole")
@@ -148,12 +149,6 @@ def _usual_of_harness(phase: str, fault: str) -> Cell:
         if phase in ("install", "import"):
             return Same("write", "temporary folders are told of in the same line")
         return Same("write", "what is written meanwhile is logs; the next trial meets it")
-    if phase in ("install", "import"):
-        return Same(
-            "import",
-            "the program that runs is ended; after SIGKILL pip ends by itself, and what it has "
-            "built is not used",
-        )
     if phase in ("ready", "verify"):
         return Same("start", "the server is up in either case, and is ended")
     return Same("slice", "servers and load are up in either case, and are ended")
@@ -210,6 +205,7 @@ _CASES: tuple[Case, ...] = (
     Case("slice", "load-killed", (0,), _DIED),
     Case("slice", "load-stopped", (0, 1), "the load process"),
     Case("slice", "load-starved", (0,), " faulty "),
+    *_signals("install", rest=False),
     *_signals("import", rest=False),
     *_signals("start"),
     *_signals("slice"),
@@ -232,6 +228,8 @@ _CASES: tuple[Case, ...] = (
         rest=False,
         is_quick=True,
     ),
+    Case("start", "clock-stepped", (0,), " faulty "),
+    Case("slice", "clock-stepped", (0,), " faulty "),
     Case("start", "second-harness", (1,), "another run is measuring on this machine"),
     Case("slice", "resumed", (0,), " faulty "),
 )

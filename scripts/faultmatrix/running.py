@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,19 @@ from asgi_bench.machine.processes import pids_with_environment
 from asgi_bench.machine.sockets import listening_inodes
 from asgi_bench.model import Endpoint, Run
 from asgi_bench.store.runs import read_run
-from faultmatrix.cells import SERVER_FAULTS, Case
+from faultmatrix.cells import CLOCK_STEPS_S, SERVER_FAULTS, Case
+from faultmatrix.command import COMMAND, LONGEST_S
+from faultmatrix.slow_package import (
+    INSTALL,
+    NAME,
+    half_built,
+    install_variables,
+    write_package,
+)
 
 HERE = Path(__file__).resolve().parent
-COMMAND = Path(sys.executable).with_name("asgi-bench")
 MARK = "FAULT_MARK"
+CLOCK = "stepped_clock.so"
 # Two servers and two rounds; the fault comes in the second.
 RUN = (
     *("run", "--runners", str(HERE / "runners"), "-s", "faulty", "-s", "steady", "-w", "1"),
@@ -37,8 +46,6 @@ RUN = (
 _MORE = {"few-descriptors": ("-c", "200"), "second-harness": ("--rounds", "5")}
 # Whoever measures on this machine is waited for.
 WAIT = ("--wait", "120s")
-# A machine may stand still for a while; what takes longer hangs.
-LONGEST_S = 120.0
 # After the end: SIGKILL leaves it to what was started to notice.
 GONE_S = 15.0
 _DISK_BYTES = 3 * 2**20
@@ -79,7 +86,7 @@ class _Harness:
         self.process = subprocess.Popen(
             [COMMAND, *_arguments(case)],
             cwd=folder,
-            env={**os.environ, **_variables(case, self.journal), MARK: self.mark},
+            env={**os.environ, **_variables(case, folder), MARK: self.mark},
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._err,
@@ -147,6 +154,8 @@ def see(case: Case, folder: Path, calibration: Path | None = None) -> Seen:
     began_s = time.monotonic()
     (folder / "results").mkdir(exist_ok=True)
     with contextlib.ExitStack() as stack:
+        if case.fault == "clock-stepped":
+            _build_clock(folder)
         if case.fault in ("disk-full", "read-only"):
             stack.enter_context(_small_disk(folder / "results", case.fault))
         if calibration is not None and case.fault != "read-only":
@@ -170,13 +179,34 @@ def see(case: Case, folder: Path, calibration: Path | None = None) -> Seen:
 def _arguments(case: Case) -> tuple[str, ...]:
     if case.phase == "import":
         return ("check", "slow:app", "-s", "steady", "-w", "1", "--runners", str(HERE / "runners"))
+    if case.phase == "install":
+        # By the verb, and as the setup of an A/B.
+        if case.fault in ("sigint", "sigkill"):
+            return INSTALL
+        steady = ("-s", "steady", "-w", "1", "--runners", str(HERE / "runners"), *WAIT)
+        return ("ab", *steady, "--candidate", f"{NAME}==1.0")
     return (*RUN, *WAIT, *_MORE.get(case.fault, ()))
 
 
-def _variables(case: Case, journal: Path) -> dict[str, str]:
+def _variables(case: Case, folder: Path) -> dict[str, str]:
     """The variables by which the faulty server knows what to do, from its second start on."""
-    told = {"FAULT_JOURNAL": str(journal), "FAULT_START": "2", "FAULT_AT": case.phase}
+    told = {
+        "FAULT_JOURNAL": str(folder / "journal"),
+        "FAULT_START": "2",
+        "FAULT_AT": case.phase,
+    }
+    if case.phase == "install":
+        return told | install_variables(folder)
+    if case.fault == "clock-stepped":
+        return told | {"LD_PRELOAD": str(folder / CLOCK), "FAULT_CLOCK": str(folder / "clock")}
     return told | ({"FAULT": case.fault} if case.fault in SERVER_FAULTS else {})
+
+
+def _build_clock(folder: Path) -> None:
+    """Compile the clock that jumps."""
+    source = HERE / "stepped_clock.c"
+    words = ("cc", "-O1", "-shared", "-fPIC", "-o", str(folder / CLOCK), str(source), "-ldl")
+    subprocess.run(words, check=True)
 
 
 def as_from_a_terminal() -> None:
@@ -194,8 +224,8 @@ def _provoke(harness: _Harness) -> None:
     case = harness.case
     if case.fault in SERVER_FAULTS or case.fault in ("few-descriptors", "read-only"):
         return
-    if case.phase == "import":
-        harness.until(lambda: (harness.folder / "importing").exists())
+    if case.phase in ("install", "import"):
+        harness.until(lambda: (harness.folder / f"{case.phase}ing").exists())
     elif case.phase == "report":
         harness.until(lambda: _has(harness, "phases.json"))
     elif case.fault == "second-harness":
@@ -265,6 +295,11 @@ def _start_second(harness: _Harness) -> None:
     (harness.folder / "second.txt").write_text(f"{done.returncode}\n{done.stdout}{done.stderr}")
 
 
+def _step_clock(harness: _Harness) -> None:
+    """Put the time of day of all processes off, as the cell's phase says."""
+    (harness.folder / "clock").write_text(str(CLOCK_STEPS_S[harness.case.phase]))
+
+
 _DOINGS: dict[str, Callable[[_Harness], None]] = {
     "signal": _signal,
     "resumed": _kill_harness,
@@ -272,6 +307,7 @@ _DOINGS: dict[str, Callable[[_Harness], None]] = {
     "load-stopped": _to_load(signal.SIGSTOP),
     "load-starved": _starve,
     "disk-full": _fill,
+    "clock-stepped": _step_clock,
     "second-harness": _start_second,
 }
 
@@ -339,6 +375,9 @@ def _faults(harness: _Harness, code: int | None) -> Iterator[str]:
     held = [port for port in ports if listening_inodes(Endpoint.local(port))]
     if held:
         yield f"ports still held: {held}"
+    if case.phase == "install":
+        told = _variables(case, harness.folder)
+        yield from half_built(harness.folder, told, in_order=case.fault != "sigkill")
     if case.rest:
         yield from _lost(harness)
 
@@ -366,8 +405,24 @@ def _lost_of(run: Run, case: Case) -> Iterator[str]:
         second = [trial for trial in run.trials if trial.round == 1 and "steady" in trial.cell]
         if not second or second[0].outcome != "ok":
             yield "the server beside the faulty one was not measured"
+    if case.fault == "clock-stepped":
+        yield from _unsteady(run)
     if case.fault == "resumed" and len(run.trials) != 4:
         yield f"{len(run.trials)} trials, due were 4"
+
+
+def _unsteady(run: Run) -> Iterator[str]:
+    """What a clock that jumped has done to trials: it may stand in their dates alone."""
+    if len(run.trials) != 4 or any(trial.outcome != "ok" for trial in run.trials):
+        yield "a trial is lost, or has failed"
+    dates = [datetime.fromisoformat(trial.started_at) for trial in run.trials]
+    if max(dates) - min(dates) < timedelta(hours=12):
+        yield "the clock was not stepped"
+    pieces = [piece for trial in run.trials for piece in trial.slices]
+    if any(not 0 <= piece.start_s <= LONGEST_S for piece in pieces):
+        yield "a slice began at no time of this run"
+    if any(not 0 < piece.duration_s <= LONGEST_S for piece in pieces):
+        yield "a slice has a duration that can't be"
 
 
 def _telling_line(case: Case, out: str, err: str) -> str:
@@ -394,7 +449,8 @@ def command_line(pid: int) -> str:
 
 
 def prepare(folder: Path) -> None:
-    """Put what a cell needs into its folder: an app whose import waits."""
+    """Put what a cell needs into its folder: an app whose import waits, a package that does."""
+    write_package(folder)
     (folder / "slow.py").write_text(
         "import pathlib, time\npathlib.Path('importing').touch()\ntime.sleep(600)\n"
     )
