@@ -11,7 +11,11 @@ import msgspec
 import pytest
 
 # Nothing that a test of logic needs, and nothing of one mutant for the next.
-PLAIN = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow and not browser")
+PLAIN = (
+    *("-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow and not browser"),
+    # What is imported once for all mutants was imported before pytest.
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
+)
 PASSED = 0
 
 
