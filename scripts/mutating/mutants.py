@@ -38,6 +38,7 @@ COMPUTED: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitXor: ast.BitAnd,
 }
 CALLED = {"min": "max", "max": "min", "any": "all", "all": "any"}
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 # What only describes, for the type checker or the reader; asserts state what holds anyway.
 DESCRIBING = frozenset({"annotation", "returns", "decorator_list", "type_params", "keywords"})
 TYPE_WORDS = frozenset({"Annotated", "Callable", "ClassVar", "Literal", "Mapping", "Sequence"})
@@ -51,6 +52,8 @@ class Mutant:
     """The module's file, below `src/asgi_bench`."""
     place: str
     """The function it is in, with its class; empty at the module's top."""
+    function: str
+    """The outermost function in whose body it is; empty outside of any."""
     old: str
     new: str
     nth: int
@@ -74,13 +77,13 @@ class Mutant:
 def mutants_of(module: str, tree: ast.Module) -> Iterator[Mutant]:
     """Yield every mutant of a module, in the order of its source."""
     seen: Counter[tuple[str, str, str]] = Counter()
-    for found in _below(tree, module, ""):
+    for found in _below(tree, module, "", ""):
         alike = (found.place, found.old, found.new)
         seen[alike] += 1
         yield replace(found, nth=seen[alike])
 
 
-def _below(node: ast.AST, module: str, place: str) -> Iterator[Mutant]:
+def _below(node: ast.AST, module: str, place: str, function: str) -> Iterator[Mutant]:
     for name, value in ast.iter_fields(node):
         if name in DESCRIBING and not (name == "keywords" and isinstance(node, ast.Call)):
             continue
@@ -88,9 +91,12 @@ def _below(node: ast.AST, module: str, place: str) -> Iterator[Mutant]:
         for index, child in members:
             if not isinstance(child, ast.AST) or _only_describes(child):
                 continue
+            inside = function
+            if not function and name == "body" and isinstance(node, FUNCTIONS):
+                inside = place
             for new in _changed(child, node):
-                yield _mutant(node, name, index, child, new, module, place)
-            yield from _below(child, module, _place_of(child, place))
+                yield _mutant(node, name, index, child, new, module, place, inside)
+            yield from _below(child, module, _place_of(child, place), inside)
 
 
 def _mutant(
@@ -101,6 +107,7 @@ def _mutant(
     new: ast.AST,
     module: str,
     place: str,
+    function: str,
 ) -> Mutant:
     def apply() -> None:
         ast.fix_missing_locations(ast.copy_location(new, old))
@@ -113,6 +120,7 @@ def _mutant(
     return Mutant(
         module=module,
         place=place,
+        function=function,
         old=_words(old),
         new=_words(new),
         nth=1,
@@ -127,7 +135,7 @@ def _words(node: ast.AST) -> str:
 
 
 def _place_of(node: ast.AST, place: str) -> str:
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    if isinstance(node, ast.ClassDef | FUNCTIONS):
         return f"{place}.{node.name}".lstrip(".")
     return place
 

@@ -19,7 +19,7 @@ PLAIN = (
 PASSED = 0
 
 
-class TestsByLine(msgspec.Struct, frozen=True):
+class KnownTests(msgspec.Struct, frozen=True):
     """What one run of all chosen tests has shown."""
 
     state: str
@@ -64,7 +64,7 @@ def test_of(nodeid: str) -> str:
     return nodeid.partition("[")[0]
 
 
-def find_tests(state: str, src: Path, modules: Sequence[str], paths: Sequence[str]) -> TestsByLine:
+def find_tests(state: str, src: Path, modules: Sequence[str], paths: Sequence[str]) -> KnownTests:
     """Run tests in a process of their own, watched; exits where one fails."""
     reading, writing = os.pipe()
     pid = os.fork()
@@ -79,10 +79,10 @@ def find_tests(state: str, src: Path, modules: Sequence[str], paths: Sequence[st
     _, status = os.waitpid(pid, 0)
     if status != PASSED:
         sys.exit("mutation: the tests fail without any change")
-    return msgspec.json.decode(answer, type=TestsByLine)
+    return msgspec.json.decode(answer, type=KnownTests)
 
 
-def _watched(state: str, src: Path, modules: Sequence[str], paths: Sequence[str]) -> TestsByLine:
+def _watched(state: str, src: Path, modules: Sequence[str], paths: Sequence[str]) -> KnownTests:
     files = {str(src / module): module for module in modules}
     told = coverage.Coverage(data_file=None, config_file=False, include=list(files))
     watch = _Watch(told)
@@ -99,4 +99,4 @@ def _watched(state: str, src: Path, modules: Sequence[str], paths: Sequence[str]
         }
         for file, module in files.items()
     }
-    return TestsByLine(state, lines, dict(watch.seconds))
+    return KnownTests(state, lines, dict(watch.seconds))

@@ -48,3 +48,29 @@ def test_a_start_that_fails_names_what_was_held_back(
     assert "KeyError: 'SHOP_TOKEN'; servers don't inherit SHOP_TOKEN" in line
     assert line.endswith("--pass-env SHOP_TOKEN lets it in")
     assert HUSH not in finished.stderr
+
+
+@pytest.mark.slow
+def test_a_run_with_secrets_goes_on_where_they_are_told_anew(tmp_path: Path) -> None:
+    """Without its flags `--resume` names what is missing; with them servers have them again."""
+    secrets = ("--env", f"TINY_SECRET={HUSH}")
+    rounds = (*TINY, "-c", "2", "--rounds", "2", "--duration", "50ms")
+    finished = in_process("run", *rounds, *secrets, "--budget", "100ms", folder=tmp_path)
+    assert finished.code == 0, finished.stderr
+    assert len(finished.run.trials) == 1
+    folder = finished.run_folder
+    refused = in_process("run", "--resume", folder.name, folder=tmp_path)
+    assert refused.code == 2
+    line = refused.stderr.splitlines()[-1]
+    assert "doesn't store the value of TINY_SECRET, which may be secret: give each --env" in line
+    resumed = in_process(
+        "run", "--resume", folder.name, *secrets, "--budget", "1m", folder=tmp_path
+    )
+    assert resumed.code == 0, resumed.stderr
+    first, second = resumed.run.trials
+    assert (first.outcome, second.outcome) == ("ok", "ok")
+    assert first.round != second.round
+    (started,) = [one for one in told(folder, second) if "started" in one]
+    assert started["env"]["TINY_SECRET"] == HUSH
+    stored = [folder / name for name in ("run.json", "trials.jsonl", "proofs.json", "report.html")]
+    assert all(HUSH.encode() not in path.read_bytes() for path in stored if path.exists())
