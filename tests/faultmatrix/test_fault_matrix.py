@@ -19,6 +19,7 @@ QUICK = [key for key, case in cases().items() if case.is_quick]
 # A machine's worth of them that take some seconds each; the others are run by the script.
 MORE = (
     "start/exits",
+    "install/sigterm",
     "start/second-harness",
     "slice/forks-a-child",
     "slice/sigterm",

@@ -155,7 +155,13 @@ def note(phase: str, port: int) -> None:
     path = os.environ.get("FAULT_JOURNAL")
     if path:
         server = "faulty" if "--faulty" in sys.argv else "steady"
-        told = {"server": server, "phase": phase, "pid": os.getpid(), "port": port}
+        told = {
+            "server": server,
+            "phase": phase,
+            "pid": os.getpid(),
+            "port": port,
+            "at_s": time.time(),
+        }
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.write(handle, (json.dumps(told) + "\n").encode())
         os.close(handle)
