@@ -379,8 +379,8 @@ def _faults(harness: _Harness, code: int | None) -> Iterator[str]:
     if held:
         yield f"ports still held: {held}"
     if case.phase == "install":
-        told = _variables(case, harness.folder)
-        yield from half_built(harness.folder, told, in_order=case.fault != "sigkill")
+        variables = _variables(case, harness.folder)
+        yield from half_built(harness.folder, variables, in_order=case.fault != "sigkill")
     if case.rest:
         yield from _lost(harness)
 

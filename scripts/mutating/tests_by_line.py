@@ -1,12 +1,13 @@
 """Which tests execute which line of the modules that are to be changed, and how long each takes."""
 
+import importlib
 import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import coverage
 import msgspec
 import pytest
 
@@ -17,6 +18,10 @@ PLAIN = (
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
 )
 PASSED = 0
+
+
+# Named so, for there is a script of that name beside this folder.
+_LIBRARY: Any = importlib.import_module("coverage")
 
 
 class KnownTests(msgspec.Struct, frozen=True):
@@ -45,7 +50,7 @@ class KnownTests(msgspec.Struct, frozen=True):
 class _Watch:
     """A plugin of pytest that tells coverage which test runs."""
 
-    def __init__(self, told: coverage.Coverage) -> None:
+    def __init__(self, told: Any) -> None:
         self._told = told
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
@@ -84,7 +89,7 @@ def find_tests(state: str, src: Path, modules: Sequence[str], paths: Sequence[st
 
 def _watched(state: str, src: Path, modules: Sequence[str], paths: Sequence[str]) -> KnownTests:
     files = {str(src / module): module for module in modules}
-    told = coverage.Coverage(data_file=None, config_file=False, include=list(files))
+    told = _LIBRARY.Coverage(data_file=None, config_file=False, include=list(files))
     watch = _Watch(told)
     told.start()
     code = pytest.main([*PLAIN, *paths], plugins=[watch])

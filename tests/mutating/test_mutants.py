@@ -9,8 +9,8 @@ from types import ModuleType
 import pytest
 
 from mutating.judging import change
-from mutating.mutants import Mutant, mutants_of
-from mutating.score import read_equivalent, score_table, unexplained
+from mutating.mutants import Mutant, Outcome, mutants_of
+from mutating.score import mutation_section, read_equivalent, summary_of, unexplained
 from mutating.tests_by_line import KnownTests
 
 SOURCE = '''
@@ -104,9 +104,9 @@ def test_a_line_has_the_tests_that_execute_it() -> None:
     assert known.of("a.py", 7, 7) == []
 
 
-def test_the_score_leaves_out_what_is_no_fault() -> None:
-    """A survivor with a reason counts on neither side, one without is named."""
-    outcomes = {
+def test_the_score_leaves_out_what_is_no_fault(tmp_path: Path) -> None:
+    """A survivor with a reason counts on neither side, one without is not noticed."""
+    outcomes: dict[str, Outcome] = {
         "wire/http1.py f: 1 -> 2": "killed",
         "wire/http1.py f: 2 -> 3": "timeout",
         "wire/http1.py f: 3 -> 4": "survived",
@@ -114,10 +114,14 @@ def test_the_score_leaves_out_what_is_no_fault() -> None:
     }
     equivalent = {"wire/http1.py f: 3 -> 4"}
     assert unexplained(outcomes, equivalent) == {"wire/http1.py g: 3 -> 4"}
-    assert "| readers of the wire | 4 | 3 | 1 | 1 | 1 | 66.7% |" not in [*score_table({}, ())]
-    assert "| readers of the wire | 4 | 2 | 1 | 1 | 1 | 66.7% |" in [
-        *score_table(outcomes, equivalent)  # type: ignore[arg-type]
-    ]
+    summary = tmp_path / "summary.json"
+    mutants = [*outcomes, "load/histogram.py f: 1 -> 2"]
+    summary.write_bytes(summary_of(outcomes, mutants, equivalent))
+    section = mutation_section(summary)
+    assert section.startswith("4 of 5 mutants, drawn by seed 1, ")
+    assert "| readers of the wire | 4 | 4 | 2 | 1 | 1 | 1 | 66.7% |" in section
+    assert "| the histogram | 1 | 0 | 0 | 0 | 0 | 0 | - |" in section
+    assert "| all | 5 | 4 | 2 | 1 | 1 | 1 | 66.7% |" in section
 
 
 def test_every_equivalent_has_a_reason() -> None:

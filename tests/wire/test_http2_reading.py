@@ -20,7 +20,7 @@ from asgi_bench.wire.http2_frames import (
     frame,
     frames_in,
 )
-from tests.wire.test_http2 import KNOWN, REQUEST, Wire, asked, on, opened
+from tests.wire.test_http2 import ANSWER, KNOWN, REQUEST, Wire, asked, on, opened
 
 WRITTEN = encode_request("GET", "/", scheme="http", authority="h", headers={})
 
@@ -97,7 +97,7 @@ def test_a_goaway_with_an_error_ends_the_connection() -> None:
 
 def test_a_reset_stream_is_told() -> None:
     """With the name of its code, once; another request may follow."""
-    for begun in (b"", on(0, KNOWN.whole[:15])):
+    for begun in (b"", on(0, ANSWER[0])):
         wire = Wire(begun + frame(RST_STREAM, 0, (8).to_bytes(4), b"\0\0\0\1"))
         connection = opened(wire)
         connection.write(WRITTEN)
@@ -130,9 +130,7 @@ def test_a_breach_is_raised_where_it_is_read() -> None:
 
 def posted(body: bytes) -> Framed:
     """A request with a body."""
-    return Framed(
-        encode_request("POST", "/", scheme="http", authority="h", headers={}, body=body)
-    )
+    return Framed(encode_request("POST", "/", scheme="http", authority="h", headers={}, body=body))
 
 
 def test_a_body_within_the_windows_goes_out_at_once() -> None:
@@ -157,18 +155,16 @@ def test_a_body_within_the_windows_goes_out_at_once() -> None:
 
 def test_what_is_held_of_a_cancelled_or_reset_stream_is_given_up() -> None:
     """Its bytes are counted as abandoned, and never go out."""
-    for end in (
-        lambda connection: connection.cancel(0),
-        lambda connection: connection.take_in(
-            frame(RST_STREAM, 0, (8).to_bytes(4), b"\0\0\0\1"), {}, None
-        ),
-        lambda connection: connection.take_in(on(0, KNOWN.whole), {}, None),
-    ):
+    reset = frame(RST_STREAM, 0, (8).to_bytes(4), b"\0\0\0\1")
+    for end in (None, reset, on(0, KNOWN.whole)):
         connection = opened(Wire())
         connection.begin(0, posted(bytes(70_000)))
         held = connection.held_bytes
         assert held == 70_000 - 65_535
-        end(connection)
+        if end is None:
+            connection.cancel(0)
+        else:
+            connection.take_in(end, {}, None)
         assert (connection.held_bytes, connection.abandoned_bytes) == (0, held)
 
 
@@ -195,7 +191,7 @@ def test_a_place_that_alone_is_silent_is_told_apart() -> None:
 
 
 def test_a_header_block_may_go_on() -> None:
-    """In CONTINUATION frames of its own stream; it ends the stream where its first frame says so."""
+    """In CONTINUATION frames of its stream; it ends the stream where its first frame says so."""
     block = b"\x88"
     connection = asked(2)
     first = frame(HEADERS, END_STREAM, block[:0])

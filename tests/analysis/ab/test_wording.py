@@ -30,6 +30,11 @@ def words(d: float, lo: float | None, hi: float | None, name: str) -> str:
             "5.00 % less CPU per request (4.00 % to 6.00 %)",
         ),
         (
+            (0.0, -0.01, 0.01),
+            "throughput_rps",
+            "0.00 % faster in throughput (1.00 % faster to 1.00 % slower)",
+        ),
+        (
             (0.1, None, None),
             "response_time_p50_s",
             "10.00 % longer median response time, with too few blocks for an interval",

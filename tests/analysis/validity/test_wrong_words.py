@@ -93,7 +93,9 @@ def test_a_server_that_ended_is_told_with_what_it_answered() -> None:
     assert server_ended(seen(sound())) is None
     ended = replace(sound(), server_ended="exited with code 3")
     for sent, reset, timeout, answered in ((100, 3, 4, 93), (5, 3, 4, 0)):
-        counted = replace(ended, sent_total=sent, errors_total=ErrorCounts(reset=reset, timeout=timeout))
+        counted = replace(
+            ended, sent_total=sent, errors_total=ErrorCounts(reset=reset, timeout=timeout)
+        )
         reason = server_ended(seen(counted))
         assert reason is not None
         assert (reason.code, reason.level, reason.value) == (
