@@ -25,7 +25,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = "docs"
 RECORDED = ROOT / "results" / "recorded"
 # The recorded run's own page, and the pages that point at it.
-REPORT, POINTING = "report.html", ("results.md", "reading-a-report.md")
+REPORT, POINTING = "recorded/report.html", ("results.md", "reading-a-report.md")
+# What that page links to, beside it: raw data and charts.
+LINKED = ("*.json", "*.jsonl", "*.csv", "charts/*.svg")
 # Copies of files that pages link to.
 COPIES = "files"
 # Pages of the site that are made of files outside docs/.
@@ -50,8 +52,11 @@ def on_files(files: Files, config: Any) -> Files:
         files.append(File.generated(config, page, content=text))
     for page, made in PAGES.items():
         files.append(File.generated(config, page, content=made()))
-    report = render_page(survey(read_run(newest_run(RECORDED))))
-    files.append(File.generated(config, REPORT, content=report))
+    newest = newest_run(RECORDED)
+    files.append(File.generated(config, REPORT, content=render_page(survey(read_run(newest)))))
+    for path in (path for name in LINKED for path in newest.glob(name)):
+        place = posixpath.join(posixpath.dirname(REPORT), path.relative_to(newest).as_posix())
+        files.append(File.generated(config, place, abs_src_path=str(path)))
     copied = set()
     for file in files.documentation_pages():
         if file.src_uri not in PAGES:

@@ -1,0 +1,196 @@
+"""Commands of the documents: all of them planned, those of README and the page on CI done."""
+
+import os
+import re
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from asgi_bench.cli.command import VerbCommand
+from asgi_bench.cli.main import command as verb_of
+from tests.command_line import COMMAND, Finished, in_process
+from tests.documents import ROOT, block_with, commands_in, documents
+from tests.repositories import commit, git, make_repository
+
+pytestmark = pytest.mark.slow
+
+# The app of the examples, wherever they import it from.
+APP = """\
+import json
+
+
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        raise RuntimeError(f"{scope['type']} is not supported")
+    body = json.dumps({"items": list(range(SIZE))}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def make_app():
+    return app
+"""
+FILES = {
+    "shop/__init__.py": f"SIZE = 8\n\n\n{APP}",
+    "shop/asgi.py": "from shop import app\n",
+    "shop/fast.py": "from shop import app\n",
+    "order.json": "{}",
+    "locustfile.py": """\
+from asgi_bench.load import FastUser
+
+
+class Shop(FastUser):
+    path = "/"
+""",
+    "token": "a token of some length",
+    "greeting.py": APP,
+}
+# Shorter than a reader's, and of one server: the first of a flag's values would be the page's.
+TIMES = re.compile(r"--(?:budget|duration) \S+")
+ONE_SERVER = ("-s", "uvicorn", "--variant", "default", "-w", "1")
+RUN = (*ONE_SERVER, "--rounds", "1", "--duration", "100ms")
+AB = ("-c", "4", "--rounds", "1", "--duration", "60ms", "--budget", "180s")
+COUNT = ("--rounds", "1", "--budget", "180s")
+VERDICTS = ("pass", "improvement", "undecided", "regression", "invalid")
+# What a command needs that a test can't bring, and why.
+ELSEWHERE = {
+    "--candidate ../uvicorn": "uvicorn's sources aren't here",
+    "--resume": "there is no run to go on with",
+    "--scenario greeting": "it is no shipped scenario",
+    "--load-hosts": "the address is another machine's",
+}
+
+
+class Shown(NamedTuple):
+    """A command in a document."""
+
+    document: str
+    line: str
+
+
+def shown(*names: str) -> list[Shown]:
+    """The commands of some documents, or of all, each once."""
+    paths = [ROOT / name for name in names] or documents()
+    lines = {line: path for path in reversed(paths) for line in commands_in(path)}
+    return sorted(Shown(str(path.relative_to(ROOT)), line) for line, path in lines.items())
+
+
+def is_planned(one: Shown) -> bool:
+    """Whether its verb has --dry-run."""
+    verb = verb_of(one.line.split()[1])
+    return isinstance(verb, VerbCommand) and any(f.flag.name == "--dry-run" for f in verb.flags)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of the app, as the examples have it: two commits on `main`, and an origin."""
+    repository = make_repository(tmp_path_factory.mktemp("shop") / "shop")
+    for name, text in FILES.items():
+        for folder in ("", "src/"):
+            path = repository / f"{folder}{name}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    (repository / "load.toml").write_text(block_with("docs/requests.md", "# load.toml"))
+    (repository / "DIR").mkdir()
+    (repository / "DIR/fastest.toml").write_text(block_with("docs/add-a-server.md", "# fastest"))
+    (repository / ".gitignore").write_text("results/\nvenv*/\nsummary.md\n")
+    git(repository, "config", "user.email", "somebody@example.org")
+    git(repository, "config", "user.name", "Somebody")
+    commit(repository, "Sell things")
+    git(repository, "update-ref", "refs/remotes/origin/main", "HEAD")
+    commit(repository, "Sell more")
+    for name in ("venv", "venv313"):
+        environment(repository / name)
+    return repository
+
+
+def environment(folder: Path) -> None:
+    """An environment with this one's packages, and this project's."""
+    bin_folder = folder / "bin"
+    bin_folder.mkdir(parents=True)
+    (bin_folder / "python").symlink_to(Path(sys.executable).resolve())
+    home = Path(sys.executable).resolve().parent
+    (folder / "pyvenv.cfg").write_text(f"home = {home}\ninclude-system-site-packages = false\n")
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    own = folder / "lib" / version / "site-packages"
+    own.mkdir(parents=True)
+    (own / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+
+
+@pytest.mark.parametrize("one", list(filter(is_planned, shown())), ids=lambda one: one.line[11:60])
+def test_a_shown_command_is_planned(one: Shown, shop: Path) -> None:
+    """With --dry-run each command says what it would start, or what it lacks here."""
+    for words, why in ELSEWHERE.items():
+        if words in one.line:
+            pytest.skip(why)
+    words = shlex.split(one.line, comments=True)[1:]
+    done = in_process(*words, "--dry-run", folder=shop)
+    assert done.code == 0 or "not installed" in done.stderr, done.stderr
+
+
+def done_once(line: str, shop: Path) -> Finished:
+    """Do a shown command, with shortened times."""
+    words = shlex.split(TIMES.sub("", line), comments=True)[1:]
+    match words[0]:
+        case "run" | "check":
+            words += RUN
+        case "ab":
+            words += COUNT if "--count" in words else AB
+    return in_process(*words, folder=shop)
+
+
+def check_done(one: Shown, done: Finished) -> None:
+    """What must have come of it: a verdict, or exit code 0."""
+    if one.line.startswith("asgi-bench ab"):
+        assert done.stdout.splitlines()[-1].split(":")[0] in VERDICTS, done.stderr
+        return
+    # Whether a slow machine keeps an objective is not the page's matter.
+    assert done.code == 0 or "the objective" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("one", shown("README.md"), ids=lambda one: one.line[11:60])
+def test_what_readme_shows_is_done(one: Shown, shop: Path) -> None:
+    """Each command of README ends well."""
+    if "recommend" in one.line and newest(shop) is None:
+        assert in_process("run", *RUN, folder=shop).code == 0
+    check_done(one, done_once(one.line, shop))
+
+
+@pytest.mark.parametrize("one", shown("docs/ci.md"), ids=lambda one: one.line[11:60])
+def test_what_the_page_on_ci_shows_is_done(one: Shown, shop: Path) -> None:
+    """Each comparison of the page ends with a verdict."""
+    if "../uvicorn" in one.line:
+        pytest.skip(ELSEWHERE["--candidate ../uvicorn"])
+    if "--count" in one.line and not (shutil.which("valgrind") and shutil.which("strace")):
+        pytest.skip("valgrind and strace are not installed")
+    check_done(one, done_once(one.line, shop))
+
+
+def test_the_shell_script_of_the_page_on_ci_ends_by_the_verdict(shop: Path, tmp_path: Path) -> None:
+    """What a plain shell copies measures two commits, and its exit code is the verdict's."""
+    short = tmp_path / "asgi-bench"
+    short.write_text(f'#!/bin/sh\nexec {COMMAND} "$@" {" ".join(AB)}\n')
+    short.chmod(short.stat().st_mode | stat.S_IXUSR)
+    argv = [
+        "bash",
+        "-euc",
+        block_with("docs/ci.md", "base=$(git merge-base").replace("\nasgi", " asgi"),
+    ]
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(argv, cwd=shop, env={**os.environ, "PATH": path}, capture_output=True)
+    assert done.returncode in (0, 1), done.stderr
+    assert (shop / "summary.md").is_file()
+
+
+def newest(folder: Path) -> Path | None:
+    """The newest run of a folder."""
+    runs = list((folder / "results").glob("*/run.json"))
+    return runs[-1].parent if runs else None
