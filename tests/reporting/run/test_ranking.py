@@ -21,7 +21,7 @@ def test_sensitivity_is_stated() -> None:
     first, *others = report.comparisons
     fallen = msgspec.structs.replace(first, holds_trimmed=False)
     *_, sensitivity = surety_notes(msgspec.structs.replace(report, comparisons=(fallen, *others)))
-    assert " 1 rest on a few rounds" in sensitivity
+    assert " 1 rests on a few rounds" in sensitivity
     assert f"{first.a} to {first.b}" in sensitivity
 
 

@@ -196,7 +196,9 @@ def _sensitivity(claims: Sequence[Comparison]) -> str:
         return f"{pairs} all survive trimming the best and worst 20 % of rounds."
     named = "; ".join(f"{each.a} to {each.b}" for each in fallen[:SHOWN_CLAIMS])
     more = "; …" if len(fallen) > SHOWN_CLAIMS else ""
-    return (
-        f"{pairs} {len(fallen)} rest on a few rounds: they don't survive trimming the best and "
-        f"worst 20 % of rounds: {named}{more}."
+    are = (
+        "1 rests on a few rounds: it doesn't"
+        if len(fallen) == 1
+        else (f"{len(fallen)} rest on a few rounds: they don't")
     )
+    return f"{pairs} {are} survive trimming the best and worst 20 % of rounds: {named}{more}."
