@@ -1,7 +1,7 @@
 """Commands of the documents: some of them planned, those of README and the page on CI done.
 
-`tests/test_docs.py` reads all commands of all documents; `tests/cli/test_quickstart.py` does those of
-the quickstart. What is done there isn't done again here.
+`tests/test_docs.py` reads all commands of all documents; `tests/cli/test_quickstart.py` does those
+of the quickstart, which aren't done again here.
 """
 
 import os
