@@ -77,6 +77,11 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     return relinked(markdown, source)
 
 
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """Name the theme's search dialog for readers of screens."""
+    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"')
+
+
 def origin_of(page: str) -> str:
     """The file of the repository that a page is made of."""
     return ORIGINS.get(page, f"{DOCS}/{page}")
