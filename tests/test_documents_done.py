@@ -138,7 +138,7 @@ def environment(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "one", list(filter(is_planned, shown(*PLANNED))), ids=lambda one: one.line[11:60]
+    "one", [one for one in shown(*PLANNED) if is_planned(one)], ids=lambda one: one.line[11:60]
 )
 def test_a_shown_command_is_planned(one: Shown, shop: Path) -> None:
     """With --dry-run each command says what it would start, or what it lacks here."""
