@@ -196,11 +196,8 @@ def test_the_shell_script_of_the_page_on_ci_ends_by_the_verdict(shop: Path, tmp_
     short = tmp_path / "asgi-bench"
     short.write_text(f'#!/bin/sh\nexec {COMMAND} "$@" {" ".join(AB)}\n')
     short.chmod(short.stat().st_mode | stat.S_IXUSR)
-    argv = [
-        "bash",
-        "-euc",
-        block_with("docs/ci.md", "base=$(git merge-base").replace("\nasgi", " asgi"),
-    ]
+    # As most CI has it, the first command that fails ends a script.
+    argv = ["bash", "-euc", block_with("docs/ci.md", "base=$(git merge-base")]
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(argv, cwd=shop, env={**os.environ, "PATH": path}, capture_output=True)
     assert done.returncode in (0, 1), done.stderr
