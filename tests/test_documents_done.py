@@ -194,7 +194,7 @@ def test_what_the_page_on_ci_shows_is_done(
 def test_the_shell_script_of_the_page_on_ci_ends_by_the_verdict(shop: Path, tmp_path: Path) -> None:
     """What a plain shell copies measures two commits, and its exit code is the verdict's."""
     short = tmp_path / "asgi-bench"
-    short.write_text(f'#!/bin/sh\nexec {COMMAND} "$@" {" ".join(AB)}\n')
+    short.write_text(f'#!/bin/sh\nexec {COMMAND} "$@" {" ".join(AB)} --wait 15m\n')
     short.chmod(short.stat().st_mode | stat.S_IXUSR)
     # As most CI has it, the first command that fails ends a script.
     argv = ["bash", "-euc", block_with("docs/ci.md", "base=$(git merge-base")]
