@@ -10,8 +10,6 @@ import shlex
 import shutil
 import stat
 import subprocess
-import sys
-import sysconfig
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,8 +54,6 @@ from asgi_bench.load import FastUser
 class Shop(FastUser):
     path = "/"
 """,
-    "token": "a token of some length",
-    "greeting.py": APP,
 }
 # Shorter than a reader's, and of one server: the first of a flag's values would be the page's.
 TIMES = re.compile(r"--(?:budget|duration) \S+")
@@ -67,11 +63,13 @@ AB = ("-c", "4", "--rounds", "1", "--duration", "60ms", "--budget", "180s")
 COUNT = ("--rounds", "2", "--budget", "180s")
 VERDICTS = ("pass", "improvement", "undecided", "regression", "invalid")
 # Pages whose commands are planned: each has another way to state requests.
-PLANNED = ("docs/own-app.md", "docs/requests.md", "docs/locust.md", "docs/streams.md")
+PLANNED = ("docs/requests.md", "docs/locust.md", "docs/streams.md")
 # Commands that aren't done here, by words in them, and why.
 NOT_DONE = {
     "asgi-bench check ": "the quickstart does it",
     "asgi-bench run --budget": "the quickstart does it",
+    "--baseline-ref main": "the recipe for a shell compares two commits",
+    "venv313": "tests/setups compares interpreters",
     "../uvicorn": "uvicorn's sources aren't here",
     "uvicorn==": "it takes a package index: tests/setups",
     "--upgrade": "it takes a package index: tests/setups",
@@ -111,30 +109,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
     (repository / "load.toml").write_text(block_with("docs/requests.md", "# load.toml"))
-    (repository / "DIR").mkdir()
-    (repository / "DIR/fastest.toml").write_text(block_with("docs/add-a-server.md", "# fastest"))
-    (repository / ".gitignore").write_text("results/\nvenv*/\nsummary.md\n")
+    (repository / ".gitignore").write_text("results/\nsummary.md\n")
     git(repository, "config", "user.email", "somebody@example.org")
     git(repository, "config", "user.name", "Somebody")
     commit(repository, "Sell things")
     git(repository, "update-ref", "refs/remotes/origin/main", "HEAD")
     commit(repository, "Sell more")
-    for name in ("venv", "venv313"):
-        environment(repository / name)
     return repository
-
-
-def environment(folder: Path) -> None:
-    """An environment with this one's packages, and this project's."""
-    bin_folder = folder / "bin"
-    bin_folder.mkdir(parents=True)
-    (bin_folder / "python").symlink_to(Path(sys.executable).resolve())
-    home = Path(sys.executable).resolve().parent
-    (folder / "pyvenv.cfg").write_text(f"home = {home}\ninclude-system-site-packages = false\n")
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    own = folder / "lib" / version / "site-packages"
-    own.mkdir(parents=True)
-    (own / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
 
 
 @pytest.mark.parametrize(
@@ -163,8 +144,11 @@ def check_done(one: Shown, done: Finished) -> None:
     if one.line.startswith("asgi-bench ab"):
         assert done.stdout.splitlines()[-1].split(":")[0] in VERDICTS, done.stderr
         return
-    # Whether a slow machine keeps an objective is not the page's matter.
-    assert done.code == 0 or "the objective" in done.stderr, done.stderr
+    if one.line.startswith("asgi-bench recommend"):
+        # Whether a busy machine gave it anything to go by is not the page's matter.
+        assert done.code in (0, 1), done.stderr
+        return
+    assert done.code == 0, done.stderr
 
 
 def to_be_done(document: str) -> list[Shown]:
