@@ -7,7 +7,6 @@ of the quickstart, which aren't done again here.
 import os
 import re
 import shlex
-import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -17,8 +16,6 @@ import pytest
 
 from asgi_bench.cli.command import VerbCommand
 from asgi_bench.cli.main import command as verb_of
-from asgi_bench.counting import run as counting
-from asgi_bench.counting.backends.strace import Strace
 from tests.command_line import COMMAND, Finished, in_process
 from tests.documents import ROOT, block_with, commands_in, documents
 from tests.repositories import commit, git, make_repository
@@ -60,7 +57,6 @@ TIMES = re.compile(r"--(?:budget|duration) \S+")
 ONE_SERVER = ("-s", "uvicorn", "--variant", "default", "-w", "1")
 RUN = (*ONE_SERVER, "--rounds", "1", "--duration", "100ms")
 AB = ("-c", "4", "--rounds", "1", "--duration", "60ms", "--budget", "180s")
-COUNT = ("--rounds", "2", "--budget", "180s")
 VERDICTS = ("pass", "improvement", "undecided", "regression", "invalid")
 # Pages whose commands are planned: each has another way to state requests.
 PLANNED = ("docs/requests.md", "docs/locust.md", "docs/streams.md")
@@ -73,7 +69,7 @@ NOT_DONE = {
     "../uvicorn": "uvicorn's sources aren't here",
     "uvicorn==": "it takes a package index: tests/setups",
     "--upgrade": "it takes a package index: tests/setups",
-    "--explain": "it takes a minute under valgrind: tests/counting/test_explain.py",
+    "--count": "tests/counting/test_ab.py and test_explain.py do it",
 }
 
 
@@ -135,7 +131,7 @@ def done_once(line: str, shop: Path) -> Finished:
         case "run" | "check":
             words += RUN
         case "ab":
-            words += COUNT if "--count" in words else AB
+            words += AB
     return in_process(*words, folder=shop)
 
 
@@ -163,15 +159,8 @@ def test_what_readme_shows_is_done(one: Shown, shop: Path) -> None:
 
 
 @pytest.mark.parametrize("one", to_be_done("docs/ci.md"), ids=lambda one: one.line[11:60])
-def test_what_the_page_on_ci_shows_is_done(
-    one: Shown, shop: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each comparison of the page ends with a verdict; counts are of system calls alone."""
-    if "--count" in one.line and not shutil.which("strace"):
-        pytest.skip("strace is not installed")
-    monkeypatch.setattr(counting, "passes", lambda _: (counting.Pass(Strace(), 2),))
-    monkeypatch.setattr(counting, "MORE_ANSWERS", 300)
-    monkeypatch.setattr(counting, "LEAST_ANSWERS", 300)
+def test_what_the_page_on_ci_shows_is_done(one: Shown, shop: Path) -> None:
+    """Each comparison of the page ends with a verdict."""
     check_done(one, done_once(one.line, shop))
 
 
