@@ -54,7 +54,7 @@ def test_who_can_be_told_apart_is_filled(server: str, is_hollow: bool) -> None:
     assert any(note.startswith("hollow") for note in notes) == is_hollow
 
 
-@pytest.mark.parametrize("count", [2, 60])
+@pytest.mark.parametrize("count", [2, pytest.param(60, marks=pytest.mark.slow)])
 def test_it_stays_within_the_sheet(count: int) -> None:
     """With few rows as with many nothing is cut off."""
     reference = next(one for one in CELLS if one.cell.key.startswith(f"{REFERENCE}/"))

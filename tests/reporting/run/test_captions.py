@@ -8,7 +8,7 @@ import pytest
 
 from asgi_bench.analysis.report import Report
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.model import PlannedCell, Trial
+from asgi_bench.model import PlannedCell, Run, Trial
 from asgi_bench.reporting.run.captions import captions
 from asgi_bench.reporting.run.report import render_report
 from tests.synthetic_interpreters import interpreters_run
@@ -166,19 +166,25 @@ def test_a_range_that_may_be_chance_says_so() -> None:
     assert "chance" not in said(report_of(COMMON), "throughput-hello-c64")
 
 
-def test_latency_counts_the_overloaded() -> None:
+@pytest.fixture(scope="module")
+def offered() -> Report:
+    """A run of offered rates, one of them too high for the slowest, and of a load curve."""
+    names = ("uvicorn", "granian", "hypercorn", "daphne")
+    cells = planned_cells(OPEN_AND_SWEEP, worker_counts=(1,))
+    return report_of([one for one in cells if one.cell.server in names], rounds=3)
+
+
+def test_latency_counts_the_overloaded(offered: Report) -> None:
     """At an offered rate medians and tails are given, and who had none is counted."""
-    report = report_of(planned_cells(OPEN_AND_SWEEP, worker_counts=(1,)))
-    found = said(report, "latency-hello-r3000")
+    found = said(offered, "latency-hello-r3000")
     assert found.startswith("At 3,000 requests/s, response time p50 ranges from ")
     assert ", p99 from " in found
     assert found.endswith("overloaded and left out.")
 
 
-def test_a_load_curve_names_the_ends_of_its_rates() -> None:
+def test_a_load_curve_names_the_ends_of_its_rates(offered: Report) -> None:
     """The highest rates that met the objective are a range of estimates."""
-    report = report_of(planned_cells(OPEN_AND_SWEEP, worker_counts=(1,)))
-    (found,) = [one.sentence for one in captions(report).values() if one.topic == "curve"]
+    (found,) = [one.sentence for one in captions(offered).values() if one.topic == "curve"]
     assert found.startswith("The highest rate that met p99 ≤ 20 ms ranges from ")
 
 
@@ -193,17 +199,18 @@ def test_levels_say_who_gains_on_the_reference() -> None:
 
 
 @pytest.mark.parametrize(
-    ("report", "name", "part"),
+    ("make_run", "name", "part"),
     [
-        (summarize(ways_run(6)), "protocols-hello-c64", "with HTTP/1.1 over TLS, "),
-        (summarize(ways_run(6)), "protocols-cpu-hello-c64", "more CPU time"),
-        (summarize(interpreters_run(6)), "interpreters-hello-c64", "with 3.12, "),
+        (ways_run, "protocols-hello-c64", "with HTTP/1.1 over TLS, "),
+        (ways_run, "protocols-cpu-hello-c64", "more CPU time"),
+        (interpreters_run, "interpreters-hello-c64", "with 3.12, "),
     ],
-    ids=["protocols", "CPU by protocol", "interpreters"],
 )
-def test_servers_are_compared_with_themselves(report: Report, name: str, part: str) -> None:
+def test_servers_are_compared_with_themselves(
+    make_run: Callable[[int], Run], name: str, part: str
+) -> None:
     """Along an axis each place has a clause."""
-    found = said(report, name)
+    found = said(summarize(make_run(6)), name)
     assert found.startswith("At 64 connections, compared with the same server ")
     assert part in found
 
