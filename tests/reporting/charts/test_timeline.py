@@ -35,7 +35,7 @@ def test_the_larger_change_keeps_its_label(series: Series) -> None:
 def test_its_sentence_names_the_largest_change(series: Series) -> None:
     """What changed most comes with its size and the run it came with; without any it says so."""
     found = place_sentence([series])
-    assert found.startswith("3 lasting changes in this series, the largest: uvicorn/")
+    assert found.startswith("3 lasting changes in this series, the largest: granian/uvloop/")
     assert "% faster [" in found
     calm = series._replace(shifts=())
     assert place_sentence([calm, calm]) == "No lasting change in these 2 series."
