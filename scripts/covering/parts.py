@@ -1,4 +1,4 @@
-"""The tests in parts, each of which takes less than a minute."""
+"""The tests in parts: a folder each, and its slow tests by themselves."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -9,11 +9,9 @@ ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
 # They compute: as `tests/conftest.py` says.
 PURE = frozenset({"analysis", "gate", "reporting", "store"})
-# Starting pytest takes seconds, what starts processes minutes.
-FILES_A_PART = {True: 16, False: 4}
 # What a browser shows is no line of Python.
 FAST, SLOW = "not slow and not browser", "slow and not browser"
-# Nothing in `src` is executed by these but in programs of their own, which take minutes.
+# These run scripts of the project, which run asgi-bench for minutes.
 LEFT_OUT = frozenset({"faultmatrix", "fuzzing"})
 
 
@@ -38,19 +36,15 @@ def all_parts() -> list[Part]:
 
 
 def _parts(marker: str, word: str) -> Iterator[Part]:
-    folders: dict[str, list[Path]] = {}
+    folders: dict[str, list[str]] = {}
     for file in sorted(TESTS.rglob("test_*.py")):
         if word == "fast" or "mark.slow" in file.read_text(encoding="utf-8"):
             # Those in `tests` itself are a folder of their own.
             folder = file.parent.relative_to(TESTS.parent).parts[:2][-1]
-            folders.setdefault(folder, []).append(file)
+            folders.setdefault(folder, []).append(str(file.relative_to(ROOT)))
     for folder, files in folders.items():
-        is_pure = folder in PURE
-        size = FILES_A_PART[is_pure]
-        for number, first in enumerate(range(0, len(files), size), start=1):
-            paths = tuple(str(one.relative_to(ROOT)) for one in files[first : first + size])
-            if folder not in LEFT_OUT:
-                yield Part(f"{word}/{folder}-{number}", paths, ("-m", marker), is_pure)
+        if folder not in LEFT_OUT:
+            yield Part(f"{word}/{folder}", tuple(files), ("-m", marker), folder in PURE)
 
 
 def digest_of(files: Iterable[Path]) -> str:

@@ -119,6 +119,9 @@ def _function_at(module: ModuleType, place: str) -> FunctionType:
     for name in place.split("."):
         found = vars(found)[name]
     while not isinstance(found, FunctionType) or hasattr(found, "__wrapped__"):
+        if hasattr(found, "cache_clear"):
+            # Something may have been computed as the tests were collected.
+            found.cache_clear()
         match found:
             case staticmethod() | classmethod():
                 found = found.__func__

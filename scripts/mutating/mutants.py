@@ -153,6 +153,9 @@ def _only_describes(node: ast.AST) -> bool:
             return True
         case ast.Assign(targets=[ast.Name(id="__all__" | "__slots__")]):
             return True
+        case ast.keyword(arg="strict"):
+            # Of `zip`, and an assertion: the lengths are equal.
+            return True
     return False
 
 

@@ -9,10 +9,12 @@ from asgi_bench.model import Stream
 from asgi_bench.wire import http2_frames
 from asgi_bench.wire.http1 import (
     CHUNK_BYTES,
+    MAX_BODY_BYTES,
     LimitError,
     Response,
     WireError,
     encode_request,
+    read_at_once,
     read_response,
 )
 from asgi_bench.wire.http2_frames import (
@@ -169,3 +171,16 @@ def test_where_a_body_begins_is_told_to_the_byte() -> None:
     reader = PartReader("GET", Stream())
     reader.feed(head + b"5\r\nhello\r\n2\r\nhi\r\n0\r\n\r\n")
     assert reader.body_begin() == len(head) + 3
+
+
+def test_a_head_of_nothing_is_refused_at_once() -> None:
+    """Its end is where it begins, so nothing more is waited for."""
+    for read in (read_response, read_at_once):
+        with pytest.raises(WireError):
+            read(b"\r\n\r\n")
+
+
+def test_a_body_over_the_bound_is_told_in_mib() -> None:
+    """As its length announces it."""
+    with pytest.raises(LimitError, match="body over 64 MiB"):
+        read_response(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1))
