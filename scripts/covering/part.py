@@ -19,6 +19,7 @@ class Resuming:
         self._ended = folder / "ended"
         self._complete = folder / "complete"
         self._deadline_s = deadline_s
+        self._now: list[str] = []
 
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
@@ -35,12 +36,13 @@ class Resuming:
             item.session.shouldstop = "no time is left"
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """Note that a test has ended, whatever came of it."""
-        with self._ended.open("a") as ended:
-            ended.write(f"{nodeid}\n")
+        """Remember that a test has ended, whatever came of it."""
+        self._now.append(nodeid)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Note that none is left."""
+        """Note what has ended, and whether that is all; who is killed before has found nothing."""
+        with self._ended.open("a") as ended:
+            ended.writelines(f"{nodeid}\n" for nodeid in self._now)
         if not session.shouldstop:
             self._complete.touch()
 
