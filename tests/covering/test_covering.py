@@ -34,5 +34,10 @@ def test_lines_and_branches_are_counted_together(tmp_path: Path) -> None:
     )
     text = coverage_section(figures)
     assert text.startswith("95.0% of lines and branches (91.7% of lines, 100.0% of branches)")
+    assert "Only" not in text
     assert "| wire | 6 | 4 | 90.0% |" in text
     assert "| the package itself | 6 | 4 | 100.0% |" in text
+    figures.write_text(figures.read_text().replace("2 of 2 parts", "1 of 2 parts"))
+    text = coverage_section(figures)
+    assert text.startswith("At least 95.0% of lines and branches")
+    assert "Only 1 of 2 parts of the tests were run: the others add to it." in text
