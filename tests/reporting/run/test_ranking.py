@@ -1,6 +1,7 @@
 import msgspec
 import pytest
 
+from asgi_bench.analysis.report import Reached
 from asgi_bench.analysis.summary import summarize
 from asgi_bench.reporting.run.ranking import surety_notes
 from asgi_bench.reporting.run.report import Format, render_report
@@ -23,6 +24,17 @@ def test_sensitivity_is_stated() -> None:
     *_, sensitivity = surety_notes(msgspec.structs.replace(report, comparisons=(fallen, *others)))
     assert " 1 rests on a few rounds" in sensitivity
     assert f"{first.a} to {first.b}" in sensitivity
+
+
+@pytest.mark.parametrize(("left_out", "is_said"), [(0.36, True), (0.004, False), (None, False)])
+def test_slices_that_ratios_leave_out_are_stated(left_out: float | None, is_said: bool) -> None:
+    """A share worth knowing is named with its cause."""
+    report = summarize(synthetic_run(planned_cells(worker_counts=(1,))))
+    reached = Reached(5, 60.0, 0.02, 0.03, 0.2, left_out)
+    facts = msgspec.structs.replace(report.run, reached=reached)
+    text = " ".join(surety_notes(msgspec.structs.replace(report, run=facts)))
+    sentence = "Ratios leave out 36% of the slices, in which something else used the load"
+    assert (sentence in text) == is_said
 
 
 def test_single_cells_claim_nothing() -> None:
