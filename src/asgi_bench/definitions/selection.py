@@ -110,7 +110,8 @@ class Selection(Knobs, frozen=True, kw_only=True):
             WHAT,
             GLOBS,
             "Servers to measure, as names or globs; NAME==VERSION pins a version. Repeatable. "
-            "Default: all that need no environment of their own.",
+            "Default: all that need no environment of their own; in comparisons and counts, the "
+            "reference server.",
             short="-s",
             is_common=True,
         ),
@@ -121,7 +122,8 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--variant",
             WHAT,
             GLOBS,
-            "Variants to measure, as names or globs; repeatable. Default: all.",
+            "Variants to measure, as names or globs; repeatable. Default: all; in comparisons and "
+            "counts, `default`.",
             is_common=True,
         ),
     ] = ()
@@ -131,7 +133,8 @@ class Selection(Knobs, frozen=True, kw_only=True):
             "--workers",
             WHAT,
             COUNTS,
-            "Worker counts, such as 1,2. Default: 1, plus 2 for `default` variants.",
+            "Worker counts, such as 1,2. Default: 1, plus 2 for `default` variants; in comparisons "
+            "and counts, 1.",
             short="-w",
             is_common=True,
         ),
