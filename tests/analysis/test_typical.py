@@ -221,6 +221,16 @@ def test_a_round_without_the_generators_cpu_has_no_figure() -> None:
     assert mostly.left_out == 0
 
 
+def test_a_slice_without_a_length_is_no_disturbance() -> None:
+    """A server that ends before its first answer leaves one; the other rounds stay as they are."""
+    run = run_of()
+    piece = msgspec.structs.replace(run[0].slices[0], duration_s=0.0, requests=0, load_wait_s=0.1)
+    ended = msgspec.structs.replace(run[0], slices=(piece,))
+    figures = typical_slices([ended, *run[1:]]).figures
+    assert Place(THROUGHPUT.name, "a/c64", 0, 0) not in figures
+    assert len(figures) == len(typical_slices(run).figures) - 2
+
+
 def test_a_generator_that_always_waits_for_itself_is_not_disturbed() -> None:
     """Its processes share a CPU, in all slices of a cell alike."""
     alike = with_waits(run_of(), range(ROUNDS), range(TURNS), share=0.4)

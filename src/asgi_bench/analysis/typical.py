@@ -171,7 +171,8 @@ def _groups(trials: Sequence[Trial]) -> Iterator[_Group]:
 
 def _wait_share(piece: Slice) -> float:
     """How long the load generator waited for a CPU, as a share of the slice."""
-    return (piece.load_wait_s or 0.0) / piece.duration_s
+    # A server that ends before its first answer leaves a slice without a length.
+    return (piece.load_wait_s or 0.0) / piece.duration_s if piece.duration_s else 0.0
 
 
 def _usual_waits(trials: Iterable[Trial]) -> dict[str, float]:
