@@ -288,6 +288,21 @@ def test_phone_scrolls_up_and_down_alone(browser: Browser, mixed: Path, troubled
             assert page.evaluate("document.documentElement.scrollWidth") <= PHONE_WIDTH
 
 
+def test_a_phone_shows_a_whole_chart(browser: Browser, mixed: Path) -> None:
+    """On a phone a chart is as wide as the screen, until its button shows it at full size."""
+    with Visit(browser, mixed, viewport={"width": PHONE_WIDTH, "height": 844}) as page:
+        figure = page.locator("figure").first
+        region = figure.locator(".scroll")
+        hidden = "e => e.scrollWidth - e.clientWidth"
+        assert region.evaluate(hidden) <= 0
+        button = figure.get_by_role("button", name="Full size")
+        button.click()
+        assert region.evaluate(hidden) > PHONE_WIDTH / 2
+        assert button.get_attribute("aria-pressed") == "true"
+        button.click()
+        assert region.evaluate(hidden) <= 0
+
+
 def test_print_is_light_and_whole(browser: Browser, mixed: Path) -> None:
     """On paper the dark is left out, and so are controls; no table is cut off at the right."""
     with Visit(browser, mixed, color_scheme="dark", viewport={"width": 720, "height": 900}) as page:

@@ -82,7 +82,21 @@ for (const command of document.querySelectorAll("pre")) {
     }
     setTimeout(() => { button.textContent = "Copy command"; }, 2000);
   });
-  command.append(button);
+  command.prepend(button);
+}
+
+// On a narrow screen a chart is as wide as the screen, and a button shows it at full size.
+for (const figure of document.querySelectorAll("figure")) {
+  const region = figure.querySelector(".scroll");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "zoom";
+  button.textContent = "Full size";
+  button.setAttribute("aria-label", `Full size: ${figure.querySelector("h3").textContent}`);
+  const zoom = () => button.setAttribute("aria-pressed", !region.classList.toggle("fitted"));
+  button.addEventListener("click", zoom);
+  figure.querySelector("figcaption").after(button);
+  zoom();
 }
 
 const form = document.getElementById("filters");
