@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asgi_bench.analysis.percentiles import merge_histograms as read_histograms
-from asgi_bench.load.histogram import HIGHEST_NS, Recording, encoded, merge_times
+from asgi_bench.load.histogram import HIGHEST_NS, Recording, Recordings, encoded, merge_times
 
 # Three significant digits: no value is told more than this share above what it is.
 DIGITS = 1 / 1000
@@ -132,3 +132,19 @@ def test_histograms_add_up_without_loss(parts: list[list[int]]) -> None:
     assert ours is not None
     assert ours.values_ns.tolist() == theirs.values_ns.tolist()
     assert ours.counts.tolist() == theirs.counts.tolist()
+
+
+def test_what_another_recorded_is_taken_whole() -> None:
+    """By name, with the values that were out of range; the other keeps what it has."""
+    one, other, whole = Recordings(), Recordings(), Recordings()
+    first = {"response_time": [1_000, 0]}
+    second = {"response_time": [5_000, 0, HIGHEST_NS + 1], "service_time": [7_000]}
+    one.add(first)
+    other.add(second)
+    for times_ns in (first, second):
+        whole.add(times_ns)
+    before = other.encode()
+    one.take(other)
+    assert one.encode() == whole.encode()
+    assert one.clamped("response_time") == 3
+    assert (other.encode(), other.clamped("response_time")) == (before, 2)

@@ -176,8 +176,24 @@ def test_where_a_body_begins_is_told_to_the_byte() -> None:
 def test_a_head_of_nothing_is_refused_at_once() -> None:
     """Its end is where it begins, so nothing more is waited for."""
     for read in (read_response, read_at_once):
-        with pytest.raises(WireError):
+        with pytest.raises(WireError, match="malformed status line ''"):
             read(b"\r\n\r\n")
+
+
+def test_a_chunk_without_a_size_is_told_as_one() -> None:
+    """Whatever follows it."""
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    with pytest.raises(WireError, match="malformed chunk size ''"):
+        read_response(head + b"\r\nab\ncd\r\n")
+
+
+def test_nothing_is_beyond_a_response_that_is_not_whole() -> None:
+    """What came of it is its own; then what follows is beyond it."""
+    reader = StreamReader()
+    reader.feed(frame(HEADERS, END_HEADERS, b"\x88"))
+    assert reader.beyond == b""
+    reader.feed(frame(DATA, END_STREAM, b"hi") + b"x")
+    assert reader.beyond == b"x"
 
 
 def test_a_body_over_the_bound_is_told_in_mib() -> None:

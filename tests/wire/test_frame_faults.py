@@ -97,6 +97,10 @@ def test_a_message_beyond_the_bound_is_refused_by_its_head(monkeypatch: pytest.M
     reader = MessageReader(1, bytearray())
     reader.feed(b"\x02\x7f" + bound + bytes(1 << 21))
     assert reader.feed(b"\x80\x00") is not None
+    reader = MessageReader(1, bytearray())
+    reader.feed(b"\x02\x7f" + bound + bytes(1 << 21))
+    with pytest.raises(LimitError, match="message over 2 MiB"):
+        reader.feed(b"\x80\x01x")
 
 
 def test_missing_is_what_the_frame_lacks() -> None:
@@ -110,6 +114,8 @@ def test_missing_is_what_the_frame_lacks() -> None:
     reader.feed(b"hel")
     assert reader.missing == 2
     assert reader.feed(b"lo") is not None
+    assert reader.missing == 0
+    reader.feed(b"\x81\x01!")
     assert reader.missing == 0
 
 
@@ -139,6 +145,12 @@ def test_a_close_tells_its_code_and_reason() -> None:
             reader.feed(encode_frame(CLOSE, payload, b""))
         assert reader.so_far == f"its close came, with {told}"
         assert replies == encode_close(answered)
+
+
+def test_a_code_that_is_none_is_told_without_the_reason() -> None:
+    """Only the two bytes that it is of."""
+    with pytest.raises(WireError, match=r"with the code 'hi', which is none$"):
+        MessageReader(1, bytearray()).feed(encode_frame(CLOSE, b"hi there", b""))
 
 
 def test_control_frames_between_answers_are_obeyed() -> None:

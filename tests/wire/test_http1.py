@@ -97,7 +97,7 @@ def fed(pieces: list[bytes], method: str = "GET") -> tuple[Response | None, int]
     for piece in pieces:
         if response is None:
             response = reader.feed(piece)
-            excess = reader.excess
+            excess = len(reader.beyond)
         else:
             excess += len(piece)
     return response, excess

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from asgi_bench.wire import http2
 from asgi_bench.wire.channel import READABLE
 from asgi_bench.wire.http1 import WireError
-from asgi_bench.wire.http2 import PREFACE, Http2Connection
+from asgi_bench.wire.http2 import CONNECTION_WINDOW, PREFACE, Http2Connection
 from asgi_bench.wire.http2_frames import (
     DATA,
     END_HEADERS,
@@ -227,6 +227,37 @@ def test_a_smaller_window_holds_what_is_not_out_yet() -> None:
     sent = [each for each in frames_in(bytes(wire.written)) if each.kind == DATA]
     assert b"".join(each.payload for each in sent) == body
     assert [each.flags for each in sent] == [0, 1]
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_a_window_is_given_back_once_more_than_half_is_used(beyond: int) -> None:
+    """All of what came, in one frame; at half of it there is still time."""
+    wire = Wire()
+    connection = asked(1, wire)
+    wire.written.clear()
+    connection.unreturned_bytes = used = CONNECTION_WINDOW // 2 - len(b"hello") + beyond
+    connection.take_in(on(0, KNOWN.whole), {}, KNOWN)
+    connection.flush()
+    frames = [(each.kind, each.payload) for each in frames_in(bytes(wire.written))]
+    given_back = (used + len(b"hello")).to_bytes(4)
+    assert frames == ([(WINDOW_UPDATE, given_back)] if beyond else [])
+
+
+def test_control_frames_are_counted_by_name() -> None:
+    """Each as one, also those that ask for nothing."""
+    connection = asked(1)
+    before = connection.frames.copy()
+    connection.take_in(frame(PING, 0, bytes(8)) * 2 + frame(SETTINGS, 1, b""), {}, None)
+    assert connection.frames - before == {"PING": 2, "SETTINGS": 1}
+
+
+def test_a_place_that_asked_nothing_was_not_refused() -> None:
+    """Neither by a GOAWAY that takes no stream nor by an end before anything went out."""
+    connection = opened(Wire())
+    connection.drain(0)
+    assert not connection.was_not_taken(7)
+    connection.end()
+    assert not connection.was_not_taken(7)
 
 
 def test_what_never_went_out_was_not_taken() -> None:

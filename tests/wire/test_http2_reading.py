@@ -47,6 +47,19 @@ def test_a_request_is_written_and_its_answer_read() -> None:
     assert kinds(wire) == [HEADERS]
 
 
+def test_what_could_not_be_sent_is_sent_by_the_next_read() -> None:
+    """Also by one that finds nothing."""
+    wire = Wire()
+    connection = opened(wire)
+    wire.room = 0
+    connection.write(WRITTEN)
+    assert kinds(wire) == []
+    wire.room = 1 << 30
+    with pytest.raises(BlockingIOError):
+        connection.read(1000)
+    assert kinds(wire) == [HEADERS]
+
+
 def test_pings_are_answered_as_it_is_read() -> None:
     """At once, though nothing came of the answer."""
     wire = Wire(frame(PING, 0, b"12345678"))
@@ -83,7 +96,7 @@ def test_an_orderly_goaway_is_an_end_once_nothing_is_asked() -> None:
 
 def test_a_goaway_with_an_error_ends_the_connection() -> None:
     """It says why, with the server's own words where it has some."""
-    for words, told in ((b"", ""), (b"too calm", ", 'too calm'")):
+    for words, told in ((b"", ""), (b"!", ", '!'"), (b"too calm", ", 'too calm'")):
         wire = Wire(frame(GOAWAY, 0, bytes(4) + (11).to_bytes(4) + words))
         connection = opened(wire)
         connection.write(WRITTEN)

@@ -213,11 +213,6 @@ class ResponseReader:
         return self._missing
 
     @property
-    def excess(self) -> int:
-        """How many bytes were fed beyond the end of the response."""
-        return len(self._buffer) if self._response else 0
-
-    @property
     def beyond(self) -> bytes:
         """The bytes beyond the end of the response."""
         return bytes(self._buffer) if self._response else b""

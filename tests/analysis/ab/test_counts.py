@@ -54,6 +54,19 @@ def _life(
     )
 
 
+def exactly(
+    counter: Counter, baseline: tuple[float, ...], candidate: tuple[float, ...]
+) -> list[Life]:
+    """Both sides' lives, of which each layout takes exactly so much for a request."""
+    backend: Backend = "valgrind" if counter == "instructions" else "strace"
+    return [
+        _life(side, counter, backend, layout, requests, 5000 + round(each * requests))
+        for side, figures in zip(SIDES, (baseline, candidate), strict=True)
+        for layout, each in enumerate(figures)
+        for requests in (400, 2400)
+    ]
+
+
 def verdict_on(counted: list[Life], gate: Gate = GATE) -> AbReport:
     """The verdict of the gate."""
     return counts_verdict(ab_run(0.0, blocks=0, gate=gate).header, counted)
@@ -89,6 +102,42 @@ def test_what_system_calls_matter_is_a_matter_of_its_own() -> None:
     assert ", or 1.5 or more system calls." in " ".join(notes(report))
 
 
+def test_a_side_is_told_as_the_mean_of_its_layouts() -> None:
+    """The geometric one of instructions, which are compared by ratio; else the arithmetic one."""
+    report = verdict_on(
+        [
+            *exactly("instructions", (100, 400), (200, 800)),
+            *exactly("syscalls", (1, 3), (2, 4)),
+        ]
+    )
+    instructions, syscalls = report.cells[0].metrics
+    assert (instructions.baseline, instructions.candidate) == pytest.approx((200, 400))
+    assert (syscalls.baseline, syscalls.candidate) == pytest.approx((2, 3))
+
+
+def test_a_layout_without_instructions_is_left_out_and_one_without_calls_counts() -> None:
+    """A ratio to nothing is none; no system call at all is a figure."""
+    report = verdict_on(
+        [
+            *exactly("instructions", (100, 100, 100), (0, 100, 100)),
+            *exactly("syscalls", (1, 1, 1), (0, 0, 0)),
+        ]
+    )
+    instructions, syscalls = report.cells[0].metrics
+    assert (instructions.blocks, instructions.effect.d) == (2, 0.0)
+    assert (syscalls.blocks, syscalls.candidate) == (3, 0.0)
+    assert syscalls.effect.d == pytest.approx(-1)
+
+
+def test_intervals_pay_for_both_counts() -> None:
+    """Where nothing differs, each has half of alpha; any change matters if that was asked for."""
+    report = verdict_on(lives(0.0), msgspec.structs.replace(GATE, min_change=0.0))
+    instructions, syscalls = report.cells[0].metrics
+    assert instructions.confidence == pytest.approx(1 - GATE.alpha / 2)
+    assert syscalls.confidence == pytest.approx(1 - GATE.alpha / 2)
+    assert instructions.min_change == 0.0
+
+
 def test_few_layouts_decide_nothing() -> None:
     """One layout has no interval: nothing is decided, whatever its effect."""
     assert verdict_on(lives(0.05, layouts=1)).verdict == "undecided"
@@ -102,6 +151,8 @@ def test_a_side_that_fails_fails_the_verdict() -> None:
     report = verdict_on([*sound, broken])
     assert report.verdict == "failed"
     assert "candidate: was ended by SIGSEGV" in report.text
+    (reason,) = report.cells[0].reasons
+    assert (reason.code, reason.level) == ("side-failed", "invalid")
 
 
 def test_disagreeing_verdicts_are_explained() -> None:

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.ab.differences import side_differences
+from asgi_bench.analysis.ab.differences import Pair, side_differences
 from asgi_bench.analysis.ab.report import ab_report
-from asgi_bench.model import Difference, Proof, Run, Setup
+from asgi_bench.model import Difference, PlannedCell, Proof, Run, Setup
 from asgi_bench.reporting.ab import render_ab
 from tests.situation import Said, situation
 from tests.synthetic_sides import CELL, ab_run
@@ -55,6 +55,38 @@ def test_the_folder_of_a_commit_is_no_difference_of_its_own() -> None:
     """A worktree lies somewhere; the commit tells what is in it."""
     found = changed(commit="abc", app_dir="/cache/abc/src")
     assert [one.kind for one in found] == ["commit"]
+
+
+def test_two_commits_are_one_difference() -> None:
+    """With what either side is of."""
+    one, other = (msgspec.structs.replace(BASELINE, commit=commit) for commit in ("abc", "def"))
+    assert side_differences(one, other) == (Difference("commit", "commit", "abc", "def"),)
+
+
+def given_variables(baseline: dict[str, str], candidate: dict[str, str]) -> Pair:
+    """A server that was given these variables on either side."""
+    one, other = (PlannedCell(CELL, env=env) for env in (baseline, candidate))
+    return Pair("", (one, other), None)
+
+
+def test_variables_that_asgi_bench_sets_may_differ() -> None:
+    """Those that the user set are told, once."""
+    pair = given_variables(
+        {"ASGI_BENCH_PROOF": "1", "A": "1", "B": "1"}, {"ASGI_BENCH_PROOF": "2", "A": "2", "B": "1"}
+    )
+    found = Difference("env", "A", "1", "2")
+    assert side_differences(BASELINE, BASELINE, [pair]) == (found,)
+    one, other = (msgspec.structs.replace(BASELINE, env={"A": value}) for value in "12")
+    assert side_differences(one, other, [pair]) == (found,)
+
+
+def test_the_app_s_folder_within_a_variable_is_no_difference_of_its_own() -> None:
+    """It is told as the app's, and the rest of the variable is the same."""
+    one, other = (
+        msgspec.structs.replace(BASELINE, app_dir=folder) for folder in ("/one", "/other")
+    )
+    pair = given_variables({"PYTHONPATH": "/one/lib"}, {"PYTHONPATH": "/other/lib"})
+    assert side_differences(one, other, [pair]) == (Difference("app", "app_dir", "/one", "/other"),)
 
 
 @given(PACKAGES, PACKAGES)

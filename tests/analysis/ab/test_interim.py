@@ -78,3 +78,12 @@ def test_little_is_spent_early() -> None:
     """At half of the budget an eighth of alpha is spent: the last look has nearly all of it."""
     assert spent_by(Gate(alpha=0.04), 0.5) == pytest.approx(0.005)
     assert spent_by(Gate(alpha=0.04), 1.0) == pytest.approx(0.04)
+
+
+def test_what_comes_after_the_budget_spends_no_more() -> None:
+    """The last look had all of alpha: a block that ends beyond it gets nothing."""
+    gate = Gate(budget_s=10)
+    (last,) = looks_of(gate, [9.0, 18.0], 1000)
+    assert last.blocks == 1
+    assert last.level == pytest.approx(gate.alpha)
+    assert look_at_end(gate, [9.0, 18.0], 1000).level == 0.0

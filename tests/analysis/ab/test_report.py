@@ -88,6 +88,24 @@ def test_other_cells_are_measured_on() -> None:
     assert settled == [15, 28]
 
 
+def test_one_open_cell_keeps_a_run_going() -> None:
+    """At a look at which another cell is settled."""
+
+    def scatter(trial: Trial, role: Role) -> Trial:
+        if role != "candidate" or not trial.cell.startswith("granian"):
+            return trial
+        times = 1 + 0.1 * (trial.round % 3 - 1)
+        slices = (
+            msgspec.structs.replace(piece, duration_s=times * piece.duration_s)
+            for piece in trial.slices
+        )
+        return msgspec.structs.replace(trial, slices=tuple(slices))
+
+    for cells, is_over in (((CELL,), True), ((OTHER,), False), ((CELL, OTHER), False)):
+        run = ab_run(0.0, blocks=15, cells=cells, edit=scatter)
+        assert is_settled(run.header.plan, 15, run.trials) is is_over
+
+
 def test_a_control_that_moves_voids_the_run() -> None:
     """Two processes of the same that differ by 4 % make it invalid, with the reason in words."""
     report = ab_report(ab_run(0.05, control=0.04))
@@ -148,7 +166,7 @@ def test_a_side_that_breaks_under_load_fails(code: str, role: Role, side: str) -
     report = spoilt(code, role=role, every=2)
     assert report.verdict == "failed"
     (reason,) = report.cells[0].reasons
-    assert (reason.code, reason.value) == ("side-failed", 0.5)
+    assert (reason.code, reason.level, reason.value) == ("side-failed", "invalid", 0.5)
     assert reason.text == f"{side}in 14 of 28 rounds, the worst: it has {code}"
     assert f"failed: {CELL.key}: {side}in 14 of 28" in report.text
     assert "enough to detect" not in report.text

@@ -44,6 +44,18 @@ def test_p99_of_short_blocks_is_that_of_all_together() -> None:
     assert found.control.d == pytest.approx(0.0, abs=0.02)
 
 
+def test_p99_of_all_together_may_lack_that_of_one_process() -> None:
+    """Where the baseline's second process has too few samples, nothing is said of the control."""
+
+    def timed(trial: Trial, role: Role) -> Trial:
+        blob = histogram_blob(0.002, 10 if role == "control" else 100, spread=0.4)
+        return msgspec.structs.replace(trial, times_hdr={RESPONSE_TIME: blob})
+
+    found = p99_of(ab_report(ab_run(0.0, edit=timed)).cells[0])
+    assert found.effect.d == pytest.approx(0.0, abs=0.05)
+    assert found.control is None
+
+
 def test_too_few_samples_for_p99_are_told() -> None:
     """Nothing is shown where all blocks together have too few, and it is said why."""
     cell = cell_of(10)

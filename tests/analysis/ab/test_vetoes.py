@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from asgi_bench.analysis.ab.report import ab_report
-from asgi_bench.analysis.ab.vetoes import overload_veto
+from asgi_bench.analysis.ab.vetoes import few_blocks_veto, overload_veto
 from asgi_bench.model import ROLES, AbReport, Role, Trial, Verdict
+from asgi_bench.model.metrics import P50
 from tests.synthetic_sides import CELL, ab_run
 from tests.synthetic_sides_open import OPEN_CELL, open_trial
 
@@ -106,6 +107,32 @@ def test_a_candidate_that_seldom_falls_behind_is_judged_by_its_median() -> None:
     """What happens in few blocks on one side is left to the estimate."""
     report = report_of(behind=lambda role, block: role == "candidate" and block % 7 == 0)
     assert report.verdict == "pass"
+
+
+def test_two_thirds_of_the_blocks_are_enough() -> None:
+    """Exactly so many; one less is too few."""
+    assert few_blocks_veto(P50, 4, 6) is None
+    veto = few_blocks_veto(P50, 3, 6)
+    assert veto is not None
+    assert (veto.verdict, veto.reason.value) == ("undecided", 0.5)
+
+
+@pytest.mark.parametrize(("alone", "is_found"), [(0, False), (1, True), (3, True)])
+def test_falling_behind_that_may_be_chance_leaves_it_open(alone: int, is_found: bool) -> None:
+    """From exactly a third of the blocks on; of three blocks nothing is sure."""
+    trial = ab_run(0.0, blocks=1).trials[0]
+    calm, late = (open_trial(trial, "baseline", overloaded=late) for late in (False, True))
+    veto = overload_veto(
+        OPEN_CELL,
+        {
+            block: {"baseline": calm, "control": calm, "candidate": late if block < alone else calm}
+            for block in range(3)
+        },
+    )
+    assert (veto is not None) is is_found
+    if veto is not None:
+        assert (veto.verdict, veto.reason.code) == ("undecided", "perhaps-overloaded")
+        assert veto.reason.value == pytest.approx(alone / 3)
 
 
 def test_a_closed_loop_is_never_too_much() -> None:

@@ -1,9 +1,18 @@
 import msgspec
 import pytest
 
-from asgi_bench.analysis.validity.answers import LEAST_CPU_S_PER_REQUEST, credit
+from asgi_bench.analysis.validity.answers import LEAST_CPU_S_PER_REQUEST, credit, errors
+from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.analysis.validity.trial import judge_trial
-from asgi_bench.model import Cell, PlannedCell, Reason, Trial, UserFigures
+from asgi_bench.model import (
+    Cell,
+    ErrorCounts,
+    OpenLoop,
+    PlannedCell,
+    Reason,
+    Trial,
+    UserFigures,
+)
 from tests.synthetic_run import CLOSED_64, make_trial, plan_of
 
 replace = msgspec.structs.replace
@@ -68,3 +77,22 @@ def test_who_was_busy_is_not_asked_where_others_answered() -> None:
     idle = replace(make_trial(cell, 0, 0), server_cpu_s=0.0, load_cpu_s=2.0)
     judged = judge_trial(idle, plan)
     assert [reason.code for reason in judged.validity_reasons] == ["idle-server"]
+
+
+def test_what_was_never_sent_is_no_wrong_answer() -> None:
+    """It counts among the time-outs of an open loop, and is taken off them."""
+    cell = Cell("uvicorn", "default", 1, "hello", OpenLoop(500))
+    trial = make_trial(cell, 0, 0)
+    (piece,) = trial.slices
+    assert piece.open_loop is not None
+    piece = replace(piece, open_loop=replace(piece.open_loop, unsent=5))
+    plan = plan_of((PlannedCell(cell),))
+
+    def told(counts: ErrorCounts) -> Reason | None:
+        return errors(Evidence(replace(trial, slices=(piece,), errors=counts), cell, plan))
+
+    reason = told(ErrorCounts(status=1, timeout=7))
+    assert reason is not None
+    assert reason.text.startswith("3 of ")
+    assert "(1 status, 2 timeout)" in reason.text
+    assert told(ErrorCounts(timeout=5)) is None

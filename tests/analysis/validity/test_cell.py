@@ -58,6 +58,23 @@ def test_cell_rules(pattern: str, level: str, codes: list[str]) -> None:
     assert [reason.code for reason in found.validity_reasons] == codes
 
 
+@pytest.mark.parametrize(
+    ("pattern", "code", "value", "limit"),
+    [
+        ("vvii", "too-few-usable", 1 / 2, 2 / 3),
+        ("vvvvi", "bad-rounds", 1 / 5, 0.0),
+        ("vvvss", "suspect-rounds", 2 / 5, 1 / 3),
+    ],
+)
+def test_a_finding_on_rounds_has_their_share(
+    pattern: str, code: str, value: float, limit: float
+) -> None:
+    """Of all that were run, beside the share that may be."""
+    (reason,) = (one for one in verdict(pattern).validity_reasons if one.code == code)
+    assert reason.value == pytest.approx(value)
+    assert reason.limit == pytest.approx(limit)
+
+
 @pytest.mark.parametrize("pattern", ["fff", "ffv", "fffvv", "ffi", "f"])
 def test_more_than_half_failed_is_failed(pattern: str) -> None:
     """A cell of which most rounds failed has failed, with the reason, and is never valid."""

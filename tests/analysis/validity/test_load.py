@@ -201,9 +201,14 @@ def test_late_tail_of_the_generator(
 
 def test_generator_that_is_late_in_general_is_invalid() -> None:
     """Where the median lag is half of the median response time, nothing is the server's."""
-    for late_s, level in ((0.00095, "suspect"), (0.00105, "invalid")):
+    for late_s, level, whose in (
+        (0.00095, "suspect", "so the tail is partly its own"),
+        (0.00105, "invalid", "so every percentile is its own"),
+    ):
         trial = lagging(OPEN_500, {late_s: 9000, 0.01: 1000}, 0.002)
-        assert found(trial)["generator-lag"].level == level
+        reason = found(trial)["generator-lag"]
+        assert reason.level == level
+        assert whose in reason.text
 
 
 @pytest.mark.parametrize(
@@ -267,6 +272,11 @@ def test_overload_is_the_servers_unless_the_generator_was_late() -> None:
     assert "overloaded" not in generator
     # A lag that is harmful elsewhere explains nothing of a queue of 100 ms.
     assert "overloaded" in found(kept(0.7, 0.002, overloaded=True))
+    # Without response times there is no wait of the server's to hold it against.
+    silent = replace(
+        kept(0.7, 0.002, overloaded=True), times_hdr={GENERATOR_LAG: blob({0.002: 999})}
+    )
+    assert "rate-not-kept" in found(silent)
 
 
 def test_a_sweep_is_meant_to_overload() -> None:

@@ -3,6 +3,7 @@ import pytest
 
 from asgi_bench.analysis.utilization import load_cpu_share
 from asgi_bench.analysis.validity import machine
+from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.model import Cell, PlannedCell, Reason, Slice, Throttling, Trial
 from tests.analysis.validity.one_room import findings_of
 from tests.synthetic_run import CLOSED_64, make_trial, metered, plan_of
@@ -66,7 +67,8 @@ def test_wait_is_a_share_of_the_time_a_side_was_ready(
     assert (finding is not None) == is_found
     if finding is not None:
         assert finding.value == pytest.approx(share)
-        assert ("load generator" if side == "load" else "server") in finding.text
+        who = "load generator" if side == "load" else "server"
+        assert finding.text.startswith(f"the {who} waited for a CPU 20% of the time")
 
 
 def test_oversubscribed_server_waits_for_itself() -> None:
@@ -118,6 +120,18 @@ def test_a_quota_is_named_and_nobody_else_is_blamed(stopped: int, is_found: bool
     if is_found:
         assert "quota of 0.5 CPUs in 4 of 60 periods" in findings["throttled"].text
     assert "throttled" not in found(replace(waiting, throttling=Throttling(0.5, 0, 0, 0.0)))
+
+
+@pytest.mark.parametrize(
+    ("load_hosts", "whose"), [(0, "server and load generator together"), (1, "of the server")]
+)
+def test_a_quota_is_said_to_be_whose_it_is(load_hosts: int, whose: str) -> None:
+    """Both sides share it here; a load host has CPUs of its own."""
+    trial = replace(TRIAL, throttling=Throttling(0.5, 60, 4, 1.0))
+    plan = replace(plan_of((PlannedCell(CELL),)), load_hosts=load_hosts)
+    reason = machine.cpu_denied(Evidence(trial, CELL, plan))
+    assert reason is not None
+    assert f"in 4 of 60 periods, {whose}: raise the quota" in reason.text
 
 
 @pytest.mark.parametrize(("quota_cpus", "share"), [(8.0, 0.4), (0.5, 0.8)])
