@@ -102,7 +102,7 @@ def test_one_open_cell_keeps_a_run_going() -> None:
         return msgspec.structs.replace(trial, slices=tuple(slices))
 
     for cells, is_over in (((CELL,), True), ((OTHER,), False), ((CELL, OTHER), False)):
-        run = ab_run(0.0, blocks=15, cells=cells, edit=scatter)
+        run = ab_run(0.0, blocks=15, cells=cells, noise=0.001, edit=scatter)
         assert is_settled(run.header.plan, 15, run.trials) is is_over
 
 
