@@ -63,7 +63,7 @@ VERBS = {
     "check": Verb(
         "check",
         "check",
-        "Start each server once, verify its answer, and stop it.",
+        "Start each server once, verify its response, and stop it.",
         "Takes the same flags as `run`, so one command line serves both; flags for load and "
         "time are checked but not used.",
         is_measuring=True,

@@ -122,7 +122,7 @@ THROUGHPUT = Metric(
         loops=CLOSED,
         name="throughput",
         title="Throughput",
-        axis="correct answers per second",
+        axis="correct responses per second",
     ),
 )
 THROUGHPUT_RATIO = Metric(

@@ -77,7 +77,7 @@ MEASURED = (
     Measured(
         "concurrency",
         "Throughput by concurrency",
-        "correct answers per second",
+        "correct responses per second",
         lambda cell: cell.throughput_rps,
         numbers.compact_tick,
     ),

@@ -82,7 +82,7 @@ def draw_scaling(
     if is_relative(group):
         name_y(axes, "throughput, reference = 1")
     else:
-        name_y(axes, "correct answers per second")
+        name_y(axes, "correct responses per second")
     for climb in climbs:
         _draw_climb(axes, climb)
     label_ends(axes, [_end_label(*named) for named in zip(climbs, names, strict=True)])
