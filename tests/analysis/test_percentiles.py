@@ -99,6 +99,14 @@ def test_percentiles_are_seconds() -> None:
     assert (found.p999, found.p9999) == (None, None)
 
 
+def test_the_far_tail_is_told_of_many_samples() -> None:
+    """A hundred thousand reach p99.99; one in two hundred of these is a hundred times as long."""
+    blobs = [encode([1_000_000] * 995 + [100_000_000] * 5)] * 101
+    found = percentiles_s(merged(*blobs))
+    assert found.p99 == pytest.approx(1.0e-3, rel=2e-3)
+    assert found.p999 == found.p9999 == found.max == pytest.approx(0.1, rel=2e-3)
+
+
 def test_no_histogram_gives_nulls() -> None:
     """Without a histogram every percentile is null."""
     assert percentiles_s(None) == Percentiles()
@@ -126,3 +134,12 @@ def test_curve_needs_a_median(samples: int) -> None:
     """Too few samples for p50 give no curve."""
     assert tail_curve(Histogram(np.array([1_000]), np.array([samples]))) is None
     assert tail_curve(None) is None
+
+
+def test_each_counter_stands_for_the_highest_value_of_its_bucket() -> None:
+    """As hdrh has it, in every bucket of a histogram, the widest ones too."""
+    values_ns = [1 << bits for bits in range(15, 36)]
+    found = merged(encode(values_ns, lowest=20_000, digits=2))
+    plain = HdrHistogram(20_000, 60_000_000_000, 2)
+    highest = [plain.get_highest_equivalent_value(value) for value in values_ns]
+    assert found.values_ns[found.counts > 0].tolist() == highest

@@ -3,6 +3,7 @@
 import gzip
 
 import pytest
+from h2.errors import ErrorCodes
 from hpack import Encoder
 
 from asgi_bench.model import Stream
@@ -10,6 +11,8 @@ from asgi_bench.wire import http2_frames
 from asgi_bench.wire.http1 import (
     CHUNK_BYTES,
     MAX_BODY_BYTES,
+    MAX_CHUNK_LINE_BYTES,
+    MAX_HEAD_BYTES,
     LimitError,
     Response,
     WireError,
@@ -26,6 +29,7 @@ from asgi_bench.wire.http2_frames import (
     code_name,
     decode_block,
     frame,
+    frame_name,
     is_framed,
 )
 from asgi_bench.wire.parts import PartReader
@@ -112,11 +116,53 @@ def test_frames_are_told_from_text_by_their_first_byte() -> None:
     assert not is_framed(b"")
 
 
+@pytest.mark.parametrize(
+    "name", ["Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade"]
+)
+def test_what_is_of_a_connection_is_no_field_of_a_request(name: str) -> None:
+    """HTTP/2 has none of them (RFC 9113, 8.2.2)."""
+    whole, plain = (
+        http2_frames.encode_request("GET", "/", scheme="http", authority="h", headers=headers)
+        for headers in ({name: "x", "a": "b"}, {"a": "b"})
+    )
+    assert whole == plain
+
+
+def test_the_bounds_of_http1_are_those_that_messages_name() -> None:
+    """256 KiB of heads, 1 KiB of a chunk's size, 64 MiB of a body, to the byte."""
+    bounds = (MAX_HEAD_BYTES, MAX_CHUNK_LINE_BYTES, MAX_BODY_BYTES, CHUNK_BYTES)
+    assert bounds == (1 << 18, 1 << 10, 1 << 26, 1 << 14)
+
+
 def test_an_unknown_code_is_told_by_its_number() -> None:
     """The last that has a name, and the first that has none."""
     assert code_name(0) == "NO_ERROR"
     assert code_name(13) == "HTTP_1_1_REQUIRED"
     assert code_name(14) == "code 14"
+    assert all(code_name(code) == code.name for code in ErrorCodes)
+
+
+def test_frames_have_the_names_of_the_specification() -> None:
+    """By their numbers; others are told by these."""
+    assert " ".join(map(frame_name, range(11))) == (
+        "DATA HEADERS PRIORITY RST_STREAM SETTINGS PUSH_PROMISE PING GOAWAY WINDOW_UPDATE "
+        "CONTINUATION type 10"
+    )
+
+
+def test_a_status_begins_with_100() -> None:
+    """An interim one is passed over; a lower one is none."""
+    interim, none = (
+        frame(HEADERS, END_HEADERS, Encoder().encode([(":status", status)]))
+        for status in ("100", "099")
+    )
+    reader = StreamReader()
+    assert reader.feed(interim) is None
+    found = reader.feed(frame(HEADERS, END_HEADERS | END_STREAM, b"\x88"))
+    assert found is not None
+    assert found.status == 200
+    with pytest.raises(WireError, match="malformed status '099'"):
+        StreamReader().feed(none)
 
 
 def test_a_head_and_a_body_over_the_bounds_are_told_as_ours(

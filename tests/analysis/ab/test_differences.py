@@ -220,3 +220,13 @@ def test_other_files_beside_the_app_are_told(said: Said) -> None:
 
     said(told(other))
     assert "module" not in told(msgspec.structs.replace(other, commit="abc"))
+
+
+def test_a_variable_that_names_the_app_s_folder_is_told_with_its_mark() -> None:
+    """Where the rest of it differs: the same mark on both sides."""
+    one, other = (
+        msgspec.structs.replace(BASELINE, app_dir=folder) for folder in ("/one", "/other")
+    )
+    pair = given_variables({"A": "/one/lib"}, {"A": "/other/src"})
+    (_, found) = side_differences(one, other, [pair])
+    assert found == Difference("env", "A", "{app_dir}/lib", "{app_dir}/src")

@@ -129,6 +129,8 @@ def test_a_candidate_that_does_not_start_fails() -> None:
     assert report.verdict == "failed"
     assert "candidate: in all 6 rounds: exited with 1" in report.text
     assert report.cells[0].blocks == 0
+    (reason,) = report.cells[0].reasons
+    assert (reason.value, reason.limit) == (None, None)
 
 
 def spoilt(*codes: str, role: Role, blocks: int = 28, every: int = 1) -> AbReport:
@@ -152,7 +154,7 @@ def test_trials_that_the_machine_spoilt_make_the_cell_invalid(codes: tuple[str, 
     assert "enough to detect" not in report.text
 
 
-@pytest.mark.parametrize("code", ["errors", "no-answers", "worker-died"])
+@pytest.mark.parametrize("code", ["errors", "no-answers", "server-ended", "worker-died"])
 @pytest.mark.parametrize(
     ("role", "side"),
     [
@@ -167,6 +169,7 @@ def test_a_side_that_breaks_under_load_fails(code: str, role: Role, side: str) -
     assert report.verdict == "failed"
     (reason,) = report.cells[0].reasons
     assert (reason.code, reason.level, reason.value) == ("side-failed", "invalid", 0.5)
+    assert reason.limit == pytest.approx(1 / 3)
     assert reason.text == f"{side}in 14 of 28 rounds, the worst: it has {code}"
     assert f"failed: {CELL.key}: {side}in 14 of 28" in report.text
     assert "enough to detect" not in report.text

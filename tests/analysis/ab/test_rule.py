@@ -210,3 +210,9 @@ def test_a_huge_effect_has_finite_bounds() -> None:
     """An interval on logarithms that would overflow is cut off, and stays one."""
     (one,) = judge_metrics([(THROUGHPUT, blocks_of(500.0, noise=300.0, count=6))], Gate(), 0.001)
     assert one.effect.hi is not None and math.isfinite(one.effect.hi)
+
+
+def test_a_p_at_its_level_is_rejected() -> None:
+    """So the next one is tested at a higher level; above its level it stops there."""
+    assert holm_levels([0.025, 0.04], 0.05) == [0.025, 0.05]
+    assert holm_levels([0.026, 0.04], 0.05) == [0.025, 0.025]

@@ -14,18 +14,25 @@ EVEN = (1.0,) * SLICES
 MIXED = (1.0, 1.0, 0.4, 0.4, 0.4, 0.4, 1.0, 1.0, 1.0)
 
 
-def shape(*times: float, effect: float = 0.3, pairs: tuple[float, ...] = ()) -> Shape:
-    """That of a block whose candidate's slices take so many times as long as the baseline's.
+def shape(
+    *times: float,
+    theirs: tuple[float, ...] = EVEN,
+    effect: float = 0.3,
+    pairs: tuple[float, ...] = (),
+) -> Shape:
+    """That of a block whose candidate's slices take so many times as long, and the others' theirs.
 
     All slices together are slower by `effect`, the typical ones of other blocks by `pairs`.
     """
     trials = ab_run(0.0, blocks=1, noise=0.0).trials
     sides: dict[Role, Trial] = dict(zip(ROLES, trials, strict=True))
-    slices = tuple(
-        replace(piece, duration_s=factor * piece.duration_s)
-        for piece, factor in zip(sides["candidate"].slices, times, strict=True)
-    )
-    sides["candidate"] = replace(sides["candidate"], slices=slices)
+    for role in ROLES:
+        factors = times if role == "candidate" else theirs
+        slices = tuple(
+            replace(piece, duration_s=factor * piece.duration_s)
+            for piece, factor in zip(sides[role].slices, factors, strict=True)
+        )
+        sides[role] = replace(sides[role], slices=slices)
     gated = replace(synthetic_ab.metric("pass"), effect=Effect(0.0))
     total = replace(gated, metric="total_throughput_rps", effect=Effect(effect))
     typical = [BlockEffect(n, (pair, pair), 0.0, 1.0, 1.0) for n, pair in enumerate(pairs)]
@@ -39,7 +46,9 @@ def test_three_slow_slices_are_stalls_and_two_are_not() -> None:
         "; 3 of its 12 slices took more than 2 times the median, 38 % of the whole "
         "(of the baseline's 24: 0, 0 %)",
     )
-    assert shape(*MIXED, 1.0, 4.5, 4.5) == Shape("its slices together are slower")
+    slow = (*MIXED, 3.0, 3.0, 3.0)
+    for same in (shape(*MIXED, 1.0, 4.5, 4.5), shape(*slow, theirs=slow)):
+        assert same == Shape("its slices together are slower")
 
 
 def test_one_slow_start_of_two_is_told() -> None:

@@ -82,7 +82,7 @@ def test_a_candidate_that_surely_stalls_is_a_regression(
     # Two of twelve slices, three times as long.
     assert metric(report, total).effect.d == pytest.approx(1 / 3, abs=0.02)
     (reason,) = report.cells[0].reasons
-    assert reason.code == "stalls"
+    assert (reason.code, reason.level) == ("stalls", "suspect")
     assert "56 of its 336 slices" in reason.text
     assert "2 times the median" in reason.text
     said(report.text)

@@ -115,6 +115,7 @@ def test_two_thirds_of_the_blocks_are_enough() -> None:
     veto = few_blocks_veto(P50, 3, 6)
     assert veto is not None
     assert (veto.verdict, veto.reason.value) == ("undecided", 0.5)
+    assert "a block needs 20 response times" in veto.reason.text
 
 
 @pytest.mark.parametrize(("alone", "is_found"), [(0, False), (1, True), (3, True)])

@@ -338,6 +338,14 @@ def test_connections_that_answers_end_are_told_with_what_they_cost() -> None:
     )
 
 
+def test_slices_without_new_connections_have_none() -> None:
+    """They count with what they sent, and with no connection."""
+    trial = reconnecting(CLOSED_64, 100)
+    quiet = replace(trial.slices[0], reconnects=0, connect_s=0.0)
+    trial = replace(trial, slices=(*trial.slices, quiet))
+    assert found(trial, CLOSED_64)["reconnects"].value == 100 / 2000
+
+
 def test_connections_that_failed_are_no_answers_that_ended_them() -> None:
     """They were opened anew too, and are counted among the errors."""
     failed = reconnecting(CLOSED_64, 20, errors=ErrorCounts(reset=8, timeout=4))

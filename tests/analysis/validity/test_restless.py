@@ -57,3 +57,4 @@ def test_the_one_that_never_idles_is_named() -> None:
     }
     assert {cell.partition("/")[0] for cell in found} == {"granian"}
     assert "idles = false" in next(iter(found.values())).text
+    assert {reason.level for reason in found.values()} == {"valid"}

@@ -40,7 +40,7 @@ def looks_of(
     spent_level = 0.0
     for blocks, end_s in enumerate(ends_s, start=1):
         is_last = blocks >= most_blocks or not _fits_another(gate, ends_s[:blocks], spent_s)
-        share = 1.0 if is_last else _share(gate, spent_s + end_s, blocks, most_blocks)
+        share = _share(gate, spent_s + end_s, blocks, most_blocks)
         planned = [1.0] if is_last else [one for one in gate.looks if one <= share]
         level = spent_by(gate, max(planned, default=0.0)) - spent_level
         if level > 0 and (is_last or blocks >= FEWEST_BLOCKS):
