@@ -138,8 +138,6 @@ def test_a_delay_shows_as_it_is(delayed: Network) -> None:
     assert run.returncode == 0, told
     assert workers[0].wait(END_S) == 0
     record = delayed.hosts.record(1)
-    # It is none if the process that delays comes late itself.
-    held_s = float(np.quantile(record.held_s, QUANTILES[-1]))
     lags_s = []
     by_port: dict[int, list[Asked]] = {}
     for one in record.requests:
@@ -158,12 +156,14 @@ def test_a_delay_shows_as_it_is(delayed: Network) -> None:
         nearby_s = quantiles_s(trial, NEARBY_TIME)
         assert abs(max(ours_s[0] - host.round_trip_s, 0.0) - nearby_s[0]) < MOST_OFF_S
         lags_s.append(quantiles_s(trial, GENERATOR_LAG)[-1])
-        if held_s < DELAY_S + MOST_OFF_S and lags_s[-1] < MOST_LAG_S:
+        # How long the way really held a request is in what it saw.
+        assert min(slice_s) >= DELAY_S
+        if lags_s[-1] < MOST_LAG_S:
             judged.append(off_s)
     if not judged:
         pytest.skip(
-            "the machine was too busy for half a millisecond to be seen: at p99 the way held "
-            f"frames for {held_s:.5f} s, and load was late by {lags_s} s"
+            "the machine was too busy for half a millisecond to be seen: at p99 load was late by "
+            f"{lags_s} s"
         )
     assert any(max(off_s) < MOST_OFF_S for off_s in judged), judged
 
