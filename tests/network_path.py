@@ -40,8 +40,6 @@ class Record(msgspec.Struct, frozen=True):
     """What went this way."""
 
     requests: tuple[Asked, ...]
-    held_s: tuple[float, ...]
-    """How long each frame towards the host was held."""
     passed: int
     lost: int
 
@@ -111,7 +109,6 @@ class Way:
         self._chance = random.Random(1)
         self._held: deque[tuple[float, bytes]] = deque()
         self._requests = Requests()
-        self._held_s: list[float] = []
         self._passed = self._lost = 0
         self._ends = False
 
@@ -129,7 +126,7 @@ class Way:
             for device in ready:
                 self._take(device)
             self._release()
-        return Record(self._requests.finish(), tuple(self._held_s), self._passed, self._lost)
+        return Record(self._requests.finish(), self._passed, self._lost)
 
     def _take(self, device: int) -> None:
         """Take all frames that are there."""
@@ -149,10 +146,9 @@ class Way:
     def _release(self) -> None:
         """Let go of what was held for long enough."""
         while self._held and self._held[0][0] + self._delay_s <= time.monotonic():
-            came_s, frame = self._held.popleft()
+            _, frame = self._held.popleft()
             left_s = time.monotonic()
             self._put(self._near, frame)
-            self._held_s.append(left_s - came_s)
             self._requests.to_host(frame, left_s)
 
     def _put(self, device: int, frame: bytes) -> None:
