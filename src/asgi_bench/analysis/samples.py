@@ -67,8 +67,7 @@ class Sample(msgspec.Struct, frozen=True):
         """The trials that its estimates rest on: the usable ones.
 
         If no round is usable, the figures of the invalid ones are kept: the cell is shown as
-        invalid
-        anyway, and they help to see why. A failed cell has none.
+        invalid anyway, and they help to see why. A failed cell has none.
         """
         if self.verdict.outcome != "ok":
             return ()

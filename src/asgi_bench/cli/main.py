@@ -1,8 +1,7 @@
 """The command line: its verbs by name, each imported when it is needed.
 
 Verbs that measure need Linux: CPU clocks, affinity, epoll and /proc, and some of their modules
-can't
-be imported elsewhere. Verbs that read stored runs work anywhere.
+can't be imported elsewhere. Verbs that read stored runs work anywhere.
 """
 
 import errno

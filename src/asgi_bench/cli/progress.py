@@ -1,8 +1,7 @@
 """The live display of a run, on stderr: round, cell, time left, last throughput.
 
 It is drawn only between slices, from the harness's own thread: a display that refreshed itself
-would
-take CPU from the load generator in the middle of a slice.
+would take CPU from the load generator in the middle of a slice.
 """
 
 import time

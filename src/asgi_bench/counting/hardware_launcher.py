@@ -1,10 +1,9 @@
 """Becomes a server whose events are counted: `python -m … EVENT FILE COMMAND…`.
 
 Counters are opened here, before the server starts, so that nothing is missed: neither processes
-that
-it spawns, nor what it does before it can be found. The started process becomes the server. A
-watcher
-beside it keeps the counters until the server has ended, and writes their values into the file.
+that it spawns, nor what it does before it can be found. The started process becomes the server. A
+watcher beside it keeps the counters until the server has ended, and writes their values into the
+file.
 """
 
 import contextlib

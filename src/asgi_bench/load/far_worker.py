@@ -2,8 +2,7 @@
 
 Run as a module, `python -m asgi_bench.load.far_worker ADDRESS PORT [ALLOWED...]`, with the token in
 the environment. It loads what listens on the master's own address, and on addresses that are
-allowed
-besides; it ends when the master ends or falls silent.
+allowed besides; it ends when the master ends or falls silent.
 """
 
 import logging

@@ -281,8 +281,7 @@ class LoadProcess:
         """End the process through Locust's own quit, or by signals if that fails.
 
         A process in the middle of a command gets the quit after it, if a table is expected;
-        otherwise
-        waiting would be pointless, and a stretch of stock users may last minutes.
+        otherwise waiting would be pointless, and a stretch of stock users may last minutes.
         """
         is_waited_for = self._table is not None or not self._is_asked
         # One that is stopped hears of nothing but SIGKILL.

@@ -54,8 +54,7 @@ class Pipeline(SharedConnection):
         """Take bytes: add what arrived to `came` by place; bytes for no place are a fault.
 
         The end of a response that isn't `known` can't be seen here: it gets everything there is,
-        and
-        whatever turns out to be beyond its end must be taken in again.
+        and whatever turns out to be beyond its end must be taken in again.
         """
         if self.rest:
             data, self.rest = self.rest + data, b""

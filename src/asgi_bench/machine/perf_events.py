@@ -2,8 +2,7 @@
 
 Each mode has a counter of its own: user mode counts what a program does, kernel mode what it
 requests. They begin with the next exec and continue in every process and thread that is started
-from
-then on; whatever ends adds its count to what is read here.
+from then on; whatever ends adds its count to what is read here.
 """
 
 from __future__ import annotations

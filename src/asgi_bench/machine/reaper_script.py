@@ -1,9 +1,8 @@
 """A process of its own that outlives a killed harness just long enough to end its servers.
 
 Runs as a plain script (`python -I -S reaper_script.py MARK_PREFIX`) with the standard library: it
-is
-up in some 15 ms and asleep in a read until the harness is done. Its standard input is the read end
-of a pipe whose other end only the harness has. Lines say `+GROUP` when a server's process group
+is up in some 15 ms and asleep in a read until the harness is done. Its standard input is the read
+end of a pipe whose other end only the harness has. Lines say `+GROUP` when a server's process group
 begins and `-GROUP` when it has ended; the end of the file means that the harness is gone, and
 whatever is left then is ended: the groups by number, and every process whose environment has the
 harness's mark (a daemon that left its group, or a server that was not announced in time).

@@ -190,8 +190,7 @@ class TrialBuilder:
         """Add the histograms, and add the totals to those of the probes before any load.
 
         Steps of a sweep bring their own. Rates that the server could handle are merged: the
-        generator
-        isn't judged by rates beyond, nor is there a service time of all rates.
+        generator isn't judged by rates beyond, nor is there a service time of all rates.
         """
         self._closed = closed
         self.note(

@@ -2,8 +2,7 @@
 
 A builder makes a `Document` of sections, and a section of blocks. It formats nothing for a medium
 and escapes no text: the renderers in `reporting.render` do both. What a medium has no use or no
-room
-for is declared here, at the block, and left out by its renderer.
+room for is declared here, at the block, and left out by its renderer.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,7 @@
 """Does the app hold up its server? Runs its lifespan's startup alone, without a server.
 
 Most servers listen only after it, and say nothing while it lasts. So it is tried if a server was
-not
-ready in time although its processes did nothing and said nothing.
+not ready in time although its processes did nothing and said nothing.
 """
 
 from __future__ import annotations

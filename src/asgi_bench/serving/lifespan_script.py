@@ -4,8 +4,7 @@
 
 Its source is passed as text, so that the module path begins with the current folder, as it does for
 `python -m SERVER`. It only needs the standard library of Python 3.9 or newer. RESULT is only
-written
-if the startup has not ended within SECONDS: as JSON, the place where it waits.
+written if the startup has not ended within SECONDS: as JSON, the place where it waits.
 """
 
 import asyncio

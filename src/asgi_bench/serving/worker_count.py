@@ -27,10 +27,8 @@ def serving_processes(endpoint: Endpoint, pids: Sequence[int], expected: int) ->
     """Return how many of a server's processes take connections; 0 if that can't be seen.
 
     Processes that wait at the listener are seen at once. If more than `expected`, they may be
-    children
-    that never use what they inherited, such as a process pool: connections are then opened to see
-    who
-    takes them.
+    children that never use what they inherited, such as a process pool: connections are then opened
+    to see who takes them.
     """
     waiting = watchers(endpoint, pids)
     if len(waiting) <= expected:

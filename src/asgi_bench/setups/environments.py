@@ -2,8 +2,7 @@
 
 An overlay is a virtual environment of the same interpreter: its own site-packages contain what was
 requested, and behind them on the module path is the user's environment, as it is. So everything
-that
-isn't named is the same files in every setup, and nothing is installed into the user's own.
+that isn't named is the same files in every setup, and nothing is installed into the user's own.
 """
 
 import contextlib

@@ -2,8 +2,7 @@
 
 A layout is the same on both sides, and both are counted in it side by side. So the effect of a
 layout is the candidate's estimate against the baseline's, and no control is needed: two lives of
-the
-same server count the same, whatever the machine does.
+the same server count the same, whatever the machine does.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -17,9 +17,8 @@ def idle_cpu_shares(trials: Mapping[Cell, Sequence[Trial]]) -> dict[str, float]:
     """The CPUs that each server used during others' turns in its block, by process key.
 
     In a server's turn, `neighbour_cpu_s` has what all the others use. Summed over the n servers of
-    a
-    block, each counts n - 1 times: what all use is that sum divided by n - 1, and what one uses is
-    that minus what its own neighbours do. The median of the blocks is returned.
+    a block, each counts n - 1 times: what all use is that sum divided by n - 1, and what one uses
+    is that minus what its own neighbours do. The median of the blocks is returned.
     """
     blocks: dict[tuple[int, int], dict[str, list[Trial]]] = {}
     for cell, of_cell in trials.items():

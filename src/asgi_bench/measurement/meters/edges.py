@@ -46,8 +46,7 @@ class SliceMeters:
         """Read before a slice; `servers` are all of the block, and the others should be idle.
 
         What processes that come and go have used since the last slice is credited to that slice;
-        what
-        they used in a lead-in counts for none, because its requests don't count either.
+        what they used in a lead-in counts for none, because its requests don't count either.
         """
         if is_led_in:
             server.cpu.begin()

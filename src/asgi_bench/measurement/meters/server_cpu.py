@@ -70,8 +70,7 @@ class ServerCpu:
         """Read before a slice; return what processes born in the last one have used since its end.
 
         A worker that replaces another starts up in that slice, and after it: nobody would have
-        needed
-        it without the load. Processes that existed before it have only idled.
+        needed it without the load. Processes that existed before it have only idled.
         """
         now, last = self._read(), self._after
         between_s = 0.0
