@@ -8,13 +8,12 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.reporting.browsing import CHROMIUM, FLAGS, PHONE_WIDTH
+from tests.reporting.browsing import IN_CHROMIUM, PHONE_WIDTH, chromium
 
 SITE = Path(__file__).resolve().parents[1] / "build" / "site"
 BUILT = pytest.mark.skipif(not SITE.exists(), reason="there is no build/site: make docs")
-IN_CHROMIUM = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
 # Text and links; tables, and code of several kinds. The report's page has tests of its own.
 LOOKED_AT = ("index", "ci", "add-a-server")
 # What a page loads by itself, by tag and attribute; `link` loads where it says so.
@@ -84,12 +83,10 @@ def has_anchor(page: Links, fragment: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def browser() -> Iterator[Browser]:
     """Debian's Chromium, headless."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 def looked_at(browser: Browser, name: str, **options: Any) -> tuple[list[str], bool]:
@@ -114,10 +111,10 @@ def looked_at(browser: Browser, name: str, **options: Any) -> tuple[list[str], b
 @IN_CHROMIUM
 @pytest.mark.browser
 @pytest.mark.parametrize("name", LOOKED_AT)
-def test_a_page_of_the_site_is_accessible(name: str, chromium: Browser) -> None:
+def test_a_page_of_the_site_is_accessible(name: str, browser: Browser) -> None:
     """Offline, axe finds nothing serious on a phone's light page, which fits into its window."""
     phone = {"width": PHONE_WIDTH, "height": 844}
-    wrong, is_wide = looked_at(chromium, name, viewport=phone, color_scheme="light")
+    wrong, is_wide = looked_at(browser, name, viewport=phone, color_scheme="light")
     assert wrong == []
     assert not is_wide
 
@@ -126,7 +123,7 @@ def test_a_page_of_the_site_is_accessible(name: str, chromium: Browser) -> None:
 @IN_CHROMIUM
 @pytest.mark.browser
 @pytest.mark.parametrize("name", LOOKED_AT[1:2])
-def test_a_dark_page_of_the_site_is_accessible(name: str, chromium: Browser) -> None:
+def test_a_dark_page_of_the_site_is_accessible(name: str, browser: Browser) -> None:
     """Nor does it on a wide, dark one."""
-    wrong, _ = looked_at(chromium, name, color_scheme="dark")
+    wrong, _ = looked_at(browser, name, color_scheme="dark")
     assert wrong == []

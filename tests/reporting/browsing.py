@@ -1,10 +1,12 @@
 """Debian's Chromium, and a visit to a page in it that notes whatever must not come up."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 # Chromium refuses to run sandboxed as root; and nothing of its own shall go out.
@@ -16,12 +18,18 @@ FLAGS = (
     "--no-first-run",
 )
 PHONE_WIDTH = 390
-
+IN_CHROMIUM = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
 # Of a module whose tests all need the browser.
-IN_A_BROWSER = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
+IN_A_BROWSER = [pytest.mark.browser, IN_CHROMIUM]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, headless, inside the block."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield browser
+        browser.close()
 
 
 class Visit:

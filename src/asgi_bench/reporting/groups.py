@@ -28,9 +28,14 @@ class Section(NamedTuple, Generic[CellT]):
     absent: tuple[CellT, ...]
 
     @property
+    def sound(self) -> tuple[CellT, ...]:
+        """Those whose figures can be believed, in display order."""
+        return (*self.ranked, *self.unranked)
+
+    @property
     def cells(self) -> tuple[CellT, ...]:
         """All of them, in display order."""
-        return (*self.ranked, *self.unranked, *self.invalid, *self.absent)
+        return (*self.sound, *self.invalid, *self.absent)
 
 
 class Group(NamedTuple, Generic[CellT]):

@@ -71,7 +71,7 @@ class Curve(NamedTuple):
 
 def draw_load_curve(words: Words, section: Section[SweepReport], styles: Styles) -> Figure | None:
     """Tail, median and answers per second over the offered rate; None without any curve."""
-    shown = (*section.ranked, *section.unranked, *section.invalid)
+    shown = (*section.sound, *section.invalid)
     curves = [Curve(sweep, look_of(sweep, styles[sweep.server, sweep.variant])) for sweep in shown]
     curves = [curve for curve in curves if curve.points]
     if not curves:

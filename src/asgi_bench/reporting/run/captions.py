@@ -183,7 +183,7 @@ def range_sentence(
 ) -> str:
     """Between which estimates a metric lies, and of whom; of others likewise."""
     where = f"At {offered_words(group.load)}"
-    sound = [cell for section in group.sections for cell in _sound(section)]
+    sound = [cell for section in group.sections for cell in section.sound]
     known = [cell for cell in sound if cell_figure(metric, cell).value is not None]
     if not known:
         return f"{where}, {_nothing(group)}."
@@ -327,7 +327,7 @@ def own_sentence(report: Report, chart: OwnChart) -> str:
     for section in chart.group.sections:
         effects = [
             effect_of(cell, chart.told.ratio(ratios[cell.cell]), _name)
-            for cell in _sound(section)
+            for cell in section.sound
             if chart.told.ratio(ratios[cell.cell]).value is not None
         ]
         heading = chart.axis.heading(section.cells[0])
@@ -402,10 +402,6 @@ def _nothing(group: Group[CellReport]) -> str:
 
 def _is_sound(cell: AnyCell) -> bool:
     return cell.outcome == "ok" and cell.validity != "invalid"
-
-
-def _sound(section: Section[CellReport]) -> tuple[CellReport, ...]:
-    return (*section.ranked, *section.unranked)
 
 
 def _has_several(counts: Iterable[tuple[object, int]]) -> bool:

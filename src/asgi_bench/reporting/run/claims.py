@@ -59,7 +59,7 @@ def rated(section: Section[CellReport]) -> list[CellReport]:
     """The sound cells with a throughput ratio to the reference, the highest first."""
     cells = [
         cell
-        for cell in (*section.ranked, *section.unranked)
+        for cell in section.sound
         if cell.throughput_ratio is not None and cell.throughput_ratio.reference != cell.cell
     ]
     return sorted(cells, key=lambda cell: -(ratio_of(cell).value or 0.0))
