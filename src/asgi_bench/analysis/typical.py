@@ -42,7 +42,7 @@ PASSES = 8
 # The load generator has a CPU of its own and waits for it in less than a hundredth of a slice. If
 # its own processes have to share one, they wait in all slices of a cell alike: the lower quartile
 # of a cell's waits is not a disturbance.
-MOST_WAIT_SHARE = 0.05
+MOST_WAIT_OF_SLICE = 0.05
 USUAL_WAIT = 0.25
 # A cell that keeps a smaller share of its slices in a round has no figure in that round.
 LEAST_KEPT = 0.25
@@ -118,28 +118,26 @@ def typical_slices(trials: Iterable[Trial]) -> Typical:
     turns by the length of their slices, have none.
     """
     groups = list(_groups([trial for trial in trials if _is_led_in(trial)]))
+    starved: list[_Group] = []
+    usable: dict[int, list[_Group]] = {}
+    for group in groups:
+        (starved if group.is_starved else usable.setdefault(group.block, [])).append(group)
     figures: dict[Place, float | None] = {}
     stalls: dict[tuple[str, int, str], float] = {}
     for metric in METRICS:
         if metric.of_slice is None or metric.of_trial is None:
             continue
-        for block in {group.block for group in groups}:
-            mine = [group for group in groups if group.block == block]
-            fits = [
-                (group.round, fit)
-                for group in mine
-                if not group.is_starved and (fit := _fit(group, metric))
-            ]
+        for block, members in usable.items():
+            fits = [(group.round, fit) for group in members if (fit := _fit(group, metric))]
             stalling = _stalling([fit for _, fit in fits])
             stalls |= {(cell, block, metric.name): mean for cell, mean in stalling.items()}
             for round, fit in fits:
                 figures |= _placed(fit, metric, round, block, stalling.keys())
-            figures |= {
-                Place(metric.name, trial.cell, group.round, block): None
-                for group in mine
-                if group.is_starved
-                for trial in group.trials
-            }
+        figures |= {
+            Place(metric.name, trial.cell, group.round, group.block): None
+            for group in starved
+            for trial in group.trials
+        }
     marks = [mark for group in groups for of_trial in group.disturbed for mark in of_trial]
     return Typical(figures, stalls, sum(marks) / len(marks) if marks else None)
 
@@ -185,7 +183,7 @@ def _usual_waits(trials: Iterable[Trial]) -> dict[str, float]:
 
 def _disturbed(trial: Trial, usual: Mapping[str, float]) -> list[bool]:
     """In which slices of a trial something else used the load generator's CPU."""
-    most = usual.get(trial.cell, 0.0) + MOST_WAIT_SHARE
+    most = usual.get(trial.cell, 0.0) + MOST_WAIT_OF_SLICE
     return [_wait_share(piece) > most for piece in trial.slices]
 
 
