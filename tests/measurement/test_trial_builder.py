@@ -30,11 +30,16 @@ CLOSED = Closed(
 )
 
 
+def new_draft() -> TrialBuilder:
+    """A trial of which nothing was measured yet."""
+    cell = Cell("tiny", "default", 1, "hello", ClosedLoop(4))
+    return TrialBuilder(cell, round=2, block=1, epoch_s=EPOCH_S, log=Path("logs/2.log"))
+
+
 @pytest.fixture
 def draft() -> TrialBuilder:
     """A trial whose server was verified by 2 requests, of which one was early."""
-    cell = Cell("tiny", "default", 1, "hello", ClosedLoop(4))
-    draft = TrialBuilder(cell, round=2, block=1, epoch_s=EPOCH_S, log=Path("logs/2.log"))
+    draft = new_draft()
     draft.note(sent_total=2, errors_total=ErrorCounts(status=1))
     return draft
 
@@ -105,25 +110,13 @@ def test_a_lost_load_leaves_what_was_measured(draft: TrialBuilder) -> None:
     trial = draft.finish()
     assert (trial.outcome, trial.load_fault) == ("ok", "load host far is gone")
     assert (trial.requests, trial.times_hdr) == (98, {})
-    whole = TrialBuilder(
-        Cell("tiny", "default", 1, "hello", ClosedLoop(4)),
-        round=0,
-        block=0,
-        epoch_s=EPOCH_S,
-        log=Path("log"),
-    )
+    whole = new_draft()
     whole.begin_load()
     whole.add(LOADED, CPU, {})
     whole.close(CLOSED)
     whole.lose_load("load host far is gone")
     assert whole.finish().load_fault is None
-    empty = TrialBuilder(
-        Cell("tiny", "default", 1, "hello", ClosedLoop(4)),
-        round=0,
-        block=0,
-        epoch_s=EPOCH_S,
-        log=Path("log"),
-    )
+    empty = new_draft()
     empty.lose_load("load host far is gone")
     assert (empty.finish().outcome, empty.finish().reason) == ("failed", "load host far is gone")
 

@@ -27,7 +27,8 @@ from asgi_bench.wire.http2_frames import (
 )
 
 GREETING = frame(SETTINGS, 0, b"")
-REQUEST = Framed(encode_request("GET", "/", scheme="http", authority="h", headers={}))
+WRITTEN = encode_request("GET", "/", scheme="http", authority="h", headers={})
+REQUEST = Framed(WRITTEN)
 ANSWER = (frame(HEADERS, END_HEADERS, b"\x88"), frame(DATA, END_STREAM, b"hello"))
 KNOWN = Framed(b"".join(ANSWER))
 

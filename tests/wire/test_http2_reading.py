@@ -20,9 +20,7 @@ from asgi_bench.wire.http2_frames import (
     frame,
     frames_in,
 )
-from tests.wire.test_http2 import ANSWER, KNOWN, REQUEST, Wire, asked, on, opened
-
-WRITTEN = encode_request("GET", "/", scheme="http", authority="h", headers={})
+from tests.wire.test_http2 import ANSWER, KNOWN, REQUEST, WRITTEN, Wire, asked, on, opened
 
 
 def kinds(wire: Wire) -> list[int]:

@@ -17,7 +17,7 @@ from typing import Any, Self
 import gevent
 import gevent.pool
 
-from asgi_bench.load.messages import LinkSeen, MeasureLink
+from asgi_bench.load.messages import LinkSeen, MeasureLink, read_exactly
 from asgi_bench.load.unpatched import SYSTEM
 from asgi_bench.model import Link
 
@@ -93,7 +93,7 @@ class LinkListener:
     def _serve(self, connection: socket.socket) -> None:
         connection.settimeout(PATIENCE_S)
         with connection, suppress(OSError, EOFError):
-            asked = _read(connection, WORD_BYTES + 1 + _RATE.size)
+            asked = read_exactly(connection.recv, WORD_BYTES + 1 + _RATE.size)
             if not secrets.compare_digest(asked[:WORD_BYTES], self.word):
                 return
             (duration_s,) = _RATE.unpack(asked[WORD_BYTES + 1 :])
@@ -122,17 +122,6 @@ def _send(connection: socket.socket, most_s: float) -> None:
     while time.monotonic() < deadline_s:
         connection.sendall(chunk)
         gevent.sleep(0)
-
-
-def _read(connection: Any, size: int) -> bytes:
-    """Read so many bytes; raises EOFError where the other end closes before."""
-    found = b""
-    while len(found) < size:
-        piece = connection.recv(size - len(found))
-        if not piece:
-            raise EOFError("the other side closed the connection")
-        found += piece
-    return found
 
 
 def measure_link(host: str, asked: MeasureLink) -> LinkSeen:

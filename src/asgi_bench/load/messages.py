@@ -284,11 +284,12 @@ def frame(message: Command | Reply) -> bytes:
 
 def read_frame(receive: Callable[[int], Any]) -> bytes:
     """Read one frame with `receive(n)`; raises EOFError if the peer has closed."""
-    (length,) = _LENGTH.unpack(_read_exactly(receive, _LENGTH.size))
-    return _read_exactly(receive, length)
+    (length,) = _LENGTH.unpack(read_exactly(receive, _LENGTH.size))
+    return read_exactly(receive, length)
 
 
-def _read_exactly(receive: Callable[[int], Any], size: int) -> bytes:
+def read_exactly(receive: Callable[[int], Any], size: int) -> bytes:
+    """Read that many bytes with `receive(n)`; raises EOFError if the peer closes before."""
     pieces = bytearray()
     while len(pieces) < size:
         piece = receive(size - len(pieces))
