@@ -139,6 +139,18 @@ def test_few_rounds_prove_nothing() -> None:
     assert "faster" not in found and "slower" not in found
 
 
+def test_rounds_without_a_ratio_prove_nothing() -> None:
+    """Those that were left out don't count, however many the run has."""
+    report = report_of(COMMON, rounds=7)
+    fewer = tuple(
+        msgspec.structs.replace(one, round_ratios=one.round_ratios[:5], distinguishable=False)
+        for one in report.comparisons
+    )
+    found = said(msgspec.structs.replace(report, comparisons=fewer))
+    assert "nothing is proven yet, because that takes 6 rounds" in found
+    assert "told apart" not in found
+
+
 def test_the_ranking_has_the_last_word() -> None:
     """What it can't tell apart no sentence calls faster, wherever the interval lies."""
     report = report_of(COMMON)

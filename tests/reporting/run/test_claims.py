@@ -46,6 +46,8 @@ def test_more_than_three_are_counted() -> None:
     assert compared(members, PHRASES) == "4 settings are slower than it, by 10% (a) to 40% (d)"
     members[1] = members[1]._replace(is_suspect=True)
     assert compared(members, PHRASES).startswith("4 settings (1 of them suspect) are ")
+    suspects = [one._replace(is_suspect=True) for one in members]
+    assert compared(suspects, PHRASES).startswith("4 settings (all suspect) are ")
 
 
 def test_a_ratio_of_estimates_is_as_wide_as_theirs() -> None:

@@ -71,10 +71,23 @@ def is_told_apart(report: Report, cell: CellReport) -> bool:
     The ranking decides where it has compared the two; elsewhere, as with other worker counts, the
     interval does, over enough rounds.
     """
-    if cell.throughput_ratio is None or not _excludes_1(ratio_of(cell), cell):
+    if not _excludes_1(ratio_of(cell), rounds_of_ratio(report, cell)):
         return False
-    found = comparison_of(report, THROUGHPUT, cell.cell, cell.throughput_ratio.reference)
+    found = _beside_reference(report, cell)
     return found is None or found.distinguishable
+
+
+def rounds_of_ratio(report: Report, cell: CellReport) -> int:
+    """How many rounds a cell's ratio rests on: fewer than it has if some were left out."""
+    found = _beside_reference(report, cell)
+    return cell.rounds if found is None else len(found.round_ratios)
+
+
+def _beside_reference(report: Report, cell: CellReport) -> Comparison | None:
+    """The ranking's comparison of a cell's throughput with the reference's."""
+    if cell.throughput_ratio is None:
+        return None
+    return comparison_of(report, THROUGHPUT, cell.cell, cell.throughput_ratio.reference)
 
 
 def is_reference(cell: CellReport) -> bool:
@@ -84,12 +97,12 @@ def is_reference(cell: CellReport) -> bool:
 
 def effect_of(cell: CellReport, ratio: Interval, name: Callable[[CellReport], str]) -> Effect:
     """How a cell compares, claimed if the interval excludes 1 over enough rounds."""
-    return Effect(name(cell), ratio, _excludes_1(ratio, cell), cell.validity == "suspect")
+    return Effect(name(cell), ratio, _excludes_1(ratio, cell.rounds), cell.validity == "suspect")
 
 
-def _excludes_1(ratio: Interval, cell: CellReport) -> bool:
+def _excludes_1(ratio: Interval, rounds: int) -> bool:
     """Whether the interval is on one side of 1, over enough rounds."""
-    if ratio.lower is None or ratio.upper is None or cell.rounds < MIN_CLAIM_ROUNDS:
+    if ratio.lower is None or ratio.upper is None or rounds < MIN_CLAIM_ROUNDS:
         return False
     return ratio.lower > 1 or ratio.upper < 1
 
@@ -159,4 +172,5 @@ def _who(members: Sequence[Effect]) -> str:
     if len(members) <= NAMED:
         return listed([f"{one.name}{' (suspect)' * one.is_suspect}" for one in members])
     suspect = sum(one.is_suspect for one in members)
-    return f"{len(members)} settings{f' ({suspect} of them suspect)' if suspect else ''}"
+    which = "all" if suspect == len(members) else f"{suspect} of them"
+    return f"{len(members)} settings{f' ({which} suspect)' if suspect else ''}"
