@@ -52,6 +52,7 @@ class Server:
         self.tls: ssl.SSLContext | None = None
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
+        self._has_hung = False
         self.turn = asyncio.Lock()
         self.listeners: list[asyncio.Server] = []
         self._up = threading.Event()
@@ -168,6 +169,9 @@ class Server:
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(self, reader, writer)
         self.connections.add(connection)
+        if self._stopping.is_set() and self.has("hangs-once") and not self._has_hung:
+            self._has_hung = True
+            await asyncio.sleep(0.8)
         try:
             if len(self.connections) <= self.faults.get("most-connections", 1000):
                 await connection.serve()

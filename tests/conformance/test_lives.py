@@ -103,6 +103,14 @@ def test_every_judgement_can_be_no(check: LifeCheck, live: Live) -> None:
     assert finding.evidence
 
 
+@pytest.mark.slow
+def test_one_that_hangs_for_a_moment_does_not_refuse(live: Live) -> None:
+    """On a busy machine a server may be late; it answers new requests all the same."""
+    check = next(check for check in LIFE_CHECKS if check.entry.id == "drain.refuses-new")
+    _, faults = LIVES[check.entry.id]
+    assert check.judge(live("", {**faults, "hangs-once": 1})).result == "no"
+
+
 def test_a_server_without_a_lifespan_is_told_apart(live: Live) -> None:
     """Where its runner file states none, none is judged."""
     lives = msgspec.structs.replace(live("", {}), why_not="its runner file states no lifespan")

@@ -89,19 +89,32 @@ def _answered(peer: Peer) -> Finding:
 def _refuses(start: Start, within_s: float) -> bool:
     """Whether requests on new connections are no longer answered within this time.
 
-    The kernel may still take connections for whoever holds the socket.
+    Two in succession must be refused: a server that hangs for a moment on a busy machine isn't
+    one that refuses.
     """
     end_s = time.monotonic() + within_s
-    while True:
+    refused = 0
+    while refused < 2:
         is_last = time.monotonic() >= end_s
-        try:
-            with Peer(start.endpoint, _ANSWER_S) as peer:
-                peer.send(start.request().data)
-                peer.read_some()
-                if not peer.came:
-                    return True
-        except Unanswered:
-            return True
-        if is_last:
+        if not _answers(start):
+            refused += 1
+        elif is_last:
             return False
+        else:
+            refused = 0
         time.sleep(_POLL_S)
+    return True
+
+
+def _answers(start: Start) -> bool:
+    """Whether a request on a new connection is answered, at once or not.
+
+    The kernel may still take connections for whoever holds the socket.
+    """
+    try:
+        with Peer(start.endpoint, _ANSWER_S) as peer:
+            peer.send(start.request().data)
+            peer.read_some()
+            return bool(peer.came)
+    except Unanswered:
+        return False
