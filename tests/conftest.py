@@ -1,7 +1,5 @@
 """What holds for every test."""
 
-import contextlib
-import inspect
 import os
 import time
 from collections import defaultdict
@@ -37,8 +35,10 @@ ASKING = frozenset(
 # Where tests that compute lie beside those that drive a browser.
 DRAWING = "reporting"
 TESTS = Path(__file__).parent
-# Of a test that is marked with `timed`.
-ATTEMPTS = 3
+# A shared machine stands still for seconds now and then. What fails is tried again, and the summary
+# names it; what is broken fails each time.
+RERUNS = 1
+TIMED_RERUNS = 2
 # A run that takes longer than this tells where its time went.
 LONG_S = 60.0
 
@@ -67,31 +67,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what belongs to the other stage."""
+    """Leave out what belongs to the other stage; say how often a test that fails is tried again."""
+    for item in items:
+        if item.get_closest_marker("timed") is not None:
+            item.add_marker(pytest.mark.flaky(reruns=TIMED_RERUNS))
+        elif not _is_pure(item):
+            item.add_marker(pytest.mark.flaky(reruns=RERUNS))
     stage = config.getoption("--stage")
     if stage is None:
         return
     of_stage = [item for item in items if (stage == "pure") == _is_pure(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(of_stage)])
     items[:] = of_stage
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Call a test that judges by the clock again where it fails: a shared machine stands still.
-
-    What is broken fails each time. Such a test makes what it looks at itself: fixtures stay.
-    """
-    if pyfuncitem.get_closest_marker("timed") is None:
-        return None
-    names = inspect.signature(pyfuncitem.obj).parameters
-    arguments = {name: pyfuncitem.funcargs[name] for name in names}
-    for _ in range(ATTEMPTS - 1):
-        with contextlib.suppress(AssertionError, pytest.fail.Exception):
-            pyfuncitem.obj(**arguments)
-            return True
-    pyfuncitem.obj(**arguments)
-    return True
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
