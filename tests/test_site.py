@@ -14,8 +14,8 @@ from tests.reporting.browsing import IN_CHROMIUM, PHONE_WIDTH, chromium
 
 SITE = Path(__file__).resolve().parents[1] / "build" / "site"
 BUILT = pytest.mark.skipif(not SITE.exists(), reason="there is no build/site: make docs")
-# Text and links; tables, and code of several kinds. The report's page has tests of its own.
-LOOKED_AT = ("index", "ci", "add-a-server")
+# Text and links; tables, and code of several kinds; charts. The report's page has tests of its own.
+LOOKED_AT = ("index", "ci", "add-a-server", "results")
 # What a page loads by itself, by tag and attribute; `link` loads where it says so.
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "object": "data"}
 LOADING_LINKS = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "manifest"}
@@ -127,3 +127,21 @@ def test_a_dark_page_of_the_site_is_accessible(name: str, browser: Browser) -> N
     """Nor does it on a wide, dark one."""
     wrong, _ = looked_at(browser, name, color_scheme="dark")
     assert wrong == []
+
+
+@BUILT
+@IN_CHROMIUM
+@pytest.mark.browser
+def test_a_phone_shows_a_chart_that_can_be_read(browser: Browser) -> None:
+    """On a phone each chart is as large as it was drawn, scrolls by itself, and a hint says so."""
+    page = browser.new_page(viewport={"width": PHONE_WIDTH, "height": 844})
+    page.goto((SITE / "results.html").as_uri())
+    boxes = page.locator(".chart")
+    assert boxes.count() > 3
+    for box in boxes.all():
+        assert box.evaluate("e => e.firstElementChild.offsetWidth") == 830
+        assert box.evaluate("e => e.offsetWidth") < PHONE_WIDTH
+    assert page.locator(".sideways:visible").count() == boxes.count()
+    page.set_viewport_size({"width": 1280, "height": 844})
+    assert page.locator(".sideways:visible").count() == 0
+    page.context.close()

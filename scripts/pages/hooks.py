@@ -42,6 +42,12 @@ BROUGHT: Mapping[str, str] = {
 }
 ORIGINS: Mapping[str, str] = {page: file for file, page in BROUGHT.items() if file != "README.md"}
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
+PICTURE = re.compile(r"<p>(<img [^>]*>)</p>")
+# Its words are those of the picture itself, which a reader of screens reads.
+SCROLLED = (
+    '<p class="sideways">Scroll the picture sideways. →</p>\n'
+    '<div class="chart" role="group" aria-label="Picture" tabindex="0">{}</div>'
+)
 FENCE = re.compile(r"^(```|~~~)", re.MULTILINE)
 
 
@@ -75,6 +81,11 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     if source in POINTING:
         markdown += f"\n\nThe recorded run's page, live: [report]({REPORT}).\n"
     return relinked(markdown, source)
+
+
+def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
+    """Put each chart and picture into a box that scrolls sideways where the screen is narrow."""
+    return PICTURE.sub(lambda found: SCROLLED.format(found[1]), html)
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:
