@@ -96,6 +96,37 @@ def test_interval_beside_its_figure() -> None:
     assert numbers.with_interval("100", Interval(100)) == "100"
 
 
+@pytest.mark.parametrize(
+    ("estimate", "text"),
+    [
+        (Interval(None), "–"),  # noqa: RUF001
+        (Interval(1024 * 1024.0), "1,024"),
+        (Interval(2048.0, 1024.0, 3072.0), "2 ±1"),
+        (Interval(-100.0), "0"),
+        (Interval(-100.0, -1124.0, 924.0), "0 ±1"),
+        (Interval(-5120.0, -6144.0, -4096.0), "-5 ±1"),
+    ],
+)
+def test_growth_is_in_whole_kibibytes(estimate: Interval, text: str) -> None:
+    """What rounds to nothing has no sign, and an unknown scatter is not shown."""
+    assert numbers.growth(estimate) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(None, "–"), (0.0312, "+3.12%"), (-0.2, "-20.00%"), (0.00001, "0.00%"), (-0.00001, "0.00%")],  # noqa: RUF001
+)
+def test_a_change_has_its_sign(share: float | None, text: str) -> None:
+    """Slower and faster are told apart; what rounds to nothing is neither."""
+    assert numbers.signed_percent(share) == text
+
+
+def test_a_range_needs_both_bounds() -> None:
+    """One bound alone is no interval."""
+    assert numbers.signed_range(0.022, 0.0401) == "[+2.20%, +4.01%]"
+    assert numbers.signed_range(None, 0.1) == numbers.signed_range(0.1, None) == numbers.MISSING
+
+
 def test_ticks_are_short() -> None:
     """An axis has no trailing zeros and no exponents."""
     assert [numbers.compact_tick(v) for v in (0, 500, 20_000, 2_500)] == ["0", "500", "20k", "2.5k"]

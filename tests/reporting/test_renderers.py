@@ -6,10 +6,13 @@ from asgi_bench.reporting.document import (
     Command,
     Document,
     Entry,
+    Facts,
     Figure,
     Fold,
     Item,
     Items,
+    Link,
+    Links,
     Mark,
     Notes,
     Section,
@@ -18,6 +21,7 @@ from asgi_bench.reporting.document import (
 )
 from asgi_bench.reporting.render.markdown import render_markdown
 from asgi_bench.reporting.render.page import render_page
+from asgi_bench.reporting.render.post import MOST_BYTES, render_post
 from asgi_bench.reporting.render.terminal import render_terminal
 
 
@@ -66,6 +70,31 @@ def test_commands_keep_their_letters() -> None:
     assert terminal.endswith("uv 1.0\n w1: run -x <y>\n")
     assert "**uv** 1.0\n\n- w1: run -x \\<y\\>" in markdown
     assert "<code>run -x &lt;y&gt;</code>" in page
+
+
+def test_facts_are_names_with_what_they_are() -> None:
+    """Wherever they stand, each name is followed by its words."""
+    facts = Facts((("seed", "7"), ("request", (Span("GET /", "code"), " of it"))))
+    for block in (facts, Entry("Run", (facts,))):
+        terminal, markdown, page = rendered(block)
+        assert "seed    7\n" in terminal and "request GET / of it\n" in terminal
+        assert "- seed: 7\n- request: GET / of it" in markdown
+        assert "seed" in page and "<code>GET /</code> of it" in page
+
+
+def test_a_post_shortens_facts_too() -> None:
+    """What is posted has no word longer than a post may hold, in facts as elsewhere."""
+    document = Document("id", (), (Section("part", "Part", (Facts((("log", "é" * 10**6),)),)),))
+    text = render_post(document)
+    assert len(text.encode()) <= MOST_BYTES
+    assert "- log: é" in text
+
+
+def test_links_are_for_pages() -> None:
+    """An address within the run's folder leads nowhere in a terminal or a comment."""
+    terminal, markdown, page = rendered(Links((Link("./run.json", "run.json", "1 kB", "plan"),)))
+    assert "run.json" not in terminal + markdown
+    assert 'href="./run.json"' in page
 
 
 @pytest.mark.parametrize("text", ["\x1b[31mred\x1b[0m", "red\u202e", "<b>red</b>"])
