@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asgi_bench.analysis.ab.counts import counts_verdict
 from asgi_bench.analysis.ab.wording import DECIDING
-from asgi_bench.model import Reason, Verdict
-from asgi_bench.reporting.ab import advice
-from tests.synthetic_ab import ab_report, cell
+from asgi_bench.model import Effect, Reason, Verdict
+from asgi_bench.reporting.ab import advice, effort_words
+from tests.synthetic_ab import ab_report, cell, metric
+from tests.synthetic_counts import counted_run
 
 
 def undecided(d: float, half: float) -> str:
@@ -60,3 +62,32 @@ def test_what_left_a_verdict_open_is_what_to_mend(code: str) -> None:
     assert text.startswith("This is not a pass. ")
     assert text.endswith(".")
     assert "about --budget" not in text
+
+
+def test_time_can_not_decide_what_has_no_bounds() -> None:
+    """Too few blocks for an interval say nothing about how many it would take."""
+    bare = msgspec.structs.replace(metric("undecided"), effect=Effect(0.01))
+    open_cell = msgspec.structs.replace(cell("undecided"), metrics=(bare,))
+    text = advice(ab_report("undecided", [open_cell]))
+    assert "time alone would take too long" in text and "--budget" not in text
+
+
+def test_a_regression_that_stalls_alone_is_told_as_such() -> None:
+    """Where nothing but stalls makes the verdict, the advice is about them."""
+    stalls = Reason("stalls", "invalid", 0.1, 0.02, "it stalls")
+    stalling = msgspec.structs.replace(cell("regression"), reasons=(stalls,))
+    alone = advice(ab_report("regression", [stalling]))
+    mixed = advice(ab_report("regression", [stalling, cell("regression")]))
+    assert alone != mixed == advice(ab_report("regression"))
+    assert alone.endswith("the gate remembers no run.")
+
+
+def test_a_gate_of_counts_says_what_it_rules_out() -> None:
+    """A pass of counts is no pass of times, and its effort is told without looks."""
+    run = counted_run(is_ab=True)
+    counted = counts_verdict(run.header, run.lives)
+    assert counted.verdict == "pass"
+    assert "more work in user mode is ruled out" in advice(counted)
+    assert effort_words(counted).startswith("4 layouts in ")
+    assert "looks" not in effort_words(counted)
+    assert "planned looks" in effort_words(ab_report())

@@ -1,19 +1,23 @@
 import re
+from collections.abc import Callable
 
 import msgspec
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from asgi_bench.analysis.estimates import Interval
+from asgi_bench.analysis.report import Report, SweepReport
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.model import Objective, RateSweep, Run
-from asgi_bench.reporting.charts.load_curve import draw_load_curve
+from asgi_bench.model import Objective, RateSweep, Run, ValidityLevel
+from asgi_bench.reporting.charts.load_curve import curve_notes, draw_load_curve
 from asgi_bench.reporting.charts.palette import assign_styles
 from asgi_bench.reporting.charts.sheet import INVALID, sheet_settings
 from asgi_bench.reporting.groups import group_cells
 from tests.reporting.charts.sheets import is_within_sheet, words
 from tests.synthetic_run import OPEN_AND_SWEEP, planned_cells, synthetic_run, with_errors
 
+replace = msgspec.structs.replace
 SWEEP = OPEN_AND_SWEEP[-1]
 
 
@@ -25,7 +29,11 @@ def sweep_run(load: RateSweep | None = None, servers: int = 3, rounds: int = 3) 
 
 def curve_of(run: Run) -> Figure | None:
     """The load curve of a run's one group."""
-    report = summarize(run)
+    return drawn(summarize(run))
+
+
+def drawn(report: Report) -> Figure | None:
+    """The load curve of a report's one group."""
     (group,) = group_cells(report.sweeps)
     with sheet_settings():
         return draw_load_curve(words(report), group.sections[0], assign_styles(report.everything))
@@ -89,7 +97,7 @@ def test_invalid_curve_is_gray() -> None:
         with_errors(trial, 0.1) if trial.cell.startswith("daphne") else trial
         for trial in run.trials
     )
-    figure = curve_of(msgspec.structs.replace(run, trials=spoilt))
+    figure = curve_of(replace(run, trials=spoilt))
     assert figure is not None
     assert "daphne (invalid)" in texts_of(figure)
     colors = {line.get_color() for axes in figure.axes for line in axes.lines}
@@ -103,3 +111,83 @@ def test_no_text_leaves_the_sheet() -> None:
     figure = curve_of(sweep_run(servers=11))
     assert figure is not None
     assert is_within_sheet(figure)
+
+
+def notes_of(report: Report) -> str:
+    """How to read the load curve of a report's one group."""
+    (group,) = group_cells(report.sweeps)
+    return "; ".join(curve_notes(group.sections[0]))
+
+
+def edited(report: Report, edit: Callable[[SweepReport], SweepReport]) -> Report:
+    """The report with other sweeps."""
+    return replace(report, sweeps=tuple(map(edit, report.sweeps)))
+
+
+def test_notes_speak_of_what_is_drawn() -> None:
+    """Of objective, saturation, hatches and missing lines only where there are any."""
+    report = summarize(sweep_run())
+    unknown = Interval(None)
+    bare = edited(
+        report, lambda one: replace(one, highest_rate_rps=unknown, saturation_rps=unknown)
+    )
+    for told in ("on the dashed line: the highest rate", "dotted: throughput at saturation"):
+        assert told in notes_of(report) and told not in notes_of(bare)
+    odd = edited(
+        report,
+        lambda one: replace(
+            one,
+            validity="invalid" if one.server == "granian" else "valid",
+            points=() if one.server == "daphne" else one.points,
+        ),
+    )
+    assert "hatched: invalid" in notes_of(odd) and "hatched" not in notes_of(report)
+    assert "without a line: daphne" in notes_of(odd) and "without a" not in notes_of(report)
+
+
+@pytest.mark.parametrize("validity", ["valid", "invalid"])
+def test_an_invalid_highest_rate_is_hatched(validity: ValidityLevel) -> None:
+    """What can't be believed stands on the objective's line without an interval."""
+    report = summarize(sweep_run(servers=1))
+    figure = drawn(edited(report, lambda one: replace(one, validity=validity)))
+    assert figure is not None
+    assert bool(figure.axes[0].containers) == (validity == "valid")
+
+
+def test_a_server_that_every_rate_overloads_has_no_line() -> None:
+    """Its name stands at the lowest rate, where the panel's top is."""
+    run = sweep_run(RateSweep((1.2, 1.5)), servers=1)
+    (sweep,) = summarize(run).sweeps
+    assert all(point.overloaded for point in sweep.points)
+    figure = curve_of(run)
+    assert "daphne" in texts_of(figure)
+    assert figure is not None
+    assert not any(line.get_marker() == "^" for line in figure.axes[0].lines)
+
+
+def test_a_server_that_no_rate_overloads_is_named_at_its_end() -> None:
+    """Without a knee the line ends in the panel: there is no arrow, and no saturation is told."""
+    run = sweep_run(RateSweep((0.1, 0.3)), servers=1)
+    (sweep,) = summarize(run).sweeps
+    assert not any(point.overloaded for point in sweep.points)
+    figure = curve_of(run)
+    assert figure is not None
+    assert not any(line.get_marker() == "^" for axes in figure.axes for line in axes.lines)
+    assert texts_of(figure).count("daphne") == 2
+
+
+def test_a_point_without_an_answer_is_not_drawn() -> None:
+    """Where one server answered nothing its line is missing; where all did, no line is left."""
+    report = summarize(sweep_run(servers=2))
+
+    def silent(one: SweepReport) -> SweepReport:
+        points = (replace(point, throughput_rps=Interval(None)) for point in one.points)
+        return replace(one, points=tuple(points))
+
+    def lines(shown: Report) -> int:
+        figure = drawn(shown)
+        assert figure is not None
+        return len(figure.axes[2].lines)
+
+    some = edited(report, lambda one: silent(one) if one.server == "daphne" else one)
+    assert lines(edited(report, silent)) < lines(some) < lines(report)

@@ -70,3 +70,24 @@ def test_json_and_csv_have_every_figure() -> None:
     assert line["outcome"] == ""
     (line,) = [line for line in lines if line["cell"] == ENDED.setting]
     assert line["behaviour.missing"] == "stop: not ready within 30 s; overload: gone; idle: gone"
+
+
+def test_a_worker_that_is_not_replaced_is_told_with_the_limit() -> None:
+    """How long was waited stands where the time would, in words and in the table."""
+    assert WELL.restart is not None
+    restart = msgspec.structs.replace(WELL.restart, replaced_after_s=None)
+    alone = msgspec.structs.replace(WELL, restart=restart)
+    assert (
+        "1 of 2 workers killed and not replaced within 10 s; 32 requests lost"
+        in (sentences(alone)[-1])
+    )
+    assert [column.text(alone) for column in COLUMNS][-2:] == ["> 10", "32"]
+
+
+def test_idle_connections_that_nobody_used_lost_nothing() -> None:
+    """Where no request was near the moment of closing there is nothing to say of losses."""
+    assert BADLY.idle is not None
+    quiet = msgspec.structs.replace(BADLY.idle, sent_near=0, lost_near=0)
+    assert sentences(msgspec.structs.replace(BADLY, idle=quiet))[2] == (
+        "idle connections: closed after 5.0 s"
+    )

@@ -1,8 +1,9 @@
 import msgspec
 import pytest
 
-from asgi_bench.analysis.report import Reached
+from asgi_bench.analysis.report import Comparison, Reached, RunGoal
 from asgi_bench.analysis.summary import summarize
+from asgi_bench.model import Resumption
 from asgi_bench.reporting.run.ranking import surety_notes
 from asgi_bench.reporting.run.report import Format, render_report
 from tests.synthetic_run import planned_cells, synthetic_run
@@ -48,3 +49,51 @@ def test_ranges_and_notes_are_shown(format: Format) -> None:
     shown = render_report(summarize(synthetic_run(rounds=9)), format)
     assert "1–2" in shown  # noqa: RUF001 (the dash of a range)
     assert "statistically tied" in shown
+
+
+@pytest.mark.parametrize(
+    ("goal", "parts", "told"),
+    [
+        (RunGoal(precision=0.02), 0, "Goal: ±2.0%. Reached: 5 rounds in "),
+        (RunGoal(budget_s=300.0), 0, "Goal: at most 5 min 0 s. Reached: "),
+        (RunGoal(budget_s=300.0), 1, "Goal: at most 5 min 0 s for the last part. Reached: "),
+        (RunGoal(budget_s=300.0, precision=0.02), 0, "Goal: ±2.0% in at most 5 min 0 s. Reached: "),
+    ],
+)
+def test_a_goal_is_told_with_what_was_reached(goal: RunGoal, parts: int, told: str) -> None:
+    """Precision, budget or both stand beside rounds and time; precision widens intervals."""
+    report = summarize(synthetic_run(planned_cells(worker_counts=(1,))))
+    resumed = (Resumption("2026-11-23T08:30:00Z", 2),) * parts
+    facts = msgspec.structs.replace(report.run, goal=goal, resumed=resumed)
+    text = " ".join(surety_notes(msgspec.structs.replace(report, run=facts)))
+    assert told in text
+    assert ("Intervals are wider" in text) == (goal.precision is not None)
+    unreached = msgspec.structs.replace(facts, reached=None)
+    assert "Goal" not in " ".join(surety_notes(msgspec.structs.replace(report, run=unreached)))
+
+
+@pytest.mark.parametrize(
+    ("scatter", "word"), [(0.05, "was calm"), (0.15, "was somewhat noisy"), (0.25, "was noisy")]
+)
+def test_the_machine_is_judged_by_its_slices(scatter: float, word: str) -> None:
+    """How much slices of one server vary has a word beside the figure."""
+    report = summarize(synthetic_run(planned_cells(worker_counts=(1,))))
+    facts = msgspec.structs.replace(report.run, reached=Reached(5, 60.0, 0.02, 0.03, scatter))
+    assert f"the machine {word}." in " ".join(
+        surety_notes(msgspec.structs.replace(report, run=facts))
+    )
+
+
+def test_without_a_claim_nothing_has_to_hold() -> None:
+    """Where no two settings can be told apart that is said, and no trimming."""
+    report = summarize(synthetic_run(planned_cells(worker_counts=(1,)), rounds=8))
+
+    def tied(pairs: tuple[Comparison, ...]) -> tuple[Comparison, ...]:
+        return tuple(msgspec.structs.replace(one, distinguishable=False) for one in pairs)
+
+    bare = msgspec.structs.replace(
+        report,
+        comparisons=tied(report.comparisons),
+        latency_comparisons=tied(report.latency_comparisons),
+    )
+    assert list(surety_notes(bare))[-1] == "No two settings can be told apart."
