@@ -1,6 +1,6 @@
 import msgspec
 
-from asgi_bench.model.calibration import AAFloor, Calibration
+from asgi_bench.model.calibration import AAFloor, Calibration, LatencyFigures, SliceLoss
 from asgi_bench.reporting.calibrations import calibration_document
 from asgi_bench.reporting.render.terminal import render_terminal
 from tests.synthetic_calibration import full_calibration, quick_calibration
@@ -72,3 +72,25 @@ def test_autocorrelation_is_put_in_words() -> None:
     assert "slow and fast phases" in texts[0]
     assert "nearly independent" in texts[1]
     assert "autocorrelation" not in texts[2]
+
+
+def test_what_is_not_known_is_not_invented() -> None:
+    """A loss, an effect or a percentile without bounds or without a figure is told as it is."""
+    full = full_calibration()
+    assert full.slice_lengths is not None and full.latency_bias is not None
+    first, *others = full.slice_lengths.lengths
+    bare = msgspec.structs.replace(
+        full,
+        slice_lengths=msgspec.structs.replace(
+            full.slice_lengths,
+            lengths=(msgspec.structs.replace(first, change_lower=None, change_upper=None), *others),
+            losses=(SliceLoss("granian/default", 0.003, None, None),),
+        ),
+        latency_bias=msgspec.structs.replace(
+            full.latency_bias, response_time_s=LatencyFigures(5, 60e-6, None, None, 400e-6)
+        ),
+    )
+    text = said(bare)
+    assert "-10 %: beyond 1.0 %" in text
+    assert "Every slice loses 3.00 ms of granian/default, whatever its length." in text
+    assert "p50 60.0 µs, max 400 µs" in text

@@ -1,3 +1,5 @@
+from typing import Any
+
 import msgspec
 import pytest
 from markdown_it import MarkdownIt
@@ -84,3 +86,46 @@ def test_outside_text_stays_text() -> None:
         .render(render_post(compared_document(comparison([bad]))))
     )
     assert "<script" not in html and "<strong>b" not in html
+
+
+def said(found: RunComparison) -> str:
+    """The comparison as text."""
+    return " ".join(render_terminal(compared_document(found), width=1000).split())
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, "how much the cell's ratio to uvicorn/default/w1, which both runs have, got worse"),
+        ({"reference": None}, "Slowdowns are of absolute figures, which depend on the machine"),
+        (
+            {"is_counted": True, "min_change": 0.003},
+            "0.3% more instructions or half a system call matters",
+        ),
+    ],
+)
+def test_what_is_compared_is_said(fields: dict[str, Any], told: str) -> None:
+    """Ratios, absolute figures and counts mean different things, and only one is said."""
+    basic = comparison([cell("pass")])
+    assert told in said(basic._replace(**fields))
+    assert not fields or told not in said(basic)
+
+
+@pytest.mark.parametrize(("is_counted", "is_doubt"), [(False, True), (True, False)])
+def test_another_machine_is_a_finding(is_counted: bool, is_doubt: bool) -> None:
+    """Times of two machines are doubted; counts travel."""
+    found = comparison([cell("pass")])._replace(same_machine=False, is_counted=is_counted)
+    assert ("the machines differ: even ratios" in said(found)) == is_doubt
+
+
+def test_pauses_and_cells_of_one_run_are_findings() -> None:
+    """What was resumed, and what only one of the runs has, is told."""
+    found = comparison([cell("pass")], only=1)._replace(resumed=(("candidate", 1),))
+    text = said(found)
+    assert "the candidate run has rounds in 2 parts, with pauses between them" in text
+    assert "uvicorn/v0/w1/hello/c64: only in the base run" in text
+
+
+def test_no_difference_is_said() -> None:
+    """Where nothing that is recorded differs, that is worth a line."""
+    assert "nothing that is recorded" in said(comparison([cell("pass")], differences=0))

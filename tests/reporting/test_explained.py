@@ -1,5 +1,7 @@
 """Where the counts of two sides differ, as it is shown."""
 
+import pytest
+
 from asgi_bench.model.counts import Change, Explanation
 from asgi_bench.reporting.document import Document
 from asgi_bench.reporting.explained import explained_section
@@ -44,3 +46,15 @@ def test_old_and_new_and_change_are_shown() -> None:
 def test_nothing_explained_shows_nothing() -> None:
     """An A/B that wasn't to be explained has no such section."""
     assert explained_section(()).blocks == ()
+
+
+@pytest.mark.parametrize(
+    ("number", "has_objects", "has_calls"), [(0, True, False), (1, False, True), (2, False, False)]
+)
+def test_notes_are_of_what_was_counted(number: int, has_objects: bool, has_calls: bool) -> None:
+    """Where no instruction or no call is placed, nothing is said of it."""
+    text = " ".join(
+        render_post(Document("", (), (explained_section(FOUND[number : number + 1]),))).split()
+    )
+    assert ("from one memory layout" in text) == has_objects
+    assert ("a coroutine counts once" in text) == has_calls

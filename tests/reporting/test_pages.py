@@ -8,11 +8,24 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from asgi_bench.analysis.history.series import count_history
 from asgi_bench.analysis.summary import survey
 from asgi_bench.errors import BenchError
 from asgi_bench.model import ClosedLoop, Load, Run
-from asgi_bench.reporting.pages import render_page, write_page
+from asgi_bench.reporting.charts.drawing import Draft, Drawing, Drawn, draw, drawn
+from asgi_bench.reporting.history import Histories
+from asgi_bench.reporting.pages import (
+    CHARTS_BYTES,
+    charts_of,
+    render_page,
+    write_counts_page,
+    write_history_page,
+    write_page,
+)
+from asgi_bench.store.index import Listing
 from tests.reporting.run.hostile import hostile_run
+from tests.synthetic_counts import counted_run
+from tests.synthetic_history import ratio_history
 from tests.synthetic_run import (
     CLOSED_64,
     OPEN_AND_SWEEP,
@@ -145,3 +158,79 @@ def test_page_that_cant_be_written_is_an_error(tmp_path: Path) -> None:
 def test_run_without_cells_has_a_page() -> None:
     """An empty plan gives a page that says so."""
     assert "Nothing was measured that could be ranked" in page_of(synthetic_run((), rounds=1))
+
+
+@pytest.fixture(scope="module")
+def drawing() -> Drawing:
+    """Any chart."""
+    return draw(survey(synthetic_run(planned_cells()[:1], rounds=1)))[0]
+
+
+def test_charts_are_shown_as_long_as_there_is_room(drawing: Drawing) -> None:
+    """The first ones are kept, each with ids of its own, and the titles of the others are told."""
+    ((_, figure),) = charts_of([drawing]).figures
+    count = CHARTS_BYTES // len(figure.svg) + 5
+    found = charts_of([drawing] * count)
+    assert found.figures and found.left_out
+    assert len(found.figures) + len(found.left_out) == count
+    assert sum(len(figure.svg) for _, figure in found.figures) <= CHARTS_BYTES
+    assert len({figure.svg for _, figure in found.figures}) == len(found.figures)
+    assert set(found.left_out) == {drawing.words.title}
+
+
+def test_a_chart_that_cant_be_drawn_costs_itself_alone(drawing: Drawing) -> None:
+    """Its place is taken by a line that names it and says why; the others are there."""
+
+    def broken(says: str) -> Drawn:
+        raise ValueError("no range <b>")
+
+    lost = drawn(Draft("throughput", "hello-c64", "hello", broken))
+    assert lost is not None and lost.files == ()
+    found = charts_of([lost, drawing])
+    assert len(found.figures) == 1
+    run = synthetic_run(planned_cells()[:1], rounds=1)
+    page = read(render_page(survey(run), [lost, drawing]))
+    assert "the chart throughput-hello-c64 can't be drawn: ValueError: no range <b>" in page.text
+
+
+def test_a_run_that_counted_has_a_page(tmp_path: Path) -> None:
+    """It says that nothing was timed, on which machine it was, and what a request takes."""
+    run = counted_run()
+    file = write_counts_page(run.header, run.lives, tmp_path)
+    page = read(file.read_text())
+    assert file == tmp_path / "report.html"
+    for words in ("Counted per request, not timed", run.header.run_id, "AMD EPYC", "113,"):
+        assert words in page.text
+    assert "Nothing needs to be done" not in page.text
+
+
+@pytest.mark.parametrize(("is_worse", "verdict"), [(False, "Pass"), (True, "Regression")])
+def test_an_ab_of_counts_has_its_verdict_first(
+    is_worse: bool, verdict: str, tmp_path: Path
+) -> None:
+    """The verdict heads the page with what to do, before the counts of both sides."""
+    run = counted_run(is_ab=True)
+    more, lives = 1 + is_worse / 10, []
+    for life in run.lives:
+        tally = life.tally
+        if "@candidate/" in life.cell and tally is not None:
+            tally = replace(tally, total=round(tally.total + (more - 1) * 113_500 * life.requests))
+        lives.append(replace(life, tally=tally))
+    page = read(write_counts_page(run.header, lives, tmp_path).read_text())
+    assert page.text.index(f" {verdict} ") < page.text.index("Counted per request")
+    assert ("Nothing needs to be done" in page.text) != is_worse
+    assert "uvicorn/default@candidate/w1/hello/c1" in page.text
+
+
+def test_a_history_has_a_page_with_its_charts(tmp_path: Path) -> None:
+    """`history.html` lies beside the runs, and shows times and counts."""
+    histories = Histories(
+        ratio_history(lambda number: 1.0 if number < 8 else 0.9), count_history([], {})
+    )
+    file = write_history_page(histories, Listing((), (), {}, 0, 0, ()), tmp_path)
+    assert file == tmp_path / "history.html"
+    page = file.read_text()
+    assert page.count("<svg") == 1 and "Throughput over time" in read(page).text
+    assert "1 lasting change: 1 slower, 0 faster" in read(page).text
+    with pytest.raises(BenchError, match="can't be written"):
+        write_history_page(histories, Listing((), (), {}, 0, 0, ()), tmp_path / "gone")

@@ -1,10 +1,14 @@
-import msgspec
+from typing import Any
 
+import msgspec
+import pytest
+
+from asgi_bench.analysis.estimates import Interval
 from asgi_bench.analysis.recommendation import Recommendation, recommend
-from asgi_bench.model import ClosedLoop, OpenLoop, PlannedCell
-from asgi_bench.reporting.recommendations import command_line, recommendation_document
+from asgi_bench.model import ClosedLoop, Objective, OpenLoop, PlannedCell
+from asgi_bench.reporting.recommendations import NAMED, command_line, recommendation_document
 from asgi_bench.reporting.render.terminal import render_terminal
-from tests.synthetic_run import planned_cells, synthetic_run, troubled_run
+from tests.synthetic_run import OPEN_AND_SWEEP, planned_cells, synthetic_run, troubled_run
 
 replace = msgspec.structs.replace
 
@@ -67,3 +71,71 @@ def test_other_scenarios_and_loads_are_left_out_by_name() -> None:
     text = said(recommend(synthetic_run(cells, rounds=6)))
     assert " hello/r8: only hello/c64 is compared; elsewhere others may be better" in text
     assert "only hello/c64" not in said(recommend(synthetic_run(rounds=9)))
+
+
+@pytest.fixture(scope="module")
+def tied() -> Recommendation:
+    """A recommendation of granian, with the ratios to all others."""
+    return recommend(synthetic_run(planned_cells(worker_counts=(1,)), rounds=6))
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"reference": "uvicorn/default/w1"}, "times the figure of uvicorn/default/w1 (95%: "),
+        ({"reference": "granian/default/w1"}, "It is the reference itself."),
+        (
+            {"reference": None, "basis": "cpu", "estimate": Interval(42e-6)},
+            "none is better in CPU time per request. It takes 42.0 µs per request.",
+        ),
+        ({"reference": None, "estimate": Interval(24_813.0)}, "It reached 24,813 requests/s."),
+        ({"estimate": Interval(1.7)}, "It reached 1.70 times the figure of uvicorn/default/w1."),
+        ({"estimate": Interval(None)}, "none is better in requests per second.\n"),
+    ],
+)
+def test_the_figure_is_told_over_what_it_is_known(
+    tied: Recommendation, fields: dict[str, Any], told: str
+) -> None:
+    """Over the reference where all have it, else by itself, and with bounds where there are any."""
+    assert told in said(replace(tied, **fields))
+
+
+def test_only_the_nearest_are_named(tied: Recommendation) -> None:
+    """Of many that were beaten the nearest come first, and the others are counted."""
+    many = replace(tied, beaten=tied.beaten * 2)
+    text = said(many)
+    assert f"and {len(many.beaten) - NAMED} more" in text
+    assert text.index("gunicorn-uvicorn/default/w1: ") < text.index("gunicorn-asgi/default/w1: ")
+    assert "more\n" not in said(replace(tied, beaten=tied.beaten[:1]))
+
+
+def test_what_hangs_on_single_rounds_is_a_doubt(tied: Recommendation) -> None:
+    """A lead that trimming takes away is told as such, by name."""
+    first, *others = tied.beaten
+    shaky = replace(tied, beaten=(replace(first, holds_trimmed=False), *others))
+    name = "/".join(first.b.split("/")[:3])
+    told = f"better than {name} only because of the most extreme rounds"
+    assert told in said(shaky) and told not in said(tied)
+
+
+def test_a_setting_is_left_out_once() -> None:
+    """Left out under several loads for one reason it is named once."""
+    found = recommend(troubled_run(rounds=8))
+    (key, reason), *_ = found.left_out
+    again = replace(found, left_out=((key, reason), (key.replace("c64", "c8"), reason)))
+    assert said(again).count("/".join(key.split("/")[:3])) == 1
+
+
+def test_an_inherited_socket_is_a_hint(tied: Recommendation) -> None:
+    """A command line that expects a descriptor can't be run by hand."""
+    inherits = replace(tied, planned=replace(tied.planned, socket_sharing="inherited"))
+    told = "It inherits its listening socket as descriptor 3"
+    assert told in said(inherits) and told not in said(tied)
+
+
+def test_an_objective_stands_beside_its_load() -> None:
+    """What had to be met is told with the load that it was met under."""
+    cells = planned_cells((OPEN_AND_SWEEP[-1],), worker_counts=(1,))
+    objective = Objective(quantile=0.99, limit_s=0.02)
+    text = said(recommend(synthetic_run(cells, rounds=6), objective=objective))
+    assert "p99 ≤ 20 ms; at most 1 worker" in text

@@ -105,3 +105,12 @@ def test_text_stays_text(text: str) -> None:
         assert not {"\x1b", "\u202e"} & set(shown)
         assert shown.count("red") == len(blocks)
     assert "<b>red" not in rendered(*blocks)[2]
+
+
+def test_what_holds_nothing_is_not_opened() -> None:
+    """A fold whose blocks a medium leaves out is left out with them; an entry keeps its title."""
+    inner = (Aside((Text("for a page"),)),)
+    terminal, markdown, page = rendered(Fold("More", inner), Entry("uvicorn", inner))
+    for text in (terminal, markdown):
+        assert "More" not in text and "uvicorn" in text
+    assert "More" in page and page.count("for a page") == 2

@@ -82,3 +82,21 @@ def test_no_text_leaves_the_sheet() -> None:
     figure = chart_of(synthetic_run(planned_cells(LOADS), rounds=3))
     assert figure is not None
     assert is_within_sheet(figure)
+
+
+def test_a_server_that_is_invalid_throughout_is_hatched_once() -> None:
+    """Its whole line is gray and hatched, each point once."""
+
+    def spoil(trial: Trial) -> Trial:
+        return with_errors(trial, 0.1) if trial.cell.startswith("granian/default") else trial
+
+    cells = [p for p in planned_cells(LOADS, (1,)) if p.cell.variant == "default"]
+    figure = chart_of(synthetic_run(tuple(cells[:6]), rounds=3, edit=spoil))
+    assert figure is not None
+    places = [
+        tuple(place)
+        for points in figure.axes[0].collections
+        if points.get_hatch()
+        for place in np.asarray(points.get_offsets()).tolist()
+    ]
+    assert len(places) == len(set(places)) == len(LOADS)

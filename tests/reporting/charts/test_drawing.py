@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
+from matplotlib.text import Text
 
 from asgi_bench.analysis.estimates import Costs
 from asgi_bench.analysis.percentiles import TailCurve, tail_curve
@@ -363,3 +364,30 @@ def test_a_group_without_a_measured_cell_has_the_common_charts_alone() -> None:
     )
     topics = {one.topic for one in draw(survey(synthetic_run(cells, rounds=1)))}
     assert topics == {"throughput", "cpu", "memory"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "axis"),
+    [
+        (("granian", "uvicorn"), "throughput, reference = 1"),
+        (("granian",), "correct responses per second"),
+    ],
+)
+def test_workers_are_drawn_over_the_reference_where_it_is_there(
+    wanted: tuple[str, ...], axis: str
+) -> None:
+    """Without the reference beside both worker counts throughput itself is drawn, and named so."""
+    cells = [
+        one
+        for one in planned_cells()
+        if one.cell.server in wanted and one.cell.variant == "default"
+    ]
+    report = summarize(synthetic_run(tuple(cells), rounds=3))
+    (group,) = group_cells(report.cells)
+    points = {point.cell: point for scaling in report.scaling for point in scaling.points}
+    with sheet_settings():
+        figure = draw_scaling(words(report), group, assign_styles(report.cells), points)
+        assert figure is not None
+        shown = [text.get_text() for text in figure.findobj(Text)]
+    assert axis in shown
+    assert sum(text.startswith("granian") for text in shown) == 1

@@ -76,3 +76,13 @@ def test_no_ratio_no_chart() -> None:
     alone = (one for one in CELLS if one.cell.key.startswith(f"{REFERENCE}/"))
     with sheet_settings():
         assert forest(report_of(alone)) is None
+
+
+def test_a_single_round_has_no_interval() -> None:
+    """Its ratios are markers without a line."""
+    for rounds, lines in ((1, 0), (6, 1)):
+        with sheet_settings():
+            figure = forest(report_of(CELLS[:11], rounds))
+        assert figure is not None
+        intervals = [one for one in figure.axes[0].collections if len(one.get_paths()) == 10]
+        assert len(intervals) == lines

@@ -1,9 +1,13 @@
 """The charts of what each protocol costs or gains."""
 
+import msgspec
 import pytest
 
-from asgi_bench.analysis.summary import survey
+from asgi_bench.analysis.summary import summarize, survey
 from asgi_bench.reporting.charts.drawing import draw
+from asgi_bench.reporting.charts.panels import HATCHED, WHISKERS
+from asgi_bench.reporting.charts.ways import ways_notes
+from asgi_bench.reporting.run.own_ratios import own_charts
 from tests.synthetic_interpreters import interpreters_run
 from tests.synthetic_ways import ways_run
 
@@ -35,3 +39,16 @@ def test_each_interpreter_has_a_panel_with_its_ratios() -> None:
     for heading in ("3.12", "3.14t"):
         assert f">{heading}<" in drawing.svg
     assert "under CPython 3.11.7" in drawing.svg
+
+
+def test_notes_speak_of_what_is_drawn() -> None:
+    """Whiskers and hatches are explained where there are any; one round has no interval."""
+    for rounds, has_whiskers in ((1, False), (3, True)):
+        report = summarize(ways_run(rounds))
+        chart = next(own_charts(report))
+        notes = list(ways_notes(report, chart))
+        assert (WHISKERS in notes) == has_whiskers
+        assert HATCHED not in notes
+    cells = tuple(msgspec.structs.replace(cell, validity="invalid") for cell in report.cells)
+    spoilt = msgspec.structs.replace(report, cells=cells)
+    assert HATCHED in list(ways_notes(spoilt, next(own_charts(spoilt))))

@@ -60,3 +60,15 @@ def test_junit_counts_what_fails() -> None:
     accepted = judge_matrix(MATRIX, [Accepted("http.head")], is_strict=True)
     suites = JUnitXml.fromstring(render_matrix(MATRIX, accepted, "junit").encode())
     assert (suites.failures, suites.skipped) == (1, 3)
+
+
+def test_a_result_of_another_catalogue_is_told_without_a_sentence() -> None:
+    """A check that the matrix has no entry for keeps its evidence, and the tables have a gap."""
+    second = MatrixResult(
+        "other", "2.0", "default", "CPython 3.11.7", "http.new", "must", "no", "x"
+    )
+    both = msgspec.structs.replace(MATRIX, results=(*MATRIX.results, second))
+    text = render_matrix(both, judge_matrix(both), "markdown")
+    assert "http.new" in text and "other" in text
+    (line,) = [line for line in text.splitlines() if line.startswith("| head ")]
+    assert line.replace(" ", "").endswith("|no||")

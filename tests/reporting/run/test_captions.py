@@ -8,7 +8,7 @@ import pytest
 
 from asgi_bench.analysis.report import Report
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.model import PlannedCell, Run, Trial
+from asgi_bench.model import PlannedCell, RateSweep, Run, Trial
 from asgi_bench.reporting.run.captions import captions
 from asgi_bench.reporting.run.report import render_report
 from tests.synthetic_interpreters import interpreters_run
@@ -245,3 +245,51 @@ def test_markdown_has_the_sentences() -> None:
     assert set(lines) == set(sentences)
     assert lines[0] == said(report)
     assert all(sentence not in render_report(report, "text") for sentence in sentences)
+
+
+def test_where_only_one_worker_count_has_ratios_the_other_is_named() -> None:
+    """A worker count of which nothing is sound has a clause that says so."""
+
+    def edit(trial: Trial) -> Trial:
+        return with_errors(trial, 0.02) if trial.cell.startswith("granian/default/w2") else trial
+
+    cells = cells_of("uvicorn/default", "granian/default", workers=(1, 2))
+    cells = tuple(one for one in cells if one.cell.setting != "uvicorn/default/w2")
+    found = said(report_of(cells, edit))
+    assert "with 1 worker, granian is" in found
+    assert "with 2 workers, nothing can be compared" in found
+
+
+@pytest.mark.parametrize(
+    ("scatter", "told"),
+    [
+        (None, "How much slices of one server vary within a round is unknown here."),
+        (0.05, "vary by 5.0% within a round (median): the machine was calm."),
+    ],
+)
+def test_slices_tell_how_calm_the_machine_was(scatter: float | None, told: str) -> None:
+    """The chart of slices has the scatter of the run, where it is known."""
+    report = report_of(COMMON)
+    assert report.run.reached is not None
+    reached = msgspec.structs.replace(report.run.reached, slice_scatter=scatter)
+    run = msgspec.structs.replace(report.run, reached=reached)
+    assert said(msgspec.structs.replace(report, run=run), "strip-hello-c64").endswith(told)
+
+
+def curves_of(load: RateSweep, edit: Callable[[Trial], Trial] = lambda trial: trial) -> str:
+    """What is said of the load curves of three servers."""
+    cells = planned_cells((load,), worker_counts=(1,))[:3]
+    report = report_of(cells, edit, rounds=3)
+    (found,) = [one.sentence for one in captions(report).values() if one.topic == "curve"]
+    return found
+
+
+def test_curves_without_an_objective_tell_of_saturation() -> None:
+    """Where nothing had to be met, what was answered at most is told."""
+    assert curves_of(RateSweep((0.5, 1.2))).startswith("Throughput at saturation ranges from ")
+
+
+def test_curves_of_nothing_sound_have_no_figure() -> None:
+    """Where every sweep is invalid no rate is told, but that there is none."""
+    found = curves_of(OPEN_AND_SWEEP[-1], partial(with_errors, share=0.1))
+    assert found.startswith("No sound figure says what ")

@@ -1,9 +1,10 @@
 import msgspec
 import pytest
 
-from asgi_bench.analysis.report import Report
+from asgi_bench.analysis.estimates import Interval
+from asgi_bench.analysis.report import Rank, Report
 from asgi_bench.analysis.summary import summarize
-from asgi_bench.model import ClosedLoop, OpenLoop, Trial
+from asgi_bench.model import ClosedLoop, OpenLoop, RateSweep, Trial
 from asgi_bench.reporting.document import Headline
 from asgi_bench.reporting.run.headline import caution, headlines
 from asgi_bench.reporting.run.source import Source
@@ -143,3 +144,28 @@ def test_nothing_turns_over_without_proof() -> None:
     """With too few rounds for an order the headline is that of the first load, as ever."""
     first, *_ = verdicts(summarize(turning_run(rounds=5)))
     assert first.sentence.endswith("came first, but this is not proven")
+
+
+def test_a_tie_of_all_has_no_follower() -> None:
+    """Where all share the first place nobody is next; of two without a ratio none is told."""
+    report = summarize(synthetic_run(servers("granian", "gunicorn-uvicorn"), rounds=8))
+    cells = tuple(replace(cell, rank=Rank(1, 2)) for cell in report.cells)
+    pairs = tuple(replace(one, distinguishable=False) for one in report.comparisons)
+    first, *_ = verdicts(replace(report, cells=cells, comparisons=pairs))
+    assert "tied for first place" in first.sentence
+    assert "Next is" not in first.proof and "95% interval" in first.proof
+    unknown = tuple(replace(one, a=one.b, b=one.a, ratio=Interval(None)) for one in pairs)
+    first, *_ = verdicts(replace(report, cells=cells, comparisons=unknown))
+    assert "95% interval" not in first.proof
+
+
+def test_a_sweep_without_an_objective_is_won_by_what_it_answers() -> None:
+    """Where nothing had to be met, who answers most when offered too much is first."""
+    cells = tuple(
+        replace(one, cell=replace(one.cell, load=RateSweep((0.5, 1.2))))
+        for one in servers("granian", "uvicorn")
+    )
+    (first,) = verdicts(summarize(synthetic_run(cells, rounds=6)))
+    assert first.sentence == (
+        "granian had the highest throughput when offered more than it could handle"
+    )

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from asgi_bench.analysis.report import Report
@@ -9,6 +10,8 @@ from asgi_bench.reporting.run.source import Source
 from asgi_bench.reporting.run.workers import workers_section
 from tests.reporting.document_words import document_of, sentences_of, texts_of
 from tests.synthetic_run import CLOSED_64, OPEN_AND_SWEEP, planned_cells, synthetic_run
+
+replace = msgspec.structs.replace
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +59,14 @@ def test_one_worker_count_has_no_table() -> None:
     report = summarize(synthetic_run(planned_cells(worker_counts=(1,)), rounds=2))
     assert shown(workers_section(Source(report)).blocks, "page") == ()
     assert "Workers ·" not in render_report(report, "text")
+
+
+def test_oversubscription_is_told_where_there_is_any(report: Report) -> None:
+    """With a CPU for each worker there is nothing to warn of."""
+    scaling = tuple(
+        replace(one, points=tuple(replace(each, oversubscribed=False) for each in one.points))
+        for one in report.scaling
+    )
+    for shown_report, is_told in ((report, True), (replace(report, scaling=scaling), False)):
+        notes = " ".join(sentences_of(document_of(shown_report)))
+        assert ("Over CPUs: oversubscribed" in notes) == is_told
