@@ -1,16 +1,20 @@
 import os
+import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from asgi_bench.errors import BenchError
-from asgi_bench.model import Run, Trial
+from asgi_bench.model import AbReport, Run, Trial, Verdict
 from asgi_bench.store.folders import BEHAVIOUR_FILE
-from asgi_bench.store.runs import RunWriter, read_run
+from asgi_bench.store.runs import RunWriter, add_phases, read_phases, read_run, write_verdict
+from tests.synthetic_ab import ab_report
 from tests.synthetic_behaviour import BEHAVIOURS
 from tests.synthetic_run import header_of, plan_of, planned_cells, store_run, synthetic_run
 
@@ -198,3 +202,71 @@ def test_behaviours_are_read_with_their_run(tmp_path: Path) -> None:
     (writer.folder / BEHAVIOUR_FILE).write_text('[{"setting": 1}]')
     with pytest.raises(BenchError, match=BEHAVIOUR_FILE):
         read_run(writer.folder)
+
+
+@contextmanager
+def files_of_at_most(size_bytes: int) -> Iterator[None]:
+    """No file can be written beyond this size, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_trial_that_finds_no_room_is_told(run: Run, tmp_path: Path) -> None:
+    """Where the disk is full the file is named, and what was stored before is kept."""
+    first, second, *_ = run.trials
+    with RunWriter(tmp_path, run.header) as writer:
+        writer.append(first)
+        size_bytes = (writer.folder / "trials.jsonl").stat().st_size
+        with files_of_at_most(size_bytes + 10):
+            with pytest.raises(BenchError, match=r"trials\.jsonl: the trial can't be stored"):
+                writer.append(second)
+    assert [trial.round for trial in read_run(writer.folder).trials] == [first.round]
+
+
+def test_a_log_without_a_folder_is_told(run: Run, tmp_path: Path) -> None:
+    """Where something else lies in the folder's place it is named."""
+    with RunWriter(tmp_path, run.header) as writer:
+        (writer.folder / "logs").write_text("")
+        with pytest.raises(BenchError, match=r"logs/.* can't be made"):
+            writer.log_path("uvicorn/default/w1/hello/c64", 0)
+
+
+def test_phases_of_later_parts_are_added(run: Run, tmp_path: Path) -> None:
+    """A run that goes on has the time of all its parts; one that was killed has none yet."""
+    with RunWriter(tmp_path, run.header) as writer:
+        assert read_phases(writer.folder) == {}
+        writer.write_phases({"load": 10.0004, "start": 2.0})
+    assert add_phases(writer.folder, {"load": 5.0, "ask": 1.0}) == {
+        "load": 15.0,
+        "start": 2.0,
+        "ask": 1.0,
+    }
+    assert read_phases(writer.folder)["load"] == 15.0
+
+
+def test_a_verdict_replaces_an_older_one(stored: Path) -> None:
+    """It is stored whole, and reads back as it was judged."""
+    verdicts: tuple[Verdict, ...] = ("undecided", "pass")
+    for verdict in verdicts:
+        report = ab_report(verdict)
+        file = write_verdict(stored, report)
+        assert msgspec.json.decode(file.read_bytes(), type=AbReport) == report
+    assert file == stored / "verdict.json"
+    assert not list(stored.glob("*.partial")) and not list(stored.glob(".*"))
+
+
+@pytest.mark.parametrize("blob", ["", "not base64!", "AAAA", "HISTFAAAABx42"])
+def test_a_damaged_histogram_costs_its_trial_alone(run: Run, tmp_path: Path, blob: str) -> None:
+    """The trial counts as failed, it is named, and all others are as they were."""
+    first, *others = run.trials
+    times = dict.fromkeys(first.times_hdr, blob)
+    spoilt = msgspec.structs.replace(first, times_hdr=times)
+    folder = store_run(msgspec.structs.replace(run, trials=(spoilt, *others)), tmp_path)
+    found = read_run(folder)
+    assert found.trials[0].outcome == "failed" and found.trials[1:] == tuple(others)
+    (damage,) = found.damage
+    assert f"trials.jsonl line 1: a histogram of {first.cell}" in damage
