@@ -3,7 +3,9 @@ import pytest
 
 from asgi_bench.analysis.continuation import complete_rounds, differences, is_complete
 from asgi_bench.model import Goal, Proof, Run, RunHeader, Source
+from asgi_bench.model.calibration import Calibration
 from tests.synthetic_behaviour import BEHAVIOURS
+from tests.synthetic_calibration import full_calibration, quick_calibration
 from tests.synthetic_run import planned_cells, synthetic_run
 
 # Two worker counts, so two blocks a round; the reference is in both.
@@ -127,3 +129,38 @@ def test_what_really_runs_is_compared(run: Run) -> None:
         f"fault of {setting}: none is now not uvloop",
     )
     assert not differences(before, run.header, before.proofs)
+
+
+def test_packages_beside_asgi_bench_are_compared_too(run: Run) -> None:
+    """Where servers have another interpreter, that of asgi-bench may change as well."""
+    plan = replace(run.header.plan, python="/opt/py/bin/python")
+    servers = {"uvicorn": "0.54.0"}
+    header = replace(run.header, plan=plan, server_packages=servers, packages={"locust": "2.47"})
+    stored = replace(run, header=header)
+    now = replace(stored.header, packages={"locust": "2.48", "gevent": "26"})
+    assert differences(stored, now).surroundings == (
+        "package gevent beside asgi-bench: none is now 26",
+        "package locust beside asgi-bench: 2.47 is now 2.48",
+    )
+
+
+def test_another_calibration_is_a_difference(run: Run) -> None:
+    """The ceiling, the kind and the floor that a run's verdicts rest on are compared by figure."""
+    full = full_calibration()
+
+    def calibrated(calibration: Calibration) -> RunHeader:
+        preparation = replace(run.header.preparation, calibration=calibration)
+        return replace(run.header, preparation=preparation)
+
+    stored = replace(run, header=calibrated(full))
+    assert full.aa_floor is not None
+    floor = replace(full.aa_floor, half_width=0.02)
+    ceiling = (*full.ceiling[:-1], replace(full.ceiling[-1], ceiling_rps=80_000.0))
+    found = differences(stored, calibrated(replace(full, aa_floor=floor, ceiling=ceiling)))
+    assert found.surroundings == (
+        "calibration A/A floor: ±1.10% is now ±2.00%",
+        "calibration ceiling at 256 connections: 90,000 requests/s is now 80,000 requests/s",
+    )
+    assert not differences(stored, stored.header)
+    quick = differences(stored, calibrated(quick_calibration())).surroundings
+    assert "calibration kind: full is now quick" in quick

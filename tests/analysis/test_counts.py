@@ -1,11 +1,13 @@
 """Counts per request by regression."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.counts import counted_cell, figures_of, slope
+from asgi_bench.analysis.counts import counted_cell, counts_report, figures_of, slope
 from asgi_bench.model.counts import Life, Tally
+from tests.synthetic_counts import counted_run
 
 CELL = "uvicorn/default/w1/hello/c1"
 COUNTS = st.integers(0, 10**9)
@@ -72,3 +74,26 @@ def test_a_life_that_failed_fails_its_cell() -> None:
     cell = counted_cell(CELL, [life(400, 1000), life(1400, 2000), broken])
     assert (cell.outcome, cell.reason) == ("failed", "was ended by SIGILL")
     assert counted_cell(CELL, []).outcome == "failed"
+
+
+def test_no_two_lives_of_a_layout_give_no_figure() -> None:
+    """One number of requests has no slope, and a counter that explains may lack where it does."""
+    assert figures_of([life(400, 1000)]) is None
+    assert counted_cell(CELL, [life(400, 1000)]).outcome == "failed"
+    alone = msgspec.structs.replace(life(400, 1000), counter="python_calls")
+    assert counted_cell(CELL, [life(400, 1000), life(1400, 2000), alone]).outcome == "ok"
+
+
+def test_a_report_has_every_cell_but_the_control() -> None:
+    """What was skipped has its reason; the control of an A/B isn't counted, and is no cell."""
+    run = counted_run(is_ab=True)
+    plan = run.header.plan
+    first, *others = plan.cells
+    skipped = msgspec.structs.replace(first, skip_reason="not installed")
+    plan = msgspec.structs.replace(plan, cells=(skipped, *others))
+    report = counts_report(msgspec.structs.replace(run.header, plan=plan), run.lives)
+    assert [(cell.outcome, cell.reason) for cell in report.cells] == [
+        ("skipped", "not installed"),
+        ("ok", None),
+    ]
+    assert not any("@control" in cell.cell for cell in report.cells)

@@ -4,10 +4,12 @@ import msgspec
 import pytest
 
 from asgi_bench.analysis.recommendation import Recommendation, recommend
+from asgi_bench.analysis.validity.trial import judge_trial
 from asgi_bench.errors import BenchError
 from asgi_bench.model import (
     ClosedLoop,
     Gate,
+    Load,
     Objective,
     OpenLoop,
     PlannedCell,
@@ -266,3 +268,35 @@ def test_a_quota_allows_as_many_workers_as_it_has_cpus_for(said: Said) -> None:
     reasons = dict(recommend(of_plan, workers_most=2).left_out)
     assert "2 workers under a quota of 1.5 CPUs" in reasons["granian/default/w2/hello/c64"]
     said(render_terminal(recommendation_document(found)))
+
+
+def test_a_running_server_has_no_command_line_to_recommend() -> None:
+    """What was only loaded can't be started by anyone who reads it."""
+    run = synthetic_run(planned_cells()[:1], rounds=6)
+    (planned,) = run.header.plan.cells
+    plan = replace(run.header.plan, cells=(replace(planned, target="http://10.0.0.1:8000"),))
+    with pytest.raises(BenchError, match="already running: there is no command line"):
+        recommend(replace(run, header=replace(run.header, plan=plan)))
+
+
+@pytest.mark.parametrize("load", [OPEN_AND_SWEEP[0], OPEN_AND_SWEEP[-1]])
+def test_a_damaged_histogram_names_its_cell(load: Load) -> None:
+    """Whether an objective was met can't be told from what can't be read."""
+    run = synthetic_run(planned_cells((load,), worker_counts=(1,))[:3], rounds=3)
+    judged = recommend_input(run)
+    with pytest.raises(BenchError, match=r"daphne/default/w1/hello/.*: a histogram is"):
+        recommend(judged, objective=P99_10MS)
+
+
+def recommend_input(run: Run) -> Run:
+    """The run, judged, and then with histograms that can't be read."""
+    trials = []
+    for trial in run.trials:
+        judged = judge_trial(trial, run.header.plan)
+        blobs = dict.fromkeys(judged.times_hdr, "nonsense")
+        slices = tuple(
+            replace(one, times_hdr=dict.fromkeys(one.times_hdr, "nonsense"))
+            for one in judged.slices
+        )
+        trials.append(replace(judged, times_hdr=blobs, slices=slices))
+    return replace(run, trials=tuple(trials))

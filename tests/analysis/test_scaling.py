@@ -169,3 +169,15 @@ def test_the_sides_of_an_ab_are_no_worker_counts() -> None:
         return msgspec.structs.replace(trial, server_pss_bytes=30_000_000)
 
     assert summarize(ab_run(0.0, blocks=6, edit=weighed)).scaling == ()
+
+
+def test_unknown_memory_adds_nothing() -> None:
+    """Where memory of one worker count isn't known nothing is told of an added worker."""
+
+    def edit(trial: Trial) -> Trial:
+        return replace(trial, server_pss_bytes=None) if "/w1/" in trial.cell else trial
+
+    found = points_of(synthetic_run(rounds=3, edit=edit), "granian")
+    assert found[1].pss_bytes_per_worker is None
+    assert found[2].pss_bytes_per_worker is not None
+    assert found[2].pss_bytes_per_added_worker is None

@@ -130,3 +130,10 @@ def test_looked_intervals_are_wider_in_the_report() -> None:
 def test_open_loops_have_no_precision_to_reach() -> None:
     """They set the throughput themselves: a run of nothing else goes on to its end."""
     assert not ends(stopped_early(Goal(precision=0.9), 6, loads=(OpenLoop(500),)), 6)
+
+
+def test_a_run_without_a_goal_never_asks() -> None:
+    """To ask when it may end is a mistake of the caller, and no answer."""
+    run = synthetic_run(planned_cells()[:1], rounds=1)
+    with pytest.raises(ValueError, match="no goal"):
+        is_enough(run.header.plan, 1, run.trials)

@@ -219,3 +219,11 @@ def test_search_finds_the_limit_of_a_queue(capacity_rps: float) -> None:
     rates_rps = (np.linspace(0.8, 1.1, 601) * capacity_rps).tolist()
     limit_rps = next(rate for rate in rates_rps if not keeps(step(rate), P99_20_MS))
     assert bracket(steps, P99_20_MS).kept_rps == pytest.approx(limit_rps, rel=0.01)
+
+
+def test_a_step_without_a_right_answer_kept_nothing() -> None:
+    """A histogram that holds no response is no proof that responses were in time."""
+    step = open_step(1000, 10_000, 2.0, 0.0)
+    assert keeps(step, P99_20_MS)
+    empty = replace(step, times_hdr={RESPONSE_TIME: histogram_blob(0.001, 0, spread=0.2)})
+    assert not keeps(empty, P99_20_MS)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_bench.analysis.ab.differences import Pair, side_differences
+from asgi_bench.analysis.ab.differences import Pair, pairs_of, side_differences
 from asgi_bench.analysis.ab.report import ab_report
 from asgi_bench.model import Difference, PlannedCell, Proof, Run, Setup
 from asgi_bench.reporting.ab import render_ab
@@ -230,3 +230,12 @@ def test_a_variable_that_names_the_app_s_folder_is_told_with_its_mark() -> None:
     pair = given_variables({"A": "/one/lib"}, {"A": "/other/src"})
     (_, found) = side_differences(one, other, [pair])
     assert found == Difference("env", "A", "{app_dir}/lib", "{app_dir}/src")
+
+
+def test_cells_without_a_side_belong_to_no_pair() -> None:
+    """Only what was started on both sides is compared."""
+    plan = ab_run(0.0, blocks=1).header.plan
+    stray = PlannedCell(CELL, ("python",))
+    assert pairs_of(msgspec.structs.replace(plan, cells=(stray, *plan.cells)), ()) == pairs_of(
+        plan, ()
+    )

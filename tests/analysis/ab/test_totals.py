@@ -231,3 +231,20 @@ def test_totals_of_the_same_find_nothing() -> None:
         assert found.p_adjusted is not None
         assert found.effect.lo is not None
         assert found.detectable is not None
+
+
+@pytest.mark.parametrize(("every", "times", "is_told"), [(12, 1.9, True), (12, 1.2, False)])
+def test_stalls_beside_a_slowdown_are_told_where_they_are_most_of_it(
+    every: int, times: float, is_told: bool
+) -> None:
+    """A regression of 5 % is told as such; as stalls, where all slices lose 12 % together."""
+
+    def edit(trial: Trial, role: Role) -> Trial:
+        return stalled(trial, every, times)
+
+    report = ab_report(ab_run(0.05, noise=0.001, edit=on("candidate", edit=edit)))
+    gated, total = (metric(report, name) for name in ("throughput_rps", "total_throughput_rps"))
+    assert gated.verdict == "regression"
+    share = np.log1p(total.effect.d) / np.log1p(gated.effect.d)
+    assert (2 < share < 3) if is_told else (1 < share < 2)
+    assert ("stalls" in {reason.code for reason in report.cells[0].reasons}) == is_told

@@ -98,3 +98,8 @@ def test_an_undecided_line_says_that_it_is_no_pass() -> None:
 def test_shares_are_told_without_a_sign() -> None:
     """The word tells the direction."""
     assert percent(-0.0123) == percent(0.0123) == "1.23 %"
+
+
+def test_an_ab_of_nothing_says_so() -> None:
+    """Without a cell there is a verdict and no figure."""
+    assert verdict_line(ab_report("undecided", [])) == "undecided: nothing was measured"

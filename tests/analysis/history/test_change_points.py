@@ -1,4 +1,5 @@
 import math
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from asgi_bench.analysis.history.change_points import (
     LONGEST_SERIES,
     MIN_SEGMENT,
     find_changes,
+    search_rules,
 )
 from asgi_bench.model import Segmentation
 
@@ -126,3 +128,8 @@ def test_whatever_is_found_is_within_the_series(values: list[float]) -> None:
     for step in found.steps:
         assert 0 <= step.first <= step.place <= step.last < max(len(values), 1)
         assert step.lower <= step.change <= step.upper
+
+
+def test_rules_name_the_library_that_searches() -> None:
+    """An index that another version of it has written is found out."""
+    assert version("ruptures") in search_rules()

@@ -4,9 +4,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from asgi_bench.analysis.history.comparison import RunComparison, compare_runs
+from asgi_bench.analysis.history.comparison import RunComparison, compare_runs, welch
 from asgi_bench.errors import UsageError
 from asgi_bench.model import Gate, Goal, Run, RunHeader, Trial
+from asgi_bench.model.metrics import THROUGHPUT
 from tests.synthetic_history import REFERENCE, TRACKED, run_at
 from tests.synthetic_run import failed, with_errors
 
@@ -185,3 +186,33 @@ def test_no_common_cell_is_refused() -> None:
     bare = replace(run, header=replace(run.header, plan=replace(run.header.plan, cells=())))
     with pytest.raises(UsageError, match="no cell in common"):
         compared(bare)
+
+
+@pytest.mark.parametrize(
+    ("after", "p"), [((0.5, 0.5, 0.5), 0.0), ((0.0, 0.0, 0.0), 1.0), ((0.1,), 1.0)]
+)
+def test_without_a_scatter_only_a_change_counts(after: tuple[float, ...], p: float) -> None:
+    """Rounds that are all alike are certain, and a single round is not."""
+    tested = welch(THROUGHPUT, (0.0, 0.0, 0.0), after, 1.0, 1.0)
+    assert tested.p == p
+    assert (tested.error is None) == (len(after) == 1)
+
+
+def test_a_metric_that_only_one_run_has_is_not_compared() -> None:
+    """Where one run knows no CPU time throughput alone is judged."""
+    run = run_at(1, 0.9)
+    unknown = replace(run, trials=tuple(replace(t, has_untold_cpu=True) for t in run.trials))
+    (cell,) = compared(unknown).cells
+    assert [one.metric for one in cell.metrics] == ["throughput_rps"]
+
+
+def test_a_setting_alone_is_no_reference_of_itself() -> None:
+    """Where both runs have one setting its absolute figures decide nothing."""
+
+    def alone(header: RunHeader) -> RunHeader:
+        cells = tuple(p for p in header.plan.cells if p.cell.setting == REFERENCE)
+        return replace(header, plan=replace(header.plan, cells=cells))
+
+    found = compare_runs(run_at(0, edit=alone), run_at(1, edit=alone))
+    assert (found.reference, found.verdict) == (None, "undecided")
+    assert "so there is no reference" in found.text

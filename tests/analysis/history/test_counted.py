@@ -198,3 +198,19 @@ def test_runs_without_a_common_cell_are_refused() -> None:
     assert compare_counts(counted_run(0), both).only == ((other.cell.key, "candidate"),)
     with pytest.raises(UsageError, match="no cell in common"):
         compare_counts(counted_run(0), counted_run(1, cells=(other,)))
+
+
+def test_what_was_skipped_or_counts_nothing_has_no_point() -> None:
+    """A cell that isn't there makes no series, nor does a count of 0, which has no logarithm."""
+    skipped = PlannedCell(CELL, skip_reason="not installed")
+    assert counted_entry(counted_run(cells=(skipped,)), "").points == ()
+    names = [point.metric for point in counted_entry(counted_run(calls=0), "").points]
+    assert names == ["instructions_per_request"]
+
+
+def test_the_cpu_counts_where_it_counted_by_itself() -> None:
+    """Counts by the CPU's own counters hang on its model, those by valgrind don't."""
+    run = counted_run()
+    hardware = run._replace(lives=tuple(replace(one, backend="hardware") for one in run.lives))
+    assert "machine CPU" not in run.facts
+    assert hardware.facts["machine CPU"] == MACHINE.cpu_model

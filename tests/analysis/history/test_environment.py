@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from asgi_bench.analysis.history.environment import KINDS, changes, surroundings
-from asgi_bench.model import Gate, Proof, RunHeader, Setup, WeightedRequest
+from asgi_bench.model import Gate, Proof, RunHeader, ServerEnvironment, Setup, WeightedRequest
 from asgi_bench.store.runs import read_run
 from tests.synthetic_history import run_at
 
@@ -262,3 +262,12 @@ def test_an_edited_app_is_no_secret() -> None:
     ]
     untold = Proof(setting)
     assert changes(*(surroundings(header, [proof]) for proof in (untold, new))) == ()
+
+
+def test_packages_of_a_servers_own_environment_are_told_by_server() -> None:
+    """What is installed for one server alone may change alone."""
+    old, new = (
+        with_cells(environment=ServerEnvironment("/x/python", {"fastest": version}))
+        for version in ("2.1", "2.2")
+    )
+    assert differing(old, new)["package", "fastest of uvicorn"] == ("2.1", "2.2")

@@ -244,3 +244,13 @@ def test_another_reference_is_another_series() -> None:
 def test_nothing_stored_is_an_empty_history() -> None:
     """No run is no fault here."""
     assert build_history([], {}).runs == ()
+
+
+def test_rounds_that_share_nothing_with_the_reference_give_no_point() -> None:
+    """Where the cell and its reference were never measured in one round there is no ratio."""
+    run = run_at(0)
+    apart = tuple(trial for trial in run.trials if (trial.round < 2) == (trial.cell == TRACKED))
+    assert run_entry(replace(run, trials=apart), "").points == ()
+    unknown = tuple(replace(trial, has_untold_cpu=True) for trial in run.trials)
+    found = run_entry(replace(run, trials=unknown), "")
+    assert {point.metric for point in found.points} == {"throughput_rps"}

@@ -1,7 +1,12 @@
 import msgspec
 import pytest
 
-from asgi_bench.analysis.validity.answers import LEAST_CPU_S_PER_REQUEST, credit, errors
+from asgi_bench.analysis.validity.answers import (
+    LEAST_CPU_S_PER_REQUEST,
+    credit,
+    errors,
+    wrong_words,
+)
 from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.analysis.validity.trial import judge_trial
 from asgi_bench.model import (
@@ -96,3 +101,11 @@ def test_what_was_never_sent_is_no_wrong_answer() -> None:
     assert reason.text.startswith("3 of ")
     assert "(1 status, 2 timeout)" in reason.text
     assert told(ErrorCounts(timeout=5)) is None
+
+
+def test_connections_that_got_nothing_are_counted() -> None:
+    """Beside wrong answers it is told how many connections had no answer at all."""
+    cell = Cell("uvicorn", "default", 1, "hello", CLOSED_64)
+    silent = replace(make_trial(cell, 0, 0), unanswered_connections=3)
+    assert wrong_words(silent, cell) == ("3 of 64 connections never got an answer",)
+    assert wrong_words(replace(silent, unanswered_connections=0), cell) == ()

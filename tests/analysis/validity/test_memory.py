@@ -24,6 +24,9 @@ def grown(requests: Sequence[int], bytes_per_request: float, idle: int = 20 * MI
     return replace(TRIAL, memory_samples=samples)
 
 
+LONG = grown((0, 9000), 1000)
+
+
 def test_growth_is_per_request_however_fast_they_came() -> None:
     """A server that answered a tenth as many in its time reads the same."""
     fast = grown(range(0, 40_000, 2000), 300)
@@ -82,3 +85,10 @@ def test_what_stays_is_over_idle() -> None:
     trial = replace(TRIAL, server_pss_idle_bytes=20 * MIB, server_pss_after_bytes=19 * MIB)
     assert kept_bytes(trial) == -MIB
     assert kept_bytes(replace(trial, server_pss_after_bytes=None)) is None
+
+
+@pytest.mark.parametrize("kept_mib", [1000, 0.5])
+def test_what_stays_is_told_in_mebibytes(kept_mib: float) -> None:
+    """A unit that is a little too large shows where much stays."""
+    (found,) = growth_findings(Interval(MIB, 600 * 1024, 2 * MIB), round(kept_mib * MIB), [LONG])
+    assert f"{kept_mib:,.1f} MiB were still in use" in found.text

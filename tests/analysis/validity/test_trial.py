@@ -2,8 +2,18 @@ import msgspec
 import pytest
 
 from asgi_bench.analysis.utilization import load_cpu_share, server_busy_share
-from asgi_bench.analysis.validity.trial import RULES_VERSION, judge_trial, worst_level
-from asgi_bench.model import Cell, ErrorCounts, Load, OpenLoop, Plan, PlannedCell, RateSweep, Trial
+from asgi_bench.analysis.validity.trial import MOOT, RULES_VERSION, judge_trial, worst_level
+from asgi_bench.model import (
+    Cell,
+    ErrorCounts,
+    Load,
+    OpenLoop,
+    Plan,
+    PlannedCell,
+    RateSweep,
+    Throttling,
+    Trial,
+)
 from tests.synthetic_run import CLOSED_64, make_trial, plan_of
 
 replace = msgspec.structs.replace
@@ -281,3 +291,37 @@ def test_worst_level() -> None:
     assert worst_level([]) == "valid"
     assert worst_level(["valid", "suspect"]) == "suspect"
     assert worst_level(["suspect", "invalid", "valid"]) == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [(None, "no-answers"), ("load host far is gone", "load-lost")]
+)
+def test_of_lost_load_no_answer_is_expected(fault: str | None, code: str) -> None:
+    """That nothing was answered says nothing where the load itself was lost."""
+    plan, trial = plan_and_trial()
+    silent = replace(trial, requests=0, slices=(), load_fault=fault)
+    assert [
+        one for one in codes(judge_trial(silent, plan)) if one in MOOT or one == "load-lost"
+    ] == [code]
+
+
+def test_a_quota_that_stops_both_is_the_only_limit() -> None:
+    """Where a quota stopped everything, neither a busy generator nor an idle server is to blame."""
+    plan, trial = plan_and_trial()
+    wall_s = trial.duration_s
+    busy = replace(trial, server_cpu_s=0.2 * wall_s, load_cpu_s=0.95 * wall_s)
+    stopped = replace(busy, throttling=Throttling(1.5, 100, 50, 0.5 * wall_s))
+    assert "generator-bound" in codes(judge_trial(busy, plan))
+    found = codes(judge_trial(stopped, plan))
+    assert not {"generator-bound", "concurrency-bound"} & set(found)
+
+
+def test_an_overload_of_unknown_cpu_time_blames_nobody() -> None:
+    """Where the server's CPU time isn't known the generator can't be called the limit."""
+    cell = Cell("uvicorn", "default", 1, "hello", OVERLOAD)
+    trial = make_trial(cell, 0, 0)
+    unknown = replace(trial, has_untold_cpu=True, load_cpu_s=trial.duration_s)
+    assert codes(judge_trial(unknown, plan_of((PlannedCell(cell),)))) == [
+        "untold-cpu",
+        "overloaded",
+    ]
