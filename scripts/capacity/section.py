@@ -63,9 +63,9 @@ def section(file: Path, generator: Path) -> str:
             "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
             *(_row(part) for part in parts),
             "",
-            f"By a line through these, the master takes {max(idle.each, 0) * 100:.2f} % of a CPU "
-            f"for each load process while idle, and {max(slices.each, 0) * 1e6:.0f} µs for each in "
-            "each slice.",
+            "By a straight line through these, the master takes "
+            f"{max(idle.each, 0) * 100:.2f} % of a CPU for each load process while idle, and "
+            f"{max(slices.each, 0) * 1e6:.0f} µs for each in each slice.",
             "",
             *_scaling(scaling, slice_s),
             "",
@@ -106,7 +106,8 @@ def verdicts(scaling: Scaling, slice_s: float) -> Iterator[tuple[str, bool | Non
     overhead = middle(scaling.two_overhead_s) - middle(scaling.alone_overhead_s)
     share = overhead / slice_s
     yield (
-        f"master and stepping take {share:.1%} of the slices' time (at most {MOST_OVERHEAD:.0%})",
+        f"master and keeping in step take {share:.1%} of the slices' time (at most "
+        f"{MOST_OVERHEAD:.0%})",
         share <= MOST_OVERHEAD,
     )
     ratio = middle(scaling.two_rps) / middle(scaling.one_rps)
@@ -131,7 +132,7 @@ def _plan(idle: Line, slices: Line, slice_s: float, generator: Path) -> Iterator
     one_rps = ceiling_rps(generator)
     yield (
         f"One load process sends {one_rps:,.0f} requests/s over HTTP/1.1 at its limit "
-        f"([measured](measurements.md#the-generator)); planned are {PLANNED_SHARE:.0%} of that."
+        f"([measured](measurements.md#the-generator)); the table plans {PLANNED_SHARE:.0%} of that."
     )
     yield ""
     yield "| requests/s | load processes | hosts of 4 CPUs | hosts of 16 CPUs | master's CPU |"

@@ -20,12 +20,12 @@ _HEAD = (
     "# Faults: what asgi-bench does when something goes wrong\n\n"
     "Written by `scripts/fault-matrix` from `scripts/faultmatrix/cells.py` and from what was seen "
     "when the cells were run (`results/recorded/faults/log.jsonl`). Each cell is a run of two "
-    "servers in two rounds; in the second round one thing goes wrong at one phase. Every cell is "
-    "held to this: exit code and message are those that are due, there is no traceback, no process "
-    "and no port is left, the trials of the first round stand, and the server beside the faulty "
-    "one is measured.\n\n"
-    "In the tables, `✓` was run and seen; `=` equals the cell of the phase that is named; `-` "
-    "can't occur; `✗` was run and was not as it must be; `…` was not run yet.\n"
+    "servers in two rounds; in the second round one thing goes wrong in one phase. In every cell, "
+    "exit code and message must be the expected ones, with no traceback; no process and no port "
+    "may be left; the trials of the first round must be kept, and the other server must still be "
+    "measured.\n\n"
+    "In the tables, `✓` was run and passed; `=` is the same as the phase that it names; `-` can't "
+    "occur; `✗` was run and failed; `…` has not been run yet.\n"
 )
 _CODES = {0: "0", 1: "1", 130: "130", 143: "143", 129: "129", -9: "killed"}
 

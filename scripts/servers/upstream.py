@@ -19,8 +19,8 @@ _INTRODUCTION = """\
 
 Each page shows one `no` of the [conformance table](conformance.md) without asgi-bench: an app of a
 few lines, the command that serves it, a request by raw socket or curl, and what came back. It is
-ready to be filed with the server's project; whether it has been reported before is for whoever
-files it to look up. `scripts/upstream` runs them and writes what came.
+ready to be filed with the server's project: look up first whether somebody has reported it.
+`scripts/upstream` runs the reproductions and writes what came back.
 """
 _CHECKS = {entry.id: entry for entry in ENTRIES}
 

@@ -153,7 +153,7 @@ def test_a_broken_answer_is_shown(said: Said) -> None:
 
 @situation(
     "answers",
-    "An answer is followed by bytes that belong to none, as where a stray `print` goes to stdout",
+    "An answer is followed by bytes that belong to none, such as those of a stray `print`",
     says="its answer breaks HTTP/1.1: … bytes beyond the end of the answer (its content-length "
     "is 5): 'debug: 42'",
 )
@@ -262,7 +262,7 @@ PAGE = SimpleNamespace(
 
 @situation(
     "answers",
-    "A check in your locustfile fails what looks right: `response.failure('no items')`",
+    "A check in your locustfile fails a response that looks right: `response.failure('no items')`",
     says="Refused: no items to GET /items (content-type: text/html, server: uvicorn, body: "
     "'<p>no items</p>')",
 )

@@ -50,8 +50,8 @@ def test_a_server_without_lifespan_fails_alone(said: Said, tmp_path: Path) -> No
 @pytest.mark.slow
 @situation(
     "alone",
-    "Nobody reads the progress any more, as in `asgi-bench run 2>&1 >out | head -1`: the run goes "
-    "on",
+    "Nobody reads the progress any longer, as in `asgi-bench run 2>&1 >out | head -1`: the run "
+    "goes on",
     says="report.html",
 )
 def test_a_closed_stderr_costs_no_run(said: Said, tmp_path: Path) -> None:

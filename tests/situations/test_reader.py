@@ -75,7 +75,7 @@ def test_whole_answers_are_measured_however_rare_they_are(mixed: Finished) -> No
             "many": "The answer has a hundred `set-cookie` headers",
             "long": "The answer has a header of 70,000 bytes, as a security policy may be",
             "interim": "The server sends early hints (103) before the answer",
-            "fold": "A header of the answer goes on in the next line",
+            "fold": "A header of the answer continues on the next line",
             "joined": "A proxy joined two equal lengths into `content-length: 2, 2`",
             "twice": "The answer has the same `content-length` twice",
             "closing": "The server announces a close with each answer",
@@ -190,7 +190,7 @@ def test_what_is_broken_fails_at_once_and_is_quoted(tmp_path: Path, said: Said, 
             "/host",
             marks=situation(
                 "reader",
-                "The app allows some hosts alone (Django's ALLOWED_HOSTS, Starlette's "
+                "The app allows only some hosts (Django's ALLOWED_HOSTS, Starlette's "
                 "TrustedHostMiddleware)",
                 says="is answered with status 400 (body: 'Invalid host header'); perhaps the app "
                 "rejects the host 127.0.0.1: allow it (Django's ALLOWED_HOSTS, Starlette's "
@@ -201,7 +201,7 @@ def test_what_is_broken_fails_at_once_and_is_quoted(tmp_path: Path, said: Said, 
             "/slash",
             marks=situation(
                 "reader",
-                "The path is redirected to the same with a slash (FastAPI, Django)",
+                "The path redirects to the same path with a slash (FastAPI, Django)",
                 says="is answered with status 307 (location: /slash/, no body); perhaps you mean "
                 "--path /slash/",
             ),
@@ -210,7 +210,7 @@ def test_what_is_broken_fails_at_once_and_is_quoted(tmp_path: Path, said: Said, 
             "/login",
             marks=situation(
                 "reader",
-                "The path wants a login",
+                "The path requires a login",
                 says="is answered with status 401 (body: 'log in'); if that is right, state it "
                 "with --expect-status 401",
             ),
@@ -355,7 +355,7 @@ class Old(User):
             LOGIN,
             marks=situation(
                 "reader",
-                "`--locustfile`, and the app's first page wants a login",
+                "`--locustfile`, and the app's first page requires a login",
                 says="closed loop, 2 connections · 1 round · sent by a locustfile",
             ),
         ),

@@ -115,7 +115,7 @@ def proven(*, baseline: Proof | None = None, **candidate: object) -> Run:
 
 @situation(
     "gate",
-    "`--loop auto` takes another event loop on the candidate's side, for a package brought it",
+    "`--loop auto` picks another event loop for the candidate, because a package brought it",
     says="What differs loop uvloop.Loop → rloop.loop.RLoop",
 )
 def test_another_loop_under_the_same_flags_is_told(said: Said) -> None:

@@ -32,7 +32,7 @@ def found(errors: ErrorCounts, *, alone: ErrorCounts = NONE) -> list[str]:
 
 @situation(
     "answers",
-    "`-w 1` answers rightly and `-w 2` doesn't: sessions or counters in memory",
+    "`-w 1` gets right answers and `-w 2` doesn't: sessions or counters in memory",
     says="with 2 workers …% of the responses were wrong, with 1 almost none: the app may keep "
     "state within one worker",
 )
