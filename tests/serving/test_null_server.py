@@ -1,7 +1,9 @@
-"""The server that calibrates the generator, as a real process."""
+"""The server that calibrates the generator, as a real process and by its functions."""
 
+import contextlib
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +13,7 @@ from asgi_bench.model import (
     Scenario,
 )
 from asgi_bench.serving import null_server
-from asgi_bench.serving.null_server import ANSWER
+from asgi_bench.serving.null_server import ANSWER, answer_forever, listen
 from asgi_bench.serving.readiness import wait_until_ready
 
 from .conftest import MakeServer
@@ -19,13 +21,56 @@ from .conftest import MakeServer
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
+class Ended(Exception):
+    """Leaves the loop of a server."""
+
+
+class EndingListener(socket.socket):
+    """A listener that ends its server: a thread can't be killed."""
+
+    is_ending = False
+
+    def accept(self) -> tuple[socket.socket, object]:
+        """Accept, or leave the server's loop."""
+        if self.is_ending:
+            raise Ended
+        return super().accept()
+
+
 @pytest.fixture
-def server_port(make_server: MakeServer, scenario: Scenario) -> Iterator[int]:
+def process_port(make_server: MakeServer, scenario: Scenario) -> Iterator[int]:
     """The port of a null server that was found ready as any server is, and ends in order."""
     command = (sys.executable, "-I", "-S", null_server.__file__, HOST, "{port}")
     with make_server(command=command) as server:
         assert wait_until_ready(server, scenario, 1, 20).errors.total == 0
         yield server.endpoint.port
+
+
+@pytest.fixture
+def thread_port() -> Iterator[int]:
+    """The port of one that runs in a thread."""
+    with EndingListener(fileno=listen(HOST, 0).detach()) as listener:
+        listener.setblocking(False)
+        port: int = listener.getsockname()[1]
+        server = threading.Thread(target=_serve, args=(listener,), daemon=True)
+        server.start()
+        yield port
+        listener.is_ending = True
+        with connect(port):
+            server.join(10)
+        assert not server.is_alive()
+
+
+def _serve(listener: socket.socket) -> None:
+    with contextlib.suppress(Ended):
+        answer_forever(listener)
+
+
+@pytest.fixture(params=["process", "thread"])
+def server_port(request: pytest.FixtureRequest) -> int:
+    """The port of a null server, run in either way."""
+    port: int = request.getfixturevalue(f"{request.param}_port")
+    return port
 
 
 def connect(port: int) -> socket.socket:
