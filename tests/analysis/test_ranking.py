@@ -180,3 +180,12 @@ def test_sweeps_are_not_compared() -> None:
     run = synthetic_run(planned_cells((RateSweep((0.5, 1.2)),), worker_counts=(1,)), rounds=6)
     report = summarize(run)
     assert report.comparisons == report.latency_comparisons == ()
+
+
+def test_rounds_that_trimming_leaves_out_hold_nothing() -> None:
+    """Of fewer rounds than trimming needs, or without any, no claim is held."""
+    values = figures(1.0, 0.5, rounds=8)
+    (pair,) = compare(values, THROUGHPUT)
+    assert pair.holds_trimmed is True
+    few = {key: dict(list(of.items())[:2]) for key, of in values.items()}
+    assert all(not one.holds_trimmed for one in compare(few, THROUGHPUT))

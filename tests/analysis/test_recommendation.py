@@ -300,3 +300,12 @@ def recommend_input(run: Run) -> Run:
         )
         trials.append(replace(judged, times_hdr=blobs, slices=slices))
     return replace(run, trials=tuple(trials))
+
+
+def test_nothing_to_go_on_is_said() -> None:
+    """Where no round of a sound cell has a rate there is no setting to name."""
+    run = synthetic_run(planned_cells(worker_counts=(1,))[:2], rounds=6)
+    trials = (judge_trial(trial, run.header.plan) for trial in run.trials)
+    bare = tuple(replace(trial, slices=(), requests=0) for trial in trials)
+    with pytest.raises(BenchError, match="no setting has usable figures"):
+        recommend(replace(run, trials=bare))

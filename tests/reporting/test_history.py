@@ -22,6 +22,7 @@ from asgi_bench.reporting.history import (
     Histories,
     change_words,
     history_document,
+    place_words,
 )
 from asgi_bench.reporting.render.page import render_page
 from asgi_bench.reporting.render.terminal import render_terminal
@@ -104,6 +105,17 @@ def test_a_drift_has_two_ends() -> None:
     """A change bit by bit came with no one run: its first and its last are named."""
     text = told(ratio_history(lambda number: 1.0 - 0.02 * max(number - 6, 0), 24))
     assert "gradually from run r0" in text and "to run r23 (" in text
+
+
+def test_a_step_of_unsure_place_has_a_range_of_runs() -> None:
+    """Where two runs may have brought it the likeliest is named, and from which to which."""
+    found = ratio_history(step(8, 0.9))
+    ((_, shift),) = found.shifts
+    assert place_words(shift) == "with run r08 (commit 008ccccccccc, “Commit 8”)"
+    assert place_words(shift._replace(earliest=found.runs[7])) == (
+        "most likely with run r08 (commit 008ccccccccc, “Commit 8”); it may be any run from r07 "
+        "to r08"
+    )
 
 
 def without_source(number: int, entry: RunEntry) -> RunEntry:

@@ -114,3 +114,24 @@ def test_what_holds_nothing_is_not_opened() -> None:
     for text in (terminal, markdown):
         assert "More" not in text and "uvicorn" in text
     assert "More" in page and page.count("for a page") == 2
+
+
+def test_an_entry_holds_any_block() -> None:
+    """A sentence or a table within an entry is a point of its list in Markdown."""
+    terminal, markdown, page = rendered(Entry("uvicorn", (Text("It stayed."),)))
+    assert "uvicorn\nIt stayed." in terminal.replace("\n ", "\n")
+    assert "**uvicorn**\n\n- It stayed." in markdown
+    assert "It stayed." in page
+
+
+@pytest.mark.parametrize("sections", [1, 20, 100, 300, 400])
+def test_a_post_keeps_its_first_block_however_much_follows(sections: int) -> None:
+    """The more there is the less of each list is kept, and at last nothing but the verdict."""
+    items = Items(tuple(Item(f"entry {number} {'x' * 150}") for number in range(40)))
+    first = Section("verdict", "", (Text("It is a regression."),))
+    rest = tuple(Section(f"part{number}", f"Part {number}", (items,)) for number in range(sections))
+    text = render_post(Document("", (), (first, *rest)))
+    assert len(text.encode()) <= MOST_BYTES
+    assert "It is a regression." in text
+    assert ("Shortened" in text) == (sections > 1)
+    assert ("entry 0 " in text) == (sections <= 300)

@@ -6,17 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.figure import Figure
 
 from asgi_bench.analysis.history.series import History, Series, build_history, run_entry
 from asgi_bench.model import RatioPoint
 from asgi_bench.model.metrics import THROUGHPUT
 from asgi_bench.reporting.charts.drawing import Drawing
-from asgi_bench.reporting.charts.sheet import FAINT_INK, INK, INVALID, Words, sheet_settings
+from asgi_bench.reporting.charts.palette import mixed
+from asgi_bench.reporting.charts.sheet import FAINT_INK, GRID, INK, INVALID, Words, sheet_settings
 from asgi_bench.reporting.charts.timeline import (
     MOST_DOTS,
     MOST_PANELS,
+    VERMILION,
     draw_history,
     draw_timeline,
     labelled,
@@ -194,3 +196,13 @@ def test_dots_are_few_and_within_what_they_stand_for(some: list[float], times: i
     assert len(dots.up) == len(dots.across) == -(-len(ratios) // dots.runs) <= MOST_DOTS
     assert min(ratios) <= dots.up.min() and dots.up.max() <= max(ratios)
     assert dots.across.tolist() == sorted(dots.across.tolist())
+
+
+@pytest.mark.parametrize(("is_doubtful", "color"), [(False, VERMILION), (True, GRID)])
+def test_a_doubtful_change_is_shaded_gray(is_doubtful: bool, color: str) -> None:
+    """What may be the measuring's has neither the colour of slower ones nor of faster ones."""
+    facts = {8: {"machine kernel": "6.12"}} if is_doubtful else None
+    figure = figure_of(ratio_history(lambda number: 1.0 if number < 8 else 0.8, facts=facts))
+    (shade,) = figure.axes[0].patches
+    expected = to_rgb(GRID) if is_doubtful else mixed(color, 1.0, 0.65)
+    assert shade.get_facecolor()[:3] == pytest.approx(expected)

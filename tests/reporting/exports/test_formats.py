@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from io import StringIO
 
+import msgspec
 import pytest
 
 from asgi_bench.analysis.counts import counts_report
@@ -76,3 +77,16 @@ def test_nothing_counted_is_told() -> None:
     """A list that the dashboard would refuse as empty is an error in place of a file."""
     with pytest.raises(BenchError, match="no cell has usable figures"):
         counted_in(ExportFormat.GITHUB_ACTION_BENCHMARK, counted_run()._replace(lives=()))
+
+
+def test_what_only_explains_is_not_followed() -> None:
+    """Calls by Python function say where a count comes from; no dashboard gets them."""
+    run = counted_run()
+    calls = tuple(
+        msgspec.structs.replace(life, counter="python_calls", backend="monitoring")
+        for life in run.lives
+        if life.counter == "syscalls"
+    )
+    both = run._replace(lives=(*run.lives, *calls))
+    assert counted_in(ExportFormat.BMF, both) == counted_in(ExportFormat.BMF, run)
+    assert "python_calls" in counted_in(ExportFormat.CSV, both)

@@ -76,3 +76,15 @@ def test_ab_is_a_case_for_each_metric(effect: float, kind: type | None) -> None:
         gated = name in ("throughput", "CPU per request")
         assert found == ([kind] if kind is not None and gated else [])
     assert suite.failures == (2 if kind else 0)
+
+
+def test_an_open_verdict_fails_nothing() -> None:
+    """What is undecided is told as skipped, without a type, beside what it was found to be."""
+    run = ab_run(0.0, blocks=12, noise=0.05)
+    header = msgspec.structs.replace(run.header, started_at="2026-11-24T07:00:00Z")
+    (document,) = junit(survey(msgspec.structs.replace(run, header=header)))
+    root = ElementTree.fromstring(document.text)
+    skipped = [found for case in root.iter("testcase") for found in case if found.tag == "skipped"]
+    assert skipped and all(found.get("type") is None for found in skipped)
+    assert all(found.get("message", "").startswith("undecided: ") for found in skipped)
+    assert not list(root.iter("failure"))

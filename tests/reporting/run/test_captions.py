@@ -293,3 +293,17 @@ def test_curves_of_nothing_sound_have_no_figure() -> None:
     """Where every sweep is invalid no rate is told, but that there is none."""
     found = curves_of(OPEN_AND_SWEEP[-1], partial(with_errors, share=0.1))
     assert found.startswith("No sound figure says what ")
+
+
+def test_tails_that_nobody_has_are_left_out() -> None:
+    """Where a trial is too short for its p99 the sentence ends with the medians."""
+    report = report_of(COMMON)
+    cells = tuple(
+        msgspec.structs.replace(
+            cell, response_time_s=msgspec.structs.replace(cell.response_time_s, p99=None)
+        )
+        for cell in report.cells
+    )
+    name = "latency-hello-c64"
+    assert ", p99 from " in said(report, name)
+    assert "p99" not in said(msgspec.structs.replace(report, cells=cells), name)
