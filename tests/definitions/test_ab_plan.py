@@ -1,14 +1,21 @@
 import os
 import sys
+import venv
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from asgi_bench.definitions.app_import import AppFault
 from asgi_bench.definitions.own_app import OwnApp
 from asgi_bench.definitions.selection import Selection
-from asgi_bench.definitions.setups import PADDING, load_ab_plan, plan_over
-from asgi_bench.errors import BenchError
+from asgi_bench.definitions.setups import (
+    PADDING,
+    load_ab_plan,
+    plan_over,
+    plan_over_interpreters,
+)
+from asgi_bench.errors import BenchError, UsageError
 from asgi_bench.model import Gate, Plan, PlannedCell, Setup
 
 SERVERS = Path(__file__).parents[1] / "servers"
@@ -143,3 +150,44 @@ def test_what_one_side_lacks_is_told(tmp_path: Path) -> None:
     nowhere = Selection(servers=("half",), runner_folders=(tmp_path,))
     with pytest.raises(BenchError, match="nothing can be measured: half/default/w1"):
         plan(nowhere)
+
+
+def test_what_only_one_side_has_can_not_be_compared(tmp_path: Path) -> None:
+    """The fault names the cell, the side, and what it lacks."""
+    (tmp_path / "half.toml").write_text(
+        'command = ["{python}", "{port}"]\nrequires = ["msgspec"]\n[variants.default]\n'
+    )
+    venv.create(tmp_path / "bare", symlinks=True)
+    bare = Setup("candidate", str(tmp_path / "bare" / "bin" / "python"))
+    half = Selection(servers=("half",), runner_folders=(tmp_path,))
+    told = r"half/default/w1/hello/c64 can't be measured on both sides: candidate: not installed"
+    with pytest.raises(BenchError, match=told):
+        plan(half, bare)
+
+
+def test_the_side_whose_app_is_broken_is_told(tmp_path: Path) -> None:
+    """A name that was given wrongly is a fault of usage; what broke since is that of its side."""
+    own = OwnApp("shop:app", tmp_path)
+    asked = msgspec.structs.replace(TINY, own_app=own)
+    with pytest.raises(AppFault, match="APP shop:app: no module 'shop'"):
+        plan(asked)
+    (tmp_path / "shop.py").write_text("async def app(scope, receive, send): ...\nother = 3\n")
+    candidate = Setup("candidate", sys.executable, app="shop:other", description="shop:other")
+    with pytest.raises(
+        BenchError, match=r"^candidate \(shop:other\): APP shop:other is not"
+    ) as one:
+        plan(asked, candidate)
+    assert not isinstance(one.value, UsageError)
+    old = Setup("baseline", sys.executable, app="shop:gone", description="HEAD~1", commit="0" * 40)
+    with pytest.raises(BenchError, match=r"^baseline \(HEAD~1\): APP shop:gone: module 'shop' has"):
+        load_ab_plan(asked, old, candidate, Gate())
+
+
+def test_each_server_has_to_prove_its_interpreter() -> None:
+    """What a plan over interpreters says of each is held against what really runs."""
+    setups = [
+        Setup(name, sys.executable, python_version=f"CPython {name}.1") for name in ("3.12", "3.13")
+    ]
+    found = plan_over_interpreters(msgspec.structs.replace(TINY, workers=(1,)), setups)
+    proved = {(planned.cell.setup, planned.proves["python"]) for planned in found.cells}
+    assert proved == {("3.12", "CPython 3.12.1"), ("3.13", "CPython 3.13.1")}

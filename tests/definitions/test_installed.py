@@ -38,6 +38,25 @@ def _install(site: Path, name: str, version: str, *lines: str) -> None:
     (folder / "METADATA").write_text(header + "".join(f"{line}\n" for line in lines))
 
 
+def test_what_was_installed_from_a_folder_is_known(site: Path, tmp_path: Path) -> None:
+    """By pip's own note, editable or not; what came from elsewhere or is noted badly isn't."""
+    root = tmp_path / "my repository"
+    notes: dict[str, object] = {
+        "kept": {"url": (root / "packages" / "kept").as_uri(), "dir_info": {}},
+        "edited": {"url": root.as_uri(), "dir_info": {"editable": True}},
+        "other": {"url": (tmp_path / "my repository 2").as_uri(), "dir_info": {}},
+        "wheel": {"url": (root / "wheel.whl").as_uri(), "archive_info": {}},
+        "remote": {"url": "https://example.org/my", "dir_info": {}},
+    }
+    for name, note in notes.items():
+        _install(site, name, "1.0")
+        (site / f"{name}-1.0.dist-info" / "direct_url.json").write_text(json.dumps(note))
+    _install(site, "broken", "1.0")
+    (site / "broken-1.0.dist-info" / "direct_url.json").write_text("{")
+    found = Installation().sources_in(root)
+    assert found == {"kept": root / "packages" / "kept", "edited": root}
+
+
 def test_versions_and_names_are_compared_as_pip_does(site: Path) -> None:
     """Names match whatever their dashes and case; a specifier must hold, pre-releases count."""
     _install(site, "Fast_Server", "2.0rc1")

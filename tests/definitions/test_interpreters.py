@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from asgi_bench.definitions import interpreters
 from asgi_bench.definitions.interpreters import is_version, program_of, read_interpreters
 from asgi_bench.errors import UsageError
 
@@ -49,6 +50,28 @@ def test_what_is_not_there_is_told_with_what_is(elsewhere: Path) -> None:
     fake(elsewhere / "uv" / "cpython-3.98" / "bin", "python3.98", "echo 3.98")
     with pytest.raises(UsageError, match=r"--python: Python 3.97 was not found; .*3\.98"):
         read_interpreters("3.97", FLAG)
+
+
+@pytest.mark.parametrize("problem", ["unreadable", "silent"])
+def test_what_can_not_be_asked_is_passed_over(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
+    """A program that can't be started or doesn't answer in time is as good as none."""
+    monkeypatch.setattr(interpreters, "_TRIAL_TIMEOUT_S", 0.2)
+    fake(elsewhere / "bin", "python3.99", "exec sleep 60")
+    if problem == "unreadable":
+        (elsewhere / "bin" / "python3.99").write_text("#!/no/such/shell\n")
+    with pytest.raises(UsageError, match=r"--python: Python 3\.99 was not found$"):
+        program_of("3.99", FLAG)
+
+
+def test_a_program_that_is_none_is_told(elsewhere: Path) -> None:
+    """By name or path, with the flag."""
+    for name in ("no-such-python", "./no-such-python"):
+        with pytest.raises(
+            UsageError, match=f"--python: '{name}' is not a program that can be run"
+        ):
+            read_interpreters(name, FLAG)
 
 
 def test_versions_and_paths_stand_side_by_side() -> None:

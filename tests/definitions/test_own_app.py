@@ -21,6 +21,7 @@ from asgi_bench.definitions.stated_requests import (
     read_body,
 )
 from asgi_bench.errors import UsageError
+from asgi_bench.model import Message, WeightedRequest
 
 
 @pytest.mark.parametrize("text", ["app:app", "my.project.asgi:application", "a:b.c", "_a:ä"])
@@ -165,3 +166,10 @@ def test_an_app_below_an_attribute_is_served_by_a_module_of_ours() -> None:
     folder, attribute = own.folders
     assert folder == "/x"
     assert [path.name for path in Path(attribute).glob("*.py")] == ["asgi_bench_attribute.py"]
+
+
+def test_a_conversation_is_not_pipelined() -> None:
+    """A file of requests may hold one, which no flag tells: it is refused when it is read."""
+    talk = WeightedRequest(name="talk", method="WS", messages=(Message(send="a"),))
+    with pytest.raises(UsageError, match="--requests has WebSocket messages"):
+        scenario_of(OwnApp("a:b", Path("/x"), requests=(talk,), pipeline=4))

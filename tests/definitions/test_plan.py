@@ -12,7 +12,7 @@ from asgi_bench.definitions.availability import Home
 from asgi_bench.definitions.folders import shipped_apps
 from asgi_bench.definitions.loads import parse_rates
 from asgi_bench.definitions.own_app import OwnApp
-from asgi_bench.definitions.plan import build_plan
+from asgi_bench.definitions.plan import build_plan, load_plan, requirements_of, unable
 from asgi_bench.definitions.scenarios import load_scenarios
 from asgi_bench.definitions.selection import Selection, settled
 from asgi_bench.definitions.servers import Server, Variant
@@ -20,13 +20,17 @@ from asgi_bench.errors import UsageError
 from asgi_bench.model import (
     SWITCHED,
     WEBSOCKET_METHOD,
+    Cell,
     Client,
+    ClosedLoop,
     Goal,
+    Message,
     Plan,
     PlannedCell,
     Scenario,
     ServerEnvironment,
 )
+from asgi_bench.model.endpoint import HttpVersion
 
 SCENARIOS = {
     "hello": Scenario(name="hello", app="hello:app"),
@@ -473,6 +477,58 @@ def test_what_can_not_be_measured_is_a_row_with_its_reason(key: str, reason: str
     assert (planned.server_version is None) == (reason is not None)
 
 
+ROOM = Scenario(
+    name="room",
+    app="room:app",
+    needs=("asgi3", "websocket"),
+    messages=(Message(send="a"),),
+    is_broadcast=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("http", "workers", "reason"),
+    [
+        ("1", 1, None),
+        ("1", 2, "this scenario's chat room exists within one worker only"),
+        ("2", 1, "WebSocket works over HTTP/1.1 only"),
+    ],
+)
+def test_a_chat_room_is_in_one_worker_over_http1(
+    http: HttpVersion, workers: int, reason: str | None
+) -> None:
+    """What a server could do all the same would be no figure of that scenario."""
+    server = _server("able", supports=("asgi3", "websocket"), http={"1": (), "2": ()})
+    cell = Cell("able", "default", workers, "room", ClosedLoop(4), http=http)
+    assert unable(server, cell, ROOM) == reason
+
+
+def test_several_interpreters_are_for_run_alone() -> None:
+    """One line says so, wherever else a plan is made of them."""
+    with pytest.raises(UsageError, match="--python: only `run` accepts several interpreters"):
+        load_plan(Selection(interpreters=("/a", "/b")))
+
+
+def test_what_is_required_is_told_once(tmp_path: Path) -> None:
+    """By servers, by variants and by the shipped app; apart from what has its own environment."""
+    for name, more in (("one", ""), ("two", ""), ("own", 'environment = "own"')):
+        (tmp_path / f"{name}.toml").write_text(
+            f'command = ["s"]\ndistribution = "only-{name}"\n{more}\n'
+            f'requires = ["both", "only-{name}"]\n'
+            f'[variants.fast]\nrequires = ["fast-{name}"]\n'
+        )
+    asked = Selection(servers=("one", "two", "own"), runner_folders=(tmp_path,))
+    shared = ("both", "only-one", "fast-one", "only-two", "fast-two")
+    assert set(requirements_of(asked)) == {*shared, "only-own", "fast-own"}
+    assert requirements_of(asked, only_shared=True) == shared
+    pinned = msgspec.structs.replace(asked, servers=("one", "two==2.0"))
+    assert "only-two" not in requirements_of(pinned, only_shared=True)
+    shipped = msgspec.structs.replace(asked, servers=("one",), scenarios=("*",))
+    assert set(requirements_of(shipped)) > {"both", "only-one", "fast-one"}
+    own_app = msgspec.structs.replace(shipped, own_app=OwnApp("shop:app", tmp_path))
+    assert requirements_of(own_app) == ("both", "only-one", "fast-one")
+
+
 def test_the_command_waits_for_port_and_socket_only() -> None:
     """All other placeholders are filled in; variant and user arguments follow, in this order."""
     plan = _plan(Selection(workers=(4,), server_args=("--more", "{app}")))
@@ -693,6 +749,23 @@ def test_locusts_own_clients_refuse_what_they_cannot_send(
     ):
         _plan(selection, scenarios=shipped)
     assert _plan(Selection(scenarios=("headers",), client=client), scenarios=shipped).cells
+
+
+@pytest.mark.parametrize(
+    ("selection", "told"),
+    [
+        (
+            Selection(own_app=OwnApp("a:b", Path("/x"), websocket="/ws"), client="http"),
+            "--websocket needs the client `fast`",
+        ),
+        (Selection(http=("2",), client="http"), "--http and --transport need the client `fast`"),
+        (Selection(transports=("tls",), client="fasthttp"), "--http and --transport need the"),
+    ],
+)
+def test_locusts_own_clients_speak_http1_over_tcp(selection: Selection, told: str) -> None:
+    """What they would leave out without a word is refused."""
+    with pytest.raises(UsageError, match=told):
+        settled(selection)
 
 
 def test_random_masks_are_for_what_talks_over_websocket() -> None:

@@ -38,6 +38,17 @@ def test_what_is_left_out_has_the_defaults(tmp_path: Path) -> None:
         ('[x]\napp = "m:a"\nexpect_status = 99', "[x]: expect_status: 99 must be 200 to 999"),
         ('[x]\napp = "m:a"\npath = "x"', "[x]: path: 'x' must begin with a slash"),
         ('[x]\napp = "m:a"\nneeds = ["smtp"]', "[x]: needs: unknown value 'smtp'; allowed: asgi2"),
+        (
+            '[x]\napp = "m:a"\nmessages = [{ send = "a" }, { expect = "b" }]',
+            "[x]: needs: messages need 'websocket' among the features",
+        ),
+        ('[x]\napp = "m:a"\nactive = 0', "[x]: active: 0 must be 1 or more"),
+        ('[x]\napp = "m:a"\nmost_duration_s = -0.5', "[x]: most_duration_s: -0.5 must be above 0"),
+        ('[x]\napp = "m:a"\nconnections = 0', "[x]: connections: 0 must be above 0"),
+        (
+            '[x]\napp = "m:a"\nexpect_pattern = "("',
+            "[x]: expect_pattern: '(' is not a regular expression: missing )",
+        ),
         ('[x]\napp = "m:a"\npipeline = 1', "[x]: pipeline: 1 must be 2 to 1000"),
         (
             '[x]\napp = "m:a"\npipeline = 16\nconversations = 3',

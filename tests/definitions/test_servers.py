@@ -139,6 +139,16 @@ def test_all_keys_arrive(tmp_path: Path) -> None:
             "workers = 'shared-socket' and {fd} in the command belong",
         ),
         ('command = ["s"]\nrequires = ["a b"]', "requires: 'a b' is not a requirement such"),
+        ('command = ["s"]\npins = ["a b"]', "pins: 'a b' is not a requirement such"),
+        (
+            'command = ["s"]\nenvironment = "own"\npins = ["a>=2"]',
+            "pins: 'a>=2' must look like 'fastest==2.1'",
+        ),
+        (
+            'command = ["s"]\nenvironment = "own"\npins = ["a[b]==2"]',
+            "pins: 'a[b]==2' must look like 'fastest==2.1'",
+        ),
+        ('command = ["s"]\npins = ["a==2"]', "pins need environment = 'own'"),
         ('command = ["s"]\nvariants = 1', "variants: expected tables such as [variants.default]"),
         ('command = ["s"]\nvariants.a = 1', "[variants.a]: expected a table"),
         ('command = ["s"]\nvariants.a.arg = []', "[variants.a]: unknown key 'arg'; allowed: args,"),

@@ -43,6 +43,8 @@ def test_a_url_names_scheme_host_and_port(text: str, target: Target, url: str) -
         ("http://10.0.0.1/items", "use --path for the path"),
         ("http://10.0.0.1?all=1", "use --path for the path"),
         ("http://[::1]:8000", "only IPv4 addresses"),
+        ("http://a b", "it must be http"),
+        ("http://10.0.0.1:0", "it must be http"),
     ],
 )
 def test_what_is_no_target_is_said_in_one_line(text: str, why: str) -> None:
@@ -134,6 +136,14 @@ def test_what_is_timed_over_http1_alone_is_skipped_over_http2(own: OwnApp) -> No
         None,
         "supports only HTTP/1.1 in this scenario",
     ]
+
+
+def test_masks_are_drawn_for_a_target_too() -> None:
+    """What `--random-masks` asks for holds wherever the server runs."""
+    targets = parse_targets(("http://127.0.0.1:8000",), "--target")
+    for drawn in (True, False):
+        (scenario,) = plan_of_targets(Selection(targets=targets, random_masks=drawn)).scenarios
+        assert scenario.random_masks is drawn
 
 
 def test_load_goes_to_the_address_that_was_looked_at() -> None:
