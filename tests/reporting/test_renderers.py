@@ -124,10 +124,10 @@ def test_an_entry_holds_any_block() -> None:
     assert "It stayed." in page
 
 
-@pytest.mark.parametrize("sections", [1, 20, 100, 300, 400])
+@pytest.mark.parametrize("sections", [1, 45, 300, 400])
 def test_a_post_keeps_its_first_block_however_much_follows(sections: int) -> None:
     """The more there is the less of each list is kept, and at last nothing but the verdict."""
-    items = Items(tuple(Item(f"entry {number} {'x' * 150}") for number in range(40)))
+    items = Items(tuple(Item(f"entry {number} {'x' * 150}") for number in range(10)))
     first = Section("verdict", "", (Text("It is a regression."),))
     rest = tuple(Section(f"part{number}", f"Part {number}", (items,)) for number in range(sections))
     text = render_post(Document("", (), (first, *rest)))
