@@ -137,5 +137,5 @@ def test_an_objective_stands_beside_its_load() -> None:
     """What had to be met is told with the load that it was met under."""
     cells = planned_cells((OPEN_AND_SWEEP[-1],), worker_counts=(1,))[:3]
     objective = Objective(quantile=0.99, limit_s=0.02)
-    text = said(recommend(synthetic_run(cells, rounds=3), objective=objective))
+    text = said(recommend(synthetic_run(cells, rounds=6), objective=objective))
     assert "p99 ≤ 20 ms; at most 1 worker" in text
