@@ -102,15 +102,15 @@ def test_a_level_is_a_line_from_its_first_run_to_its_last() -> None:
 
 def test_a_drift_is_a_slope() -> None:
     """What changes bit by bit is a line from where it began to where it has come."""
-    found = ratio_history(lambda number: 1.0 + 0.02 * max(number - 6, 0), 24)
-    ((_, shift),) = found.shifts
-    assert shift.step.kind == "drift"
-    slope = max(lines_of(figure_of(found), INK), key=lambda line: line[1][1] - line[0][1])
-    assert [x for x, _ in slope] == [shift.step.first, shift.step.last]
-    assert slope[1][1] / slope[0][1] == pytest.approx(np.exp(shift.step.change))
-    assert [place for place, _ in labelled(found.series[0], 1.0)] == [
-        (shift.step.first + shift.step.last) / 2
-    ]
+    found = ratio_history(lambda number: 1.0 + 0.005 * max(number - 30, 0), 60)
+    (series,) = found.series
+    step, drift = (shift.step for shift in series.shifts)
+    assert (step.kind, drift.kind) == ("step", "drift")
+    level, slope = lines_of(figure_of(found), INK)
+    assert [x for x, _ in level] == [0, step.place - 1]
+    assert [x for x, _ in slope] == [drift.first, drift.last]
+    assert slope[1][1] / slope[0][1] == pytest.approx(np.exp(drift.change))
+    assert (drift.first + drift.last) / 2 in {place for place, _ in labelled(series, 1.0)}
 
 
 def test_a_spike_is_hollow_and_stays_in_the_panel() -> None:
