@@ -309,3 +309,17 @@ def test_nothing_to_go_on_is_said() -> None:
     bare = tuple(replace(trial, slices=(), requests=0) for trial in trials)
     with pytest.raises(BenchError, match="no setting has usable figures"):
         recommend(replace(run, trials=bare))
+
+
+@pytest.mark.parametrize(("rounds_lost", "is_told"), [(0, True), (2, False)])
+def test_few_rounds_at_other_connections_claim_nothing(rounds_lost: int, is_told: bool) -> None:
+    """Where an order would rest on fewer than six rounds nothing is said of that count."""
+
+    def edit(trial: Trial) -> Trial:
+        is_lost = trial.cell.endswith("/c256") and trial.round < rounds_lost
+        return failed(trial, "exited with 1") if is_lost else trial
+
+    cells = planned_cells((CLOSED_64, ClosedLoop(256)), worker_counts=(1,))
+    found = recommend(synthetic_run(cells[:8], rounds=7, edit=edit))
+    assert [each.connections for each in found.elsewhere] == ([256] if is_told else [])
+    assert bool(found.apart) != is_told
