@@ -54,6 +54,19 @@ def test_a_digest_follows_the_content(tmp_path: Path) -> None:
     assert is_new()
 
 
+def test_what_can_not_be_read_counts_by_its_name(tmp_path: Path) -> None:
+    """A digest is told all the same: whoever needs the content to build will complain."""
+    digests = set()
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        # As a file without the right to read it, which the superuser has in any case.
+        (tmp_path / name / "memory").symlink_to("/proc/self/mem")
+        digests.add(content_digest(tmp_path / name))
+        (tmp_path / name / "memory").rename(tmp_path / name / "other")
+        digests.add(content_digest(tmp_path / name))
+    assert len(digests) == 2
+
+
 def test_what_links_out_of_a_folder_lead_to_counts(tmp_path: Path) -> None:
     """Files and folders elsewhere are built from too; rings and folders around it are no trap."""
     folder, shared = tmp_path / "around" / "project", tmp_path / "shared"

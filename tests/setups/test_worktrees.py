@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from asgi_bench.errors import BenchError, UsageError
+from asgi_bench.setups import worktrees
 from asgi_bench.setups.worktrees import commit_of, repository_of, worktree
 from tests.repositories import commit, git, make_repository
 
@@ -81,3 +82,26 @@ def test_git_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BenchError, match="needs git, and git is not installed"):
         repository_of(repository, "--baseline-ref")
+
+
+def test_a_commit_that_is_not_there_is_told(tmp_path: Path, cache: Path) -> None:
+    """One line with git's reason, and no folder is left."""
+    repository = make_repository(tmp_path / "repository")
+    told = "commit 000000000000 can't be checked out: fatal: "
+    with pytest.raises(BenchError, match=told), worktree(repository, "0" * 40):
+        pass
+    assert list((cache / "worktrees").iterdir()) == []
+
+
+def test_git_may_fail_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then its code is told; and if it never ends, how long that was waited for."""
+    git_of_ours = tmp_path / "git"
+    git_of_ours.write_text("#!/bin/sh\nexit 3\n")
+    git_of_ours.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(UsageError, match="is not in a git repository: git ended with code 3"):
+        repository_of(tmp_path, "--baseline-ref")
+    git_of_ours.write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(worktrees, "GIT_TIMEOUT_S", 0.2)
+    with pytest.raises(BenchError, match=r"git rev-parse took more than 0\.2 s"):
+        repository_of(tmp_path, "--baseline-ref")
