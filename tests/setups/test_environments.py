@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import threading
+import venv
 from importlib.metadata import version
 from pathlib import Path
 
@@ -138,3 +139,16 @@ def test_what_leads_back_to_where_it_was_built_is_refused(tmp_path: Path) -> Non
     )
     with pytest.raises(BenchError, match=r"can't be used: its tiny.pth leads back to the folder"):
         built(str(project))
+
+
+def test_an_environment_without_pip_gets_none(tmp_path: Path) -> None:
+    """One is borrowed for the build; what can't be installed is left out where that is allowed."""
+    venv.create(tmp_path / "bare", symlinks=True)
+    project = write_project(tmp_path / "project")
+    lines = parse_environment(["no-such-server==1.0", str(project)], "--candidate").lines
+    made = overlay(str(tmp_path / "bare" / "bin" / "python"), lines, "x", print, leaves_out=True)
+    assert made.installed == {"tiny-server": "1.0"}
+    assert list(made.left_out) == ["no-such-server==1.0"]
+    assert "No matching distribution found" in made.left_out["no-such-server==1.0"]
+    assert answer(made.python, "import tiny_server as t; print(t.WORD)") == "one"
+    assert answer(made.python, "import importlib.util as u; print(u.find_spec('pip'))") == "None"

@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from asgi_bench.definitions.selection import Selection
+from asgi_bench.definitions.servers import load_servers
+from asgi_bench.errors import BenchError
+from asgi_bench.setups.install import install, prepare
+from asgi_bench.setups.releases import Upgrade, upgrade_of
 from tests.command_line import SERVERS, in_process
 from tests.setups.tiny_project import write_project
 
@@ -124,3 +129,38 @@ def test_what_can_not_be_used_says_why(tmp_path: Path, runners: Path) -> None:
     )
     said = in_process("list", *mine, folder=tmp_path).stdout
     assert f"broken/default: {reason}\n" in said
+
+
+def test_an_import_that_does_not_end_is_a_fault(
+    tmp_path: Path, runners: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that would never start is told when it is installed, not when it is measured."""
+    with_wheel(tmp_path, "4.0", "import time; time.sleep(60)")
+    pins = 'pins = ["tiny-server==4.0"]'
+    (runners / "stuck.toml").write_text(RUNNER.format(here=SERVERS, pins=pins))
+    monkeypatch.setattr("asgi_bench.setups.install.IMPORT_TIMEOUT_S", 0.5)
+    made = in_process("install", "stuck", "--runners", str(runners), folder=tmp_path)
+    assert made.code == 1
+    assert made.stdout == ("unusable  stuck: can't be imported: it takes more than 0.5 s\n")
+
+
+def test_a_pinned_version_that_can_not_be_had_ends_the_command(runners: Path) -> None:
+    """It was asked for by name; nothing is built where no server is asked for."""
+    said: list[str] = []
+    asked = Selection(servers=("lone==9.0",), runner_folders=(runners,))
+    with pytest.raises(BenchError, match=r"^lone==9\.0: can't be installed: No matching dist"):
+        prepare(asked, (sys.executable,), said.append)
+    assert len(said) == 1
+    prepare(Selection(runner_folders=(runners,)), (sys.executable,), said.append)
+    assert len(said) == 1
+
+
+def test_what_was_built_is_what_an_upgrade_is_compared_with(tmp_path: Path, runners: Path) -> None:
+    """Where no version is pinned, that is the newest of then: a release since is a newer one."""
+    (runners / "loose.toml").write_text(RUNNER.format(here=SERVERS, pins=""))
+    loose = Selection(servers=("loose",), runner_folders=(runners,))
+    assert upgrade_of(loose) == Upgrade(("loose",), (), ("tiny-server==3.0",))
+    install(load_servers((runners,))["loose"], sys.executable, print)
+    assert upgrade_of(loose).candidate == ()
+    with_wheel(tmp_path, "4.0")
+    assert upgrade_of(loose).candidate == ("tiny-server==4.0",)
