@@ -288,19 +288,35 @@ def test_phone_scrolls_up_and_down_alone(browser: Browser, mixed: Path, troubled
             assert page.evaluate("document.documentElement.scrollWidth") <= PHONE_WIDTH
 
 
-def test_a_phone_shows_a_whole_chart(browser: Browser, mixed: Path) -> None:
-    """On a phone a chart is as wide as the screen, until its button shows it at full size."""
+def test_a_phone_shows_a_chart_that_can_be_read(browser: Browser, mixed: Path) -> None:
+    """On a phone a chart keeps letters of 11 pixels, scrolls by itself and says so; its button
+    shows the whole.
+    """
     with Visit(browser, mixed, viewport={"width": PHONE_WIDTH, "height": 844}) as page:
         figure = page.locator("figure").first
-        region = figure.locator(".scroll")
+        region, hint = figure.locator(".scroll"), figure.get_by_text("Scroll the chart sideways")
         hidden = "e => e.scrollWidth - e.clientWidth"
+        assert region.evaluate(hidden) > PHONE_WIDTH / 2
+        assert hint.is_visible()
+        sizes = figure.locator("text").evaluate_all(
+            "all => all.map(e => parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().d)"
+        )
+        assert min(sizes) > 10.9
+        button = figure.get_by_role("button", name="Fit to screen")
+        button.click()
         assert region.evaluate(hidden) <= 0
-        button = figure.get_by_role("button", name="Full size")
+        assert button.get_attribute("aria-pressed") == "true"
+        assert not hint.is_visible()
         button.click()
         assert region.evaluate(hidden) > PHONE_WIDTH / 2
-        assert button.get_attribute("aria-pressed") == "true"
-        button.click()
-        assert region.evaluate(hidden) <= 0
+
+
+def test_a_wide_screen_shows_whole_charts(browser: Browser, mixed: Path) -> None:
+    """Where a chart fits, there is neither a hint nor a button."""
+    with Visit(browser, mixed, viewport={"width": 800, "height": 844}) as page:
+        assert page.locator(".sideways:visible, .fit:visible").count() == 0
+        for region in page.locator("figure .scroll").all():
+            assert region.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
 
 
 def test_print_is_light_and_whole(browser: Browser, mixed: Path) -> None:

@@ -85,18 +85,18 @@ for (const command of document.querySelectorAll("pre")) {
   command.prepend(button);
 }
 
-// On a narrow screen a chart is as wide as the screen, and a button shows it at full size.
+// On a narrow screen a chart is wider than the screen, and a button shows it as a whole.
 for (const figure of document.querySelectorAll("figure")) {
-  const region = figure.querySelector(".scroll");
   const button = document.createElement("button");
   button.type = "button";
-  button.className = "zoom";
-  button.textContent = "Full size";
-  button.setAttribute("aria-label", `Full size: ${figure.querySelector("h3").textContent}`);
-  const zoom = () => button.setAttribute("aria-pressed", !region.classList.toggle("fitted"));
-  button.addEventListener("click", zoom);
+  button.className = "fit";
+  button.textContent = "Fit to screen";
+  button.setAttribute("aria-label", `Fit to screen: ${figure.querySelector("h3").textContent}`);
+  button.setAttribute("aria-pressed", "false");
+  button.addEventListener("click", () => {
+    button.setAttribute("aria-pressed", figure.classList.toggle("fitted"));
+  });
   figure.querySelector("figcaption").after(button);
-  zoom();
 }
 
 const form = document.getElementById("filters");
