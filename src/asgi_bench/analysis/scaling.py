@@ -118,7 +118,8 @@ def _ratios(
 def _scaled(estimate: Interval, factor: float) -> Interval:
     """The estimate and its bounds times a factor."""
     bounds = (estimate.value, estimate.lower, estimate.upper)
-    return Interval(*(None if bound is None else bound * factor for bound in bounds))
+    value, lower, upper = (None if bound is None else bound * factor for bound in bounds)
+    return Interval(value, lower, upper, estimate.rounds)
 
 
 def _imbalance(
