@@ -166,7 +166,7 @@ def test_a_candidate_that_breaks_under_load_fails(tmp_path: Path) -> None:
     _, report = folder_and_verdict(finished)
     assert report.verdict == "failed"
     assert report.blocks == 3
-    assert "candidate: in all 3 rounds, the worst: " in report.text
+    assert "candidate: in all 3 rounds, at worst: " in report.text
     assert "got no correct response" in report.text
 
 

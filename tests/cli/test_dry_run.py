@@ -4,9 +4,13 @@ import json
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from asgi_bench.cli.measuring import warn_of_few_rounds
+from asgi_bench.model.goal import Goal
 from tests.command_line import SERVERS, in_process
+from tests.synthetic_run import plan_of, planned_cells
 
 RUNNERS = ("--runners", str(SERVERS))
 
@@ -82,6 +86,32 @@ def test_a_goal_is_told(flags: tuple[str, ...], rounds: str, words: str, tmp_pat
     last = finished.stdout.splitlines()[-1]
     assert last.startswith(f"{rounds} rounds of 3 trials of 2 s: ")
     assert words in last
+
+
+@pytest.mark.parametrize(
+    ("budget_s", "rounds", "servers", "warns"),
+    [
+        (35.0, 18, 2, "about 5 of the 6 rounds that an order needs"),
+        (5.0, 18, 2, "about 1 of the 6 rounds"),
+        (45.0, 18, 2, None),
+        (5.0, 18, 1, None),
+        (35.0, 5, 2, None),
+        (None, 18, 2, None),
+    ],
+)
+def test_a_budget_too_short_for_an_order_is_said(
+    budget_s: float | None,
+    rounds: int,
+    servers: int,
+    warns: str | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """If servers are compared, and --rounds allows as many rounds as an order needs."""
+    cells = tuple(one for one in planned_cells(worker_counts=(1,)) if one.cell.variant == "default")
+    plan = plan_of(cells[:servers], rounds=rounds)
+    warn_of_few_rounds(msgspec.structs.replace(plan, goal=Goal(budget_s=budget_s)))
+    said = capsys.readouterr().err
+    assert said == "" if warns is None else warns in said
 
 
 def test_precision_needs_a_ratio(tmp_path: Path) -> None:

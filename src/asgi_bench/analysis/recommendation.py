@@ -280,8 +280,8 @@ def _at_fixed_rates(samples: Sequence[Sample], objective: Objective, run_id: str
     fixed = [s for s in samples if _fixed_rate_rps(s) is not None]
     if not fixed:
         raise BenchError(
-            f"{run_id}: nothing here shows whether an objective was met; measure with --sweep, "
-            "or at a --rate in requests per second"
+            f"{run_id}: nothing in this run shows whether an objective was met; measure with "
+            "--sweep, or at a --rate in requests per second"
         )
     holding = [s for s in fixed if _holds(s, objective)]
     if not holding:

@@ -47,7 +47,7 @@ class CountFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--rounds",
             HOW_LONG,
             whole(),
-            "Count in N memory layouts, each with fresh processes. Default: 4.",
+            "Count in N memory layouts, each with fresh processes.",
             is_common=True,
         ),
     ] = LAYOUTS

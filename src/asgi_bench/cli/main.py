@@ -79,7 +79,7 @@ VERBS = {
     "load-worker": Verb(
         "load_worker",
         "load_worker",
-        "Send load for a run on another machine.",
+        "Send load for a run started on another machine.",
         "Waits up to five minutes for `asgi-bench run --load-hosts N --listen ADDRESS` there, only "
         "sends load to that address, and ends with that run.",
         is_measuring=True,

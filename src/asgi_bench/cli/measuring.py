@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from asgi_bench.analysis.ranking import MIN_CLAIM_ROUNDS
 from asgi_bench.cli.streams import say
 from asgi_bench.definitions.installed import install_command
 from asgi_bench.errors import BenchError
@@ -66,8 +67,6 @@ def dry_run_text(plan: Plan, idle_watch_s: float | None = None) -> str:
     With `idle_watch_s` the servers' behaviour is observed too.
     """
     lines: list[str] = []
-    measured = [planned for planned in plan.cells if planned.skip_reason is None]
-    once = msgspec.structs.replace(plan, rounds=1)
     for planned in plan.cells:
         if planned.skip_reason is not None:
             lines.append(f"{planned.cell.key}: skipped: {planned.skip_reason}")
@@ -76,11 +75,10 @@ def dry_run_text(plan: Plan, idle_watch_s: float | None = None) -> str:
             lines.append(f"{planned.cell.key}: {planned.target}{path}, already running")
         else:
             lines.append(f"{planned.cell.key}: {shlex.join(planned.command)}")
-    members = [one for _, _, block in rounds_and_blocks(once, measured) for one in block]
-    round_s = sum(_trial_s(one, plan) for one in members)
+    members = _members(plan)
     lines.append(
         f"{_rounds_words(plan)} of {len(members)} trials of {plan.duration_s:g} s: "
-        f"{_time_words(plan, round_s)}; seed {plan.seed}; servers on CPU "
+        f"{_time_words(plan)}; seed {plan.seed}; servers on CPU "
         f"{format_cpus(plan.server_cpus)}, {_load_words(plan)}{_quota_words(plan)}"
     )
     if idle_watch_s is not None:
@@ -99,6 +97,39 @@ def _load_words(plan: Plan) -> str:
 def _quota_words(plan: Plan) -> str:
     """What control groups allow both together."""
     return "" if plan.quota_cpus is None else f", within a quota of {plan.quota_cpus:g} CPUs"
+
+
+def warn_of_few_rounds(plan: Plan) -> None:
+    """Warn if the budget is too short for an order of the cells that are measured."""
+    fit = _fitting_rounds(plan)
+    settings = {(one.cell.server, one.cell.variant) for one in _members(plan)}
+    if fit is not None and fit < MIN_CLAIM_ROUNDS <= plan.rounds and len(settings) > 1:
+        say(
+            f"warning: the budget is enough for about {fit} of the {MIN_CLAIM_ROUNDS} rounds that "
+            "an order needs: give it more time or fewer servers, or continue the run later"
+        )
+
+
+def _members(plan: Plan) -> list[PlannedCell]:
+    """The trials of a round: each cell as often as there are blocks with it."""
+    measured = [planned for planned in plan.cells if planned.skip_reason is None]
+    once = msgspec.structs.replace(plan, rounds=1)
+    return [one for _, _, block in rounds_and_blocks(once, measured) for one in block]
+
+
+def _round_s(plan: Plan) -> float:
+    """What a round takes."""
+    return sum(_trial_s(one, plan) for one in _members(plan))
+
+
+def _fitting_rounds(plan: Plan) -> int | None:
+    """How many rounds fit into the budget of a run, at least 1; None without a budget."""
+    if plan.goal is None or plan.goal.budget_s is None:
+        return None
+    round_s = _round_s(plan)
+    fit = min(int(plan.goal.budget_s / round_s + 0.5), plan.rounds) if round_s else plan.rounds
+    stops = () if plan.goal.precision is None else (*plan.goal.looks, plan.rounds)
+    return max((look for look in stops if look <= fit), default=max(fit, 1))
 
 
 def _trial_s(planned: PlannedCell, plan: Plan) -> float:
@@ -120,9 +151,9 @@ def _rounds_words(plan: Plan) -> str:
     return f"{', '.join(stops)} or {plan.rounds} rounds" if stops else f"{plan.rounds} rounds"
 
 
-def _time_words(plan: Plan, round_s: float) -> str:
+def _time_words(plan: Plan) -> str:
     """How long that takes, and what ends it."""
-    total_s = plan.rounds * round_s
+    total_s = plan.rounds * _round_s(plan)
     longest = f"about {total_s / 60:.1f} minutes"
     goal = plan.goal
     if plan.gate is not None:
@@ -134,10 +165,8 @@ def _time_words(plan: Plan, round_s: float) -> str:
         precise = f"until every throughput ratio is within ±{goal.precision * 100:g}%"
     if goal.budget_s is None:
         return f"{precise}, {longest} at most"
-    fit = min(int(goal.budget_s / round_s + 0.5), plan.rounds) if round_s else plan.rounds
-    stops = (*goal.looks, plan.rounds) if precise else ()
-    fit = max((look for look in stops if look <= fit), default=max(fit, 1))
-    in_time = f"as many as fit in {goal.budget_s / 60:.1f} minutes, about {fit}"
+    minutes = goal.budget_s / 60
+    in_time = f"as many as fit in {minutes:.1f} minutes, about {_fitting_rounds(plan)}"
     return f"{precise}, and {in_time} at most" if precise else in_time
 
 

@@ -9,7 +9,13 @@ from asgi_bench.analysis.continuation import complete_rounds, is_complete
 from asgi_bench.analysis.report import Report
 from asgi_bench.analysis.summary import survey
 from asgi_bench.cli.flags import RunFlags
-from asgi_bench.cli.measuring import check_measurable, dry_run_text, warn_of_load, with_servers
+from asgi_bench.cli.measuring import (
+    check_measurable,
+    dry_run_text,
+    warn_of_few_rounds,
+    warn_of_load,
+    with_servers,
+)
 from asgi_bench.cli.progress import RunProgress
 from asgi_bench.cli.report import print_report
 from asgi_bench.cli.resume import say_complete, say_what_is_left
@@ -52,6 +58,8 @@ def run(asked: RunFlags) -> None:
         return
     check_measurable(plan)
     warn_of_load()
+    if stored is None:
+        warn_of_few_rounds(plan)
     if plan.web_ui:
         say(f"Locust's live page: {WEB_PAGE}")
     token = run_token(asked.token) if plan.load_hosts else None

@@ -181,8 +181,8 @@ class OwnApp(msgspec.Struct, frozen=True):
             "--stream",
             APP,
             SWITCH,
-            "Time a streamed response part by part: its events or chunks. The client leaves "
-            "endless streams.",
+            "Time a streamed response part by part: its events or chunks. The client "
+            "closes endless streams itself.",
             conflicts=_single("--stream"),
         ),
     ] = False

@@ -100,7 +100,8 @@ def _acquire(
         who = f"another run is measuring on this machine ({_describe_holders(handle)})"
         if time.monotonic() >= deadline:
             raise BenchError(
-                f"{who}; start again when it has finished, or use --wait (lock: {path})"
+                f"{who}; start again when it has finished, or wait for it with --wait 10m "
+                f"(lock: {path})"
             )
         if announce is not None:
             announce(f"{who}; waiting up to {wait_s:g} s")

@@ -170,7 +170,7 @@ def test_a_side_that_breaks_under_load_fails(code: str, role: Role, side: str) -
     (reason,) = report.cells[0].reasons
     assert (reason.code, reason.level, reason.value) == ("side-failed", "invalid", 0.5)
     assert reason.limit == pytest.approx(1 / 3)
-    assert reason.text == f"{side}in 14 of 28 rounds, the worst: it has {code}"
+    assert reason.text == f"{side}in 14 of 28 rounds, at worst: it has {code}"
     assert f"failed: {CELL.key}: {side}in 14 of 28" in report.text
     assert "enough to detect" not in report.text
 

@@ -114,7 +114,7 @@ def test_same_finding_is_told_once_with_its_worst_figure() -> None:
     (_, errors) = verdict("vssssv").validity_reasons
     assert errors.code == "errors"
     assert errors.value == pytest.approx(0.05)
-    assert errors.text == "in 4 of 6 rounds, the worst: round 4"
+    assert errors.text == "in 4 of 6 rounds, at worst: round 4"
 
 
 def test_worst_of_a_share_that_should_be_high_is_the_lowest() -> None:

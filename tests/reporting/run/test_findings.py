@@ -59,7 +59,7 @@ def test_notes_of_one_kind_are_one_line_with_an_example() -> None:
     run = synthetic_run(planned_cells(worker_counts=(1,)), rounds=3, edit=idle)
     (note,) = findings(summarize(run))
     assert (note.level, len(note.cells)) == ("note", 11)
-    assert note.text.startswith("for example in all 3 rounds, the worst: neither side was busy")
+    assert note.text.startswith("for example in all 3 rounds, at worst: neither side was busy")
 
 
 def test_sound_run_has_no_findings() -> None:

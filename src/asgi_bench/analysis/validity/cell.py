@@ -173,7 +173,7 @@ def _merged(reasons: Sequence[Reason], rounds: int, level: ValidityLevel) -> Rea
     worst = max(reasons, key=lambda reason: (LEVELS.index(reason.level), _badness(reason)))
     text = worst.text
     if rounds > 1:
-        which = ", the worst" if len(reasons) > 1 else ""
+        which = ", at worst" if len(reasons) > 1 else ""
         text = f"in {_out_of(len(reasons), rounds)}{which}: {text}"
     capped = min(worst.level, level, key=LEVELS.index)
     return msgspec.structs.replace(worst, level=capped, text=text)
