@@ -99,7 +99,7 @@ def _takes(signature: inspect.Signature, count: int) -> bool:
 def _of_one_argument(app: Any, signature: inspect.Signature) -> str:
     """Tell an ASGI 2 app from a factory that wants an argument, by what it makes of a scope."""
     (first, *_) = signature.parameters
-    if first == "scope" or signature.parameters[first].kind is inspect.Parameter.VAR_POSITIONAL:
+    if first == "scope":
         return "asgi2"
     global doing
     doing = (
