@@ -5,19 +5,23 @@ import pytest
 
 from asgi_bench.errors import UsageError
 from asgi_bench.machine.ports import free_endpoint
-from asgi_bench.model import Scenario, Stream
+from asgi_bench.model import Endpoint, Message, Scenario, Stream
+from asgi_bench.serving import expectation
 from asgi_bench.serving.expectation import (
     Streamed,
     answer_of,
     learned,
     learned_stream,
     parts_compared,
+    stream_of,
 )
 from asgi_bench.serving.faults import ServerFault
 from asgi_bench.serving.process import ServerProcess
 from asgi_bench.serving.readiness import wait_until_ready
+from asgi_bench.wire.frames import Messages, Received
 from asgi_bench.wire.http1 import Response, read_response
 from asgi_bench.wire.parts import PartReader
+from tests.known_answers import BODY, Behaviour, KnownAnswers
 
 OWN = Scenario(name="app", app="app:app", expect_status=0)
 
@@ -172,6 +176,65 @@ def test_a_stream_that_ends_is_taken_whole() -> None:
     assert learned_stream(stated, streams) == Scenario(
         name="a", app="a:b", expect_status=404, stream=Stream()
     )
+
+
+def _watched(behaviour: Behaviour, timeout_s: float = 10.0) -> Streamed:
+    with KnownAnswers(behaviour) as server:
+        return stream_of(Endpoint.local(server.port), OWN, timeout_s)
+
+
+def test_a_stream_is_watched_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that ends is taken to its end; of another what came by then, part by part."""
+    whole = _watched(Behaviour(script=("slow-parts",)))
+    assert (whole.is_whole, whole.response.status, whole.response.body) == (True, 200, BODY)
+    assert len(whole.reader.part_ends) == 3
+    monkeypatch.setattr(expectation, "WATCHED_S", 0.5)
+    cut = _watched(Behaviour(script=("slow-events",)))
+    assert (cut.is_whole, cut.response.status) == (False, 200)
+    assert cut.reader.part_ends
+    assert cut.first(1).body == cut.response.body[: cut.reader.part_ends[0]]
+
+
+def test_a_stream_that_never_begins_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is awaited as long as any response."""
+    monkeypatch.setattr(expectation, "WATCHED_S", 0.1)
+    with pytest.raises(ServerFault, match=r"no complete response within 0\.3 s: nothing"):
+        _watched(Behaviour(delay_s=60), 0.3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"), [("empty", "without a response$"), ("slow-truncated", ", 2 whole parts$")]
+)
+def test_a_stream_that_breaks_off_is_a_fault(kind: str, told: str) -> None:
+    """It didn't end, and won't go on: what came of it is told."""
+    with pytest.raises(ServerFault, match=told):
+        _watched(Behaviour(script=(kind,)))
+
+
+@pytest.mark.parametrize(
+    ("came", "wanted"),
+    [
+        (("a", "a"), Message(expect="a")),
+        ((b"\xff", b"\xff"), Message(expect_bytes=b"\xff")),
+        (("a", "b"), Message(expect_pattern="")),
+        (("a", b"a"), Message(expect_pattern="")),
+    ],
+)
+def test_a_message_that_is_always_the_same_is_expected(
+    came: tuple[str | bytes, ...], wanted: Message
+) -> None:
+    """As text or binary; where it differs whatever comes is right, as it was before."""
+    sent = Message(send="hi")
+    asked = Scenario(
+        name="app", app="a:b", method="WS", messages=(sent, Message(expect_pattern=""))
+    )
+    payloads = [
+        Received(one.encode()) if isinstance(one, str) else Received(one, True) for one in came
+    ]
+    answers = [Messages(101, one.payload, 2, closes=False, messages=(one,)) for one in payloads]
+    found = learned(asked, answers)
+    assert (found.messages, found.expect_status) == ((sent, wanted), 101)
+    assert parts_compared(found) == ("messages",)
 
 
 def test_shipped_scenarios_say_what_they_compare() -> None:
