@@ -53,17 +53,17 @@ FENCE = re.compile(r"^(```|~~~)", re.MULTILINE)
 
 def on_files(files: Files, config: Any) -> Files:
     """Add what is brought and what is made, then copies of the files that all of it links to."""
-    for page, file in ORIGINS.items():
-        text = (ROOT / file).read_text(encoding="utf-8")
+    for page, origin in ORIGINS.items():
+        text = (ROOT / origin).read_text(encoding="utf-8")
         files.append(File.generated(config, page, content=text))
     for page, made in PAGES.items():
         files.append(File.generated(config, page, content=made()))
     newest = newest_run(RECORDED)
     files.append(File.generated(config, REPORT, content=render_page(survey(read_run(newest)))))
-    for path in (path for name in LINKED for path in newest.glob(name)):
-        place = posixpath.join(posixpath.dirname(REPORT), path.relative_to(newest).as_posix())
-        files.append(File.generated(config, place, abs_src_path=str(path)))
-    copied = set()
+    for linked in (path for name in LINKED for path in newest.glob(name)):
+        place = posixpath.join(posixpath.dirname(REPORT), linked.relative_to(newest).as_posix())
+        files.append(File.generated(config, place, abs_src_path=str(linked)))
+    copied: set[str] = set()
     for file in files.documentation_pages():
         if file.src_uri not in PAGES:
             copied |= set(_copies(file.content_string, origin_of(file.src_uri)))
