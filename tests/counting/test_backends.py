@@ -83,6 +83,17 @@ def test_an_unknown_instruction_is_named(tmp_path: Path) -> None:
     assert re.search("doesn't know the instruction 0x62 0xF1 0x7C", fault)
 
 
+def test_valgrind_itself_may_give_up(tmp_path: Path) -> None:
+    """Its own reason is told; without one it only lacks what it should have written."""
+    assert Valgrind().fault(tmp_path) is None
+    (tmp_path / "log.1").write_text("==7== Cachegrind\n")
+    assert Valgrind().fault(tmp_path) is None
+    (tmp_path / "log.2").write_text("valgrind: failed to start tool 'x': No such file \n")
+    assert Valgrind().fault(tmp_path) == "valgrind: failed to start tool 'x': No such file"
+    with pytest.raises(ServerFault, match=r"^valgrind wrote no counts$"):
+        Valgrind().tally(tmp_path)
+
+
 def test_calls_in_which_a_server_waits_are_told_apart(tmp_path: Path) -> None:
     """How often a server waits is a matter of timing: such calls aren't in the total."""
     (tmp_path / "table").write_text(TABLE)
