@@ -104,7 +104,7 @@ def test_a_program_per_request_counts(finished: Finished, said: Said) -> None:
     assert "nagle" not in {reason.code for reason in found.trial.validity_reasons}
     assert found.trial.late_cpu_s > 0.8 * found.trial.server_cpu_s
     idle, peak = found.trial.server_pss_idle_bytes, found.trial.server_pss_peak_bytes
-    assert idle is not None and peak is not None and peak > idle + 2 * 2**20
+    assert idle is not None and peak is not None and peak > idle + 2**20
     said(found.text)
 
 
