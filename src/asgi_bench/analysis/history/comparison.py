@@ -337,9 +337,8 @@ def _verdict_line(found: RunComparison) -> str:
             "known version, command and environment, so there is no reference, and absolute "
             f"figures of two runs decide nothing{worth}"
         )
+    # A reference stands beside something to compare, so there is a cell with the worst verdict.
     cells = [cell for cell in found.cells if cell.verdict == found.verdict]
-    if not cells:
-        return f"{found.verdict}: nothing to compare{worth}"
     more = f" (and {len(cells) - 1} more)" if len(cells) > 1 else ""
     to = f", relative to {found.reference}" if found.reference is not None else ""
     return f"{found.verdict}: {_cell_words(cells[0])}{more}{to}{_limits(cells[0])}{worth}"
