@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from asgi_bench.load import generator
+
+# Load processes inherit no settings of other tools. Here they are to be measured with the rest.
+MEASURED_BY = frozenset({"COVERAGE_FILE", "COVERAGE_PROCESS_CONFIG"})
+
 
 class Resuming:
     """A plugin of pytest: goes on where the last call has stopped, and stops in time."""
@@ -50,6 +55,7 @@ class Resuming:
 def main() -> None:
     """Exit as pytest does."""
     folder, seconds, *flags = sys.argv[1:]
+    generator._KEPT |= MEASURED_BY
     plugin = Resuming(Path(folder), time.monotonic() + float(seconds))
     sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *flags], plugins=[plugin]))
 
