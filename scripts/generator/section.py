@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from generator.benches import ALL, HTTP2, TLS, chosen
+from generator.benches import ALL, HTTP2, TLS, WEBSOCKET, chosen
 from generator.slices import OURS, Sample, is_met
 from generator.targets import LEAST_RATE_RATIO, MOST_LAG_S, held_words
+from generator.websocket import floor_words
 
 OVER = {
     "peers": "HTTP/1.1",
@@ -38,11 +39,9 @@ def section(folder: Path) -> str:
         *(row for name in ALL for row in _judged(name, records[name])),
         "",
         "wrk repeats its handshakes in each slice of a second, which is some percent of its "
-        "time over TLS. A WebSocket message costs asgi-bench's client as much as a request over "
-        "HTTP/1.1, where it costs no more than wrk, which is written in C; two system calls are "
-        "most of it. To be 1.5 times as efficient as picows, it would have to cost a quarter "
-        "less than that.",
+        "time over TLS.",
         "",
+        *([floor, ""] if (floor := floor_section(folder)) else []),
         "A server's figure must be the same with both, to 10 % (`--server`; medians, and the "
         "median of the ratio within rounds):",
         "",
@@ -53,6 +52,11 @@ def section(folder: Path) -> str:
         *_open_loop(_record(folder, "open-loop"), _record(folder, "stall")),
     ]
     return "\n".join(lines)
+
+
+def floor_section(folder: Path) -> str:
+    """Return what the least that a WebSocket client does makes of its target; '' if unknown."""
+    return floor_words(_record(folder, WEBSOCKET)["ratios"])
 
 
 def _record(folder: Path, name: str) -> dict[str, Any]:
