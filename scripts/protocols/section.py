@@ -33,18 +33,18 @@ def protocols_page(folder: Path, docs: Path) -> str:
     source = Source(report)
     where = Path("..") / run_folder.relative_to(docs.parent)
     parts = [
-        f"{_measured(report)} Raw data, settings and versions: "
+        f"{measured(report)} Raw data, settings and versions: "
         f"[{run_folder.name}]({where.as_posix()}).",
         "## What TLS, HTTP/2 and a Unix socket cost",
         *images(report, run_folder, where, "protocols-*"),
-        _markdown(ways_section(source)),
+        as_markdown(ways_section(source)),
         "## WebSocket",
         *images(report, run_folder, where, f"throughput-{WEBSOCKET}-c*"),
         _ranking(report, WEBSOCKET),
         "## Streams",
         *images(report, run_folder, where, f"throughput-{STREAM}-c*"),
         *images(report, run_folder, where, f"first-byte-{STREAM}-c*"),
-        _markdown(streams_section(source)),
+        as_markdown(streams_section(source)),
         "## How sure this is",
         *([HATCHED] if any(cell.validity == "invalid" for cell in report.cells) else []),
         " ".join(surety_notes(report)),
@@ -60,14 +60,15 @@ def protocols_summary(folder: Path, root: Path) -> str:
     items = [*_costs(report), *_leader(report, WEBSOCKET, "messages"), *_leader(report, STREAM)]
     return "\n\n".join(
         [
-            f"{_measured(report)} All figures: [docs/protocols.md](docs/protocols.md).",
+            f"{measured(report)} All figures: [docs/protocols.md](docs/protocols.md).",
             *images(report, run_folder, where, f"protocols-{HELLO}-*"),
             "\n".join(f"- {item}" for item in items),
         ]
     )
 
 
-def _measured(report: Report) -> str:
+def measured(report: Report) -> str:
+    """Return on what a run was measured."""
     machine = report.run.machine
     return (
         f"Measured on {report.run.started_at[:10]} on {machine.cpu_model}, {machine.cpu_count} "
@@ -75,7 +76,7 @@ def _measured(report: Report) -> str:
     )
 
 
-def _markdown(section: Section) -> str:
+def as_markdown(section: Section) -> str:
     """A section of the report under this page's own title, its tables one level below."""
     text = render_markdown(Document("", (), (section,))).strip()
     return text.replace(f"## {section.title} · ", "## ").replace("## ", "### ")
@@ -85,7 +86,7 @@ def _ranking(report: Report, scenario: str) -> str:
     """The rankings of a scenario, one for each way to ask."""
     groups = [group for group in group_cells(report.cells) if _is_of(group.cells, scenario)]
     tables = tuple(ranking_table(group) for group in groups if any(map(_is_measured, group.cells)))
-    return _markdown(Section("ranking", "Ranking", tables))
+    return as_markdown(Section("ranking", "Ranking", tables))
 
 
 def _is_of(cells: Sequence[CellReport], scenario: str) -> bool:
