@@ -10,8 +10,11 @@ from msgspec.structs import replace
 from asgi_bench.analysis.metrics import estimate, figure_of
 from asgi_bench.errors import BenchError
 from asgi_bench.model import RESPONSE_TIME, Cell
-from asgi_bench.model.metrics import CPU, P99
+from asgi_bench.model.figures import server_cpu_s_per_request
+from asgi_bench.model.metrics import CPU, P99, STREAM_CPU
+from tests.synthetic_histograms import histogram_blob
 from tests.synthetic_run import CLOSED_64, make_trial
+from tests.synthetic_streams import as_streams
 
 TRIAL = make_trial(Cell("uvicorn", "default", 1, "hello", CLOSED_64), 0, 0)
 # As one that counts what seldom happens, per request: most rounds have none of it.
@@ -47,3 +50,16 @@ def test_a_damaged_histogram_names_cell_and_round() -> None:
     with pytest.raises(BenchError, match="uvicorn/default/w1/hello/c64, round 3: a histogram is"):
         figure_of(P99, damaged)
     assert figure_of(P99, TRIAL) is not None
+
+
+@pytest.mark.parametrize("connections", [{"4711": 300}, {}])
+def test_the_cpu_time_of_a_stream_is_over_the_time_that_it_is_open(
+    connections: dict[str, int],
+) -> None:
+    """However many connections were seen at an instant between two streams."""
+    open_s = 2.0
+    times = {RESPONSE_TIME: histogram_blob(open_s, 4000, spread=0.001)}
+    trial = replace(as_streams(TRIAL), connections_by_process=connections, times_hdr=times)
+    expected = (server_cpu_s_per_request(trial) or 0.0) / open_s
+    assert figure_of(STREAM_CPU, trial) == pytest.approx(expected, rel=0.01)
+    assert figure_of(STREAM_CPU, replace(trial, times_hdr={})) is None

@@ -41,7 +41,11 @@ def stored_figure(metric: Metric, trial: Trial) -> float | None:
     """The same, for an overloaded trial too."""
     if metric.times is not None:
         return _of_times(metric.times, trial)
-    return None if metric.of_trial is None else metric.of_trial(trial)
+    value = None if metric.of_trial is None else metric.of_trial(trial)
+    if metric.per is None or value is None:
+        return value
+    took_s = _of_times(metric.per, trial)
+    return value / took_s if took_s else None
 
 
 def _of_times(times: Times, trial: Trial) -> float | None:

@@ -69,16 +69,9 @@ def messages_per_s(trial: Trial) -> float | None:
     return None if held in {None, 1} or answers_per_s is None else held * answers_per_s
 
 
-def stream_cpu_share(trial: Trial) -> float | None:
-    """The share of a CPU that the server used for each open stream.
-
-    A stream is open until its response ends: connections divided by responses per second (Little).
-    """
-    cpu_s, streams_per_s = server_cpu_s_per_request(trial), trial.throughput_rps
-    connections = sum(trial.connections_by_process.values())
-    if trial.open_streams is None or cpu_s is None or not streams_per_s or not connections:
-        return None
-    return cpu_s * streams_per_s / connections
+def stream_cpu_s(trial: Trial) -> float | None:
+    """CPU time of the server per stream that clients hold open; None if no stream is held."""
+    return None if trial.open_streams is None else server_cpu_s_per_request(trial)
 
 
 def connection_bytes(trial: Trial) -> float | None:

@@ -111,6 +111,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     """Its value in one slice, if an A/B compares slices."""
     of_trial: Callable[[Trial], float | None] | None = None
     """Its value in one trial; None if only a report has it."""
+    per: Times | None = None
+    """Which figure of a trial's times its value there is divided by."""
     times: Times | None = None
     """Which figure of a trial's times it is, if it is one."""
     pooling: Pooling = "geometric"

@@ -18,7 +18,7 @@ from asgi_bench.model.figures import (
     server_cpu_s_per_request,
     slice_cpu_s_per_request,
     slice_throughput_rps,
-    stream_cpu_share,
+    stream_cpu_s,
 )
 from asgi_bench.model.goal import Gate
 from asgi_bench.model.metric import (
@@ -268,7 +268,8 @@ STREAM_CPU = Metric(
     label="CPU per stream",
     column=("CPU", "µs/s"),
     unit=MICROSECONDS_PER_SECOND,
-    of_trial=stream_cpu_share,
+    of_trial=stream_cpu_s,
+    per=Times(RESPONSE_TIME, None),
     exported=BOTH,
     chart=Chart(
         loops=CLOSED,
