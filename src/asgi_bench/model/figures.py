@@ -1,5 +1,6 @@
 """Figures computed from the counts of a trial or of one of its slices."""
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 from statistics import median
@@ -9,6 +10,11 @@ from asgi_bench.model.trial import Slice, Trial
 # Threads of one server wait for one another where they have one CPU: granian's for 58 % of the time
 # that they are ready, undisturbed. It is a disturbance where others use so much of that CPU.
 HARMLESS_OTHERS_SHARE = 0.05
+# The kernel tells what a CPU was used for in ticks, so each reading is off by up to one, and the
+# difference of two by a sixth of a tick's square in variance. Over 20 slices of 24 ms that is 4 %
+# of a CPU, by chance alone: a share is others' doing where it is above twice that.
+TICK_S = 0.01
+CERTAIN_DEVIATIONS = 2.0
 
 # Of smaller answers bytes per second tell nothing that requests per second don't.
 LARGE_ANSWER_BYTES = 4096
@@ -31,12 +37,24 @@ def others_share(slices: Sequence[Slice]) -> float | None:
     return spent_s / duration_s if duration_s else None
 
 
+def least_others_share(slices: Sequence[Slice], cpus: int) -> float | None:
+    """How many of so many CPUs something other than the server certainly used.
+
+    It is below 0 if that is less than what reading them in ticks may add; None if it isn't known.
+    """
+    share = others_share(slices)
+    if share is None:
+        return None
+    known = [piece for piece in slices if "other_cpu_s" in piece.meters]
+    deviation_s = TICK_S * math.sqrt(len(known) * cpus / 6)
+    return share - CERTAIN_DEVIATIONS * deviation_s / sum(piece.duration_s for piece in known)
+
+
 def is_cpu_known(trial: Trial) -> bool:
     """Whether all CPU time of the server was counted; no if somebody else started the server.
 
     If processes may have ended without being waited for, it was, unless something that may have
-    been
-    the server's used its CPUs.
+    been the server's used its CPUs.
     """
     if trial.target is not None:
         return False

@@ -9,7 +9,7 @@ from asgi_bench.analysis.utilization import (
 )
 from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.model import Cell, Plan, Reason, Trial
-from asgi_bench.model.figures import HARMLESS_OTHERS_SHARE, others_share
+from asgi_bench.model.figures import HARMLESS_OTHERS_SHARE, least_others_share
 
 MOST_STEAL_SHARE = 0.05
 MOST_WAIT_SHARE = 0.2
@@ -62,7 +62,7 @@ def _waited(trial: Trial, cell: Cell) -> Reason | None:
     server = ratio(
         [s.meters.get("server_wait_s") for s in slices], [s.server_cpu_s for s in slices]
     )
-    others = others_share(slices)
+    others = least_others_share(slices, max(len(trial.server_cpus), 1))
     is_alone = others is not None and others <= HARMLESS_OTHERS_SHARE
     if is_alone or (trial.server_cpus and cell.workers > len(trial.server_cpus)):
         server = None

@@ -14,7 +14,7 @@ from asgi_bench.analysis.validity.evidence import Evidence
 from asgi_bench.model import Cell, Plan, Reason, Trial, ValidityLevel
 from asgi_bench.model.calibration import Calibration
 
-RULES_VERSION = 10
+RULES_VERSION = 11
 
 Rule = Callable[[Evidence], Reason | None]
 # In the order in which findings are told.
