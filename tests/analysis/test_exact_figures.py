@@ -28,7 +28,7 @@ def test_a_linear_interval_is_that_of_student() -> None:
         assert (found.lower, found.value, found.upper) == pytest.approx(
             (2 + shift - width, 2 + shift, 2 + shift + width), rel=1e-9
         )
-    assert linear_interval([1.0, 2.0]) == Interval(1.5, rounds=2)
+    assert linear_interval([1.0, 2.0]) == Interval(1.5)
     assert linear_interval([]) == Interval()
 
 

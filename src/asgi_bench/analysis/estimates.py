@@ -12,8 +12,6 @@ class Interval(msgspec.Struct, frozen=True):
     """Its lower 95 % bound; null with fewer than 3 rounds."""
     upper: float | None = None
     """Its upper 95 % bound; null with fewer than 3 rounds."""
-    rounds: int | None = None
-    """How many rounds it rests on; null without a value for each round."""
 
 
 class Ratio(msgspec.Struct, frozen=True):
@@ -27,8 +25,6 @@ class Ratio(msgspec.Struct, frozen=True):
     """Its lower 95 % bound; null with fewer than 3 rounds."""
     upper: float | None
     """Its upper 95 % bound; null with fewer than 3 rounds."""
-    rounds: int | None = None
-    """How many rounds it rests on: those in which both figures are known."""
 
 
 class Percentiles(msgspec.Struct, frozen=True):

@@ -40,7 +40,7 @@ def log_interval(values: Sequence[float], *, looked: bool = False) -> Interval:
     logs = np.log(array)
     mean = float(logs.mean())
     if len(array) < MIN_ROUNDS:
-        return Interval(value=float(np.exp(mean)), rounds=len(array))
+        return Interval(value=float(np.exp(mean)))
     standard_error = float(logs.std(ddof=1)) / len(array) ** 0.5
     if looked:
         standard_error *= looks_factor(len(array) - 1)
@@ -49,7 +49,6 @@ def log_interval(values: Sequence[float], *, looked: bool = False) -> Interval:
         value=float(np.exp(mean)),
         lower=float(np.exp(mean - half_width)),
         upper=float(np.exp(mean + half_width)),
-        rounds=len(array),
     )
 
 
@@ -68,12 +67,12 @@ def linear_interval(values: Sequence[float], *, looked: bool = False) -> Interva
     array = np.asarray(values, dtype=float)
     mean = float(array.mean())
     if len(array) < MIN_ROUNDS:
-        return Interval(value=mean, rounds=len(array))
+        return Interval(value=mean)
     standard_error = float(array.std(ddof=1)) / len(array) ** 0.5
     if looked:
         standard_error *= looks_factor(len(array) - 1)
     half_width = float(stdtrit(len(array) - 1, 0.5 + CONFIDENCE / 2)) * standard_error
-    return Interval(mean, mean - half_width, mean + half_width, len(array))
+    return Interval(value=mean, lower=mean - half_width, upper=mean + half_width)
 
 
 def paired_ratio(pairs: Iterable[tuple[float, float]], *, looked: bool = False) -> Interval:

@@ -79,7 +79,7 @@ def estimate(metric: Metric, trials: Sequence[Trial], *, looked: bool = False) -
     if metric.pooling == "arithmetic":
         return linear_interval(values, looked=looked)
     if metric.pooling == "median":
-        return Interval(median(values), rounds=len(values))
+        return Interval(median(values))
     # A mean of rounds would not do for zeros.
     sent = [sent_in_slices(trial) for trial, _ in known]
     counted = sum(value * requests for value, requests in zip(values, sent, strict=True))
@@ -92,7 +92,7 @@ def cell_figure(metric: Metric, cell: CellReport | SweepReport) -> Interval:
     if isinstance(found, Interval):
         return found
     if isinstance(found, Ratio):
-        return Interval(found.value, found.lower, found.upper, found.rounds)
+        return Interval(found.value, found.lower, found.upper)
     return Interval(found)
 
 

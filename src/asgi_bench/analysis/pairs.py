@@ -57,7 +57,7 @@ def pairs(logs: Floats, *, looked: bool = False) -> list[Pair]:
         of_pair = ratios[places]
         of_pair = of_pair[np.isfinite(of_pair)].reshape(len(places), rounds)
         plain, trimmed = (_t_test(of_pair, cut, looked) for cut in (0, _cut(int(rounds))))
-        shown = zip(*(_intervals(test, int(rounds)) for test in (plain, trimmed)), strict=True)
+        shown = zip(_intervals(plain), _intervals(trimmed), strict=True)
         for row, (place, (ratio, robust)) in enumerate(zip(places, shown, strict=True)):
             found[int(place)] = Pair(
                 a=int(first[place]),
@@ -110,11 +110,11 @@ def _t_test(ratios: Floats, cut: int, looked: bool) -> _Test:
     return _Test(mean, width, 2 * stdtr(degrees, -t))
 
 
-def _intervals(test: _Test, rounds: int) -> Iterator[Interval]:
-    """The means and bounds as ratios, of pairs with so many rounds in common."""
+def _intervals(test: _Test) -> Iterator[Interval]:
+    """The means and bounds as ratios."""
     for mean, width in zip(test.mean.tolist(), test.half_width.tolist(), strict=True):
         value, lower, upper = np.exp((mean, mean - width, mean + width)).tolist()
         if np.isnan(width):
-            yield Interval(value=value, rounds=rounds)
+            yield Interval(value=value)
         else:
-            yield Interval(value, lower, upper, rounds)
+            yield Interval(value=value, lower=lower, upper=upper)

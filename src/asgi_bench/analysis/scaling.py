@@ -118,8 +118,7 @@ def _ratios(
 def _scaled(estimate: Interval, factor: float) -> Interval:
     """The estimate and its bounds times a factor."""
     bounds = (estimate.value, estimate.lower, estimate.upper)
-    value, lower, upper = (None if bound is None else bound * factor for bound in bounds)
-    return Interval(value, lower, upper, estimate.rounds)
+    return Interval(*(None if bound is None else bound * factor for bound in bounds))
 
 
 def _imbalance(

@@ -231,7 +231,7 @@ def _ratio(
     found = paired_ratio(pairs.values(), looked=is_looked(plan))
     if found.value is None:
         return None
-    return Ratio(reference, found.value, found.lower, found.upper, found.rounds)
+    return Ratio(reference, found.value, found.lower, found.upper)
 
 
 def _load_cpu_s_per_request(trial: Trial) -> float | None:

@@ -52,7 +52,7 @@ def test_more_than_three_are_counted() -> None:
 
 def test_a_ratio_of_estimates_is_as_wide_as_theirs() -> None:
     """Its bounds are the furthest that the bounds of both allow; without them it has none."""
-    found = over(Interval(2.0, 1.0, 3.0, 7), Interval(4.0, 2.0, 5.0, 6))
-    assert found == Interval(0.5, 0.2, 1.5, 6)
-    assert over(Interval(2.0, rounds=2), Interval(4.0, rounds=3)) == Interval(0.5, rounds=2)
+    found = over(Interval(2.0, 1.0, 3.0), Interval(4.0, 2.0, 5.0))
+    assert found == Interval(0.5, 0.2, 1.5)
+    assert over(Interval(2.0), Interval(4.0)) == Interval(0.5)
     assert over(Interval(2.0), Interval()) == Interval()

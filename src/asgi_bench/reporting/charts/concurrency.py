@@ -62,7 +62,7 @@ def _ratio(cell: CellReport) -> Interval:
         return Interval()
     if ratio.reference == cell.cell:
         return OWN_RATIO
-    return Interval(ratio.value, ratio.lower, ratio.upper, ratio.rounds)
+    return Interval(ratio.value, ratio.lower, ratio.upper)
 
 
 RATIOS = Measured(

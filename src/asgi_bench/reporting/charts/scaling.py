@@ -114,7 +114,7 @@ def _climbs(group: Group[CellReport], styles: Styles) -> list[Climb]:
     for cell in _measured(group):
         estimate, ratio = cell.throughput_rps, cell.throughput_ratio
         if relative and ratio is not None:
-            estimate = Interval(ratio.value, ratio.lower, ratio.upper, ratio.rounds)
+            estimate = Interval(ratio.value, ratio.lower, ratio.upper)
         found.setdefault((cell.server, cell.variant), []).append(Point(cell, estimate))
     return [
         Climb(sorted(members, key=lambda point: point.cell.workers), styles[key])

@@ -33,6 +33,7 @@ from asgi_bench.reporting.run.claims import (
     over,
     rated,
     ratio_of,
+    rounds_of_ratio,
 )
 from asgi_bench.reporting.run.openings import opening_groups
 from asgi_bench.reporting.run.own_ratios import OwnChart, own_charts
@@ -154,7 +155,7 @@ def _forest_clause(report: Report, section: Section[CellReport]) -> str:
         others = [cell for cell in section.cells if not is_reference(cell)]
         return "nothing can be compared" if others else ""
     reference = _reference_name(report, cells[0])
-    rounds = max(ratio_of(cell).rounds or 0 for cell in cells)
+    rounds = max(rounds_of_ratio(report, cell) for cell in cells)
     if rounds < MIN_CLAIM_ROUNDS:
         ends = _between(
             [(numbers.times(ratio_of(cell).value), _noted(cell)) for cell in (cells[-1], cells[0])]

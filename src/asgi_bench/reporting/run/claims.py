@@ -71,10 +71,23 @@ def is_told_apart(report: Report, cell: CellReport) -> bool:
     The ranking decides where it has compared the two; elsewhere, as with other worker counts, the
     interval does, over enough rounds.
     """
-    if cell.throughput_ratio is None or not _excludes_1(ratio_of(cell)):
+    if not _excludes_1(ratio_of(cell), rounds_of_ratio(report, cell)):
         return False
-    found = comparison_of(report, THROUGHPUT, cell.cell, cell.throughput_ratio.reference)
+    found = _beside_reference(report, cell)
     return found is None or found.distinguishable
+
+
+def rounds_of_ratio(report: Report, cell: CellReport) -> int:
+    """How many rounds a cell's ratio rests on: fewer than it has if some were left out."""
+    found = _beside_reference(report, cell)
+    return cell.rounds if found is None else len(found.round_ratios)
+
+
+def _beside_reference(report: Report, cell: CellReport) -> Comparison | None:
+    """The ranking's comparison of a cell's throughput with the reference's."""
+    if cell.throughput_ratio is None:
+        return None
+    return comparison_of(report, THROUGHPUT, cell.cell, cell.throughput_ratio.reference)
 
 
 def is_reference(cell: CellReport) -> bool:
@@ -84,15 +97,12 @@ def is_reference(cell: CellReport) -> bool:
 
 def effect_of(cell: CellReport, ratio: Interval, name: Callable[[CellReport], str]) -> Effect:
     """How a cell compares, claimed if the interval excludes 1 over enough rounds."""
-    return Effect(name(cell), ratio, _excludes_1(ratio), cell.validity == "suspect")
+    return Effect(name(cell), ratio, _excludes_1(ratio, cell.rounds), cell.validity == "suspect")
 
 
-def _excludes_1(ratio: Interval) -> bool:
-    """Whether the interval is on one side of 1, over enough rounds.
-
-    A ratio may rest on fewer rounds than its cell: some of them may have no pair of figures.
-    """
-    if ratio.lower is None or ratio.upper is None or (ratio.rounds or 0) < MIN_CLAIM_ROUNDS:
+def _excludes_1(ratio: Interval, rounds: int) -> bool:
+    """Whether the interval is on one side of 1, over enough rounds."""
+    if ratio.lower is None or ratio.upper is None or rounds < MIN_CLAIM_ROUNDS:
         return False
     return ratio.lower > 1 or ratio.upper < 1
 
@@ -101,11 +111,10 @@ def over(above: Interval, below: Interval) -> Interval:
     """A ratio of two estimates with the widest bounds that theirs allow."""
     if not below.value or above.value is None:
         return Interval()
-    rounds = min(above.rounds or 0, below.rounds or 0)
     if None in (above.lower, above.upper) or not below.lower or not below.upper:
-        return Interval(above.value / below.value, rounds=rounds)
+        return Interval(above.value / below.value)
     lower, upper = above.lower or 0.0, above.upper or 0.0
-    return Interval(above.value / below.value, lower / below.upper, upper / below.lower, rounds)
+    return Interval(above.value / below.value, lower / below.upper, upper / below.lower)
 
 
 def ratio_of(cell: CellReport) -> Interval:

@@ -248,9 +248,8 @@ def _ratio(a: CellReport, b: CellReport, pairs: Pairs) -> Interval | None:
     found = pairs.get((b.cell, a.cell))
     if found is None or not found.ratio.value:
         return None
-    bounds = (found.ratio.value, found.ratio.upper, found.ratio.lower)
-    value, lower, upper = (1 / bound if bound else None for bound in bounds)
-    return Interval(value, lower, upper, found.ratio.rounds)
+    value, lower, upper = found.ratio.value, found.ratio.lower, found.ratio.upper
+    return Interval(1 / value, None if not upper else 1 / upper, None if not lower else 1 / lower)
 
 
 def _bounded(ratio: Interval, unit: str = "") -> str:
