@@ -348,7 +348,7 @@ def test_document_has_the_keys_of_the_interface(healthy: Report) -> None:
         overloaded in_flight_max rank server_cpu_ratio tied_with costs by_request
         sent_bytes_per_s received_bytes_per_s messages_per_s first_byte_time_s handshake_time_s
         gap_time_s pss_bytes_per_connection server_cpu_share_per_stream leftovers
-        growth_bytes_per_1000_requests network
+        growth_bytes_per_1000_requests network compared_rounds
     """
     cell = document["cells"][0]
     assert list(cell) == cell_keys.split()

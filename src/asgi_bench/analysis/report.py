@@ -243,6 +243,9 @@ class CellReport(CellFacts[ClosedLoop | OpenLoop], frozen=True):
     network: Network | None = None
     """The network to load hosts, and response times without it; null if the load came from this
     machine."""
+    compared_rounds: int = 0
+    """In how many of its rounds its throughput can be compared: a valid trial in which the load
+    generator had its CPU."""
     metrics: dict[str, Interval] | msgspec.UnsetType = msgspec.UNSET
     """Further metrics by name; absent if none is declared."""
 

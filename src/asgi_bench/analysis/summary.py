@@ -16,7 +16,12 @@ from asgi_bench.analysis.network import network_of
 from asgi_bench.analysis.percentiles import Histogram, percentiles_s
 from asgi_bench.analysis.ranking import Ranking, rank_cells
 from asgi_bench.analysis.report import CellReport, Report, RunFacts, RunGoal, SettingReport
-from asgi_bench.analysis.samples import Sample, reference_pairs, sample_cells
+from asgi_bench.analysis.samples import (
+    Sample,
+    figures_in_block,
+    reference_pairs,
+    sample_cells,
+)
 from asgi_bench.analysis.scaling import scaling_of
 from asgi_bench.analysis.stopping import is_looked, reached
 from asgi_bench.analysis.sweeps import is_trial_overloaded, open_figures, rate_ratio
@@ -181,6 +186,9 @@ def _cell(
         leftovers=left,
         growth_bytes_per_1000_requests=growth,
         network=network_of(used, percentiles_s(_histogram(sample, NEARBY_TIME))),
+        compared_rounds=len(
+            figures_in_block(sample, sample.planned.blocks[0], plan, sample.compared_by(THROUGHPUT))
+        ),
         metrics=_further(used, looked=is_looked(plan)),
     )
 

@@ -139,16 +139,42 @@ def test_few_rounds_prove_nothing() -> None:
     assert "faster" not in found and "slower" not in found
 
 
-def test_rounds_without_a_ratio_prove_nothing() -> None:
-    """Those that were left out don't count, however many the run has."""
-    report = report_of(COMMON, rounds=7)
-    fewer = tuple(
-        msgspec.structs.replace(one, round_ratios=one.round_ratios[:5], distinguishable=False)
-        for one in report.comparisons
+def starved(trial: Trial, block: int) -> Trial:
+    """The trial in slices of turns; in two rounds of a block the load generator had no CPU."""
+    is_starved = trial.block == block and trial.round in (2, 4)
+    wait_share = 0.5 if is_starved else 0.001
+    pieces = tuple(
+        msgspec.structs.replace(piece, load_wait_s=wait_share * piece.duration_s)
+        for piece in trial.slices
     )
-    found = said(msgspec.structs.replace(report, comparisons=fewer))
-    assert "nothing is proven yet, because that takes 6 rounds" in found
-    assert "told apart" not in found
+    return msgspec.structs.replace(trial, lead_in_s=0.01, slices=pieces)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_rounds_without_a_ratio_prove_nothing(workers: int) -> None:
+    """Those that were left out don't count, with any worker count, however many the cell has."""
+    cells = cells_of("uvicorn/default", "granian/default", workers=(1, 2))
+    report = report_of(cells, partial(starved, block=workers - 1), rounds=7)
+    assert {cell.rounds for cell in report.cells} == {7}
+    clauses = said(report).split("; ")
+    assert "nothing is proven yet, because that takes 6 rounds" in clauses[workers - 1]
+    assert "faster" in clauses[2 - workers]
+
+
+def test_a_gain_rests_on_rounds_that_both_counts_have() -> None:
+    """What more workers gain or lose is claimed by the rounds that both counts have."""
+    cells = cells_of("uvicorn/default", "gunicorn-uvicorn/default", workers=(1, 2))
+
+    def edit(trial: Trial) -> Trial:
+        is_spoilt = trial.cell.startswith("gunicorn-uvicorn/default/w1") and trial.round < 2
+        return with_errors(trial, 0.02) if is_spoilt else trial
+
+    ahead = "At 64 connections: with 2 workers instead of 1, uvicorn "
+    name = "workers-hello-c64"
+    assert said(report_of(cells, rounds=7), name).startswith(f"{ahead}(")
+    found = said(report_of(cells, edit, rounds=7), name)
+    assert found.startswith(f"{ahead}is ")
+    assert found.endswith("slower, and gunicorn-uvicorn shows no proven change.")
 
 
 def test_the_ranking_has_the_last_word() -> None:

@@ -249,7 +249,7 @@ def workers_sentence(report: Report, group: Group[CellReport]) -> str:
         known = [one for one in scaling.points if one.cell in cells and one.speedup.value]
         if known and scaling.base in cells:
             most = known[-1]
-            effect = effect_of(cells[most.cell], most.speedup, _name)
+            effect = effect_of(cells[most.cell], cells[scaling.base], most.speedup, _name)
             steps.setdefault((cells[scaling.base].workers, most.workers), []).append(effect)
     return _stepwise(f"At {offered_words(group.load)}: ", steps, "worker", Phrases())
 
@@ -275,8 +275,9 @@ def levels_sentence(report: Report, cells: Sequence[CellReport]) -> str:
     for level in most.values():
         cell = by_key[level.cell]
         than = f" relative to {_reference_name(report, cell)}"
-        step = (by_key[level.base].load.connections, level.connections)
-        steps.setdefault(step, []).append(effect_of(cell, level.ratio_change, name))
+        base = by_key[level.base]
+        step = (base.load.connections, level.connections)
+        steps.setdefault(step, []).append(effect_of(cell, base, level.ratio_change, name))
     return _stepwise("", steps, "connection", Phrases(than=than))
 
 
@@ -300,7 +301,7 @@ def concurrency_sentence(cells: Sequence[CellReport]) -> str:
     steps: dict[Step, list[Effect]] = {}
     for few, *_, many in ordered:
         step = (few.load.connections, many.load.connections)
-        effect = effect_of(many, over(many.throughput_rps, few.throughput_rps), name)
+        effect = effect_of(many, few, over(many.throughput_rps, few.throughput_rps), name)
         steps.setdefault(step, []).append(effect)
     return _stepwise("", steps, "connection", Phrases())
 
@@ -321,13 +322,16 @@ def strip_sentence(report: Report, group: Group[CellReport]) -> str:
 def own_sentence(report: Report, chart: OwnChart) -> str:
     """Which servers are faster than themselves along an axis, and which are slower."""
     ratios = {one.cell: one for one in chart.axis.ratios(report)}
+    cells = {cell.cell: cell for cell in report.cells}
     phrases = Phrases()
     if not chart.told.more_is_better:
         phrases = Phrases(("takes", "take"), "more CPU time", "less CPU time")
     clauses = []
     for section in chart.group.sections:
         effects = [
-            effect_of(cell, chart.told.ratio(ratios[cell.cell]), _name)
+            effect_of(
+                cell, cells[ratios[cell.cell].base], chart.told.ratio(ratios[cell.cell]), _name
+            )
             for cell in section.sound
             if chart.told.ratio(ratios[cell.cell]).value is not None
         ]

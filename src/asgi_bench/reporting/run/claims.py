@@ -80,7 +80,8 @@ def is_told_apart(report: Report, cell: CellReport) -> bool:
 def rounds_of_ratio(report: Report, cell: CellReport) -> int:
     """How many rounds a cell's ratio rests on: fewer than it has if some were left out."""
     found = _beside_reference(report, cell)
-    return cell.rounds if found is None else len(found.round_ratios)
+    # Where nothing was ranked, the reference was beside it in each of these rounds all the same.
+    return cell.compared_rounds if found is None else len(found.round_ratios)
 
 
 def _beside_reference(report: Report, cell: CellReport) -> Comparison | None:
@@ -95,9 +96,15 @@ def is_reference(cell: CellReport) -> bool:
     return cell.throughput_ratio is not None and cell.throughput_ratio.reference == cell.cell
 
 
-def effect_of(cell: CellReport, ratio: Interval, name: Callable[[CellReport], str]) -> Effect:
-    """How a cell compares, claimed if the interval excludes 1 over enough rounds."""
-    return Effect(name(cell), ratio, _excludes_1(ratio, cell.rounds), cell.validity == "suspect")
+def effect_of(
+    cell: CellReport, beside: CellReport, ratio: Interval, name: Callable[[CellReport], str]
+) -> Effect:
+    """How a cell compares with another, claimed if the interval excludes 1 over enough rounds.
+
+    They have at most as many rounds in common as the one that can be compared in fewer.
+    """
+    rounds = min(cell.compared_rounds, beside.compared_rounds)
+    return Effect(name(cell), ratio, _excludes_1(ratio, rounds), cell.validity == "suspect")
 
 
 def _excludes_1(ratio: Interval, rounds: int) -> bool:
