@@ -192,8 +192,10 @@ class Server:
                 connection.writer.transport.abort()
             return
         end = self._loop.time() + 3
-        while self.connections and self._loop.time() < end:
-            for connection in list(self.connections):
+        # One that takes on new connections serves them as ever.
+        leaving = set(self.connections)
+        while self.connections & leaving and self._loop.time() < end:
+            for connection in self.connections & leaving:
                 connection.is_stopping = True
                 if connection.is_idle and not self.has("keeps-idle"):
                     connection.writer.close()
