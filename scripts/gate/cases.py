@@ -21,7 +21,7 @@ from asgi_bench.definitions.selection import Selection
 from asgi_bench.definitions.setups import load_ab_plan
 from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.model import AbReport, Gate, Machine, Plan, Role, RunHeader, Setup
-from asgi_bench.model.counts import EXPLAINING, Counter, Life
+from asgi_bench.model.counts import EXPLAINING, Life
 from asgi_bench.model.metrics import LEAST_INSTRUCTIONS_CHANGE
 from asgi_bench.reporting.explained import NOT_NAMED
 from asgi_bench.reporting.numbers import significant
@@ -67,7 +67,7 @@ class Case(NamedTuple):
     told: str
     sides: Callable[[Path], tuple[Setup, Setup]] | None
     layouts: int = 3
-    explains: tuple[Counter, ...] = ()
+    explains: bool = False
 
 
 def _side(role: Role, change: str = "none", *, folder: Path = APPS, app: str = APP) -> Setup:
@@ -97,7 +97,7 @@ def _changed(before: str, after: str) -> Callable[[Path], tuple[Setup, Setup]]:
 
 CASES: dict[CaseName, Case] = {
     "alike": Case("a longer path, name and environment, and nothing else", _alike),
-    "upgrade": Case(f"`{OLDER}` to what is pinned", None, explains=("python_calls",)),
+    "upgrade": Case(f"`{OLDER}` to what is pinned", None, explains=True),
     "far": Case(
         "300 reads per request across 128 MiB instead of one page", _changed("near", "far")
     ),

@@ -6,33 +6,29 @@ left to do.
 
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from asgi_bench.counting.backends.counting import Counting
-from asgi_bench.counting.run import (
-    Logs,
-    count_layout,
-    counted_cells,
-    explaining,
-    passes,
-)
+from asgi_bench.counting.backends.monitoring import Monitoring
+from asgi_bench.counting.run import Logs, count_layout, counted_cells, passes
 from asgi_bench.errors import BenchError
 from asgi_bench.machine.fingerprint import describe_machine
 from asgi_bench.machine.lock import measuring_lock
 from asgi_bench.measurement.expectations import learn_answers
 from asgi_bench.measurement.run import Order, header_of
 from asgi_bench.model import Plan, PlannedCell, RunHeader
-from asgi_bench.model.counts import Counter, Life
+from asgi_bench.model.counts import Life
 from asgi_bench.store.counts import append_life, has_counts, read_lives
 from asgi_bench.store.folders import HEADER_FILE
 from asgi_bench.store.runs import encode_header, read_run
 from gate.sides import say
 
 LOCK_WAIT_S = 600.0
+# Two lives, or two windows of one.
 LIVES = 2
 # System calls are the same in each.
 SYSCALL_LAYOUTS = 2
@@ -89,9 +85,7 @@ def begin(folder: Path, plan: Plan) -> None:
     (folder / HEADER_FILE).write_bytes(encode_header(header))
 
 
-def go_on(
-    folder: Path, layouts: int, deadline_s: float, *, explains: Collection[Counter] = ()
-) -> bool:
+def go_on(folder: Path, layouts: int, deadline_s: float, *, explains: bool = False) -> bool:
     """Count the pieces that are left, and return whether all are done.
 
     None is begun that would end after the deadline, by the clock of `time.monotonic`, if it takes
@@ -115,14 +109,13 @@ def go_on(
     return True
 
 
-def _pieces(plan: Plan, layouts: int, *, explains: Collection[Counter]) -> Iterator[Piece]:
-    """Each side by itself: pieces are short, and two lives of a side need no other beside them."""
+def _pieces(plan: Plan, layouts: int, *, explains: bool) -> Iterator[Piece]:
+    """Each side by itself: pieces are short, and two counts of a side need no other beside them."""
     cells = tuple(counted_cells(plan))
-    for backend in explaining() if explains else ():
-        if backend.counter in explains:
-            yield from (Piece(backend, 0, (planned,)) for planned in cells)
+    if explains:
+        yield from (Piece(Monitoring(), 0, (planned,)) for planned in cells)
     for layout in range(layouts):
-        for backend, most in passes(layouts):
+        for backend, most in passes(layouts, explains=explains):
             if layout < min(most, SYSCALL_LAYOUTS if backend.counter == "syscalls" else layouts):
                 yield from (Piece(backend, layout, (planned,)) for planned in cells)
 

@@ -15,8 +15,8 @@ from asgi_bench.model.counts import (
 MOST_CHANGES = 10
 # From the coarse to the fine, as one looks for a cause.
 TAKEN_APART: tuple[tuple[Counter, Breakdown], ...] = (
-    ("placed_instructions", "object"),
-    ("placed_instructions", "function"),
+    ("instructions", "object"),
+    ("instructions", "function"),
     ("python_calls", "python_function"),
     ("syscalls", "name"),
 )
@@ -63,7 +63,7 @@ def _explanations(
         parts = [parts_per_request(lives).get(kind) for lives in sides]
         if parts[0] is None or parts[1] is None:
             continue
-        is_calls = counter != "placed_instructions"
+        is_calls = counter != "instructions"
         least = LEAST_CALLS if is_calls else LEAST_SHARE * max(totals[0], totals[1])
         changes = changed_most(parts[0], parts[1], least)
         yield Explanation(cell, counter, kind, totals[0], totals[1], changes)

@@ -1,7 +1,6 @@
-"""The files that callgrind and cachegrind write: instructions by shared object and by C function.
+"""The files that callgrind writes: instructions by shared object and by C function.
 
-Callgrind's format is documented (valgrind's manual, "Callgrind Format Specification"); cachegrind's
-is a subset of it without shared objects.
+The format is documented: valgrind's manual, "Callgrind Format Specification".
 """
 
 import re
@@ -21,6 +20,8 @@ _RECURSION = re.compile(r"'\d+$")
 _NAMELESS = re.compile(r"\s*|\?\?\?|0x[0-9a-f]+")
 _COST_STARTS = tuple("0123456789+-*")
 _EVENT = "Ir"
+# Names of Rust and C++ spell out their types.
+_LONGEST_NAME = 100
 
 
 class BadProfile(ValueError):
@@ -57,7 +58,7 @@ class Profile(NamedTuple):
         for (path, name), count in self.by_function.items():
             shared = object_name(path)
             objects[shared] += count
-            functions[f"{name} [{shared}]"] += count
+            functions[f"{name[:_LONGEST_NAME]} [{shared}]"] += count
         return {"object": dict(objects), "function": dict(functions)}
 
 

@@ -6,18 +6,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from statistics import stdev
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from asgi_bench.analysis.counts import per_request
-from asgi_bench.counting.backends.callgrind import Callgrind
-from asgi_bench.counting.backends.counting import Counting
+from asgi_bench.counting.backends.counting import Counting, CountingWindows
 from asgi_bench.counting.backends.hardware import Hardware
 from asgi_bench.counting.backends.monitoring import Monitoring
 from asgi_bench.counting.backends.strace import Strace
 from asgi_bench.counting.backends.valgrind import Valgrind
-from asgi_bench.counting.lives import Asked, Patience, count_lives
+from asgi_bench.counting.lives import count_lives
+from asgi_bench.counting.members import Asked, Patience
+from asgi_bench.counting.windows import count_windows
 from asgi_bench.errors import BenchError
 from asgi_bench.machine.affinity import usable_count
 from asgi_bench.machine.fingerprint import describe_machine
@@ -30,14 +32,15 @@ from asgi_bench.model.counts import Life
 from asgi_bench.store.counts import append_life
 from asgi_bench.store.runs import RunWriter
 
-# Within the first CPython specialises its bytecode, caches fill, and connections are opened: both
-# lives of a layout have that behind them. Between the two lies what is counted; some thousand
-# requests make whole cycles of the garbage collector's young generations.
+# Within the first CPython specialises its bytecode, caches fill, and connections are opened: none
+# of them is counted, or both lives of a layout have them behind them.
 BASE_ANSWERS = 400
-MORE_ANSWERS = 2000
-# From the second layout on it is as many as take what a start takes: more of a light server, whose
-# life is spent on starting, and fewer of a heavy one.
-LEAST_ANSWERS, MOST_ANSWERS = 1000, 6000
+MORE_ANSWERS = 400
+# The parts of the first layout tell how many make a window so exact, within bounds: a second counts
+# some 100 million instructions. Layouts differ by more, so it's better to have more of them.
+PARTS = 4
+MOST_SCATTER = 0.0005
+LEAST_ANSWERS, MOST_INSTRUCTIONS = 100, 1e9
 # System calls scatter so little that more layouts tell nothing.
 SYSCALL_LAYOUTS = 3
 # Fewer have no interval.
@@ -51,14 +54,13 @@ class Pass(NamedTuple):
     layouts: int
 
 
-def passes(layouts: int) -> tuple[Pass, ...]:
-    """What counts in a run of this many layouts.
+def passes(layouts: int, *, explains: bool = False) -> tuple[Pass, ...]:
+    """What counts in a run of this many layouts; what is to be explained, valgrind counts.
 
     Raises BenchError if it isn't available, in a line that says what to install.
     """
-    instructions = Hardware() if Hardware().missing() is None else Valgrind()
     found = (
-        Pass(instructions, layouts),
+        Pass(Valgrind() if explains else _instructions(), layouts),
         Pass(Strace(), min(layouts, SYSCALL_LAYOUTS)),
     )
     lacks = [lack for one in found if (lack := one.backend.missing()) is not None]
@@ -67,25 +69,19 @@ def passes(layouts: int) -> tuple[Pass, ...]:
     return found
 
 
-def explaining() -> tuple[Counting, ...]:
-    """What explains a count: one layout each, after everything that judges is counted.
-
-    Raises BenchError if it isn't available, in a line that says what to install.
-    """
-    placing = Callgrind()
-    if (lack := placing.missing()) is not None:
-        raise BenchError(f"--explain: {lack}")
-    return (placing, Monitoring())
+def _instructions() -> Counting:
+    return Hardware() if Hardware().missing() is None else Valgrind()
 
 
-def backend_words() -> str:
+def backend_words(backend: Counting) -> str:
     """What counts instructions here, and why."""
-    if (lack := Hardware().missing()) is not None:
-        return f"valgrind counts instructions: {lack}"
-    return (
-        "the CPU's own counters count instructions; this has been tested with the kernel's "
-        "software counters only, not on hardware"
-    )
+    if backend.backend == "hardware":
+        return (
+            "the CPU's own counters count instructions; this has been tested with the kernel's "
+            "software counters only, not on hardware"
+        )
+    why = Hardware().missing() or "the CPU's own counters don't know where they are"
+    return f"valgrind counts instructions: {why}"
 
 
 def check_countable(plan: Plan) -> None:
@@ -116,13 +112,12 @@ def carry_out_counts(
     Raises BenchError if another run holds the machine or a backend is missing, Interrupted on a
     signal. What was stored until then is kept.
     """
-    chosen = passes(order.plan.rounds)
-    placing = explaining() if explains else ()
+    chosen = passes(order.plan.rounds, explains=explains)
     check_countable(order.plan)
     lock = measuring_lock(order.lock_wait_s, announce=announce, shared=True)
     with orderly_interruption(), lock:
         began_s = time.perf_counter() - order.prepared_s
-        announce(backend_words())
+        announce(backend_words(chosen[0].backend))
         with tempfile.TemporaryDirectory(prefix="asgi-bench-ask-") as logs:
             preparation = learn_answers(order.plan, Path(logs), announce)
         plan = preparation.answered(order.plan)
@@ -139,8 +134,8 @@ def carry_out_counts(
                     if layout < layouts:
                         run.judge(backend, layout)
                 longest_s = max(longest_s, time.perf_counter() - layout_s)
-            for backend in placing:
-                run.explain(backend)
+            if explains:
+                run.explain(Monitoring())
             writer.write_phases({"count": time.perf_counter() - began_s})
 
 
@@ -161,14 +156,19 @@ class _Run:
         """Count all cells in a layout; one whose server fails is left alone from then on."""
         for cells in chunks(self._plan, self._failed, layout):
             self._announce(_told(backend, layout, cells))
-            lives = count_layout(self._plan, cells, backend, layout, self._writer, self._more)
-            if backend.counter == "instructions":
-                self._more = {**balanced(cells, lives), **self._more}
+            lives = self._count(cells, backend, layout)
+            if layout == 0 and (found := exact(cells, lives)):
+                self._more |= found
+                if max(found.values()) > MORE_ANSWERS:
+                    lives = self._count(cells, backend, layout)
             for life in lives:
                 ended_s = round(time.perf_counter() - self._began_s, 3)
                 append_life(self._writer.folder, msgspec.structs.replace(life, ended_s=ended_s))
                 if life.reason is not None:
                     self._failed.add(life.cell)
+
+    def _count(self, cells: Sequence[PlannedCell], backend: Counting, layout: int) -> list[Life]:
+        return count_layout(self._plan, cells, backend, layout, self._writer, self._more)
 
     def explain(self, backend: Counting) -> None:
         """Count by what says where a count comes from; where it fails, what judges stands."""
@@ -209,18 +209,23 @@ def chunks(plan: Plan, failed: set[str], layout: int) -> Iterator[list[PlannedCe
         yield chunk
 
 
-def balanced(cells: Sequence[PlannedCell], lives: Sequence[Life]) -> dict[Cell, int]:
-    """How many responses take as many instructions as a start, by cells without their sides."""
+def exact(cells: Sequence[PlannedCell], lives: Sequence[Life]) -> dict[Cell, int]:
+    """How many responses to count in a window, by cells without their sides.
+
+    As many as make a window exact. Its parts scatter by what comes once in many requests, such as
+    collecting garbage: one more or less of these is an error of the whole window, however long.
+    """
     found: dict[Cell, int] = {}
     for planned in cells:
         mine = [life for life in lives if life.cell == planned.cell.key]
         each = per_request(mine)
-        if each is not None and each > 0:
-            least = min(life.tally.total for life in mine if life.tally is not None)
-            count = round((least - BASE_ANSWERS * each) / each)
+        scatters = [stdev(life.by_part) for life in mine if len(life.by_part) > 1]
+        if each is not None and each > 0 and scatters:
+            most = max(LEAST_ANSWERS, MOST_INSTRUCTIONS / each)
+            count = min(most, max(LEAST_ANSWERS, max(scatters) / (MOST_SCATTER * each)))
+            side = planned.cell.without_setup
             # The same on both sides.
-            count = max(LEAST_ANSWERS, min(MOST_ANSWERS, round(count, -3)))
-            found.setdefault(planned.cell.without_setup, count)
+            found[side] = max(found.get(side, 0), round(count))
     return found
 
 
@@ -242,29 +247,44 @@ def count_layout(
     writer: Logs,
     more: Mapping[Cell, int],
 ) -> list[Life]:
-    """Count two lives of each cell, side by side, which differ in the number of counted requests.
+    """Count each cell in a layout, side by side: two lives, or two windows of one.
 
-    `more` is that difference, by cells without their sides.
+    They differ in the number of counted responses. `more` is that difference, by cells without
+    their sides.
     """
-    scenarios = {scenario.name: scenario for scenario in plan.scenarios}
-    asked = []
-    for planned in cells:
-        further = more.get(planned.cell.without_setup, MORE_ANSWERS)
-        for answers in (BASE_ANSWERS, BASE_ANSWERS + further):
-            path = writer.log_path(f"{planned.cell.key}/{backend.counter}-{answers}", layout)
-            asked.append(
-                Asked(
-                    planned,
-                    scenarios[planned.cell.scenario],
-                    layout,
-                    answers,
-                    path,
-                    str(path.relative_to(writer.folder)),
-                    tells_code=layout == 0
-                    and answers == BASE_ANSWERS
-                    and backend.counter == "instructions",
-                )
-            )
+    further = [more.get(planned.cell.without_setup, MORE_ANSWERS) for planned in cells]
     patience = Patience(plan.startup_timeout_s, plan.request_timeout_s)
+    scenarios = {scenario.name: scenario for scenario in plan.scenarios}
+
+    def asked(planned: PlannedCell, answers: int, *, tells_code: bool) -> Asked:
+        path = writer.log_path(f"{planned.cell.key}/{backend.counter}-{answers}", layout)
+        return Asked(
+            planned,
+            scenarios[planned.cell.scenario],
+            layout,
+            answers,
+            path,
+            str(path.relative_to(writer.folder)),
+            tells_code=tells_code and layout == 0 and backend.counter == "instructions",
+        )
+
     with tempfile.TemporaryDirectory(prefix="asgi-bench-count-") as folder:
-        return count_lives(asked, backend, Path(folder), patience)
+        if isinstance(backend, CountingWindows):
+            windows = [
+                asked(planned, count, tells_code=True)
+                for planned, count in zip(cells, further, strict=True)
+            ]
+            return count_windows(
+                windows,
+                backend,
+                Path(folder),
+                patience,
+                warm_up=BASE_ANSWERS,
+                parts=PARTS if layout == 0 else 1,
+            )
+        lives = [
+            asked(planned, BASE_ANSWERS + more_of_it, tells_code=not more_of_it)
+            for planned, count in zip(cells, further, strict=True)
+            for more_of_it in (0, count)
+        ]
+        return count_lives(lives, backend, Path(folder), patience)

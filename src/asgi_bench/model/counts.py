@@ -10,13 +10,12 @@ from asgi_bench.model.trial import Outcome
 COUNTS_VERSION = 1
 
 # What is counted. Each has lives of its own: one backend counts one thing at a time.
-Counter: TypeAlias = Literal["instructions", "syscalls", "placed_instructions", "python_calls"]
-# The last two say where a count comes from, and judge nothing: by callgrind, which knows the shared
-# object of each instruction and is slower for it, and by Python function.
-EXPLAINING: tuple[Counter, ...] = ("placed_instructions", "python_calls")
-# What counts it: valgrind's cachegrind or callgrind, the CPU's own counters, strace, and
-# `sys.monitoring` within CPython.
-Backend: TypeAlias = Literal["valgrind", "callgrind", "hardware", "strace", "monitoring"]
+Counter: TypeAlias = Literal["instructions", "syscalls", "python_calls"]
+# The last says where a count comes from, by Python function, and judges nothing.
+EXPLAINING: tuple[Counter, ...] = ("python_calls",)
+# What counts it: valgrind's callgrind, the CPU's own counters, strace, and `sys.monitoring` within
+# CPython.
+Backend: TypeAlias = Literal["valgrind", "hardware", "strace", "monitoring"]
 # By what a total is taken apart: instructions by shared object, by C function, by user and kernel
 # mode; system calls by name; calls by Python function. `wait` is beside the total: the system calls
 # in which a server waits.
@@ -26,7 +25,7 @@ UNPLACED = "?"
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """What was counted in one life of a server, over all its processes."""
+    """What was counted in one life of a server, or a window of it, over all its processes."""
 
     total: int
     """All that was counted."""
@@ -38,7 +37,7 @@ class Tally(msgspec.Struct, frozen=True):
 
 
 class Life(msgspec.Struct, frozen=True):
-    """One life of a server, counted from its start to its end."""
+    """One life of a server, counted from its start to its end, or a window of it."""
 
     cell: str
     """The cell's key, in an A/B with its side."""
@@ -50,13 +49,17 @@ class Life(msgspec.Struct, frozen=True):
     """The number of its layout: lives of the same have the same added to their environment, in an
     A/B on both sides."""
     requests: int
-    """How many requests it responded to, including warm-up and probes."""
+    """How many requests it responded to while it was counted: in a life with warm-up and probes."""
     serving_s: float
-    """How long it served, from ready to the request to stop: timers count by it."""
+    """How long it served while it was counted (a life from ready to the request to stop): timers
+    count by it."""
     ended_s: float = 0.0
     """When it had ended, in seconds since the command began."""
     tally: Tally | None = None
     """What was counted; null if it failed."""
+    by_part: tuple[int, ...] = ()
+    """What was counted in equal parts of a window, one after the other: how they scatter tells how
+    exact it is. Empty for a life, and for a window without requests."""
     reason: str | None = None
     """Why it failed."""
     log: str | None = None
@@ -68,7 +71,7 @@ class Life(msgspec.Struct, frozen=True):
 
 
 class PerRequest(msgspec.Struct, frozen=True):
-    """What one request takes, by regression over lives with different numbers of requests."""
+    """What one request takes, by regression over lives or windows that differ in their requests."""
 
     value: float
     """The estimate."""

@@ -29,7 +29,6 @@ LEAST_TOLD = 0.005
 NOUNS: dict[Counter, str] = {
     "instructions": "instructions",
     "syscalls": "system calls",
-    "placed_instructions": "instructions",
     "python_calls": "Python calls",
 }
 PARTS: dict[Breakdown, str] = {

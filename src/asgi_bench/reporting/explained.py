@@ -53,11 +53,10 @@ def _notes(found: Iterable[Explanation]) -> Iterator[str]:
     """What the entries are, by what was found."""
     counters = {one.counter for one in found}
     yield "Per request, the ten largest changes; changes too small to detect are left out."
-    if "placed_instructions" in counters:
+    if "instructions" in counters:
         yield (
             "Instructions are those in the object or function itself, without the functions it "
-            "calls, from one memory layout: they show where the change is; the verdict shows "
-            "how large it is."
+            "calls."
         )
     if "python_calls" in counters:
         yield (

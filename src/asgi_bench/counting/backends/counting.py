@@ -1,13 +1,23 @@
 """What every backend offers: it wraps a server's command, and finally reads what was counted."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from asgi_bench.model.counts import Backend, Counter, Tally
 
 
-class Counting(Protocol):
-    """Counts one thing over a server's life, in its whole process tree.
+class Counted(NamedTuple):
+    """A server that is being counted."""
+
+    folder: Path
+    """The folder of its life."""
+    pids: tuple[int, ...]
+    """Its processes, all of which are counted."""
+
+
+class _Counting(Protocol):
+    """Counts one thing in the whole process tree of a server.
 
     Each life has an empty folder of its own, an absolute path, for what is written meanwhile.
     """
@@ -25,11 +35,38 @@ class Counting(Protocol):
     def prefix(self, folder: Path) -> tuple[str, ...]:
         """What precedes the server's command."""
 
+    def fault(self, folder: Path) -> str | None:
+        """What went wrong with the counting itself, according to its files; None if nothing did."""
+
+
+class CountingLives(_Counting, Protocol):
+    """Counts a server from its start to its end."""
+
     def tally(self, folder: Path) -> Tally:
         """Read what was counted, once no process is left.
 
         Raises ServerFault if nothing was, or a process was ended before it wrote its count.
         """
 
-    def fault(self, folder: Path) -> str | None:
-        """What went wrong with the counting itself, according to its files; None if nothing did."""
+
+@runtime_checkable
+class CountingWindows(_Counting, Protocol):
+    """Counts a server between moments of its life, which are told to it.
+
+    Both acts return what went wrong with each server, None for those with which nothing did.
+    """
+
+    def begin(self, servers: Sequence[Counted]) -> list[str | None]:
+        """Start to count."""
+
+    def mark(self, servers: Sequence[Counted]) -> list[str | None]:
+        """End a window, and begin the next one."""
+
+    def windows(self, folder: Path) -> list[Tally]:
+        """Read what was counted between one mark and the next.
+
+        Raises ServerFault if it can't be read.
+        """
+
+
+Counting: TypeAlias = CountingLives | CountingWindows

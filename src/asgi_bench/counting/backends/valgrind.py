@@ -1,28 +1,30 @@
-"""Instructions by valgrind: every process of a server on a simulated CPU, some 30 times slower.
+"""Instructions by valgrind: every process of a server on a simulated CPU.
 
-Cachegrind without its cache simulation knows the C function of each instruction. Callgrind would
-know the shared object too, and is three times slower again. Both only see user mode.
+Callgrind counts only while it is told to. A server starts and warms up on the simulated CPU alone,
+some 5 times slower than by itself, and is counted 50 times slower. It knows the shared object and C
+function of each instruction, in user mode.
 """
 
 import re
 import shutil
-from collections import Counter as Sums
-from collections.abc import Iterable, Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from asgi_bench.counting.callgrind import BadProfile, read_lines
+from asgi_bench.counting.backends.counting import Counted
+from asgi_bench.counting.callgrind import BadProfile, Profile, merged, read_lines
 from asgi_bench.model.counts import UNPLACED, Backend, Counter, Tally
 from asgi_bench.serving.faults import ServerFault
 
-COUNTS = "counts."
+_COUNTS = "counts."
 _LOGS = "log."
+_PIPES = "vgdb"
 _UNKNOWN_INSTRUCTION = re.compile(r"unhandled instruction bytes: (?P<bytes>[0-9A-Fa-fx ]+)")
 _FATAL = re.compile(r"valgrind:\s+(?P<text>.*\S)")
-# Names of Rust and C++ spell out their types.
-_LONGEST_NAME = 100
-# Of the total: functions below this are told together. CPython has some 5,000 functions that run
-# once as it starts, and each life would bring all their names.
+# Of the total: functions below this are told together.
 LEAST_SHARE = 1e-5
+_COMMAND_TIMEOUT_S = 60
 
 
 class Valgrind:
@@ -30,47 +32,51 @@ class Valgrind:
 
     backend: Backend = "valgrind"
     counter: Counter = "instructions"
-    tool = "cachegrind"
     # Time-outs are seconds where a server takes milliseconds: they needn't grow as it slows.
     patience = 10.0
 
     def missing(self) -> str | None:
         """Why it can't count here; None if it can."""
-        if shutil.which("valgrind") is None:
+        if shutil.which("valgrind") is None or shutil.which("vgdb") is None:
             return "valgrind, which counts instructions, is not installed: apt-get install valgrind"
         return None
 
     def prefix(self, folder: Path) -> tuple[str, ...]:
         """What precedes the server's command."""
         return (
-            "valgrind",
-            f"--tool={self.tool}",
-            "--cache-sim=no",
+            *("valgrind", "--tool=callgrind", "--instr-atstart=no", "--dump-line=no"),
             # Spawned workers are who serves.
             "--trace-children=yes",
             "--quiet",
             # Which --quiet leaves out.
             "--sigill-diagnostics=yes",
-            "--vgdb=no",
-            f"--{self.tool}-out-file={folder}/{COUNTS}%p",
+            f"--vgdb-prefix={folder}/{_PIPES}",
+            f"--callgrind-out-file={folder}/{_COUNTS}%p",
             f"--log-file={folder}/{_LOGS}%p",
         )
 
-    def tally(self, folder: Path) -> Tally:
-        """Read the counts of all processes; raises ServerFault."""
-        functions: Sums[str] = Sums()
-        total = processes = 0
-        for file in sorted(folder.glob(f"{COUNTS}*")):
-            with file.open(encoding="utf-8", errors="replace") as lines:
-                found, summed = functions_in(lines)
-            if summed is None:
-                raise ServerFault("a process was ended before valgrind wrote its counts")
-            functions.update(found)
-            total += summed
-            processes += 1
-        if not processes:
+    def begin(self, servers: Sequence[Counted]) -> list[str | None]:
+        """Start to count; what is executed until the first mark is in no window."""
+        return _command(servers, "instrumentation", "on")
+
+    def mark(self, servers: Sequence[Counted]) -> list[str | None]:
+        """Make every process write its counts, and begin anew."""
+        return _command(servers, "dump")
+
+    def windows(self, folder: Path) -> list[Tally]:
+        """Read what all processes counted between marks; raises ServerFault."""
+        numbers: dict[int, list[Profile]] = {}
+        for path in folder.glob(f"{_COUNTS}*.*"):
+            number = int(path.suffix[1:])
+            # The first is what came before the first mark.
+            if number > 1:
+                numbers.setdefault(number, []).append(_read(path))
+        if not numbers:
             raise ServerFault("valgrind wrote no counts")
-        return Tally(total, {"function": told(functions, total)}, processes)
+        found = [numbers[number] for number in sorted(numbers)]
+        if len({len(profiles) for profiles in found}) > 1:
+            raise ServerFault("a process of the server came or went while it was counted")
+        return [_tally(profiles) for profiles in found]
 
     def fault(self, folder: Path) -> str | None:
         """An instruction that valgrind doesn't know, or why it gave up; otherwise None."""
@@ -96,16 +102,47 @@ def told(sums: Mapping[str, int], total: int) -> dict[str, int]:
     return {**kept, UNPLACED: total - sum(kept.values())}
 
 
-def functions_in(lines: Iterable[str]) -> tuple[dict[str, int], int | None]:
-    """Return instructions by C function from a file of cachegrind's, and their total.
-
-    The total is None if the file was cut short.
-    """
+def _read(path: Path) -> Profile:
     try:
-        profile = read_lines(lines)
-    except BadProfile:
-        return {}, None
-    sums: Sums[str] = Sums()
-    for function, count in profile.by_function.items():
-        sums[function.name[:_LONGEST_NAME]] += count
-    return dict(sums), profile.total
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            return read_lines(lines)
+    except BadProfile as fault:
+        raise ServerFault(f"valgrind's output can't be read: {fault}") from None
+
+
+def _tally(profiles: Sequence[Profile]) -> Tally:
+    whole = merged(profiles)
+    parts = {kind: told(named, whole.total) for kind, named in whole.parts().items()}
+    return Tally(whole.total, parts, len(profiles))
+
+
+def _command(servers: Sequence[Counted], *command: str) -> list[str | None]:
+    """Give all processes of these servers a command at the same time."""
+    with ExitStack() as stack:
+        talks = [
+            [stack.enter_context(_talk(one.folder, pid, *command)) for pid in one.pids]
+            for one in servers
+        ]
+        return [_fault(talk) for talk in talks]
+
+
+def _talk(folder: Path, pid: int, *command: str) -> subprocess.Popen[str]:
+    # A process that waits isn't left to notice by itself: that would be at its next request.
+    prompt = ("--max-invoke-ms=1", f"--cmd-time-out={_COMMAND_TIMEOUT_S}")
+    return subprocess.Popen(
+        ("vgdb", f"--vgdb-prefix={folder}/{_PIPES}", f"--pid={pid}", *prompt, *command),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _fault(talks: Sequence[subprocess.Popen[str]]) -> str | None:
+    """What went wrong with the first of the processes that didn't take the command."""
+    outputs = [talk.communicate()[0] for talk in talks]
+    for talk, output in zip(talks, outputs, strict=True):
+        if talk.returncode:
+            last = (output.strip().splitlines() or ["it said nothing"])[-1]
+            return f"valgrind doesn't take commands (vgdb): {last}"
+    return None
