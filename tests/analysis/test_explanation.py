@@ -14,7 +14,7 @@ def life(
 ) -> Life:
     """A life whose total is that of its first breakdown."""
     total = sum(next(iter(parts.values())).values())
-    backend: Backend = "monitoring" if counter == "python_calls" else "callgrind"
+    backend: Backend = "monitoring" if counter == "python_calls" else "valgrind"
     return Life("uvicorn", counter, backend, layout, requests, 1.0, tally=Tally(total, parts))
 
 
@@ -65,7 +65,7 @@ def lives(calls: int, instructions: int) -> list[Life]:
             for n in (400, 2400)
         ),
         *(
-            life("placed_instructions", n, {"object": {"libx.so": 10**9 + instructions * n}})
+            life("instructions", n, {"object": {"libx.so": 10**9 + instructions * n}})
             for n in (400, 2400)
         ),
     ]

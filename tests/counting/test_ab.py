@@ -19,7 +19,7 @@ def test_one_more_call_a_request_is_called_by_system_calls(
 ) -> None:
     """A candidate that asks for a file once more a request is a regression, by name and number."""
     # Instructions, and valgrind, have tests of their own.
-    monkeypatch.setattr(run, "passes", lambda _: (run.Pass(Strace(), 2),))
+    monkeypatch.setattr(run, "passes", lambda *_, **__: (run.Pass(Strace(), 2),))
     monkeypatch.setattr(run, "MORE_ANSWERS", 300)
     monkeypatch.setattr(run, "LEAST_ANSWERS", 300)
     code = (APPS / "changed.py").read_text()

@@ -1,60 +1,46 @@
 """What valgrind and strace write, read back."""
 
 import re
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asgi_bench.counting.backends.counting import Counted
 from asgi_bench.counting.backends.strace import Strace, calls_in
-from asgi_bench.counting.backends.valgrind import Valgrind, functions_in, told
-from asgi_bench.model.counts import UNPLACED
+from asgi_bench.counting.backends.valgrind import Valgrind, told
+from asgi_bench.counting.callgrind import BadProfile, read_lines
+from asgi_bench.model.counts import UNPLACED, Tally
 from asgi_bench.serving.faults import ServerFault
 
-COUNTS = """desc: I1 cache:         32768 B, 64 B, 8-way associative
-cmd: python -m uvicorn
-7
-events: Ir
-fl=/build/Objects/dictobject.c
-fn=insertdict
-1056 30
-1060 12
-fl=/build/Include/object.h
-fn=insertdict
-500 8
-fl=???
-fn=???
+COUNTS = """events: Ir
+ob=/usr/lib/libpython3.11.so.1.0
+fn=(1) insertdict
 0 50
-summary: 100
+ob=???
+fn=(2) ???
+0 50
+totals: 100
 """
-TABLE = """    calls syscall
---------- ----------------
-     4001 write
-     2002 read
-     2700 epoll_pwait
-       12 openat
---------- ----------------
-     8715 total
+CALLS = b"""71 read(0x5, 0x7f10, 0x40000) = 0x2d
+71 write(0x5, 0x7f10, 0x8a) = 0x8a
+72 futex(0x1, 0x81 <unfinished ...>
+71 epoll_pwait(0x4, 0x7f10, 0x400, 0xffffffff, 0, 0x8) = 0x1
+72 <... futex resumed>) = 0
+71 openat(0xffffff9c, 0x7f10, 0x80000, 0) = 0x6
++++ exited with 0 +++
 """
-
-
-def test_instructions_are_summed_by_function() -> None:
-    """A function's instructions are those of all its lines, inlined ones of headers among them."""
-    assert functions_in(COUNTS.splitlines()) == ({"insertdict": 50, UNPLACED: 50}, 100)
-
-
-def test_a_file_without_its_sum_was_cut_short() -> None:
-    """What was killed before it wrote the total has none, whatever stands above."""
-    assert functions_in(COUNTS.splitlines()[:-1])[1] is None
-    assert functions_in([])[1] is None
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\n\r"))))
 def test_any_lines_are_read(lines: list[str]) -> None:
     """Whatever bytes a damaged file holds, reading it raises nothing."""
-    functions_in(lines)
-    calls_in(lines)
+    with suppress(BadProfile):
+        read_lines(lines)
+    calls_in("\n".join(lines).encode(errors="replace"))
 
 
 def test_small_functions_are_told_together() -> None:
@@ -63,15 +49,46 @@ def test_small_functions_are_told_together() -> None:
     assert told(sums, 1_000_000) == {"large": 900_000, UNPLACED: 100_000}
 
 
-def test_all_processes_count(tmp_path: Path) -> None:
-    """A server's instructions are those of all its processes; one that was killed fails it."""
-    for pid in (10, 11):
-        (tmp_path / f"counts.{pid}").write_text(COUNTS)
-    tally = Valgrind().tally(tmp_path)
-    assert (tally.total, tally.processes) == (200, 2)
-    (tmp_path / "counts.12").write_text("")
-    with pytest.raises(ServerFault, match="ended before valgrind wrote"):
-        Valgrind().tally(tmp_path)
+def _dump(folder: Path, pid: int, number: int, text: str = COUNTS) -> None:
+    (folder / f"counts.{pid}.{number}").write_text(text)
+
+
+def test_windows_are_what_all_processes_counted_between_marks(tmp_path: Path) -> None:
+    """What came before the first mark is in none; a name is without where its file lies."""
+    for number in range(1, 12):
+        for pid in (10, 11):
+            _dump(tmp_path, pid, number, COUNTS if number != 11 else "events: Ir\ntotals: 0\n")
+    found = Valgrind().windows(tmp_path)
+    assert [(one.total, one.processes) for one in found] == [*[(200, 2)] * 9, (0, 2)]
+    assert found[0].parts == {
+        "object": {"libpython3.11.so.1.0": 100, UNPLACED: 100},
+        "function": {"insertdict [libpython3.11.so.1.0]": 100, "? [?]": 100, UNPLACED: 0},
+    }
+
+
+def test_a_process_that_came_amid_is_a_fault(tmp_path: Path) -> None:
+    """Some of what it did is in no window."""
+    for number in (1, 2, 3):
+        _dump(tmp_path, 10, number)
+    _dump(tmp_path, 11, 3)
+    with pytest.raises(ServerFault, match="came or went while it was counted"):
+        Valgrind().windows(tmp_path)
+
+
+def test_a_count_that_was_cut_short_is_none(tmp_path: Path) -> None:
+    """A process that was killed while it wrote has no total."""
+    _dump(tmp_path, 10, 2, "events: Ir\nfn=f\n1 4\n")
+    with pytest.raises(ServerFault, match="can't be read: no total: the file is incomplete"):
+        Valgrind().windows(tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("vgdb") is None, reason="valgrind is not installed")
+def test_a_process_that_takes_no_commands_says_why(tmp_path: Path) -> None:
+    """With the last line that vgdb wrote; another server is not affected."""
+    server = Counted(tmp_path, (1_000_000_000,))
+    fault, none = Valgrind().begin([server, Counted(tmp_path, ())])
+    assert fault is not None and fault.startswith("valgrind doesn't take commands (vgdb): ")
+    assert none is None
 
 
 def test_an_unknown_instruction_is_named(tmp_path: Path) -> None:
@@ -91,24 +108,38 @@ def test_valgrind_itself_may_give_up(tmp_path: Path) -> None:
     (tmp_path / "log.2").write_text("valgrind: failed to start tool 'x': No such file \n")
     assert Valgrind().fault(tmp_path) == "valgrind: failed to start tool 'x': No such file"
     with pytest.raises(ServerFault, match=r"^valgrind wrote no counts$"):
-        Valgrind().tally(tmp_path)
+        Valgrind().windows(tmp_path)
 
 
 def test_calls_in_which_a_server_waits_are_told_apart(tmp_path: Path) -> None:
     """How often a server waits is a matter of timing: such calls aren't in the total."""
-    (tmp_path / "table").write_text(TABLE)
-    tally = Strace().tally(tmp_path)
-    assert tally.total == 6015
-    assert tally.parts == {
-        "name": {"write": 4001, "read": 2002, "openat": 12},
-        "wait": {"epoll_pwait": 2700},
+    backend, server = Strace(), Counted(tmp_path, (71, 72))
+    calls = tmp_path / "calls"
+    calls.write_bytes(b"71 execve(0x1, 0x2, 0x3) = 0\n71 epoll_pwait(0x4, ")
+    assert backend.mark([server]) == [None]
+    calls.write_bytes(calls.read_bytes() + b"0x7f10) = 0x1\n" + CALLS)
+    assert backend.mark([server]) == [None]
+    assert backend.mark([server]) == [None]
+    counted, idle = backend.windows(tmp_path)
+    assert counted.total == 3
+    assert counted.parts == {
+        "name": {"read": 1, "write": 1, "openat": 1},
+        "wait": {"futex": 1, "epoll_pwait": 1},
     }
+    assert idle == Tally(0, {"name": {}, "wait": {}})
 
 
-def test_a_table_that_was_not_written_is_a_fault(tmp_path: Path) -> None:
-    """A life whose strace wrote nothing was not counted."""
-    with pytest.raises(ServerFault, match="strace was ended"):
-        Strace().tally(tmp_path)
+def test_a_call_counts_where_it_begins() -> None:
+    """A line that a mark cuts is of the window before it, and one of a signal or an end of none."""
+    assert calls_in(CALLS) == {"read": 1, "write": 1, "futex": 1, "epoll_pwait": 1, "openat": 1}
+    assert calls_in(CALLS[5:]) == {"write": 1, "futex": 1, "epoll_pwait": 1, "openat": 1}
+
+
+def test_calls_that_were_not_written_are_a_fault(tmp_path: Path) -> None:
+    """A server whose strace wrote nothing was not counted."""
+    assert Strace().mark([Counted(tmp_path, ())]) == ["strace wrote nothing"]
+    with pytest.raises(ServerFault, match="strace wrote nothing"):
+        Strace().windows(tmp_path)
 
 
 @pytest.mark.parametrize("backend", [Valgrind(), Strace()], ids=lambda one: one.backend)

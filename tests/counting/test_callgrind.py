@@ -1,4 +1,4 @@
-"""What callgrind and cachegrind write, read back."""
+"""What callgrind writes, read back."""
 
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from asgi_bench.counting.callgrind import (
     Profile,
     merged,
     object_name,
-    read_lines,
     read_profile,
 )
 from asgi_bench.model.counts import UNPLACED
@@ -41,16 +40,6 @@ def test_callgrind_s_own_files_are_read(name: str) -> None:
     profile = read_profile(sample(name))
     assert profile == Profile(281, IN_TINY)
     assert profile.by_object == {TINY: 281}
-
-
-def test_cachegrind_s_own_file_is_read() -> None:
-    """Cachegrind tells functions, and no objects."""
-    profile = read_profile(sample("tiny.cachegrind.out"))
-    assert profile.total == 286
-    assert profile.by_object == {UNPLACED: 286}
-    assert profile.by_function[CFunction(UNPLACED, "twice")] == 165
-    with (SAMPLES / "tiny.cachegrind.out").open() as lines:
-        assert read_lines(lines) == profile
 
 
 def written(costs: dict[CFunction, int], *, numbered: bool, calls: bool) -> str:

@@ -31,8 +31,7 @@ def test_calls_per_request_are_exact(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """What an app calls three times for each request is told as three, in all workers together."""
     (tmp_path / "shop.py").write_text(SHOP)
     # What judges, and valgrind, have tests of their own.
-    monkeypatch.setattr(run, "passes", lambda _: ())
-    monkeypatch.setattr(run, "explaining", lambda: (Monitoring(),))
+    monkeypatch.setattr(run, "passes", lambda *_, **__: (run.Pass(Monitoring(), 0),))
     monkeypatch.setattr(run, "MORE_ANSWERS", 300)
     done = in_process(
         *("count", "shop:app", "-s", "uvicorn", "-w", "1,2", "--explain", "--rounds", "1"),

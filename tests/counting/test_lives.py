@@ -1,60 +1,15 @@
-"""How lives are started, in which layouts of memory, with what; and how they may end."""
+"""Counts of whole lives, and how these may end."""
 
-import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
 from asgi_bench.counting import lives
-from asgi_bench.counting.lives import Asked, Patience, count_lives, layout_variables
-from asgi_bench.model import Cell, ClosedLoop, PlannedCell, Scenario
+from asgi_bench.counting.lives import count_lives
+from asgi_bench.counting.members import Patience
 from asgi_bench.model.counts import Backend, Counter, Life, Tally
 from asgi_bench.serving.faults import ServerFault
-
-# Answers as it is told, the first ones rightly: readiness takes some.
-SERVER = """
-import os, signal, socket, sys, time
-mode, RIGHT = sys.argv[2], 20
-signal.signal(signal.SIGTERM, signal.SIG_IGN if mode == "stays" else lambda *_: os._exit(0))
-listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-answered = 0
-while True:
-    peer, _ = listener.accept()
-    while peer.recv(65536):
-        answered += 1
-        if answered > RIGHT:
-            if mode == "exits":
-                print("out of order", flush=True); os._exit(3)
-            if mode == "silent":
-                time.sleep(60)
-        body = b"bye" if mode == "wrong" and answered > RIGHT else b"hello"
-        peer.sendall(b"HTTP/1.1 200 OK\\r\\ncontent-length: %d\\r\\n\\r\\n" % len(body) + body)
-    peer.close()
-"""
-HELLO = Scenario(name="hello", app="hello:app", expect_body="hello")
-needs_setarch = pytest.mark.skipif(
-    shutil.which("setarch") is None, reason="setarch (util-linux) is not installed"
-)
-
-CELL = Cell("uvicorn", "default", 1, "hello", ClosedLoop(1))
-
-
-def test_layouts_are_environments() -> None:
-    """The first adds nothing but a fixed hash seed; another is the same each time it is made."""
-    assert layout_variables(0) == {"PYTHONHASHSEED": "0", "ASGI_BENCH_LAYOUT": ""}
-    assert layout_variables(3) == layout_variables(3)
-    assert len({repr(layout_variables(layout)) for layout in range(50)}) == 50
-    assert all(len(layout_variables(layout)) > 2 for layout in range(1, 50))
-
-
-def test_what_a_runner_adds_yields_to_a_flag_of_the_users() -> None:
-    """A flag that stands in the command already is left as it is."""
-    added = ("--http-parser", "python")
-    plain = PlannedCell(CELL, ("python", "server"), count_args=added)
-    chosen = PlannedCell(CELL, ("python", "server", "--http-parser=fast"), count_args=added)
-    assert plain.counting_command == ("python", "server", *added)
-    assert chosen.counting_command == chosen.command
+from tests.counting.members import asked_of, needs_setarch
 
 
 class Plain:
@@ -89,15 +44,9 @@ class Plain:
 
 def _lives(folder: Path, *modes: str, backend: Plain | None = None) -> list[Life]:
     """Lives that are counted side by side, of a server in these modes."""
-    asked = []
-    for number, mode in enumerate(modes):
-        command = (sys.executable, "-I", "-S", "-c", SERVER, "{port}", mode)
-        cell = Cell("tiny", f"{mode}-{number}", 1, "hello", ClosedLoop(1))
-        planned = PlannedCell(cell, command if mode != "absent" else ("/no/such/server",))
-        asked.append(Asked(planned, HELLO, 0, 30, folder / f"{number}.log"))
     counts = folder / "counts"
     counts.mkdir()
-    return count_lives(asked, backend or Plain(), counts, Patience(20.0, 2.0))
+    return count_lives(asked_of(folder, *modes), backend or Plain(), counts, Patience(20.0, 2.0))
 
 
 @needs_setarch

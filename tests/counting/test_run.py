@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from asgi_bench.counting import run
+from asgi_bench.counting.backends.valgrind import Valgrind
 from asgi_bench.counting.run import (
     SYSCALL_LAYOUTS,
     Pass,
@@ -11,7 +12,7 @@ from asgi_bench.counting.run import (
     check_countable,
     chunks,
     counted_cells,
-    explaining,
+    exact,
     passes,
 )
 from asgi_bench.errors import BenchError
@@ -24,6 +25,7 @@ from asgi_bench.model import (
     Stream,
     WeightedRequest,
 )
+from asgi_bench.model.counts import Life, Tally
 
 HELLO = Scenario(name="hello", app="hello:app")
 
@@ -98,7 +100,7 @@ def test_two_cpus_hold_the_sides_of_one_cell(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_everything_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One installation is enough to go on; what explains is missed only where it is asked for."""
+    """One installation is enough to go on."""
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("asgi_bench.counting.backends.hardware.why_not", lambda *_: "no counters")
     with pytest.raises(BenchError) as fault:
@@ -107,9 +109,7 @@ def test_everything_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPa
         "valgrind",
         "strace",
     ]
-    with pytest.raises(BenchError, match=r"^--explain: .*apt-get install valgrind$"):
-        explaining()
-    assert backend_words() == "valgrind counts instructions: no counters"
+    assert backend_words(Valgrind()) == "valgrind counts instructions: no counters"
 
 
 def test_a_cpu_s_own_counters_take_the_place_of_valgrind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,4 +122,50 @@ def test_a_cpu_s_own_counters_take_the_place_of_valgrind(monkeypatch: pytest.Mon
         ("strace", SYSCALL_LAYOUTS),
     ]
     assert passes(2)[1].layouts == 2
-    assert backend_words().startswith("the CPU's own counters count instructions")
+    assert backend_words(found[0].backend).startswith("the CPU's own counters count instructions")
+
+
+def test_what_is_to_be_explained_valgrind_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU's counters don't know where an instruction stands."""
+    monkeypatch.setattr("asgi_bench.counting.backends.hardware.why_not", lambda *_: None)
+    for module in ("strace", "valgrind"):
+        backend = f"asgi_bench.counting.backends.{module}.shutil.which"
+        monkeypatch.setattr(backend, lambda name: name)
+    judging = passes(10, explains=True)[0].backend
+    assert judging.backend == "valgrind"
+    assert backend_words(judging).endswith("the CPU's own counters don't know where they are")
+
+
+def _window(cell: PlannedCell, *by_part: int) -> list[Life]:
+    """A window of 100 requests in these parts, and one of none."""
+    tallies = (Tally(sum(by_part)), Tally(0))
+    return [
+        Life(cell.cell.key, "instructions", "valgrind", 0, requests, 1.0, 0.0, tally)
+        for requests, tally in zip((100, 0), tallies, strict=True)
+    ]
+
+
+def test_a_window_is_as_long_as_its_parts_scatter() -> None:
+    """By the side that scatters more; within bounds."""
+    steady, scattered = _sides("a", "baseline", "candidate")
+    cells = (steady, scattered)
+
+    def count(*by_part: int) -> int:
+        lives = [
+            msgspec.structs.replace(life, by_part=parts if life.requests else ())
+            for cell, parts in ((steady, (250_000,) * 4), (scattered, by_part))
+            for life in _window(cell, *parts)
+        ]
+        return exact(cells, lives)[steady.cell.without_setup]
+
+    assert count(250_000, 250_000, 250_000, 250_000) == 100
+    # They scatter by 1.15 requests.
+    assert count(260_000, 240_000, 260_000, 240_000) == pytest.approx(1.1547 / 0.0005, abs=1)
+    # As many as are 1e9 instructions.
+    assert count(1_000_000, 0, 1_000_000, 0) == 50_000
+
+
+def test_without_parts_nothing_is_known_of_them() -> None:
+    """A life, or a later layout, leaves the number as it was."""
+    (cell,) = _sides("a", None)
+    assert exact([cell], _window(cell, 1_000_000)) == {}

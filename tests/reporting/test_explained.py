@@ -11,7 +11,7 @@ from asgi_bench.reporting.render.terminal import render_terminal
 FOUND = (
     Explanation(
         "uvicorn/default/w1/hello/c1",
-        "placed_instructions",
+        "instructions",
         "object",
         113_500,
         114_400,
@@ -56,5 +56,5 @@ def test_notes_are_of_what_was_counted(number: int, has_objects: bool, has_calls
     text = " ".join(
         render_post(Document("", (), (explained_section(FOUND[number : number + 1]),))).split()
     )
-    assert ("from one memory layout" in text) == has_objects
+    assert ("in the object or function itself" in text) == has_objects
     assert ("a coroutine counts once" in text) == has_calls

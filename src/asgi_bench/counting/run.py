@@ -39,6 +39,8 @@ MORE_ANSWERS = 400
 # The parts of the first layout tell how many make a window so exact, within bounds: a second counts
 # some 100 million instructions. Layouts differ by more, so it's better to have more of them.
 PARTS = 4
+# It is counted again if it was that many times too short.
+MOST_SHORT = 1.5
 MOST_SCATTER = 0.0005
 LEAST_ANSWERS, MOST_INSTRUCTIONS = 100, 1e9
 # System calls scatter so little that more layouts tell nothing.
@@ -159,7 +161,7 @@ class _Run:
             lives = self._count(cells, backend, layout)
             if layout == 0 and (found := exact(cells, lives)):
                 self._more |= found
-                if max(found.values()) > MORE_ANSWERS:
+                if max(found.values()) > MOST_SHORT * MORE_ANSWERS:
                     lives = self._count(cells, backend, layout)
             for life in lives:
                 ended_s = round(time.perf_counter() - self._began_s, 3)

@@ -84,8 +84,9 @@ def _lives(member: Member, backend: CountingWindows, length_s: float) -> list[Li
             counted = member.life(count, length_s, summed(parts))
             by_part = tuple(part.total for part in parts)
             return [
-                msgspec.structs.replace(counted, by_part=by_part),
-                member.life(0, length_s, idle),
+                msgspec.structs.replace(counted, by_part=by_part if len(parts) > 1 else ()),
+                # Its code is told once.
+                msgspec.structs.replace(member.life(0, length_s, idle), code={}),
             ]
     return [member.life(0, length_s)]
 

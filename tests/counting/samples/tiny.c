@@ -2,7 +2,7 @@
    valgrind --tool=callgrind ./tiny
    valgrind --tool=callgrind --compress-strings=no --compress-pos=no --dump-instr=yes \
             --collect-jumps=yes ./tiny
-   valgrind --tool=cachegrind --cache-sim=no ./tiny */
+ */
 int calls = 1;
 static int twice(int n){ int s=0; for(int i=0;i<n;i++) s+=i; calls++; return s; }
 int deep(int n){ return n? deep(n-1)+twice(n):0; }
