@@ -1,7 +1,7 @@
-"""What a request takes: a regression of counts on requests, over lives of each layout.
+"""What a request takes: a regression of counts on requests, over lives or windows of each layout.
 
-All lives of a layout serve for the same time, so starting, stopping, importing and timers cost the
-same in each; the slope over their requests is free of all these. Layouts are the unit of
+All of a layout last for the same time, so starting, stopping, importing and timers cost the same in
+each; the slope over their requests is free of all these. Layouts are the unit of
 repetition: the same server counts the same again, except for a few wake-ups, and a different amount
 if its memory is laid out differently.
 """
@@ -49,7 +49,7 @@ def by_layout(lives: Iterable[Life]) -> dict[int, list[Life]]:
 
 
 def per_request(lives: Sequence[Life]) -> float | None:
-    """What a request takes in the lives of one layout; None if they don't differ in requests."""
+    """What a request takes in one layout; None if its lives or windows have the same requests."""
     return slope([(life.requests, life.tally.total) for life in lives if life.tally is not None])
 
 
@@ -139,7 +139,7 @@ NOTES = (
     "Instructions are counted in user mode only. They miss work in the kernel, waiting, cache "
     "and branch misses, and threads that run in parallel or block each other. System calls are "
     "listed separately, without those in which a server waits.",
-    "Per request: a regression over processes that differ only in the number of requests, so "
+    "Per request: the difference of two counts that differ only in the number of requests, so "
     "start-up, imports, timers and shutdown are left out. Intervals are over memory layouts.",
 )
 

@@ -108,7 +108,7 @@ class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
             VERDICT,
             SWITCH,
             "With --count: show which shared objects, C functions, Python functions and system "
-            "calls differ. Takes about a minute more.",
+            "calls differ. Takes some 10 s more.",
             needs=("count",),
             needs_words="--explain shows where counts differ: add --count",
             is_key=False,

@@ -57,8 +57,7 @@ class CountFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--explain",
             OUTPUT,
             SWITCH,
-            "Break a request down by shared object, C function and Python function. Takes about "
-            "a minute more.",
+            "Break a request down by Python function too. Takes some 10 s more.",
             is_key=False,
         ),
     ] = False

@@ -45,8 +45,8 @@ MOST_SCATTER = 0.0005
 LEAST_ANSWERS, MOST_INSTRUCTIONS = 100, 1e9
 # System calls scatter so little that more layouts tell nothing.
 SYSCALL_LAYOUTS = 3
-# Fewer have no interval.
-LEAST_LAYOUTS = 3
+# Fewer have wide intervals: Student's t of three is half as large again as that of four.
+LEAST_LAYOUTS = 4
 
 
 class Pass(NamedTuple):
@@ -108,7 +108,7 @@ def carry_out_counts(
     """Count what a plan contains into a new run folder; `folder_made` is called with it.
 
     The plan's rounds are its layouts; with a budget they end before the next would exceed it, once
-    there are three. `announce` is called with the progress. A server that fails once is skipped.
+    there are four. `announce` is called with the progress. A server that fails once is skipped.
     `explains` comes last, and beyond the budget.
 
     Raises BenchError if another run holds the machine or a backend is missing, Interrupted on a
@@ -127,15 +127,15 @@ def carry_out_counts(
         with RunWriter(order.parent, header) as writer:
             folder_made(writer.folder)
             run = _Run(plan, writer, began_s, announce)
-            longest_s = 0.0
+            last_s = 0.0
             for layout in range(plan.rounds):
                 layout_s = time.perf_counter()
-                if layout >= LEAST_LAYOUTS and layout_s - began_s + longest_s > budget_s:
+                if layout >= LEAST_LAYOUTS and layout_s - began_s + last_s > budget_s:
                     break
                 for backend, layouts in chosen:
                     if layout < layouts:
                         run.judge(backend, layout)
-                longest_s = max(longest_s, time.perf_counter() - layout_s)
+                last_s = time.perf_counter() - layout_s
             if explains:
                 run.explain(Monitoring())
             writer.write_phases({"count": time.perf_counter() - began_s})

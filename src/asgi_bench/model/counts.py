@@ -71,7 +71,7 @@ class Life(msgspec.Struct, frozen=True):
 
 
 class PerRequest(msgspec.Struct, frozen=True):
-    """What one request takes, by regression over lives or windows that differ in their requests."""
+    """What one request takes, by lives or windows that differ only in their requests."""
 
     value: float
     """The estimate."""
