@@ -167,6 +167,11 @@ def test_a_window_is_as_long_as_its_parts_scatter() -> None:
 
 
 def test_without_parts_nothing_is_known_of_them() -> None:
-    """A life, or a later layout, leaves the number as it was."""
+    """A life, a later layout or another counter leaves the number as it was."""
     (cell,) = _sides("a", None)
     assert exact([cell], _window(cell, 1_000_000)) == {}
+    calls = [
+        msgspec.structs.replace(life, counter="syscalls", by_part=(75, 75, 75, 75))
+        for life in _window(cell, 300)
+    ]
+    assert exact([cell], calls) == {}

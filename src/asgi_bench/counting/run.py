@@ -43,7 +43,7 @@ PARTS = 4
 MOST_SHORT = 1.5
 MOST_SCATTER = 0.0005
 LEAST_ANSWERS = 100
-# Four parts may scatter little by chance: uvicorn's did, and windows of 100 requests were 0.5 % off.
+# Four parts may scatter little by chance.
 LEAST_INSTRUCTIONS, MOST_INSTRUCTIONS = 40e6, 1e9
 # System calls scatter so little that more layouts tell nothing.
 SYSCALL_LAYOUTS = 3
@@ -216,12 +216,14 @@ def chunks(plan: Plan, failed: set[str], layout: int) -> Iterator[list[PlannedCe
 def exact(cells: Sequence[PlannedCell], lives: Sequence[Life]) -> dict[Cell, int]:
     """How many responses to count in a window, by cells without their sides.
 
-    As many as make a window exact. Its parts scatter by what comes once in many requests, such as
-    collecting garbage: one more or less of these is an error of the whole window, however long.
+    As many as make a window of instructions exact. Its parts scatter by what comes once in many
+    requests, such as collecting garbage: one more or less of these is an error of the whole window,
+    however long.
     """
     found: dict[Cell, int] = {}
+    counted = [life for life in lives if life.counter == "instructions"]
     for planned in cells:
-        mine = [life for life in lives if life.cell == planned.cell.key]
+        mine = [life for life in counted if life.cell == planned.cell.key]
         each = per_request(mine)
         scatters = [stdev(life.by_part) for life in mine if len(life.by_part) > 1]
         if each is not None and each > 0 and scatters:
