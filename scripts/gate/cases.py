@@ -21,7 +21,7 @@ from asgi_bench.definitions.selection import Selection
 from asgi_bench.definitions.setups import load_ab_plan
 from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.model import AbReport, Gate, Machine, Plan, Role, RunHeader, Setup
-from asgi_bench.model.counts import EXPLAINING, Life
+from asgi_bench.model.counts import Life
 from asgi_bench.model.metrics import LEAST_INSTRUCTIONS_CHANGE
 from asgi_bench.reporting.explained import NOT_NAMED
 from asgi_bench.reporting.numbers import significant
@@ -66,7 +66,7 @@ class Case(NamedTuple):
 
     told: str
     sides: Callable[[Path], tuple[Setup, Setup]] | None
-    layouts: int = 3
+    layouts: int = 8
     explains: bool = False
 
 
@@ -115,7 +115,7 @@ def measure_case(name: CaseName, folder: Path, deadline_s: float) -> CaseRecord 
     if not go_on(place, case.layouts, deadline_s, explains=case.explains):
         return None
     header, lives = counted(place, ROOT)
-    kept = tuple(life if life.counter in EXPLAINING else without_functions(life) for life in lives)
+    kept = lives if case.explains else tuple(map(without_functions, lives))
     record = CaseRecord(name, 1, header, kept)
     write_record(folder, record)
     shutil.rmtree(place)

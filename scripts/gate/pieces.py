@@ -30,8 +30,6 @@ from gate.sides import say
 LOCK_WAIT_S = 600.0
 # Two lives, or two windows of one.
 LIVES = 2
-# System calls are the same in each.
-SYSCALL_LAYOUTS = 2
 # What a piece takes, until one of this call has taken longer.
 PIECE_S = 9.0
 
@@ -110,14 +108,13 @@ def go_on(folder: Path, layouts: int, deadline_s: float, *, explains: bool = Fal
 
 
 def _pieces(plan: Plan, layouts: int, *, explains: bool) -> Iterator[Piece]:
-    """Each side by itself: pieces are short, and two counts of a side need no other beside them."""
     cells = tuple(counted_cells(plan))
     if explains:
-        yield from (Piece(Monitoring(), 0, (planned,)) for planned in cells)
+        yield Piece(Monitoring(), 0, cells)
     for layout in range(layouts):
         for backend, most in passes(layouts, explains=explains):
-            if layout < min(most, SYSCALL_LAYOUTS if backend.counter == "syscalls" else layouts):
-                yield from (Piece(backend, layout, (planned,)) for planned in cells)
+            if layout < most:
+                yield Piece(backend, layout, cells)
 
 
 def _count(folder: Path, plan: Plan, piece: Piece) -> None:
