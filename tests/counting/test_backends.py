@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,12 +26,10 @@ fn=(2) ???
 0 50
 totals: 100
 """
-CALLS = b"""71 read(0x5, 0x7f10, 0x40000) = 0x2d
-71 write(0x5, 0x7f10, 0x8a) = 0x8a
-72 futex(0x1, 0x81 <unfinished ...>
-71 epoll_pwait(0x4, 0x7f10, 0x400, 0xffffffff, 0, 0x8) = 0x1
-72 <... futex resumed>) = 0
-71 openat(0xffffff9c, 0x7f10, 0x80000, 0) = 0x6
+CALLS = b"""read(0x5, 0x7f10, 0x40000) = 0x2d
+write(0x5, 0x7f10, 0x8a) = 0x8a
+epoll_pwait(0x4, 0x7f10, 0x400, 0xffffffff, 0, 0x8) = 0x1
+openat(0xffffff9c, 0x7f10, 0x80000, 0) = 0x6
 +++ exited with 0 +++
 """
 
@@ -40,7 +39,7 @@ def test_any_lines_are_read(lines: list[str]) -> None:
     """Whatever bytes a damaged file holds, reading it raises nothing."""
     with suppress(BadProfile):
         read_lines(lines)
-    calls_in("\n".join(lines).encode(errors="replace"))
+    calls_in(["\n".join(lines).encode(errors="replace")])
 
 
 def test_small_functions_are_told_together() -> None:
@@ -112,34 +111,52 @@ def test_valgrind_itself_may_give_up(tmp_path: Path) -> None:
 
 
 def test_calls_in_which_a_server_waits_are_told_apart(tmp_path: Path) -> None:
-    """How often a server waits is a matter of timing: such calls aren't in the total."""
-    backend, server = Strace(), Counted(tmp_path, (71, 72))
-    calls = tmp_path / "calls"
-    calls.write_bytes(b"71 execve(0x1, 0x2, 0x3) = 0\n71 epoll_pwait(0x4, ")
+    """How often a server waits is a matter of timing: such calls aren't in the total.
+
+    The calls of all threads count, those of one that came amid a window too.
+    """
+    backend, server = Strace(), Counted(tmp_path, (71,))
+    first = tmp_path / "calls.71"
+    first.write_bytes(b"execve(0x1, 0x2, 0x3) = 0\nepoll_pwait(0x4, ")
     assert backend.mark([server]) == [None]
-    calls.write_bytes(calls.read_bytes() + b"0x7f10) = 0x1\n" + CALLS)
+    first.write_bytes(first.read_bytes() + b"0x7f10) = 0x1\n" + CALLS)
+    (tmp_path / "calls.72").write_bytes(b"futex(0x1) = 0\nread(0x6")
     assert backend.mark([server]) == [None]
     assert backend.mark([server]) == [None]
     counted, idle = backend.windows(tmp_path)
-    assert counted.total == 3
+    assert counted.total == 4
     assert counted.parts == {
-        "name": {"read": 1, "write": 1, "openat": 1},
+        "name": {"read": 2, "write": 1, "openat": 1},
         "wait": {"futex": 1, "epoll_pwait": 1},
     }
     assert idle == Tally(0, {"name": {}, "wait": {}})
 
 
 def test_a_call_counts_where_it_begins() -> None:
-    """A line that a mark cuts is of the window before it, and one of a signal or an end of none."""
-    assert calls_in(CALLS) == {"read": 1, "write": 1, "futex": 1, "epoll_pwait": 1, "openat": 1}
-    assert calls_in(CALLS[5:]) == {"write": 1, "futex": 1, "epoll_pwait": 1, "openat": 1}
+    """A line that a mark cuts is of the window before it, and one of an end of none."""
+    assert calls_in([CALLS]) == {"read": 1, "write": 1, "epoll_pwait": 1, "openat": 1}
+    assert calls_in([CALLS[5:]]) == {"write": 1, "epoll_pwait": 1, "openat": 1}
 
 
 def test_calls_that_were_not_written_are_a_fault(tmp_path: Path) -> None:
     """A server whose strace wrote nothing was not counted."""
-    assert Strace().mark([Counted(tmp_path, ())]) == ["strace wrote nothing"]
+    with pytest.raises(ServerFault, match="strace was not told when to count"):
+        Strace().windows(tmp_path)
+    Strace().mark([Counted(tmp_path, ())])
     with pytest.raises(ServerFault, match="strace wrote nothing"):
         Strace().windows(tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_servers_of_several_straces_are_counted_whole(tmp_path: Path) -> None:
+    """A server of two processes that are started one by one has two straces, and one folder."""
+    backend, server = Strace(), Counted(tmp_path, ())
+    backend.mark([server])
+    for _ in range(2):
+        subprocess.run([*backend.prefix(tmp_path), "/bin/true"], timeout=60, check=True)
+    backend.mark([server])
+    (counted,) = backend.windows(tmp_path)
+    assert counted.parts["name"]["execve"] == 2
 
 
 @pytest.mark.parametrize("backend", [Valgrind(), Strace()], ids=lambda one: one.backend)

@@ -1,9 +1,9 @@
-"""Becomes a server whose events are counted: `python -m … EVENT FILE COMMAND…`.
+"""Becomes a server whose events are counted: `python -m … EVENT FOLDER COMMAND…`.
 
 Counters are opened here, before the server starts, so that nothing is missed: neither processes
 that it spawns, nor what it does before it can be found. The started process becomes the server. A
-watcher beside it keeps the counters until the server has ended, and writes their values into the
-file.
+watcher beside it keeps the counters until the server has ended, and writes their values into a file
+of the folder, which is empty until then.
 """
 
 import contextlib
@@ -17,13 +17,17 @@ from pathlib import Path
 
 from asgi_bench.machine.perf_events import EventName, Mode, modes_told, open_counter, read_counter
 
+# A server may have several processes that are started one by one, each with a launcher.
+COUNTS = "counts."
 # Workers may outlive their master by a little.
 _SETTLE_S = 0.05
 _MOST_S = 2.0
 
 
-def launch(event: EventName, path: Path, command: list[str]) -> None:
+def launch(event: EventName, folder: Path, command: list[str]) -> None:
     """Become the command; doesn't return."""
+    path = folder / f"{COUNTS}{os.getpid()}"
+    path.touch()
     counters = {mode: open_counter(event, mode) for mode in modes_told(event)}
     server = os.pidfd_open(os.getpid())
     child = os.fork()
@@ -48,7 +52,7 @@ def watch(server: int, counters: dict[Mode, int], path: Path) -> None:
     while found != last and time.monotonic() < deadline_s:
         time.sleep(_SETTLE_S)
         last, found = found, read(counters)
-    written = path.with_suffix(".part")
+    written = path.with_name(f"part.{path.name}")
     written.write_text(json.dumps(found))
     written.rename(path)
 

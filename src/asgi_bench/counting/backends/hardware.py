@@ -5,15 +5,22 @@ page faults, which work the same way (`machine/perf_events.py`).
 """
 
 import sys
+import time
+from collections import Counter as Sums
 from pathlib import Path
 
 import msgspec
 
+from asgi_bench.counting.hardware_launcher import COUNTS
 from asgi_bench.machine.perf_events import EventName, Mode, why_not
 from asgi_bench.model.counts import Backend, Counter, Tally
 from asgi_bench.serving.faults import ServerFault
 
-_COUNTS = "counts.json"
+# Its watcher writes once a server has ended; it waits up to two seconds for its workers.
+_MOST_WAIT_S, _POLL_S = 5.0, 0.01
+
+
+_UNREADABLE = "the CPU's counters could not be read: the server was killed"
 
 
 class Hardware:
@@ -34,25 +41,33 @@ class Hardware:
     def prefix(self, folder: Path) -> tuple[str, ...]:
         """Start the server through a launcher, which becomes the server."""
         launcher = (sys.executable, "-I", "-m", "asgi_bench.counting.hardware_launcher")
-        return (*launcher, self._event, str(folder / _COUNTS))
+        return (*launcher, self._event, str(folder))
 
     def tally(self, folder: Path) -> Tally:
-        """Read what the launcher's watcher wrote; raises ServerFault."""
-        path = folder / _COUNTS
-        try:
-            found = msgspec.json.decode(path.read_bytes(), type=dict[Mode, tuple[int, bool]])
-        except (OSError, msgspec.MsgspecError):
-            raise ServerFault(
-                "the CPU's counters could not be read: the server was killed"
-            ) from None
-        if not all(is_whole for _, is_whole in found.values()):
-            raise ServerFault(
-                "another program used the CPU's counters for part of the time: stop profilers, "
-                "and check that kernel.nmi_watchdog is 0"
-            )
-        counts = {str(mode): count for mode, (count, _) in found.items()}
-        return Tally(total=counts.get("user", 0), parts={"mode": counts}, processes=1)
+        """Read what the watchers of all launchers wrote; raises ServerFault."""
+        found = [_read(path) for path in sorted(folder.glob(f"{COUNTS}*"))]
+        if not found:
+            raise ServerFault(_UNREADABLE)
+        counts = Sums[str]()
+        for modes in found:
+            if not all(is_whole for _, is_whole in modes.values()):
+                raise ServerFault(
+                    "another program used the CPU's counters for part of the time: stop profilers, "
+                    "and check that kernel.nmi_watchdog is 0"
+                )
+            counts.update({str(mode): count for mode, (count, _) in modes.items()})
+        return Tally(counts["user"], {"mode": dict(counts)}, len(found))
 
     def fault(self, folder: Path) -> str | None:
         """Nothing can go wrong with the counting itself."""
         return None
+
+
+def _read(path: Path) -> dict[Mode, tuple[int, bool]]:
+    deadline_s = time.monotonic() + _MOST_WAIT_S
+    while not path.stat().st_size and time.monotonic() < deadline_s:
+        time.sleep(_POLL_S)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[Mode, tuple[int, bool]])
+    except msgspec.MsgspecError:
+        raise ServerFault(_UNREADABLE) from None

@@ -3,19 +3,19 @@
 import re
 import shutil
 from collections import Counter as Calls
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
+
+import msgspec
 
 from asgi_bench.counting.backends.counting import Counted
 from asgi_bench.model.counts import Backend, Counter, Tally
 from asgi_bench.serving.faults import ServerFault
 
-_CALLS = "calls"
+_CALLS = "calls."
 _MARKS = "marks"
-_NOTHING = "strace wrote nothing"
-# A call that another thread's interrupts has a second line, where it is `resumed`: no name there.
-_LINE = re.compile(rb"^\d+ +(\w+)\(", re.MULTILINE)
+_LINE = re.compile(rb"^(\w+)\(", re.MULTILINE)
 # In these a server waits, or hands a lock on. How often is a matter of when things happen, not of
 # what the code does: uvicorn's loop waited 1.4 times a request, more or less from life to life.
 WAITS = frozenset(
@@ -46,8 +46,9 @@ class Strace:
         # summary comes when the server has ended: nothing could be left out then.
         return (
             *("strace", "--follow-forks", "--quiet=all", "--signal=none"),
-            # One short line a call.
-            *("--raw=all", "--output", f"{folder}/{_CALLS}"),
+            # A file for each thread: a server of several processes may have several straces. One
+            # short line a call.
+            *("--output-separately", "--output", f"{folder}/{_CALLS[:-1]}", "--raw=all"),
         )
 
     def begin(self, servers: Sequence[Counted]) -> list[str | None]:
@@ -56,39 +57,43 @@ class Strace:
 
     def mark(self, servers: Sequence[Counted]) -> list[str | None]:
         """Note how far strace has written: it writes each line at once."""
-        return [_marked(one.folder) for one in servers]
+        for one in servers:
+            _mark(one.folder)
+        return [None for _ in servers]
 
     def windows(self, folder: Path) -> list[Tally]:
         """Read what was called between marks; raises ServerFault."""
         try:
-            marks = [int(line) for line in (folder / _MARKS).read_text().split()]
-            calls = (folder / _CALLS).read_bytes()
+            lines = (folder / _MARKS).read_text().splitlines()
         except FileNotFoundError:
-            raise ServerFault(_NOTHING) from None
-        return [_tally(calls[begin:end]) for begin, end in pairwise(marks)]
+            raise ServerFault("strace was not told when to count") from None
+        marks = [msgspec.json.decode(line, type=dict[str, int]) for line in lines]
+        if not marks[-1]:
+            raise ServerFault("strace wrote nothing")
+        written = {name: (folder / name).read_bytes() for name in marks[-1]}
+        return [
+            _tally([text[begin.get(name, 0) : end.get(name, 0)] for name, text in written.items()])
+            for begin, end in pairwise(marks)
+        ]
 
     def fault(self, folder: Path) -> str | None:
         """None: its messages go to the server's log."""
         return None
 
 
-def _marked(folder: Path) -> str | None:
-    try:
-        size = (folder / _CALLS).stat().st_size
-    except FileNotFoundError:
-        return _NOTHING
-    with (folder / _MARKS).open("a") as marks:
-        marks.write(f"{size}\n")
-    return None
+def _mark(folder: Path) -> None:
+    sizes = {path.name: path.stat().st_size for path in folder.glob(f"{_CALLS}*")}
+    with (folder / _MARKS).open("ab") as marks:
+        marks.write(msgspec.json.encode(sizes) + b"\n")
 
 
-def _tally(lines: bytes) -> Tally:
-    calls = calls_in(lines)
+def _tally(texts: Iterable[bytes]) -> Tally:
+    calls = calls_in(texts)
     worked = {name: count for name, count in calls.items() if name not in WAITS}
     waited = {name: count for name, count in calls.items() if name in WAITS}
     return Tally(sum(worked.values()), {"name": worked, "wait": waited})
 
 
-def calls_in(lines: bytes) -> dict[str, int]:
-    """Return how often each call begins in lines of strace's; the first may be cut off."""
-    return dict(Calls(name.decode() for name in _LINE.findall(lines)))
+def calls_in(texts: Iterable[bytes]) -> dict[str, int]:
+    """Return how often each call begins in texts of strace's; the first line may be cut off."""
+    return dict(Calls(name.decode() for text in texts for name in _LINE.findall(text)))
