@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from asgi_bench.errors import UsageError
 from asgi_bench.quantities import (
     SECONDS,
+    Changes,
     duration_text,
+    parse_changes,
     parse_counts,
     parse_duration,
     parse_number,
@@ -74,12 +76,31 @@ def test_a_wrong_share_is_refused(text: str) -> None:
         parse_share(text, "--precision")
 
 
+def test_changes_are_of_all_metrics_or_of_some() -> None:
+    """A share alone is that of all which have none of their own."""
+    assert parse_changes("3%") == Changes(0.03)
+    assert parse_changes("a=3%, b=0.5%") == Changes(None, {"a": 0.03, "b": 0.005})
+    assert parse_changes("a=3%,2%") == Changes(0.02, {"a": 0.03})
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "2%,3%", "a=1%,a=2%", "=2%", "a=", "a", "2%,"]
+)
+def test_wrong_changes_are_refused(text: str) -> None:
+    """No share, or two of the same; the error names the flag."""
+    with pytest.raises(UsageError, match=r"^--min-change: "):
+        parse_changes(text, "--min-change")
+
+
 @given(st.text(max_size=12))
 def test_any_text_is_read_or_refused(text: str) -> None:
     """Whatever is typed, the result is a positive number or a usage error, never another one."""
     with contextlib.suppress(UsageError):
         assert parse_duration(text) > 0
         assert any(text.strip().endswith(unit) for unit in SECONDS)
+    with contextlib.suppress(UsageError):
+        found = parse_changes(text)
+        assert all(0 < share < 1 for share in (*found.of.values(), found.share or 0.5))
     with contextlib.suppress(UsageError):
         assert 3 <= parse_whole(text, least=3, most=9) <= 9
     with contextlib.suppress(UsageError):

@@ -20,6 +20,7 @@ import msgspec
 from asgi_bench.errors import UsageError
 from asgi_bench.quantities import (
     duration_text,
+    parse_changes,
     parse_counts,
     parse_duration,
     parse_number,
@@ -317,6 +318,7 @@ SWITCH = Kind("", lambda given, where: given, toml=bool)
 DURATION = Kind("TIME", parse_duration, show=duration_text)
 SIZE = Kind("SIZE", parse_size, show=size_text)
 SHARE = Kind("SHARE", parse_share, show=share_text)
+CHANGES = Kind("SHARE", parse_changes)
 COUNTS = Kind("N,…", parse_counts, toml=tuple[int, ...] | int | str)
 ARGUMENTS = Kind("ARGS", _split, show=shlex.join)
 ASSIGNMENTS = many("K=V", _assignments, toml=dict[str, str])

@@ -4,6 +4,8 @@ import math
 import re
 from collections.abc import Mapping
 
+import msgspec
+
 from asgi_bench.errors import UsageError
 
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -61,6 +63,34 @@ def parse_share(text: str, name: str = "share") -> float:
     if rest or not 0 < share < 1:
         raise UsageError(f"{name}: {text!r} must be a share greater than 0, such as 2% or 0.02")
     return share
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """The smallest changes that matter, as shares."""
+
+    share: float | None = None
+    """Of all metrics that have none of their own; None if it isn't given."""
+    of: dict[str, float] = {}
+    """Of single metrics, by their names."""
+
+
+def parse_changes(text: str, name: str = "changes") -> Changes:
+    """Return the shares in `3%` or `throughput_rps=3%,instructions=0.5%`; `name` is to blame.
+
+    Raises:
+        UsageError: none between 0 and 1, or two of the same.
+    """
+    share: float | None = None
+    of: dict[str, float] = {}
+    for part in text.split(","):
+        metric, equals, own = (word.strip() for word in part.rpartition("="))
+        if metric in of or (share is not None and not equals) or (equals and not metric):
+            raise UsageError(f"{name}: {text!r} must be SHARE or METRIC=SHARE,…, each once")
+        if equals:
+            of[metric] = parse_share(own, f"{name}: {metric}")
+        else:
+            share = parse_share(own, name)
+    return Changes(share, of)
 
 
 def parse_counts(text: str, name: str = "counts") -> tuple[int, ...]:

@@ -97,3 +97,19 @@ def test_a_report_has_every_cell_but_the_control() -> None:
         ("ok", None),
     ]
     assert not any("@control" in cell.cell for cell in report.cells)
+
+
+def test_a_cell_tells_its_counts_by_name() -> None:
+    """Instructions with their objects, calls with their names; what wasn't counted is null."""
+    lives = [
+        msgspec.structs.replace(one, tally=Tally(total, {"object": {"libc.so.6": part}}, 1))
+        for one, total, part in ((life(400, 0), 1000, 900), (life(0, 0), 0, 0))
+    ]
+    counts = counted_cell(CELL, lives).counts
+    assert counts is not None
+    assert counts.instructions is not None
+    assert counts.instructions.value == 2.5
+    assert counts.by_object == {"libc.so.6": 2.25}
+    assert (counts.syscalls, counts.syscalls_by_name) == (None, {})
+    assert counts.backend == "valgrind"
+    assert counted_cell(CELL, []).counts is None

@@ -16,6 +16,7 @@ from asgi_bench.model import Plan, RunHeader
 from asgi_bench.model.counts import (
     EXPLAINING,
     Breakdown,
+    CellCounts,
     CountedCell,
     Counter,
     CountFigures,
@@ -124,12 +125,28 @@ def counted_cell(key: str, lives: Sequence[Life], server_version: str | None = N
         if (figures := figures_of([life for life in mine if life.counter == one])) is not None
         or one not in EXPLAINING
     ]
+    told = tuple(one for one in found if one is not None)
     return CountedCell(
         cell=key,
         outcome="ok" if reason is None and all(found) and found else "failed",
         reason=reason or (None if found else "it was not counted"),
         server_version=server_version,
-        figures=tuple(one for one in found if one is not None),
+        counts=_cell_counts({one.counter: one for one in told}),
+        figures=told,
+    )
+
+
+def _cell_counts(figures: Mapping[Counter, CountFigures]) -> CellCounts | None:
+    instructions, calls = figures.get("instructions"), figures.get("syscalls")
+    leading = instructions or calls
+    if leading is None:
+        return None
+    return CellCounts(
+        instructions=instructions.per_request if instructions else None,
+        syscalls=calls.per_request if calls else None,
+        by_object=instructions.parts.get("object", {}) if instructions else {},
+        syscalls_by_name=calls.parts.get("name", {}) if calls else {},
+        backend=leading.backend,
     )
 
 

@@ -24,10 +24,10 @@ from asgi_bench.definitions.selection import Selection
 from asgi_bench.definitions.setups import compared_by_default, load_ab_plan
 from asgi_bench.errors import ExitCode, UsageError
 from asgi_bench.flags import (
+    CHANGES,
     DURATION,
     HOW_LONG,
     OUTPUT,
-    SHARE,
     SIDES,
     SWITCH,
     VERDICT,
@@ -38,7 +38,9 @@ from asgi_bench.flags import (
 )
 from asgi_bench.measurement.run import Order, carry_out
 from asgi_bench.model import AbReport, Duration, Gate, Plan, Setup
-from asgi_bench.model.metrics import LEAST_INSTRUCTIONS_CHANGE
+from asgi_bench.model.metric import Metric
+from asgi_bench.model.metrics import COUNTED, LEAST_INSTRUCTIONS_CHANGE, judged_by_time
+from asgi_bench.quantities import Changes
 from asgi_bench.reporting.ab import render_ab
 from asgi_bench.reporting.wording import plain
 from asgi_bench.setups.build import built_setups
@@ -69,12 +71,14 @@ class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
     candidate: Annotated[Asked, Nested(side="candidate")] = Asked("candidate")
     gate: Annotated[Gate, Nested()] = Gate()
     min_change: Annotated[
-        float | None,
+        Changes | None,
         Flag(
             "--min-change",
             VERDICT,
-            SHARE,
-            "Smallest change that matters. Default: 1.5%; with --count, 0.3% of instructions.",
+            CHANGES,
+            "Smallest change that matters. Default: 1.5%; with --count, 0.3% of instructions. For "
+            "some metrics alone: METRIC=SHARE,…, such as throughput_rps=3%; with --count, "
+            "instructions and syscalls.",
             is_key=False,
         ),
     ] = None
@@ -169,6 +173,7 @@ class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
 def ab(asked: AbFlags) -> None:
     """Compare a candidate with its baseline in one run, and say whether it is slower."""
     _check(asked)
+    _least_changes(asked)
     _check_summary(asked.summary)
     asked = with_environments(asked, say)
     sides: Sequence[Asked] = (asked.baseline, asked.candidate)
@@ -215,11 +220,7 @@ def _by_time(asked: AbFlags, baseline: Setup, candidate: Setup) -> AbReport | No
     """The verdict by time; None where it is a dry run."""
     # Environments are built once and then known: the budget is for what is measured.
     began_s = time.perf_counter()
-    gate = msgspec.structs.replace(
-        asked.gate,
-        min_change=Gate().min_change if asked.min_change is None else asked.min_change,
-        budget_s=Gate().budget_s if asked.budget_s is None else asked.budget_s,
-    )
+    gate = _gate(asked, Gate())
     plan = load_ab_plan(asked, baseline, candidate, gate)
     if asked.dry_run:
         print(dry_run_text(plan))
@@ -238,12 +239,8 @@ def _by_counts(asked: AbFlags, baseline: Setup, candidate: Setup) -> AbReport | 
     """The verdict by counts; None where it is a dry run."""
     refuse_loads(asked)
     began_s = time.perf_counter()
-    gate = msgspec.structs.replace(
-        asked.gate,
-        min_change=LEAST_INSTRUCTIONS_CHANGE if asked.min_change is None else asked.min_change,
-        budget_s=COUNTS_BUDGET_S if asked.budget_s is None else asked.budget_s,
-        looks=(1.0,),
-    )
+    counting = Gate(min_change=LEAST_INSTRUCTIONS_CHANGE, budget_s=COUNTS_BUDGET_S, looks=(1.0,))
+    gate = _gate(asked, counting)
     chosen = msgspec.structs.replace(asked, connections=asked.connections or CONNECTIONS)
     plan = load_ab_plan(chosen, baseline, candidate, gate)
     if asked.dry_run:
@@ -263,6 +260,37 @@ def _by_counts(asked: AbFlags, baseline: Setup, candidate: Setup) -> AbReport | 
     return _judged(
         count, lambda folder: counts_verdict(read_run(folder).header, read_lives(folder))
     )
+
+
+def _gate(asked: AbFlags, default: Gate) -> Gate:
+    """What is judged by: what the flags say, or else the default of this way to judge."""
+    chosen = asked.min_change or Changes()
+    return msgspec.structs.replace(
+        asked.gate,
+        min_change=default.min_change if chosen.share is None else chosen.share,
+        min_changes=_least_changes(asked),
+        budget_s=default.budget_s if asked.budget_s is None else asked.budget_s,
+        looks=default.looks,
+    )
+
+
+def _least_changes(asked: AbFlags) -> dict[str, float]:
+    """The smallest changes of single metrics, by name.
+
+    Raises UsageError for one that isn't judged.
+    """
+    known: dict[str, Metric] = {}
+    if asked.time or not asked.count:
+        known |= judged_by_time()
+    if asked.count:
+        known |= COUNTED
+    chosen = {} if asked.min_change is None else asked.min_change.of
+    for name in chosen:
+        if name not in known:
+            raise UsageError(
+                f"--min-change: {name!r} is not judged here; these are: {', '.join(known)}"
+            )
+    return {known[name].name: share for name, share in chosen.items()}
 
 
 def _order(asked: AbFlags, plan: Plan, began_s: float) -> Order:

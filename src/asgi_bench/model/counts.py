@@ -128,6 +128,21 @@ class Explanation(msgspec.Struct, frozen=True):
     out."""
 
 
+class CellCounts(msgspec.Struct, frozen=True):
+    """What one request takes, by what is counted."""
+
+    instructions: PerRequest | None
+    """Instructions; null if they weren't counted."""
+    syscalls: PerRequest | None
+    """System calls, without those in which a server waits; null if they weren't counted."""
+    by_object: dict[str, float]
+    """Instructions by shared object, the largest first; empty if their places aren't known."""
+    syscalls_by_name: dict[str, float]
+    """System calls by name, the most frequent first."""
+    backend: Backend
+    """What counted the instructions, or else the system calls."""
+
+
 class CountedCell(msgspec.Struct, frozen=True):
     """One cell with a counted server."""
 
@@ -139,8 +154,10 @@ class CountedCell(msgspec.Struct, frozen=True):
     """Why it wasn't counted."""
     server_version: str | None = None
     """The version that was counted."""
+    counts: CellCounts | None = None
+    """What one request takes; null if nothing was counted."""
     figures: tuple[CountFigures, ...] = ()
-    """The result of each counter, in the order requested."""
+    """The result of each counter in full, in the order requested."""
 
 
 class CountsReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,6 +51,9 @@ class Gate(msgspec.Struct, frozen=True):
 
     min_change: float = 0.015
     """The smallest change that matters, as a share: 0.015; for an A/B by counts, 0.003."""
+    min_changes: dict[str, float] = {}
+    """The smallest changes of metrics that have one of their own, by name, as shares; of system
+    calls a share of the baseline's."""
     alpha: float = 0.05
     """The highest probability, over all looks and metrics, of mistaking an A/A for a change."""
     looks: tuple[float, ...] = (0.5, 1.0)

@@ -418,7 +418,15 @@ def gated_under(load: Load, gate: Gate) -> tuple[Metric, ...]:
 
 def least_change(metric: Metric, gate: Gate) -> float | None:
     """The smallest change that matters, for a metric that an A/B judges; otherwise None."""
-    return None if metric.gating is None else metric.gating.least_change(gate)
+    if metric.gating is None:
+        return None
+    return gate.min_changes.get(metric.name, metric.gating.least_change(gate))
+
+
+def judged_by_time() -> dict[str, Metric]:
+    """The metrics of which a smallest change can be chosen as a share, by name."""
+    gated = (one for one in METRICS if one.gating and one.gating.loops)
+    return {one.name: one for one in gated if not one.is_linear}
 
 
 def _named(names: Sequence[str], description: str) -> msgspec.Meta:

@@ -16,6 +16,7 @@ from asgi_bench.model import (
     Verdict,
 )
 from asgi_bench.model.metrics import (
+    INSTRUCTIONS,
     P99,
     SYSCALLS,
     metric_of,
@@ -311,11 +312,12 @@ def notes(report: AbReport) -> tuple[str, ...]:
     least = numbers.tick(report.min_change * 100)
     shown = {metric.metric: metric for cell in report.cells for metric in cell.metrics}
     if is_of_counts(report):
-        calls = shown.get(SYSCALLS.name)
-        also = "" if calls is None else f", or {calls.min_change or 0:g} or more system calls"
+        instructions, calls = shown.get(INSTRUCTIONS.name), shown.get(SYSCALLS.name)
+        also = "" if calls is None else f", or {calls.min_change or 0:.3g} or more system calls"
         return (
             "How much more a request costs on the candidate than on the baseline; below 0 it "
-            f"costs less. Regression: significant, and {least}% or more instructions{also}. "
+            f"costs less. Regression: significant, and {_least_words(instructions, report)} or "
+            f"more instructions{also}. "
             "Pass: that much is ruled out.",
             "Intervals are over memory layouts, which are the same on both sides, widened for "
             "all metrics and cells together.",
@@ -331,11 +333,13 @@ def notes(report: AbReport) -> tuple[str, ...]:
         "out of five. Control: a second process of the baseline against the first.",
     ]
     for one in shown.values():
-        if one.is_of_memory and one.min_change is not None:
-            found.append(
-                f"{metric_of(one.metric).told.capitalize()}: {least_words(one)} or more "
-                "matters; tested separately."
-            )
+        if one.min_change in (None, report.min_change):
+            continue
+        separately = "; tested separately" if one.is_of_memory else ""
+        found.append(
+            f"{metric_of(one.metric).told.capitalize()}: {least_words(one)} or more "
+            f"matters{separately}."
+        )
     p99 = shown.get(P99.name)
     if any(metric.is_total for metric in shown.values()):
         found.append(
@@ -390,24 +394,31 @@ def _of_undecided(report: AbReport) -> str:
         reason = deciding(cell) if cell.verdict == "undecided" else None
         if reason is not None:
             return f"This is not a pass. {_OPEN_ADVICE[reason.code]}"
-    least = numbers.tick(report.min_change * 100)
-    text = (
-        f"A slowdown of {least}% is neither shown nor ruled out, so this is not a pass. A "
-        "larger --min-change needs less"
-    )
     times = [
-        _times_longer(metric, metric.min_change or report.min_change)
+        (_times_longer(metric, metric.min_change or report.min_change), metric)
         for cell in report.cells
         for metric in cell.metrics
         if metric.verdict == "undecided"
     ]
-    longest = max(times, default=math.inf)
+    longest, open_one = max(times, key=lambda one: one[0], default=(math.inf, None))
+    text = (
+        f"A slowdown of {_least_words(open_one, report)} is neither shown nor ruled out, so this "
+        "is not a pass. A larger --min-change needs less"
+    )
     if longest > MOST_TIMES_LONGER:
         return f"{text}, or a quieter machine; time alone would take too long."
     budget_s = math.ceil(report.budget_s * longest / 10) * 10
     return (
         f"{text}; about --budget {budget_s}s would decide, if the effect is as large as it seems."
     )
+
+
+def _least_words(one: MetricVerdict | None, report: AbReport) -> str:
+    """The smallest change that matters to a metric, or to the run if it has none of its own."""
+    if one is not None and metric_of(one.metric).is_linear:
+        return least_words(one)
+    least = report.min_change if one is None or one.min_change is None else one.min_change
+    return f"{numbers.tick(least * 100)}%"
 
 
 def _times_longer(metric: MetricVerdict, min_change: float) -> float:

@@ -138,6 +138,19 @@ def test_intervals_pay_for_both_counts() -> None:
     assert instructions.min_change == 0.0
 
 
+def test_each_count_has_its_own_smallest_change() -> None:
+    """A share of instructions, and of the baseline's calls: in the verdict, and in what is said."""
+    own = {"instructions_per_request": 0.02, "syscalls_per_request": 0.5}
+    gate = msgspec.structs.replace(GATE, min_changes=own)
+    report = verdict_on(lives(0.01, 1.0), gate)
+    instructions, syscalls = report.cells[0].metrics
+    assert instructions.min_change == 0.02
+    assert syscalls.min_change == pytest.approx(0.5 * CALLS)
+    assert report.verdict == "pass"
+    assert verdict_on(lives(0.01, 1.0)).verdict == "regression"
+    assert "2% or more instructions, or 1.5 or more system calls" in notes(report)[0]
+
+
 def test_few_layouts_decide_nothing() -> None:
     """One layout has no interval: nothing is decided, whatever its effect."""
     assert verdict_on(lives(0.05, layouts=1)).verdict == "undecided"

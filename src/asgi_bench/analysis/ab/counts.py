@@ -139,9 +139,11 @@ def _metric(
     one: _Tested, found: Estimate, adjusted: float, level: float, gate: Gate
 ) -> MetricVerdict:
     metric = one.metric
-    least = least_change(metric, gate) or 0.0
-    effect = effect_of(found, 1 - level, is_linear=metric.is_linear)
     baseline, candidate = (_mean(side, metric) for side in one.sides)
+    least = least_change(metric, gate) or 0.0
+    if metric.is_linear and metric.name in gate.min_changes:
+        least *= baseline
+    effect = effect_of(found, 1 - level, is_linear=metric.is_linear)
     return MetricVerdict(
         metric=metric.name,
         verdict=judge_effect(effect, least),
