@@ -83,9 +83,7 @@ def test_changes_are_of_all_metrics_or_of_some() -> None:
     assert parse_changes("a=3%,2%") == Changes(0.02, {"a": 0.03})
 
 
-@pytest.mark.parametrize(
-    "text", ["", "0", "2%,3%", "a=1%,a=2%", "=2%", "a=", "a", "2%,"]
-)
+@pytest.mark.parametrize("text", ["", "0", "2%,3%", "a=1%,a=2%", "=2%", "a=", "a", "2%,"])
 def test_wrong_changes_are_refused(text: str) -> None:
     """No share, or two of the same; the error names the flag."""
     with pytest.raises(UsageError, match=r"^--min-change: "):
