@@ -383,11 +383,17 @@ METRICS: tuple[Metric, ...] = tuple(
 )
 TOTALS: tuple[Metric, ...] = tuple(total for metric in METRICS if (total := metric.total))
 _BY_NAME: dict[str, Metric] = {metric.name: metric for metric in (*METRICS, *TOTALS)}
+_BY_TOTAL: dict[str, Metric] = {total.name: metric for metric in METRICS if (total := metric.total)}
 
 
 def metric_of(name: str) -> Metric:
     """The metric that files call by this name."""
     return _BY_NAME[name]
+
+
+def gated_of_total(name: str) -> Metric:
+    """The gated metric that the total of this name belongs to."""
+    return _BY_TOTAL[name]
 
 
 def ranking_metric(load: Load) -> Metric:

@@ -19,6 +19,7 @@ from asgi_bench.model.metrics import (
     INSTRUCTIONS,
     P99,
     SYSCALLS,
+    gated_of_total,
     metric_of,
 )
 from asgi_bench.reporting import numbers
@@ -333,7 +334,9 @@ def notes(report: AbReport) -> tuple[str, ...]:
         "out of five. Control: a second process of the baseline against the first.",
     ]
     for one in shown.values():
-        if one.min_change in (None, report.min_change):
+        if one.min_change is None:
+            continue
+        if one.min_change == report.min_change and not one.is_of_memory:
             continue
         separately = "; tested separately" if one.is_of_memory else ""
         found.append(
@@ -341,11 +344,13 @@ def notes(report: AbReport) -> tuple[str, ...]:
             f"matters{separately}."
         )
     p99 = shown.get(P99.name)
-    if any(metric.is_total for metric in shown.values()):
+    gated = [shown.get(gated_of_total(name).name) for name, one in shown.items() if one.is_total]
+    if gated:
+        matters = " or ".join(dict.fromkeys(_least_words(one, report) for one in gated))
         found.append(
             "All: all slices of all blocks together. The gated figures leave out outliers, such "
             "as stalls of the machine. If all slices together are surely slower by more than "
-            f"{least}%, and the control's are not, then the candidate stalls: a regression."
+            f"{matters}, and the control's are not, then the candidate stalls: a regression."
         )
     if p99 is not None and p99.confidence is None:
         found.append(

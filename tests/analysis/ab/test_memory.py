@@ -3,7 +3,7 @@ import pytest
 
 from asgi_bench.analysis.ab.report import ab_report
 from asgi_bench.model import AbReport, Gate, MetricVerdict, Role, Trial
-from asgi_bench.reporting.ab import render_ab
+from asgi_bench.reporting.ab import notes, render_ab
 from tests.situation import Said, situation
 from tests.synthetic_sides import Edit, ab_run
 
@@ -57,6 +57,12 @@ def test_a_candidate_that_takes_more_memory_is_a_regression(said: Said) -> None:
     text = render_ab(report, "text")
     assert "MiB" in next(line for line in text.splitlines() if line.startswith("memory "))
     said(text)
+
+
+def test_a_note_says_that_memory_is_judged_separately() -> None:
+    """Even if the same change matters as in all other metrics."""
+    report = ab_report(ab_run(0.0, gate=Gate(min_change=0.05), edit=taking()))
+    assert "Memory after the load: 5 % or more matters; tested separately." in notes(report)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 
 from asgi_bench.analysis.ab.report import ab_report, is_settled
 from asgi_bench.analysis.ab.rule import judge_effect
-from asgi_bench.model import ROLES, AbReport, MetricVerdict, Role, Trial
+from asgi_bench.model import ROLES, AbReport, Gate, MetricVerdict, Role, Trial
+from asgi_bench.reporting.ab import notes
 from tests.situation import Said, situation
 from tests.synthetic_sides import Edit, ab_run
 from tests.synthetic_sides_open import OPEN_CELL, open_trial
@@ -86,6 +87,20 @@ def test_a_candidate_that_surely_stalls_is_a_regression(
     assert "56 of its 336 slices" in reason.text
     assert "2 times the median" in reason.text
     said(report.text)
+
+
+def test_totals_matter_from_where_their_metric_does() -> None:
+    """A metric's own smallest change is that of its total too; the others keep theirs."""
+    run = ab_run(
+        0.0,
+        gate=Gate(min_changes={"throughput_rps": 0.9}),
+        edit=on("candidate", edit=lambda trial, role: stalled(trial)),
+    )
+    report = ab_report(run)
+    assert metric(report, "total_throughput_rps").effect.d == pytest.approx(1 / 3, abs=0.02)
+    assert report.verdict == "pass"
+    assert "Throughput: 90 % or more matters." in notes(report)
+    assert any("surely slower by more than 90% or 1.5%, and" in text for text in notes(report))
 
 
 def test_a_slowdown_that_is_not_sure_is_no_pass() -> None:

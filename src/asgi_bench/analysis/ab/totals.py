@@ -24,7 +24,7 @@ from asgi_bench.analysis.pairs import holm
 from asgi_bench.analysis.percentiles import merge_histograms
 from asgi_bench.model import RESPONSE_TIME, Gate, MetricVerdict, Reason, Role, Slice
 from asgi_bench.model.metric import Metric
-from asgi_bench.model.metrics import THROUGHPUT, metric_of
+from asgi_bench.model.metrics import THROUGHPUT, gated_of_total, least_change, metric_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,7 +59,7 @@ def measured_totals(
         msgspec.structs.replace(
             measured(metric, effects, 1 - own_level, trimmed=0),
             p_adjusted=adjusted if one.standard_error is not None else None,
-            detectable=detectable(one, 1 - own_level, gate.min_change, is_whole=True),
+            detectable=detectable(one, 1 - own_level, _least(metric.name, gate), is_whole=True),
         )
         for (metric, effects), one, adjusted, own_level in zip(
             totals, found, holm(ps), levels, strict=True
@@ -99,10 +99,15 @@ def stall_vetoes(
     return vetoes
 
 
+def _least(total: str, gate: Gate) -> float:
+    """The smallest change that matters: that of the gated metric."""
+    return least_change(gated_of_total(total), gate) or gate.min_change
+
+
 def _is_surely_slower(total: MetricVerdict, gate: Gate) -> bool:
     """Whether all of the interval matters, and both baselines differ by less than any of it."""
     lo = total.effect.lo
-    return lo is not None and lo > gate.min_change and _control_size(total) < log1p(lo)
+    return lo is not None and lo > _least(total.metric, gate) and _control_size(total) < log1p(lo)
 
 
 def _may_be(total: MetricVerdict, gate: Gate) -> bool:
@@ -111,7 +116,7 @@ def _may_be(total: MetricVerdict, gate: Gate) -> bool:
     At all of alpha, whatever was spent on the look: it is the last one's finding that stands.
     """
     is_significant = total.p_adjusted is not None and total.p_adjusted <= gate.alpha
-    is_relevant = total.effect.d >= gate.min_change
+    is_relevant = total.effect.d >= _least(total.metric, gate)
     return is_significant and is_relevant and _control_size(total) < log1p(total.effect.d)
 
 
@@ -126,7 +131,7 @@ def _tells_more(total: MetricVerdict, gated: MetricVerdict) -> bool:
 
 
 def _reason(code: str, total: MetricVerdict, gate: Gate, text: str) -> Reason:
-    return Reason(code, "suspect", total.effect.d, gate.min_change, text)
+    return Reason(code, "suspect", total.effect.d, _least(total.metric, gate), text)
 
 
 class Shape(NamedTuple):
