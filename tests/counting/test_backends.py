@@ -1,5 +1,6 @@
 """What valgrind and strace write, read back."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asgi_bench.counting.backends import valgrind
 from asgi_bench.counting.backends.counting import Counted
 from asgi_bench.counting.backends.strace import Strace, calls_in
 from asgi_bench.counting.backends.valgrind import Valgrind, told
@@ -90,6 +92,17 @@ def test_a_process_that_takes_no_commands_says_why(tmp_path: Path) -> None:
     assert none is None
 
 
+def test_a_vgdb_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that never listens is a fault of its server, not the end of the run."""
+    vgdb = tmp_path / "vgdb"
+    vgdb.write_text("#!/bin/sh\nexec sleep 60\n")
+    vgdb.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(valgrind, "_MOST_WAIT_S", 0.1)
+    (fault,) = Valgrind().mark([Counted(tmp_path, (1,))])
+    assert fault == "valgrind doesn't take commands (vgdb): no answer within 0.1 s"
+
+
 def test_an_unknown_instruction_is_named(tmp_path: Path) -> None:
     """An instruction that valgrind doesn't know is told by its bytes."""
     text = "vex amd64->IR: unhandled instruction bytes: 0x62 0xF1 0x7C\nvex amd64->IR: REX=0"
@@ -102,7 +115,7 @@ def test_an_unknown_instruction_is_named(tmp_path: Path) -> None:
 def test_valgrind_itself_may_give_up(tmp_path: Path) -> None:
     """Its own reason is told; without one it only lacks what it should have written."""
     assert Valgrind().fault(tmp_path) is None
-    (tmp_path / "log.1").write_text("==7== Cachegrind\n")
+    (tmp_path / "log.1").write_text("==7== Callgrind\n")
     assert Valgrind().fault(tmp_path) is None
     (tmp_path / "log.2").write_text("valgrind: failed to start tool 'x': No such file \n")
     assert Valgrind().fault(tmp_path) == "valgrind: failed to start tool 'x': No such file"

@@ -25,6 +25,8 @@ _FATAL = re.compile(r"valgrind:\s+(?P<text>.*\S)")
 # Of the total: functions below this are told together.
 LEAST_SHARE = 1e-5
 _COMMAND_TIMEOUT_S = 60
+# It minds that itself, but not while it waits for the process to listen.
+_MOST_WAIT_S = _COMMAND_TIMEOUT_S + 10
 
 
 class Valgrind:
@@ -119,30 +121,39 @@ def _tally(profiles: Sequence[Profile]) -> Tally:
 def _command(servers: Sequence[Counted], *command: str) -> list[str | None]:
     """Give all processes of these servers a command at the same time."""
     with ExitStack() as stack:
-        talks = [
-            [stack.enter_context(_talk(one.folder, pid, *command)) for pid in one.pids]
-            for one in servers
-        ]
+        talks = [[_talk(stack, one.folder, pid, *command) for pid in one.pids] for one in servers]
         return [_fault(talk) for talk in talks]
 
 
-def _talk(folder: Path, pid: int, *command: str) -> subprocess.Popen[str]:
+def _talk(stack: ExitStack, folder: Path, pid: int, *command: str) -> subprocess.Popen[str]:
     # A process that waits isn't left to notice by itself: that would be at its next request.
     prompt = ("--max-invoke-ms=1", f"--cmd-time-out={_COMMAND_TIMEOUT_S}")
-    return subprocess.Popen(
+    talk = subprocess.Popen(
         ("vgdb", f"--vgdb-prefix={folder}/{_PIPES}", f"--pid={pid}", *prompt, *command),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+    stack.enter_context(talk)
+    # Interrupted, nobody waits for its answer.
+    stack.callback(talk.kill)
+    return talk
+
+
+def _output(talk: subprocess.Popen[str]) -> str:
+    try:
+        return talk.communicate(timeout=_MOST_WAIT_S)[0]
+    except subprocess.TimeoutExpired:
+        talk.kill()
+        return f"no answer within {_MOST_WAIT_S:g} s"
 
 
 def _fault(talks: Sequence[subprocess.Popen[str]]) -> str | None:
     """What went wrong with the first of the processes that didn't take the command."""
-    outputs = [talk.communicate()[0] for talk in talks]
+    outputs = [_output(talk) for talk in talks]
     for talk, output in zip(talks, outputs, strict=True):
-        if talk.returncode:
+        if talk.wait():
             last = (output.strip().splitlines() or ["it said nothing"])[-1]
             return f"valgrind doesn't take commands (vgdb): {last}"
     return None
