@@ -50,9 +50,10 @@ def count_windows(
             _ask_until(members, lambda one: one.answered + one.asked.answers // parts, timeout_s)
             _each(members, backend.mark)
         length_s = time.monotonic() - began_s
-        time.sleep(length_s)
+        if any(member.fault is None for member in members):
+            time.sleep(length_s)
         _each(members, backend.mark)
-    return [life for member in members for life in _lives(member, backend, length_s)]
+    return [life for member in members for life in _lives(member, backend, length_s, parts)]
 
 
 def _ask_until(members: Sequence[Member], goal: Callable[[Member], int], timeout_s: float) -> None:
@@ -69,26 +70,37 @@ def _each(
     standing = [member for member in members if member.fault is None]
     faults = act([Counted(member.folder, member.process.pids) for member in standing])
     for member, fault in zip(standing, faults, strict=True):
+        # strace doesn't notice that a server has ended amid a window.
+        ended = member.process.exit_description
         if fault is not None:
             member.fail(fault)
+        elif ended is not None:
+            member.fail(member.process.explained(ended))
 
 
-def _lives(member: Member, backend: CountingWindows, length_s: float) -> list[Life]:
+def _lives(member: Member, backend: CountingWindows, length_s: float, parts: int) -> list[Life]:
     if member.fault is None:
         try:
-            *parts, idle = backend.windows(member.folder)
+            *counted, idle = _windows(member, backend, parts + 1)
         except ServerFault as fault:
             member.fault = backend.fault(member.folder) or fault.reason
         else:
-            count = member.asked.answers // len(parts) * len(parts)
-            counted = member.life(count, length_s, summed(parts))
-            by_part = tuple(part.total for part in parts)
+            count = member.asked.answers // parts * parts
+            by_part = tuple(part.total for part in counted) if parts > 1 else ()
+            answered = member.life(count, length_s, summed(counted))
             return [
-                msgspec.structs.replace(counted, by_part=by_part if len(parts) > 1 else ()),
+                msgspec.structs.replace(answered, by_part=by_part),
                 # Its code is told once.
                 msgspec.structs.replace(member.life(0, length_s, idle), code={}),
             ]
     return [member.life(0, length_s)]
+
+
+def _windows(member: Member, backend: CountingWindows, count: int) -> list[Tally]:
+    found = backend.windows(member.folder)
+    if len(found) != count:
+        raise ServerFault(f"{len(found)} of {count} windows were counted")
+    return found
 
 
 def summed(tallies: Sequence[Tally]) -> Tally:
