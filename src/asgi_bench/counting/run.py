@@ -164,7 +164,9 @@ class _Run:
             if layout == 0 and (found := exact(cells, lives)):
                 self._more |= found
                 if max(found.values()) > MOST_SHORT * MORE_ANSWERS:
-                    lives = self._count(cells, backend, layout)
+                    failed = {life.cell: life for life in lives if life.reason is not None}
+                    again = [planned for planned in cells if planned.cell.key not in failed]
+                    lives = [*failed.values(), *self._count(again, backend, layout)]
             for life in lives:
                 ended_s = round(time.perf_counter() - self._began_s, 3)
                 append_life(self._writer.folder, msgspec.structs.replace(life, ended_s=ended_s))
