@@ -1,7 +1,7 @@
 """What a request takes: a regression of counts on requests, over lives or windows of each layout.
 
-All of a layout last for the same time, so starting, stopping, importing and timers cost the same in
-each; the slope over their requests is free of all these. Layouts are the unit of
+Those of one layout last for the same time, so starting, stopping, importing and timers cost the
+same in each; the slope over their requests is free of all these. Layouts are the unit of
 repetition: the same server counts the same again, except for a few wake-ups, and a different amount
 if its memory is laid out differently.
 """

@@ -20,7 +20,7 @@ TAKEN_APART: tuple[tuple[Counter, Breakdown], ...] = (
     ("python_calls", "python_function"),
     ("syscalls", "name"),
 )
-# What is smaller can't be told from the timers and wake-ups of two lives: of instructions a share
+# What is smaller can't be told from the timers and wake-ups of two counts: of instructions a share
 # of all, for their places move by some of them; of calls a number, which is whole or nearly so.
 LEAST_SHARE = 2e-5
 LEAST_CALLS = 0.02

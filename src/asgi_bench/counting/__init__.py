@@ -1,1 +1,1 @@
-"""Servers counted in place of timed: lives under a backend, with a plain client."""
+"""Servers counted in place of timed: lives or windows, under a backend, with a plain client."""

@@ -32,8 +32,8 @@ _MOST_WORDS, _LONGEST_WORD = 60, 120
 # Silent workers are replaced after seconds; a start takes some under a backend.
 _WORKER_TIMEOUT_S = 600
 _POLL_S = 0.5
-# How often it is looked whether a server sleeps that has answered, until when one is waited for
-# that doesn't, and how often in a row that is done for one that never does.
+# How often to look whether a server that has answered sleeps, how long to wait until it does, and
+# after how many waits in vain not to wait for it any more.
 _SETTLE_POLL_S = 0.0005
 _MOST_SETTLING_S = 0.5
 _MOST_SLEEPLESS = 5

@@ -1,4 +1,4 @@
-"""A run that counts: locks the machine, makes the folder, counts lives of each layout."""
+"""A run that counts: locks the machine, makes the folder, counts each cell in each layout."""
 
 import math
 import tempfile
@@ -32,14 +32,15 @@ from asgi_bench.model.counts import Life
 from asgi_bench.store.counts import append_life
 from asgi_bench.store.runs import RunWriter
 
-# Within the first CPython specialises its bytecode, caches fill, and connections are opened: none
-# of them is counted, or both lives of a layout have them behind them.
+# Within the first of these, CPython specialises its bytecode, caches fill, and connections are
+# opened. They come before a window, and are the same in both lives of a layout.
 BASE_ANSWERS = 400
 MORE_ANSWERS = 400
-# The parts of the first layout tell how many make a window so exact, within bounds: a second counts
-# some 100 million instructions. Layouts differ by more, so it's better to have more of them.
+# How the parts of the first layout scatter tells how many answers make a window this exact, within
+# bounds: in a second some 100 million instructions are counted. Layouts differ by more, so time is
+# better spent on more of them.
 PARTS = 4
-# It is counted again if it was that many times too short.
+# The first layout is counted again if its window was that many times too short.
 MOST_SHORT = 1.5
 MOST_SCATTER = 0.0005
 LEAST_ANSWERS = 100

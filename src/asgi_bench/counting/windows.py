@@ -18,7 +18,7 @@ from asgi_bench.counting.members import Asked, Member, Patience, ask, fall_aslee
 from asgi_bench.model.counts import Breakdown, Life, Tally
 from asgi_bench.serving.faults import ServerFault
 
-# With the counting on: valgrind translates the code anew, and learns on which functions it stands.
+# Once counting is on, valgrind translates the code anew, and learns which functions it is in.
 _SETTLING_ANSWERS = 20
 
 
@@ -33,9 +33,9 @@ def count_windows(
 ) -> list[Life]:
     """Count two windows of each server, side by side: one of its answers, and one of none.
 
-    `warm_up` answers precede the first, which is counted in so many parts. `folder` is an empty one
-    for what the backend writes. What goes wrong with a server is the reason of its own life, of
-    which there is one then.
+    `warm_up` answers precede the first, which is counted in `parts` equal parts. `folder` is an
+    empty one for what the backend writes. A server with which something goes wrong has one life,
+    with the reason, in place of two windows.
     """
     timeout_s = patience.request_s * backend.patience
     with started(asked, backend, folder, patience) as members:

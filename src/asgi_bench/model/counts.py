@@ -9,7 +9,7 @@ from asgi_bench.model.trial import Outcome
 
 COUNTS_VERSION = 1
 
-# What is counted. Each has lives of its own: one backend counts one thing at a time.
+# What is counted. Each has lives of its own, because a backend counts one thing at a time.
 Counter: TypeAlias = Literal["instructions", "syscalls", "python_calls"]
 # The last says where a count comes from, by Python function, and judges nothing.
 EXPLAINING: tuple[Counter, ...] = ("python_calls",)

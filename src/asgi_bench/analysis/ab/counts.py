@@ -1,8 +1,8 @@
 """The verdict on an A/B by counts: the rule of the gate by time, with layouts in place of blocks.
 
 A layout is the same on both sides, and both are counted in it side by side. So the effect of a
-layout is the candidate's estimate against the baseline's, and no control is needed: two lives of
-the same server count the same, whatever the machine does.
+layout is the candidate's estimate against the baseline's, and no control is needed: the same server
+counts the same again, whatever the machine does.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

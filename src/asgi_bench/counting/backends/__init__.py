@@ -1,1 +1,1 @@
-"""What counts a server's life: each module is one backend, a `Counting`."""
+"""What counts a server: each module is one backend, a `Counting`."""

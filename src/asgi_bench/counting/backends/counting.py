@@ -51,9 +51,9 @@ class CountingLives(_Counting, Protocol):
 
 @runtime_checkable
 class CountingWindows(_Counting, Protocol):
-    """Counts a server between moments of its life, which are told to it.
+    """Counts a server in windows of its life, between the marks that it is given.
 
-    Both acts return what went wrong with each server, None for those with which nothing did.
+    Both acts return what went wrong with each server, in their order; None if nothing did.
     """
 
     def begin(self, servers: Sequence[Counted]) -> list[str | None]:
