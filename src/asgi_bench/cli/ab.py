@@ -88,8 +88,8 @@ class AbFlags(MeasuringFlags, frozen=True, kw_only=True):
             "--budget",
             HOW_LONG,
             DURATION,
-            "Run for at most TIME. A timed comparison ends sooner if every cell is decided. "
-            "Default: 1m40s; with --count, 1m.",
+            "Run for at most TIME. A timed comparison ends sooner if every cell is decided; "
+            "--count counts in at least four memory layouts. Default: 1m40s; with --count, 1m.",
             is_common=True,
             is_key=False,
         ),
