@@ -313,8 +313,8 @@ def notes(report: AbReport) -> tuple[str, ...]:
     least = numbers.tick(report.min_change * 100)
     shown = {metric.metric: metric for cell in report.cells for metric in cell.metrics}
     if is_of_counts(report):
-        instructions, calls = shown.get(INSTRUCTIONS.name), shown.get(SYSCALLS.name)
-        also = "" if calls is None else f", or {calls.min_change or 0:.3g} or more system calls"
+        instructions, calls = shown.get(INSTRUCTIONS.name), _least_calls(report)
+        also = f", or {calls} or more system calls" if calls else ""
         return (
             "How much more a request costs on the candidate than on the baseline; below 0 it "
             f"costs less. Regression: significant, and {_least_words(instructions, report)} or "
@@ -416,6 +416,18 @@ def _of_undecided(report: AbReport) -> str:
     return (
         f"{text}; about --budget {budget_s}s would decide, if the effect is as large as it seems."
     )
+
+
+def _least_calls(report: AbReport) -> str:
+    """How many system calls matter: with a share of the baseline's, another number in each cell."""
+    found = [
+        one.min_change or 0.0
+        for cell in report.cells
+        for one in cell.metrics
+        if one.metric == SYSCALLS.name
+    ]
+    ends = dict.fromkeys(f"{least:.3g}" for least in (min(found), max(found))) if found else ()
+    return f"{' to '.join(ends)}{' (by cell)' if len(ends) > 1 else ''}"
 
 
 def _least_words(one: MetricVerdict | None, report: AbReport) -> str:

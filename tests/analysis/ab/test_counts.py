@@ -149,6 +149,10 @@ def test_each_count_has_its_own_smallest_change() -> None:
     assert report.verdict == "pass"
     assert verdict_on(lives(0.01, 1.0)).verdict == "regression"
     assert "2% or more instructions, or 1.5 or more system calls" in notes(report)[0]
+    other = msgspec.structs.replace(syscalls, min_change=4.0)
+    cells = (report.cells[0], msgspec.structs.replace(report.cells[0], metrics=(other,)))
+    both = msgspec.structs.replace(report, cells=cells)
+    assert ", or 1.5 to 4 (by cell) or more system calls" in notes(both)[0]
 
 
 def test_few_layouts_decide_nothing() -> None:
