@@ -1,4 +1,4 @@
-"""Counting piece by piece: each call goes on where the last one was cut, after any life.
+"""Counting piece by piece: each call goes on where the last one was cut, after any piece.
 
 What is being counted is a run folder, as `asgi-bench count` makes it: what it holds says what is
 left to do.
