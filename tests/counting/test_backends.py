@@ -67,11 +67,16 @@ def test_windows_are_what_all_processes_counted_between_marks(tmp_path: Path) ->
     }
 
 
-def test_a_process_that_came_amid_is_a_fault(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "others", [{11: (3,)}, {11: (1,)}, {11: (1,), 12: (2, 3)}], ids=["came", "went", "replaced"]
+)
+def test_a_process_that_came_or_went_is_a_fault(
+    others: dict[int, tuple[int, ...]], tmp_path: Path
+) -> None:
     """Some of what it did is in no window."""
-    for number in (1, 2, 3):
-        _dump(tmp_path, 10, number)
-    _dump(tmp_path, 11, 3)
+    for pid, numbers in {10: (1, 2, 3), **others}.items():
+        for number in numbers:
+            _dump(tmp_path, pid, number)
     with pytest.raises(ServerFault, match="came or went while it was counted"):
         Valgrind().windows(tmp_path)
 

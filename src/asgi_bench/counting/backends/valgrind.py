@@ -67,18 +67,16 @@ class Valgrind:
 
     def windows(self, folder: Path) -> list[Tally]:
         """Read what all processes counted between marks; raises ServerFault."""
-        numbers: dict[int, list[Profile]] = {}
-        for path in folder.glob(f"{_COUNTS}*.*"):
-            number = int(path.suffix[1:])
-            # The first is what came before the first mark.
-            if number > 1:
-                numbers.setdefault(number, []).append(_read(path))
-        if not numbers:
-            raise ServerFault("valgrind wrote no counts")
-        found = [numbers[number] for number in sorted(numbers)]
-        if len({len(profiles) for profiles in found}) > 1:
+        dumps: dict[int, list[Path]] = {}
+        for path in sorted(folder.glob(f"{_COUNTS}*.*")):
+            dumps.setdefault(int(path.suffix[1:]), []).append(path)
+        if len({tuple(path.stem for path in paths) for paths in dumps.values()}) > 1:
             raise ServerFault("a process of the server came or went while it was counted")
-        return [_tally(profiles) for profiles in found]
+        # The first is what came before the first mark.
+        windows = [paths for number, paths in sorted(dumps.items()) if number > 1]
+        if not windows:
+            raise ServerFault("valgrind wrote no counts")
+        return [_tally([_read(path) for path in paths]) for paths in windows]
 
     def fault(self, folder: Path) -> str | None:
         """An instruction that valgrind doesn't know, or why it gave up; otherwise None."""
