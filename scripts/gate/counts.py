@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from math import ceil, expm1
+from math import ceil, expm1, inf
 from pathlib import Path
 from statistics import median
 from typing import Literal, NamedTuple, TypeAlias
@@ -80,6 +80,8 @@ class Series(NamedTuple):
     wanted: Mapping[CountKind, int]
     python: str | None = None
     """As in `3.12`; None for the one that runs this script."""
+    most_verdict_s: float = inf
+    """What a verdict may take; only a server that is counted with nothing beside it has a limit."""
 
 
 # By the names of their folders. Half of the repetitions of each kind are made beside another
@@ -87,7 +89,7 @@ class Series(NamedTuple):
 _FEW: Mapping[CountKind, int] = {"aa": 20, "slow1": 10}
 _FEWER: Mapping[CountKind, int] = {"aa": 10, "slow1": 5}
 SERIES: dict[str, Series] = {
-    "uvicorn": Series("uvicorn", {"aa": 60, "slow05": 30, "slow1": 30}),
+    "uvicorn": Series("uvicorn", {"aa": 60, "slow05": 30, "slow1": 30}, most_verdict_s=60.0),
     **{
         server: Series(server, _FEW)
         for server in ("hypercorn", "granian", "gunicorn-asgi", "daphne")
@@ -98,7 +100,6 @@ SERIES: dict[str, Series] = {
 # regressions, as a share of the repetitions; and the standard error of servers.
 LEAST_CALLED: dict[CountKind, float] = {"slow05": 28 / 30, "slow1": 1.0}
 MOST_STANDARD_ERROR = 0.0015
-MOST_VERDICT_S = 60.0
 
 
 def measure_counts(
@@ -179,21 +180,23 @@ def read_count_records(folder: Path) -> list[CountRecord]:
     return sorted(found, key=lambda record: record.header.started_at)
 
 
-def count_table(records: Sequence[CountRecord]) -> list[str]:
-    """The table of repetitions of one server, as lines of Markdown."""
+def count_table(name: str, records: Sequence[CountRecord]) -> list[str]:
+    """The table of repetitions of one series, as lines of Markdown."""
     lines = [
         "| injected | turns | repetitions | regression | at least, at most (95 %) | others | "
         "found | standard error | layouts | time | target |",
         "| --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | --- |",
     ]
-    for kind, name in NAMES.items():
+    for kind, told_kind in NAMES.items():
         for is_busy in (False, True):
             mine = [one for one in records if one.kind == kind and one.is_busy == is_busy]
             told = [(one.judged, one.instructions) for one in mine]
             judged = [(report, found) for report, found in told if found is not None]
             if judged:
-                label = f"{name}, CPUs busy" if is_busy else name
-                lines.append(_row(label, kind, mine[0].turns, judged, is_busy=is_busy))
+                label = f"{told_kind}, CPUs busy" if is_busy else told_kind
+                # A program beside it takes half of the CPUs away.
+                most_s = inf if is_busy else SERIES[name].most_verdict_s
+                lines.append(_row(label, kind, mine[0].turns, judged, most_s))
     return lines
 
 
@@ -202,8 +205,7 @@ def _row(
     kind: CountKind,
     turns: int,
     judged: Sequence[tuple[AbReport, MetricVerdict]],
-    *,
-    is_busy: bool,
+    most_s: float,
 ) -> str:
     verdicts = Counter(report.verdict for report, _ in judged)
     called = verdicts.pop("regression", 0)
@@ -215,8 +217,7 @@ def _row(
     missed = [
         *_misses(kind, called, verdicts, len(judged)),
         *(["standard error"] if error > MOST_STANDARD_ERROR else []),
-        # A program beside it takes half of the CPUs away.
-        *(["time"] if not is_busy and time_s > MOST_VERDICT_S else []),
+        *(["time"] if time_s > most_s else []),
     ]
     return (
         f"| {label} | {turns} | {len(judged)} | {called} | {low:.0%}, {high:.0%} | "
@@ -263,5 +264,5 @@ def count_section(folder: Path) -> str:
                 f"{header.machine.cpu_model}, {header.machine.cpu_count} CPUs, "
                 f"{header.plan.setups[0].python_version or header.machine.python}."
             )
-            parts.append("\n".join(count_table(records)))
+            parts.append("\n".join(count_table(server.name, records)))
     return "\n\n".join(parts) or "Nothing has been recorded yet."

@@ -45,7 +45,9 @@ def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 def test_the_table_counts_verdicts_by_kind() -> None:
     """Each kind has a row with its regressions and what else there was."""
-    _, _, alike, slower = count_table([record("aa", 1, 0.0), record("slow05", 1, 0.005, 4)])
+    _, _, alike, slower = count_table(
+        "uvicorn", [record("aa", 1, 0.0), record("slow05", 1, 0.005, 4)]
+    )
     assert alike.startswith("| A/A | 0 | 1 | 0 |")
     assert "| 1 pass |" in alike
     assert slower.startswith("| 0.5 % more | 4 | 1 | 1 |")
@@ -54,7 +56,7 @@ def test_the_table_counts_verdicts_by_kind() -> None:
 def test_busy_repetitions_have_rows_of_their_own() -> None:
     """What was made beside another program stands beside what wasn't; targets are judged."""
     busy = msgspec.structs.replace(record("aa", 2, 0.0), is_busy=True)
-    rows = count_table([record("aa", 1, 0.02), busy, record("slow1", 1, 0.001, 8)])
+    rows = count_table("uvicorn", [record("aa", 1, 0.02), busy, record("slow1", 1, 0.001, 8)])
     assert rows[2].startswith("| A/A | 0 | 1 | 1 |") and "missed: 1 false" in rows[2]
     assert rows[3].startswith("| A/A, CPUs busy | 0 | 1 | 0 |") and rows[3].endswith("| kept |")
     assert "missed: 0 of 1 called" in rows[4]
