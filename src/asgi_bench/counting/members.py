@@ -303,8 +303,8 @@ def ask(members: Sequence[Member], timeout_s: float) -> None:
 
 def fall_asleep(members: Sequence[Member]) -> None:
     """Wait until all that stand sleep: an answer is out before its server has done all for it."""
-    deadline_s = time.monotonic() + _MOST_SETTLING_S
     for member in members:
+        deadline_s = time.monotonic() + _MOST_SETTLING_S
         while member.fault is None and time.monotonic() < deadline_s:
             if are_asleep(member.pids):
                 break
