@@ -29,11 +29,10 @@ from asgi_bench.setups.build import built_setups
 from asgi_bench.setups.spec import Asked
 from asgi_bench.store.runs import read_run
 from gate.pieces import LOCK_WAIT_S, begin, counted, go_on, without_functions
-from gate.records import read_kept, write_record
+from gate.records import read_kept, without_places, write_record
 from gate.sides import say
 
 CaseName: TypeAlias = Literal["alike", "stat", "far", "upgrade"]
-ROOT = Path(__file__).resolve().parents[2]
 APPS = Path(__file__).resolve().parent / "apps"
 APP = "changed"
 OLDER = "uvicorn==0.37.0"
@@ -114,7 +113,7 @@ def measure_case(name: CaseName, folder: Path, deadline_s: float) -> CaseRecord 
             begin(place, _plan(baseline, candidate))
     if not go_on(place, case.layouts, deadline_s, explains=case.explains):
         return None
-    header, lives = counted(place, ROOT)
+    header, lives = counted(place)
     kept = lives if case.explains else tuple(map(without_functions, lives))
     record = CaseRecord(name, 1, header, kept)
     write_record(folder, record)
@@ -166,7 +165,7 @@ def measure_timed(name: str, folder: Path, budget_s: float) -> TimedCase:
     try:
         carry_out(order, lambda event: None, announce=say, folder_made=folders.append)
         run = read_run(folders[0])
-        told = msgspec.json.encode(ab_report(run)).replace(str(ROOT).encode(), b"/asgi-bench")
+        told = without_places(msgspec.json.encode(ab_report(run)))
         report = msgspec.json.decode(told, type=AbReport)
     finally:
         shutil.rmtree(parent, ignore_errors=True)

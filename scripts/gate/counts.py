@@ -29,7 +29,7 @@ from asgi_bench.model.counts import Life
 from asgi_bench.model.metrics import LEAST_INSTRUCTIONS_CHANGE
 from asgi_bench.store.counts import read_lives
 from asgi_bench.store.runs import read_run
-from gate.records import read_kept
+from gate.records import read_kept, without_places
 from gate.sides import say, side
 from gate.table import bounds
 
@@ -41,7 +41,6 @@ NAMES: dict[CountKind, str] = {"aa": "A/A", "slow05": "0.5 % more", "slow1": "1 
 PROBE_TURNS = 200
 MOST_LAYOUTS = 1000
 LOCK_WAIT_S = 600.0
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class CountRecord(msgspec.Struct, frozen=True):
@@ -163,15 +162,11 @@ def _counted(
             )
             for life in read_lives(folders[0])
         ]
-        return _without_places(read_run(folders[0]).header), tuple(bare)
+        told = msgspec.json.encode(read_run(folders[0]).header)
+        bare_header = without_places(told, Path(python).parents[1])
+        return msgspec.json.decode(bare_header, type=RunHeader), tuple(bare)
     finally:
         shutil.rmtree(parent, ignore_errors=True)
-
-
-def _without_places(header: RunHeader) -> RunHeader:
-    """The header without where this checkout lies."""
-    told = msgspec.json.encode(header).replace(str(ROOT).encode(), b"/asgi-bench")
-    return msgspec.json.decode(told, type=RunHeader)
 
 
 def read_count_records(folder: Path) -> list[CountRecord]:

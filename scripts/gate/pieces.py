@@ -25,6 +25,7 @@ from asgi_bench.model.counts import Life
 from asgi_bench.store.counts import append_life, has_counts, read_lives
 from asgi_bench.store.folders import HEADER_FILE
 from asgi_bench.store.runs import encode_header, read_run
+from gate.records import without_places
 from gate.sides import say
 
 LOCK_WAIT_S = 600.0
@@ -128,10 +129,9 @@ def _count(folder: Path, plan: Plan, piece: Piece) -> None:
         append_life(folder, life)
 
 
-def counted(folder: Path, root: Path) -> tuple[RunHeader, tuple[Life, ...]]:
-    """Return what is in the folder, without where the checkout `root` lies."""
-    header = read_run(folder).header
-    told = msgspec.json.encode(header).replace(str(root).encode(), b"/asgi-bench")
+def counted(folder: Path) -> tuple[RunHeader, tuple[Life, ...]]:
+    """Return what is in the folder, without where this checkout lies."""
+    told = without_places(msgspec.json.encode(read_run(folder).header))
     lives = read_lives(folder) if has_counts(folder) else ()
     return msgspec.json.decode(told, type=RunHeader), lives
 

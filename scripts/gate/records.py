@@ -33,6 +33,16 @@ SHARES: dict[Kind, float] = {"aa": 0.0, "slow2": 0.02, "slow3": 0.03, "slow5": 0
 # generator's CPU time isn't kept.
 RECORD_VERSION = 3
 SUFFIX = ".json.gz"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def without_places(told: bytes, *environments: Path) -> bytes:
+    """Return JSON without where this checkout, these environments and this user's files lie."""
+    # The most special first: an environment may lie in either of the others.
+    places = {one: f"/{one.name}" for one in environments}
+    for place, name in {**places, ROOT: "/asgi-bench", Path.home(): "/home"}.items():
+        told = told.replace(str(place).encode(), name.encode())
+    return told
 
 
 class Columns(msgspec.Struct, frozen=True):
