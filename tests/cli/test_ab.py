@@ -198,6 +198,10 @@ def test_exit_codes(verdict: Verdict, code: ExitCode) -> None:
         (("--aa", "--min-change", "nonsense=2%"), "'nonsense' is not judged here; these are: thr"),
         (("--aa", "--min-change", "instructions=1%"), "'instructions' is not judged here"),
         (("--aa", "--count", "--min-change", "throughput_rps=1%"), "are: instructions, syscalls"),
+        (
+            ("--aa", "--count", "--min-syscalls", "1", "--min-change", "syscalls=1%"),
+            "say the same: leave one out",
+        ),
         (("--aa", "--budget", "100"), "--budget"),
         (("--aa", "--sweep"), "--sweep"),
         (("--aa", "--client", "http"), "--client"),

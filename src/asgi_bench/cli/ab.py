@@ -290,6 +290,8 @@ def _least_changes(asked: AbFlags) -> dict[str, float]:
             raise UsageError(
                 f"--min-change: {name!r} is not judged here; these are: {', '.join(known)}"
             )
+    if "syscalls" in chosen and asked.gate.min_syscalls != Gate().min_syscalls:
+        raise UsageError("--min-syscalls and --min-change syscalls=… say the same: leave one out")
     return {known[name].name: share for name, share in chosen.items()}
 
 

@@ -207,7 +207,10 @@ def chunks(plan: Plan, failed: set[str], layout: int) -> Iterator[list[PlannedCe
     most = usable_count()
     chunk: list[PlannedCell] = []
     for _, sides in groupby(counted_cells(plan), key=lambda one: one.cell.without_setup):
-        group = [planned for planned in sides if planned.cell.key not in failed]
+        group = list(sides)
+        # One side alone decides nothing.
+        if any(planned.cell.key in failed for planned in group):
+            continue
         if chunk and len(chunk) + len(group) > most:
             yield chunk
             chunk = []
