@@ -4,7 +4,6 @@ import pytest
 
 from gate.cases import (
     CASES,
-    ROOT,
     CaseName,
     CaseRecord,
     case_section,
@@ -13,6 +12,7 @@ from gate.cases import (
     read_cases,
     read_timed,
 )
+from gate.records import ROOT
 
 KEPT = ROOT / "results" / "recorded" / "count-cases"
 
