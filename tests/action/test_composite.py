@@ -48,7 +48,7 @@ import sys
 from asgi_bench.counting import run
 from asgi_bench.counting.backends.strace import Strace
 
-run.passes = lambda layouts: (run.Pass(Strace(), layouts),)
+run.passes = lambda layouts, **_: (run.Pass(Strace(), layouts),)
 run.BASE_ANSWERS = run.MORE_ANSWERS = run.LEAST_ANSWERS = 100
 from asgi_bench.cli.main import main
 sys.exit(main())
