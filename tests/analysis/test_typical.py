@@ -1,15 +1,16 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asgi_bench.analysis.stopping import slice_scatter
-from asgi_bench.analysis.typical import Place, Typical, fitted, typical_slices
+from asgi_bench.analysis.typical import Place, Typical, fitted, slowed_share, typical_slices
 from asgi_bench.analysis.validity.cell import stall_findings
 from asgi_bench.model import Slice, Trial
+from asgi_bench.model.metric import Metric
 from asgi_bench.model.metrics import CPU, THROUGHPUT
 
 TURNS = 40
@@ -18,12 +19,12 @@ RATES_RPS = {"a/c64": 30_000.0, "b/c64": 25_000.0, "c/c64": 2_500.0}
 
 
 def trial(cell: str, round: int, rates_rps: Sequence[float]) -> Trial:
-    """A trial with a slice of 20 ms at each rate."""
+    """A trial with a slice of 1000 requests at each rate."""
     slices = tuple(
         Slice(
             start_s=0.0,
-            end_s=0.02,
-            duration_s=0.02,
+            end_s=1000 / rate_rps,
+            duration_s=1000 / rate_rps,
             requests=1000,
             sent=1000,
             errors=0,
@@ -108,6 +109,88 @@ def test_stalls_of_the_machine_drop_out() -> None:
         ]
         assert abs(found.mean()) < 0.01
         assert found.std() < np.log(totals).std() / 2
+
+
+def slowed_run(seed: int, slowed: float, scatter: Mapping[str, float]) -> list[Trial]:
+    """Rounds on a machine that makes this share of slices slower by up to half, of any cell."""
+    chance = np.random.default_rng(seed)
+    trials = []
+    for round in range(ROUNDS):
+        turns = np.exp(0.05 * chance.standard_normal(TURNS))
+        for cell, rate_rps in RATES_RPS.items():
+            own = np.exp(scatter[cell] * chance.standard_normal(TURNS))
+            slow = np.where(chance.random(TURNS) < slowed, chance.uniform(0.5, 1.0, TURNS), 1.0)
+            trials.append(trial(cell, round, (rate_rps * turns * own * slow).tolist()))
+    return trials
+
+
+ALIKE = dict.fromkeys(RATES_RPS, 0.04)
+
+
+@pytest.mark.parametrize("metric", [THROUGHPUT, CPU])
+def test_slices_that_the_machine_slowed_are_cut_off_first(metric: Metric) -> None:
+    """The mean of what is left is steadier than that of the middle half of all."""
+    errors: dict[str, list[float]] = {"found": [], "none": []}
+    true = {cell: rate / RATES_RPS["a/c64"] for cell, rate in RATES_RPS.items()}
+    for seed in range(10):
+        trials = slowed_run(seed, 0.25, ALIKE)
+        for cut, errors_of_cut in errors.items():
+            with pytest.MonkeyPatch.context() as patch:
+                if cut == "none":
+                    patch.setattr("asgi_bench.analysis.typical.slowed_share", lambda scatter: 0.0)
+                found = np.array(ratios(typical_slices(trials), "c/c64", metric.name))
+            sign = 1 if metric.more_is_better else -1
+            errors_of_cut.extend(np.log(found / true["c/c64"] ** sign).tolist())
+    assert np.std(errors["found"]) < 0.9 * np.std(errors["none"])
+    assert abs(np.mean(errors["found"])) < 0.01
+
+
+def test_a_server_that_is_itself_unsteady_gains_nothing() -> None:
+    """Its slices scatter to both sides, and those of the machine's slow ones are cut off alike."""
+    unsteady = ALIKE | {"c/c64": 0.12}
+    for slowed in (0.0, 0.2):
+        found = [
+            ratio / (RATES_RPS["c/c64"] / RATES_RPS["a/c64"])
+            for seed in range(10)
+            for ratio in ratios(typical_slices(slowed_run(seed, slowed, unsteady)), "c/c64")
+        ]
+        assert np.mean(np.log(found)) == pytest.approx(0.0, abs=0.01)
+
+
+@given(st.integers(0, 1000), st.floats(0.01, 0.3))
+def test_slices_that_scatter_to_both_sides_alike_are_none_too_slow(
+    seed: int, scatter: float
+) -> None:
+    """On a calm machine nothing but the outer quarters is cut off."""
+    found = slowed_share(scatter * np.random.default_rng(seed).standard_normal(4000))
+    assert found <= 0.06
+
+
+def test_stalls_count_by_whole_slices() -> None:
+    """A slice's steady part may hold more or less of a stall than its share."""
+    stalling = run_of(stalls_of="b/c64")
+    exaggerated = [
+        msgspec.structs.replace(
+            one,
+            slices=tuple(
+                msgspec.structs.replace(
+                    piece, steady_requests=500, steady_s=0.5 * piece.duration_s * over
+                )
+                for piece, over in zip(one.slices, _stalls_of_parts(one), strict=True)
+            ),
+        )
+        for one in stalling
+    ]
+    place = ("b/c64", 0, THROUGHPUT.name)
+    found = typical_slices(exaggerated).stalls[place]
+    assert found == pytest.approx(typical_slices(stalling).stalls[place], abs=0.01)
+
+
+def _stalls_of_parts(one: Trial) -> list[float]:
+    """Twice as long in the steady part as in the slice, for slices at less than half the speed."""
+    lengths_s = [piece.duration_s for piece in one.slices]
+    usual_s = float(np.median(lengths_s))
+    return [2.0 if length_s > 2 * usual_s else 1.0 for length_s in lengths_s]
 
 
 def test_what_a_server_stalls_itself_counts() -> None:
@@ -238,6 +321,7 @@ def test_a_generator_that_always_waits_for_itself_is_not_disturbed() -> None:
     assert typical_slices(alike).left_out == 0
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 100), st.floats(0.0, 0.2), st.floats(0.01, 0.2))
 def test_what_is_left_out_does_not_hang_on_what_the_servers_did(
     seed: int, noise: float, scatter: float

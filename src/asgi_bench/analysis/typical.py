@@ -8,6 +8,12 @@ fitted alternately by trimmed means (Tukey's median polish, Exploratory Data Ana
 interquartile means). Over rounds, ratios then scatter about half as much as those of totals
 (METHODOLOGY.md).
 
+The tail has one side: a host slows slices down, and makes none faster. Which share of a block's
+slices it slowed shows in how lopsided they are, all cells together: 16 to 25 % on a shared host.
+That many are cut off first, and the interquartile mean is that of the rest; on a calm host it is
+that of all. Over the rounds of four recorded runs, ratios then scattered less by a tenth. The share
+is the block's, not the cell's, so a server that is itself unsteady gains nothing by it.
+
 A slice in which something else used the load generator's CPU is left out. A generator that waits
 can't keep a fast server busy, while a slow server hardly notices. When another program took that
 CPU in two of eleven rounds, granian came out at 0.90 of uvicorn instead of 0.84, and hypercorn at
@@ -16,11 +22,15 @@ on what the server did meanwhile.
 
 This also excludes what a server itself does now and then, such as a collection or a write to disk.
 So if a cell's totals fall short of its typical slices by certainly more than the other cells' do,
-its additional stalls are counted.
+its additional stalls are counted. Both are of whole slices there, ramp and drain included: three
+times the requests of their steady parts. Of daphne, which collects garbage for 30 ms in every tenth
+slice or so, they tell 5 % with a standard deviation of 4 % over rounds, and steady parts 10 % with
+8 %; by its CPU time it is 6 %.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import compress
+from math import exp
 from typing import NamedTuple
 
 import msgspec
@@ -34,9 +44,13 @@ from asgi_bench.model.metrics import METRICS
 
 Floats = npt.NDArray[np.float64]
 
-# At either end; of fewer turns than four nothing could be.
+# At either end, of what the machine did not slow; of fewer turns than four nothing could be.
 TRIMMED = 0.25
 FEWEST_TURNS = 4
+# Which share of slices the machine slowed is found in these steps, up to half of them: what is left
+# has its outer quantiles equally far from its median.
+SLOWED_SHARES = np.arange(0.0, 0.51, 0.01)
+EVEN_QUANTILES = (0.1, 0.5, 0.9)
 # The fit moves by less than a thousandth of the scatter after five.
 PASSES = 8
 # The load generator has a CPU of its own and waits for it in less than a hundredth of a slice. If
@@ -75,11 +89,22 @@ class Typical(NamedTuple):
     """The share of slices that are left out because the load generator waited for its CPU."""
 
 
+class Cut(NamedTuple):
+    """The shares of values that a trimmed mean leaves out."""
+
+    lowest: float
+    highest: float
+
+
+INTERQUARTILE = Cut(TRIMMED, TRIMMED)
+
+
 class _Group(NamedTuple):
     """Cells of a block that took turns in a round."""
 
     round: int
     block: int
+    loads: frozenset[str]
     turns: int
     trials: Sequence[Trial]
     disturbed: Sequence[Sequence[bool]]
@@ -95,20 +120,38 @@ class _Group(NamedTuple):
         """The same with all slices counted."""
         return self._replace(disturbed=[[False] * len(marks) for marks in self.disturbed])
 
+    @property
+    def whole(self) -> "_Group":
+        """The same with ramp and drain of each slice."""
+        return self._replace(trials=[_whole(trial) for trial in self.trials])
+
+
+class _Table(NamedTuple):
+    """The slices of those cells of a group that came by in each turn, on logarithms."""
+
+    round: int
+    cells: tuple[str, ...]
+    rows: Floats
+    """By turn; nan if a slice is left out."""
+    cell_of_row: Sequence[int]
+    """The reference may come by several times a turn, and each time is a row."""
+    totals: Floats
+    """All slices together, by cell."""
+
 
 class _Fitted(NamedTuple):
     """Of the cells of one block, on logarithms: the typical slices, and all slices together."""
 
+    round: int
     cells: tuple[str, ...]
     typical: Floats
     totals: Floats
 
     @property
-    def stalls(self) -> Floats:
+    def stalls(self) -> dict[str, float]:
         """By how much each cell's totals differ from its typical slices, beside its neighbours'."""
         gaps = self.totals - self.typical
-        stalls: Floats = gaps - np.median(gaps)
-        return stalls
+        return dict(zip(self.cells, (gaps - np.median(gaps)).tolist(), strict=True))
 
 
 def typical_slices(trials: Iterable[Trial]) -> Typical:
@@ -119,20 +162,21 @@ def typical_slices(trials: Iterable[Trial]) -> Typical:
     """
     groups = list(_groups([trial for trial in trials if _is_led_in(trial)]))
     starved: list[_Group] = []
-    usable: dict[int, list[_Group]] = {}
+    usable: dict[tuple[int, frozenset[str]], list[_Group]] = {}
     for group in groups:
-        (starved if group.is_starved else usable.setdefault(group.block, [])).append(group)
+        alike = usable.setdefault((group.block, group.loads), [])
+        (starved if group.is_starved else alike).append(group)
     figures: dict[Place, float | None] = {}
     stalls: dict[tuple[str, int, str], float] = {}
     for metric in METRICS:
         if metric.of_slice is None or metric.of_trial is None:
             continue
-        for block, members in usable.items():
-            fits = [(group.round, fit) for group in members if (fit := _fit(group, metric))]
-            stalling = _stalling([fit for _, fit in fits])
+        for (block, _), members in usable.items():
+            whole = _fits([group.whole for group in members], metric)
+            stalling = _stalling([fit.stalls for fit in whole])
             stalls |= {(cell, block, metric.name): mean for cell, mean in stalling.items()}
-            for round, fit in fits:
-                figures |= _placed(fit, metric, round, block, stalling.keys())
+            for fit, of_whole in zip(_fits(members, metric), whole, strict=True):
+                figures |= _placed(fit, of_whole, metric, block, stalling.keys())
         figures |= {
             Place(metric.name, trial.cell, group.round, group.block): None
             for group in starved
@@ -158,7 +202,14 @@ def _groups(trials: Sequence[Trial]) -> Iterator[_Group]:
         blocks.setdefault(trial.block, {}).setdefault(trial.round, []).append(trial)
     for block, rounds in blocks.items():
         groups = [
-            _Group(round, block, turns, members, [_disturbed(one, usual) for one in members])
+            _Group(
+                round,
+                block,
+                frozenset(map(_load, members)),
+                turns,
+                members,
+                [_disturbed(one, usual) for one in members],
+            )
             for round, of_round in rounds.items()
             for turns, members in _in_turns(of_round)
         ]
@@ -187,6 +238,11 @@ def _disturbed(trial: Trial, usual: Mapping[str, float]) -> list[bool]:
     return [_wait_share(piece) > most for piece in trial.slices]
 
 
+def _load(trial: Trial) -> str:
+    """The last part of its cell's key."""
+    return trial.cell.rpartition("/")[2]
+
+
 def _in_turns(trials: Sequence[Trial]) -> Iterator[tuple[int, list[Trial]]]:
     """The number of turns of those cells of a block that took turns, and their trials.
 
@@ -194,7 +250,7 @@ def _in_turns(trials: Sequence[Trial]) -> Iterator[tuple[int, list[Trial]]]:
     """
     loads: dict[str, list[Trial]] = {}
     for trial in trials:
-        loads.setdefault(trial.cell.rpartition("/")[2], []).append(trial)
+        loads.setdefault(_load(trial), []).append(trial)
     groups: dict[int, list[Trial]] = {}
     for members in loads.values():
         counts = [len(trial.slices) for trial in members]
@@ -202,37 +258,75 @@ def _in_turns(trials: Sequence[Trial]) -> Iterator[tuple[int, list[Trial]]]:
     yield from groups.items()
 
 
-def fitted(table: Floats) -> Floats:
+def _fits(groups: Iterable[_Group], metric: Metric) -> list[_Fitted]:
+    """The typical slices of a block, group by group."""
+    tables = [table for group in groups if (table := _table(group, metric)) is not None]
+    if not tables:
+        return []
+    cut = _cut(np.concatenate([_scatter(table) for table in tables]), metric)
+    return [_fit(table, cut) for table in tables]
+
+
+def _scatter(table: _Table) -> Floats:
+    """By how much the slices of a table differ from the median of their row."""
+    around: Floats = (table.rows - np.nanmedian(table.rows, axis=1, keepdims=True)).ravel()
+    return around[~np.isnan(around)]
+
+
+def _cut(scatter: Floats, metric: Metric) -> Cut:
+    """What is cut off at the slow end and at the other, from how a block's slices scatter."""
+    slowed = slowed_share(scatter if metric.more_is_better else -scatter)
+    of_others = (1 - slowed) * TRIMMED
+    slow, fast = slowed + of_others, of_others
+    return Cut(slow, fast) if metric.more_is_better else Cut(fast, slow)
+
+
+def slowed_share(scatter: Floats) -> float:
+    """The share of values that make the lower tail longer than the upper one, at most half.
+
+    >>> slowed_share(np.linspace(-1, 1, 101))
+    0.0
+    >>> round(slowed_share(np.concatenate([np.linspace(-1, 1, 80), np.full(20, -3.0)])), 2)
+    0.2
+    """
+    ordered = np.sort(scatter)
+    for share in SLOWED_SHARES.tolist():
+        low, middle, high = np.quantile(ordered[int(share * len(ordered)) :], EVEN_QUANTILES)
+        if middle - low <= high - middle:
+            return float(share)
+    return float(SLOWED_SHARES[-1])
+
+
+def fitted(table: Floats, cut: Cut = INTERQUARTILE) -> Floats:
     """The value of each row of a table of logarithms, cells by turns, without the turns' effects.
 
-    Turns are such that the middle half of them averages 0.
+    Turns are such that their trimmed mean is 0.
     """
-    cells = _middle(table)
+    cells = _middle(table, cut)
     for _ in range(PASSES):
-        turns = _middle((table - cells[:, np.newaxis]).T)
-        cells = _middle(table - (turns - _middle(turns)))
+        turns = _middle((table - cells[:, np.newaxis]).T, cut)
+        cells = _middle(table - (turns - _middle(turns, cut)), cut)
     return cells
 
 
-def _middle(table: Floats) -> Floats:
-    """The interquartile mean of each row, or of a single one, over what is a number."""
+def _middle(table: Floats, cut: Cut) -> Floats:
+    """The trimmed mean of each row, or of a single one, over what is a number."""
     # What isn't comes last.
     ordered = np.sort(table, axis=-1)
     count = np.sum(~np.isnan(table), axis=-1, keepdims=True)
-    cut = (count * TRIMMED).astype(int)
+    first, end = (count * cut.lowest).astype(int), count - (count * cut.highest).astype(int)
     places = np.arange(table.shape[-1])
-    kept = (places >= cut) & (places < count - cut)
+    kept = (places >= first) & (places < end)
     totals = np.where(kept, ordered, 0.0).sum(axis=-1)
     empty = np.full_like(totals, np.nan)
     means: Floats = np.divide(totals, kept.sum(axis=-1), out=empty, where=count[..., 0] > 0)
     return means
 
 
-def _fit(group: _Group, metric: Metric) -> _Fitted | None:
-    """Fit those cells that came by in each turn; None under two, or for few turns.
+def _table(group: _Group, metric: Metric) -> _Table | None:
+    """The slices of those cells that came by in each turn; None under two, or for few turns.
 
-    The reference may come by several times a turn, and each time is a row of the fit. A cell that
-    ended early, or had slices for its wrong answers, is out of step.
+    A cell that ended early, or had slices for its wrong answers, is out of step.
     """
     assert metric.of_slice is not None
     assert metric.of_trial is not None
@@ -240,7 +334,7 @@ def _fit(group: _Group, metric: Metric) -> _Fitted | None:
     if turns < FEWEST_TURNS:
         return None
     rows: list[Floats] = []
-    cells: list[int] = []
+    cell_of_row: list[int] = []
     totals: dict[str, float] = {}
     for trial, disturbed in zip(group.trials, group.disturbed, strict=True):
         of_slices = [metric.of_slice(piece) for piece in trial.slices]
@@ -249,16 +343,32 @@ def _fit(group: _Group, metric: Metric) -> _Fitted | None:
         if times and not over and all(of_slices) and total:
             logs = np.where(disturbed, np.nan, np.log(np.array(of_slices, dtype=float)))
             rows += [logs[first::times] for first in range(times)]
-            cells += [len(totals)] * times
+            cell_of_row += [len(totals)] * times
             totals[trial.cell] = total
     if len(totals) < 2:
         return None
-    table = np.array(rows)
-    # A row counts by the slices that it keeps; one without any has no middle.
-    weights = np.sum(~np.isnan(table), axis=-1)
-    by_row = np.where(weights, fitted(table), 0.0)
-    typical = np.bincount(cells, by_row * weights) / np.bincount(cells, weights)
-    return _Fitted(tuple(totals), typical, np.log(np.array(list(totals.values()))))
+    logs_of_totals = np.log(np.array(list(totals.values())))
+    return _Table(group.round, tuple(totals), np.array(rows), cell_of_row, logs_of_totals)
+
+
+def _fit(table: _Table, cut: Cut) -> _Fitted:
+    """The typical slice of each cell: a row counts by the slices that it keeps."""
+    weights = np.sum(~np.isnan(table.rows), axis=-1)
+    # One without any has no middle.
+    by_row = np.where(weights, fitted(table.rows, cut), 0.0)
+    typical = np.bincount(table.cell_of_row, by_row * weights) / np.bincount(
+        table.cell_of_row, weights
+    )
+    return _Fitted(table.round, table.cells, typical, table.totals)
+
+
+def _whole(trial: Trial) -> Trial:
+    """The trial with slices whose throughput is over their whole length."""
+    slices = [
+        msgspec.structs.replace(piece, steady_requests=None, steady_s=None)
+        for piece in trial.slices
+    ]
+    return msgspec.structs.replace(trial, slices=tuple(slices))
 
 
 def _without(trial: Trial, disturbed: Sequence[bool]) -> Trial:
@@ -270,11 +380,11 @@ def _without(trial: Trial, disturbed: Sequence[bool]) -> Trial:
     return msgspec.structs.replace(trial, slices=kept, server_cpu_s=trial.server_cpu_s - spent_s)
 
 
-def _stalling(fits: Iterable[_Fitted]) -> dict[str, float]:
+def _stalling(stalls_of_rounds: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """By how much those cells of a block stall that do so more than their neighbours, surely."""
     stalls: dict[str, list[float]] = {}
-    for fit in fits:
-        for cell, stall in zip(fit.cells, fit.stalls.tolist(), strict=True):
+    for of_round in stalls_of_rounds:
+        for cell, stall in of_round.items():
             stalls.setdefault(cell, []).append(stall)
     return {
         cell: float(np.mean(of_rounds))
@@ -294,9 +404,10 @@ def _is_sure(stalls: Sequence[float], tests: int) -> bool:
 
 
 def _placed(
-    fit: _Fitted, metric: Metric, round: int, block: int, stalling: Container[str]
+    fit: _Fitted, whole: _Fitted, metric: Metric, block: int, stalling: Container[str]
 ) -> Iterator[tuple[Place, float]]:
     """The figures of a block's cells, of those that stall with what they stall more."""
-    stalls = np.where([cell in stalling for cell in fit.cells], fit.stalls, 0.0)
-    for cell, figure in zip(fit.cells, np.exp(fit.typical + stalls).tolist(), strict=True):
-        yield Place(metric.name, cell, round, block), figure
+    stalls = whole.stalls
+    for cell, typical in zip(fit.cells, fit.typical.tolist(), strict=True):
+        stall = stalls[cell] if cell in stalling else 0.0
+        yield Place(metric.name, cell, fit.round, block), exp(typical + stall)
