@@ -72,7 +72,7 @@ LOOKS = "6, 9, 13 or 18"
 @pytest.mark.parametrize(
     ("flags", "rounds", "words"),
     [
-        (("--budget", "2m"), "at most 18", "as many as fit in 2.0 minutes, about 11; seed"),
+        (("--budget", "2m"), "at most 100", "as many as fit in 2.0 minutes, about 11; seed"),
         (("--precision", "2%"), LOOKS, "every throughput ratio is within ±2%, about 3.2 minutes"),
         (("--budget", "20s", "--precision", "2%"), LOOKS, "±2%, and as many as fit in 0.3"),
     ],

@@ -613,14 +613,16 @@ def test_the_knobs_arrive_in_the_plan() -> None:
     [
         (None, None, 6),
         (40, None, 40),
-        (None, Goal(budget_s=300), 18),
+        (None, Goal(budget_s=300), 100),
+        (30, Goal(budget_s=300), 30),
+        (None, Goal(budget_s=300, precision=0.02), 18),
         (9, Goal(precision=0.02), 9),
     ],
 )
 def test_rounds_with_a_goal_are_the_most(
     rounds: int | None, goal: Goal | None, planned: int
 ) -> None:
-    """Six rounds can tell servers apart; a goal may take 18, or what --rounds allows."""
+    """Six rounds can tell servers apart; a precision may take 18, a budget whatever fits."""
     plan = _plan(Selection(rounds=rounds, goal=goal))
     assert (plan.rounds, plan.goal) == (planned, goal)
 

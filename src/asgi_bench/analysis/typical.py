@@ -4,15 +4,14 @@ The cells of a block take turns, and all slices of the k-th turn meet the same m
 rate is, on logarithms, that of its cell, plus the state of the machine in that turn, plus what
 happened to that slice alone. On a shared host the last has a long tail: if the host takes a virtual
 CPU away for some milliseconds, that is a fifth of a slice of 20 ms. Cells and turns are therefore
-fitted alternately by trimmed means (Tukey's median polish, Exploratory Data Analysis 1977, with
-interquartile means). Over rounds, ratios then scatter about half as much as those of totals
-(METHODOLOGY.md).
+fitted alternately by trimmed means (after Tukey's median polish, Exploratory Data Analysis 1977).
+Over rounds, ratios then scatter about half as much as those of totals (METHODOLOGY.md).
 
 The tail has one side: a host slows slices down, and makes none faster. Which share of a block's
 slices it slowed shows in how lopsided they are, all cells together: 16 to 25 % on a shared host.
-That many are cut off first, and the interquartile mean is that of the rest; on a calm host it is
-that of all. Over the rounds of four recorded runs, ratios then scattered less by a tenth. The share
-is the block's, not the cell's, so a server that is itself unsteady gains nothing by it.
+That many are cut off first, and the trimmed mean is that of the rest; in a calm hour it is a tenth.
+Over the rounds of four recorded runs, ratios then scattered less by a tenth. The share is the
+block's, not the cell's, so a server that is itself unsteady gains nothing by it.
 
 A slice in which something else used the load generator's CPU is left out. A generator that waits
 can't keep a fast server busy, while a slow server hardly notices. When another program took that
@@ -22,10 +21,10 @@ on what the server did meanwhile.
 
 This also excludes what a server itself does now and then, such as a collection or a write to disk.
 So if a cell's totals fall short of its typical slices by certainly more than the other cells' do,
-its additional stalls are counted. Both are of whole slices there, ramp and drain included: three
-times the requests of their steady parts. Of daphne, which collects garbage for 30 ms in every tenth
-slice or so, they tell 5 % with a standard deviation of 4 % over rounds, and steady parts 10 % with
-8 %; by its CPU time it is 6 %.
+its additional stalls are counted. Both are of whole slices there, ramp and drain included. Of
+daphne, which collects garbage for 30 ms in every tenth slice or so, they tell 7 %, and 2 to 3 %
+more or less from round to round; so does its CPU time. Steady parts would tell 11 %, and 5 to 7 %
+more or less.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -45,7 +44,7 @@ from asgi_bench.model.metrics import METRICS
 Floats = npt.NDArray[np.float64]
 
 # At either end, of what the machine did not slow; of fewer turns than four nothing could be.
-TRIMMED = 0.25
+TRIMMED = 0.2
 FEWEST_TURNS = 4
 # Which share of slices the machine slowed is found in these steps, up to half of them: what is left
 # has its outer quantiles equally far from its median.
@@ -96,7 +95,7 @@ class Cut(NamedTuple):
     highest: float
 
 
-INTERQUARTILE = Cut(TRIMMED, TRIMMED)
+EVEN = Cut(TRIMMED, TRIMMED)
 
 
 class _Group(NamedTuple):
@@ -297,7 +296,7 @@ def slowed_share(scatter: Floats) -> float:
     return float(SLOWED_SHARES[-1])
 
 
-def fitted(table: Floats, cut: Cut = INTERQUARTILE) -> Floats:
+def fitted(table: Floats, cut: Cut = EVEN) -> Floats:
     """The value of each row of a table of logarithms, cells by turns, without the turns' effects.
 
     Turns are such that their trimmed mean is 0.
@@ -372,12 +371,16 @@ def _whole(trial: Trial) -> Trial:
 
 
 def _without(trial: Trial, disturbed: Sequence[bool]) -> Trial:
-    """A trial without some of its slices and the CPU time that was spent in them."""
+    """A trial without some of its slices, their responses and the CPU time spent in them."""
     if not any(disturbed):
         return trial
-    spent_s = sum(piece.server_cpu_s for piece in compress(trial.slices, disturbed))
-    kept = tuple(compress(trial.slices, [not mark for mark in disturbed]))
-    return msgspec.structs.replace(trial, slices=kept, server_cpu_s=trial.server_cpu_s - spent_s)
+    left_out = tuple(compress(trial.slices, disturbed))
+    return msgspec.structs.replace(
+        trial,
+        slices=tuple(compress(trial.slices, [not mark for mark in disturbed])),
+        requests=trial.requests - sum(piece.requests for piece in left_out),
+        server_cpu_s=trial.server_cpu_s - sum(piece.server_cpu_s for piece in left_out),
+    )
 
 
 def _stalling(stalls_of_rounds: Iterable[Mapping[str, float]]) -> dict[str, float]:

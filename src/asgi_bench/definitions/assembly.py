@@ -26,6 +26,8 @@ from asgi_bench.model.endpoint import HttpVersion
 
 # The fewest that can tell two servers apart.
 DEFAULT_ROUNDS = 6
+# A budget ends a run long before; what is planned has to end somewhere.
+MOST_ROUNDS_OF_A_BUDGET = 100
 
 
 def on_this_machine(selection: Selection) -> Selection:
@@ -125,11 +127,13 @@ def _rounds(selection: Selection) -> int:
     goal = selection.goal
     if goal is None:
         return selection.rounds or DEFAULT_ROUNDS
+    if goal.precision is None:
+        return selection.rounds or MOST_ROUNDS_OF_A_BUDGET
     most = goal.looks[-1]
     if selection.rounds is not None and selection.rounds > most:
         raise UsageError(
-            f"--rounds: {selection.rounds} caps the rounds of --budget or --precision, and "
-            f"these end after {most} at the latest: leave --rounds out or lower it"
+            f"--rounds: {selection.rounds} caps the rounds of --precision, which ends after "
+            f"{most} at the latest: leave --rounds out or lower it"
         )
     return selection.rounds or most
 
