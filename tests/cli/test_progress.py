@@ -1,12 +1,14 @@
 import io
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from asgi_bench.cli import progress as module
 from asgi_bench.cli.progress import RunProgress
 from asgi_bench.measurement.progress import Event, PhaseBegun, SliceDone, TrialDone
-from asgi_bench.model import ClosedLoop, Trial
+from asgi_bench.model import ClosedLoop, Goal, Trial
+from asgi_bench.model.goal import MOST_ROUNDS_OF_A_BUDGET
 from tests.synthetic_run import failed, make_trial, plan_of, planned_cells
 
 CELL = planned_cells((ClosedLoop(64),), (1,))[0].cell
@@ -60,6 +62,21 @@ def test_without_a_terminal_each_block_is_one_plain_line(clock: Clock) -> None:
         "round 1 of 2, block 1",
         "round 2 of 2, block 2 3:30 left",
     ]
+
+
+@pytest.mark.parametrize(
+    ("rounds", "first"),
+    [(MOST_ROUNDS_OF_A_BUDGET, "round 1, block 1"), (9, "round 1 of at most 9, block 1")],
+)
+def test_a_budget_tells_no_rounds_that_nobody_asked_for(
+    clock: Clock, rounds: int, first: str
+) -> None:
+    """It ends long before the most that a plan has."""
+    stream = io.StringIO()
+    plan = msgspec.structs.replace(plan_of((), rounds=rounds), goal=Goal(budget_s=300.0))
+    with RunProgress(plan, Console(file=stream, force_terminal=False, width=120)) as progress:
+        progress.observe(EVENTS[0])
+    assert stream.getvalue().splitlines() == [first]
 
 
 def test_a_terminal_shows_round_cell_time_left_and_last_throughput(clock: Clock) -> None:

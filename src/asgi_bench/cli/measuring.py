@@ -145,6 +145,8 @@ def _rounds_words(plan: Plan) -> str:
         return "blocks"
     if plan.goal is None:
         return f"{plan.rounds} rounds"
+    if plan.most_rounds is None:
+        return "rounds"
     if plan.goal.precision is None:
         return f"at most {plan.rounds} rounds"
     stops = [str(look) for look in plan.goal.looks if look < plan.rounds]

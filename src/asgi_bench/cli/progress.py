@@ -84,7 +84,7 @@ class RunProgress(LiveBar):
     """
 
     def __init__(self, plan: Plan, console: Console | None = None) -> None:
-        self._rounds = plan.rounds
+        self._rounds = plan.most_rounds
         self._gate = plan.gate
         self._most = "at most " if plan.goal else ""
         ends = plan.gate or plan.goal
@@ -122,14 +122,16 @@ class RunProgress(LiveBar):
 
     def _enter(self, event: PhaseBegun) -> None:
         number = event.round + 1
-        where = f"block {number}" if self._gate else f"round {number}/{self._rounds}"
+        where = f"block {number}" if self._gate else f"round {number}"
+        if self._rounds is not None and not self._gate:
+            where += f"/{self._rounds}"
         self._where = f"{where}: {WORDS[event.phase]}"
         self.update(description=self._where, left=self._time_left())
         self.draw(force=True)
         if event.phase == "start" and not self.console.is_terminal:
             if not self._gate:
-                rounds = f"{self._most}{self._rounds}"
-                where = f"round {number} of {rounds}, block {event.block + 1}"
+                of = "" if self._rounds is None else f" of {self._most}{self._rounds}"
+                where = f"round {number}{of}, block {event.block + 1}"
             self.say(f"{where} {self._time_left()}")
 
     def _behave(self, event: BehaviourBegun) -> None:

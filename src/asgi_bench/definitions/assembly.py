@@ -23,11 +23,10 @@ from asgi_bench.model import (
     setting_named,
 )
 from asgi_bench.model.endpoint import HttpVersion
+from asgi_bench.model.goal import MOST_ROUNDS_OF_A_BUDGET
 
 # The fewest that can tell two servers apart.
 DEFAULT_ROUNDS = 6
-# A budget ends a run long before; what is planned has to end somewhere.
-MOST_ROUNDS_OF_A_BUDGET = 100
 
 
 def on_this_machine(selection: Selection) -> Selection:

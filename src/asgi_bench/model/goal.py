@@ -14,6 +14,10 @@ ROLES: tuple[Role, ...] = ("baseline", "control", "candidate")
 LEAST_SYSCALLS_CHANGE = 0.5
 
 
+# A budget ends a run long before; what is planned has to end somewhere.
+MOST_ROUNDS_OF_A_BUDGET = 100
+
+
 class Goal(msgspec.Struct, frozen=True):
     """A time, a precision, or both: the run ends by whichever comes first."""
 

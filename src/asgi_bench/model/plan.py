@@ -28,7 +28,7 @@ from asgi_bench.model.endpoint import (
     Transport,
     way_suffix,
 )
-from asgi_bench.model.goal import Gate, Goal
+from asgi_bench.model.goal import MOST_ROUNDS_OF_A_BUDGET, Gate, Goal
 from asgi_bench.model.request import Scenario
 from asgi_bench.model.setup import Setup
 
@@ -456,6 +456,12 @@ class Plan(Knobs, frozen=True):
     """How many load processes come from other hosts; 0 if this machine sends the load."""
     listen: str | None = None
     """Where their master and the servers listen, as `10.0.0.1:5557`; null without load hosts."""
+
+    @property
+    def most_rounds(self) -> int | None:
+        """How many rounds there are, with a goal at most; None if a budget alone ends them."""
+        is_by_budget = self.goal is not None and self.goal.precision is None
+        return None if is_by_budget and self.rounds == MOST_ROUNDS_OF_A_BUDGET else self.rounds
 
     @property
     def listen_at(self) -> tuple[str, int] | None:

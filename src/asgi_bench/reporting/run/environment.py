@@ -151,7 +151,8 @@ def _run_facts(run: Run, phases_s: Mapping[str, float]) -> Iterator[tuple[str, s
     for part in header.resumed:
         yield ("resumed", _part_words(part))
     yield ("asgi-bench", plain(header.tool_version))
-    yield ("rounds", f"at most {plan.rounds}, each with fresh processes")
+    rounds = "as many as fit" if plan.most_rounds is None else f"at most {plan.rounds}"
+    yield ("rounds", f"{rounds}, each with fresh processes")
     yield ("load per cell and round", f"{plan.duration_s:g} s")
     yield ("CPUs of the servers", _server_cpus(plan))
     yield ("CPUs of the generator", ", ".join(map(str, plan.load_cpus)) or "any")
