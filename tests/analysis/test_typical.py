@@ -305,6 +305,69 @@ def test_a_round_without_the_generators_cpu_has_no_figure() -> None:
         assert mostly.left_out == 0
 
 
+def shared(one: Trial, chance: np.random.Generator, own_share: float = 0.0) -> Trial:
+    """The trial with another program on the server's CPU in half of its slices, which take twice
+    as long; its threads also wait for each other for a share of every slice."""
+    slices = []
+    for piece in one.slices:
+        slowed = 2.0 if chance.random() < 0.5 else 1.0
+        duration_s = slowed * piece.duration_s
+        slices.append(
+            msgspec.structs.replace(
+                piece,
+                duration_s=duration_s,
+                steady_s=duration_s,
+                server_cpu_s=piece.duration_s,
+                load_wait_s=0.0,
+                meters={"server_wait_s": duration_s - piece.duration_s + own_share * duration_s},
+            )
+        )
+    return msgspec.structs.replace(one, slices=tuple(slices), server_cpus=(0,))
+
+
+def test_slices_without_the_servers_cpu_are_left_out() -> None:
+    """In half of them a server has half of its speed: no tail that could be cut off."""
+    chance = np.random.default_rng(1)
+    busy = [shared(one, chance) for one in slowed_run(1, 0.0, ALIKE)]
+    typical = typical_slices(busy)
+    assert typical.left_out == pytest.approx(0.5, abs=0.05)
+    found = np.log(ratios(typical, "c/c64")) - np.log(RATES_RPS["c/c64"] / RATES_RPS["a/c64"])
+    assert found.mean() == pytest.approx(0.0, abs=0.01)
+    assert found.std() < 0.02
+
+
+def test_threads_of_a_server_may_wait_for_each_other() -> None:
+    """What they wait is not what something else used, if they use all that there is."""
+    chance = np.random.default_rng(2)
+    busy = [shared(one, chance, own_share=0.6) for one in slowed_run(2, 0.0, ALIKE)]
+    alone = [
+        msgspec.structs.replace(
+            one,
+            slices=tuple(
+                msgspec.structs.replace(
+                    piece, meters={"server_wait_s": chance.random() * piece.duration_s}
+                )
+                for piece in one.slices
+            ),
+            server_cpus=(0,),
+        )
+        for one in slowed_run(2, 0.0, ALIKE)
+    ]
+    assert typical_slices(alone).left_out == 0
+    assert typical_slices(busy).left_out == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_cell_that_keeps_too_few_slices_has_no_figure_beside_others_that_do() -> None:
+    """Something else had its CPU in nearly all of its slices of a round."""
+    places = range(2, TURNS)
+    run = [
+        waited(one, 0.3, places if (one.cell, one.round) == ("c/c64", 3) else (), 0.5)
+        for one in run_of()
+    ]
+    missing = {place for place, figure in typical_slices(run).figures.items() if figure is None}
+    assert {(place.cell, place.round) for place in missing} == {("c/c64", 3)}
+
+
 def test_a_slice_without_a_length_is_no_disturbance() -> None:
     """A server that ends before its first answer leaves one; the other rounds stay as they are."""
     run = run_of()

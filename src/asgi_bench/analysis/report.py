@@ -360,8 +360,8 @@ class Reached(msgspec.Struct, frozen=True):
     over the closed loops of the standard deviations of logarithms. Below 0.1 is calm, above 0.2
     noisy. Null if there are no slices."""
     left_out: float | None = None
-    """The share of slices that ratios leave out, because something else used the load generator's
-    CPU in them. Null if there are no slices."""
+    """The share of slices that ratios leave out, because something else used the CPUs of the load
+    generator or of the server in them. Null if there are no slices."""
 
 
 class RunGoal(Goal, frozen=True):

@@ -42,7 +42,7 @@ class Sample(msgspec.Struct, frozen=True):
         """What a metric's ratios to other cells are computed from, in a trial of this run.
 
         Its typical slice, if the cells of its block took turns; otherwise the whole trial.
-        None in a round in which the load generator hardly ever had its CPU.
+        None in a round in which something else had the CPUs almost all the time.
         """
 
         def figure(trial: Trial) -> float | None:

@@ -13,11 +13,13 @@ That many are cut off first, and the trimmed mean is that of the rest; in a calm
 Over the rounds of four recorded runs, ratios then scattered less by a tenth. The share is the
 block's, not the cell's, so a server that is itself unsteady gains nothing by it.
 
-A slice in which something else used the load generator's CPU is left out. A generator that waits
-can't keep a fast server busy, while a slow server hardly notices. When another program took that
-CPU in two of eleven rounds, granian came out at 0.90 of uvicorn instead of 0.84, and hypercorn at
-0.18 instead of 0.156. What is left out depends on the generator's own wait for its CPU alone, not
-on what the server did meanwhile.
+A slice in which something else used the CPU of the load generator or of the server is left out. A
+generator that waits can't keep a fast server busy, while a slow server hardly notices. When another
+program took that CPU in two of eleven rounds, granian came out at 0.90 of uvicorn instead of 0.84,
+and hypercorn at 0.18 instead of 0.156. And a server that shares its CPU with another program has
+slices of half its speed, so many that they are no tail that could be cut off. Beside a program that
+took half of each CPU, a quarter of the slices was left, and of these every server had the rate of a
+calm hour to 2 %. What is left out depends on who had the CPUs, not on how fast the server was.
 
 This also excludes what a server itself does now and then, such as a collection or a write to disk.
 So if a cell's totals fall short of its typical slices by certainly more than the other cells' do,
@@ -52,13 +54,13 @@ SLOWED_SHARES = np.arange(0.0, 0.51, 0.01)
 EVEN_QUANTILES = (0.1, 0.5, 0.9)
 # The fit moves by less than a thousandth of the scatter after five.
 PASSES = 8
-# The load generator has a CPU of its own and waits for it in less than a hundredth of a slice. If
-# its own processes have to share one, they wait in all slices of a cell alike: the lower quartile
-# of a cell's waits is not a disturbance.
-MOST_WAIT_OF_SLICE = 0.05
+# The load generator has a CPU of its own and waits for it in less than a hundredth of a slice, and
+# so does a server. If processes have to share one by plan, they wait in all slices of a cell alike:
+# the lower quartile of a cell's waits is not a disturbance.
+MOST_WAIT_OF_SLICE = 0.1
 USUAL_WAIT = 0.25
-# A cell that keeps a smaller share of its slices in a round has no figure in that round.
-LEAST_KEPT = 0.25
+# A cell that keeps fewer slices in a round has no figure in that round.
+FEWEST_KEPT = 3
 # A cell stalls more than its neighbours if that is surely so, in as many rounds as a claim needs,
 # and it is worth speaking of.
 FEWEST_ROUNDS = 6
@@ -80,12 +82,12 @@ class Typical(NamedTuple):
 
     figures: Mapping[Place, float | None] = {}
     """Of each trial that was measured so, with what its cell stalls more than its neighbours. None
-    for a round in which the load generator hardly ever had its CPU."""
+    for a round in which something else had the CPUs in almost all of its slices."""
     stalls: Mapping[tuple[str, int, str], float] = {}
     """By cell, block and metric: by how much all slices together differ from the typical ones, a
     logarithm, if that is certainly more than for its neighbours."""
     left_out: float | None = None
-    """The share of slices that are left out because the load generator waited for its CPU."""
+    """The share of slices that are left out because something else used their CPUs."""
 
 
 class Cut(NamedTuple):
@@ -110,9 +112,13 @@ class _Group(NamedTuple):
     """For each trial, which slices are left out."""
 
     @property
-    def is_starved(self) -> bool:
-        """Whether one of the cells keeps too few slices."""
-        return any(len(marks) - sum(marks) < LEAST_KEPT * len(marks) for marks in self.disturbed)
+    def starved(self) -> list[Trial]:
+        """Those trials of which so much is left out that they keep too few slices."""
+        return [
+            trial
+            for trial, marks in zip(self.trials, self.disturbed, strict=True)
+            if any(marks) and len(marks) - sum(marks) < FEWEST_KEPT
+        ]
 
     @property
     def undisturbed(self) -> "_Group":
@@ -160,17 +166,15 @@ def typical_slices(trials: Iterable[Trial]) -> Typical:
     turns by the length of their slices, have none.
     """
     groups = list(_groups([trial for trial in trials if _is_led_in(trial)]))
-    starved: list[_Group] = []
-    usable: dict[tuple[int, frozenset[str]], list[_Group]] = {}
+    alike: dict[tuple[int, frozenset[str]], list[_Group]] = {}
     for group in groups:
-        alike = usable.setdefault((group.block, group.loads), [])
-        (starved if group.is_starved else alike).append(group)
+        alike.setdefault((group.block, group.loads), []).append(group)
     figures: dict[Place, float | None] = {}
     stalls: dict[tuple[str, int, str], float] = {}
     for metric in METRICS:
         if metric.of_slice is None or metric.of_trial is None:
             continue
-        for (block, _), members in usable.items():
+        for (block, _), members in alike.items():
             whole = _fits([group.whole for group in members], metric)
             stalling = _stalling([fit.stalls for fit in whole])
             stalls |= {(cell, block, metric.name): mean for cell, mean in stalling.items()}
@@ -178,8 +182,8 @@ def typical_slices(trials: Iterable[Trial]) -> Typical:
                 figures |= _placed(fit, of_whole, metric, block, stalling.keys())
         figures |= {
             Place(metric.name, trial.cell, group.round, group.block): None
-            for group in starved
-            for trial in group.trials
+            for group in groups
+            for trial in group.starved
         }
     marks = [mark for group in groups for of_trial in group.disturbed for mark in of_trial]
     return Typical(figures, stalls, sum(marks) / len(marks) if marks else None)
@@ -192,8 +196,8 @@ def _is_led_in(trial: Trial) -> bool:
 def _groups(trials: Sequence[Trial]) -> Iterator[_Group]:
     """The cells that took turns, block by block and round by round.
 
-    If the generator was starved in more than half of a block's rounds, nothing is left out of it:
-    its findings say what happened.
+    If more than half of a block's trials would keep too few slices, nothing is left out of it: its
+    findings say what happened.
     """
     usual = _usual_waits(trials)
     blocks: dict[int, dict[int, list[Trial]]] = {}
@@ -207,34 +211,60 @@ def _groups(trials: Sequence[Trial]) -> Iterator[_Group]:
                 frozenset(map(_load, members)),
                 turns,
                 members,
-                [_disturbed(one, usual) for one in members],
+                [_disturbed(one, usual[one.cell]) for one in members],
             )
             for round, of_round in rounds.items()
             for turns, members in _in_turns(of_round)
         ]
-        starved = {group.round for group in groups if group.is_starved}
-        are_too_many = 2 * len(starved) > len(rounds)
+        starved = sum(len(group.starved) for group in groups)
+        are_too_many = 2 * starved > sum(len(group.trials) for group in groups)
         yield from (group.undisturbed if are_too_many else group for group in groups)
 
 
-def _wait_share(piece: Slice) -> float:
-    """How long the load generator waited for a CPU, as a share of the slice."""
+class _Waits(NamedTuple):
+    """How long a slice waited for CPUs that something else used, as shares of the slice."""
+
+    generator: float
+    server: float
+
+
+def _waits(trial: Trial, piece: Slice) -> _Waits:
+    """Those of one slice.
+
+    Threads of a server also wait for each other. So what others used is at most what the server
+    left of its CPUs.
+    """
     # A server that ends before its first answer leaves a slice without a length.
-    return (piece.load_wait_s or 0.0) / piece.duration_s if piece.duration_s else 0.0
+    if not piece.duration_s:
+        return _Waits(0.0, 0.0)
+    most_s = piece.duration_s * max(1, len(trial.server_cpus))
+    left_s = max(0.0, most_s - piece.server_cpu_s)
+    others_s = min(piece.meters.get("server_wait_s", 0.0), left_s)
+    return _Waits((piece.load_wait_s or 0.0) / piece.duration_s, others_s / most_s)
 
 
-def _usual_waits(trials: Iterable[Trial]) -> dict[str, float]:
-    """The share that the load generator waits in an undisturbed slice, by cell."""
-    waits: dict[str, list[float]] = {}
+def _usual_waits(trials: Iterable[Trial]) -> dict[str, _Waits]:
+    """What undisturbed slices wait, by cell."""
+    waits: dict[str, list[_Waits]] = {}
     for trial in trials:
-        waits.setdefault(trial.cell, []).extend(map(_wait_share, trial.slices))
-    return {cell: float(np.quantile(of, USUAL_WAIT)) for cell, of in waits.items() if of}
+        waits.setdefault(trial.cell, []).extend(_waits(trial, piece) for piece in trial.slices)
+    return {
+        cell: _Waits(*(float(np.quantile(each, USUAL_WAIT)) for each in zip(*of, strict=True)))
+        if of
+        else _Waits(0.0, 0.0)
+        for cell, of in waits.items()
+    }
 
 
-def _disturbed(trial: Trial, usual: Mapping[str, float]) -> list[bool]:
-    """In which slices of a trial something else used the load generator's CPU."""
-    most = usual.get(trial.cell, 0.0) + MOST_WAIT_OF_SLICE
-    return [_wait_share(piece) > most for piece in trial.slices]
+def _disturbed(trial: Trial, usual: _Waits) -> list[bool]:
+    """In which slices of a trial something else used the CPUs."""
+    return [
+        any(
+            wait > least + MOST_WAIT_OF_SLICE
+            for wait, least in zip(_waits(trial, piece), usual, strict=True)
+        )
+        for piece in trial.slices
+    ]
 
 
 def _load(trial: Trial) -> str:
@@ -325,6 +355,8 @@ def _middle(table: Floats, cut: Cut) -> Floats:
 def _table(group: _Group, metric: Metric) -> _Table | None:
     """The slices of those cells that came by in each turn; None under two, or for few turns.
 
+    A cell that keeps too few is left out.
+
     A cell that ended early, or had slices for its wrong answers, is out of step.
     """
     assert metric.of_slice is not None
@@ -336,6 +368,8 @@ def _table(group: _Group, metric: Metric) -> _Table | None:
     cell_of_row: list[int] = []
     totals: dict[str, float] = {}
     for trial, disturbed in zip(group.trials, group.disturbed, strict=True):
+        if trial in group.starved:
+            continue
         of_slices = [metric.of_slice(piece) for piece in trial.slices]
         total = metric.of_trial(_without(trial, disturbed))
         times, over = divmod(len(of_slices), turns)

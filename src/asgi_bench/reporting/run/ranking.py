@@ -154,7 +154,7 @@ def _reached(run: RunFacts) -> Iterator[str]:
     if reached.left_out is not None and reached.left_out >= WORTH_SAYING:
         yield (
             f"Ratios leave out {numbers.percent(reached.left_out)}% of the slices, in which "
-            "something else used the load generator's CPU."
+            "something else used their CPUs."
         )
 
 
