@@ -111,20 +111,25 @@ def test_stalls_of_the_machine_drop_out() -> None:
         assert found.std() < np.log(totals).std() / 2
 
 
-def slowed_run(seed: int, slowed: float, scatter: Mapping[str, float]) -> list[Trial]:
-    """Rounds on a machine that makes this share of slices slower by up to half, of any cell."""
+def slowed_run(
+    seed: int, slowed: float, scatter: Mapping[str, float], slow_turns: float = 0.0
+) -> list[Trial]:
+    """Rounds on a machine that makes this share of slices slower by up to half, of any cell, and
+    slows another share of turns for all cells alike."""
     chance = np.random.default_rng(seed)
     trials = []
     for round in range(ROUNDS):
         turns = np.exp(0.05 * chance.standard_normal(TURNS))
-        for cell, rate_rps in RATES_RPS.items():
-            own = np.exp(scatter[cell] * chance.standard_normal(TURNS))
+        turns *= np.where(chance.random(TURNS) < slow_turns, 0.7, 1.0)
+        for cell, deviation in scatter.items():
+            rate_rps = RATES_RPS.get(cell, 10_000.0)
+            own = np.exp(deviation * chance.standard_normal(TURNS))
             slow = np.where(chance.random(TURNS) < slowed, chance.uniform(0.5, 1.0, TURNS), 1.0)
             trials.append(trial(cell, round, (rate_rps * turns * own * slow).tolist()))
     return trials
 
 
-ALIKE = dict.fromkeys(RATES_RPS, 0.04)
+ALIKE = dict.fromkeys((*RATES_RPS, *(f"{letter}/c64" for letter in "defghij")), 0.04)
 
 
 @pytest.mark.parametrize("metric", [THROUGHPUT, CPU])
@@ -146,13 +151,16 @@ def test_slices_that_the_machine_slowed_are_cut_off_first(metric: Metric) -> Non
 
 
 def test_a_server_that_is_itself_unsteady_gains_nothing() -> None:
-    """Its slices scatter to both sides, and those of the machine's slow ones are cut off alike."""
+    """Its slices scatter to both sides, and those of the machine's slow ones are cut off alike.
+    Phases that slow all cells alike cut nothing off."""
     unsteady = ALIKE | {"c/c64": 0.12}
-    for slowed in (0.0, 0.2):
+    for slowed, slow_turns in ((0.0, 0.0), (0.2, 0.0), (0.0, 0.25)):
         found = [
             ratio / (RATES_RPS["c/c64"] / RATES_RPS["a/c64"])
             for seed in range(10)
-            for ratio in ratios(typical_slices(slowed_run(seed, slowed, unsteady)), "c/c64")
+            for ratio in ratios(
+                typical_slices(slowed_run(seed, slowed, unsteady, slow_turns)), "c/c64"
+            )
         ]
         assert np.mean(np.log(found)) == pytest.approx(0.0, abs=0.01)
 
@@ -357,6 +365,49 @@ def test_threads_of_a_server_may_wait_for_each_other() -> None:
     assert typical_slices(busy).left_out == pytest.approx(0.5, abs=0.05)
 
 
+def test_a_server_that_stalls_without_a_cpu_is_charged() -> None:
+    """Its threads wait for each other as long as they run, and are at a disk in some slices."""
+    run = []
+    for one in run_of():
+        slices = []
+        for place, piece in enumerate(one.slices):
+            stalls = one.cell == "b/c64" and place % 10 == 4
+            duration_s = piece.duration_s * (3.0 if stalls else 1.0)
+            slices.append(
+                msgspec.structs.replace(
+                    piece,
+                    duration_s=duration_s,
+                    steady_s=duration_s,
+                    meters={"server_wait_s": 1.4 * piece.server_cpu_s},
+                )
+            )
+        run.append(msgspec.structs.replace(one, slices=tuple(slices), server_cpus=(0,)))
+    found = typical_slices(run)
+    assert found.left_out == 0
+    assert found.stalls["b/c64", 0, THROUGHPUT.name] < -0.1
+
+
+@pytest.mark.parametrize("turns", [2, 3])
+def test_too_few_turns_for_a_fit_lose_no_figure(turns: int) -> None:
+    """Whole trials are compared then, whatever waited in one slice."""
+    short = [
+        msgspec.structs.replace(one, slices=one.slices[:turns])
+        for one in with_waits(run_of(), range(ROUNDS), (0,))
+    ]
+    assert typical_slices(short) == Typical()
+
+
+def test_a_cell_that_stalls_less_is_not_credited_for_it() -> None:
+    """Its neighbours' stalls are theirs; of two cells one has what the other has not."""
+    run = [
+        msgspec.structs.replace(first, slices=second.slices) if first.cell == "c/c64" else first
+        for first, second in zip(run_of(4), run_of(4, noise=0.2), strict=True)
+    ]
+    two = [one for one in run_of(stalls_of="b/c64") if one.cell != "a/c64"]
+    assert {cell for cell, *_ in typical_slices(two).stalls} == {"b/c64", "c/c64"}
+    assert typical_slices(run).stalls == {}
+
+
 def test_a_cell_that_keeps_too_few_slices_has_no_figure_beside_others_that_do() -> None:
     """Something else had its CPU in nearly all of its slices of a round."""
     places = range(2, TURNS)
@@ -422,5 +473,5 @@ def test_a_server_that_stalls_is_told() -> None:
         typical_slices(run_of(stalls_of="b/c64")).stalls["b/c64", 0, THROUGHPUT.name]
     )
     assert (found.code, found.level) == ("stalls", "valid")
-    assert found.value == pytest.approx(1 - 8 / 9.5, abs=0.03)
+    assert found.value == pytest.approx(1 - 8 / 9.5, abs=0.04)
     assert stall_findings(0.05) == stall_findings(None) == ()

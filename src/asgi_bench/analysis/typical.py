@@ -8,25 +8,26 @@ fitted alternately by trimmed means (after Tukey's median polish, Exploratory Da
 Over rounds, ratios then scatter about half as much as those of totals (METHODOLOGY.md).
 
 The tail has one side: a host slows slices down, and makes none faster. Which share of a block's
-slices it slowed shows in how lopsided they are, all cells together: 16 to 25 % on a shared host.
-That many are cut off first, and the trimmed mean is that of the rest; in a calm hour it is a tenth.
-Over the rounds of four recorded runs, ratios then scattered less by a tenth. The share is the
-block's, not the cell's, so a server that is itself unsteady gains nothing by it.
+slices it slowed shows in how lopsided they are, without the turns' effects and all cells together:
+6 to 11 % on a shared host. That many are cut off first, and the trimmed mean is that of the rest.
+Over the rounds of eight runs, ratios then scattered less by a twentieth. The share is the block's,
+not the cell's, so a server that is itself unsteady gains nothing by it.
 
 A slice in which something else used the CPU of the load generator or of the server is left out. A
 generator that waits can't keep a fast server busy, while a slow server hardly notices. When another
 program took that CPU in two of eleven rounds, granian came out at 0.90 of uvicorn instead of 0.84,
 and hypercorn at 0.18 instead of 0.156. And a server that shares its CPU with another program has
 slices of half its speed, so many that they are no tail that could be cut off. Beside a program that
-took half of each CPU, a quarter of the slices was left, and of these every server had the rate of a
-calm hour to 2 %. What is left out depends on who had the CPUs, not on how fast the server was.
+wants each CPU half of the time, a quarter of the slices was left, and of these every server had the
+rate of a calm hour to 2 %. What is left out depends on who had the CPUs, not on how fast the server
+was.
 
 This also excludes what a server itself does now and then, such as a collection or a write to disk.
 So if a cell's totals fall short of its typical slices by certainly more than the other cells' do,
-its additional stalls are counted. Both are of whole slices there, ramp and drain included. Of
-daphne, which collects garbage for 30 ms in every tenth slice or so, they tell 7 %, and 2 to 3 %
-more or less from round to round; so does its CPU time. Steady parts would tell 11 %, and 5 to 7 %
-more or less.
+its additional stalls are counted. Both are of whole slices there, ramp and drain included. They
+show that daphne's collections of garbage, 30 ms in about every tenth slice, cost 7 %, give or take
+2 to 3 % from round to round, as its CPU time does. Steady parts would show 11 %, give or take 5 to
+7 %.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -57,7 +58,7 @@ PASSES = 8
 # The load generator has a CPU of its own and waits for it in less than a hundredth of a slice, and
 # so does a server. If processes have to share one by plan, they wait in all slices of a cell alike:
 # the lower quartile of a cell's waits is not a disturbance.
-MOST_WAIT_OF_SLICE = 0.1
+MOST_TAKEN = 0.1
 USUAL_WAIT = 0.25
 # A cell that keeps fewer slices in a round has no figure in that round.
 FEWEST_KEPT = 3
@@ -88,7 +89,7 @@ class Typical(NamedTuple):
     """By cell, block and metric: by how much all slices together differ from the typical ones, a
     logarithm, if that is certainly more than for its neighbours."""
     left_out: float | None = None
-    """The share of slices that are left out because something else used their CPUs."""
+    """The share of slices that are left out because something else used the CPUs."""
 
 
 class Cut(NamedTuple):
@@ -113,8 +114,15 @@ class _Group(NamedTuple):
     """For each trial, which slices are left out."""
 
     @property
+    def is_comparable(self) -> bool:
+        """Whether there are cells and turns enough for a fit."""
+        return self.turns >= FEWEST_TURNS and len(self.trials) > 1
+
+    @property
     def starved(self) -> list[Trial]:
         """Those trials of which so much is left out that they keep too few slices."""
+        if not self.is_comparable:
+            return []
         return [
             trial
             for trial, marks in zip(self.trials, self.disturbed, strict=True)
@@ -177,7 +185,7 @@ def typical_slices(trials: Iterable[Trial]) -> Typical:
             continue
         for (block, _), members in alike.items():
             whole = _fits([group.whole for group in members], metric)
-            stalling = _stalling([fit.stalls for fit in whole])
+            stalling = _stalling([fit.stalls for fit in whole], metric)
             stalls |= {(cell, block, metric.name): mean for cell, mean in stalling.items()}
             for fit, of_whole in zip(_fits(members, metric), whole, strict=True):
                 figures |= _placed(fit, of_whole, metric, block, stalling.keys())
@@ -186,7 +194,13 @@ def typical_slices(trials: Iterable[Trial]) -> Typical:
             for group in groups
             for trial in group.starved
         }
-    marks = [mark for group in groups for of_trial in group.disturbed for mark in of_trial]
+    marks = [
+        mark
+        for group in groups
+        if group.is_comparable
+        for of_trial in group.disturbed
+        for mark in of_trial
+    ]
     return Typical(figures, stalls, sum(marks) / len(marks) if marks else None)
 
 
@@ -222,48 +236,63 @@ def _groups(trials: Sequence[Trial]) -> Iterator[_Group]:
         yield from (group.undisturbed if are_too_many else group for group in groups)
 
 
-class _Waits(NamedTuple):
-    """How long a slice waited for CPUs that something else used, as shares of the slice."""
+class _Usual(NamedTuple):
+    """How long undisturbed slices of a cell wait for a CPU."""
 
-    generator: float
-    server: float
+    of_slice: float
+    """The load generator, as a share of the slice."""
+    of_cpu: float
+    """The server, as a share of the CPU time that it has: its threads wait for each other."""
 
 
-def _waits(trial: Trial, piece: Slice) -> _Waits:
-    """Those of one slice.
-
-    Threads of a server also wait for each other. So what others used is at most what the server
-    left of its CPUs.
-    """
+def _generator_wait(piece: Slice) -> float:
+    """How long the load generator waited for a CPU, as a share of the slice."""
     # A server that ends before its first answer leaves a slice without a length.
-    if not piece.duration_s:
-        return _Waits(0.0, 0.0)
-    most_s = piece.duration_s * max(1, len(trial.server_cpus))
-    left_s = max(0.0, most_s - piece.server_cpu_s)
-    others_s = min(piece.meters.get("server_wait_s", 0.0), left_s)
-    return _Waits((piece.load_wait_s or 0.0) / piece.duration_s, others_s / most_s)
+    return (piece.load_wait_s or 0.0) / piece.duration_s if piece.duration_s else 0.0
 
 
-def _usual_waits(trials: Iterable[Trial]) -> dict[str, _Waits]:
+def _server_wait_s(piece: Slice) -> float:
+    """How long all threads of the server together waited for a CPU."""
+    return piece.meters.get("server_wait_s", 0.0)
+
+
+def _taken_by_others(trial: Trial, piece: Slice, usual: float) -> float:
+    """How much of the CPU time that a server wanted in a slice something else had, as a share.
+
+    It wanted what it had, and what it waited for longer than its threads usually wait for each
+    other. A server that stalls, asleep or at a disk, waits for no CPU.
+    """
+    left_s = max(0.0, piece.duration_s * max(1, len(trial.server_cpus)) - piece.server_cpu_s)
+    others_s = min(max(0.0, _server_wait_s(piece) - usual * piece.server_cpu_s), left_s)
+    wanted_s = max(piece.duration_s, piece.server_cpu_s + others_s)
+    return others_s / wanted_s if wanted_s else 0.0
+
+
+def _usual_waits(trials: Iterable[Trial]) -> dict[str, _Usual]:
     """What undisturbed slices wait, by cell."""
-    waits: dict[str, list[_Waits]] = {}
+    pieces: dict[str, list[Slice]] = {}
     for trial in trials:
-        waits.setdefault(trial.cell, []).extend(_waits(trial, piece) for piece in trial.slices)
+        pieces.setdefault(trial.cell, []).extend(trial.slices)
     return {
-        cell: _Waits(*(float(np.quantile(each, USUAL_WAIT)) for each in zip(*of, strict=True)))
-        if of
-        else _Waits(0.0, 0.0)
-        for cell, of in waits.items()
+        cell: _Usual(
+            _lower(_generator_wait(piece) for piece in of_cell),
+            _lower(_server_wait_s(p) / p.server_cpu_s for p in of_cell if p.server_cpu_s > 0),
+        )
+        for cell, of_cell in pieces.items()
     }
 
 
-def _disturbed(trial: Trial, usual: _Waits) -> list[bool]:
+def _lower(shares: Iterable[float]) -> float:
+    """The lower quartile; 0 of none."""
+    told = list(shares)
+    return float(np.quantile(told, USUAL_WAIT)) if told else 0.0
+
+
+def _disturbed(trial: Trial, usual: _Usual) -> list[bool]:
     """In which slices of a trial something else used the CPUs."""
     return [
-        any(
-            wait > least + MOST_WAIT_OF_SLICE
-            for wait, least in zip(_waits(trial, piece), usual, strict=True)
-        )
+        _generator_wait(piece) > usual.of_slice + MOST_TAKEN
+        or _taken_by_others(trial, piece, usual.of_cpu) > MOST_TAKEN
         for piece in trial.slices
     ]
 
@@ -298,8 +327,12 @@ def _fits(groups: Iterable[_Group], metric: Metric) -> list[_Fitted]:
 
 
 def _scatter(table: _Table) -> Floats:
-    """By how much the slices of a table differ from the median of their row."""
-    around: Floats = (table.rows - np.nanmedian(table.rows, axis=1, keepdims=True)).ravel()
+    """By how much the slices of a table differ from their cell and turn, fitted evenly.
+
+    Without the turns, because a slow phase of all cells is theirs: it drops out of the ratios.
+    """
+    left = table.rows - fitted(table.rows)[:, np.newaxis]
+    around: Floats = (left - _middle(left.T, EVEN)).ravel()
     return around[~np.isnan(around)]
 
 
@@ -418,16 +451,23 @@ def _without(trial: Trial, disturbed: Sequence[bool]) -> Trial:
     )
 
 
-def _stalling(stalls_of_rounds: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """By how much those cells of a block stall that do so more than their neighbours, surely."""
+def _stalling(stalls_of_rounds: Iterable[Mapping[str, float]], metric: Metric) -> dict[str, float]:
+    """By how much those cells of a block stall that do so more than their neighbours, surely.
+
+    Of two cells one stalls as much more as the other stalls less.
+    """
     stalls: dict[str, list[float]] = {}
     for of_round in stalls_of_rounds:
         for cell, stall in of_round.items():
             stalls.setdefault(cell, []).append(stall)
     told = {cell: of for cell, of in stalls.items() if len(of) >= FEWEST_ROUNDS}
     usual = float(np.median([np.std(of, ddof=1) for of in told.values()])) if told else 0.0
+    means = {cell: float(np.mean(of)) for cell, of in told.items()}
     return {
-        cell: float(np.mean(of)) for cell, of in told.items() if _is_sure(of, usual, len(stalls))
+        cell: mean
+        for cell, mean in means.items()
+        if (len(stalls) == 2 or (mean < 0) == metric.more_is_better)
+        and _is_sure(told[cell], usual, len(stalls))
     }
 
 

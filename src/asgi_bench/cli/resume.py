@@ -78,9 +78,10 @@ def say_what_is_left(folder: Path, *, has_behaviour: bool) -> None:
     with contextlib.suppress(BenchError):
         run = read_run(folder)
         if not is_complete(run, has_behaviour=has_behaviour):
-            done = f"{complete_rounds(run)} of {_rounds(run.header.plan.rounds)}"
+            done, most = complete_rounds(run), run.header.plan.most_rounds
+            measured = _rounds(done) if most is None else f"{done} of {_rounds(most)}"
             say(
-                f"{done} measured; continue with: asgi-bench run --resume "
+                f"{measured} measured; continue with: asgi-bench run --resume "
                 f"{shlex.quote(str(folder))}"
             )
 

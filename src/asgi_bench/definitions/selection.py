@@ -94,7 +94,8 @@ Rounds = Annotated[
         "--rounds",
         HOW_LONG,
         whole(),
-        "Measure N rounds, each with fresh server processes. Default: 6.",
+        "Measure N rounds, each with fresh server processes. Default: 6, or as many as a --budget "
+        "holds, at most 100.",
         is_common=True,
     ),
 ]

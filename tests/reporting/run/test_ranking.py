@@ -34,7 +34,7 @@ def test_slices_that_ratios_leave_out_are_stated(left_out: float | None, is_said
     reached = Reached(5, 60.0, 0.02, 0.03, 0.2, left_out)
     facts = msgspec.structs.replace(report.run, reached=reached)
     text = " ".join(surety_notes(msgspec.structs.replace(report, run=facts)))
-    sentence = "Ratios leave out 36% of the slices, in which something else used their CPUs."
+    sentence = "Ratios leave out 36% of the slices, in which something else used the CPU of the"
     assert (sentence in text) == is_said
 
 

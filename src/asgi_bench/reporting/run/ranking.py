@@ -154,7 +154,7 @@ def _reached(run: RunFacts) -> Iterator[str]:
     if reached.left_out is not None and reached.left_out >= WORTH_SAYING:
         yield (
             f"Ratios leave out {numbers.percent(reached.left_out)}% of the slices, in which "
-            "something else used their CPUs."
+            "something else used the CPU of the load generator or of the server."
         )
 
 
