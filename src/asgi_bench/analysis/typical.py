@@ -26,8 +26,7 @@ This also excludes what a server itself does now and then, such as a collection 
 So if a cell's totals fall short of its typical slices by certainly more than the other cells' do,
 its additional stalls are counted. Both are of whole slices there, ramp and drain included. They
 show that daphne's collections of garbage, 30 ms in about every tenth slice, cost 7 %, give or take
-2 to 3 % from round to round, as its CPU time does. Steady parts would show 11 %, give or take 5 to
-7 %.
+2 to 3 % from round to round, as its CPU time does. Steady parts would show 11 %, and 5 to 7 %.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
