@@ -118,14 +118,11 @@ class _Group(NamedTuple):
         return self.turns >= FEWEST_TURNS and len(self.trials) > 1
 
     @property
-    def starved(self) -> list[Trial]:
-        """Those trials of which so much is left out that they keep too few slices."""
-        if not self.is_comparable:
-            return []
+    def starved(self) -> list[bool]:
+        """Of which trials so much is left out that they keep too few slices."""
         return [
-            trial
-            for trial, marks in zip(self.trials, self.disturbed, strict=True)
-            if any(marks) and len(marks) - sum(marks) < FEWEST_KEPT
+            self.is_comparable and any(marks) and len(marks) - sum(marks) < FEWEST_KEPT
+            for marks in self.disturbed
         ]
 
     @property
@@ -177,13 +174,15 @@ def typical_slices(trials: Iterable[Trial]) -> Typical:
     alike: dict[tuple[int, frozenset[str]], list[_Group]] = {}
     for group in groups:
         alike.setdefault((group.block, group.loads), []).append(group)
+    wholes = {key: [group.whole for group in members] for key, members in alike.items()}
     figures: dict[Place, float | None] = {}
     stalls: dict[tuple[str, int, str], float] = {}
     for metric in METRICS:
         if metric.of_slice is None or metric.of_trial is None:
             continue
-        for (block, _), members in alike.items():
-            whole = _fits([group.whole for group in members], metric)
+        for key, members in alike.items():
+            block, _ = key
+            whole = _fits(wholes[key], metric)
             stalling = _stalling([fit.stalls for fit in whole], metric)
             stalls |= {(cell, block, metric.name): mean for cell, mean in stalling.items()}
             for fit, of_whole in zip(_fits(members, metric), whole, strict=True):
@@ -191,7 +190,7 @@ def typical_slices(trials: Iterable[Trial]) -> Typical:
         figures |= {
             Place(metric.name, trial.cell, group.round, group.block): None
             for group in groups
-            for trial in group.starved
+            for trial in compress(group.trials, group.starved)
         }
     marks = [
         mark
@@ -230,7 +229,7 @@ def _groups(trials: Sequence[Trial]) -> Iterator[_Group]:
             for round, of_round in rounds.items()
             for turns, members in _in_turns(of_round)
         ]
-        starved = sum(len(group.starved) for group in groups)
+        starved = sum(sum(group.starved) for group in groups)
         are_too_many = 2 * starved > sum(len(group.trials) for group in groups)
         yield from (group.undisturbed if are_too_many else group for group in groups)
 
@@ -400,9 +399,8 @@ def _table(group: _Group, metric: Metric) -> _Table | None:
     rows: list[Floats] = []
     cell_of_row: list[int] = []
     totals: dict[str, float] = {}
-    for trial, disturbed in zip(group.trials, group.disturbed, strict=True):
-        if trial in group.starved:
-            continue
+    fed = [not is_starved for is_starved in group.starved]
+    for trial, disturbed in compress(zip(group.trials, group.disturbed, strict=True), fed):
         of_slices = [metric.of_slice(piece) for piece in trial.slices]
         total = metric.of_trial(_without(trial, disturbed))
         times, over = divmod(len(of_slices), turns)

@@ -37,6 +37,7 @@ from asgi_bench.flags import (
 from asgi_bench.machine.affinity import parse_cpus
 from asgi_bench.model import Arrivals, Goal, Knobs, Objective
 from asgi_bench.model.endpoint import HttpVersion, Target, Transport
+from asgi_bench.model.goal import MOST_ROUNDS_OF_A_BUDGET
 
 DEFAULT_SCENARIOS = ("hello",)
 _OPEN_LOOPS = ("rate", "common-rate", "sweep")
@@ -95,7 +96,7 @@ Rounds = Annotated[
         HOW_LONG,
         whole(),
         "Measure N rounds, each with fresh server processes. Default: 6, or as many as a --budget "
-        "holds, at most 100.",
+        f"holds, at most {MOST_ROUNDS_OF_A_BUDGET}.",
         is_common=True,
     ),
 ]
